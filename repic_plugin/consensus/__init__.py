@@ -1,0 +1,5 @@
+"""Picks in, consensus out."""
+
+from repic_plugin.consensus.picks import Picks
+
+__all__ = ["Picks"]

@@ -1,0 +1,162 @@
+"""The picks of a data set, as columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Optional, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Picks"]
+
+
+@dataclass(frozen=True)
+class Picks:
+    """What several pickers found on the micrographs of one data set.
+
+    Built with `Picks.from_columns`, which checks; the constructor itself trusts its arguments.
+
+    Attributes
+    ----------
+    micrograph : ndarray of int64, shape (n_picks,)
+        Index of each pick's micrograph in `micrograph_names`.
+    picker : ndarray of int64, shape (n_picks,)
+        Index of each pick's picker in `picker_names`.
+    x, y : ndarray of float64, shape (n_picks,)
+        Centre of the box in px of the micrograph, y along the array rows.
+    score : ndarray of float64, shape (n_picks,)
+        On the picker's own scale. Not used where `has_score` is False.
+    has_score : ndarray of bool, shape (n_picks,)
+        False where the picker gave no score.
+    micrograph_names, picker_names : tuple of str
+        All micrographs and pickers, those without a pick included.
+    """
+
+    micrograph: NDArray[np.int64]
+    picker: NDArray[np.int64]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    score: NDArray[np.float64]
+    has_score: NDArray[np.bool_]
+    micrograph_names: Tuple[str, ...]
+    picker_names: Tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def n_micrographs(self) -> int:
+        """Number of micrographs, those without a pick included."""
+        return len(self.micrograph_names)
+
+    @property
+    def n_pickers(self) -> int:
+        """Number of pickers."""
+        return len(self.picker_names)
+
+    def take(self, index: ArrayLike) -> Picks:
+        """The picks at `index` (integers, a mask or a slice), with the same names."""
+        columns = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name in ("micrograph", "picker", "x", "y", "score", "has_score"):
+            columns[name] = columns[name][index]
+        return Picks(**columns)
+
+    @classmethod
+    def from_columns(
+        cls,
+        micrograph: ArrayLike,
+        picker: ArrayLike,
+        x: ArrayLike,
+        y: ArrayLike,
+        score: Optional[ArrayLike] = None,
+        *,
+        has_score: Optional[ArrayLike] = None,
+        micrograph_names: Optional[Sequence[str]] = None,
+        picker_names: Optional[Sequence[str]] = None,
+    ) -> Picks:
+        """Check columns and make them one record.
+
+        Parameters
+        ----------
+        micrograph, picker : array_like of int, shape (n_picks,)
+            Indices, from 0.
+        x, y : array_like of float, shape (n_picks,)
+            Box centres, px.
+        score : array_like of float, shape (n_picks,), optional
+            On each picker's own scale; without it every pick is unscored.
+        has_score : array_like of bool, shape (n_picks,), optional
+            Where `score` holds a score; everywhere by default.
+        micrograph_names, picker_names : sequence of str, optional
+            By default ``mic0, mic1, ...`` and ``picker0, picker1, ...`` up to the largest index.
+
+        Returns
+        -------
+        Picks
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, a number is not finite, an index has no name, or a name is repeated.
+        """
+        mic = _indices("micrograph", micrograph)
+        who = _indices("picker", picker)
+        n = len(mic)
+        scored = np.full(n, score is not None) if has_score is None else np.asarray(has_score, bool)
+        values = np.zeros(n) if score is None else np.asarray(score, dtype=np.float64)
+        names = (
+            _names("micrograph", "mic", mic, micrograph_names),
+            _names("picker", "picker", who, picker_names),
+        )
+        columns = {"x": np.asarray(x, np.float64), "y": np.asarray(y, np.float64), "score": values}
+        for name, column in {"picker": who, "has_score": scored, **columns}.items():
+            if column.shape != (n,):
+                raise ValueError(
+                    f"{name} must have one value for each of the {n} picks, got shape {column.shape}"
+                )
+        columns["score"] = np.where(scored, values, 0.0)
+        for name, column in columns.items():
+            _check_finite(name, column, mic, who, names)
+        return cls(mic, who, columns["x"], columns["y"], columns["score"], scored, *names)
+
+
+def _indices(name: str, values: ArrayLike) -> NDArray[np.int64]:
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}")
+    if array.size and array.dtype.kind not in "iu":
+        raise ValueError(f"{name} must hold integer indices, got dtype {array.dtype}")
+    if array.size and array.min() < 0:
+        raise ValueError(f"{name} indices start at 0, got {array.min()}")
+    return array.astype(np.int64)
+
+
+def _names(
+    what: str, stem: str, index: NDArray[np.int64], names: Optional[Sequence[str]]
+) -> Tuple[str, ...]:
+    needed = int(index.max()) + 1 if len(index) else 0
+    if names is None:
+        return tuple(f"{stem}{i}" for i in range(needed))
+    if len(names) < needed:
+        raise ValueError(
+            f"{what} index {needed - 1} has no name: {what}_names has {len(names)} entries"
+        )
+    if len(set(names)) < len(names):
+        raise ValueError(f"{what}_names must differ from each other, got {list(names)}")
+    return tuple(names)
+
+
+def _check_finite(
+    name: str,
+    column: NDArray[np.float64],
+    micrograph: NDArray[np.int64],
+    picker: NDArray[np.int64],
+    names: Tuple[Tuple[str, ...], Tuple[str, ...]],
+) -> None:
+    bad = np.flatnonzero(~np.isfinite(column))
+    if len(bad):
+        first = bad[0]
+        raise ValueError(
+            f"{name} must be finite, got {column[first]} at pick {first} (picker "
+            f"{names[1][picker[first]]}, micrograph {names[0][micrograph[first]]}); remove such picks"
+        )
