@@ -1,5 +1,35 @@
-"""Picks in, consensus out."""
+"""Picks in, consensus out: `find_consensus` and the records it takes and returns."""
 
-from repic_plugin.consensus.picks import Picks
+from repic_plugin.consensus.micrograph import POSITIONS, micrograph_graph
+from repic_plugin.consensus.one_shot import MIN_JACCARD, MODES, default_quorum, find_consensus
+from repic_plugin.consensus.picks import Picks, for_each_picker
+from repic_plugin.consensus.result import (
+    ConsensusResult,
+    MicrographCounts,
+    recommended_num_particles,
+)
+from repic_plugin.consensus.scores import (
+    SCORE_TRANSFORMS,
+    SUGGESTED_MIN_SCORES,
+    choose_transforms,
+)
+from repic_plugin.consensus.solvers import SOLVERS, SolverError
 
-__all__ = ["Picks"]
+__all__ = [
+    "MIN_JACCARD",
+    "MODES",
+    "POSITIONS",
+    "SCORE_TRANSFORMS",
+    "SOLVERS",
+    "SUGGESTED_MIN_SCORES",
+    "ConsensusResult",
+    "MicrographCounts",
+    "Picks",
+    "SolverError",
+    "choose_transforms",
+    "default_quorum",
+    "find_consensus",
+    "for_each_picker",
+    "micrograph_graph",
+    "recommended_num_particles",
+]

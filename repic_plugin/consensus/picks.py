@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Optional, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Picks"]
+__all__ = ["Picks", "for_each_picker"]
 
 
 @dataclass(frozen=True)
@@ -112,12 +112,54 @@ class Picks:
         for name, column in {"picker": who, "has_score": scored, **columns}.items():
             if column.shape != (n,):
                 raise ValueError(
-                    f"{name} must have one value for each of the {n} picks, got shape {column.shape}"
+                    f"{name} must have one value for each of the {n} picks, "
+                    f"got shape {column.shape}"
                 )
         columns["score"] = np.where(scored, values, 0.0)
         for name, column in columns.items():
             _check_finite(name, column, mic, who, names)
         return cls(mic, who, columns["x"], columns["y"], columns["score"], scored, *names)
+
+
+def for_each_picker(
+    name: str, value: Any, picker_names: Sequence[str], default: Any = None
+) -> List[Any]:
+    """One value for each picker, from one for all, a sequence, or a mapping by picker name.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, for the message.
+    value : object
+        A number, a string or None holds for all pickers.
+    picker_names : sequence of str
+    default : object, optional
+        For the pickers that a mapping leaves out.
+
+    Returns
+    -------
+    list, length n_pickers
+
+    Raises
+    ------
+    ValueError
+        If a mapping names an unknown picker, or a sequence has another length.
+    """
+    if isinstance(value, Mapping):
+        unknown = sorted(set(value) - set(picker_names))
+        if unknown:
+            raise ValueError(
+                f"{name} names picker {unknown[0]}, but the pickers are {', '.join(picker_names)}"
+            )
+        return [value.get(picker, default) for picker in picker_names]
+    if value is None or isinstance(value, str) or np.ndim(value) == 0:
+        return [value] * len(picker_names)
+    if len(value) != len(picker_names):
+        raise ValueError(
+            f"{name} must be one value or one for each of the {len(picker_names)} pickers, "
+            f"got {len(value)}"
+        )
+    return list(value)
 
 
 def _indices(name: str, values: ArrayLike) -> NDArray[np.int64]:
@@ -158,5 +200,6 @@ def _check_finite(
         first = bad[0]
         raise ValueError(
             f"{name} must be finite, got {column[first]} at pick {first} (picker "
-            f"{names[1][picker[first]]}, micrograph {names[0][micrograph[first]]}); remove such picks"
+            f"{names[1][picker[first]]}, micrograph {names[0][micrograph[first]]}); "
+            f"remove such picks"
         )

@@ -1,0 +1,286 @@
+"""From the picks of several pickers to one consensus set."""
+
+from __future__ import annotations
+
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from typing import Callable, List, Optional, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from repic_plugin.consensus.boxes import BoxSize, box_sizes, inside_micrograph, largest_reach
+from repic_plugin.consensus.micrograph import (
+    POSITIONS,
+    MicrographConsensus,
+    MicrographPicks,
+    Settings,
+    solve_micrograph,
+)
+from repic_plugin.consensus.picks import Picks
+from repic_plugin.consensus.result import ConsensusResult, MicrographCounts
+from repic_plugin.consensus.scores import (
+    MinScore,
+    ScoreTransform,
+    above_min_score,
+    choose_transforms,
+    comparable_scores,
+)
+from repic_plugin.consensus.solvers import choose_solver
+
+__all__ = ["MIN_JACCARD", "MODES", "default_quorum", "find_consensus"]
+
+MODES = ("all", "quorum")
+MIN_JACCARD = 0.3  # Cameron et al. 2024, Online Methods
+
+
+def find_consensus(
+    picks: Picks,
+    box_size_px: BoxSize,
+    *,
+    mode: str = "all",
+    quorum: Optional[int] = None,
+    min_overlap: float = MIN_JACCARD,
+    score_transform: ScoreTransform = "auto",
+    min_score: MinScore = None,
+    micrograph_size_px: Optional[ArrayLike] = None,
+    largest_component: bool = False,
+    position: str = "member",
+    num_particles: Optional[int] = None,
+    solver: str = "auto",
+    time_limit_s: Optional[float] = None,
+    micrographs: Optional[ArrayLike] = None,
+    n_threads: int = 1,
+    progress: Optional[Callable[[int, int], None]] = None,
+) -> ConsensusResult:
+    """The optimal consensus of several pickers (REPIC; Cameron et al. 2024).
+
+    On each micrograph, boxes of different pickers that overlap are joined; a clique is a set of
+    boxes of different pickers that all overlap each other; the cliques that together weigh most,
+    no box in two of them, are the particles. A clique weighs the median of its overlaps times the
+    median of its scores, plus 1 for each member above the quorum.
+
+    Parameters
+    ----------
+    picks : Picks
+        Of k >= 2 pickers.
+    box_size_px : float, sequence of float or mapping of picker name to float
+        Side of the boxes, px; one for all pickers or one for each.
+    mode : {'all', 'quorum'}
+        ``all``: particles found by all k pickers (REPIC). ``quorum``: by at least `quorum` of them.
+    quorum : int, optional
+        2 to k; by default the smallest majority (2 of 2, 2 of 3, 3 of 4). Only for ``quorum``.
+    min_overlap : float
+        Boxes are joined if their Jaccard index is above this, 0 <= `min_overlap` < 1.
+    score_transform : str, sequence of str or mapping of picker name to str
+        How scores become comparable: ``auto``, ``identity`` (probabilities), ``logistic``
+        (log-likelihood ratios) or ``rank``; decided once for each picker over all its picks.
+    min_score : float, sequence of float or None, mapping of picker name to float, optional
+        Picks below it, on the picker's own scale, are dropped before the graph is built.
+    micrograph_size_px : array_like of float, shape (2,) or (n_micrographs, 2), optional
+        Width and height; given, picks whose box sticks out are dropped.
+    largest_component : bool
+        Keep only the largest connected component of each micrograph's graph (``--get_cc``).
+    position : {'member', 'mean'}
+        A particle lies where the member with the highest total overlap lies (REPIC), or at the
+        mean of its members weighted by their scores.
+    num_particles : int, optional
+        Keep the best of each micrograph, at most this many.
+    solver : {'auto', 'highs', 'gurobi'}
+        For components that are too large to be searched exhaustively. ``auto`` is Gurobi where
+        the user has a licence of their own, HiGHS otherwise.
+    time_limit_s : float, optional
+        For the integer programs of one micrograph; the best found until then is returned.
+    micrographs : array_like of int, optional
+        Work on these micrographs only (a batch). Scores are still compared over all picks.
+    n_threads : int
+        The result does not depend on it.
+    progress : callable, optional
+        Called as ``progress(n_done, n_micrographs)``.
+
+    Returns
+    -------
+    ConsensusResult
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two pickers, or an argument is outside its range.
+    SolverError
+        If Gurobi is asked for and cannot be used.
+
+    Warns
+    -----
+    UserWarning
+        If scores are missing, or a time limit ended a search.
+
+    Examples
+    --------
+    >>> picks = Picks.from_columns(
+    ...     micrograph=[0, 0, 0, 0], picker=[0, 1, 2, 0],
+    ...     x=[100, 104, 98, 400], y=[100, 96, 102, 400], score=[0.9, 0.7, 0.8, 0.9])
+    >>> particles = find_consensus(picks, box_size_px=50)
+    >>> particles.members.tolist(), particles.weight.round(3).tolist()
+    ([[0, 1, 2]], [0.613])
+    """
+    settings = _check_settings(
+        picks, box_size_px, mode, quorum, min_overlap, position, num_particles, time_limit_s
+    )._replace(largest_component=largest_component, solver=choose_solver(solver))
+    wanted = _check_micrographs(picks, micrographs)
+    transforms = choose_transforms(picks, score_transform)
+    entered = above_min_score(picks, min_score)
+    entered &= inside_micrograph(picks, settings.sizes_px, micrograph_size_px)
+    _warn_of_missing_scores(picks)
+    parts = _split(picks, np.flatnonzero(entered), transforms, wanted)
+    found = _solve(parts, settings, n_threads, progress)
+    result = _assembled(picks, settings, transforms, wanted, parts, found)
+    _warn_of_unproven(result)
+    return result
+
+
+def default_quorum(n_pickers: int) -> int:
+    """The smallest majority: 2 of 2, 2 of 3, 3 of 4, 3 of 5."""
+    return n_pickers // 2 + 1
+
+
+def _check_settings(
+    picks: Picks,
+    box_size_px: BoxSize,
+    mode: str,
+    quorum: Optional[int],
+    min_overlap: float,
+    position: str,
+    num_particles: Optional[int],
+    time_limit_s: Optional[float],
+) -> Settings:
+    k = picks.n_pickers
+    if k < 2:
+        raise ValueError(f"a consensus needs the picks of at least two pickers, got {k}")
+    if mode not in MODES:
+        raise ValueError(f"mode must be all or quorum, got {mode!r}")
+    if mode == "all" and quorum not in (None, k):
+        raise ValueError(f"quorum {quorum} has no meaning in mode all; choose mode quorum")
+    least = k if mode == "all" else default_quorum(k) if quorum is None else quorum
+    if not 2 <= least <= k:
+        raise ValueError(f"quorum must lie in 2 to {k}, the number of pickers, got {least}")
+    if not 0 <= min_overlap < 1:
+        raise ValueError(f"min_overlap must lie in [0, 1), got {min_overlap}")
+    if position not in POSITIONS:
+        raise ValueError(f"position must be member or mean, got {position!r}")
+    if num_particles is not None and num_particles < 1:
+        raise ValueError(f"num_particles must be at least 1, got {num_particles}")
+    if time_limit_s is not None and not time_limit_s > 0:
+        raise ValueError(f"time_limit_s must be more than 0 s, got {time_limit_s}")
+    sizes_px = box_sizes(box_size_px, picks.picker_names)
+    reach_px = largest_reach(sizes_px, min_overlap, picks.picker_names, all_pairs=least == k)
+    return Settings(
+        least, float(min_overlap), sizes_px, reach_px, position, num_particles, time_limit_s
+    )
+
+
+def _check_micrographs(picks: Picks, micrographs: Optional[ArrayLike]) -> NDArray[np.int64]:
+    if micrographs is None:
+        return np.arange(picks.n_micrographs)
+    wanted = np.asarray(micrographs, dtype=np.int64).reshape(-1)
+    bad = wanted[(wanted < 0) | (wanted >= picks.n_micrographs)]
+    if len(bad):
+        raise ValueError(f"micrographs must be below {picks.n_micrographs}, got {bad[0]}")
+    return wanted
+
+
+def _warn_of_missing_scores(picks: Picks) -> None:
+    missing = np.bincount(picks.picker[~picks.has_score], minlength=picks.n_pickers)
+    for name, count in zip(picks.picker_names, missing):
+        if count:
+            warnings.warn(f"{count:,} picks of {name} have no score; they count as 1", stacklevel=3)
+
+
+def _warn_of_unproven(result: ConsensusResult) -> None:
+    n_unproven = int((~result.micrographs.is_optimal).sum())
+    if n_unproven:
+        warnings.warn(
+            f"the time limit ended the search on {n_unproven} micrographs: their consensus is not "
+            f"proven optimal",
+            stacklevel=3,
+        )
+
+
+def _split(
+    picks: Picks, entered: NDArray[np.int64], transforms: Sequence[str], wanted: NDArray[np.int64]
+) -> List[MicrographPicks]:
+    """The picks that entered, by micrograph and in it by picker."""
+    taken = picks.take(entered)
+    score = comparable_scores(taken, transforms)
+    group = taken.micrograph * picks.n_pickers + taken.picker
+    order = np.argsort(group, kind="stable")
+    columns = (entered, taken.x, taken.y, taken.picker, score)
+    sorted_columns = [column[order] for column in columns]
+    starts = np.searchsorted(group[order] // picks.n_pickers, np.arange(picks.n_micrographs + 1))
+    return [
+        MicrographPicks(*(column[starts[m] : starts[m + 1]] for column in sorted_columns))
+        for m in wanted.tolist()
+    ]
+
+
+def _solve(
+    parts: Sequence[MicrographPicks],
+    settings: Settings,
+    n_threads: int,
+    progress: Optional[Callable[[int, int], None]],
+) -> List[MicrographConsensus]:
+    """Every micrograph by itself, so that neither batches nor threads change the result."""
+    found = []
+    with ThreadPoolExecutor(max(1, n_threads)) as pool:
+        solve = pool.map if n_threads > 1 else map
+        for consensus in solve(lambda part: solve_micrograph(part, settings), parts):
+            found.append(consensus)
+            if progress is not None:
+                progress(len(found), len(parts))
+    return found
+
+
+def _assembled(
+    picks: Picks,
+    settings: Settings,
+    transforms: Sequence[str],
+    wanted: NDArray[np.int64],
+    parts: Sequence[MicrographPicks],
+    found: Sequence[MicrographConsensus],
+) -> ConsensusResult:
+    k = picks.n_pickers
+    n_picks = [np.bincount(part.picker, minlength=k) for part in parts]
+    counts = MicrographCounts(
+        names=tuple(picks.micrograph_names[m] for m in wanted.tolist()),
+        n_picks=np.array(n_picks, dtype=np.int64).reshape(len(parts), k),
+        n_edges=np.array([one.n_edges for one in found], dtype=np.int64),
+        n_cliques=np.array([one.n_cliques for one in found], dtype=np.int64),
+        n_selected=np.array([one.n_selected for one in found], dtype=np.int64),
+        objective=np.array([one.objective for one in found], dtype=np.float64),
+        is_optimal=np.array([one.is_optimal for one in found], dtype=bool),
+        seconds=np.array([one.seconds for one in found], dtype=np.float64),
+    )
+    is_unmatched = np.zeros(len(picks), dtype=bool)
+    for one in found:
+        is_unmatched[one.unmatched] = True
+    rows = [len(one.x) for one in found]
+    members = [one.members for one in found] or [np.empty((0, k), np.int64)]
+    return ConsensusResult(
+        micrograph=np.repeat(wanted, rows),
+        x=_joined([one.x for one in found]),
+        y=_joined([one.y for one in found]),
+        weight=_joined([one.weight for one in found]),
+        overlap=_joined([one.overlap for one in found]),
+        score=_joined([one.score for one in found]),
+        members=np.concatenate(members),
+        is_unmatched=is_unmatched,
+        micrographs=counts,
+        micrograph_names=picks.micrograph_names,
+        picker_names=picks.picker_names,
+        score_transforms=tuple(transforms),
+        solver=settings.solver,
+        quorum=settings.quorum,
+    )
+
+
+def _joined(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.concatenate(columns) if columns else np.empty(0)

@@ -1,0 +1,121 @@
+"""What a consensus is reported as."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ConsensusResult", "MicrographCounts", "recommended_num_particles"]
+
+RECOMMENDED_SHARE = 0.7  # of the cumulated weight: REPIC's rule
+
+
+@dataclass(frozen=True)
+class MicrographCounts:
+    """What happened on each micrograph that was worked on, with or without a pick.
+
+    Attributes
+    ----------
+    names : tuple of str, length n_micrographs
+    n_picks : ndarray of int64, shape (n_micrographs, n_pickers)
+        Picks that entered the graph: those above the thresholds and not dropped at an edge.
+    n_edges, n_cliques, n_selected : ndarray of int64, shape (n_micrographs,)
+        `n_selected` counts before `num_particles` cuts.
+    objective : ndarray of float64, shape (n_micrographs,)
+        Sum of the weights of the selected cliques.
+    is_optimal : ndarray of bool, shape (n_micrographs,)
+        Whether the selection is proven to be the best there is.
+    seconds : ndarray of float64, shape (n_micrographs,)
+    """
+
+    names: Tuple[str, ...]
+    n_picks: NDArray[np.int64]
+    n_edges: NDArray[np.int64]
+    n_cliques: NDArray[np.int64]
+    n_selected: NDArray[np.int64]
+    objective: NDArray[np.float64]
+    is_optimal: NDArray[np.bool_]
+    seconds: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ConsensusResult:
+    """The consensus particles of a data set, by micrograph, best weight first.
+
+    Attributes
+    ----------
+    micrograph : ndarray of int64, shape (n_particles,)
+        Index in `micrograph_names`.
+    x, y : ndarray of float64, shape (n_particles,)
+        Centre in px.
+    weight : ndarray of float64, shape (n_particles,)
+        ``overlap * score``, plus 1 for each member above the quorum: what the selection maximises.
+    overlap, score : ndarray of float64, shape (n_particles,)
+        Medians of the members' Jaccard indices and of their comparable scores, in [0, 1].
+    members : ndarray of int64, shape (n_particles, n_pickers)
+        Index in the given picks of each picker's pick; -1 where the picker has none.
+    is_unmatched : ndarray of bool, shape (n_picks,)
+        The given picks that entered the graph and became part of no particle.
+    micrographs : MicrographCounts
+        A row for each micrograph that was worked on.
+    micrograph_names, picker_names : tuple of str
+        Those of the given picks.
+    score_transforms : tuple of str
+        What was applied to each picker's scores.
+    solver : str
+        What solved the components that are too large to be searched exhaustively.
+    quorum : int
+    """
+
+    micrograph: NDArray[np.int64]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    overlap: NDArray[np.float64]
+    score: NDArray[np.float64]
+    members: NDArray[np.int64]
+    is_unmatched: NDArray[np.bool_]
+    micrographs: MicrographCounts
+    micrograph_names: Tuple[str, ...]
+    picker_names: Tuple[str, ...]
+    score_transforms: Tuple[str, ...]
+    solver: str
+    quorum: int
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def n_members(self) -> NDArray[np.int64]:
+        """Number of pickers that found each particle, shape (n_particles,)."""
+        return np.asarray((self.members >= 0).sum(axis=1))
+
+    @property
+    def is_optimal(self) -> bool:
+        """Whether every micrograph's selection is proven to be the best there is."""
+        return bool(self.micrographs.is_optimal.all())
+
+
+def recommended_num_particles(result: ConsensusResult) -> int:
+    """How many particles of a micrograph to keep, on average.
+
+    The best particles of the data set that together reach 70 per cent of the cumulated weight
+    (REPIC's rule), spread over the micrographs that have any.
+
+    Parameters
+    ----------
+    result : ConsensusResult
+
+    Returns
+    -------
+    int
+        Rounded up; 0 where there is no particle.
+    """
+    if len(result) == 0:
+        return 0
+    cumulated = np.cumsum(np.sort(result.weight)[::-1])
+    n_best = int(np.searchsorted(cumulated, RECOMMENDED_SHARE * cumulated[-1])) + 1
+    return -(-n_best // len(np.unique(result.micrograph)))

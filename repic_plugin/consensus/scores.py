@@ -1,0 +1,132 @@
+"""Scores of different pickers made comparable, once for each picker and data set."""
+
+from __future__ import annotations
+
+from typing import Mapping, Optional, Sequence, Tuple, Union
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from repic_plugin.consensus.picks import Picks, for_each_picker
+
+__all__ = [
+    "SCORE_TRANSFORMS",
+    "SUGGESTED_MIN_SCORES",
+    "MinScore",
+    "ScoreTransform",
+    "above_min_score",
+    "choose_transforms",
+    "comparable_scores",
+]
+
+SCORE_TRANSFORMS = ("identity", "logistic", "rank")
+
+# Cameron et al. 2024, Online Methods: thresholds on each picker's own scale
+SUGGESTED_MIN_SCORES = {"cryolo": 0.3, "deeppicker": 0.5, "topaz": 0.0}
+
+LOG_LIKELIHOOD_PICKERS = ("topaz",)  # scores are log-likelihood ratios (Bepler et al. 2019)
+
+ScoreTransform = Union[str, Sequence[str], Mapping[str, str]]
+MinScore = Union[None, float, Sequence[Optional[float]], Mapping[str, float]]
+
+
+def choose_transforms(picks: Picks, score_transform: ScoreTransform = "auto") -> Tuple[str, ...]:
+    """How each picker's scores become comparable.
+
+    ``auto`` is ``identity`` where all scores of the picker lie in [0, 1], else ``logistic`` for
+    a picker known to give log-likelihood ratios (its name holds "topaz"), else ``rank``.
+
+    Parameters
+    ----------
+    picks : Picks
+        All picks of the data set: the choice holds for all of them.
+    score_transform : str, sequence of str or mapping of picker name to str
+        ``auto``, ``identity``, ``logistic`` or ``rank``; pickers that a mapping leaves out are
+        ``auto``.
+
+    Returns
+    -------
+    tuple of str, length n_pickers
+        ``identity``, ``logistic`` or ``rank``.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or ``identity`` is asked for scores outside [0, 1].
+    """
+    asked = for_each_picker("score_transform", score_transform, picks.picker_names, "auto")
+    chosen = []
+    for index, (name, transform) in enumerate(zip(picks.picker_names, asked)):
+        if transform not in ("auto", *SCORE_TRANSFORMS):
+            raise ValueError(
+                f"score_transform of picker {name} must be auto, identity, logistic or rank, "
+                f"got {transform!r}"
+            )
+        scores = picks.score[(picks.picker == index) & picks.has_score]
+        is_probability = not len(scores) or bool(scores.min() >= 0 and scores.max() <= 1)
+        if transform == "identity" and not is_probability:
+            raise ValueError(
+                f"scores of picker {name} must lie in [0, 1] for score_transform identity, got "
+                f"{scores.min():g} to {scores.max():g}; use logistic (log-likelihood ratios) or rank"
+            )
+        if transform == "auto":
+            known = any(stem in name.lower() for stem in LOG_LIKELIHOOD_PICKERS)
+            transform = "identity" if is_probability else "logistic" if known else "rank"
+        chosen.append(transform)
+    return tuple(chosen)
+
+
+def comparable_scores(picks: Picks, transforms: Sequence[str]) -> NDArray[np.float64]:
+    """Scores in [0, 1] for all picks; a missing score counts as 1.
+
+    Parameters
+    ----------
+    picks : Picks
+    transforms : sequence of str, length n_pickers
+        As `choose_transforms` returns them. ``rank`` is the share of the picker's scored picks
+        that score no better, ties sharing their mean rank.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_picks,)
+    """
+    result = np.ones(len(picks))
+    for index, transform in enumerate(transforms):
+        mine = np.flatnonzero((picks.picker == index) & picks.has_score)
+        scores = picks.score[mine]
+        if transform == "logistic":
+            scores = expit(scores)
+        elif transform == "rank" and len(scores):
+            _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
+            mean_rank = np.cumsum(count) - (count - 1) / 2
+            scores = mean_rank[place] / len(scores)
+        result[mine] = scores
+    return result
+
+
+def above_min_score(picks: Picks, min_score: MinScore) -> NDArray[np.bool_]:
+    """Which picks reach their picker's threshold, on the picker's own scale.
+
+    A pick without a score does.
+
+    Parameters
+    ----------
+    picks : Picks
+    min_score : float, sequence of float or None, mapping of picker name to float, or None
+        A pick with exactly this score is kept; None drops nothing.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_picks,)
+
+    Raises
+    ------
+    ValueError
+        If a threshold is not a number, or names a picker that there is not.
+    """
+    wanted = for_each_picker("min_score", min_score, picks.picker_names, None)
+    threshold = np.array([-np.inf if value is None else float(value) for value in wanted])
+    if np.isnan(threshold).any():
+        raise ValueError("min_score must be a number, got nan; leave it out to keep every pick")
+    return np.asarray(~picks.has_score | (picks.score >= threshold[picks.picker]))

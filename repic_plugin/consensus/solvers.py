@@ -1,0 +1,170 @@
+"""Integer programs behind one function: HiGHS, which scipy brings, and Gurobi."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Callable, Optional, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+__all__ = ["SOLVERS", "Solver", "SolverError", "choose_solver", "get_solver"]
+
+SOLVERS = ("auto", "highs", "gurobi")
+
+# the licence inside gurobipy's wheel stops here, and is not for production use
+WHEEL_LICENCE_VARIABLES = 2000
+
+Solver = Callable[
+    [NDArray[np.int64], NDArray[np.float64], Optional[float]], Tuple[NDArray[np.bool_], bool]
+]
+
+
+class SolverError(ValueError):
+    """A solver that was asked for cannot do the work."""
+
+
+def choose_solver(name: str = "auto") -> str:
+    """The solver that `name` stands for here.
+
+    Parameters
+    ----------
+    name : {'auto', 'highs', 'gurobi'}
+        ``auto`` is Gurobi where the user has a licence of their own, HiGHS otherwise.
+
+    Returns
+    -------
+    {'highs', 'gurobi'}
+
+    Raises
+    ------
+    SolverError
+        If the name is unknown, or Gurobi is asked for and is absent or has no valid licence.
+    """
+    if name not in SOLVERS:
+        raise SolverError(f"solver must be auto, highs or gurobi, got {name!r}")
+    if name == "gurobi":
+        _gurobi_environment().dispose()
+    if name == "auto":
+        return "gurobi" if _licence_is_visible() and _gurobi_is_unlimited() else "highs"
+    return name
+
+
+def get_solver(name: str) -> Solver:
+    """A function that packs cliques by an integer program.
+
+    maximise ``weight @ x`` with binary x, where for each vertex the x of the cliques that hold it
+    sum to at most 1 (Cameron et al. 2024, Online Methods, "clique optimization").
+
+    Parameters
+    ----------
+    name : {'highs', 'gurobi'}
+
+    Returns
+    -------
+    callable
+        ``solve(members, weight, time_limit_s) -> (is_selected, is_optimal)``; `members` holds
+        vertex indices from 0, its rows filled up with -1.
+    """
+    return {"highs": _solve_with_highs, "gurobi": _solve_with_gurobi}[name]
+
+
+def _incidence(members: NDArray[np.int64]) -> csr_matrix:
+    """Vertices x cliques, 1 where the clique holds the vertex."""
+    clique, place = np.nonzero(members >= 0)
+    vertex = members[clique, place]
+    ones = np.ones(len(vertex))
+    return csr_matrix((ones, (vertex, clique)), shape=(members.max() + 1, len(members)))
+
+
+def _solve_with_highs(
+    members: NDArray[np.int64], weight: NDArray[np.float64], time_limit_s: Optional[float]
+) -> Tuple[NDArray[np.bool_], bool]:
+    from scipy.optimize import Bounds, LinearConstraint, milp  # noqa: PLC0415 - half a second
+
+    options = {"mip_rel_gap": 0.0}
+    if time_limit_s is not None:
+        options["time_limit"] = time_limit_s
+    answer = milp(
+        -weight,
+        integrality=np.ones(len(weight)),
+        bounds=Bounds(0, 1),
+        constraints=LinearConstraint(_incidence(members), -np.inf, 1),
+        options=options,
+    )
+    if answer.x is None:
+        return np.zeros(len(weight), dtype=bool), False
+    return np.asarray(answer.x > 0.5), answer.status == 0
+
+
+def _solve_with_gurobi(
+    members: NDArray[np.int64], weight: NDArray[np.float64], time_limit_s: Optional[float]
+) -> Tuple[NDArray[np.bool_], bool]:
+    import gurobipy  # noqa: PLC0415 - optional at run time
+
+    with _gurobi_environment() as environment, gurobipy.Model(env=environment) as model:
+        x = model.addMVar(len(weight), vtype="B")
+        model.addConstr(_incidence(members) @ x <= 1)
+        model.setObjective(weight @ x, gurobipy.GRB.MAXIMIZE)
+        model.Params.MIPGap = 0
+        model.Params.Threads = 1
+        if time_limit_s is not None:
+            model.Params.TimeLimit = time_limit_s
+        try:
+            model.optimize()
+        except gurobipy.GurobiError as error:
+            raise SolverError(
+                f"Gurobi cannot solve a program of {len(weight):,} variables: {error}; "
+                f"choose solver highs"
+            ) from error
+        if model.SolCount == 0:
+            return np.zeros(len(weight), dtype=bool), False
+        return np.asarray(x.X > 0.5), model.Status == gurobipy.GRB.OPTIMAL
+
+
+def _gurobi_environment() -> Any:
+    """A started, silent Gurobi environment, or a `SolverError` that says what is missing."""
+    try:
+        import gurobipy  # noqa: PLC0415 - optional at run time
+    except ImportError as error:
+        raise SolverError(
+            "solver gurobi needs the package gurobipy, which is not installed; choose solver highs"
+        ) from error
+    environment = gurobipy.Env(empty=True)
+    try:
+        environment.setParam("OutputFlag", 0)
+        environment.start()
+    except gurobipy.GurobiError as error:
+        environment.dispose()
+        raise SolverError(
+            f"Gurobi does not start ({str(error).strip()}); install a licence or choose "
+            f"solver highs"
+        ) from error
+    return environment
+
+
+def _licence_is_visible() -> bool:
+    """Whether a licence of the user's own stands where Gurobi looks for one."""
+    if any(os.environ.get(name) for name in ("GRB_LICENSE_FILE", "GRB_WLSACCESSID")):
+        return True
+    places = [Path.home(), *Path("/opt").glob("gurobi*"), Path("/Library/gurobi")]
+    return any((place / "gurobi.lic").is_file() for place in places)
+
+
+def _gurobi_is_unlimited() -> bool:
+    """Whether Gurobi takes one variable more than the licence in its wheel allows."""
+    try:
+        with _gurobi_environment() as environment:
+            import gurobipy  # noqa: PLC0415 - the environment could be made, so it is there
+
+            with gurobipy.Model(env=environment) as model:
+                model.addVars(WHEEL_LICENCE_VARIABLES + 1)
+                try:
+                    model.optimize()
+                except gurobipy.GurobiError:
+                    return False
+    except SolverError:
+        return False
+    return True
