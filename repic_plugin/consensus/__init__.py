@@ -1,6 +1,7 @@
 """Picks in, consensus out: `find_consensus` and the records it takes and returns."""
 
-from repic_plugin.consensus.micrograph import POSITIONS, micrograph_graph
+from repic_plugin.consensus.batch import POSITIONS
+from repic_plugin.consensus.inspection import micrograph_graph
 from repic_plugin.consensus.one_shot import MIN_JACCARD, MODES, default_quorum, find_consensus
 from repic_plugin.consensus.picks import Picks, for_each_picker
 from repic_plugin.consensus.result import (

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable
 
 import numba
 
 __all__ = ["compiled"]
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-
-def compiled(function: F) -> F:
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function` with numba; the code runs without the interpreter's lock.
 
     The machine code is kept beside the source or in the user's cache folder, so that only the
@@ -21,8 +19,8 @@ def compiled(function: F) -> F:
     A compiled function calls no compiled function of another file: numba notices that the code
     it kept is stale by the file that a function stands in alone.
     """
+    options = {"nogil": True, "error_model": "numpy"}
     try:
-        result: F = numba.njit(cache=True, nogil=True)(function)
+        return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
     except RuntimeError:  # "no locator available": nowhere to keep the machine code
-        result = numba.njit(nogil=True)(function)
-    return result
+        return numba.njit(**options)(function)  # type: ignore[no-any-return]

@@ -11,18 +11,22 @@ from repic_plugin.consensus._compiled import compiled
 from repic_plugin.consensus.graph import OverlapGraph
 
 if TYPE_CHECKING:
-    from repic_plugin.consensus.micrograph import MicrographPicks
+    from repic_plugin.consensus.batch import BatchPicks
 
 __all__ = ["Cliques", "find_cliques"]
 
 MAX_CLIQUES = 20_000_000  # for one micrograph; about 2 GB, and far beyond any sensible overlap
 
+EQUAL_OVERLAP = 1e-12  # sums of the same overlaps in another order differ by less
+
 
 class Cliques(NamedTuple):
-    """The cliques of one micrograph, in an order that does not depend on that of the picks.
+    """The cliques of a batch of micrographs, in an order that does not depend on the picks'.
 
     Attributes
     ----------
+    micrograph : ndarray of int64, shape (n_cliques,)
+        Ascending; in the batch.
     members : ndarray of int64, shape (n_cliques, n_pickers)
         Vertices, ascending; -1 fills the row of a clique with fewer members than pickers.
     n_members : ndarray of int64, shape (n_cliques,)
@@ -34,6 +38,7 @@ class Cliques(NamedTuple):
         The member with the highest total overlap with the others.
     """
 
+    micrograph: NDArray[np.int64]
     members: NDArray[np.int64]
     n_members: NDArray[np.int64]
     overlap: NDArray[np.float64]
@@ -42,9 +47,7 @@ class Cliques(NamedTuple):
     representative: NDArray[np.int64]
 
 
-def find_cliques(
-    graph: OverlapGraph, picks: MicrographPicks, n_pickers: int, quorum: int
-) -> Cliques:
+def find_cliques(graph: OverlapGraph, picks: BatchPicks, n_pickers: int, quorum: int) -> Cliques:
     """All cliques of at least `quorum` members, not only the maximal ones.
 
     Cameron et al. 2024, Online Methods, "clique finding"; a clique of a k-partite graph has at
@@ -53,7 +56,7 @@ def find_cliques(
     Parameters
     ----------
     graph : OverlapGraph
-    picks : MicrographPicks
+    picks : BatchPicks
         The vertices; positions settle ties.
     n_pickers, quorum : int
         Largest and smallest number of members.
@@ -61,7 +64,7 @@ def find_cliques(
     Returns
     -------
     Cliques
-        Best weight first.
+        By micrograph, best weight first.
 
     Raises
     ------
@@ -72,38 +75,83 @@ def find_cliques(
     members = _cliques(starts, neighbours, picks.picker, n_pickers, quorum, MAX_CLIQUES)
     if len(members) > MAX_CLIQUES:
         raise ValueError(
-            f"more than {MAX_CLIQUES:,} cliques on one micrograph: its picks are too crowded for "
-            f"these settings; raise min_overlap or the quorum, or lower the box size"
+            f"more than {MAX_CLIQUES:,} cliques in a batch of micrographs: their picks are too "
+            f"crowded for these settings; raise min_overlap or the quorum, or lower the box size"
         )
     n_members, overlap, score, representative = _described(
         members, starts, neighbours, overlaps, picks.score, picks.x, picks.y
     )
     weight = overlap * score + (n_members - quorum)
-    order = _canonical_order(members, weight, picks)
-    columns = (members, n_members, overlap, score, weight, representative)
+    micrograph = picks.micrograph[members[:, 0]]
+    order = _canonical_order(micrograph, members, weight, picks)
+    columns = (micrograph, members, n_members, overlap, score, weight, representative)
     return Cliques(*(column[order] for column in columns))
 
 
 def _canonical_order(
-    members: NDArray[np.int64], weight: NDArray[np.float64], picks: MicrographPicks
+    micrograph: NDArray[np.int64],
+    members: NDArray[np.int64],
+    weight: NDArray[np.float64],
+    picks: BatchPicks,
 ) -> NDArray[np.intp]:
-    """Best weight first, ties by where the members lie.
+    """By micrograph, best weight first, ties by where the members lie.
 
     Equal optima are common (integer coordinates, picks without scores); a search that sees the
     cliques in this order ends at the same one however the picks were numbered.
     """
+    order: NDArray[np.intp] = np.lexsort((-weight, micrograph))
+    equal = (np.diff(weight[order]) == 0) & (np.diff(micrograph[order]) == 0)
+    tied = np.flatnonzero(np.append(equal, False) | np.append(False, equal))
+    if len(tied):
+        cliques = order[tied]
+        ranks = _ranks_of_places(members[cliques], picks)
+        order[tied] = cliques[np.lexsort((*ranks.T[::-1], -weight[cliques], micrograph[cliques]))]
+    return order
+
+
+def _ranks_of_places(members: NDArray[np.int64], picks: BatchPicks) -> NDArray[np.int64]:
+    """Ascending in each row, the ranks of the members by x, y and score; equals share a rank."""
     n = len(picks.x)
-    in_cliques = np.zeros(n + 1, dtype=bool)
-    in_cliques[members] = True  # the last entry answers for the filler, -1
-    used = np.flatnonzero(in_cliques[:n])
+    is_member = np.zeros(n + 1, dtype=bool)
+    is_member[members] = True  # the last entry answers for the filler, -1
+    used = np.flatnonzero(is_member[:n])
     by_place = used[np.lexsort((picks.score[used], picks.y[used], picks.x[used]))]
-    changes = np.zeros(max(len(by_place) - 1, 0), dtype=bool)
+    changes = np.zeros(len(by_place) - 1, dtype=bool)
     for column in (picks.x, picks.y, picks.score):
         changes |= np.diff(column[by_place]) != 0
     rank = np.full(n + 1, n)
-    rank[by_place] = np.concatenate(([0], np.cumsum(changes)))[: len(by_place)]
-    ranks = np.sort(rank[members], axis=1)
-    return np.lexsort((*ranks.T[::-1], -weight))
+    rank[by_place] = np.append(0, np.cumsum(changes))
+    ranks: NDArray[np.int64] = np.sort(rank[members], axis=1)
+    return ranks
+
+
+@compiled
+def _sort(values, n):  # type: ignore[no-untyped-def]
+    """Insertion sort of the first n values, in place: they are few."""
+    for i in range(1, n):
+        value = values[i]
+        at = i
+        while at > 0 and values[at - 1] > value:
+            values[at] = values[at - 1]
+            at -= 1
+        values[at] = value
+
+
+@compiled
+def _common(a, b, out):  # type: ignore[no-untyped-def]
+    """Write the values that both ascending arrays hold to `out`; their number."""
+    n = i = j = 0
+    while i < len(a) and j < len(b):
+        if a[i] < b[j]:
+            i += 1
+        elif a[i] > b[j]:
+            j += 1
+        else:
+            out[n] = a[i]
+            n += 1
+            i += 1
+            j += 1
+    return n
 
 
 @compiled
@@ -121,7 +169,7 @@ def _cliques(starts, neighbours, picker, n_pickers, quorum, most):  # type: igno
     n_found = 0
     for u in range(n):
         if n_pickers - picker[u] < quorum:
-            break  # too few pickers are left above this one
+            continue  # too few pickers are left above this one
         depth = 1
         clique[0] = u
         n_common[1] = starts[u + 1] - starts[u]
@@ -146,23 +194,49 @@ def _cliques(starts, neighbours, picker, n_pickers, quorum, most):  # type: igno
                     found = np.concatenate((found, np.empty_like(found)))
                 found[n_found] = clique
                 n_found += 1
-            # the candidates after v that v knows as well; both lists ascend
-            n_both = 0
-            a = tried[depth - 1]
-            b = starts[v]
-            while depth < n_pickers and a < n_common[depth - 1] and b < starts[v + 1]:
-                if common[depth - 1, a] < neighbours[b]:
-                    a += 1
-                elif common[depth - 1, a] > neighbours[b]:
-                    b += 1
-                else:
-                    common[depth, n_both] = neighbours[b]
-                    n_both += 1
-                    a += 1
-                    b += 1
-            n_common[depth] = n_both
+            n_common[depth] = 0
+            if depth < n_pickers:
+                n_common[depth] = _common(
+                    common[depth - 1, tried[depth - 1] : n_common[depth - 1]],
+                    neighbours[starts[v] : starts[v + 1]],
+                    common[depth],
+                )
             tried[depth] = 0
     return found[:n_found].copy()
+
+
+@compiled
+def _overlap(u, v, starts, neighbours, overlaps):  # type: ignore[no-untyped-def]
+    """The value of edge (u, v), u < v, by bisection of row u."""
+    low, high = starts[u], starts[u + 1] - 1
+    while low < high:
+        middle = (low + high) // 2
+        if neighbours[middle] < v:
+            low = middle + 1
+        else:
+            high = middle
+    return overlaps[low]
+
+
+@compiled
+def _best_member(members, total, score, x, y):  # type: ignore[no-untyped-def]
+    """The member with the highest total overlap.
+
+    Equal totals (every pair has them) are settled by score, then by place.
+    """
+    best = 0
+    for i in range(1, len(total)):
+        u, v = members[i], members[best]
+        gain = total[i] - total[best]
+        if abs(gain) <= EQUAL_OVERLAP:
+            gain = score[u] - score[v]
+        if gain == 0:
+            gain = x[v] - x[u]
+        if gain == 0:
+            gain = y[v] - y[u]
+        if gain > 0:
+            best = i
+    return members[best]
 
 
 @compiled
@@ -185,32 +259,15 @@ def _described(members, starts, neighbours, overlaps, score, x, y):  # type: ign
         n_edges = 0
         for i in range(size):
             for j in range(i + 1, size):
-                low, high = starts[members[c, i]], starts[members[c, i] + 1] - 1
-                while low < high:
-                    middle = (low + high) // 2
-                    if neighbours[middle] < members[c, j]:
-                        low = middle + 1
-                    else:
-                        high = middle
-                edges[n_edges] = overlaps[low]
-                total[i] += overlaps[low]
-                total[j] += overlaps[low]
+                overlap = _overlap(members[c, i], members[c, j], starts, neighbours, overlaps)
+                edges[n_edges] = overlap
                 n_edges += 1
-        best = 0
-        for i in range(1, size):
-            # equal totals (every pair has them) are settled by score, then by place
-            u, v = members[c, i], members[c, best]
-            gain = total[i] - total[best]
-            if abs(gain) <= 1e-12:
-                gain = score[u] - score[v]
-            if gain == 0:
-                gain = x[v] - x[u]
-            if gain == 0:
-                gain = y[v] - y[u]
-            if gain > 0:
-                best = i
+                total[i] += overlap
+                total[j] += overlap
+        _sort(edges, n_edges)
+        _sort(scores, size)
         sizes[c] = size
-        edge_median[c] = np.median(edges[:n_edges])
-        score_median[c] = np.median(scores[:size])
-        representative[c] = members[c, best]
+        edge_median[c] = (edges[(n_edges - 1) // 2] + edges[n_edges // 2]) / 2
+        score_median[c] = (scores[(size - 1) // 2] + scores[size // 2]) / 2
+        representative[c] = _best_member(members[c, :size], total[:size], score, x, y)
     return sizes, edge_median, score_median, representative

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, List, Optional, Sequence
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from repic_plugin.consensus.boxes import BoxSize, box_sizes, inside_micrograph, largest_reach
-from repic_plugin.consensus.micrograph import (
+from repic_plugin.consensus.batch import (
     POSITIONS,
-    MicrographConsensus,
-    MicrographPicks,
+    BatchConsensus,
+    BatchPicks,
     Settings,
-    solve_micrograph,
+    solve_batch,
 )
+from repic_plugin.consensus.boxes import BoxSize, box_sizes, inside_micrograph, largest_reach
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.result import ConsensusResult, MicrographCounts
 from repic_plugin.consensus.scores import (
@@ -31,6 +31,7 @@ from repic_plugin.consensus.solvers import choose_solver
 __all__ = ["MIN_JACCARD", "MODES", "default_quorum", "find_consensus"]
 
 MODES = ("all", "quorum")
+BATCH_SIZE = 64  # micrographs; enough to make the cost of a call disappear
 MIN_JACCARD = 0.3  # Cameron et al. 2024, Online Methods
 
 
@@ -131,9 +132,9 @@ def find_consensus(
     entered = above_min_score(picks, min_score)
     entered &= inside_micrograph(picks, settings.sizes_px, micrograph_size_px)
     _warn_of_missing_scores(picks)
-    parts = _split(picks, np.flatnonzero(entered), transforms, wanted)
-    found = _solve(parts, settings, n_threads, progress)
-    result = _assembled(picks, settings, transforms, wanted, parts, found)
+    batches = _batches(picks, np.flatnonzero(entered), transforms, wanted, n_threads)
+    found = _solved(batches, settings, n_threads, progress)
+    result = _assembled(picks, settings, transforms, wanted, found)
     _warn_of_unproven(result)
     return result
 
@@ -205,37 +206,57 @@ def _warn_of_unproven(result: ConsensusResult) -> None:
         )
 
 
-def _split(
-    picks: Picks, entered: NDArray[np.int64], transforms: Sequence[str], wanted: NDArray[np.int64]
-) -> List[MicrographPicks]:
-    """The picks that entered, by micrograph and in it by picker."""
-    taken = picks.take(entered)
+def _batches(
+    picks: Picks,
+    entered: NDArray[np.int64],
+    transforms: Sequence[str],
+    wanted: NDArray[np.int64],
+    n_threads: int,
+) -> List[BatchPicks]:
+    """The picks that entered, in batches of micrographs, each by micrograph and picker."""
+    taken = picks if len(entered) == len(picks) else picks.take(entered)
     score = comparable_scores(taken, transforms)
     group = taken.micrograph * picks.n_pickers + taken.picker
-    order = np.argsort(group, kind="stable")
-    columns = (entered, taken.x, taken.y, taken.picker, score)
-    sorted_columns = [column[order] for column in columns]
-    starts = np.searchsorted(group[order] // picks.n_pickers, np.arange(picks.n_micrographs + 1))
-    return [
-        MicrographPicks(*(column[starts[m] : starts[m + 1]] for column in sorted_columns))
-        for m in wanted.tolist()
-    ]
+    columns: Tuple[NDArray[Any], ...]
+    columns = (entered, taken.micrograph, taken.picker, taken.x, taken.y, score)
+    if np.any(group[1:] < group[:-1]):
+        order = np.argsort(group, kind="stable")
+        columns = tuple(column[order] for column in columns)
+    starts = np.searchsorted(columns[1], np.arange(picks.n_micrographs + 1))
+    size = min(BATCH_SIZE, max(1, len(wanted) // max(n_threads, 1)))
+    chunks = (wanted[i : i + size] for i in range(0, len(wanted), size))
+    return [_batch(columns, starts[chunk], starts[chunk + 1]) for chunk in chunks]
 
 
-def _solve(
-    parts: Sequence[MicrographPicks],
+def _batch(
+    columns: Sequence[NDArray[Any]], begin: NDArray[np.int64], end: NDArray[np.int64]
+) -> BatchPicks:
+    """The picks of the micrographs that stand from `begin` to `end`."""
+    rows: Any = slice(begin[0], end[-1])
+    if np.any(begin[1:] != end[:-1]):
+        rows = np.concatenate([np.arange(i, j) for i, j in zip(begin, end)])
+    pick, _, picker, x, y, score = (column[rows] for column in columns)
+    micrograph = np.repeat(np.arange(len(begin)), end - begin)
+    starts = np.append(0, np.cumsum(end - begin))
+    return BatchPicks(starts, pick, micrograph, picker, x, y, score)
+
+
+def _solved(
+    batches: Sequence[BatchPicks],
     settings: Settings,
     n_threads: int,
     progress: Optional[Callable[[int, int], None]],
-) -> List[MicrographConsensus]:
-    """Every micrograph by itself, so that neither batches nor threads change the result."""
+) -> List[BatchConsensus]:
+    n_micrographs = sum(len(batch.starts) - 1 for batch in batches)
+    n_done = 0
     found = []
     with ThreadPoolExecutor(max(1, n_threads)) as pool:
         solve = pool.map if n_threads > 1 else map
-        for consensus in solve(lambda part: solve_micrograph(part, settings), parts):
+        for consensus in solve(lambda batch: solve_batch(batch, settings), batches):
             found.append(consensus)
+            n_done += len(consensus.n_edges)
             if progress is not None:
-                progress(len(found), len(parts))
+                progress(n_done, n_micrographs)
     return found
 
 
@@ -244,43 +265,32 @@ def _assembled(
     settings: Settings,
     transforms: Sequence[str],
     wanted: NDArray[np.int64],
-    parts: Sequence[MicrographPicks],
-    found: Sequence[MicrographConsensus],
+    found: Sequence[BatchConsensus],
 ) -> ConsensusResult:
-    k = picks.n_pickers
-    n_picks = [np.bincount(part.picker, minlength=k) for part in parts]
-    counts = MicrographCounts(
-        names=tuple(picks.micrograph_names[m] for m in wanted.tolist()),
-        n_picks=np.array(n_picks, dtype=np.int64).reshape(len(parts), k),
-        n_edges=np.array([one.n_edges for one in found], dtype=np.int64),
-        n_cliques=np.array([one.n_cliques for one in found], dtype=np.int64),
-        n_selected=np.array([one.n_selected for one in found], dtype=np.int64),
-        objective=np.array([one.objective for one in found], dtype=np.float64),
-        is_optimal=np.array([one.is_optimal for one in found], dtype=bool),
-        seconds=np.array([one.seconds for one in found], dtype=np.float64),
-    )
+    """One record of all batches."""
+    if not found:
+        none, nowhere = np.zeros(0, np.int64), np.zeros(0)
+        nothing = BatchPicks(np.zeros(1, np.int64), none, none, none, nowhere, nowhere, nowhere)
+        found = [solve_batch(nothing, settings)]
+    column = {
+        name: np.concatenate([getattr(batch, name) for batch in found])
+        for name in BatchConsensus._fields
+    }
+    first = np.cumsum([0, *(len(batch.n_edges) for batch in found)])
+    in_wanted = np.concatenate([batch.micrograph + i for batch, i in zip(found, first)])
     is_unmatched = np.zeros(len(picks), dtype=bool)
-    for one in found:
-        is_unmatched[one.unmatched] = True
-    rows = [len(one.x) for one in found]
-    members = [one.members for one in found] or [np.empty((0, k), np.int64)]
+    is_unmatched[column["unmatched"]] = True
+    counts = {name: column[name] for name in MicrographCounts.__annotations__ if name in column}
+    names = tuple(picks.micrograph_names[m] for m in wanted.tolist())
+    particles = {name: column[name] for name in ("x", "y", "weight", "overlap", "score", "members")}
     return ConsensusResult(
-        micrograph=np.repeat(wanted, rows),
-        x=_joined([one.x for one in found]),
-        y=_joined([one.y for one in found]),
-        weight=_joined([one.weight for one in found]),
-        overlap=_joined([one.overlap for one in found]),
-        score=_joined([one.score for one in found]),
-        members=np.concatenate(members),
+        micrograph=wanted[in_wanted],
         is_unmatched=is_unmatched,
-        micrographs=counts,
+        micrographs=MicrographCounts(names=names, **counts),
         micrograph_names=picks.micrograph_names,
         picker_names=picks.picker_names,
         score_transforms=tuple(transforms),
         solver=settings.solver,
         quorum=settings.quorum,
+        **particles,
     )
-
-
-def _joined(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    return np.concatenate(columns) if columns else np.empty(0)

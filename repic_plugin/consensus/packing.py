@@ -8,12 +8,13 @@ are searched exhaustively here. The few large ones go to an integer program (`so
 from __future__ import annotations
 
 import time
-from typing import NamedTuple, Optional
+from typing import List, NamedTuple, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.consensus._compiled import compiled
+from repic_plugin.consensus.cliques import Cliques
 from repic_plugin.consensus.solvers import Solver
 
 __all__ = ["Packing", "greedy_packing", "pack"]
@@ -28,21 +29,21 @@ class Packing(NamedTuple):
     Attributes
     ----------
     is_selected : ndarray of bool, shape (n_cliques,)
-    is_optimal : bool
-        False if a time limit ended the search before the optimum was proven.
-    n_programs : int
-        Components that were left to the integer program.
+    is_optimal : ndarray of bool, shape (n_micrographs,)
+        False where a time limit ended the search before the optimum was proven.
+    program_seconds : ndarray of float64, shape (n_micrographs,)
+        Time spent in integer programs.
     """
 
     is_selected: NDArray[np.bool_]
-    is_optimal: bool
-    n_programs: int
+    is_optimal: NDArray[np.bool_]
+    program_seconds: NDArray[np.float64]
 
 
 def pack(
-    members: NDArray[np.int64],
-    weight: NDArray[np.float64],
+    cliques: Cliques,
     n_vertices: int,
+    n_micrographs: int,
     solver: Solver,
     time_limit_s: Optional[float] = None,
 ) -> Packing:
@@ -50,40 +51,37 @@ def pack(
 
     Parameters
     ----------
-    members : ndarray of int64, shape (n_cliques, n_pickers)
-        Vertices of each clique, filled up with -1.
-    weight : ndarray of float64, shape (n_cliques,)
-        Not negative, best first. A clique of weight zero is added where nothing stands in its way.
-    n_vertices : int
+    cliques : Cliques
+        Weights not negative, best first. A clique of weight zero is added where nothing stands
+        in its way.
+    n_vertices, n_micrographs : int
     solver : callable
-        Solves the components that are too large for the search (`solvers.get_solver`).
+        For the components that are too large for the search (`solvers.get_solver`).
     time_limit_s : float, optional
-        For all integer programs of this call together.
+        For all integer programs of a micrograph together.
 
     Returns
     -------
     Packing
     """
+    members, weight = cliques.members, cliques.weight
     component = _components(members, n_vertices)
     is_selected, is_open = _search_components(
         members, weight, component, n_vertices, SMALL_COMPONENT, SEARCH_NODES
     )
-    is_optimal, n_programs = True, 0
-    deadline = None if time_limit_s is None else time.perf_counter() + time_limit_s
-    for label in np.unique(component[is_open]):
-        mine = np.flatnonzero(component == label)
-        left_s = None if deadline is None else max(deadline - time.perf_counter(), 0.0)
-        vertices, rows = np.unique(members[mine], return_inverse=True)
-        local = rows.reshape(len(mine), -1) - int(vertices[0] < 0)
-        is_selected[mine], proven = _solve_component(local, weight[mine], solver, left_s)
-        is_optimal &= proven
-        n_programs += 1
-    return Packing(_extended(members, is_selected, n_vertices), is_optimal, n_programs)
+    is_optimal = np.ones(n_micrographs, dtype=bool)
+    spent_s = np.zeros(n_micrographs)
+    for mine in _groups(component, is_open):
+        start = time.perf_counter()
+        micrograph = cliques.micrograph[mine[0]]
+        left_s = None if time_limit_s is None else time_limit_s - spent_s[micrograph]
+        is_selected[mine], proven = _solve_component(members[mine], weight[mine], solver, left_s)
+        is_optimal[micrograph] &= proven
+        spent_s[micrograph] += time.perf_counter() - start
+    return Packing(_extended(members, is_selected, n_vertices), is_optimal, spent_s)
 
 
-def greedy_packing(
-    members: NDArray[np.int64], n_vertices: int
-) -> NDArray[np.bool_]:
+def greedy_packing(members: NDArray[np.int64], n_vertices: int) -> NDArray[np.bool_]:
     """Take each clique, in the order given, that shares no member with one taken before.
 
     Returns
@@ -94,12 +92,28 @@ def greedy_packing(
     return selected
 
 
-def _solve_component(members, weight, solver, time_limit_s):  # type: ignore[no-untyped-def]
+def _groups(component: NDArray[np.int64], is_open: NDArray[np.bool_]) -> List[NDArray[np.intp]]:
+    """The open cliques of each component, in their order."""
+    left = np.flatnonzero(is_open)
+    if len(left) == 0:
+        return []
+    by_component = left[np.argsort(component[left], kind="stable")]
+    return np.split(by_component, np.flatnonzero(np.diff(component[by_component])) + 1)
+
+
+def _solve_component(
+    members: NDArray[np.int64],
+    weight: NDArray[np.float64],
+    solver: Solver,
+    time_limit_s: Optional[float],
+) -> Tuple[NDArray[np.bool_], bool]:
     """The solver's choice, or the greedy one where the time ran out before a better was found."""
-    fallback = greedy_packing(members, members.max() + 1)
+    vertices, rows = np.unique(members, return_inverse=True)
+    local = rows.reshape(members.shape) - int(vertices[0] < 0)
+    fallback = greedy_packing(local, len(vertices))
     if time_limit_s is not None and time_limit_s <= 0:
         return fallback, False
-    selected, proven = solver(members, weight, time_limit_s)
+    selected, proven = solver(local, weight, time_limit_s)
     if not proven and weight[selected].sum() < weight[fallback].sum():
         selected = fallback
     return selected, proven
@@ -229,59 +243,67 @@ def _search(weight, conflicts, holds, n, max_nodes):  # type: ignore[no-untyped-
 
 
 @compiled
+def _grouped(component, n_vertices):  # type: ignore[no-untyped-def]
+    """Cliques by component, best first in each, and where each component starts."""
+    starts = np.zeros(n_vertices + 1, np.int64)
+    for label in component:
+        starts[label + 1] += 1
+    for v in range(n_vertices):
+        starts[v + 1] += starts[v]
+    filled = starts.copy()
+    order = np.empty(len(component), np.int64)
+    for c in range(len(component)):
+        order[filled[component[c]]] = c
+        filled[component[c]] += 1
+    return order, starts
+
+
+@compiled
+def _best_of_component(group, members, weight, held_by, max_nodes):  # type: ignore[no-untyped-def]
+    """Bits of the cliques of a small component to choose, or -1 if the search took too long.
+
+    `held_by`, an array of zeros for all vertices, is used and left as it was.
+    """
+    n = len(group)
+    n_places = members.shape[1]
+    conflicts = np.empty(n, np.int64)
+    holds = np.zeros((n, n_places), np.int64)  # for each member of a clique, who holds it too
+    for at in range(n):
+        for v in members[group[at]]:
+            if v >= 0:
+                held_by[v] |= np.int64(1) << at
+    for at in range(n):
+        conflicts[at] = np.int64(1) << at
+        for place in range(n_places):
+            v = members[group[at], place]
+            if v >= 0:
+                holds[at, place] = held_by[v]
+                conflicts[at] |= held_by[v]
+    for c in group:
+        for v in members[c]:
+            if v >= 0:
+                held_by[v] = 0
+    return _search(weight[group], conflicts, holds, n, max_nodes)
+
+
+@compiled
 def _search_components(  # type: ignore[no-untyped-def]
     members, weight, component, n_vertices, small, max_nodes
 ):
     """The exhaustive search in every small component; which cliques are chosen, which left open."""
-    n_cliques, widest = members.shape
-    is_selected = np.zeros(n_cliques, np.bool_)
-    is_open = np.zeros(n_cliques, np.bool_)
-    size = np.zeros(n_vertices + 1, np.int64)
-    for c in range(n_cliques):
-        size[component[c] + 1] += 1
+    is_selected = np.zeros(len(members), np.bool_)
+    is_open = np.zeros(len(members), np.bool_)
+    held_by = np.zeros(n_vertices, np.int64)
+    order, starts = _grouped(component, n_vertices)
     for v in range(n_vertices):
-        size[v + 1] += size[v]
-    filled = size.copy()
-    grouped = np.empty(n_cliques, np.int64)
-    for c in range(n_cliques):  # keeps the order, best first, in every group
-        grouped[filled[component[c]]] = c
-        filled[component[c]] += 1
-    conflicts = np.empty(small, np.int64)
-    holds = np.empty((small, widest), np.int64)
-    held_by = np.zeros(n_vertices, np.int64)  # of each vertex, the local cliques that hold it
-    local_weight = np.empty(small, np.float64)
-    for v in range(n_vertices):
-        group = grouped[size[v] : size[v + 1]]
-        n = len(group)
-        if n == 0:
-            continue
-        if n == 1:
-            is_selected[group[0]] = weight[group[0]] > 0
-            continue
-        if n > small:
+        group = order[starts[v] : starts[v + 1]]
+        if len(group) == 1:
+            is_selected[group[0]] = True
+        elif len(group) > small:
             is_open[group] = True
-            continue
-        n_positive = 0
-        for c in group:
-            if weight[c] > 0:
-                local_weight[n_positive] = weight[c]
-                for i in range(widest):
-                    if members[c, i] >= 0:
-                        held_by[members[c, i]] |= np.int64(1) << n_positive
-                n_positive += 1
-        for at in range(n_positive):
-            conflicts[at] = np.int64(1) << at
-            for i in range(widest):
-                u = members[group[at], i]
-                holds[at, i] = held_by[u] if u >= 0 else 0
-                conflicts[at] |= holds[at, i]
-        answer = _search(local_weight, conflicts, holds, n_positive, max_nodes)
-        for at in range(n_positive):
-            if answer >= 0 and (answer >> at) & 1:
-                is_selected[group[at]] = True
-        for c in group:
-            is_open[c] = answer < 0
-            for i in range(widest):
-                if members[c, i] >= 0:
-                    held_by[members[c, i]] = 0
+        elif len(group) > 1:
+            answer = _best_of_component(group, members, weight, held_by, max_nodes)
+            for at in range(len(group)):
+                is_selected[group[at]] = answer >= 0 and (answer >> at) & 1
+                is_open[group[at]] = answer < 0
     return is_selected, is_open

@@ -56,25 +56,30 @@ def choose_transforms(picks: Picks, score_transform: ScoreTransform = "auto") ->
         If a name is unknown, or ``identity`` is asked for scores outside [0, 1].
     """
     asked = for_each_picker("score_transform", score_transform, picks.picker_names, "auto")
-    chosen = []
-    for index, (name, transform) in enumerate(zip(picks.picker_names, asked)):
-        if transform not in ("auto", *SCORE_TRANSFORMS):
-            raise ValueError(
-                f"score_transform of picker {name} must be auto, identity, logistic or rank, "
-                f"got {transform!r}"
-            )
-        scores = picks.score[(picks.picker == index) & picks.has_score]
-        is_probability = not len(scores) or bool(scores.min() >= 0 and scores.max() <= 1)
-        if transform == "identity" and not is_probability:
-            raise ValueError(
-                f"scores of picker {name} must lie in [0, 1] for score_transform identity, got "
-                f"{scores.min():g} to {scores.max():g}; use logistic (log-likelihood ratios) or rank"
-            )
-        if transform == "auto":
-            known = any(stem in name.lower() for stem in LOG_LIKELIHOOD_PICKERS)
-            transform = "identity" if is_probability else "logistic" if known else "rank"
-        chosen.append(transform)
-    return tuple(chosen)
+    return tuple(
+        _choose_transform(name, transform, picks.score[(picks.picker == i) & picks.has_score])
+        for i, (name, transform) in enumerate(zip(picks.picker_names, asked))
+    )
+
+
+def _choose_transform(name: str, asked: str, scores: NDArray[np.float64]) -> str:
+    """The transform for one picker, given all its scores."""
+    if asked not in ("auto", *SCORE_TRANSFORMS):
+        raise ValueError(
+            f"score_transform of picker {name} must be auto, identity, logistic or rank, "
+            f"got {asked!r}"
+        )
+    is_probability = not len(scores) or bool(scores.min() >= 0 and scores.max() <= 1)
+    if asked == "identity" and not is_probability:
+        raise ValueError(
+            f"scores of picker {name} must lie in [0, 1] for score_transform identity, got "
+            f"{scores.min():g} to {scores.max():g}; use logistic (log-likelihood ratios) or rank"
+        )
+    if asked != "auto":
+        return asked
+    if is_probability:
+        return "identity"
+    return "logistic" if any(stem in name.lower() for stem in LOG_LIKELIHOOD_PICKERS) else "rank"
 
 
 def comparable_scores(picks: Picks, transforms: Sequence[str]) -> NDArray[np.float64]:
@@ -125,7 +130,9 @@ def above_min_score(picks: Picks, min_score: MinScore) -> NDArray[np.bool_]:
     ValueError
         If a threshold is not a number, or names a picker that there is not.
     """
-    wanted = for_each_picker("min_score", min_score, picks.picker_names, None)
+    if min_score is None:
+        return np.ones(len(picks), dtype=bool)
+    wanted = for_each_picker("min_score", min_score, picks.picker_names)
     threshold = np.array([-np.inf if value is None else float(value) for value in wanted])
     if np.isnan(threshold).any():
         raise ValueError("min_score must be a number, got nan; leave it out to keep every pick")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import glob
 import os
-from pathlib import Path
 from typing import Any, Callable, Optional, Tuple
 
 import numpy as np
@@ -149,8 +149,8 @@ def _licence_is_visible() -> bool:
     """Whether a licence of the user's own stands where Gurobi looks for one."""
     if any(os.environ.get(name) for name in ("GRB_LICENSE_FILE", "GRB_WLSACCESSID")):
         return True
-    places = [Path.home(), *Path("/opt").glob("gurobi*"), Path("/Library/gurobi")]
-    return any((place / "gurobi.lic").is_file() for place in places)
+    homes = [os.path.expanduser("~"), "/Library/gurobi", *glob.glob("/opt/gurobi*")]
+    return any(os.path.isfile(os.path.join(home, "gurobi.lic")) for home in homes)
 
 
 def _gurobi_is_unlimited() -> bool:

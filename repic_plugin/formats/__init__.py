@@ -1,0 +1,31 @@
+"""Coordinate files to arrays and back: BOX, CBOX, RELION STAR, Topaz tables and CSV."""
+
+from repic_plugin.formats.atomic import atomic_open, atomic_write
+from repic_plugin.formats.comma import write as write_csv
+from repic_plugin.formats.errors import FormatError
+from repic_plugin.formats.files import Format, known_formats, read_picks_file, write_picks_file
+from repic_plugin.formats.folders import PicksDir, read_picker_folder, read_picks_dir
+from repic_plugin.formats.table import (
+    PickTable,
+    centers_from_corners,
+    corners_from_centers,
+    micrograph_name,
+)
+
+__all__ = [
+    "Format",
+    "FormatError",
+    "PickTable",
+    "PicksDir",
+    "atomic_open",
+    "atomic_write",
+    "centers_from_corners",
+    "corners_from_centers",
+    "known_formats",
+    "micrograph_name",
+    "read_picker_folder",
+    "read_picks_dir",
+    "read_picks_file",
+    "write_csv",
+    "write_picks_file",
+]

@@ -1,0 +1,1 @@
+"""The forms and steps that Scipion shows and runs."""

@@ -1,0 +1,1 @@
+"""Pictures: pure functions, data in and a matplotlib Figure out."""

@@ -1,0 +1,167 @@
+"""The consensus of a batch of micrographs: graph, cliques, packing."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple, Optional, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.consensus.cliques import Cliques, find_cliques
+from repic_plugin.consensus.graph import keep_largest_component, overlap_graph
+from repic_plugin.consensus.packing import pack
+from repic_plugin.consensus.solvers import get_solver
+
+__all__ = ["POSITIONS", "BatchConsensus", "BatchPicks", "Settings", "solve_batch"]
+
+POSITIONS = ("member", "mean")
+
+
+class Settings(NamedTuple):
+    """What holds for every micrograph; see `find_consensus`."""
+
+    quorum: int
+    min_overlap: float
+    sizes_px: NDArray[np.float64]
+    reach_px: float
+    position: str
+    num_particles: Optional[int]
+    time_limit_s: Optional[float]
+    largest_component: bool = False
+    solver: str = "highs"
+
+
+class BatchPicks(NamedTuple):
+    """The picks of some micrographs, by micrograph and in it by picker.
+
+    `pick` leads back to the given picks; `micrograph` counts in the batch, whose m-th holds the
+    picks ``starts[m]`` to ``starts[m + 1]``; `score` is comparable between pickers, in [0, 1].
+    """
+
+    starts: NDArray[np.int64]
+    pick: NDArray[np.int64]
+    micrograph: NDArray[np.int64]
+    picker: NDArray[np.int64]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    score: NDArray[np.float64]
+
+
+class BatchConsensus(NamedTuple):
+    """The particles of some micrographs, and how they came about.
+
+    Columns of particles and of micrographs as in `ConsensusResult` and `MicrographCounts`, but
+    `micrograph` counts in the batch; `unmatched` holds indices of given picks.
+    """
+
+    micrograph: NDArray[np.int64]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    overlap: NDArray[np.float64]
+    score: NDArray[np.float64]
+    members: NDArray[np.int64]
+    unmatched: NDArray[np.int64]
+    n_picks: NDArray[np.int64]
+    n_edges: NDArray[np.int64]
+    n_cliques: NDArray[np.int64]
+    n_selected: NDArray[np.int64]
+    objective: NDArray[np.float64]
+    is_optimal: NDArray[np.bool_]
+    seconds: NDArray[np.float64]
+
+
+def solve_batch(picks: BatchPicks, settings: Settings) -> BatchConsensus:
+    """Build the graph, find its cliques, choose among them.
+
+    Micrographs share nothing but the calls: the result does not depend on how they are batched.
+
+    Parameters
+    ----------
+    picks : BatchPicks
+    settings : Settings
+
+    Returns
+    -------
+    BatchConsensus
+    """
+    start = time.perf_counter()
+    n, k = len(picks.starts) - 1, len(settings.sizes_px)
+    boxes = (picks.x, picks.y, picks.picker, settings.sizes_px[picks.picker], picks.starts)
+    graph = overlap_graph(*boxes, settings.min_overlap, settings.reach_px)
+    if settings.largest_component:
+        graph = keep_largest_component(graph, picks.starts)
+    cliques = find_cliques(graph, picks, k, settings.quorum)
+    solver = get_solver(settings.solver)
+    packing = pack(cliques, graph.n_vertices, n, solver, settings.time_limit_s)
+    selected = np.flatnonzero(packing.is_selected)
+    micrograph = cliques.micrograph[selected]
+    n_selected = np.bincount(micrograph, minlength=n)
+    kept = selected[_best(n_selected, settings.num_particles)]
+    x, y = _positions(picks, cliques, kept, settings.position)
+    return BatchConsensus(
+        micrograph=cliques.micrograph[kept],
+        x=x,
+        y=y,
+        weight=cliques.weight[kept],
+        overlap=cliques.overlap[kept],
+        score=cliques.score[kept],
+        members=_by_picker(cliques.members[kept], picks),
+        unmatched=_unmatched(cliques.members[selected], picks),
+        n_picks=np.bincount(picks.micrograph * k + picks.picker, minlength=n * k).reshape(n, k),
+        n_edges=np.diff(graph.starts[picks.starts]),
+        n_cliques=np.bincount(cliques.micrograph, minlength=n),
+        n_selected=n_selected,
+        objective=np.bincount(micrograph, cliques.weight[selected], n).astype(np.float64),
+        is_optimal=packing.is_optimal,
+        seconds=_shares(time.perf_counter() - start, packing.program_seconds, picks.starts),
+    )
+
+
+def _best(n_selected: NDArray[np.int64], num_particles: Optional[int]) -> NDArray[np.intp]:
+    """Which of the selected cliques, by micrograph and best first, are the best of each."""
+    place = np.arange(n_selected.sum())
+    if num_particles is None:
+        return place
+    place_in_micrograph = place - np.repeat(np.cumsum(n_selected) - n_selected, n_selected)
+    return np.flatnonzero(place_in_micrograph < num_particles)
+
+
+def _positions(
+    picks: BatchPicks, cliques: Cliques, kept: NDArray[np.intp], position: str
+) -> Tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if position == "member":
+        chosen = cliques.representative[kept]
+        return picks.x[chosen], picks.y[chosen]
+    members = cliques.members[kept]
+    share = np.where(members >= 0, picks.score[members], 0.0)
+    share[share.sum(axis=1) == 0] = 1.0  # all scores zero: the plain mean
+    share[members < 0] = 0.0
+    share /= share.sum(axis=1, keepdims=True)
+    return (picks.x[members] * share).sum(axis=1), (picks.y[members] * share).sum(axis=1)
+
+
+def _by_picker(members: NDArray[np.int64], picks: BatchPicks) -> NDArray[np.int64]:
+    """Members as indices of the given picks, each in its picker's column."""
+    result = np.full(members.shape, -1, dtype=np.int64)
+    row, place = np.nonzero(members >= 0)
+    vertex = members[row, place]
+    result[row, picks.picker[vertex]] = picks.pick[vertex]
+    return result
+
+
+def _unmatched(members: NDArray[np.int64], picks: BatchPicks) -> NDArray[np.int64]:
+    is_free = np.ones(len(picks.pick) + 1, dtype=bool)
+    is_free[members] = False  # the last entry takes the filler, -1
+    free: NDArray[np.int64] = picks.pick[is_free[:-1]]
+    return free
+
+
+def _shares(
+    total_s: float, program_s: NDArray[np.float64], starts: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Seconds of each micrograph: its integer programs, and by its picks a share of the rest."""
+    n_picks = np.diff(starts)
+    rest: NDArray[np.float64] = (total_s - program_s.sum()) * n_picks / max(n_picks.sum(), 1)
+    return program_s + rest

@@ -1,0 +1,60 @@
+"""A micrograph's graph, to look at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from repic_plugin.consensus.boxes import BoxSize, box_sizes, largest_reach
+from repic_plugin.consensus.graph import overlap_graph, to_networkx
+from repic_plugin.consensus.one_shot import MIN_JACCARD
+from repic_plugin.consensus.picks import Picks
+
+if TYPE_CHECKING:
+    import networkx
+
+__all__ = ["micrograph_graph"]
+
+
+def micrograph_graph(
+    picks: Picks, micrograph: int, box_size_px: BoxSize, min_overlap: float = MIN_JACCARD
+) -> networkx.Graph:
+    """The graph of overlapping boxes of one micrograph.
+
+    Parameters
+    ----------
+    picks : Picks
+    micrograph : int
+    box_size_px : float, sequence of float or mapping of picker name to float
+    min_overlap : float
+
+    Returns
+    -------
+    networkx.Graph
+        Nodes are indices in `picks`, with attributes ``picker`` (its name), ``x``, ``y`` (px) and
+        ``score`` (the picker's own scale, None if missing); edges have the Jaccard index as
+        ``weight``.
+
+    Raises
+    ------
+    ValueError
+        If `micrograph` is not one of `picks`.
+    """
+    import networkx  # noqa: PLC0415 - half a second, and only for who asks
+
+    if not 0 <= micrograph < picks.n_micrographs:
+        raise ValueError(f"micrograph must lie in 0 to {picks.n_micrographs - 1}, got {micrograph}")
+    mine = np.flatnonzero(picks.micrograph == micrograph)
+    mine = mine[np.argsort(picks.picker[mine], kind="stable")]
+    sizes_px = box_sizes(box_size_px, picks.picker_names)
+    reach_px = largest_reach(sizes_px, min_overlap, picks.picker_names, all_pairs=False)
+    x, y, picker = picks.x[mine], picks.y[mine], picks.picker[mine]
+    starts = np.array([0, len(mine)])
+    rows = overlap_graph(x, y, picker, sizes_px[picker], starts, min_overlap, reach_px)
+    graph = networkx.relabel_nodes(to_networkx(rows), dict(enumerate(mine.tolist())))
+    for node, data in graph.nodes(data=True):
+        data["picker"] = picks.picker_names[picks.picker[node]]
+        data["x"], data["y"] = float(picks.x[node]), float(picks.y[node])
+        data["score"] = float(picks.score[node]) if picks.has_score[node] else None
+    return graph

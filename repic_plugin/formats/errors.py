@@ -1,0 +1,44 @@
+"""The error of a file that cannot be used, told in one line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Iterable, Optional, Union
+
+__all__ = ["FormatError", "PathLike"]
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+MAX_SHOWN = 40  # characters of a wrong value that a message repeats
+MAX_LISTED = 12  # names that a message lists
+
+
+class FormatError(ValueError):
+    """A file or folder of picks cannot be used.
+
+    The message is one line: the file, the line in it where there is one, the rule that is broken,
+    the value found and what to do about it.
+    """
+
+
+def format_error(
+    path: Union[str, Path], problem: str, *, line: Optional[int] = None
+) -> FormatError:
+    """The error for `path` (and its line, from 1) as one printable line, ready to be raised."""
+    where = f"{path}" if line is None else f"{path}, line {line}"
+    # A file name may hold any character: a line break in it must not break the message.
+    return FormatError("".join(c if c.isprintable() else "?" for c in f"{where}: {problem}"))
+
+
+def shown(value: str) -> str:
+    """A value read from a file, quoted and cut to a length that fits a message."""
+    return repr(value if len(value) <= MAX_SHOWN else value[: MAX_SHOWN - 3] + "...")
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names with commas between them, the first ones of a long list only."""
+    every = list(names)
+    kept = [name if len(name) <= MAX_SHOWN else name[: MAX_SHOWN - 3] + "..." for name in every]
+    more = [f"{len(every) - MAX_LISTED} more"] if len(every) > MAX_LISTED else []
+    return ", ".join(kept[:MAX_LISTED] + more) or "none"

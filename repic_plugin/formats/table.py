@@ -1,0 +1,131 @@
+"""The picks of one file, and the conventions that every format is converted to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Optional
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["PickTable", "centers_from_corners", "corners_from_centers", "micrograph_name"]
+
+# Only these are cut from a micrograph's name: what follows a dot may also belong to it, as in
+# "2020-01-31_10.25_mic7".
+MICROGRAPH_EXTENSIONS = (".mrc", ".mrcs", ".map", ".rec", ".st", ".stk", ".tif", ".tiff", ".eer")
+OTHER_EXTENSIONS = (".dm3", ".dm4", ".em", ".hdf", ".spi", ".png", ".jpg", ".jpeg")
+IMAGE_EXTENSIONS = frozenset({*MICROGRAPH_EXTENSIONS, *OTHER_EXTENSIONS})
+
+
+@dataclass(frozen=True)
+class PickTable:
+    """The picks of one file.
+
+    Attributes
+    ----------
+    x, y : ndarray of float64, shape (n,)
+        Centre of the box in px of the micrograph, y along the array rows.
+    score : ndarray of float64, shape (n,)
+        On the picker's own scale; 0 where `has_score` is False.
+    has_score : ndarray of bool, shape (n,)
+        False where the file gives no score.
+    micrograph : ndarray of str, shape (n,), or None
+        Name of each pick's micrograph, without folder and image extension. None where the file
+        has no such column: then its own name is the micrograph's.
+    box_size_px : ndarray of float64, shape (n,), or None
+        Side of each box, px; the longer side of a box that is not square. None where the file
+        does not say.
+    row : ndarray of int64, shape (n,)
+        Each pick's data row in the file, from 1; header, comments and blank lines do not count.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    score: NDArray[np.float64]
+    has_score: NDArray[np.bool_]
+    micrograph: Optional[NDArray[np.str_]]
+    box_size_px: Optional[NDArray[np.float64]]
+    row: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def pick_table(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    score: Optional[NDArray[np.float64]],
+    *,
+    micrograph: Optional[NDArray[np.str_]] = None,
+    box_size_px: Optional[NDArray[np.float64]] = None,
+) -> PickTable:
+    """A `PickTable` from checked columns, in file order; NaN stands for a missing score."""
+    has_score = np.zeros(len(x), dtype=bool) if score is None else ~np.isnan(score)
+    return PickTable(
+        x=x,
+        y=y,
+        score=np.zeros(len(x)) if score is None else np.where(has_score, score, 0.0),
+        has_score=has_score,
+        micrograph=micrograph,
+        box_size_px=box_size_px,
+        row=np.arange(1, len(x) + 1, dtype=np.int64),
+    )
+
+
+def pick_table_from_corners(
+    corners: NDArray[np.float64],
+    sizes: NDArray[np.float64],
+    score: Optional[NDArray[np.float64]],
+) -> PickTable:
+    """A `PickTable` from lower corners, and widths and heights, both of shape (n, 2)."""
+    centers = centers_from_corners(corners, sizes)
+    x, y = np.ascontiguousarray(centers.T)
+    return pick_table(x, y, score, box_size_px=sizes.max(axis=1))
+
+
+def micrograph_name(text: str) -> str:
+    """A micrograph's name from what a file calls it: no ``NNN@``, folder or image extension.
+
+    Parameters
+    ----------
+    text : str
+        As in ``000012@Extract/job007/mic3.mrcs`` or ``Movies/mic3.tif``.
+
+    Returns
+    -------
+    str
+        As ``mic3``. Other endings stay, for they may be part of the name.
+    """
+    name = PurePosixPath(text.strip().rsplit("@", 1)[-1])
+    return name.stem if name.suffix.lower() in IMAGE_EXTENSIONS else name.name
+
+
+def centers_from_corners(corners: ArrayLike, box_size_px: ArrayLike) -> NDArray[np.float64]:
+    """Centres of boxes that a file gives by their lower corners (the smallest x and y).
+
+    Parameters
+    ----------
+    corners : array_like, shape (n_picks, 2)
+        Lower corner of each box, x then y, px.
+    box_size_px : array_like, shape (), (n_picks,) or (n_picks, 2)
+        One side for all boxes, one for each box, or width and height of each box.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_picks, 2)
+        x then y of each centre, px.
+    """
+    return np.asarray(corners, dtype=np.float64) + _half_sides(box_size_px)
+
+
+def corners_from_centers(centers: ArrayLike, box_size_px: ArrayLike) -> NDArray[np.float64]:
+    """Lower corners of boxes: the inverse of `centers_from_corners`, with the same shapes."""
+    return np.asarray(centers, dtype=np.float64) - _half_sides(box_size_px)
+
+
+def _half_sides(box_size_px: ArrayLike) -> NDArray[np.float64]:
+    sides = np.asarray(box_size_px, dtype=np.float64)
+    # One side for each box serves x and y; without this, two boxes would be read as width, height.
+    half: NDArray[np.float64] = (sides[:, np.newaxis] if sides.ndim == 1 else sides) / 2
+    return half

@@ -1,0 +1,50 @@
+"""What the writers share: checked columns and short numbers."""
+
+from __future__ import annotations
+
+from typing import List, Optional
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+COORDINATE_DECIMALS = 4  # 1e-4 px is far below what any picker resolves
+
+
+def checked_column(
+    name: str, values: ArrayLike, n_picks: Optional[int] = None
+) -> NDArray[np.float64]:
+    """Finite numbers, shape (n_picks,); raises ValueError for anything else."""
+    column = np.asarray(values, dtype=np.float64)
+    if column.ndim != 1 or (n_picks is not None and len(column) != n_picks):
+        rule = (
+            "be one-dimensional"
+            if n_picks is None
+            else f"have one value for each of {n_picks} picks"
+        )
+        raise ValueError(f"{name} must {rule}, got shape {column.shape}")
+    bad = np.flatnonzero(~np.isfinite(column))
+    if len(bad):
+        raise ValueError(
+            f"{name} must be finite, got {column[bad[0]]} at {bad[0]}; drop such picks"
+        )
+    return column
+
+
+def checked_box_size(box_size_px: float) -> float:
+    """A box size of 1 px or more; raises ValueError for anything else."""
+    if not (np.isfinite(box_size_px) and box_size_px >= 1):
+        raise ValueError(f"box_size_px must be a finite number >= 1, got {box_size_px}")
+    return float(box_size_px)
+
+
+def coordinate_texts(values: NDArray[np.float64]) -> List[str]:
+    """Integers as integers, other numbers with up to four decimals."""
+    rounded = np.round(values, COORDINATE_DECIMALS) + 0.0  # adding 0 turns -0 into 0
+    if np.array_equal(rounded, np.rint(rounded)):
+        return [f"{value:.0f}" for value in rounded.tolist()]
+    return [f"{v:.{COORDINATE_DECIMALS}f}".rstrip("0").rstrip(".") for v in rounded.tolist()]
+
+
+def score_texts(values: NDArray[np.float64]) -> List[str]:
+    """Numbers with nine significant digits, more than a picker's single precision holds."""
+    return [f"{value:.9g}" for value in values.tolist()]
