@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+
+from repic_plugin.formats import FormatError, read_picker_folder, read_picks_dir
+
+TOPAZ = "image_name\tx_coord\ty_coord\tscore\nm2\t1\t2\t3\nm1\t4\t5\t6\nm2\t7\t8\t9\n"
+STAR = "data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n11 12\n"
+
+
+@pytest.fixture
+def picks_dir(make, tmp_path):
+    make("picks/b/m1.box", "0 0 10 10 0.5\n10 10 12 12 0.25\n")
+    make("picks/b/m3.box", "")
+    make("picks/b/log.xml", "x")
+    make("picks/b/.hidden.box", "bad")
+    make("picks/a/coords.txt", TOPAZ)
+    make("picks/c/m2_autopick.star", STAR)
+    make("picks/c/m4_manualpick.star", STAR.replace("11 12\n", ""))
+    make("picks/.cache/x.box", "bad")
+    make("picks/README.md", "text")
+    return tmp_path / "picks"
+
+
+def test_pickers_and_micrographs_are_sorted_and_complete(picks_dir):
+    found = read_picks_dir(picks_dir)
+    picks = found.picks
+    assert picks.picker_names == ("a", "b", "c")
+    assert picks.micrograph_names == ("m1", "m2", "m3", "m4")
+    assert picks.picker.tolist() == [0, 0, 0, 1, 1, 2]
+    assert picks.micrograph.tolist() == [1, 0, 1, 0, 0, 1]
+    assert picks.x.tolist() == [1, 4, 7, 5, 16, 11]
+    assert picks.y.tolist() == [2, 5, 8, 5, 16, 12]
+    assert picks.score.tolist() == [3, 6, 9, 0.5, 0.25, 0]
+    assert picks.has_score.tolist() == [True] * 5 + [False]
+    assert found.row.tolist() == [1, 2, 3, 1, 2, 1]
+    assert found.box_size_px == (None, 11, None)
+    assert found.ignored == (picks_dir / "b" / "log.xml",)
+
+
+def test_one_folder_alone(picks_dir):
+    found = read_picker_folder(str(picks_dir / "b"))
+    assert found.picks.picker_names == ("b",)
+    assert found.picks.micrograph_names == ("m1", "m3")
+    assert found.row.tolist() == [1, 2]
+
+
+def test_one_picker_where_one_is_enough(make, tmp_path):
+    make("p/a/m.box", "")
+    assert len(read_picks_dir(tmp_path / "p", min_pickers=1).picks) == 0
+
+
+def test_a_picker_that_found_nothing_anywhere(make, tmp_path):
+    make("p/a/m.box", "")
+    make("p/b/m.box", "")
+    found = read_picks_dir(tmp_path / "p")
+    assert found.picks.micrograph_names == ("m",)
+    assert found.box_size_px == (None, None)
+    assert found.row.dtype == np.int64
+
+
+def test_names_with_dots_meet_across_formats(make, tmp_path):
+    make("p/a/m_1.5.box", "")
+    make("p/b/c.csv", "micrograph,x,y\nm_1.5.mrc,1,2\n")
+    make("p/c/m_1.5.mrc.box", "0 0 2 2\n")
+    assert read_picks_dir(tmp_path / "p").picks.micrograph_names == ("m_1.5",)
+
+
+def one_line(caught):
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_missing_folder_and_no_folder(make, tmp_path):
+    with pytest.raises(FormatError, match="no such folder"):
+        read_picks_dir(tmp_path / "none")
+    with pytest.raises(FormatError, match=r"must be a folder.*<picker>/<micrograph>"):
+        read_picks_dir(make("file", ""))
+
+
+def test_too_few_pickers(make, tmp_path):
+    make("p/a/m.box", "")
+    make("p/m.box", "")
+    with pytest.raises(FormatError) as caught:
+        read_picks_dir(tmp_path / "p")
+    message = one_line(caught)
+    assert "at least 2 sub-folders" in message
+    assert "got 1 (a)" in message
+    assert "picks_dir/<picker>/<micrograph>.box" in message
+
+
+def test_a_picker_without_pick_files(make, tmp_path):
+    make("p/a/m.box", "")
+    make("p/b/m.pickle", "")
+    with pytest.raises(FormatError) as caught:
+        read_picks_dir(tmp_path / "p")
+    assert f"{tmp_path / 'p' / 'b'}: " in one_line(caught)
+    assert "found m.pickle" in str(caught.value)
+
+
+@pytest.mark.parametrize("second", ["a/m.star", "a/m_autopick.star"])
+def test_the_same_micrograph_in_two_files(make, tmp_path, second):
+    make("a/m.box", "")
+    make(second, STAR)
+    with pytest.raises(FormatError) as caught:
+        read_picker_folder(tmp_path / "a")
+    message = one_line(caught)
+    assert "micrograph m " in message
+    assert "m.box" in message
+    assert second.split("/")[1] in message
+
+
+def test_no_common_micrograph_shows_a_name_of_each_picker(make, tmp_path):
+    make("p/a/m1.box", "")
+    make("p/b/m1_DW.box", "")
+    make("p/c/coords.txt", "image_name\tx_coord\ty_coord\n")
+    with pytest.raises(FormatError) as caught:
+        read_picks_dir(tmp_path / "p")
+    message = one_line(caught)
+    assert "a: m1, b: m1_DW, c: no micrograph" in message
+
+
+def test_a_bad_file_in_a_folder_is_named(make, tmp_path):
+    make("p/a/m.box", "")
+    bad = make("p/b/m.box", "1 2 3 4\n1 2\n")
+    with pytest.raises(FormatError) as caught:
+        read_picks_dir(tmp_path / "p")
+    assert one_line(caught).startswith(f"{bad}, line 2: ")
+
+
+def test_real_picks(empiar_10017):
+    found = read_picks_dir(empiar_10017)
+    picks = found.picks
+    assert picks.picker_names == ("crYOLO", "deepPicker", "topaz")
+    assert picks.n_micrographs == 6
+    assert np.bincount(picks.picker).tolist() == [4444, 1899, 4747]
+    assert found.box_size_px == (180, 180, 180)
+    assert picks.has_score.all()
+    first = read_picker_folder(empiar_10017 / "crYOLO").picks
+    assert np.count_nonzero(first.micrograph == 0) == 627
+    assert (first.x[0], first.y[0], first.score[0]) == (298, 3917, 0.6154586672782898)
