@@ -5,6 +5,12 @@ from repic_plugin.formats.comma import write as write_csv
 from repic_plugin.formats.errors import FormatError
 from repic_plugin.formats.files import Format, known_formats, read_picks_file, write_picks_file
 from repic_plugin.formats.folders import PicksDir, read_picker_folder, read_picks_dir
+from repic_plugin.formats.reports import (
+    TABLE_NAMES,
+    write_consensus_table,
+    write_particle_files,
+    write_summary_table,
+)
 from repic_plugin.formats.table import (
     PickTable,
     centers_from_corners,
@@ -13,6 +19,7 @@ from repic_plugin.formats.table import (
 )
 
 __all__ = [
+    "TABLE_NAMES",
     "Format",
     "FormatError",
     "PickTable",
@@ -26,6 +33,9 @@ __all__ = [
     "read_picker_folder",
     "read_picks_dir",
     "read_picks_file",
+    "write_consensus_table",
     "write_csv",
+    "write_particle_files",
     "write_picks_file",
+    "write_summary_table",
 ]

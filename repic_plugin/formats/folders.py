@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from repic_plugin.consensus import Picks
 from repic_plugin.formats.errors import PathLike, format_error, listed
 from repic_plugin.formats.files import formats_by_suffix, read_picks_file, stem_micrograph
+from repic_plugin.formats.reports import TABLE_NAMES
 from repic_plugin.formats.table import PickTable
 
 __all__ = ["PicksDir", "read_picker_folder", "read_picks_dir"]
@@ -43,7 +44,12 @@ class PicksDir:
     ignored: Tuple[Path, ...]
 
 
-def read_picks_dir(picks_dir: PathLike, *, min_pickers: int = MIN_PICKERS) -> PicksDir:
+def read_picks_dir(
+    picks_dir: PathLike,
+    *,
+    min_pickers: int = MIN_PICKERS,
+    progress: Optional[Callable[[], None]] = None,
+) -> PicksDir:
     """Read a folder with one sub-folder of pick files for each picker.
 
     Parameters
@@ -53,6 +59,8 @@ def read_picks_dir(picks_dir: PathLike, *, min_pickers: int = MIN_PICKERS) -> Pi
         are passed over.
     min_pickers : int
         How many sub-folders there must be at least.
+    progress : callable, optional
+        Called after each file.
 
     Returns
     -------
@@ -74,12 +82,14 @@ def read_picks_dir(picks_dir: PathLike, *, min_pickers: int = MIN_PICKERS) -> Pi
             f"got {len(folders)} ({found}); lay the files out as {LAYOUT}"
         )
         raise format_error(folder, problem)
-    pickers = [read_picker_folder(entry) for entry in folders]
+    pickers = [read_picker_folder(entry, progress=progress) for entry in folders]
     _check_common_micrograph(folder, pickers)
     return _merged(pickers)
 
 
-def read_picker_folder(folder: PathLike) -> PicksDir:
+def read_picker_folder(
+    folder: PathLike, *, progress: Optional[Callable[[], None]] = None
+) -> PicksDir:
     """Read the pick files of one picker, or of a reference.
 
     A file with a column of micrographs has picks of each of these, and of none where it has no
@@ -88,7 +98,10 @@ def read_picker_folder(folder: PathLike) -> PicksDir:
     Parameters
     ----------
     folder : str or path
-        Its name is the picker's. Hidden files and sub-folders are passed over.
+        Its name is the picker's. Hidden files, sub-folders and the tables beside a consensus are
+        passed over.
+    progress : callable, optional
+        Called after each file.
 
     Returns
     -------
@@ -102,14 +115,14 @@ def read_picker_folder(folder: PathLike) -> PicksDir:
         the same micrograph.
     """
     place = Path(folder)
-    files = [entry for entry in _visible_entries(place) if not entry.is_dir()]
+    files = [e for e in _visible_entries(place) if not e.is_dir() and e.name not in TABLE_NAMES]
     known = formats_by_suffix()
     readable = [file for file in files if file.suffix.lower() in known]
     if not readable:
         found = listed(file.name for file in files)
         problem = f"must have a file with suffix {', '.join(sorted(known))}, found {found}; add one"
         raise format_error(place, problem)
-    tables = [read_picks_file(file) for file in readable]
+    tables = [_read(file, progress) for file in readable]
     per_file = [_names_in(file, table) for file, table in zip(readable, tables)]
     names = _micrograph_names(readable, per_file)
     index = {name: i for i, name in enumerate(names)}
@@ -122,6 +135,13 @@ def read_picker_folder(folder: PathLike) -> PicksDir:
         box_size_px=(float(np.median(all_sizes)) if len(all_sizes) else None,),
         ignored=tuple(file for file in files if file.suffix.lower() not in known),
     )
+
+
+def _read(file: Path, progress: Optional[Callable[[], None]]) -> PickTable:
+    table = read_picks_file(file)
+    if progress is not None:
+        progress()
+    return table
 
 
 def _visible_entries(folder: Path) -> List[Path]:

@@ -1,0 +1,22 @@
+"""
+
+@article{Cameron2024,
+  title   = {{REliable PIcking by Consensus (REPIC): a consensus methodology for harnessing multiple cryo-EM particle pickers}},
+  author  = {Cameron, Christopher J. F. and Seager, Sebastian J. H. and Sigworth, Fred J. and Tagare, Hemant D. and Gerstein, Mark B.},
+  journal = {Communications Biology},
+  volume  = {7},
+  year    = {2024},
+  doi     = {http://doi.org/10.1038/s42003-024-07045-0}
+}
+
+@article{Huangfu2018,
+  title   = {{Parallelizing the dual revised simplex method}},
+  author  = {Huangfu, Q. and Hall, J. A. J.},
+  journal = {Mathematical Programming Computation},
+  volume  = {10},
+  pages   = {119-142},
+  year    = {2018},
+  doi     = {http://doi.org/10.1007/s12532-017-0130-5}
+}
+
+"""

@@ -1,0 +1,72 @@
+"""The command `repic-plugin`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from typing import Any, Optional, Sequence
+
+from repic_plugin import __version__
+from repic_plugin.commands import consensus, demo, evaluate, simulate
+
+__all__ = ["build_parser", "main"]
+
+COMMANDS = {"consensus": consensus, "evaluate": evaluate, "simulate": simulate, "demo": demo}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with all commands; a command is a module with ``add_arguments`` and ``run``."""
+    parser = argparse.ArgumentParser(
+        prog="repic-plugin",
+        description="Optimal consensus of several particle pickers (REPIC).",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, module in COMMANDS.items():
+        summary = (module.__doc__ or "").strip()
+        command = commands.add_parser(
+            name,
+            help=summary.splitlines()[0],
+            description=summary,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default those of the process.
+
+    Returns
+    -------
+    int
+        0, 2 after bad input (one line on stderr says what, where and the remedy), 130 when
+        interrupted.
+    """
+    args = build_parser().parse_args(arguments)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            args.run(args)
+    except (ValueError, OSError) as error:
+        print(f"repic-plugin: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("repic-plugin: interrupted; nothing was written", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _show_warning(message: Any, *_args: Any, **_kwargs: Any) -> None:
+    print(f"repic-plugin: warning: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""Write seeded synthetic picks, their truth, and on request the micrographs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import List
+
+import mrcfile
+import numpy as np
+
+from repic_plugin.commands.options import new_folder, progress_bar
+from repic_plugin.consensus import Picks
+from repic_plugin.formats import write_picks_file
+from repic_plugin.simulation import SimulatedPicks, simulate_micrograph, simulate_picks
+
+__all__ = ["add_arguments", "run", "write_micrographs", "write_pickers"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the command's arguments."""
+    parser.add_argument("out", metavar="DIR", help="folder to write: picks, reference, micrographs")
+    parser.add_argument("--micrographs", type=int, default=6, metavar="N")
+    parser.add_argument("--pickers", type=int, default=3, metavar="K")
+    parser.add_argument("--particles", type=int, default=200, metavar="N", help="on a micrograph")
+    parser.add_argument(
+        "--micrograph-size", type=int, nargs=2, default=(4096, 4096), metavar=("W", "H")
+    )
+    parser.add_argument("--box-size", type=int, default=180, metavar="PX")
+    each = "one for all pickers or one for each"
+    parser.add_argument("--recall", type=float, nargs="+", default=[0.8], help=each)
+    parser.add_argument("--precision", type=float, nargs="+", default=[0.8], help=each)
+    parser.add_argument("--jitter", type=float, nargs="+", metavar="PX", help="box / 20; " + each)
+    parser.add_argument(
+        "--score-separation", type=float, nargs="+", default=[2.0], metavar="SD", help=each
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--draw", action="store_true", help="write the micrographs too (MRC)")
+    parser.add_argument("--pixel-size", type=float, default=1.0, metavar="ANGSTROM")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Simulate, write."""
+    simulated = simulate_picks(
+        args.micrographs,
+        args.pickers,
+        n_particles=args.particles,
+        micrograph_size_px=args.micrograph_size,
+        box_size_px=args.box_size,
+        recall=_one_or_each(args.recall),
+        precision=_one_or_each(args.precision),
+        jitter_px=None if args.jitter is None else _one_or_each(args.jitter),
+        score_separation=_one_or_each(args.score_separation),
+        random_state=args.seed,
+    )
+    with new_folder(args.out, overwrite=False, ours=()) as folder:
+        write_pickers(folder / "picks", simulated.picks, args.box_size)
+        write_pickers(folder, simulated.truth, args.box_size)
+        (folder / simulated.truth.picker_names[0]).rename(folder / "reference")
+        if args.draw:
+            write_micrographs(folder / "micrographs", simulated, args.pixel_size, args.seed)
+    print(
+        f"{len(simulated.picks):,} picks of {args.pickers} pickers, {len(simulated.truth):,} true"
+    )
+    print(f"written to {args.out}")
+
+
+def _one_or_each(values: List[float]) -> float | List[float]:
+    return values[0] if len(values) == 1 else values
+
+
+def write_pickers(folder: Path, picks: Picks, box_size_px: float) -> None:
+    """Write the picks as BOX files, a sub-folder for each picker, a file for each micrograph.
+
+    Parameters
+    ----------
+    folder : path
+    picks : Picks
+    box_size_px : float
+    """
+    for p, picker in enumerate(picks.picker_names):
+        (folder / picker).mkdir(parents=True)
+        for m, micrograph in enumerate(picks.micrograph_names):
+            mine = np.flatnonzero((picks.micrograph == m) & (picks.picker == p))
+            write_picks_file(
+                folder / picker / f"{micrograph}.box",
+                picks.x[mine],
+                picks.y[mine],
+                box_size_px=box_size_px,
+                score=picks.score[mine] if picks.has_score[mine].all() else None,
+            )
+
+
+def write_micrographs(
+    folder: Path, simulated: SimulatedPicks, pixel_size_angstrom: float, seed: int
+) -> None:
+    """Draw the true particles on noise, one MRC file for each micrograph.
+
+    Parameters
+    ----------
+    folder : path
+    simulated : SimulatedPicks
+    pixel_size_angstrom : float
+    seed : int
+    """
+    folder.mkdir(parents=True)
+    truth = simulated.truth
+    centres = np.column_stack((truth.x, truth.y))
+    with progress_bar("drawing", "micrograph") as progress:
+        for m, name in enumerate(truth.micrograph_names):
+            image = simulate_micrograph(
+                centres[truth.micrograph == m],
+                simulated.micrograph_size_px,
+                simulated.box_size_px,
+                random_state=seed + m,
+            )
+            with mrcfile.new(folder / f"{name}.mrc", data=image) as mrc:
+                mrc.voxel_size = pixel_size_angstrom
+            progress()

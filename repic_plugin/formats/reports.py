@@ -1,0 +1,134 @@
+"""The files that a consensus leaves: a pick file for each micrograph, and two tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Iterable, List, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.consensus import ConsensusResult
+from repic_plugin.formats.atomic import atomic_write
+from repic_plugin.formats.errors import PathLike
+from repic_plugin.formats.files import write_picks_file
+from repic_plugin.formats.writing import coordinate_texts, score_texts
+
+__all__ = ["TABLE_NAMES", "write_consensus_table", "write_particle_files", "write_summary_table"]
+
+TABLE_NAMES = ("consensus.csv", "summary.csv")  # beside the pick files of a consensus
+
+
+def write_particle_files(
+    folder: PathLike, result: ConsensusResult, *, box_size_px: float, format_name: str = "box"
+) -> None:
+    """Write the particles of each micrograph, best first, to a file named after it.
+
+    A micrograph without a particle gets a file without a row.
+
+    Parameters
+    ----------
+    folder : str or path
+        Must exist.
+    result : ConsensusResult
+    box_size_px : float
+        Side of the particles' boxes.
+    format_name : {'box', 'star', 'csv'}
+        In a BOX file the columns are x and y of the lower corner, width, height, weight.
+
+    Raises
+    ------
+    ValueError
+        If the format is unknown.
+    OSError
+        If a file cannot be written.
+    """
+    order = np.argsort(result.micrograph, kind="stable")
+    starts = np.searchsorted(result.micrograph[order], np.arange(len(result.micrograph_names) + 1))
+    index = {name: i for i, name in enumerate(result.micrograph_names)}
+    for name in result.micrographs.names:
+        mine = order[starts[index[name]] : starts[index[name] + 1]]
+        write_picks_file(
+            Path(folder) / f"{name}.{format_name}",
+            result.x[mine],
+            result.y[mine],
+            box_size_px=box_size_px,
+            score=result.weight[mine],
+            format_name=format_name,
+        )
+
+
+def write_consensus_table(path: PathLike, result: ConsensusResult, row: NDArray[np.int64]) -> None:
+    """Write a CSV row for each particle.
+
+    micrograph, x_center, y_center, weight, score, n_pickers, and for each picker the row of its
+    pick in that picker's file, empty if it has none.
+
+    Parameters
+    ----------
+    path : str or path
+    result : ConsensusResult
+    row : ndarray of int64, shape (n_picks,)
+        Row in its own file, from 1, of each of the picks that the consensus was made of.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    names = [result.micrograph_names[m] for m in result.micrograph.tolist()]
+    columns: List[Sequence[str]] = [
+        names,
+        coordinate_texts(result.x),
+        coordinate_texts(result.y),
+        score_texts(result.weight),
+        score_texts(result.score),
+        [str(n) for n in result.n_members.tolist()],
+    ]
+    texts = np.append(row, 0).astype(str)
+    texts[-1] = ""  # where no pick is, -1 stands
+    columns += [texts[members].tolist() for members in result.members.T]
+    header = ["micrograph", "x_center", "y_center", "weight", "score", "n_pickers"]
+    _write_table(path, [*header, *result.picker_names], zip(*columns))
+
+
+def write_summary_table(path: PathLike, result: ConsensusResult) -> None:
+    """Write a CSV row for each micrograph.
+
+    micrograph, n_picks_<picker>..., n_edges, n_cliques, n_selected, objective, is_optimal,
+    seconds.
+
+    Parameters
+    ----------
+    path : str or path
+    result : ConsensusResult
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    counts = result.micrographs
+    columns: List[Sequence[object]] = [
+        counts.names,
+        *(column.tolist() for column in counts.n_picks.T),
+        counts.n_edges.tolist(),
+        counts.n_cliques.tolist(),
+        counts.n_selected.tolist(),
+        [f"{value:.6f}" for value in counts.objective.tolist()],
+        [str(proven).lower() for proven in counts.is_optimal.tolist()],
+        [f"{value:.6f}" for value in counts.seconds.tolist()],
+    ]
+    header = ["micrograph", *(f"n_picks_{name}" for name in result.picker_names)]
+    header += ["n_edges", "n_cliques", "n_selected", "objective", "is_optimal", "seconds"]
+    _write_table(path, header, zip(*columns))
+
+
+def _write_table(path: PathLike, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    atomic_write(path, text.getvalue())

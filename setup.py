@@ -1,0 +1,51 @@
+"""Packaging of scipion-em-repic-plugin."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(
+    r'__version__ = "(.+)"', (HERE / "repic_plugin" / "__init__.py").read_text("utf-8")
+).group(1)
+
+setup(
+    name="scipion-em-repic-plugin",
+    version=VERSION,
+    description="Optimal consensus of several particle pickers (REPIC) for Scipion",
+    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="GPL-3.0-or-later",
+    packages=find_packages(include=["repic_plugin", "repic_plugin.*"]),
+    package_data={"repic_plugin": ["repic_logo.png", "protocols.conf", "py.typed"]},
+    python_requires=">=3.8,<3.12",
+    install_requires=[
+        "gurobipy>=11",
+        "mrcfile",
+        "networkx>=3.1",
+        "numba>=0.58",
+        "numpy>=1.24",
+        "scipion-em>=3.11",
+        "scipion-pyworkflow>=3.11",
+        "scipy>=1.10",
+        "tqdm",
+    ],
+    extras_require={
+        "scipion": ["scipion-app>=3.8"],
+        "test": ["hypothesis", "mypy", "pytest", "pytest-xdist", "ruff", "scipion-app>=3.8"],
+    },
+    entry_points={
+        "pyworkflow.plugin": ["repic_plugin = repic_plugin"],
+        "console_scripts": ["repic-plugin = repic_plugin.cli:main"],
+    },
+    classifiers=[
+        "License :: OSI Approved :: GNU General Public License v3 or later (GPLv3+)",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3.8",
+        "Programming Language :: Python :: 3.9",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Bio-Informatics",
+    ],
+)
