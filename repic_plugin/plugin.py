@@ -12,10 +12,9 @@ __all__ = ["Plugin"]
 class Plugin(pwem.Plugin):
     """The consensus is computed in Python, in Scipion's own environment: nothing to install."""
 
-    _homeVar = ""
-    _pathVars: tuple = ()
-    _supportedVersions: tuple = ()
-    _url = "https://github.com/scipion-em/scipion-em-repic-plugin"
+    # Scipion takes the plugin's name and folder from the module of this class
+    __module__ = "repic_plugin"
+    _url = "https://doi.org/10.1038/s42003-024-07045-0"
 
     @classmethod
     def _defineVariables(cls) -> None:

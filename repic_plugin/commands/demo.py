@@ -1,7 +1,192 @@
 """Run the consensus in a new Scipion project and show the result."""
 
+from __future__ import annotations
+
 import argparse
+import os
+import shlex
+import shutil
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Sequence, Tuple
+
+import mrcfile
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.commands.demo_material import ConsensusRun, Material
+from repic_plugin.commands.options import print_table, progress_bar
+from repic_plugin.commands.simulate import write_micrograph, write_micrographs, write_pickers
+from repic_plugin.consensus import Picks
+from repic_plugin.evaluation import evaluate_picks
+from repic_plugin.formats import read_picks_dir
+from repic_plugin.simulation import background_micrograph, simulate_picks
+from repic_plugin.viewers.overlay import Layer, overlay_figure
+
+__all__ = ["add_arguments", "run"]
+
+MARK = ".repic-plugin-demo"  # only a folder that holds it is ever replaced
+PROJECT = "repic_demo"
+PIXEL_SIZE_ANGSTROM = 1.77
+# three pickers that differ as real ones do: one careful, one greedy, one weak
+RECALL, PRECISION = (0.85, 0.9, 0.7), (0.85, 0.6, 0.75)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None: ...
-def run(args: argparse.Namespace) -> None: ...
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the command's arguments."""
+    parser.add_argument(
+        "--picks", metavar="DIR", help="a folder with a sub-folder for each picker, not simulated"
+    )
+    parser.add_argument(
+        "--micrographs", metavar="DIR", help="the MRC files of --picks; grey ones without"
+    )
+    parser.add_argument("--box-size", type=int, metavar="PX", help="that of the files")
+    parser.add_argument("--out", metavar="DIR", default="demo", help="folder to write")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Simulate or read, run Scipion, print, draw."""
+    folder = _clean_folder(Path(args.out))
+    material = _given(args, folder) if args.picks else _simulated(args.seed, folder)
+    _set_environment(folder)
+    from repic_plugin.commands.demo_project import run_project  # noqa: PLC0415 - needs Scipion
+
+    print("running Scipion: micrographs, picks, consensus ...")
+    with progress_bar("Scipion", "protocol") as progress:
+        results = run_project(PROJECT, material, PIXEL_SIZE_ANGSTROM, progress)
+    _print_sets(material, results)
+    _print_micrographs(results[0])
+    _draw(material, results[0].particles, folder / "overlay.png")
+    print(f"\npicture: {folder / 'overlay.png'}")
+    print(f"project: open it in Scipion with\n  {_open_command(folder)}")
+
+
+def _clean_folder(folder: Path) -> Path:
+    folder = folder.resolve()
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
+        raise ValueError(f"{folder}: is not empty and no earlier demo; choose another --out")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / MARK).touch()
+    return folder
+
+
+def _simulated(seed: int, folder: Path) -> Material:
+    print("simulating micrographs and the picks of three pickers ...")
+    simulated = simulate_picks(
+        recall=RECALL,
+        precision=PRECISION,
+        picker_names=["careful", "greedy", "weak"],
+        random_state=seed,
+    )
+    write_pickers(folder / "picks", simulated.picks, simulated.box_size_px)
+    write_micrographs(folder / "micrographs", simulated, PIXEL_SIZE_ANGSTROM, seed)
+    return Material(
+        folder / "picks",
+        folder / "micrographs",
+        read_picks_dir(folder / "picks"),
+        simulated.truth,
+        simulated.micrograph_size_px,
+        simulated.box_size_px,
+    )
+
+
+def _given(args: argparse.Namespace, folder: Path) -> Material:
+    loaded = read_picks_dir(args.picks)
+    sizes = [size for size in loaded.box_size_px if size is not None]
+    if not sizes and not args.box_size:
+        raise ValueError(f"{args.picks}: its files hold no box size; add --box-size")
+    box_px = args.box_size or round(max(sizes))
+    images = Path(args.micrographs).resolve() if args.micrographs else folder / "micrographs"
+    extent = (loaded.picks.x.max(initial=box_px), loaded.picks.y.max(initial=box_px))
+    size_px = (int(np.ceil(extent[0] + box_px / 2)), int(np.ceil(extent[1] + box_px / 2)))
+    if not args.micrographs:
+        print("no micrographs given: drawing grey ones, only the picks on them are real ...")
+        _draw_grey(images, loaded.picks.micrograph_names, size_px, args.seed)
+    picks_dir = Path(args.picks).resolve()
+    return Material(picks_dir, images, loaded, None, size_px, box_px)
+
+
+def _draw_grey(folder: Path, names: Sequence[str], size_px: Tuple[int, int], seed: int) -> None:
+    folder.mkdir()
+    image = background_micrograph(size_px, seed)
+    for name in names:
+        write_micrograph(folder / f"{name}.mrc", image, PIXEL_SIZE_ANGSTROM)
+
+
+def _set_environment(folder: Path) -> None:
+    """What Scipion reads before its first import; a Scipion that runs already keeps its own."""
+    spec = find_spec("scipion")
+    if spec is None or spec.origin is None:
+        raise ValueError(
+            "the demo needs Scipion's application: pip install 'scipion-em-repic-plugin[scipion]'"
+        )
+    hosts = Path(spec.origin).parent / "templates" / "hosts.template"
+    # a protocol is run by the first python on the path
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    os.environ.setdefault("SCIPION_DOMAIN", "pwem")
+    os.environ.setdefault("SCIPION_HOME", str(folder))
+    os.environ.setdefault("SCIPION_HOSTS", str(hosts))
+    os.environ["SCIPION_USER_DATA"] = str(folder / "scipion")
+    os.environ["SCIPION_NOTIFY"] = "False"
+    (folder / "scipion" / "projects").mkdir(parents=True)
+
+
+def _open_command(folder: Path) -> str:
+    scipion = Path(sys.executable).with_name("scipion")
+    path = f"PATH={shlex.quote(str(scipion.parent))}:$PATH"
+    home, data = (shlex.quote(str(one)) for one in (folder, folder / "scipion"))
+    return f"{path} SCIPION_HOME={home} SCIPION_USER_DATA={data} scipion project {PROJECT}"
+
+
+def _print_sets(material: Material, results: Sequence[ConsensusRun]) -> None:
+    """Pickers and consensus, a row each; against the truth where it is known."""
+    picks = material.loaded.picks
+    agreed = results[0].n_agreed
+    rows = [
+        [name, f"{n:,}", f"{agreed[name]:,}", f"{agreed[name] / max(n, 1):.1%}"]
+        for name, n in zip(picks.picker_names, np.bincount(picks.picker).tolist())
+    ]
+    rows += [[one.name, f"{len(one.particles):,}", "", ""] for one in results]
+    header = ["set", "particles", "in consensus", "share"]
+    if material.truth is not None:
+        header += ["precision", "recall", "F1"]
+        sets = [picks, *(one.particles for one in results)]
+        scores = [
+            score.matching
+            for one in sets
+            for score in evaluate_picks(one, material.truth, material.box_size_px)
+        ]
+        for row, score in zip(rows, scores):
+            row += [f"{value:.3f}" for value in (score.precision, score.recall, score.f1)]
+    print()
+    print_table(header, rows)
+
+
+def _print_micrographs(one: ConsensusRun) -> None:
+    print()
+    columns = ("micrograph", "n_cliques", "n_selected", "objective", "is_optimal")
+    print_table(columns, [[row[name] for name in columns] for row in one.summary])
+
+
+def _draw(material: Material, particles: Picks, picture: Path) -> None:
+    """The first micrograph with the picks of every picker and the consensus on it."""
+    picks = material.loaded.picks
+    name = particles.micrograph_names[0]
+    with mrcfile.open(material.micrographs_dir / f"{name}.mrc") as mrc:
+        image = np.array(mrc.data, dtype=np.float32)
+    layers = [
+        Layer(picker, _centres(picks, name, p), material.box_size_px)
+        for p, picker in enumerate(picks.picker_names)
+    ]
+    chosen = _centres(particles, name, 0)
+    layers.append(Layer("consensus", chosen, material.box_size_px, role="consensus"))
+    overlay_figure(image, layers, title=name).savefig(picture)
+
+
+def _centres(picks: Picks, micrograph: str, picker: int) -> NDArray[np.float64]:
+    m = picks.micrograph_names.index(micrograph)
+    mine = (picks.micrograph == m) & (picks.picker == picker)
+    return np.column_stack((picks.x[mine], picks.y[mine]))

@@ -3,11 +3,19 @@
 from repic_plugin.consensus.batch import POSITIONS
 from repic_plugin.consensus.inspection import micrograph_graph
 from repic_plugin.consensus.one_shot import MIN_JACCARD, MODES, default_quorum, find_consensus
-from repic_plugin.consensus.picks import Picks, for_each_picker
+from repic_plugin.consensus.picks import (
+    Picks,
+    for_each_picker,
+    picks_from_arrays,
+    picks_to_arrays,
+)
 from repic_plugin.consensus.result import (
     ConsensusResult,
     MicrographCounts,
+    join_results,
     recommended_num_particles,
+    result_from_arrays,
+    result_to_arrays,
 )
 from repic_plugin.consensus.scores import (
     SCORE_TRANSFORMS,
@@ -31,6 +39,11 @@ __all__ = [
     "default_quorum",
     "find_consensus",
     "for_each_picker",
+    "join_results",
     "micrograph_graph",
+    "picks_from_arrays",
+    "picks_to_arrays",
     "recommended_num_particles",
+    "result_from_arrays",
+    "result_to_arrays",
 ]

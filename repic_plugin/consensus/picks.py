@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Picks", "for_each_picker"]
+__all__ = ["Picks", "for_each_picker", "picks_from_arrays", "picks_to_arrays"]
 
 
 @dataclass(frozen=True)
@@ -160,6 +160,25 @@ def for_each_picker(
             f"got {len(value)}"
         )
     return list(value)
+
+
+def picks_to_arrays(picks: Picks) -> Dict[str, NDArray[Any]]:
+    """The same record as arrays of numbers and strings, to be stored without pickle."""
+    return {f.name: np.asarray(getattr(picks, f.name)) for f in fields(Picks)}
+
+
+def picks_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Picks:
+    """The record that `picks_to_arrays` took apart; further arrays are passed over.
+
+    Raises
+    ------
+    KeyError
+        If an array is missing.
+    """
+    columns: Dict[str, Any] = {f.name: arrays[f.name] for f in fields(Picks)}
+    for name in ("micrograph_names", "picker_names"):
+        columns[name] = tuple(columns[name].tolist())
+    return Picks(**columns)
 
 
 def _indices(name: str, values: ArrayLike) -> NDArray[np.int64]:

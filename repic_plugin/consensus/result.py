@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Tuple
+from dataclasses import dataclass, fields, replace
+from typing import Any, Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ConsensusResult", "MicrographCounts", "recommended_num_particles"]
+__all__ = [
+    "ConsensusResult",
+    "MicrographCounts",
+    "join_results",
+    "recommended_num_particles",
+    "result_from_arrays",
+    "result_to_arrays",
+]
 
 RECOMMENDED_SHARE = 0.7  # of the cumulated weight: REPIC's rule
 
@@ -99,6 +106,10 @@ class ConsensusResult:
         return bool(self.micrographs.is_optimal.all())
 
 
+PARTICLE_COLUMNS = ("micrograph", "x", "y", "weight", "overlap", "score", "members")
+RESULT_FIELDS = tuple(f.name for f in fields(ConsensusResult) if f.name != "micrographs")
+
+
 def recommended_num_particles(result: ConsensusResult) -> int:
     """How many particles of a micrograph to keep, on average.
 
@@ -119,3 +130,56 @@ def recommended_num_particles(result: ConsensusResult) -> int:
     cumulated = np.cumsum(np.sort(result.weight)[::-1])
     n_best = int(np.searchsorted(cumulated, RECOMMENDED_SHARE * cumulated[-1])) + 1
     return -(-n_best // len(np.unique(result.micrograph)))
+
+
+def join_results(results: Sequence[ConsensusResult]) -> ConsensusResult:
+    """Results of batches of the same picks, as one.
+
+    Parameters
+    ----------
+    results : sequence of ConsensusResult
+        Of different micrographs, in the order wanted; at least one.
+
+    Returns
+    -------
+    ConsensusResult
+    """
+    first = results[0]
+    counts = {
+        f.name: np.concatenate([getattr(one.micrographs, f.name) for one in results])
+        for f in fields(MicrographCounts)
+        if f.name != "names"
+    }
+    names = tuple(name for one in results for name in one.micrographs.names)
+    columns = {
+        name: np.concatenate([getattr(one, name) for one in results]) for name in PARTICLE_COLUMNS
+    }
+    is_unmatched = np.logical_or.reduce([one.is_unmatched for one in results])
+    counted = MicrographCounts(names=names, **counts)
+    return replace(first, **columns, is_unmatched=is_unmatched, micrographs=counted)
+
+
+def result_to_arrays(result: ConsensusResult) -> Dict[str, NDArray[Any]]:
+    """The same record as arrays of numbers and strings, to be stored without pickle."""
+    arrays = {name: np.asarray(getattr(result, name)) for name in RESULT_FIELDS}
+    for f in fields(MicrographCounts):
+        arrays[f"micrographs.{f.name}"] = np.asarray(getattr(result.micrographs, f.name))
+    return arrays
+
+
+def result_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> ConsensusResult:
+    """The record that `result_to_arrays` took apart.
+
+    Raises
+    ------
+    KeyError
+        If an array is missing.
+    """
+    counts = {f.name: arrays[f"micrographs.{f.name}"] for f in fields(MicrographCounts)}
+    values: Dict[str, Any] = {name: arrays[name] for name in RESULT_FIELDS}
+    for name in ("micrograph_names", "picker_names", "score_transforms"):
+        values[name] = tuple(values[name].tolist())
+    values["solver"] = str(values["solver"])
+    values["quorum"] = int(values["quorum"])
+    counts["names"] = tuple(counts["names"].tolist())
+    return ConsensusResult(micrographs=MicrographCounts(**counts), **values)

@@ -1,5 +1,6 @@
 """Coordinate files to arrays and back: BOX, CBOX, RELION STAR, Topaz tables and CSV."""
 
+from repic_plugin.formats.arrays import read_arrays, write_arrays
 from repic_plugin.formats.atomic import atomic_open, atomic_write
 from repic_plugin.formats.comma import write as write_csv
 from repic_plugin.formats.errors import FormatError
@@ -30,9 +31,11 @@ __all__ = [
     "corners_from_centers",
     "known_formats",
     "micrograph_name",
+    "read_arrays",
     "read_picker_folder",
     "read_picks_dir",
     "read_picks_file",
+    "write_arrays",
     "write_consensus_table",
     "write_csv",
     "write_particle_files",

@@ -1,1 +1,6 @@
 """The forms and steps that Scipion shows and runs."""
+
+from repic_plugin.protocols.protocol_consensus import ProtRepicConsensus
+from repic_plugin.protocols.protocol_import import ProtRepicImportPicks
+
+__all__ = ["ProtRepicConsensus", "ProtRepicImportPicks"]

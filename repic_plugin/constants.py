@@ -1,0 +1,23 @@
+"""Names that are stored in users' projects: never change one."""
+
+from __future__ import annotations
+
+# what this plugin's coordinates carry beside their position
+WEIGHT = "_repicWeight"
+OVERLAP = "_repicOverlap"
+SCORE = "_repicScore"
+N_PICKERS = "_repicNumPickers"
+PICKERS = "_repicPickers"
+PICK_SCORE = "_repicPickScore"
+
+# Attributes that picking protocols write, and how their scores become comparable: logistic for
+# log-likelihood ratios, identity for probabilities, rank for figures of merit on no fixed scale
+SCORE_ATTRIBUTES = {
+    "_cryoloScore": "auto",
+    "_topazScore": "logistic",
+    "_rlnAutopickFigureOfMerit": "rank",
+    "_xmipp_goodRegionScore": "rank",
+    "_xmipp_zScoreDeepLearning1": "auto",
+    SCORE: "identity",
+    PICK_SCORE: "auto",
+}

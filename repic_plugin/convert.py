@@ -1,0 +1,348 @@
+"""Scipion's sets to arrays and back: the only file that knows both."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pwem.objects import Coordinate, SetOfCoordinates, SetOfMicrographs
+from pyworkflow.object import Float, Integer, String
+
+from repic_plugin import constants
+from repic_plugin.consensus import ConsensusResult, Picks
+
+__all__ = [
+    "MicrographTable",
+    "PickerInput",
+    "append_particles",
+    "append_picks",
+    "find_score_attribute",
+    "match_micrographs",
+    "read_micrographs",
+    "read_picks",
+]
+
+
+@dataclass(frozen=True)
+class PickerInput:
+    """One picker's set.
+
+    Attributes
+    ----------
+    name : str
+    coordinates : SetOfCoordinates
+    score_attribute : str or None
+        The coordinates' attribute that holds the score; None where there is none.
+    """
+
+    name: str
+    coordinates: SetOfCoordinates
+    score_attribute: Optional[str]
+
+
+@dataclass(frozen=True)
+class MicrographTable:
+    """The micrographs of a set.
+
+    Attributes
+    ----------
+    file_name : str
+        The set's file, by which the same set is recognised.
+    ids : tuple of int
+    names : tuple of str
+    pixel_size_angstrom : float
+    size_px : (int, int) or None
+        Width and height, where the set knows it.
+    """
+
+    file_name: str
+    ids: Tuple[int, ...]
+    names: Tuple[str, ...]
+    pixel_size_angstrom: float
+    size_px: Optional[Tuple[int, int]]
+
+
+def read_micrographs(micrographs: SetOfMicrographs) -> MicrographTable:
+    """Identities of the micrographs of a set, in its order."""
+    rows = _read_columns(micrographs.getFileName(), ["id", "_micName"])
+    dimensions = micrographs.getDim()
+    return MicrographTable(
+        file_name=os.path.realpath(micrographs.getFileName()),
+        ids=tuple(int(row[0]) for row in rows),
+        names=tuple(str(row[1]) for row in rows),
+        pixel_size_angstrom=float(micrographs.getSamplingRate()),
+        size_px=(int(dimensions[0]), int(dimensions[1])) if dimensions else None,
+    )
+
+
+def find_score_attribute(coordinates: SetOfCoordinates, asked: str = "") -> Optional[str]:
+    """The attribute that holds the picker's score.
+
+    Parameters
+    ----------
+    coordinates : SetOfCoordinates
+    asked : str
+        The user's choice; by default the first that a known picking protocol writes.
+
+    Returns
+    -------
+    str or None
+        None where nothing is asked for and no known attribute is there.
+
+    Raises
+    ------
+    ValueError
+        If the coordinates lack the attribute that is asked for.
+    """
+    present = _labels(coordinates.getFileName())
+    if asked:
+        if present and asked not in present:
+            raise ValueError(
+                f"coordinates {coordinates.getFileName()} have no attribute {asked}; "
+                f"they have {', '.join(sorted(present))}"
+            )
+        return asked
+    return next((name for name in constants.SCORE_ATTRIBUTES if name in present), None)
+
+
+def match_micrographs(
+    inputs: Sequence[PickerInput],
+) -> Tuple[MicrographTable, List[Tuple[Dict[int, int], float]]]:
+    """Which micrographs of several sets are the same.
+
+    Returns
+    -------
+    reference : MicrographTable
+        The micrographs of the first set.
+    matched : list of (dict of int to int, float), length n_pickers
+        From the micrograph ids of each set to places in the reference, and the factor from its
+        px to the reference's.
+
+    Raises
+    ------
+    ValueError
+        If a set has no micrograph in common with the first, or a name is ambiguous.
+    """
+    tables = [read_micrographs(one.coordinates.getMicrographs()) for one in inputs]
+    reference = tables[0]
+    matched = [
+        (
+            _matched(reference, table, inputs[0].name, one.name),
+            table.pixel_size_angstrom / reference.pixel_size_angstrom,
+        )
+        for one, table in zip(inputs, tables)
+    ]
+    return reference, matched
+
+
+def read_picks(inputs: Sequence[PickerInput]) -> Tuple[Picks, NDArray[np.int64], List[int]]:
+    """The picks of several sets, in px of the first set's micrographs.
+
+    Micrographs are the same where the sets share their set of micrographs, by id; else by name.
+    Coordinates of sets at another pixel size are rescaled.
+
+    Parameters
+    ----------
+    inputs : sequence of PickerInput
+
+    Returns
+    -------
+    picks : Picks
+        Micrographs are those of the first set, all of them, in its order.
+    ids : ndarray of int64, shape (n_picks,)
+        Id of each pick in its own set.
+    left_out : list of int, length n_pickers
+        Picks of each set that lie on micrographs that the first set does not have.
+
+    Raises
+    ------
+    ValueError
+        If two sets have no micrograph in common, or a name is ambiguous.
+    """
+    reference, matched = match_micrographs(inputs)
+    columns, left_out = [], []
+    for picker, (one, (place_of, scale)) in enumerate(zip(inputs, matched)):
+        ids, micrograph_ids, x, y, score = _read_coordinates(one)
+        micrograph = _looked_up(place_of, micrograph_ids)
+        known = micrograph >= 0
+        left_out.append(int((~known).sum()))
+        who = np.full(len(ids), picker)
+        columns.append([c[known] for c in (micrograph, who, x * scale, y * scale, score, ids)])
+    micrograph, who, x, y, score, ids = (np.concatenate(column) for column in zip(*columns))
+    picks = Picks.from_columns(
+        micrograph,
+        who,
+        x,
+        y,
+        np.nan_to_num(score),
+        has_score=~np.isnan(score),
+        micrograph_names=_unique(reference.names),
+        picker_names=[one.name for one in inputs],
+    )
+    return picks, ids, left_out
+
+
+def append_particles(
+    coordinates: SetOfCoordinates, result: ConsensusResult, table: MicrographTable
+) -> None:
+    """Append the particles of a consensus; each carries weight, overlap, score and its pickers.
+
+    Parameters
+    ----------
+    coordinates : SetOfCoordinates
+    result : ConsensusResult
+    table : MicrographTable
+        Of the micrographs that the picks were indexed by.
+    """
+    item = _new_item(constants.WEIGHT, constants.OVERLAP, constants.SCORE)
+    setattr(item, constants.N_PICKERS, Integer())
+    setattr(item, constants.PICKERS, String())
+    found_by = result.members >= 0
+    patterns, which = np.unique(found_by, axis=0, return_inverse=True)
+    who = [
+        ", ".join(name for name, found in zip(result.picker_names, row) if found)
+        for row in patterns
+    ]
+    values = (result.weight, result.overlap, result.score, found_by.sum(axis=1), which.ravel())
+    rows = zip(*(column.tolist() for column in (result.micrograph, result.x, result.y, *values)))
+    for micrograph, x, y, weight, overlap, score, n_pickers, pattern in rows:
+        _place(item, table, micrograph, x, y)
+        getattr(item, constants.WEIGHT).set(weight)
+        getattr(item, constants.OVERLAP).set(overlap)
+        getattr(item, constants.SCORE).set(score)
+        getattr(item, constants.N_PICKERS).set(n_pickers)
+        getattr(item, constants.PICKERS).set(who[pattern])
+        coordinates.append(item)
+
+
+def append_picks(coordinates: SetOfCoordinates, picks: Picks, table: MicrographTable) -> None:
+    """Append picks; each carries its picker and its score on the picker's own scale.
+
+    Parameters
+    ----------
+    coordinates : SetOfCoordinates
+    picks : Picks
+    table : MicrographTable
+        Of the micrographs that the picks are indexed by.
+    """
+    item = _new_item(constants.PICK_SCORE)
+    setattr(item, constants.PICKERS, String())
+    score = np.where(picks.has_score, picks.score, None)
+    columns = (picks.micrograph, picks.picker, picks.x, picks.y, score)
+    for micrograph, picker, x, y, value in zip(*(column.tolist() for column in columns)):
+        _place(item, table, micrograph, x, y)
+        getattr(item, constants.PICK_SCORE).set(value)
+        getattr(item, constants.PICKERS).set(picks.picker_names[picker])
+        coordinates.append(item)
+
+
+def _new_item(*float_attributes: str) -> Coordinate:
+    """The one object that is appended again and again; the first append fixes the columns."""
+    item = Coordinate()
+    for name in float_attributes:
+        setattr(item, name, Float())
+    return item
+
+
+def _place(item: Coordinate, table: MicrographTable, micrograph: int, x: float, y: float) -> None:
+    item.setObjId(None)
+    item.setMicId(table.ids[micrograph])
+    item.setMicName(table.names[micrograph])
+    item.setPosition(int(np.floor(x + 0.5)), int(np.floor(y + 0.5)))  # Scipion keeps integers
+
+
+def _matched(
+    reference: MicrographTable, table: MicrographTable, reference_name: str, name: str
+) -> Dict[int, int]:
+    """From the ids of one set of micrographs to places in the reference set."""
+    if table.file_name == reference.file_name:
+        return {mic_id: place for place, mic_id in enumerate(reference.ids)}
+    for names, owner in ((reference.names, reference_name), (table.names, name)):
+        if len(set(names)) < len(names):
+            twice = next(one for one in names if names.count(one) > 1)
+            raise ValueError(
+                f"micrographs of {owner}: the name {twice} occurs twice, and sets of different "
+                f"imports are matched by name; rename the micrographs or use one import"
+            )
+    place_of = {mic_name: place for place, mic_name in enumerate(reference.names)}
+    matched = {i: place_of[n] for i, n in zip(table.ids, table.names) if n in place_of}
+    if not matched:
+        raise ValueError(
+            f"{reference_name} and {name} have no micrograph in common: their names are as "
+            f"{reference.names[0] if reference.names else 'none'} and "
+            f"{table.names[0] if table.names else 'none'}; pick on the same micrographs"
+        )
+    return matched
+
+
+def _looked_up(place_of: Dict[int, int], ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Place of each id, -1 where it has none."""
+    unique, inverse = np.unique(ids, return_inverse=True)
+    places = np.array([place_of.get(mic_id, -1) for mic_id in unique.tolist()], dtype=np.int64)
+    return places[inverse] if len(places) else np.zeros(0, dtype=np.int64)
+
+
+def _unique(names: Sequence[str]) -> List[str]:
+    """Names as they are, or with their place where one occurs twice."""
+    if len(set(names)) == len(names):
+        return list(names)
+    return [f"{name} ({place})" for place, name in enumerate(names, 1)]
+
+
+def _read_coordinates(one: PickerInput) -> Tuple[NDArray[Any], ...]:
+    """Id, micrograph id, x, y and score (NaN where missing) of every coordinate of a set."""
+    labels = ["id", "_micId", "_x", "_y"]
+    if one.score_attribute is not None:
+        labels.append(one.score_attribute)
+    rows = _read_columns(one.coordinates.getFileName(), labels)
+    values = np.array(rows, dtype=np.float64).reshape(len(rows), len(labels))
+    score = values[:, 4] if len(labels) > 4 else np.full(len(rows), np.nan)
+    if np.isinf(score).any() or np.isnan(values[:, 1:4]).any():
+        raise ValueError(
+            f"coordinates of {one.name} hold a position or score that is no finite number; "
+            f"remove it from {one.coordinates.getFileName()}"
+        )
+    return values[:, 0].astype(np.int64), values[:, 1].astype(np.int64), *values[:, 2:4].T, score
+
+
+def _labels(file_name: str) -> List[str]:
+    """Attributes of a set's items; none where it has no item."""
+    with closing(_open(file_name)) as connection:
+        return list(_columns(connection))
+
+
+def _read_columns(file_name: str, labels: Sequence[str]) -> List[Tuple[Any, ...]]:
+    """Some attributes of all items of a set, straight from its file, by id."""
+    with closing(_open(file_name)) as connection:
+        column_of = {"id": "id", **_columns(connection)}
+        if len(column_of) == 1:
+            return []
+        missing = [label for label in labels if label not in column_of]
+        if missing:
+            raise ValueError(f"{file_name}: its items have no attribute {missing[0]}")
+        columns = ", ".join(column_of[label] for label in labels)
+        return connection.execute(f"SELECT {columns} FROM Objects ORDER BY id").fetchall()
+
+
+def _columns(connection: sqlite3.Connection) -> Dict[str, str]:
+    """Column of each attribute. The file of an empty set has no tables."""
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    if not {"Classes", "Objects"} <= tables:
+        return {}
+    rows = connection.execute("SELECT label_property, column_name FROM Classes")
+    return {label: column for label, column in rows if label != "self"}
+
+
+def _open(file_name: str) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(f"{Path(file_name).resolve().as_uri()}?mode=ro", uri=True)
+    except sqlite3.OperationalError as error:
+        raise ValueError(
+            f"{file_name}: cannot be read ({error}); run its protocol again"
+        ) from error

@@ -1,0 +1,155 @@
+"""The form of the consensus protocol."""
+
+from __future__ import annotations
+
+from pyworkflow.protocol import params
+from pyworkflow.protocol.constants import LEVEL_ADVANCED
+
+from repic_plugin.consensus import MIN_JACCARD
+from repic_plugin.constants import SCORE_ATTRIBUTES
+
+__all__ = ["KEEP_ALL", "define_graph_params", "define_input_params", "define_score_params"]
+
+KEEP_ALL = "-"
+
+
+def define_input_params(form: params.Form) -> None:
+    """Pickers, who has to agree, box size, how many to keep."""
+    form.addSection(label="Input")
+    form.addParam(
+        "inputCoordinates",
+        params.MultiPointerParam,
+        pointerClass="SetOfCoordinates",
+        label="Pickers' coordinates",
+        important=True,
+        help="Two or more sets of coordinates, one from each picker. Micrographs are matched "
+        "by identity, or by name where sets come from different imports; coordinates at "
+        "another pixel size are rescaled to the first set's micrographs.",
+    )
+    form.addParam(
+        "mode",
+        params.EnumParam,
+        choices=["all pickers", "a quorum of the pickers"],
+        default=0,
+        display=params.EnumParam.DISPLAY_HLIST,
+        label="Who has to agree",
+        help="*all pickers*: a particle is found by every picker (REPIC). *a quorum*: by at "
+        "least so many of them; a weak picker then no longer costs the particles it misses. "
+        "Larger groups win over the smaller ones inside them.",
+    )
+    form.addParam(
+        "quorum",
+        params.IntParam,
+        default=0,
+        condition="mode==1",
+        label="Least number of pickers",
+        help="0 takes the smallest majority: 2 of 2 or 3, 3 of 4 or 5.",
+    )
+    form.addParam(
+        "boxSize",
+        params.IntParam,
+        default=0,
+        allowsPointers=True,
+        label="Box size (px)",
+        help="In px of the first set's micrographs, for all pickers. 0 takes the box size of "
+        "each input set.",
+    )
+    form.addParam(
+        "numParticles",
+        params.IntParam,
+        default=0,
+        label="Particles to keep on each micrograph",
+        help="The best by weight; 0 keeps all. The summary recommends a number.",
+    )
+
+
+def define_score_params(form: params.Form) -> None:
+    """Thresholds, and how scores become comparable."""
+    each = "One entry for each input set in its order, separated by spaces; one entry for all."
+    form.addParam(
+        "minScores",
+        params.StringParam,
+        default="",
+        expertLevel=LEVEL_ADVANCED,
+        label="Least scores",
+        help="Picks below are dropped first, on the picker's own scale. The authors of REPIC "
+        f"use 0.3 for crYOLO, 0.5 for DeepPicker and 0 for Topaz. {KEEP_ALL} keeps all. {each}",
+    )
+    form.addParam(
+        "scoreAttributes",
+        params.StringParam,
+        default="",
+        expertLevel=LEVEL_ADVANCED,
+        label="Score attributes",
+        help="The attribute that holds a picker's score, such as _cryoloScore. Empty finds "
+        f"those of known pickers: {', '.join(SCORE_ATTRIBUTES)}. Coordinates without a score "
+        f"count as 1. {each}",
+    )
+    form.addParam(
+        "scoreTransforms",
+        params.StringParam,
+        default="",
+        expertLevel=LEVEL_ADVANCED,
+        label="Make scores comparable by",
+        help="*identity* for probabilities, *logistic* for log-likelihood ratios (Topaz), "
+        f"*rank* for anything else, *auto* to decide from the scores. {each}",
+    )
+
+
+def define_graph_params(form: params.Form) -> None:
+    """Overlap, positions, solver, further outputs."""
+    form.addParam(
+        "minOverlap",
+        params.FloatParam,
+        default=MIN_JACCARD,
+        expertLevel=LEVEL_ADVANCED,
+        label="Least overlap",
+        help="Boxes agree if their Jaccard index (intersection over union) is above this.",
+    )
+    form.addParam(
+        "position",
+        params.EnumParam,
+        choices=["best overlapping member", "mean of the members"],
+        default=0,
+        expertLevel=LEVEL_ADVANCED,
+        label="Position of a particle",
+    )
+    form.addParam(
+        "dropOutside",
+        params.BooleanParam,
+        default=False,
+        expertLevel=LEVEL_ADVANCED,
+        label="Drop boxes that stick out of the micrograph",
+    )
+    form.addParam(
+        "largestComponent",
+        params.BooleanParam,
+        default=False,
+        expertLevel=LEVEL_ADVANCED,
+        label="Keep only the largest connected component",
+    )
+    form.addParam(
+        "solver",
+        params.EnumParam,
+        choices=["auto", "HiGHS", "Gurobi"],
+        default=0,
+        expertLevel=LEVEL_ADVANCED,
+        label="Integer programs by",
+        help="*auto* is Gurobi where you have a licence of your own, HiGHS otherwise. Both "
+        "reach the same optimum.",
+    )
+    form.addParam(
+        "timeLimit",
+        params.FloatParam,
+        default=0,
+        expertLevel=LEVEL_ADVANCED,
+        label="Time limit for a micrograph (s)",
+        help="0 sets none. A result that is not proven optimal says so.",
+    )
+    form.addParam(
+        "unmatchedOutput",
+        params.BooleanParam,
+        default=False,
+        expertLevel=LEVEL_ADVANCED,
+        label="Output the picks without a partner too",
+    )

@@ -1,0 +1,129 @@
+"""Import picks together with their scores."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import List, Tuple
+
+import numpy as np
+from pwem.objects import SetOfCoordinates
+from pwem.protocols import ProtParticlePicking
+from pyworkflow.protocol import params
+from pyworkflow.utils import Message
+
+from repic_plugin.consensus import Picks
+from repic_plugin.convert import MicrographTable, append_picks, read_micrographs
+from repic_plugin.formats import PicksDir, micrograph_name, read_picker_folder
+
+__all__ = ["ImportOutput", "ProtRepicImportPicks"]
+
+
+class ImportOutput(Enum):
+    """What the protocol leaves."""
+
+    outputCoordinates = SetOfCoordinates
+
+
+class ProtRepicImportPicks(ProtParticlePicking):
+    """Import one picker's coordinate files and keep their scores.
+
+    Reads BOX, CBOX, RELION STAR, Topaz tables and CSV; files are matched to micrographs by name.
+    """
+
+    _label = "import scored picks"
+    _possibleOutputs = ImportOutput
+
+    def _defineParams(self, form: params.Form) -> None:
+        form.addSection(label="Input")
+        form.addParam(
+            "inputMicrographs",
+            params.PointerParam,
+            pointerClass="SetOfMicrographs",
+            label=Message.LABEL_INPUT_MIC,
+            important=True,
+        )
+        form.addParam(
+            "picksFolder",
+            params.FolderParam,
+            label="Folder with pick files",
+            important=True,
+            help="Of one picker: a file for each micrograph, named after it (.box, .cbox, .star, "
+            ".csv), or tables of many micrographs (.star, .csv, Topaz's .txt).",
+        )
+        form.addParam(
+            "boxSize",
+            params.IntParam,
+            default=0,
+            allowsPointers=True,
+            label="Box size (px)",
+            help="0 takes the size in the files.",
+        )
+
+    def _insertAllSteps(self) -> None:
+        arguments = (self.picksFolder.get(), self.boxSize.get())
+        self._insertFunctionStep(self.importStep, *arguments, needsGPU=False)
+
+    def importStep(self, folder: str, box_size_px: int) -> None:
+        """Read, match by name, write."""
+        loaded = read_picker_folder(folder)
+        table = read_micrographs(self.inputMicrographs.get())
+        picks, unknown = _on_micrographs(loaded.picks, table)
+        for name in unknown:
+            self.warning(f"no micrograph is named {name}: its picks are left out")
+        coordinates = self._createSetOfCoordinates(self.inputMicrographs)
+        coordinates.setBoxSize(box_size_px or _box_size(loaded, folder))
+        append_picks(coordinates, picks, table)
+        self._defineOutputs(outputCoordinates=coordinates)
+        self._defineSourceRelation(self.inputMicrographs, coordinates)
+
+    def _validate(self) -> List[str]:
+        try:
+            loaded = read_picker_folder(self.picksFolder.get(""))
+            _on_micrographs(loaded.picks, read_micrographs(self.inputMicrographs.get()))
+            if not self.boxSize.get():
+                _box_size(loaded, self.picksFolder.get())
+        except ValueError as error:
+            return [str(error)]
+        return []
+
+    def _summary(self) -> List[str]:
+        if not hasattr(self, "outputCoordinates"):
+            return [Message.TEXT_NO_OUTPUT_CO]
+        return [f"{self.outputCoordinates.getSize():,} picks imported from {self.picksFolder}."]
+
+    def _methods(self) -> List[str]:
+        return self._summary()
+
+
+def _on_micrographs(picks: Picks, table: MicrographTable) -> Tuple[Picks, List[str]]:
+    """The picks indexed by the set's micrographs, and the names that the set lacks."""
+    place_of = {micrograph_name(name): place for place, name in enumerate(table.names)}
+    unknown = [name for name in picks.micrograph_names if name not in place_of]
+    if len(unknown) == len(picks.micrograph_names):
+        raise ValueError(
+            f"no pick file is named after a micrograph: files are as {(unknown or ['none'])[0]}, "
+            f"micrographs as {(table.names or ('none',))[0]}; rename one side"
+        )
+    places = np.array([place_of.get(name, -1) for name in picks.micrograph_names])
+    micrograph = places[picks.micrograph] if len(picks) else np.zeros(0, dtype=np.int64)
+    known = micrograph >= 0
+    kept = picks.take(known)
+    return (
+        Picks.from_columns(
+            micrograph[known],
+            kept.picker,
+            kept.x,
+            kept.y,
+            kept.score,
+            has_score=kept.has_score,
+            picker_names=picks.picker_names,
+        ),
+        unknown,
+    )
+
+
+def _box_size(loaded: PicksDir, folder: str) -> int:
+    size = loaded.box_size_px[0]
+    if size is None:
+        raise ValueError(f"{folder}: its files hold no box size; give one in the form")
+    return round(size)
