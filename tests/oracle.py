@@ -1,4 +1,7 @@
-"""The method as it is written in the paper, slow and obvious: what the fast code is held against."""
+"""The method as it is written in the paper, slow and obvious: what the fast code is held against.
+
+A clique is a tuple of vertices; everything here is for one micrograph.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ import networkx as nx
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import lil_matrix
-from scipy.spatial import cKDTree
 
 
 def overlap(a, b, size_a, size_b):
@@ -23,14 +25,13 @@ def build_graph(centres, picker, sizes, min_overlap=0.3):
     """Vertices are rows of `centres`; `sizes` has a box size for each picker."""
     graph = nx.Graph()
     graph.add_nodes_from(range(len(centres)))
-    if len(centres) == 0:
-        return graph
-    pairs = cKDTree(centres).query_pairs(max(sizes), p=np.inf)
-    for i, j in pairs:
-        if picker[i] != picker[j]:
-            index = overlap(centres[i], centres[j], sizes[picker[i]], sizes[picker[j]])
-            if index > min_overlap:
-                graph.add_edge(i, j, weight=index)
+    for i in range(len(centres)):
+        distance = np.abs(centres[i + 1 :] - centres[i]).max(axis=1)
+        for j in (i + 1 + np.flatnonzero(distance < max(sizes))).tolist():
+            if picker[i] != picker[j]:
+                index = overlap(centres[i], centres[j], sizes[picker[i]], sizes[picker[j]])
+                if index > min_overlap:
+                    graph.add_edge(i, j, weight=index)
     return graph
 
 
@@ -69,9 +70,35 @@ def best_packing(cliques, weights):
     return np.flatnonzero(answer.x > 0.5).tolist()
 
 
+def best_weight(cliques, weights):
+    """Greatest total weight of disjoint cliques, by trying each of them in and out."""
+    if not cliques:
+        return 0.0
+    free = [i for i in range(1, len(cliques)) if not set(cliques[i]) & set(cliques[0])]
+    taken = weights[0] + best_weight([cliques[i] for i in free], [weights[i] for i in free])
+    return max(taken, best_weight(cliques[1:], weights[1:]))
+
+
+def greedy_weight(cliques, weights):
+    """Total weight of taking the best clique that is still free, again and again."""
+    held, total = set(), 0.0
+    for i in sorted(range(len(cliques)), key=lambda i: -weights[i]):
+        if not held & set(cliques[i]):
+            held |= set(cliques[i])
+            total += weights[i]
+    return total
+
+
+def is_packing(cliques):
+    """Whether no vertex is in two of the cliques."""
+    held = [v for clique in cliques for v in clique]
+    return len(held) == len(set(held))
+
+
 def consensus(centres, picker, score, sizes, quorum, min_overlap=0.3):
-    """Cliques, weights and chosen cliques of one micrograph."""
+    """Graph, cliques, their weights and the best objective of one micrograph."""
     graph = build_graph(centres, picker, sizes, min_overlap)
     cliques = cliques_of(graph, quorum)
     weights = [weight_of(clique, graph, score, quorum) for clique in cliques]
-    return graph, cliques, weights, best_packing(cliques, weights)
+    objective = sum(weights[i] for i in best_packing(cliques, weights))
+    return graph, cliques, weights, objective

@@ -122,7 +122,7 @@ def find_consensus(
     ...     x=[100, 104, 98, 400], y=[100, 96, 102, 400], score=[0.9, 0.7, 0.8, 0.9])
     >>> particles = find_consensus(picks, box_size_px=50)
     >>> particles.members.tolist(), particles.weight.round(3).tolist()
-    ([[0, 1, 2]], [0.613])
+    ([[0, 1, 2]], [0.587])
     """
     settings = _check_settings(
         picks, box_size_px, mode, quorum, min_overlap, position, num_particles, time_limit_s

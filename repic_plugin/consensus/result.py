@@ -175,7 +175,9 @@ def result_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> ConsensusResult:
     KeyError
         If an array is missing.
     """
-    counts = {f.name: arrays[f"micrographs.{f.name}"] for f in fields(MicrographCounts)}
+    counts: Dict[str, Any] = {
+        f.name: arrays[f"micrographs.{f.name}"] for f in fields(MicrographCounts)
+    }
     values: Dict[str, Any] = {name: arrays[name] for name in RESULT_FIELDS}
     for name in ("micrograph_names", "picker_names", "score_transforms"):
         values[name] = tuple(values[name].tolist())

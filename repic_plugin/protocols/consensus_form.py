@@ -15,7 +15,6 @@ KEEP_ALL = "-"
 
 def define_input_params(form: params.Form) -> None:
     """Pickers, who has to agree, box size, how many to keep."""
-    form.addSection(label="Input")
     form.addParam(
         "inputCoordinates",
         params.MultiPointerParam,

@@ -1,0 +1,39 @@
+# make demo             see it work: a Scipion project, a table, a picture (PICKS=folder for your own)
+# make test             all tests                      (ARGS="-k graph" for some)
+# make lint bench venv  the linters; the benchmarks; only the environment
+# PYTHON=python3.8      any of them with another interpreter, 3.8 to 3.11
+
+PYTHON ?= $(shell .ci/find-python 3.11 3.10 3.9 3.8 | head -n 1)
+VERSION := $(shell $(PYTHON) -c "import sys; print('%d.%d' % sys.version_info[:2])" 2>/dev/null)
+VENV := .venv/$(VERSION)
+OUT ?= demo
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint bench venv clean
+
+venv: $(READY)
+
+$(READY): setup.py
+	@test -n "$(PYTHON)" || { echo "no Python 3.8 to 3.11 with venv found; name one: make PYTHON=..."; exit 1; }
+	@echo "making the environment $(VENV) with $(PYTHON); this takes a minute or two ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[scipion,test]"
+	@touch $(READY)
+
+demo: $(READY)
+	@$(VENV)/bin/repic-plugin demo --out "$(OUT)" $(if $(PICKS),--picks "$(PICKS)")
+
+test: $(READY)
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+lint: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+bench: $(READY)
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/run.py $(if $(PICKS),--picks "$(PICKS)")
+
+clean:
+	rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

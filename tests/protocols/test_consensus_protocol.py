@@ -1,0 +1,230 @@
+"""The consensus protocol in a real Scipion project."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipion_project import coordinates, write_images, write_picker
+
+from repic_plugin import constants
+from repic_plugin.consensus import find_consensus
+from repic_plugin.formats import read_picks_dir
+
+pytestmark = pytest.mark.slow
+
+# three pickers on three micrographs; on m2 only A and B agree, on m3 nobody picks but C
+CENTRES = {
+    "A": {"m1": [(20, 20), (50, 50)], "m2": [(30, 30)], "m3": []},
+    "B": {"m1": [(22, 20), (50, 52)], "m2": [(31, 29)], "m3": []},
+    "C": {"m1": [(20, 23), (8, 56)], "m2": [(60, 60)], "m3": [(40, 40)]},
+}
+AGREED_BY_ALL = [("m1.mrc", 20, 20)]
+SIZE = 20
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Micrographs and pick files of the three pickers."""
+    folder = tmp_path_factory.mktemp("files")
+    write_images(folder / "mics", ["m1", "m2", "m3"])
+    for name, centres in CENTRES.items():
+        scores = {mic: np.linspace(0.9, 0.6, len(rows)) for mic, rows in centres.items()}
+        write_picker(folder / "picks" / name, centres, SIZE, scores)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def micrographs(project, folders):
+    return project.micrographs("micrographs", folders / "mics")
+
+
+@pytest.fixture(scope="module")
+def pickers(project, folders, micrographs):
+    return [project.picks(name, micrographs, folders / "picks" / name) for name in CENTRES]
+
+
+@pytest.fixture(scope="module")
+def of_all(project, pickers):
+    return project.run(project.consensus(pickers, "of all", unmatchedOutput=True))
+
+
+def test_equals_repics_own_result_on_real_picks(project, shared_data, tmp_path):
+    source = shared_data / "empiar-10017"
+    with open(source / "repic_reference.csv", newline="") as file:
+        reference = list(csv.DictReader(file))
+    write_images(tmp_path / "mics", [row["micrograph"] for row in reference])
+    mics = project.micrographs("EMPIAR-10017", tmp_path / "mics", sampling=1.77)
+    sets = [project.picks(name, mics, source / name) for name in ("crYOLO", "deepPicker", "topaz")]
+    protocol = project.run(project.consensus(sets, "real"))
+    assert protocol.isFinished(), protocol.getErrorMessage()
+    with open(protocol._getExtraPath("summary.csv"), newline="") as file:
+        found = {Path(row["micrograph"]).stem: row for row in csv.DictReader(file)}
+    assert len(found) == len(reference) == 6
+    for row in reference:
+        mine = found[row["micrograph"]]
+        assert mine["n_cliques"] == row["n_cliques"]
+        assert mine["n_selected"] == row["n_selected"]
+        assert float(mine["objective"]) == pytest.approx(float(row["objective"]), abs=1e-4)
+        assert mine["is_optimal"] == "true"
+    assert protocol.outputCoordinates.getSize() == sum(int(row["n_selected"]) for row in reference)
+    assert protocol.outputCoordinates.getBoxSize() == 180
+
+
+def test_output_is_what_the_function_finds(of_all, folders):
+    assert coordinates(of_all) == AGREED_BY_ALL
+    expected = find_consensus(read_picks_dir(folders / "picks").picks, SIZE)
+    item = of_all.outputCoordinates.getFirstItem()
+    assert getattr(item, constants.WEIGHT).get() == pytest.approx(expected.weight[0])
+    assert getattr(item, constants.SCORE).get() == pytest.approx(expected.score[0])
+    assert getattr(item, constants.OVERLAP).get() == pytest.approx(expected.overlap[0])
+    assert getattr(item, constants.N_PICKERS).get() == 3
+    assert getattr(item, constants.PICKERS).get() == "A, B, C"
+
+
+def test_picks_without_a_partner_are_the_second_output(of_all):
+    assert of_all.outputUnmatched.getSize() == 10 - 3
+    assert ("m3.mrc", 40, 40) in coordinates(of_all, "outputUnmatched")
+
+
+def test_output_points_to_the_micrographs_and_its_sources(project, of_all, micrographs, pickers):
+    assert of_all.outputCoordinates.getMicrographs().getObjId() == (
+        micrographs.outputMicrographs.getObjId()
+    )
+    assert of_all.outputCoordinates.getBoxSize() == SIZE
+    parents = project.project.getSourceParents(of_all.outputCoordinates)
+    assert {one.getObjId() for one in parents} == {one.getObjId() for one in pickers}
+
+
+def test_summary_and_methods_are_true(of_all):
+    summary = " ".join(of_all._summary())
+    assert "1 particles" in summary
+    assert "1 of 3 micrographs" in summary
+    assert "proven optimal" in summary
+    assert "A: 1 of 3 picks" in summary
+    assert "10 picks of 3 pickers (A, B, C)" in of_all._methods()[0]
+
+
+def test_summary_before_the_run(project, pickers):
+    assert project.consensus(pickers)._summary() == ["The consensus is not ready yet."]
+
+
+def test_quorum_keeps_what_one_picker_missed(project, pickers):
+    protocol = project.run(project.consensus(pickers, "quorum", mode=1, quorum=2))
+    assert [mic for mic, _, _ in coordinates(protocol)] == ["m1.mrc", "m1.mrc", "m2.mrc"]
+    by_mic = {
+        (i.getMicName(), getattr(i, constants.PICKERS).get()) for i in protocol.outputCoordinates
+    }
+    assert by_mic == {("m1.mrc", "A, B, C"), ("m1.mrc", "A, B"), ("m2.mrc", "A, B")}
+
+
+def test_best_particles_and_thresholds(project, pickers):
+    protocol = project.consensus(pickers, "thresholds", mode=1, numParticles=1, minScores="0.7 - -")
+    found = project.run(protocol)
+    # A's second pick on m1 (score 0.6) is gone, and one particle of each micrograph is kept
+    assert [mic for mic, _, _ in coordinates(found)] == ["m1.mrc", "m2.mrc"]
+
+
+def test_micrographs_of_another_import_are_matched_by_name(project, folders, pickers, tmp_path):
+    # imported in another order, so that the ids differ: position and id would both mislead
+    other = tmp_path / "mics"
+    other.mkdir()
+    for mic in ("m2", "m3"):
+        shutil.copy(folders / "mics" / f"{mic}.mrc", other / f"{mic}.mrc")
+    mics = project.micrographs("other import", other)
+    ids = {mic.getMicName(): mic.getObjId() for mic in mics.outputMicrographs}
+    assert ids["m2.mrc"] != 2
+    second = project.picks("B again", mics, folders / "picks" / "B")
+    protocol = project.run(project.consensus([pickers[0], second], "by name"))
+    assert coordinates(protocol) == [("m2.mrc", 30, 30)]
+
+
+def test_another_pixel_size_is_rescaled(project, pickers, tmp_path):
+    mics = project.micrographs("binned", write_images(tmp_path / "m", ["m1", "m2", "m3"], 32), 2.0)
+    centres = {"m1": [(10, 10), (25, 25)], "m2": [(15, 15)], "m3": []}
+    half = project.picks("binned B", mics, write_picker(tmp_path / "p", centres, SIZE // 2))
+    protocol = project.run(project.consensus([pickers[0], half], "rescaled"))
+    assert coordinates(protocol) == [("m1.mrc", 20, 20), ("m1.mrc", 50, 50), ("m2.mrc", 30, 30)]
+    assert protocol.outputCoordinates.getBoxSize() == SIZE
+
+
+def test_a_set_without_a_coordinate_is_an_ordinary_case(project, micrographs, pickers, tmp_path):
+    empty = project.picks("idle", micrographs, write_picker(tmp_path / "p", {"m1": []}), SIZE)
+    assert empty.outputCoordinates.getSize() == 0
+    quorum = project.run(project.consensus([*pickers, empty], "idle quorum", mode=1, quorum=3))
+    assert coordinates(quorum) == AGREED_BY_ALL
+    nothing = project.run(project.consensus([*pickers, empty], "idle all"))
+    assert nothing.isFinished(), nothing.getErrorMessage()
+    assert nothing.outputCoordinates.getSize() == 0
+    assert "0 particles" in nothing._summary()[0]
+
+
+def test_consensus_of_a_consensus_reads_its_score(project, pickers, of_all):
+    protocol = project.run(project.consensus([pickers[0], of_all], "again"))
+    assert coordinates(protocol) == AGREED_BY_ALL
+
+
+@pytest.mark.parametrize("step", ["picks.npz", "consensus_0000000.npz", "consensus.csv"])
+def test_continue_after_a_failure_of_any_step(project, pickers, step):
+    protocol = project.consensus(pickers, f"broken at {step}", unmatchedOutput=True)
+    project.project.saveProtocol(protocol)
+    blocker = Path(protocol._getExtraPath(step))
+    blocker.mkdir(parents=True)  # what the step wants to write is a folder
+    (blocker / "in the way").touch()
+    broken = project.run(protocol)
+    assert broken.isFailed()
+    assert not hasattr(broken, "outputCoordinates")
+    shutil.rmtree(blocker)
+    mended = project.run(broken)
+    assert mended.isFinished(), mended.getErrorMessage()
+    assert coordinates(mended) == AGREED_BY_ALL
+    assert mended.outputUnmatched.getSize() == 7
+
+
+def test_a_changed_value_is_not_skipped_by_continue(project, pickers):
+    protocol = project.run(project.consensus(pickers, "changed"))
+    assert protocol.outputCoordinates.getSize() == 1
+    protocol.mode.set(1)
+    again = project.run(protocol)
+    assert again.outputCoordinates.getSize() == 3
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"mode": 1, "quorum": 4}, ["quorum", "2 to 3", "4"]),
+        ({"mode": 1, "quorum": 1}, ["quorum", "2 to 3", "1"]),
+        ({"boxSize": -3}, ["box", "-3"]),
+        ({"minOverlap": 1.0}, ["overlap", "1.0"]),
+        ({"minScores": "0.3 0.5"}, ["least scores", "3", "2"]),
+        ({"minScores": "high"}, ["least scores", "numbers", "high"]),
+        ({"scoreAttributes": "_nonsense"}, ["_nonsense", constants.PICK_SCORE]),
+        ({"scoreTransforms": "sigmoid"}, ["sigmoid", "logistic"]),
+        ({"numParticles": -1}, ["num_particles", "-1"]),
+    ],
+)
+def test_bad_values_are_one_line_before_the_run(project, pickers, values, words):
+    (message,) = project.consensus(pickers, **values)._validate()
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_bad_inputs_are_one_line_before_the_run(project, pickers, tmp_path):
+    (twice,) = project.consensus([pickers[0], pickers[0]])._validate()
+    assert "same set" in twice
+    mics = project.micrographs("strangers", write_images(tmp_path / "m", ["x1"]))
+    stranger = project.picks("stranger", mics, write_picker(tmp_path / "p", {"x1": [(5, 5)]}))
+    (apart,) = project.consensus([pickers[0], stranger])._validate()
+    assert "no micrograph in common" in apart
+    assert "m1.mrc" in apart
+    assert "x1.mrc" in apart
+    assert project.run(project.consensus([pickers[0]])).isFailed()
+
+
+def test_gurobi_that_is_absent_is_said_before_the_run(project, pickers, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "gurobipy", None)
+    (message,) = project.consensus(pickers, solver=2)._validate()
+    assert "gurobipy" in message
+    assert "highs" in message

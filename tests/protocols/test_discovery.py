@@ -1,0 +1,60 @@
+"""Scipion finds the plugin after a plain installation."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import bibtexparser
+import pytest
+
+import repic_plugin
+from repic_plugin import bibtex
+
+HERE = Path(repic_plugin.__file__).parent
+
+
+@pytest.mark.slow
+def test_scipion_lists_the_protocols():
+    scipion = Path(sys.executable).with_name("scipion")
+    answer = subprocess.run(
+        [scipion, "protocols"], capture_output=True, text=True, check=True, timeout=120
+    )
+    for name in ("ProtRepicConsensus", "ProtRepicImportPicks"):
+        assert name in answer.stdout
+
+
+def test_the_group_stands_under_particles_picking(project):
+    pytest.importorskip("tkinter", reason="this Python has no tkinter")
+    import pwem
+    from pyworkflow.gui.project.viewprotocols_extra import ProtocolTreeConfig
+
+    base = Path(pwem.__file__).with_name("protocols.conf")
+    views = ProtocolTreeConfig.load(project.project.getDomain(), str(base))
+    paths = list(_paths(views["Protocols SPA"]))
+    group = ("Particles", "Picking", "Consensus (REPIC)")
+    assert (*group, "ProtRepicConsensus") in paths
+    assert (*group, "ProtRepicImportPicks") in paths
+
+
+def _paths(node, above=()):
+    for child in node.childs:
+        path = (*above, child.value or child.text)
+        yield path
+        yield from _paths(child, path)
+
+
+def test_what_scipion_asks_of_a_package():
+    assert repic_plugin.Plugin.__name__ == "Plugin"
+    assert (HERE / repic_plugin._logo).is_file()
+    known = {entry["ID"] for entry in bibtexparser.loads(bibtex.__doc__).entries}
+    assert set(repic_plugin._references) <= known
+
+
+def test_the_forms_are_labelled_and_their_citations_known(project):
+    for name in ("ProtRepicConsensus", "ProtRepicImportPicks"):
+        protocol = project.new(name, name)
+        assert protocol.getPlugin().getName() == "repic_plugin"
+        cited = {entry["ID"] for entry in bibtexparser.loads(bibtex.__doc__).entries}
+        assert set(protocol._citations()) <= cited
+        for param_name, param in protocol.getDefinition().iterParams():
+            assert param.label.get(), param_name
