@@ -17,8 +17,8 @@ $(READY): setup.py
 	@test -n "$(PYTHON)" || { echo "no Python 3.8 to 3.11 with venv found; name one: make PYTHON=..."; exit 1; }
 	@echo "making the environment $(VENV) with $(PYTHON); this takes a minute or two ..."
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[scipion,test]"
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --upgrade pip
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --editable ".[scipion,test]"
 	@touch $(READY)
 
 demo: $(READY)

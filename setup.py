@@ -40,7 +40,6 @@ setup(
         "console_scripts": ["repic-plugin = repic_plugin.cli:main"],
     },
     classifiers=[
-        "License :: OSI Approved :: GNU General Public License v3 or later (GPLv3+)",
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3.8",
         "Programming Language :: Python :: 3.9",
