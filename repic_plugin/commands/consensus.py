@@ -43,9 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--box-size",
         metavar="PX",
-        nargs="+",
+        action="append",
         required=True,
-        help="side of the boxes, or PICKER=PX for each picker",
+        help="side of the boxes; or PICKER=PX, once for each picker",
     )
     parser.add_argument("--mode", choices=MODES, default="all", help="who has to agree")
     parser.add_argument(
@@ -55,12 +55,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--min-overlap", type=float, default=MIN_JACCARD, help="boxes overlap above this"
     )
     parser.add_argument(
-        "--min-score", metavar="PICKER=VALUE", nargs="+", help="drop picks below, on their scale"
+        "--min-score",
+        metavar="PICKER=VALUE",
+        nargs="+",
+        action="extend",
+        help="drop picks below, on their own scale",
     )
     parser.add_argument(
         "--score-transform",
         metavar="PICKER=NAME",
         nargs="+",
+        action="extend",
         help="identity, logistic or rank, instead of the choice that is reported",
     )
     parser.add_argument("--position", choices=POSITIONS, default="member", help="of a particle")

@@ -137,6 +137,7 @@ class ProtRepicConsensus(ProtParticlePicking):
         outputs = {}
         coordinates = self._newSet("", settings["box_size_px"])
         append_particles(coordinates, result, table)
+        coordinates.setObjComment(_proof(result))
         outputs[ConsensusOutput.outputCoordinates.name] = coordinates
         if self.unmatchedOutput:
             unmatched = self._newSet("_unmatched", settings["box_size_px"])
@@ -219,6 +220,12 @@ class ProtRepicConsensus(ProtParticlePicking):
         return consensus_settings(self, self._pickerNames())
 
 
+def _proof(result: ConsensusResult) -> str:
+    """Whether the optimum is proven."""
+    n_unproven = int((~result.micrographs.is_optimal).sum())
+    return f"NOT proven optimal on {n_unproven} micrographs" if n_unproven else "proven optimal"
+
+
 def _facts(picks: Picks, result: ConsensusResult) -> Dict[str, List[str]]:
     """What the summary and the methods say, in words."""
     counts = result.micrographs
@@ -226,13 +233,11 @@ def _facts(picks: Picks, result: ConsensusResult) -> Dict[str, List[str]]:
     agreed = (result.members >= 0).sum(axis=0)
     used = counts.n_picks.sum(axis=0)
     who = f"all {k}" if result.quorum == k else f"at least {result.quorum} of {k}"
-    n_unproven = int((~counts.is_optimal).sum())
-    proof = f"NOT proven optimal on {n_unproven} micrographs" if n_unproven else "proven optimal"
     n_with = len(np.unique(result.micrograph))
     summary = [
         f"*{len(result):,} particles* that {who} pickers agree on, on {n_with:,} of {n:,} "
         f"micrographs.",
-        f"Objective {counts.objective.sum():.4f}, {proof}.",
+        f"Objective {counts.objective.sum():.4f}, {_proof(result)}.",
     ]
     summary += [
         f"{name}: {n_in:,} of {n_used:,} picks are in the consensus (scores: {transform})."
@@ -245,7 +250,6 @@ def _facts(picks: Picks, result: ConsensusResult) -> Dict[str, List[str]]:
     methods = (
         f"Of {len(picks):,} picks of {k} pickers ({', '.join(result.picker_names)}) a consensus "
         f"of {len(result):,} particles was found with REPIC's method [Cameron2024]: cliques of "
-        f"overlapping boxes of {who} pickers, chosen by integer programming"
-        f"{'' if n_unproven else ' to proven optimality'}."
+        f"overlapping boxes of {who} pickers, chosen by integer programming ({_proof(result)})."
     )
     return {"summary": summary, "methods": [methods]}

@@ -93,6 +93,7 @@ def test_output_points_to_the_micrographs_and_its_sources(project, of_all, micro
         micrographs.outputMicrographs.getObjId()
     )
     assert of_all.outputCoordinates.getBoxSize() == SIZE
+    assert of_all.outputCoordinates.getObjComment() == "proven optimal"
     parents = project.project.getSourceParents(of_all.outputCoordinates)
     assert {one.getObjId() for one in parents} == {one.getObjId() for one in pickers}
 
@@ -188,6 +189,17 @@ def test_a_changed_value_is_not_skipped_by_continue(project, pickers):
     protocol.mode.set(1)
     again = project.run(protocol)
     assert again.outputCoordinates.getSize() == 3
+
+
+def test_a_result_that_is_not_proven_says_so(folders):
+    from repic_plugin.protocols import protocol_consensus
+
+    picks = read_picks_dir(folders / "picks").picks
+    result = find_consensus(picks, SIZE)
+    result.micrographs.is_optimal[1] = False
+    facts = protocol_consensus._facts(picks, result)
+    assert "NOT proven optimal on 1 micrographs" in " ".join(facts["summary"])
+    assert "NOT proven optimal on 1 micrographs" in facts["methods"][0]
 
 
 @pytest.mark.parametrize(
