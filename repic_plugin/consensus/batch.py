@@ -91,7 +91,7 @@ def solve_batch(picks: BatchPicks, settings: Settings) -> BatchConsensus:
     boxes = (picks.x, picks.y, picks.picker, settings.sizes_px[picks.picker], picks.starts)
     graph = overlap_graph(*boxes, settings.min_overlap, settings.reach_px)
     if settings.largest_component:
-        graph = keep_largest_component(graph, picks.starts)
+        graph = keep_largest_component(graph, picks.x, picks.y, picks.starts)
     cliques = find_cliques(graph, picks, k, settings.quorum)
     solver = get_solver(settings.solver)
     packing = pack(cliques, graph.n_vertices, n, solver, settings.time_limit_s)

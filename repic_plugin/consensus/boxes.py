@@ -69,8 +69,13 @@ def largest_reach(
     Raises
     ------
     ValueError
-        If sizes differ so much that boxes cannot overlap enough, however they lie.
+        If there are fewer than two pickers, the bound is outside [0, 1), or sizes differ so much
+        that boxes cannot overlap enough, however they lie.
     """
+    if len(sizes_px) < 2:
+        raise ValueError(f"a consensus needs at least two pickers, got {len(sizes_px)}")
+    if not 0 <= min_overlap < 1:
+        raise ValueError(f"min_overlap must lie in [0, 1), got {min_overlap}")
     reach, n_possible = 0.0, 0
     for i, j in combinations(range(len(sizes_px)), 2):
         shorter, longer = sorted((sizes_px[i], sizes_px[j]))
@@ -142,10 +147,24 @@ def inside_micrograph(
     Returns
     -------
     ndarray of bool, shape (n_picks,)
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive, or there is not one for each micrograph.
     """
     if micrograph_size_px is None:
         return np.ones(len(picks), dtype=bool)
-    extent = np.broadcast_to(np.asarray(micrograph_size_px, float), (picks.n_micrographs, 2))
+    extent = np.asarray(micrograph_size_px, dtype=np.float64)
+    if extent.shape not in ((2,), (picks.n_micrographs, 2)):
+        raise ValueError(
+            f"micrograph_size_px must be a width and a height, or one such pair for each of the "
+            f"{picks.n_micrographs} micrographs, got shape {extent.shape}"
+        )
+    if not (np.isfinite(extent) & (extent > 0)).all():
+        bad = extent[~(np.isfinite(extent) & (extent > 0))][0]
+        raise ValueError(f"micrograph_size_px must hold positive numbers of px, got {bad:g}")
+    extent = np.broadcast_to(extent, (picks.n_micrographs, 2))
     half = sizes_px[picks.picker] / 2
     inside = np.ones(len(picks), dtype=bool)
     for axis, centre in enumerate((picks.x, picks.y)):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cliques", "find_cliques"]
 
-MAX_CLIQUES = 20_000_000  # for one micrograph; about 2 GB, and far beyond any sensible overlap
+MAX_CLIQUES = 5_000_000  # for one micrograph; far beyond any sensible overlap
 
 EQUAL_OVERLAP = 1e-12  # sums of the same overlaps in another order differ by less
 
@@ -72,11 +72,13 @@ def find_cliques(graph: OverlapGraph, picks: BatchPicks, n_pickers: int, quorum:
         If there are more than `MAX_CLIQUES`.
     """
     starts, neighbours, overlaps = graph
-    members = _cliques(starts, neighbours, picks.picker, n_pickers, quorum, MAX_CLIQUES)
-    if len(members) > MAX_CLIQUES:
+    members, is_complete = _cliques(
+        starts, neighbours, picks.picker, picks.micrograph, n_pickers, quorum, MAX_CLIQUES
+    )
+    if not is_complete:
         raise ValueError(
-            f"more than {MAX_CLIQUES:,} cliques in a batch of micrographs: their picks are too "
-            f"crowded for these settings; raise min_overlap or the quorum, or lower the box size"
+            f"more than {MAX_CLIQUES:,} cliques on one micrograph: its picks are too crowded for "
+            f"these settings; raise min_overlap or the quorum, or lower the box size"
         )
     n_members, overlap, score, representative = _described(
         members, starts, neighbours, overlaps, picks.score, picks.x, picks.y
@@ -155,8 +157,13 @@ def _common(a, b, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _cliques(starts, neighbours, picker, n_pickers, quorum, most):  # type: ignore[no-untyped-def]
-    """Members of every clique, grown by the common upward neighbours of those already in it."""
+def _cliques(  # type: ignore[no-untyped-def]
+    starts, neighbours, picker, micrograph, n_pickers, quorum, most
+):
+    """Members of every clique, grown by the common upward neighbours of those already in it.
+
+    And whether they are all: the search ends when a micrograph has more than `most`.
+    """
     n = len(starts) - 1
     widest = 0
     for u in range(n):
@@ -166,8 +173,10 @@ def _cliques(starts, neighbours, picker, n_pickers, quorum, most):  # type: igno
     tried = np.zeros(n_pickers + 1, np.int64)
     clique = np.full(n_pickers, -1, np.int64)
     found = np.empty((max(n, 1), n_pickers), np.int64)
-    n_found = 0
+    n_found = n_before = 0  # before this micrograph
     for u in range(n):
+        if u > 0 and micrograph[u] != micrograph[u - 1]:
+            n_before = n_found
         if n_pickers - picker[u] < quorum:
             continue  # too few pickers are left above this one
         depth = 1
@@ -188,9 +197,9 @@ def _cliques(starts, neighbours, picker, n_pickers, quorum, most):  # type: igno
             clique[depth] = v
             depth += 1
             if depth >= quorum:
+                if n_found - n_before == most:
+                    return found, False
                 if n_found == len(found):
-                    if n_found > most:
-                        return found
                     found = np.concatenate((found, np.empty_like(found)))
                 found[n_found] = clique
                 n_found += 1
@@ -202,7 +211,7 @@ def _cliques(starts, neighbours, picker, n_pickers, quorum, most):  # type: igno
                     common[depth],
                 )
             tried[depth] = 0
-    return found[:n_found].copy()
+    return found[:n_found].copy(), True
 
 
 @compiled

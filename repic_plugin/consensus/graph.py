@@ -98,21 +98,32 @@ def to_networkx(graph: OverlapGraph) -> networkx.Graph:
 
 
 def keep_largest_component(
-    graph: OverlapGraph, micrograph_starts: NDArray[np.int64]
+    graph: OverlapGraph,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    micrograph_starts: NDArray[np.int64],
 ) -> OverlapGraph:
     """Keep each micrograph's connected component with the most vertices (REPIC's ``--get_cc``).
 
-    Of components of the same size, the one with the greater sum of overlaps is kept.
+    Of components of the same size, the one with the greater sum of overlaps is kept, then the one
+    that reaches farther to the left, then to the bottom.
     """
     n = graph.n_vertices
+    if graph.n_edges == 0:
+        return graph
     rows = np.repeat(np.arange(n), np.diff(graph.starts))
     matrix = csr_matrix((graph.overlaps, graph.neighbours, graph.starts), shape=(n, n))
     n_components, label = connected_components(matrix, directed=False)
     size = np.bincount(label, minlength=n_components)
     overlap = np.bincount(label[rows], weights=graph.overlaps, minlength=n_components)
+    place = np.full(n_components, n)
+    rank = np.empty(n, dtype=np.int64)
+    rank[np.lexsort((y, x))] = np.arange(n)
+    np.minimum.at(place, label, rank)
     micrograph = np.empty(n_components, dtype=np.int64)
     micrograph[label] = np.repeat(np.arange(len(micrograph_starts) - 1), np.diff(micrograph_starts))
-    order = np.lexsort((overlap, size, micrograph))
+    # the order of a sum's terms must not decide: overlaps count to nine decimals
+    order = np.lexsort((-place, np.round(overlap, 9), size, micrograph))
     is_kept = np.zeros(n_components, dtype=bool)
     is_kept[order[np.append(np.diff(micrograph[order]) != 0, True)]] = True
     keep = is_kept[label[rows]]

@@ -162,27 +162,30 @@ def _check_settings(
     if mode == "all" and quorum not in (None, k):
         raise ValueError(f"quorum {quorum} has no meaning in mode all; choose mode quorum")
     least = k if mode == "all" else default_quorum(k) if quorum is None else quorum
-    if not 2 <= least <= k:
+    if least not in range(2, k + 1):
         raise ValueError(f"quorum must lie in 2 to {k}, the number of pickers, got {least}")
-    if not 0 <= min_overlap < 1:
-        raise ValueError(f"min_overlap must lie in [0, 1), got {min_overlap}")
     if position not in POSITIONS:
         raise ValueError(f"position must be member or mean, got {position!r}")
-    if num_particles is not None and num_particles < 1:
-        raise ValueError(f"num_particles must be at least 1, got {num_particles}")
+    if num_particles is not None and not (num_particles >= 1 and num_particles % 1 == 0):
+        raise ValueError(f"num_particles must be an integer of at least 1, got {num_particles}")
     if time_limit_s is not None and not time_limit_s > 0:
         raise ValueError(f"time_limit_s must be more than 0 s, got {time_limit_s}")
     sizes_px = box_sizes(box_size_px, picks.picker_names)
     reach_px = largest_reach(sizes_px, min_overlap, picks.picker_names, all_pairs=least == k)
     return Settings(
-        least, float(min_overlap), sizes_px, reach_px, position, num_particles, time_limit_s
+        int(least), float(min_overlap), sizes_px, reach_px, position, num_particles, time_limit_s
     )
 
 
 def _check_micrographs(picks: Picks, micrographs: Optional[ArrayLike]) -> NDArray[np.int64]:
     if micrographs is None:
         return np.arange(picks.n_micrographs)
-    wanted = np.asarray(micrographs, dtype=np.int64).reshape(-1)
+    wanted = np.asarray(micrographs).reshape(-1)
+    if len(wanted) and wanted.dtype.kind not in "iu":
+        raise ValueError(f"micrographs must be integer indices, got dtype {wanted.dtype}")
+    wanted = wanted.astype(np.int64)
+    if len(np.unique(wanted)) < len(wanted):
+        raise ValueError("micrographs must differ from each other, got one twice")
     bad = wanted[(wanted < 0) | (wanted >= picks.n_micrographs)]
     if len(bad):
         raise ValueError(f"micrographs must be below {picks.n_micrographs}, got {bad[0]}")

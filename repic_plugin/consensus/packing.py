@@ -8,7 +8,7 @@ are searched exhaustively here. The few large ones go to an integer program (`so
 from __future__ import annotations
 
 import time
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from repic_plugin.consensus.solvers import Solver
 __all__ = ["Packing", "greedy_packing", "pack"]
 
 SMALL_COMPONENT = 62  # cliques; a set of them fits the bits of one signed integer
+MIN_WEIGHT = 1e-300  # all weights zero: nothing to scale by
+EXCESS = 1 + 1e-12  # what is better by less is equal: sums differ by the order of their terms
 SEARCH_NODES = 20_000  # some ms; past it an integer program is the better tool
 
 
@@ -108,15 +110,31 @@ def _solve_component(
     time_limit_s: Optional[float],
 ) -> Tuple[NDArray[np.bool_], bool]:
     """The solver's choice, or the greedy one where the time ran out before a better was found."""
-    vertices, rows = np.unique(members, return_inverse=True)
-    local = rows.reshape(members.shape) - int(vertices[0] < 0)
-    fallback = greedy_packing(local, len(vertices))
+    local = _renumbered(members)
+    fallback = greedy_packing(local, local.max() + 1)
     if time_limit_s is not None and time_limit_s <= 0:
         return fallback, False
-    selected, proven = solver(local, weight, time_limit_s)
+    # solvers stop at absolute gaps, so that weights have to be of the order of one
+    selected, proven = solver(local, weight / max(weight.max(), MIN_WEIGHT), time_limit_s)
     if not proven and weight[selected].sum() < weight[fallback].sum():
         selected = fallback
     return selected, proven
+
+
+def _renumbered(members: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Vertices numbered from 0, by the cliques that hold them.
+
+    Which of several equal optima a solver meets depends on the order of its rows, and that must
+    not depend on how the picks were numbered.
+    """
+    clique, place = np.nonzero(members >= 0)
+    held: Dict[int, List[int]] = {}
+    for c, v in zip(clique.tolist(), members[clique, place].tolist()):
+        held.setdefault(v, []).append(c)
+    number = {v: i for i, v in enumerate(sorted(held, key=lambda v: held[v]))}
+    result = np.full(members.shape, -1, dtype=np.int64)
+    result[clique, place] = [number[v] for v in members[clique, place].tolist()]
+    return result
 
 
 @compiled
@@ -213,21 +231,21 @@ def _search(weight, conflicts, holds, n, max_nodes):  # type: ignore[no-untyped-
     chosen[0] = 0
     value[0] = 0.0
     top = 1
-    best = -1.0
-    answer = np.int64(-1)
+    best = 0.0
+    answer = np.int64(0)
     nodes = 0
     while top > 0:
         top -= 1
         left, picked, total = alive[top], chosen[top], value[top]
         if left == 0:
-            if total > best:
+            if total > best * EXCESS:
                 best = total
                 answer = picked
             continue
         nodes += 1
         if nodes > max_nodes:
             return np.int64(-1)
-        if total + _most_that_fit(left, weight, holds, n) <= best + 1e-12:
+        if total + _most_that_fit(left, weight, holds, n) <= best * EXCESS:
             continue
         c = 0
         while not (left >> c) & 1:

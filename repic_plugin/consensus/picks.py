@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Picks", "for_each_picker", "picks_from_arrays", "picks_to_arrays"]
 
+MAX_COORDINATE_PX = 1e12  # beyond any micrograph; what is farther is a damaged file
+
 
 @dataclass(frozen=True)
 class Picks:
@@ -214,11 +216,16 @@ def _check_finite(
     picker: NDArray[np.int64],
     names: Tuple[Tuple[str, ...], Tuple[str, ...]],
 ) -> None:
-    bad = np.flatnonzero(~np.isfinite(column))
+    is_bad = ~np.isfinite(column)
+    rule = "be finite"
+    if name != "score" and not is_bad.any():
+        is_bad = np.abs(column) > MAX_COORDINATE_PX
+        rule = f"lie within {MAX_COORDINATE_PX:g} px of the origin"
+    bad = np.flatnonzero(is_bad)
     if len(bad):
         first = bad[0]
         raise ValueError(
-            f"{name} must be finite, got {column[first]} at pick {first} (picker "
+            f"{name} must {rule}, got {column[first]} at pick {first} (picker "
             f"{names[1][picker[first]]}, micrograph {names[0][micrograph[first]]}); "
             f"remove such picks"
         )
