@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
-from typing import Any, Optional, Sequence
+from typing import Any, NoReturn, Optional, Sequence
 
 from repic_plugin import __version__
 from repic_plugin.commands import consensus, demo, evaluate, simulate
@@ -15,9 +16,16 @@ __all__ = ["build_parser", "main"]
 COMMANDS = {"consensus": consensus, "evaluate": evaluate, "simulate": simulate, "demo": demo}
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"repic-plugin: error: {message}; see {self.prog} --help\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser with all commands; a command is a module with ``add_arguments`` and ``run``."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="repic-plugin",
         description="Optimal consensus of several particle pickers (REPIC).",
     )
@@ -48,13 +56,17 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     -------
     int
         0, 2 after bad input (one line on stderr says what, where and the remedy), 130 when
-        interrupted.
+        interrupted, 141 when the reader of the output went away.
     """
     args = build_parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("default", UserWarning)
             warnings.showwarning = _show_warning
             args.run(args)
+    except BrokenPipeError:  # who reads our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (ValueError, OSError) as error:
         print(f"repic-plugin: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

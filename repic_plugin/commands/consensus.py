@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+from pathlib import Path
 
 import numpy as np
 
@@ -98,6 +100,12 @@ def run(args: argparse.Namespace) -> None:
     box_size_px = per_picker("--box-size", args.box_size, number)
     if args.threads < 1:
         raise ValueError(f"--threads must be at least 1, got {args.threads}")
+    picks_dir = Path(os.path.realpath(args.picks_dir))
+    if picks_dir in (Path(os.path.realpath(args.out)), *Path(os.path.realpath(args.out)).parents):
+        raise ValueError(
+            f"--out {args.out} lies in {args.picks_dir}, where it would be taken for a picker; "
+            f"choose another folder"
+        )
     with new_folder(args.out, overwrite=args.overwrite, ours=TABLE_NAMES) as folder:
         with progress_bar("reading", "file") as progress:
             loaded = read_picks_dir(args.picks_dir, progress=progress)

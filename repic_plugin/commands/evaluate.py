@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 from pathlib import Path
-from typing import Sequence
+from typing import List, Sequence
 
 from repic_plugin.commands.options import print_table
 from repic_plugin.evaluation import PickerScores, evaluate_picks, flip_y
@@ -36,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read, score, print, write."""
+    if args.out and (Path(args.out).is_dir() or not Path(args.out).absolute().parent.is_dir()):
+        raise ValueError(f"--out {args.out}: must be a file in a folder that exists")
     folder = Path(args.picks_dir)
     has_pickers = folder.is_dir() and any(
         entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()
@@ -75,13 +79,14 @@ def _print_scores(scores: Sequence[PickerScores]) -> None:
 
 def _csv(scores: Sequence[PickerScores]) -> str:
     counts = ("tp", "fp", "fn")
-    header = ["picker", "n_picks", "n_reference", "n_micrographs"]
-    header += [f"{kind}_{name}" for kind in ("pixel", "matching") for name in (*MEASURES, *counts)]
-    lines = [",".join(header)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    kinds = [f"{kind}_{name}" for kind in ("pixel", "matching") for name in (*MEASURES, *counts)]
+    writer.writerow(["picker", "n_picks", "n_reference", "n_micrographs", *kinds])
     for one in scores:
-        cells = [one.picker, str(one.n_picks), str(one.n_reference), str(one.n_micrographs)]
+        cells: List[object] = [one.picker, one.n_picks, one.n_reference, one.n_micrographs]
         for kind in (one.pixel, one.matching):
             cells += [f"{getattr(kind, name):.6f}" for name in MEASURES]
-            cells += [str(getattr(kind, name)) for name in counts]
-        lines.append(",".join(cells))
-    return "\n".join(lines) + "\n"
+            cells += [getattr(kind, name) for name in counts]
+        writer.writerow(cells)
+    return text.getvalue()

@@ -71,7 +71,9 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
 
 
 @contextmanager
-def new_folder(path: Union[str, Path], *, overwrite: bool, ours: Sequence[str]) -> Iterator[Path]:
+def new_folder(
+    path: Union[str, Path], *, overwrite: bool = False, ours: Sequence[str] = ()
+) -> Iterator[Path]:
     """A folder that takes its name only once all of it is written.
 
     Parameters
@@ -81,40 +83,68 @@ def new_folder(path: Union[str, Path], *, overwrite: bool, ours: Sequence[str]) 
     overwrite : bool
         Replace a folder that an earlier run left, known by its files.
     ours : sequence of str
-        Files that such a folder holds.
+        Files that such a folder holds; without them there is no overwriting.
 
     Yields
     ------
     Path
-        An empty folder beside `path`; it is removed if the block raises.
+        An empty folder; it is removed if the block raises, and `path` is then as before.
 
     Raises
     ------
     ValueError
         If the name is taken.
     """
-    target = Path(path)
-    if target.exists() and not target.is_dir():
-        raise ValueError(f"{target}: is a file; choose another folder")
-    if target.is_dir() and any(target.iterdir()):
-        if not overwrite:
-            raise ValueError(f"{target}: is not empty; choose another folder or add --overwrite")
-        if not all((target / name).is_file() for name in ours):
-            raise ValueError(
-                f"{target}: was not written by this command ({' and '.join(ours)} are not in it); "
-                f"choose another folder"
-            )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}.partial")
+    target = Path(os.path.realpath(path))
+    _check_free(path, target, overwrite, ours)
+    partial = _nearest_folder(target) / f".{target.name}-{uuid.uuid4().hex[:8]}.partial"
     partial.mkdir()
     try:
         yield partial
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(partial, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _put_in_place(partial, target)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def _check_free(path: Union[str, Path], target: Path, overwrite: bool, ours: Sequence[str]) -> None:
+    if target == Path.cwd():
+        raise ValueError(f"{path}: is the current folder; choose another folder")
+    if target.exists() and not target.is_dir():
+        raise ValueError(f"{path}: is a file; choose another folder")
+    if target.is_dir() and any(target.iterdir()):
+        if not overwrite:
+            remedy = " or add --overwrite" if ours else ""
+            raise ValueError(f"{path}: is not empty; choose another folder{remedy}")
+        if not all((target / name).is_file() for name in ours):
+            raise ValueError(
+                f"{path}: was not written by this command ({' and '.join(ours)} are not in it); "
+                f"choose another folder"
+            )
+
+
+def _nearest_folder(target: Path) -> Path:
+    """The folder above that exists; those between are made last, so that none is left behind."""
+    above = next(folder for folder in target.parents if folder.exists())
+    if not above.is_dir():
+        raise ValueError(f"{above}: is a file, so {target} cannot be made; choose another folder")
+    return above
+
+
+def _put_in_place(partial: Path, target: Path) -> None:
+    """Rename a folder; what stood there before goes last, and comes back if it fails."""
+    if not target.exists():
+        os.replace(partial, target)
+        return
+    aside = target.with_name(f"{partial.name}.old")
+    os.rename(target, aside)
+    try:
+        os.replace(partial, target)
+    except BaseException:
+        os.rename(aside, target)
+        raise
+    shutil.rmtree(aside)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -42,6 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Simulate, write."""
+    if not (np.isfinite(args.pixel_size) and args.pixel_size > 0):
+        raise ValueError(
+            f"--pixel-size must be a positive number of angstrom, got {args.pixel_size}"
+        )
     simulated = simulate_picks(
         args.micrographs,
         args.pickers,
@@ -54,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
         score_separation=_one_or_each(args.score_separation),
         random_state=args.seed,
     )
-    with new_folder(args.out, overwrite=False, ours=()) as folder:
+    with new_folder(args.out) as folder:
         write_pickers(folder / "picks", simulated.picks, args.box_size)
         write_pickers(folder, simulated.truth, args.box_size)
         (folder / simulated.truth.picker_names[0]).rename(folder / "reference")

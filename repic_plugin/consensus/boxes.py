@@ -161,10 +161,13 @@ def inside_micrograph(
             f"micrograph_size_px must be a width and a height, or one such pair for each of the "
             f"{picks.n_micrographs} micrographs, got shape {extent.shape}"
         )
-    if not (np.isfinite(extent) & (extent > 0)).all():
-        bad = extent[~(np.isfinite(extent) & (extent > 0))][0]
-        raise ValueError(f"micrograph_size_px must hold positive numbers of px, got {bad:g}")
     extent = np.broadcast_to(extent, (picks.n_micrographs, 2))
+    bad = extent[~(np.isfinite(extent) & (extent > 0)).all(axis=1)]
+    if len(bad):
+        raise ValueError(
+            f"micrograph_size_px must hold positive numbers of px, "
+            f"got {bad[0, 0]:g} x {bad[0, 1]:g}"
+        )
     half = sizes_px[picks.picker] / 2
     inside = np.ones(len(picks), dtype=bool)
     for axis, centre in enumerate((picks.x, picks.y)):

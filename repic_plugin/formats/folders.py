@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,8 +99,8 @@ def read_picker_folder(
     Parameters
     ----------
     folder : str or path
-        Its name is the picker's. Hidden files, sub-folders and the tables beside a consensus are
-        passed over.
+        Its name, that of the link where it is one, is the picker's. Hidden files, sub-folders and
+        the tables beside a consensus are passed over.
     progress : callable, optional
         Called after each file.
 
@@ -130,7 +131,9 @@ def read_picker_folder(
     sizes = [table.box_size_px for table in tables if table.box_size_px is not None]
     all_sizes = np.concatenate(sizes) if sizes else np.zeros(0)
     return PicksDir(
-        picks=_one_picker(place.resolve().name, names, np.concatenate(micrograph), tables),
+        picks=_one_picker(
+            Path(os.path.abspath(place)).name, names, np.concatenate(micrograph), tables
+        ),
         row=np.concatenate([table.row for table in tables]),
         box_size_px=(float(np.median(all_sizes)) if len(all_sizes) else None,),
         ignored=tuple(file for file in files if file.suffix.lower() not in known),

@@ -41,10 +41,17 @@ def write_particle_files(
     Raises
     ------
     ValueError
-        If the format is unknown.
+        If the format is unknown, or a micrograph's file would have the name of a table.
     OSError
         If a file cannot be written.
     """
+    taken = [f"{name}.{format_name}" for name in result.micrographs.names]
+    clash = sorted(set(taken) & set(TABLE_NAMES))
+    if clash:
+        raise ValueError(
+            f"the particles of a micrograph would be written to {clash[0]}, which is the name of "
+            f"a table; choose another --format"
+        )
     order = np.argsort(result.micrograph, kind="stable")
     starts = np.searchsorted(result.micrograph[order], np.arange(len(result.micrograph_names) + 1))
     index = {name: i for i, name in enumerate(result.micrograph_names)}
@@ -75,9 +82,17 @@ def write_consensus_table(path: PathLike, result: ConsensusResult, row: NDArray[
 
     Raises
     ------
+    ValueError
+        If a picker is named as one of the other columns.
     OSError
         If the file cannot be written.
     """
+    header = ["micrograph", "x_center", "y_center", "weight", "score", "n_pickers"]
+    clash = [name for name in result.picker_names if name in header]
+    if clash:
+        raise ValueError(
+            f"a picker is named {clash[0]}, as a column of {Path(path).name}; rename its folder"
+        )
     names = [result.micrograph_names[m] for m in result.micrograph.tolist()]
     columns: List[Sequence[str]] = [
         names,
@@ -90,7 +105,6 @@ def write_consensus_table(path: PathLike, result: ConsensusResult, row: NDArray[
     texts = np.append(row, 0).astype(str)
     texts[-1] = ""  # where no pick is, -1 stands
     columns += [texts[members].tolist() for members in result.members.T]
-    header = ["micrograph", "x_center", "y_center", "weight", "score", "n_pickers"]
     _write_table(path, [*header, *result.picker_names], zip(*columns))
 
 

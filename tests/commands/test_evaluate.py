@@ -1,0 +1,254 @@
+"""`repic-plugin evaluate` against numbers worked out by hand."""
+
+import pytest
+
+from tests.commands.helpers import (
+    TINY,
+    assert_refused,
+    box_text,
+    csv_header,
+    csv_rows,
+    tree,
+    write_picks,
+)
+
+SIZE = ("--box-size", 10)
+REFERENCE = [(50, 50), (100, 100)]
+# one 2 px off, one 5 px off, one nowhere near
+PICKED = [(52, 50), (100, 105), (300, 300)]
+
+
+@pytest.fixture
+def case(tmp_path):
+    """Picks and reference, boxes of 10 px."""
+    pickers = {
+        "good": {"m1.box": box_text(REFERENCE, 10)},
+        "poor": {"m1.box": box_text(PICKED, 10)},
+    }
+    write_picks(tmp_path / "picks", pickers)
+    write_picks(tmp_path, {"reference": {"m1.box": box_text(REFERENCE, 10)}})
+    return tmp_path
+
+
+@pytest.fixture
+def evaluate(run, case):
+    """Run `evaluate` with options, and return {picker: its row of the table}."""
+
+    def rows(*options, picks="picks", reference="reference"):
+        table = case / "metrics.csv"
+        arguments = ("evaluate", case / picks, case / reference, *SIZE, "--out", table)
+        outcome = run(*arguments, *options)
+        assert (outcome.code, outcome.err) == (0, ())
+        return {row["picker"]: row for row in csv_rows(table)}
+
+    return rows
+
+
+def numbers(row, kind, *names):
+    return [float(row[f"{kind}_{name}"]) for name in names]
+
+
+RATIOS = ("precision", "recall", "f1")
+COUNTS = ("tp", "fp", "fn")
+
+
+def test_pixels(evaluate):
+    row = evaluate()["poor"]
+    # 8 x 10 px of the first box and 10 x 5 px of the second are right, of 300 and of 200
+    assert numbers(row, "pixel", *COUNTS) == [130, 170, 70]
+    assert numbers(row, "pixel", *RATIOS) == pytest.approx(
+        [130 / 300, 130 / 200, 260 / 500], abs=1e-6
+    )
+
+
+def test_matching_within_a_quarter_of_a_box(evaluate):
+    row = evaluate()["poor"]
+    assert numbers(row, "matching", *COUNTS) == [1, 2, 1]
+    assert numbers(row, "matching", *RATIOS) == pytest.approx([1 / 3, 1 / 2, 2 / 5], abs=1e-6)
+
+
+def test_matching_within_a_given_radius(evaluate):
+    assert numbers(evaluate("--radius", 5)["poor"], "matching", *COUNTS) == [2, 1, 0]
+    assert numbers(evaluate("--radius", 4.99)["poor"], "matching", *COUNTS) == [1, 2, 1]
+
+
+def test_perfect(evaluate):
+    row = evaluate()["good"]
+    assert numbers(row, "pixel", *RATIOS, *COUNTS) == [1, 1, 1, 200, 0, 0]
+    assert numbers(row, "matching", *RATIOS, *COUNTS) == [1, 1, 1, 2, 0, 0]
+
+
+def test_columns(run, case):
+    run("evaluate", case / "picks", case / "reference", *SIZE, "--out", case / "m.csv")
+    header = ["picker", "n_picks", "n_reference", "n_micrographs"]
+    header += [f"pixel_{name}" for name in RATIOS + COUNTS]
+    header += [f"matching_{name}" for name in RATIOS + COUNTS]
+    assert csv_header(case / "m.csv") == header
+    row = csv_rows(case / "m.csv")[1]
+    assert [row[name] for name in header[:4]] == ["poor", "3", "2", "1"]
+
+
+def test_the_table_is_printed(run, case):
+    outcome = run("evaluate", case / "picks", case / "reference", *SIZE)
+    poor = next(line.split() for line in outcome.out if line.startswith("poor"))
+    assert poor == ["poor", "3", "0.433", "0.650", "0.520", "0.333", "0.500", "0.400"]
+    assert outcome.out[-1] == "reference: 2 on 1 micrographs"
+    assert sorted(path.name for path in case.iterdir()) == ["picks", "reference"]
+
+
+def test_counts_are_summed_over_micrographs(evaluate, case):
+    write_picks(case / "picks", {"poor": {"m2.box": ""}})
+    write_picks(case, {"reference": {"m2.box": box_text([(500, 500)], 10)}})
+    row = evaluate()["poor"]
+    assert row["n_micrographs"] == "2"
+    assert numbers(row, "pixel", *COUNTS) == [130, 170, 170]
+    assert numbers(row, "matching", *COUNTS) == [1, 2, 2]
+
+
+def test_a_micrograph_without_a_reference_is_left_out(run, case):
+    write_picks(case / "picks", {"poor": {"m7.box": box_text([(1, 1)], 10)}})
+    outcome = run("evaluate", case / "picks", case / "reference", *SIZE)
+    assert outcome.out[-1] == "reference: 2 on 1 micrographs; 1 without a reference left out"
+
+
+def test_one_pickers_folder_given_directly(evaluate):
+    rows = evaluate(picks="picks/poor")
+    assert list(rows) == ["poor"]
+    assert numbers(rows["poor"], "matching", *COUNTS) == [1, 2, 1]
+
+
+def test_a_folder_with_one_picker(evaluate, case):
+    write_picks(case, {"single/poor": {"m1.box": box_text(PICKED, 10)}})
+    assert list(evaluate(picks="single")) == ["poor"]
+
+
+def test_pixels_outside_the_micrograph_do_not_count(evaluate, case):
+    write_picks(case / "edge", {"one": {"m1.box": box_text([(0, 50)], 10)}})
+    write_picks(case, {"inside": {"m1.box": box_text([(5, 50)], 10)}})
+    paths = {"picks": "edge", "reference": "inside"}
+    assert numbers(evaluate(**paths)["one"], "pixel", *COUNTS) == [50, 50, 50]
+    clipped = evaluate("--micrograph-size", 400, 300, **paths)["one"]
+    assert numbers(clipped, "pixel", *COUNTS) == [50, 0, 50]
+
+
+def test_flip_y_mirrors_the_reference(evaluate, case):
+    flipped = [(x, 300 - y) for x, y in REFERENCE]
+    write_picks(case, {"flipped": {"m1.box": box_text(flipped, 10)}})
+    size = ("--micrograph-size", 400, 300)
+    assert numbers(evaluate(*size, reference="flipped")["good"], "matching", "tp") == [0]
+    row = evaluate(*size, "--flip-y", reference="flipped")["good"]
+    assert numbers(row, "matching", *RATIOS) == [1, 1, 1]
+    assert numbers(row, "pixel", *RATIOS) == [1, 1, 1]
+
+
+def test_flip_y_needs_the_height(run, case):
+    outcome = run("evaluate", case / "picks", case / "reference", *SIZE, "--flip-y")
+    assert_refused(outcome, "--flip-y", "add --micrograph-size")
+
+
+@pytest.mark.parametrize("name", ["box", "star", "csv"])
+def test_a_consensus_can_be_evaluated_directly(run, tmp_path, name):
+    picks = write_picks(tmp_path / "picks", TINY)
+    found = tmp_path / "found"
+    options = ("--mode", "quorum", "--format", name)
+    run("consensus", picks, "--box-size", 100, "--out", found, *options)
+    table = tmp_path / "metrics.csv"
+    outcome = run("evaluate", found, picks / "topaz", "--box-size", 100, "--out", table)
+    assert (outcome.code, outcome.err) == (0, ())
+    (row,) = csv_rows(table)
+    assert row["picker"] == "found"
+    # two particles on m1, one on m2; topaz has looked at these two, and found one
+    assert (row["n_picks"], row["n_reference"], row["n_micrographs"]) == ("3", "1", "2")
+    assert numbers(row, "matching", *COUNTS) == [1, 2, 0]
+
+
+def test_a_consensus_can_be_the_reference(run, tmp_path):
+    picks = write_picks(tmp_path / "picks", TINY)
+    found = tmp_path / "found"
+    run("consensus", picks, "--box-size", 100, "--out", found)
+    outcome = run("evaluate", found, found, "--box-size", 100)
+    assert outcome.code == 0
+    assert outcome.out[1].split()[2:] == ["1.000"] * 6
+
+
+def test_an_earlier_table_is_replaced(evaluate, case):
+    (case / "metrics.csv").write_text("dear\n")
+    assert set(evaluate()) == {"good", "poor"}
+
+
+@pytest.mark.parametrize("picker", ["my picker", "a=b", "a,b", 'say "a"'])
+def test_unusual_picker_names(evaluate, case, picker):
+    (case / "picks" / "poor").rename(case / "picks" / picker)
+    assert numbers(evaluate()[picker], "matching", *COUNTS) == [1, 2, 1]
+
+
+# Bad input
+
+
+@pytest.fixture
+def refuses(run, case):
+    """Check that `evaluate` is refused with `words` and writes nothing."""
+
+    def check(*options, words, picks="picks", reference="reference", size=SIZE):
+        before = tree(case)
+        table = () if "--out" in options else ("--out", case / "metrics.csv")
+        outcome = run("evaluate", case / picks, case / reference, *size, *table, *options)
+        assert_refused(outcome, *words)
+        assert tree(case) == before
+
+    return check
+
+
+def test_missing_folders(refuses):
+    refuses(picks="gone", words=["gone: no such folder", "check the name"])
+    refuses(reference="gone", words=["gone: no such folder", "check the name"])
+
+
+def test_files_instead_of_folders(refuses):
+    refuses(picks="picks/good/m1.box", words=["m1.box: must be a folder"])
+    refuses(reference="reference/m1.box", words=["m1.box: must be a folder"])
+
+
+def test_folders_without_files(refuses, case):
+    (case / "empty").mkdir()
+    refuses(picks="empty", words=["empty: must have a file with suffix .box", "add one"])
+    refuses(reference="empty", words=["empty: must have a file with suffix .box", "add one"])
+    refuses(reference="picks", words=["picks: must have a file with suffix .box", "add one"])
+
+
+def test_no_micrograph_in_common(refuses, case):
+    (case / "reference" / "m1.box").rename(case / "reference" / "mic.box")
+    refuses(words=["reference", "'mic'", "'m1'", "make the names the same"])
+
+
+def test_a_bad_reference_file(refuses, case):
+    (case / "reference" / "m1.box").write_text("1 2 3 4\n1 2 x 4\n")
+    refuses(words=["reference/m1.box, line 2", "'x'"])
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (["--radius", "0"], ["radius", "positive", "got 0"]),
+        (["--radius", "nan"], ["radius", "positive", "got nan"]),
+        (["--micrograph-size", "0", "9"], ["micrograph_size", "positive", "(0, 9)"]),
+        (["--flip-y", "--micrograph-size", "9", "-1"], ["-1"]),
+    ],
+    ids=" ".join,
+)
+def test_bad_value(refuses, options, words):
+    refuses(*options, words=words)
+
+
+@pytest.mark.parametrize("size_px", [0, -5])
+def test_bad_box_size(refuses, size_px):
+    refuses(size=("--box-size", size_px), words=["box_size", "1 or more", f"got {size_px}"])
+
+
+def test_a_table_in_a_folder_that_is_missing(refuses, case):
+    table = case / "gone" / "metrics.csv"
+    refuses("--out", table, words=[str(table)])
+
+
+def test_a_table_named_as_a_folder(refuses, case):
+    refuses("--out", case / "picks", words=[str(case / "picks")])
