@@ -55,15 +55,18 @@ def data_sets(draw, max_pickers=5, max_picks=20, max_micrographs=2):
     n_micrographs = draw(st.integers(1, max_micrographs))
     n_picks = draw(st.integers(0, max_picks))
     steps = draw(st.sampled_from([1, 8]))  # whole px, or finer
-    place = st.integers(0, draw(st.sampled_from([10, 24])) * steps)
-    row = st.tuples(
-        st.integers(0, n_micrographs - 1), st.integers(0, k - 1), place, place, st.integers(1, 8)
-    )
-    rows = draw(
-        st.lists(row, min_size=n_picks, max_size=n_picks, unique_by=lambda r: (r[0], r[2], r[3]))
-    )
+    side = draw(st.sampled_from([10, 24])) * steps + 1
+
+    def numbers(n, **changes):
+        return draw(st.lists(st.integers(0, n - 1), min_size=n_picks, max_size=n_picks, **changes))
+
+    places = numbers(n_micrographs * side * side, unique=True)  # one number each: quick to draw
+    who = numbers(8 * k)
     picks = picks_of(
-        [(m, p, x / steps, y / steps, score / 8) for m, p, x, y, score in rows],
+        [
+            (at // side**2, p // 8, at // side % side / steps, at % side / steps, (p % 8 + 1) / 8)
+            for at, p in zip(places, who)
+        ],
         micrograph_names=[f"mic{i}" for i in range(n_micrographs)],
         picker_names=[f"picker{i}" for i in range(k)],
     )

@@ -1,6 +1,3 @@
-import os
-from pathlib import Path
-
 import pytest
 
 
@@ -18,10 +15,6 @@ def make(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def empiar_10017():
+def empiar_10017(shared_data):
     """The folder of real picks; skips where it is absent."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
-    folder = Path(os.environ.get("REPIC_SHARED_DATA", str(beside))) / "empiar-10017"
-    if not folder.is_dir():
-        pytest.skip(f"the real picks of EMPIAR-10017 are not here (looked for {folder})")
-    return folder
+    return shared_data / "empiar-10017"
