@@ -76,7 +76,7 @@ def fastest(work, repeats):
 
 def against_plain(picks, box_size_px):
     """Against the tests' oracle, and against the same method written with care for speed."""
-    print("against k-d tree + networkx + one integer program a micrograph")
+    print("against networkx + one integer program a micrograph")
     names = np.array([name.lower() for name in picks.picker_names])
     is_llr = np.array(["topaz" in name for name in names])[picks.picker]
     score = np.where(is_llr, expit(picks.score), picks.score)
@@ -87,10 +87,10 @@ def against_plain(picks, box_size_px):
     ]
     for mode, quorum in zip(MODES, (k, k // 2 + 1)):
         others = {
-            "oracle (tests/oracle.py)": lambda quorum=quorum: [
+            "tests/oracle.py, obvious": lambda quorum=quorum: [
                 oracle.consensus(*part, [box_size_px] * k, quorum)[3] for part in parts
             ],
-            "plain (plain.py)": lambda quorum=quorum: [
+            "plain.py, k-d tree": lambda quorum=quorum: [
                 plain_consensus(*part, box_size_px, k, quorum)[0] for part in parts
             ],
         }

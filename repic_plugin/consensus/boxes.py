@@ -8,7 +8,7 @@ from typing import Mapping, Optional, Sequence, Tuple, Union
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from repic_plugin.consensus.picks import Picks, for_each_picker
+from repic_plugin.consensus.picks import Picks, numbers_for_each_picker
 
 __all__ = ["BoxSize", "box_sizes", "inside_micrograph", "jaccard_index", "largest_reach"]
 
@@ -118,7 +118,7 @@ def box_sizes(box_size_px: BoxSize, picker_names: Tuple[str, ...]) -> NDArray[np
     ValueError
         If a size is missing, or is not a positive finite number.
     """
-    values = for_each_picker("box_size_px", box_size_px, picker_names)
+    values = numbers_for_each_picker("box_size_px", box_size_px, picker_names)
     for name, value in zip(picker_names, values):
         if value is None:
             raise ValueError(f"box_size_px has no size for picker {name}; give one for each")

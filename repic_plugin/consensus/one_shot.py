@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,10 +21,12 @@ from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.result import ConsensusResult, MicrographCounts
 from repic_plugin.consensus.scores import (
     MinScore,
+    References,
     ScoreTransform,
     above_min_score,
     choose_transforms,
     comparable_scores,
+    rank_references,
 )
 from repic_plugin.consensus.solvers import choose_solver
 
@@ -33,6 +35,17 @@ __all__ = ["MIN_JACCARD", "MODES", "default_quorum", "find_consensus"]
 MODES = ("all", "quorum")
 BATCH_SIZE = 64  # micrographs; enough to make the cost of a call disappear
 MIN_JACCARD = 0.3  # Cameron et al. 2024, Online Methods
+
+
+class Rows(NamedTuple):
+    """Where the picks of some micrographs stand.
+
+    The m-th micrograph's are the places ``begin[m]`` to ``end[m]`` of the picks, or of `order`.
+    """
+
+    order: Optional[NDArray[np.intp]]
+    begin: NDArray[np.int64]
+    end: NDArray[np.int64]
 
 
 def find_consensus(
@@ -132,8 +145,13 @@ def find_consensus(
     entered = above_min_score(picks, min_score)
     entered &= inside_micrograph(picks, settings.sizes_px, micrograph_size_px)
     _warn_of_missing_scores(picks)
-    batches = _batches(picks, np.flatnonzero(entered), transforms, wanted, n_threads)
-    found = _solved(batches, settings, n_threads, progress)
+    references = rank_references(picks, transforms, entered)
+
+    def prepare(rows: Rows) -> BatchPicks:
+        return _prepared(picks, rows, entered, transforms, references)
+
+    batches = _batches(picks, wanted, n_threads)
+    found = _solved(batches, prepare, settings, n_threads, len(wanted), progress)
     result = _assembled(picks, settings, transforms, wanted, found)
     _warn_of_unproven(result)
     return result
@@ -209,53 +227,64 @@ def _warn_of_unproven(result: ConsensusResult) -> None:
         )
 
 
-def _batches(
-    picks: Picks,
-    entered: NDArray[np.int64],
-    transforms: Sequence[str],
-    wanted: NDArray[np.int64],
-    n_threads: int,
-) -> List[BatchPicks]:
-    """The picks that entered, in batches of micrographs, each by micrograph and picker."""
-    taken = picks if len(entered) == len(picks) else picks.take(entered)
-    score = comparable_scores(taken, transforms)
-    group = taken.micrograph * picks.n_pickers + taken.picker
-    columns: Tuple[NDArray[Any], ...]
-    columns = (entered, taken.micrograph, taken.picker, taken.x, taken.y, score)
-    if np.any(group[1:] < group[:-1]):
-        order = np.argsort(group, kind="stable")
-        columns = tuple(column[order] for column in columns)
-    starts = np.searchsorted(columns[1], np.arange(picks.n_micrographs + 1))
+def _batches(picks: Picks, wanted: NDArray[np.int64], n_threads: int) -> List[Rows]:
+    """Where the picks of each batch of micrographs stand, by micrograph and picker."""
+    micrograph, picker = picks.micrograph, picks.picker
+    same = micrograph[1:] == micrograph[:-1]
+    ascending = np.where(same, picker[1:] >= picker[:-1], micrograph[1:] > micrograph[:-1])
+    order = None
+    if not ascending.all():
+        order = np.lexsort((picker, micrograph))
+        micrograph = micrograph[order]
+    starts = np.searchsorted(micrograph, np.arange(picks.n_micrographs + 1))
     size = min(BATCH_SIZE, max(1, len(wanted) // max(n_threads, 1)))
     chunks = (wanted[i : i + size] for i in range(0, len(wanted), size))
-    return [_batch(columns, starts[chunk], starts[chunk + 1]) for chunk in chunks]
+    return [Rows(order, starts[chunk], starts[chunk + 1]) for chunk in chunks]
 
 
-def _batch(
-    columns: Sequence[NDArray[Any]], begin: NDArray[np.int64], end: NDArray[np.int64]
+def _prepared(
+    picks: Picks,
+    rows: Rows,
+    entered: NDArray[np.bool_],
+    transforms: Sequence[str],
+    references: References,
 ) -> BatchPicks:
-    """The picks of the micrographs that stand from `begin` to `end`."""
-    rows: Any = slice(begin[0], end[-1])
-    if np.any(begin[1:] != end[:-1]):
-        rows = np.concatenate([np.arange(i, j) for i, j in zip(begin, end)])
-    pick, _, picker, x, y, score = (column[rows] for column in columns)
-    micrograph = np.repeat(np.arange(len(begin)), end - begin)
-    starts = np.append(0, np.cumsum(end - begin))
-    return BatchPicks(starts, pick, micrograph, picker, x, y, score)
+    """The picks of a batch that entered, with comparable scores."""
+    where: Any = slice(rows.begin[0], rows.end[-1])
+    if np.any(rows.begin[1:] != rows.end[:-1]):
+        where = np.concatenate([np.arange(i, j) for i, j in zip(rows.begin, rows.end)])
+    if rows.order is not None:
+        where = rows.order[where]
+    micrograph = np.repeat(np.arange(len(rows.begin)), rows.end - rows.begin)
+    pick = np.arange(where.start, where.stop) if isinstance(where, slice) else where
+    kept = entered[where]
+    part = picks.take(where)
+    if not kept.all():
+        pick, micrograph, part = pick[kept], micrograph[kept], part.take(kept)
+    return BatchPicks(
+        starts=np.searchsorted(micrograph, np.arange(len(rows.begin) + 1)),
+        pick=pick,
+        micrograph=micrograph,
+        picker=part.picker,
+        x=part.x,
+        y=part.y,
+        score=comparable_scores(part, transforms, references),
+    )
 
 
 def _solved(
-    batches: Sequence[BatchPicks],
+    batches: Sequence[Rows],
+    prepare: Callable[[Rows], BatchPicks],
     settings: Settings,
     n_threads: int,
+    n_micrographs: int,
     progress: Optional[Callable[[int, int], None]],
 ) -> List[BatchConsensus]:
-    n_micrographs = sum(len(batch.starts) - 1 for batch in batches)
     n_done = 0
     found = []
     with ThreadPoolExecutor(max(1, n_threads)) as pool:
         solve = pool.map if n_threads > 1 else map
-        for consensus in solve(lambda batch: solve_batch(batch, settings), batches):
+        for consensus in solve(lambda rows: solve_batch(prepare(rows), settings), batches):
             found.append(consensus)
             n_done += len(consensus.n_edges)
             if progress is not None:

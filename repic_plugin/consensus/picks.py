@@ -8,8 +8,15 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Picks", "for_each_picker", "picks_from_arrays", "picks_to_arrays"]
+__all__ = [
+    "Picks",
+    "for_each_picker",
+    "numbers_for_each_picker",
+    "picks_from_arrays",
+    "picks_to_arrays",
+]
 
+MAX_UNNAMED = 10_000_000  # more than any data set has; an index beyond is probably an id
 MAX_COORDINATE_PX = 1e12  # beyond any micrograph; what is farther is a damaged file
 
 
@@ -110,7 +117,12 @@ class Picks:
             _names("micrograph", "mic", mic, micrograph_names),
             _names("picker", "picker", who, picker_names),
         )
-        columns = {"x": np.asarray(x, np.float64), "y": np.asarray(y, np.float64), "score": values}
+        # contiguous, for compiled code would be compiled again for columns of a table
+        columns = {
+            "x": np.ascontiguousarray(x, np.float64),
+            "y": np.ascontiguousarray(y, np.float64),
+        }
+        columns["score"] = values
         for name, column in {"picker": who, "has_score": scored, **columns}.items():
             if column.shape != (n,):
                 raise ValueError(
@@ -121,6 +133,25 @@ class Picks:
         for name, column in columns.items():
             _check_finite(name, column, mic, who, names)
         return cls(mic, who, columns["x"], columns["y"], columns["score"], scored, *names)
+
+
+def numbers_for_each_picker(
+    name: str, value: Any, picker_names: Sequence[str], default: Optional[float] = None
+) -> List[Optional[float]]:
+    """As `for_each_picker`, each entry a number or None.
+
+    Raises
+    ------
+    ValueError
+        If an entry is neither, too.
+    """
+    numbers: List[Optional[float]] = []
+    for picker, entry in zip(picker_names, for_each_picker(name, value, picker_names, default)):
+        try:
+            numbers.append(None if entry is None else float(entry))
+        except (TypeError, ValueError):
+            raise ValueError(f"{name} of picker {picker} must be a number, got {entry!r}") from None
+    return numbers
 
 
 def for_each_picker(
@@ -191,7 +222,7 @@ def _indices(name: str, values: ArrayLike) -> NDArray[np.int64]:
         raise ValueError(f"{name} must hold integer indices, got dtype {array.dtype}")
     if array.size and array.min() < 0:
         raise ValueError(f"{name} indices start at 0, got {array.min()}")
-    return array.astype(np.int64)
+    return np.ascontiguousarray(array, dtype=np.int64)
 
 
 def _names(
@@ -199,6 +230,11 @@ def _names(
 ) -> Tuple[str, ...]:
     needed = int(index.max()) + 1 if len(index) else 0
     if names is None:
+        if needed > MAX_UNNAMED:
+            raise ValueError(
+                f"{what} indices must be below {MAX_UNNAMED:,} where {what}_names are not given, "
+                f"got {needed - 1}; number them from 0"
+            )
         return tuple(f"{stem}{i}" for i in range(needed))
     if len(names) < needed:
         raise ValueError(

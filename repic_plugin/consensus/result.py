@@ -65,7 +65,7 @@ class ConsensusResult:
     members : ndarray of int64, shape (n_particles, n_pickers)
         Index in the given picks of each picker's pick; -1 where the picker has none.
     is_unmatched : ndarray of bool, shape (n_picks,)
-        The given picks that entered the graph and became part of no particle.
+        The given picks that entered the graph and are in no selected clique.
     micrographs : MicrographCounts
         A row for each micrograph that was worked on.
     micrograph_names, picker_names : tuple of str

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from repic_plugin.consensus.picks import Picks, for_each_picker
+from repic_plugin.consensus.picks import Picks, for_each_picker, numbers_for_each_picker
 
 __all__ = [
     "SCORE_TRANSFORMS",
@@ -18,6 +18,7 @@ __all__ = [
     "above_min_score",
     "choose_transforms",
     "comparable_scores",
+    "rank_references",
 ]
 
 SCORE_TRANSFORMS = ("identity", "logistic", "rank")
@@ -27,6 +28,7 @@ SUGGESTED_MIN_SCORES = {"cryolo": 0.3, "deeppicker": 0.5, "topaz": 0.0}
 
 LOG_LIKELIHOOD_PICKERS = ("topaz",)  # scores are log-likelihood ratios (Bepler et al. 2019)
 
+References = Mapping[int, NDArray[np.float64]]
 ScoreTransform = Union[str, Sequence[str], Mapping[str, str]]
 MinScore = Union[None, float, Sequence[Optional[float]], Mapping[str, float]]
 
@@ -82,7 +84,9 @@ def _choose_transform(name: str, asked: str, scores: NDArray[np.float64]) -> str
     return "logistic" if any(stem in name.lower() for stem in LOG_LIKELIHOOD_PICKERS) else "rank"
 
 
-def comparable_scores(picks: Picks, transforms: Sequence[str]) -> NDArray[np.float64]:
+def comparable_scores(
+    picks: Picks, transforms: Sequence[str], references: Optional[References] = None
+) -> NDArray[np.float64]:
     """Scores in [0, 1] for all picks; a missing score counts as 1.
 
     Parameters
@@ -91,23 +95,52 @@ def comparable_scores(picks: Picks, transforms: Sequence[str]) -> NDArray[np.flo
     transforms : sequence of str, length n_pickers
         As `choose_transforms` returns them. ``rank`` is the share of the picker's scored picks
         that score no better, ties sharing their mean rank.
+    references : mapping of int to ndarray, optional
+        The scores to rank among, as `rank_references` returns them, where `picks` are only a part
+        of the data set; by default those of `picks`.
 
     Returns
     -------
     ndarray of float64, shape (n_picks,)
     """
+    references = rank_references(picks, transforms) if references is None else references
     result = np.ones(len(picks))
     for index, transform in enumerate(transforms):
         mine = np.flatnonzero((picks.picker == index) & picks.has_score)
         scores = picks.score[mine]
         if transform == "logistic":
             scores = expit(scores)
-        elif transform == "rank" and len(scores):
-            _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
-            mean_rank = np.cumsum(count) - (count - 1) / 2
-            scores = mean_rank[place] / len(scores)
+        elif transform == "rank":
+            among = references[index]
+            upto = np.searchsorted(among, scores, "left") + np.searchsorted(among, scores, "right")
+            scores = (upto + 1) / 2 / max(len(among), 1)
         result[mine] = scores
     return result
+
+
+def rank_references(
+    picks: Picks, transforms: Sequence[str], is_used: Optional[NDArray[np.bool_]] = None
+) -> References:
+    """The scores that those of a picker are ranked among: all that are used, ascending.
+
+    Parameters
+    ----------
+    picks : Picks
+    transforms : sequence of str, length n_pickers
+    is_used : ndarray of bool, shape (n_picks,), optional
+        All by default.
+
+    Returns
+    -------
+    dict of int to ndarray of float64
+        By the index of each picker whose transform is ``rank``.
+    """
+    used = picks.has_score if is_used is None else picks.has_score & is_used
+    return {
+        index: np.sort(picks.score[used & (picks.picker == index)])
+        for index, transform in enumerate(transforms)
+        if transform == "rank"
+    }
 
 
 def above_min_score(picks: Picks, min_score: MinScore) -> NDArray[np.bool_]:
@@ -132,8 +165,8 @@ def above_min_score(picks: Picks, min_score: MinScore) -> NDArray[np.bool_]:
     """
     if min_score is None:
         return np.ones(len(picks), dtype=bool)
-    wanted = for_each_picker("min_score", min_score, picks.picker_names)
-    threshold = np.array([-np.inf if value is None else float(value) for value in wanted])
+    wanted = numbers_for_each_picker("min_score", min_score, picks.picker_names)
+    threshold = np.array([-np.inf if value is None else value for value in wanted])
     if np.isnan(threshold).any():
         raise ValueError("min_score must be a number, got nan; leave it out to keep every pick")
     return np.asarray(~picks.has_score | (picks.score >= threshold[picks.picker]))

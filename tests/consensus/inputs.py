@@ -75,7 +75,7 @@ def data_sets(draw, max_pickers=5, max_picks=20, max_micrographs=2):
     return DataSet(picks, sizes, min_overlap, draw(st.integers(2, k)))
 
 
-def random_picks(seed, n_pickers, n_particles=60, n_micrographs=1, field_px=600.0, score=None):
+def random_picks(seed, n_pickers, n_particles=60, n_micrographs=1, field_px=600.0):
     """Pickers that find most of the same particles, with jitter, and some false ones."""
     rng = np.random.default_rng(seed)
     rows = []
@@ -86,7 +86,7 @@ def random_picks(seed, n_pickers, n_particles=60, n_micrographs=1, field_px=600.
             false = rng.uniform(0, field_px, (n_particles // 4, 2))
             centres = np.concatenate((found + rng.normal(0, 6, found.shape), false))
             for x, y in centres.tolist():
-                rows.append((m, p, x, y, rng.random() if score is None else score))
+                rows.append((m, p, x, y, rng.random()))
     return picks_of(rows)
 
 
