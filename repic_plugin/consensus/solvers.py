@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+from functools import lru_cache
 from typing import Any, Callable, Optional, Tuple
 
 import numpy as np
@@ -149,6 +150,11 @@ def _licence_is_visible() -> bool:
     """Whether a licence of the user's own stands where Gurobi looks for one."""
     if any(os.environ.get(name) for name in ("GRB_LICENSE_FILE", "GRB_WLSACCESSID")):
         return True
+    return _licence_is_installed()
+
+
+@lru_cache(maxsize=None)
+def _licence_is_installed() -> bool:
     homes = [os.path.expanduser("~"), "/Library/gurobi", *glob.glob("/opt/gurobi*")]
     return any(os.path.isfile(os.path.join(home, "gurobi.lic")) for home in homes)
 

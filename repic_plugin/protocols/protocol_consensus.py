@@ -136,11 +136,13 @@ class ProtRepicConsensus(ProtParticlePicking):
         table = read_micrographs(self.getInputMicrographs())
         outputs = {}
         coordinates = self._newSet("", settings["box_size_px"])
+        self.info(f"writing {len(result):,} particles")
         append_particles(coordinates, result, table)
         coordinates.setObjComment(_proof(result))
         outputs[ConsensusOutput.outputCoordinates.name] = coordinates
         if self.unmatchedOutput:
             unmatched = self._newSet("_unmatched", settings["box_size_px"])
+            self.info(f"writing {result.is_unmatched.sum():,} picks without a partner")
             append_picks(unmatched, picks.take(result.is_unmatched), table)
             outputs["outputUnmatched"] = unmatched
         self._defineOutputs(**outputs)
