@@ -61,7 +61,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     args = build_parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("default", UserWarning)
+            warnings.filterwarnings("default", category=UserWarning, module="repic_plugin")
             warnings.showwarning = _show_warning
             args.run(args)
     except BrokenPipeError:  # who reads our output has had enough

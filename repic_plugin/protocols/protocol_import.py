@@ -77,8 +77,12 @@ class ProtRepicImportPicks(ProtParticlePicking):
         self._defineSourceRelation(self.inputMicrographs, coordinates)
 
     def _validate(self) -> List[str]:
+        if self.inputMicrographs.get() is None:
+            return []  # scheduled before its input is there, or Scipion says that it is missing
+        if not self.picksFolder.get():
+            return ["The folder with the pick files is missing: choose one."]
         try:
-            loaded = read_picker_folder(self.picksFolder.get(""))
+            loaded = read_picker_folder(self.picksFolder.get())
             _on_micrographs(loaded.picks, read_micrographs(self.inputMicrographs.get()))
             if not self.boxSize.get():
                 _box_size(loaded, self.picksFolder.get())

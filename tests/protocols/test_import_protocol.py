@@ -44,3 +44,14 @@ def test_bad_folders_are_one_line_before_the_run(project, micrographs, tmp_path,
     assert "\n" not in message
     for word in words:
         assert word in message
+
+
+def test_no_folder_is_said_before_the_run(project, micrographs):
+    inputs = {"inputMicrographs": (micrographs, "outputMicrographs")}
+    (message,) = project.new("ProtRepicImportPicks", "none", inputs)._validate()
+    assert "folder" in message
+
+
+def test_no_micrographs_are_said_before_the_run(project, tmp_path):
+    errors = project.new("ProtRepicImportPicks", "none", picksFolder=str(tmp_path)).validate()
+    assert any("Input Micrographs" in error for error in errors)

@@ -1,0 +1,69 @@
+"""The demo: a real project, a table, a picture."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from matplotlib.image import imread
+
+from repic_plugin.cli import main
+
+pytestmark = pytest.mark.slow
+PROGRAM = Path(sys.executable).with_name("repic-plugin")
+
+
+def demo(*options):
+    """Its lines, run as a user would: no variable of Scipion's is set."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SCIPION")}
+    return subprocess.run(
+        [str(word) for word in (PROGRAM, "demo", *options)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=environment,
+    )
+
+
+def scores(lines, name):
+    """Precision, recall and F1 of a row of the table."""
+    row = next(line for line in lines if line.startswith(name))
+    return [float(number) for number in re.findall(r"\d\.\d{3}", row)]
+
+
+def test_simulated(tmp_path):
+    answer = demo("--out", tmp_path / "demo")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stderr == ""
+    lines = answer.stdout.splitlines()
+    pickers = [scores(lines, name) for name in ("careful", "greedy", "weak")]
+    all_agree, majority = (
+        scores(lines, "consensus of all 3"),
+        scores(lines, "consensus of at least"),
+    )
+    assert all_agree[0] > max(precision for precision, _, _ in pickers) + 0.1
+    assert majority[2] > max(f1 for _, _, f1 in pickers) + 0.05
+    assert imread(tmp_path / "demo" / "overlay.png").shape[1] >= 1000
+    assert (tmp_path / "demo" / "scipion" / "projects" / "repic_demo" / "project.sqlite").is_file()
+    assert "scipion project repic_demo" in lines[-1]
+
+
+def test_given_picks_and_a_second_run(tmp_path):
+    size = ("--micrographs", 1, "--particles", 6, "--micrograph-size", 400, 400, "--box-size", 40)
+    main([str(word) for word in ("simulate", tmp_path / "data", *size)])
+    for _ in range(2):  # the second replaces what the first left
+        answer = demo("--picks", tmp_path / "data" / "picks", "--out", tmp_path / "demo")
+        assert answer.returncode == 0, answer.stderr
+        assert "only the picks on them are real" in answer.stdout
+        assert (tmp_path / "demo" / "overlay.png").is_file()
+
+
+def test_a_folder_of_somebody_elses_is_left_alone(tmp_path):
+    (tmp_path / "dear").touch()
+    answer = demo("--out", tmp_path)
+    assert answer.returncode == 2
+    assert len(answer.stderr.splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dear"]
