@@ -124,7 +124,9 @@ def write_micrographs(
 
 
 def write_micrograph(path: Path, image: NDArray[np.float32], pixel_size_angstrom: float) -> None:
-    """Write an image as 8-bit MRC, 25 grey levels to a standard deviation: noise needs no more.
+    """Write an image as 16-bit MRC, 100 grey levels to a standard deviation: noise needs no more.
+
+    Not as 8-bit, though that would do: Scipion's own viewer overflows on it.
 
     Parameters
     ----------
@@ -132,6 +134,6 @@ def write_micrograph(path: Path, image: NDArray[np.float32], pixel_size_angstrom
     image : ndarray of float32, shape (height, width)
     pixel_size_angstrom : float
     """
-    grey = np.clip(np.rint((image - image.mean()) * (25 / image.std())), -127, 127)
-    with mrcfile.new(path, data=grey.astype(np.int8)) as mrc:
+    grey = np.clip(np.rint((image - image.mean()) * (100 / image.std())), -2000, 2000)
+    with mrcfile.new(path, data=grey.astype(np.int16)) as mrc:
         mrc.voxel_size = pixel_size_angstrom

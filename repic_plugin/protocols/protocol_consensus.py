@@ -169,6 +169,14 @@ class ProtRepicConsensus(ProtParticlePicking):
             return [str(error)]
         return []
 
+    def _warnings(self) -> List[str]:
+        sets = (pointer.get() for pointer in self.inputCoordinates)
+        return [
+            f"{name} is still growing: picks that come after the start will not be in the result."
+            for name, one in zip(self._pickerNames(), sets)
+            if one is not None and one.isStreamOpen()
+        ]
+
     def _summary(self) -> List[str]:
         if not Path(self._summaryFile()).exists():
             return ["The consensus is not ready yet."]

@@ -235,6 +235,18 @@ def test_bad_inputs_are_one_line_before_the_run(project, pickers, tmp_path):
     assert project.run(project.consensus([pickers[0]])).isFailed()
 
 
+def test_a_set_that_still_grows_is_warned_of(project, pickers):
+    protocol = project.consensus(pickers)
+    assert protocol._warnings() == []
+    grown = protocol.inputCoordinates[1].get()
+    grown.setStreamState(grown.STREAM_OPEN)
+    try:
+        (message,) = protocol._warnings()
+    finally:
+        grown.setStreamState(grown.STREAM_CLOSED)
+    assert message.startswith("B is still growing")
+
+
 def test_gurobi_that_is_absent_is_said_before_the_run(project, pickers, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "gurobipy", None)
     (message,) = project.consensus(pickers, solver=2)._validate()

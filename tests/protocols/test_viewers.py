@@ -1,0 +1,13 @@
+"""What "Analyze results" finds."""
+
+import pytest
+
+
+@pytest.mark.parametrize("name", ["ProtRepicConsensus", "ProtRepicImportPicks"])
+def test_our_viewer_comes_first(project, name):
+    pytest.importorskip("tkinter", reason="this Python has no tkinter")
+    from pyworkflow.viewer import DESKTOP_TKINTER
+
+    domain = project.project.getDomain()
+    found = domain.findViewers(project.new(name, name), DESKTOP_TKINTER)
+    assert found[0].__name__ == "RepicCoordinatesViewer"
