@@ -144,7 +144,7 @@ def find_consensus(
     transforms = choose_transforms(picks, score_transform)
     entered = above_min_score(picks, min_score)
     entered &= inside_micrograph(picks, settings.sizes_px, micrograph_size_px)
-    _warn_of_missing_scores(picks)
+    _warn_of_missing_scores(picks, wanted)
     references = rank_references(picks, transforms, entered)
 
     def prepare(rows: Rows) -> BatchPicks:
@@ -210,8 +210,12 @@ def _check_micrographs(picks: Picks, micrographs: Optional[ArrayLike]) -> NDArra
     return wanted
 
 
-def _warn_of_missing_scores(picks: Picks) -> None:
-    missing = np.bincount(picks.picker[~picks.has_score], minlength=picks.n_pickers)
+def _warn_of_missing_scores(picks: Picks, wanted: NDArray[np.int64]) -> None:
+    is_missing = ~picks.has_score
+    if not is_missing.any():
+        return
+    is_missing &= np.isin(picks.micrograph, wanted)
+    missing = np.bincount(picks.picker[is_missing], minlength=picks.n_pickers)
     for name, count in zip(picks.picker_names, missing):
         if count:
             warnings.warn(f"{count:,} picks of {name} have no score; they count as 1", stacklevel=3)

@@ -214,3 +214,12 @@ def test_picks_below_min_score_do_not_enter_the_graph():
     assert result.micrographs.n_picks.tolist() == [[2, 1]]
     assert result.members.tolist() == [[1, 3]]
     assert result.is_unmatched.tolist() == [True, False, False, False]
+
+
+def test_only_the_micrographs_worked_on_are_warned_of():
+    picks = picks_of([(0, 0, 5, 5, None), (0, 1, 5, 5, 0.5), (1, 0, 5, 5, 0.5), (1, 1, 5, 5, 0.5)])
+    with pytest.warns(UserWarning, match="1 picks of"):
+        find_consensus(picks, 10, micrographs=[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        find_consensus(picks, 10, micrographs=[1])
