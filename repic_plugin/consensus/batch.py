@@ -144,6 +144,8 @@ def _positions(
 
 def _by_picker(members: NDArray[np.int64], picks: BatchPicks) -> NDArray[np.int64]:
     """Members as indices of the given picks, each in its picker's column."""
+    if (members >= 0).all():  # one of every picker, and they ascend by picker
+        return picks.pick[members]
     result = np.full(members.shape, -1, dtype=np.int64)
     row, place = np.nonzero(members >= 0)
     vertex = members[row, place]

@@ -50,7 +50,7 @@ class Cliques(NamedTuple):
 def find_cliques(graph: OverlapGraph, picks: BatchPicks, n_pickers: int, quorum: int) -> Cliques:
     """All cliques of at least `quorum` members, not only the maximal ones.
 
-    Cameron et al. 2024, Online Methods, "clique finding"; a clique of a k-partite graph has at
+    Cameron et al. 2024, Online Methods; a clique of a k-partite graph has at
     most one member for each picker.
 
     Parameters

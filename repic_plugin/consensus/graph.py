@@ -58,7 +58,7 @@ def overlap_graph(
 ) -> OverlapGraph:
     """Join boxes of different pickers whose Jaccard index exceeds a bound.
 
-    Cameron et al. 2024, Online Methods, "graph building"; one graph for a batch of micrographs,
+    Cameron et al. 2024, Online Methods; one graph for a batch of micrographs,
     with no edge between them.
 
     Parameters

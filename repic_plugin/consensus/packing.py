@@ -49,7 +49,9 @@ def pack(
     solver: Solver,
     time_limit_s: Optional[float] = None,
 ) -> Packing:
-    """Choose cliques of greatest total weight, none sharing a member (Cameron et al. 2024, eq. 3).
+    """Choose the cliques of greatest total weight of which no two share a member.
+
+    Cameron et al. 2024, Online Methods.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ def get_solver(name: str) -> Solver:
     """A function that packs cliques by an integer program.
 
     maximise ``weight @ x`` with binary x, where for each vertex the x of the cliques that hold it
-    sum to at most 1 (Cameron et al. 2024, Online Methods, "clique optimization").
+    sum to at most 1 (Cameron et al. 2024, Online Methods).
 
     Parameters
     ----------

@@ -19,8 +19,9 @@ __all__ = ["check_settings", "consensus_settings"]
 
 
 def consensus_settings(protocol: ProtRepicConsensus, names: List[str]) -> Dict[str, Any]:
-    """All that the result depends on, as JSON can hold it; a step that gets it is run again
-    whenever something in it has changed.
+    """All that the result depends on, as JSON can hold it.
+
+    A step that gets it is run again whenever something in it has changed.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def consensus_settings(protocol: ProtRepicConsensus, names: List[str]) -> Dict[s
     ------
     ValueError
         If a value in the form is wrong.
-    """  # noqa: D205
+    """
     sets = [pointer.get() for pointer in protocol.inputCoordinates]
     _check_sets(sets, names)
     asked = _entries("score attributes", protocol.scoreAttributes.get(), names, str)
