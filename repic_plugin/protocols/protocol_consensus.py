@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from enum import Enum
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, ClassVar, Dict, List, Optional, Tuple
 
 import numpy as np
 from pwem.objects import SetOfCoordinates, SetOfMicrographs
@@ -47,16 +46,10 @@ from repic_plugin.protocols.consensus_form import (
 )
 from repic_plugin.protocols.consensus_settings import check_settings, consensus_settings
 
-__all__ = ["ConsensusOutput", "ProtRepicConsensus"]
+__all__ = ["ProtRepicConsensus"]
 
+PARTICLES, UNMATCHED = "outputCoordinates", "outputUnmatched"
 MICROGRAPHS_PER_STEP = 500
-
-
-class ConsensusOutput(Enum):
-    """What the protocol can leave."""
-
-    outputCoordinates = SetOfCoordinates
-    outputUnmatched = SetOfCoordinates
 
 
 class ProtRepicConsensus(ProtParticlePicking):
@@ -67,7 +60,11 @@ class ProtRepicConsensus(ProtParticlePicking):
     """
 
     _label = "consensus picking"
-    _possibleOutputs = ConsensusOutput
+    # not an Enum: its two members would have one value, and be one
+    _possibleOutputs: ClassVar = {
+        PARTICLES: SetOfCoordinates,
+        UNMATCHED: SetOfCoordinates,
+    }
 
     # ------------------------------------------------------------------ form
 
@@ -83,9 +80,7 @@ class ProtRepicConsensus(ProtParticlePicking):
     def _insertAllSteps(self) -> None:
         settings = json.dumps(self._settings(), sort_keys=True)
         self._insertFunctionStep(self.loadStep, settings, needsGPU=False)
-        n = self.getInputMicrographs().getSize()
-        for first in range(0, n, MICROGRAPHS_PER_STEP):
-            last = min(first + MICROGRAPHS_PER_STEP, n)
+        for first, last in _steps(self.getInputMicrographs().getSize()):
             self._insertFunctionStep(self.consensusStep, first, last, settings, needsGPU=False)
         self._insertFunctionStep(self.createOutputStep, settings, needsGPU=False)
 
@@ -121,14 +116,15 @@ class ProtRepicConsensus(ProtParticlePicking):
         """Write the particles, the tables and the summary."""
         stored = read_arrays(self._picksFile())
         picks = picks_from_arrays(stored)
-        files = sorted(Path(self._getExtraPath()).glob("consensus_*.npz"))
+        # by name, for an earlier run that failed may have left others
+        files = [self._batchFile(first) for first, _ in _steps(picks.n_micrographs)]
         result = join_results([result_from_arrays(read_arrays(file)) for file in files])
         write_consensus_table(self._getExtraPath("consensus.csv"), result, stored["id"])
         write_summary_table(self._getExtraPath("summary.csv"), result)
         atomic_write(self._summaryFile(), json.dumps(_facts(picks, result)))
         self._saveCoordinates(picks, result, json.loads(settings))
-        for file in (*files, Path(self._picksFile())):
-            file.unlink()
+        for file in (*files, self._picksFile()):
+            Path(file).unlink()
 
     def _saveCoordinates(
         self, picks: Picks, result: ConsensusResult, settings: Dict[str, Any]
@@ -139,12 +135,12 @@ class ProtRepicConsensus(ProtParticlePicking):
         self.info(f"writing {len(result):,} particles")
         append_particles(coordinates, result, table)
         coordinates.setObjComment(_proof(result))
-        outputs[ConsensusOutput.outputCoordinates.name] = coordinates
+        outputs[PARTICLES] = coordinates
         if self.unmatchedOutput:
             unmatched = self._newSet("_unmatched", settings["box_size_px"])
             self.info(f"writing {result.is_unmatched.sum():,} picks without a partner")
             append_picks(unmatched, picks.take(result.is_unmatched), table)
-            outputs["outputUnmatched"] = unmatched
+            outputs[UNMATCHED] = unmatched
         self._defineOutputs(**outputs)
         for pointer in self.inputCoordinates:
             for output in outputs.values():
@@ -228,6 +224,12 @@ class ProtRepicConsensus(ProtParticlePicking):
 
     def _settings(self) -> Dict[str, Any]:
         return consensus_settings(self, self._pickerNames())
+
+
+def _steps(n_micrographs: int) -> List[Tuple[int, int]]:
+    """First and last micrograph of each step."""
+    firsts = range(0, n_micrographs, MICROGRAPHS_PER_STEP)
+    return [(first, min(first + MICROGRAPHS_PER_STEP, n_micrographs)) for first in firsts]
 
 
 def _proof(result: ConsensusResult) -> str:

@@ -183,6 +183,15 @@ def test_continue_after_a_failure_of_any_step(project, pickers, step):
     assert mended.outputUnmatched.getSize() == 7
 
 
+def test_what_an_earlier_run_left_is_not_counted(project, pickers):
+    protocol = project.consensus(pickers, "after another")
+    project.project.saveProtocol(protocol)
+    stale = Path(protocol._getExtraPath("consensus_0000500.npz"))
+    stale.parent.mkdir(parents=True)
+    stale.write_bytes(b"half a file")
+    assert coordinates(project.run(protocol)) == AGREED_BY_ALL
+
+
 def test_a_changed_value_is_not_skipped_by_continue(project, pickers):
     protocol = project.run(project.consensus(pickers, "changed"))
     assert protocol.outputCoordinates.getSize() == 1

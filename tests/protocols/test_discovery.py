@@ -58,3 +58,10 @@ def test_the_forms_are_labelled_and_their_citations_known(project):
         assert set(protocol._citations()) <= cited
         for param_name, param in protocol.getDefinition().iterParams():
             assert param.label.get(), param_name
+
+
+def test_workflows_can_be_wired_to_every_output_ahead_of_the_run(project):
+    consensus = project.new("ProtRepicConsensus", "ahead")
+    assert list(consensus._possibleOutputs) == ["outputCoordinates", "outputUnmatched"]
+    picks = project.new("ProtRepicImportPicks", "ahead")
+    assert [output.name for output in picks._possibleOutputs] == ["outputCoordinates"]
