@@ -86,6 +86,8 @@ class ProtRepicConsensus(ProtParticlePicking):
 
     def loadStep(self, settings: str) -> None:
         """Gather the picks of all sets."""
+        if Path(self._summaryFile()).is_file():
+            Path(self._summaryFile()).unlink()  # of an earlier run with other values
         attributes = json.loads(settings)["score_attributes"]
         picks, ids, left_out = read_picks(self._pickerInputs(attributes))
         write_arrays(self._picksFile(), {"id": ids, **picks_to_arrays(picks)})
@@ -121,30 +123,30 @@ class ProtRepicConsensus(ProtParticlePicking):
         result = join_results([result_from_arrays(read_arrays(file)) for file in files])
         write_consensus_table(self._getExtraPath("consensus.csv"), result, stored["id"])
         write_summary_table(self._getExtraPath("summary.csv"), result)
+        outputs = self._written(picks, result, json.loads(settings))
         atomic_write(self._summaryFile(), json.dumps(_facts(picks, result)))
-        self._saveCoordinates(picks, result, json.loads(settings))
-        for file in (*files, self._picksFile()):
-            Path(file).unlink()
-
-    def _saveCoordinates(
-        self, picks: Picks, result: ConsensusResult, settings: Dict[str, Any]
-    ) -> None:
-        table = read_micrographs(self.getInputMicrographs())
-        outputs = {}
-        coordinates = self._newSet("", settings["box_size_px"])
-        self.info(f"writing {len(result):,} particles")
-        append_particles(coordinates, result, table)
-        coordinates.setObjComment(_proof(result))
-        outputs[PARTICLES] = coordinates
-        if self.unmatchedOutput:
-            unmatched = self._newSet("_unmatched", settings["box_size_px"])
-            self.info(f"writing {result.is_unmatched.sum():,} picks without a partner")
-            append_picks(unmatched, picks.take(result.is_unmatched), table)
-            outputs[UNMATCHED] = unmatched
         self._defineOutputs(**outputs)
         for pointer in self.inputCoordinates:
             for output in outputs.values():
                 self._defineSourceRelation(pointer, output)
+        for file in (*files, self._picksFile()):
+            Path(file).unlink()
+
+    def _written(
+        self, picks: Picks, result: ConsensusResult, settings: Dict[str, Any]
+    ) -> Dict[str, SetOfCoordinates]:
+        """The output sets by name."""
+        table = read_micrographs(self.getInputMicrographs())
+        coordinates = self._newSet("", settings["box_size_px"])
+        self.info(f"writing {len(result):,} particles")
+        append_particles(coordinates, result, table)
+        coordinates.setObjComment(_proof(result))
+        if not self.unmatchedOutput:
+            return {PARTICLES: coordinates}
+        unmatched = self._newSet("_unmatched", settings["box_size_px"])
+        self.info(f"writing {result.is_unmatched.sum():,} picks without a partner")
+        append_picks(unmatched, picks.take(result.is_unmatched), table)
+        return {PARTICLES: coordinates, UNMATCHED: unmatched}
 
     def _newSet(self, suffix: str, box_size_px: int) -> SetOfCoordinates:
         micrographs = self.inputCoordinates[0].get().getMicrographs(asPointer=True)
@@ -174,14 +176,10 @@ class ProtRepicConsensus(ProtParticlePicking):
         ]
 
     def _summary(self) -> List[str]:
-        if not Path(self._summaryFile()).exists():
-            return ["The consensus is not ready yet."]
-        return json.loads(Path(self._summaryFile()).read_text("utf-8"))["summary"]
+        return self._facts().get("summary", ["The consensus is not ready yet."])
 
     def _methods(self) -> List[str]:
-        if not Path(self._summaryFile()).exists():
-            return []
-        return json.loads(Path(self._summaryFile()).read_text("utf-8"))["methods"]
+        return self._facts().get("methods", [])
 
     def _citations(self) -> List[str]:
         return ["Cameron2024", "Huangfu2018"]  # the method, and the solver that is always there
@@ -206,6 +204,14 @@ class ProtRepicConsensus(ProtParticlePicking):
 
     def _summaryFile(self) -> str:
         return self._getExtraPath("summary.json")
+
+    def _facts(self) -> Dict[str, List[str]]:
+        """Summary and methods, once they are true."""
+        file = Path(self._summaryFile())
+        if not (hasattr(self, PARTICLES) and file.is_file()):
+            return {}
+        facts: Dict[str, List[str]] = json.loads(file.read_text("utf-8"))
+        return facts
 
     def _pickerInputs(self, attributes: List[Optional[str]]) -> List[PickerInput]:
         sets = [pointer.get() for pointer in self.inputCoordinates]

@@ -166,7 +166,9 @@ def test_consensus_of_a_consensus_reads_its_score(project, pickers, of_all):
     assert coordinates(protocol) == AGREED_BY_ALL
 
 
-@pytest.mark.parametrize("step", ["picks.npz", "consensus_0000000.npz", "consensus.csv"])
+@pytest.mark.parametrize(
+    "step", ["picks.npz", "consensus_0000000.npz", "consensus.csv", "summary.json"]
+)
 def test_continue_after_a_failure_of_any_step(project, pickers, step):
     protocol = project.consensus(pickers, f"broken at {step}", unmatchedOutput=True)
     project.project.saveProtocol(protocol)
@@ -175,6 +177,7 @@ def test_continue_after_a_failure_of_any_step(project, pickers, step):
     (blocker / "in the way").touch()
     broken = project.run(protocol)
     assert broken.isFailed()
+    assert broken._summary() == ["The consensus is not ready yet."]
     assert not hasattr(broken, "outputCoordinates")
     shutil.rmtree(blocker)
     mended = project.run(broken)
