@@ -57,27 +57,22 @@ class MicrographTable:
     ids : tuple of int
     names : tuple of str
     pixel_size_angstrom : float
-    size_px : (int, int) or None
-        Width and height, where the set knows it.
     """
 
     file_name: str
     ids: Tuple[int, ...]
     names: Tuple[str, ...]
     pixel_size_angstrom: float
-    size_px: Optional[Tuple[int, int]]
 
 
 def read_micrographs(micrographs: SetOfMicrographs) -> MicrographTable:
     """Identities of the micrographs of a set, in its order."""
     rows = _read_columns(micrographs.getFileName(), ["id", "_micName"])
-    dimensions = micrographs.getDim()
     return MicrographTable(
         file_name=os.path.realpath(micrographs.getFileName()),
         ids=tuple(int(row[0]) for row in rows),
         names=tuple(str(row[1]) for row in rows),
         pixel_size_angstrom=float(micrographs.getSamplingRate()),
-        size_px=(int(dimensions[0]), int(dimensions[1])) if dimensions else None,
     )
 
 

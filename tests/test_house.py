@@ -37,7 +37,7 @@ MAY_IMPORT = {
 }
 STANDARD = {"__future__", "concurrent", "collections", "contextlib", "dataclasses", "functools"}
 STANDARD |= {"glob", "importlib", "itertools", "math", "os", "pathlib", "time", "typing"}
-STANDARD |= {"warnings"}
+STANDARD |= {"threading", "warnings"}
 FILES = sorted(ROOT.rglob("*.py"))
 
 
@@ -105,3 +105,8 @@ def test_readme_example():
     failures, tried = doctest.testfile(str(REPOSITORY / "README.md"), module_relative=False)
     assert tried > 0
     assert failures == 0
+
+
+def test_the_commands_start_without_matplotlib():
+    code = "import sys, repic_plugin.cli; print('matplotlib' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"

@@ -27,6 +27,7 @@ from repic_plugin.consensus import (
 from repic_plugin.formats import (
     TABLE_NAMES,
     PicksDir,
+    check_picker_columns,
     read_picks_dir,
     write_consensus_table,
     write_particle_files,
@@ -109,6 +110,7 @@ def run(args: argparse.Namespace) -> None:
     with new_folder(args.out, overwrite=args.overwrite, ours=TABLE_NAMES) as folder:
         with progress_bar("reading", "file") as progress:
             loaded = read_picks_dir(args.picks_dir, progress=progress)
+        check_picker_columns(loaded.picks.picker_names)
         with progress_bar("consensus", "micrograph") as progress:
             result = find_consensus(
                 loaded.picks,

@@ -9,7 +9,7 @@ import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Sequence, Tuple
+from typing import Sequence
 
 import mrcfile
 import numpy as np
@@ -22,7 +22,6 @@ from repic_plugin.consensus import Picks
 from repic_plugin.evaluation import evaluate_picks
 from repic_plugin.formats import read_picks_dir
 from repic_plugin.simulation import background_micrograph, simulate_picks
-from repic_plugin.viewers.overlay import Layer, overlay_figure
 
 __all__ = ["add_arguments", "run"]
 
@@ -88,7 +87,6 @@ def _simulated(seed: int, folder: Path) -> Material:
         folder / "micrographs",
         read_picks_dir(folder / "picks"),
         simulated.truth,
-        simulated.micrograph_size_px,
         simulated.box_size_px,
     )
 
@@ -100,19 +98,18 @@ def _given(args: argparse.Namespace, folder: Path) -> Material:
         raise ValueError(f"{args.picks}: its files hold no box size; add --box-size")
     box_px = args.box_size or round(max(sizes))
     images = Path(args.micrographs).resolve() if args.micrographs else folder / "micrographs"
-    extent = (loaded.picks.x.max(initial=box_px), loaded.picks.y.max(initial=box_px))
-    size_px = (int(np.ceil(extent[0] + box_px / 2)), int(np.ceil(extent[1] + box_px / 2)))
     if not args.micrographs:
         print("no micrographs given: drawing grey ones, only the picks on them are real ...")
-        _draw_grey(images, loaded.picks.micrograph_names, size_px, args.seed)
-    picks_dir = Path(args.picks).resolve()
-    return Material(picks_dir, images, loaded, None, size_px, box_px)
+        _draw_grey(images, loaded.picks, box_px, args.seed)
+    return Material(Path(args.picks).resolve(), images, loaded, None, box_px)
 
 
-def _draw_grey(folder: Path, names: Sequence[str], size_px: Tuple[int, int], seed: int) -> None:
+def _draw_grey(folder: Path, picks: Picks, box_px: int, seed: int) -> None:
+    """Micrographs without a particle, as large as the boxes need."""
     folder.mkdir()
-    image = background_micrograph(size_px, seed)
-    for name in names:
+    width, height = (int(np.ceil(c.max(initial=box_px) + box_px / 2)) for c in (picks.x, picks.y))
+    image = background_micrograph((width, height), seed)
+    for name in picks.micrograph_names:
         write_micrograph(folder / f"{name}.mrc", image, PIXEL_SIZE_ANGSTROM)
 
 
@@ -145,9 +142,10 @@ def _print_sets(material: Material, results: Sequence[ConsensusRun]) -> None:
     """Pickers and consensus, a row each; against the truth where it is known."""
     picks = material.loaded.picks
     agreed = results[0].n_agreed
+    n_picks = np.bincount(picks.picker, minlength=picks.n_pickers)
     rows = [
         [name, f"{n:,}", f"{agreed[name]:,}", f"{agreed[name] / max(n, 1):.1%}"]
-        for name, n in zip(picks.picker_names, np.bincount(picks.picker).tolist())
+        for name, n in zip(picks.picker_names, n_picks.tolist())
     ]
     rows += [[one.name, f"{len(one.particles):,}", "", ""] for one in results]
     header = ["set", "particles", "in consensus", "share"]
@@ -173,8 +171,11 @@ def _print_micrographs(one: ConsensusRun) -> None:
 
 def _draw(material: Material, particles: Picks, picture: Path) -> None:
     """The first micrograph with the picks of every picker and the consensus on it."""
+    # half a second, which the other commands should not wait for
+    from repic_plugin.viewers.overlay import Layer, overlay_figure  # noqa: PLC0415
+
     picks = material.loaded.picks
-    name = particles.micrograph_names[0]
+    name = next(one for one in picks.micrograph_names if one in particles.micrograph_names)
     with mrcfile.open(material.micrographs_dir / f"{name}.mrc") as mrc:
         image = np.array(mrc.data, dtype=np.float32)
     layers = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional
 
 from repic_plugin.consensus import Picks
 from repic_plugin.formats import PicksDir
@@ -18,7 +18,6 @@ class Material(NamedTuple):
     micrographs_dir: Path
     loaded: PicksDir
     truth: Optional[Picks]
-    size_px: Tuple[int, int]
     box_size_px: int
 
 

@@ -46,7 +46,7 @@ def run_project(
     Manager().createProject(name)
     project = Manager().loadProject(name)
 
-    def launch(class_name: str, label: str, **values: Any) -> Any:
+    def new(class_name: str, label: str, **values: Any) -> Any:
         protocol = project.newProtocol(protocols[class_name], **values)
         protocol.setObjLabel(label)
         return protocol
@@ -59,7 +59,7 @@ def run_project(
         return project.getProtocol(protocol.getObjId())
 
     micrographs = run(
-        launch(
+        new(
             "ProtImportMicrographs",
             "micrographs",
             filesPath=str(material.micrographs_dir),
@@ -69,7 +69,7 @@ def run_project(
     )
     pickers = []
     for picker in material.loaded.picks.picker_names:
-        one = launch(
+        one = new(
             "ProtRepicImportPicks",
             picker,
             picksFolder=str(material.picks_dir / picker),
@@ -82,7 +82,7 @@ def run_project(
     names = [f"consensus of all {k}", f"consensus of at least {default_quorum(k)}"]
     results = []
     for mode, label in enumerate(names):
-        one = launch("ProtRepicConsensus", label, mode=mode)
+        one = new("ProtRepicConsensus", label, mode=mode)
         for picker in pickers:
             one.inputCoordinates.append(Pointer(picker, extended="outputCoordinates"))
         results.append(_result(label, run(one), material))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 from pathlib import Path
 from typing import List, Sequence
 
 from repic_plugin.commands.options import print_table
 from repic_plugin.evaluation import PickerScores, evaluate_picks, flip_y
-from repic_plugin.formats import atomic_write, read_picker_folder, read_picks_dir
+from repic_plugin.formats import read_picker_folder, read_picks_dir, write_table
 
 __all__ = ["add_arguments", "run"]
 
@@ -59,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     )
     _print_scores(scores)
     if args.out:
-        atomic_write(args.out, _csv(scores))
+        _write_scores(args.out, scores)
         print(f"written to {args.out}")
 
 
@@ -77,16 +75,14 @@ def _print_scores(scores: Sequence[PickerScores]) -> None:
     print(f"\nreference: {first.n_reference:,} on {first.n_micrographs} micrographs{left_out}")
 
 
-def _csv(scores: Sequence[PickerScores]) -> str:
+def _write_scores(path: str, scores: Sequence[PickerScores]) -> None:
     counts = ("tp", "fp", "fn")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     kinds = [f"{kind}_{name}" for kind in ("pixel", "matching") for name in (*MEASURES, *counts)]
-    writer.writerow(["picker", "n_picks", "n_reference", "n_micrographs", *kinds])
+    rows = []
     for one in scores:
         cells: List[object] = [one.picker, one.n_picks, one.n_reference, one.n_micrographs]
         for kind in (one.pixel, one.matching):
             cells += [f"{getattr(kind, name):.6f}" for name in MEASURES]
             cells += [getattr(kind, name) for name in counts]
-        writer.writerow(cells)
-    return text.getvalue()
+        rows.append(cells)
+    write_table(path, ["picker", "n_picks", "n_reference", "n_micrographs", *kinds], rows)

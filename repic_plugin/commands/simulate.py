@@ -83,10 +83,14 @@ def write_pickers(folder: Path, picks: Picks, box_size_px: float) -> None:
     picks : Picks
     box_size_px : float
     """
-    for p, picker in enumerate(picks.picker_names):
+    group = picks.picker * picks.n_micrographs + picks.micrograph
+    order = np.argsort(group, kind="stable")
+    inner = np.arange(1, picks.n_pickers * picks.n_micrographs)
+    rows = iter(np.split(order, np.searchsorted(group[order], inner)))
+    for picker in picks.picker_names:
         (folder / picker).mkdir(parents=True)
-        for m, micrograph in enumerate(picks.micrograph_names):
-            mine = np.flatnonzero((picks.micrograph == m) & (picks.picker == p))
+        for micrograph in picks.micrograph_names:
+            mine = next(rows)
             write_picks_file(
                 folder / picker / f"{micrograph}.box",
                 picks.x[mine],

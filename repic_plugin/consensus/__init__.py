@@ -1,6 +1,7 @@
 """Picks in, consensus out: `find_consensus` and the records it takes and returns."""
 
 from repic_plugin.consensus.batch import POSITIONS
+from repic_plugin.consensus.boxes import check_micrograph_size
 from repic_plugin.consensus.inspection import micrograph_graph
 from repic_plugin.consensus.one_shot import MIN_JACCARD, MODES, default_quorum, find_consensus
 from repic_plugin.consensus.picks import (
@@ -35,6 +36,7 @@ __all__ = [
     "MicrographCounts",
     "Picks",
     "SolverError",
+    "check_micrograph_size",
     "choose_transforms",
     "default_quorum",
     "find_consensus",

@@ -10,34 +10,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.consensus.picks import Picks, numbers_for_each_picker
 
-__all__ = ["BoxSize", "box_sizes", "inside_micrograph", "jaccard_index", "largest_reach"]
+__all__ = [
+    "BoxSize",
+    "box_sizes",
+    "check_micrograph_size",
+    "inside_micrograph",
+    "largest_reach",
+]
 
 BoxSize = Union[float, Sequence[float], Mapping[str, float]]
-
-
-def jaccard_index(
-    dx: ArrayLike, dy: ArrayLike, size_a_px: ArrayLike, size_b_px: ArrayLike
-) -> NDArray[np.float64]:
-    """Jaccard index (intersection over union) of square boxes.
-
-    Parameters
-    ----------
-    dx, dy : array_like of float
-        Differences of the centres, px.
-    size_a_px, size_b_px : array_like of float
-        Sides of the boxes, px.
-
-    Returns
-    -------
-    ndarray of float64
-        In [0, 1], of the broadcast shape.
-    """
-    a, b = np.asarray(size_a_px, float), np.asarray(size_b_px, float)
-    shorter = np.minimum(a, b)
-    width = np.clip((a + b) / 2 - np.abs(dx), 0, shorter)
-    height = np.clip((a + b) / 2 - np.abs(dy), 0, shorter)
-    intersection = width * height
-    return np.asarray(intersection / (a * a + b * b - intersection))
 
 
 def largest_reach(
@@ -130,6 +111,22 @@ def box_sizes(box_size_px: BoxSize, picker_names: Tuple[str, ...]) -> NDArray[np
             f"for picker {picker_names[bad[0]]}"
         )
     return sizes
+
+
+def check_micrograph_size(size_px: Sequence[int]) -> Tuple[int, int]:
+    """Width and height of a micrograph as whole numbers of px.
+
+    Raises
+    ------
+    ValueError
+        If they are not two positive whole numbers.
+    """
+    if len(size_px) != 2 or not all(s >= 1 and float(s).is_integer() for s in size_px):
+        raise ValueError(
+            "micrograph_size_px must be two positive whole numbers, (width, height), "
+            f"got {tuple(size_px)}"
+        )
+    return int(size_px[0]), int(size_px[1])
 
 
 def inside_micrograph(

@@ -42,6 +42,11 @@ class OverlapGraph(NamedTuple):
         return len(self.starts) - 1
 
     @property
+    def rows(self) -> NDArray[np.int64]:
+        """The lower vertex of every edge."""
+        return np.repeat(np.arange(self.n_vertices), np.diff(self.starts))
+
+    @property
     def n_edges(self) -> int:
         """Number of edges."""
         return len(self.neighbours)
@@ -90,9 +95,8 @@ def to_networkx(graph: OverlapGraph) -> networkx.Graph:
 
     result = networkx.Graph()
     result.add_nodes_from(range(graph.n_vertices))
-    rows = np.repeat(np.arange(graph.n_vertices), np.diff(graph.starts))
     result.add_weighted_edges_from(
-        zip(rows.tolist(), graph.neighbours.tolist(), graph.overlaps.tolist())
+        zip(graph.rows.tolist(), graph.neighbours.tolist(), graph.overlaps.tolist())
     )
     return result
 
@@ -111,7 +115,7 @@ def keep_largest_component(
     n = graph.n_vertices
     if graph.n_edges == 0:
         return graph
-    rows = np.repeat(np.arange(n), np.diff(graph.starts))
+    rows = graph.rows
     matrix = csr_matrix((graph.overlaps, graph.neighbours, graph.starts), shape=(n, n))
     n_components, label = connected_components(matrix, directed=False)
     size = np.bincount(label, minlength=n_components)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import threading
 from functools import lru_cache
 from typing import Any, Callable, Optional, Tuple
 
@@ -17,6 +18,8 @@ SOLVERS = ("auto", "highs", "gurobi")
 
 # the licence inside gurobipy's wheel stops here, and is not for production use
 WHEEL_LICENCE_VARIABLES = 2000
+
+_of_thread = threading.local()
 
 Solver = Callable[
     [NDArray[np.int64], NDArray[np.float64], Optional[float]], Tuple[NDArray[np.bool_], bool]
@@ -105,7 +108,7 @@ def _solve_with_gurobi(
 ) -> Tuple[NDArray[np.bool_], bool]:
     import gurobipy  # noqa: PLC0415 - optional at run time
 
-    with _gurobi_environment() as environment, gurobipy.Model(env=environment) as model:
+    with gurobipy.Model(env=_threads_environment()) as model:
         x = model.addMVar(len(weight), vtype="B")
         model.addConstr(_incidence(members) @ x <= 1)
         model.setObjective(weight @ x, gurobipy.GRB.MAXIMIZE)
@@ -123,6 +126,13 @@ def _solve_with_gurobi(
         if model.SolCount == 0:
             return np.zeros(len(weight), dtype=bool), False
         return np.asarray(x.X > 0.5), model.Status == gurobipy.GRB.OPTIMAL
+
+
+def _threads_environment() -> Any:
+    """The environment of this thread: one licence token, not one for every program."""
+    if not hasattr(_of_thread, "environment"):
+        _of_thread.environment = _gurobi_environment()
+    return _of_thread.environment
 
 
 def _gurobi_environment() -> Any:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Optional, Sequence, Tuple
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["check_box_size", "check_centers", "check_micrograph_size", "check_radius"]
+__all__ = ["check_box_size", "check_centers", "check_radius"]
 
 
 def check_centers(name: str, centers: ArrayLike) -> NDArray[np.float64]:
@@ -43,15 +41,3 @@ def check_radius(radius_px: float) -> float:
             f"radius_px must be positive and finite, got {radius_px}; a quarter of the box is usual"
         )
     return float(radius_px)
-
-
-def check_micrograph_size(size_px: Optional[Sequence[int]]) -> Optional[Tuple[int, int]]:
-    """Width and height as positive ints, or None."""
-    if size_px is None:
-        return None
-    if len(size_px) != 2 or not all(s >= 1 and float(s).is_integer() for s in size_px):
-        raise ValueError(
-            "micrograph_size_px must be two positive whole numbers, (width, height), "
-            f"got {tuple(size_px)}"
-        )
-    return int(size_px[0]), int(size_px[1])

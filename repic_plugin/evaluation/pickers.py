@@ -8,8 +8,8 @@ from typing import List, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.consensus import Picks
-from repic_plugin.evaluation.checks import check_box_size, check_micrograph_size, check_radius
+from repic_plugin.consensus import Picks, check_micrograph_size
+from repic_plugin.evaluation.checks import check_box_size, check_radius
 from repic_plugin.evaluation.matching import match_scores
 from repic_plugin.evaluation.pixels import pixel_scores
 from repic_plugin.evaluation.scores import Scores
@@ -88,7 +88,7 @@ def evaluate_picks(
         same name on both sides.
     """
     box_px = check_box_size("box_size_px", box_size_px)
-    size_px = check_micrograph_size(micrograph_size_px)
+    size_px = None if micrograph_size_px is None else check_micrograph_size(micrograph_size_px)
     radius = check_radius(box_px * RADIUS_BOX_FRACTION if radius_px is None else radius_px)
     if reference.n_pickers != 1:
         raise ValueError(

@@ -7,7 +7,8 @@ from typing import Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from repic_plugin.evaluation.checks import check_box_size, check_centers, check_micrograph_size
+from repic_plugin.consensus import check_micrograph_size
+from repic_plugin.evaluation.checks import check_box_size, check_centers
 from repic_plugin.evaluation.scores import Scores
 
 __all__ = ["pixel_scores"]
@@ -63,7 +64,7 @@ def pixel_scores(
     for each pair of neighbouring box edges rather than one for each pixel, so it is never larger
     than the micrograph and usually much smaller.
     """
-    size_px = check_micrograph_size(micrograph_size_px)
+    size_px = None if micrograph_size_px is None else check_micrograph_size(micrograph_size_px)
     box_px = check_box_size("box_size_px", box_size_px)
     reference_px = box_px
     if reference_box_size_px is not None:

@@ -8,9 +8,11 @@ from repic_plugin.formats.files import Format, known_formats, read_picks_file, w
 from repic_plugin.formats.folders import PicksDir, read_picker_folder, read_picks_dir
 from repic_plugin.formats.reports import (
     TABLE_NAMES,
+    check_picker_columns,
     write_consensus_table,
     write_particle_files,
     write_summary_table,
+    write_table,
 )
 from repic_plugin.formats.table import (
     PickTable,
@@ -28,6 +30,7 @@ __all__ = [
     "atomic_open",
     "atomic_write",
     "centers_from_corners",
+    "check_picker_columns",
     "corners_from_centers",
     "known_formats",
     "micrograph_name",
@@ -41,4 +44,5 @@ __all__ = [
     "write_particle_files",
     "write_picks_file",
     "write_summary_table",
+    "write_table",
 ]

@@ -16,9 +16,17 @@ from repic_plugin.formats.errors import PathLike
 from repic_plugin.formats.files import write_picks_file
 from repic_plugin.formats.writing import coordinate_texts, score_texts
 
-__all__ = ["TABLE_NAMES", "write_consensus_table", "write_particle_files", "write_summary_table"]
+__all__ = [
+    "TABLE_NAMES",
+    "check_picker_columns",
+    "write_consensus_table",
+    "write_particle_files",
+    "write_summary_table",
+    "write_table",
+]
 
 TABLE_NAMES = ("consensus.csv", "summary.csv")  # beside the pick files of a consensus
+PARTICLE_COLUMNS = ("micrograph", "x_center", "y_center", "weight", "score", "n_pickers")
 
 
 def write_particle_files(
@@ -87,12 +95,7 @@ def write_consensus_table(path: PathLike, result: ConsensusResult, row: NDArray[
     OSError
         If the file cannot be written.
     """
-    header = ["micrograph", "x_center", "y_center", "weight", "score", "n_pickers"]
-    clash = [name for name in result.picker_names if name in header]
-    if clash:
-        raise ValueError(
-            f"a picker is named {clash[0]}, as a column of {Path(path).name}; rename its folder"
-        )
+    check_picker_columns(result.picker_names)
     names = [result.micrograph_names[m] for m in result.micrograph.tolist()]
     columns: List[Sequence[str]] = [
         names,
@@ -105,7 +108,7 @@ def write_consensus_table(path: PathLike, result: ConsensusResult, row: NDArray[
     texts = np.append(row, 0).astype(str)
     texts[-1] = ""  # where no pick is, -1 stands
     columns += [texts[members].tolist() for members in result.members.T]
-    _write_table(path, [*header, *result.picker_names], zip(*columns))
+    write_table(path, [*PARTICLE_COLUMNS, *result.picker_names], zip(*columns))
 
 
 def write_summary_table(path: PathLike, result: ConsensusResult) -> None:
@@ -137,10 +140,39 @@ def write_summary_table(path: PathLike, result: ConsensusResult) -> None:
     ]
     header = ["micrograph", *(f"n_picks_{name}" for name in result.picker_names)]
     header += ["n_edges", "n_cliques", "n_selected", "objective", "is_optimal", "seconds"]
-    _write_table(path, header, zip(*columns))
+    write_table(path, header, zip(*columns))
 
 
-def _write_table(path: PathLike, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def check_picker_columns(picker_names: Sequence[str]) -> None:
+    """Refuse pickers that `write_consensus_table` could not give a column of their own.
+
+    Raises
+    ------
+    ValueError
+        If a picker is named as one of the other columns.
+    """
+    clash = [name for name in picker_names if name in PARTICLE_COLUMNS]
+    if clash:
+        raise ValueError(
+            f"a picker is named {clash[0]}, as a column of {TABLE_NAMES[0]}; give it another name"
+        )
+
+
+def write_table(path: PathLike, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV table in one step.
+
+    Parameters
+    ----------
+    path : str or path
+    header : sequence of str
+    rows : iterable of sequences
+        Cells are written as `str` gives them.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

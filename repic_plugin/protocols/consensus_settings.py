@@ -10,6 +10,7 @@ from pwem.objects import SetOfCoordinates
 from repic_plugin.consensus import MODES, POSITIONS, SOLVERS, Picks, find_consensus
 from repic_plugin.constants import SCORE_ATTRIBUTES
 from repic_plugin.convert import find_score_attribute
+from repic_plugin.formats import check_picker_columns
 from repic_plugin.protocols.consensus_form import KEEP_ALL
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def check_settings(settings: Dict[str, Any]) -> None:
     ValueError
         If one is wrong.
     """
+    check_picker_columns(settings["names"])
     nothing = Picks.from_columns([], [], [], [], picker_names=settings["names"])
     find_consensus(nothing, **{**settings["options"], "micrograph_size_px": None})
 

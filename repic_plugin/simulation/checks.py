@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 __all__ = [
     "check_count",
     "check_distance",
-    "check_micrograph_size",
     "check_per_picker",
     "check_seed",
 ]
@@ -29,16 +28,6 @@ def check_distance(name: str, value: float, *, zero: bool = False) -> float:
         rule = "0 or more" if zero else "positive"
         raise ValueError(f"{name} must be {rule} and finite, got {value}; give it in px")
     return float(value)
-
-
-def check_micrograph_size(size_px: Sequence[int]) -> Tuple[int, int]:
-    """Width and height as positive ints."""
-    if len(size_px) != 2 or not all(s >= 1 and float(s).is_integer() for s in size_px):
-        raise ValueError(
-            "micrograph_size_px must be two positive whole numbers, (width, height), "
-            f"got {tuple(size_px)}"
-        )
-    return int(size_px[0]), int(size_px[1])
 
 
 def check_per_picker(

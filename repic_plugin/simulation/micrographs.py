@@ -7,10 +7,10 @@ from typing import Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.consensus import check_micrograph_size
 from repic_plugin.simulation.checks import (
     check_count,
     check_distance,
-    check_micrograph_size,
     check_seed,
 )
 

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from repic_plugin.consensus import Picks
+from repic_plugin.consensus import Picks, check_micrograph_size
 from repic_plugin.simulation.checks import (
     check_count,
     check_distance,
-    check_micrograph_size,
     check_per_picker,
     check_seed,
 )

@@ -1,5 +1,6 @@
 import os
 import sys
+import threading
 from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from repic_plugin.consensus import SolverError, batch, find_consensus, packing
+from repic_plugin.consensus import SolverError, batch, find_consensus, packing, solvers
 from repic_plugin.consensus.solvers import choose_solver, get_solver
 from tests import oracle
 from tests.consensus.inputs import (
@@ -315,3 +316,14 @@ def test_highs_with_hardly_any_time(monkeypatch):
     selected = [m for m, s in zip(member_tuples(cliques.members), answer.is_selected) if s]
     assert oracle.is_packing(selected)
     assert len(selected) == 20
+
+
+def test_programs_of_a_thread_share_one_gurobi_environment(gurobi, monkeypatch):
+    started = []
+    monkeypatch.setattr(solvers, "_of_thread", threading.local())
+    start = solvers._gurobi_environment
+    monkeypatch.setattr(solvers, "_gurobi_environment", lambda: started.append(1) or start())
+    cliques = make_cliques([(0, 1), (1, 2)], [1, 2])
+    for _ in range(3):
+        get_solver("gurobi")(cliques.members, cliques.weight, None)
+    assert len(started) == 1

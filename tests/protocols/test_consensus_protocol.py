@@ -259,6 +259,17 @@ def test_a_set_that_still_grows_is_warned_of(project, pickers):
     assert message.startswith("B is still growing")
 
 
+def test_a_run_named_as_a_column_is_refused_before_the_run(project, pickers):
+    label = pickers[0].getObjLabel()
+    protocol = project.consensus(pickers)
+    protocol.inputCoordinates[0].getObjValue().setObjLabel("score")
+    try:
+        (message,) = protocol._validate()
+    finally:
+        protocol.inputCoordinates[0].getObjValue().setObjLabel(label)
+    assert "score" in message
+
+
 def test_gurobi_that_is_absent_is_said_before_the_run(project, pickers, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "gurobipy", None)
     (message,) = project.consensus(pickers, solver=2)._validate()
