@@ -4,7 +4,6 @@ import pytest
 from hypothesis import assume, given
 
 from repic_plugin.consensus import find_consensus, micrograph_graph
-from repic_plugin.consensus.boxes import jaccard_index
 from tests import oracle
 from tests.consensus.inputs import (
     DataSet,
@@ -75,8 +74,11 @@ def test_boxes_of_one_picker_are_not_joined():
     [(0, 10, 1.0), (5, 10, 1 / 3), (10, 10, 0.0), (30, 10, 0.0), (0, 20, 0.25), (5, 20, 0.25)],
 )
 def test_jaccard_index_by_hand(shift_px, size_b_px, expected):
-    assert jaccard_index(shift_px, 0, 10, size_b_px) == pytest.approx(expected)
-    assert jaccard_index(0, -shift_px, size_b_px, 10) == pytest.approx(expected)
+    along_x = picks_of([(0, 0, 0, 0, 1), (0, 1, shift_px, 0, 1)])
+    along_y = picks_of([(0, 0, 0, 0, 1), (0, 1, 0, -shift_px, 1)])
+    for picks, sizes_px in ((along_x, (10, size_b_px)), (along_y, (size_b_px, 10))):
+        found = micrograph_graph(picks, 0, sizes_px, 0.0).edges(data="weight")
+        assert sum(weight for _, _, weight in found) == pytest.approx(expected)
 
 
 def test_an_overlap_equal_to_the_bound_is_not_enough():
