@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.consensus._compiled import compiled
+from repic_plugin.compiled import compiled
 from repic_plugin.consensus.graph import OverlapGraph
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from repic_plugin.consensus._compiled import compiled
+from repic_plugin.compiled import compiled
 
 if TYPE_CHECKING:
     import networkx

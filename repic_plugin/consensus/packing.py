@@ -13,7 +13,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.consensus._compiled import compiled
+from repic_plugin.compiled import compiled
 from repic_plugin.consensus.cliques import Cliques
 from repic_plugin.consensus.solvers import Solver
 

@@ -2,7 +2,7 @@
 
 import numba
 
-from repic_plugin.consensus._compiled import compiled
+from repic_plugin.compiled import compiled
 
 
 def test_without_a_place_for_the_machine_code_it_still_compiles(monkeypatch):
