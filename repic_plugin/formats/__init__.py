@@ -1,11 +1,13 @@
-"""Coordinate files to arrays and back: BOX, CBOX, RELION STAR, Topaz tables and CSV."""
+"""Files to arrays and back: picks (BOX, CBOX, STAR, Topaz, CSV) and particles (MRC, STAR)."""
 
 from repic_plugin.formats.arrays import read_arrays, write_arrays
 from repic_plugin.formats.atomic import atomic_open, atomic_write
+from repic_plugin.formats.class_star import write_classes_star
 from repic_plugin.formats.comma import write as write_csv
 from repic_plugin.formats.errors import FormatError
 from repic_plugin.formats.files import Format, known_formats, read_picks_file, write_picks_file
 from repic_plugin.formats.folders import PicksDir, read_picker_folder, read_picks_dir
+from repic_plugin.formats.particles import ParticleTable, read_particles
 from repic_plugin.formats.reports import (
     TABLE_NAMES,
     check_picker_columns,
@@ -14,6 +16,8 @@ from repic_plugin.formats.reports import (
     write_summary_table,
     write_table,
 )
+from repic_plugin.formats.stack_writing import write_stack
+from repic_plugin.formats.stacks import ImageStacks, open_stack, read_map, stack_pixel_size
 from repic_plugin.formats.table import (
     PickTable,
     centers_from_corners,
@@ -25,6 +29,8 @@ __all__ = [
     "TABLE_NAMES",
     "Format",
     "FormatError",
+    "ImageStacks",
+    "ParticleTable",
     "PickTable",
     "PicksDir",
     "atomic_open",
@@ -34,15 +40,21 @@ __all__ = [
     "corners_from_centers",
     "known_formats",
     "micrograph_name",
+    "open_stack",
     "read_arrays",
+    "read_map",
+    "read_particles",
     "read_picker_folder",
     "read_picks_dir",
     "read_picks_file",
+    "stack_pixel_size",
     "write_arrays",
+    "write_classes_star",
     "write_consensus_table",
     "write_csv",
     "write_particle_files",
     "write_picks_file",
+    "write_stack",
     "write_summary_table",
     "write_table",
 ]

@@ -16,14 +16,17 @@ from repic_plugin.formats.text import TextTable, empty_error, read_text
 
 _KEYWORD = re.compile(r"^[ \t]*(data_\S*|loop_)[ \t]*(?:#.*)?$", re.MULTILINE)
 _LABEL = re.compile(r"\s*_(\S+)\s*(?:#.*)?$")
+_PAIR = re.compile(r"""\s*_(\S+)\s+("[^"]*"|'[^']*'|[^\s#]\S*)\s*(?:#.*)?$""")
 
 
-def star_tables(path: Path) -> List[TextTable]:
+def star_tables(path: Path, *, pairs: bool = False) -> List[TextTable]:
     """The tables of a STAR file that have columns (``loop_``), in the order of the file.
 
     Parameters
     ----------
     path : Path
+    pairs : bool
+        Whether to return blocks of names and values without ``loop_`` too, as tables of one row.
 
     Returns
     -------
@@ -53,6 +56,8 @@ def star_tables(path: Path) -> List[TextTable]:
             tables.append(TextTable(path, columns, lines, start, stop, name=name))
         else:
             name = keyword
+            if pairs:
+                tables += _pairs(path, lines, line + 1, stop, name)
     return tables
 
 
@@ -64,6 +69,18 @@ def no_table_error(path: Path, tables: List[TextTable], wanted: str) -> FormatEr
         f"no loop_ table {wanted}, found {'; '.join(found) or 'none'}; "
         "the file may be cut off or of another kind",
     )
+
+
+def _pairs(path: Path, lines: List[str], start: int, stop: int, name: str) -> List[TextTable]:
+    """The block of names and values between two lines as a table of one row; none without any."""
+    found = [_PAIR.match(line) for line in lines[start:stop]]
+    columns = tuple(match.group(1) for match in found if match)
+    if not columns:
+        return []
+    # The row stands in the place of the first pair, for the messages to name a line of the block.
+    first = start + next(number for number, match in enumerate(found) if match)
+    row = " ".join(match.group(2) for match in found if match)
+    return [TextTable(path, columns, [""] * first + [row], first, first + 1, name=name)]
 
 
 def _labels(lines: List[str], start: int, stop: int) -> Tuple[Tuple[str, ...], int]:

@@ -92,16 +92,12 @@ def read_text(path: Path) -> str:
         raise format_error(path, f"cannot be read ({exc.strerror}); check the file") from exc
     if b"\0" in data:
         line = data.count(b"\n", 0, data.index(b"\0")) + 1
-        raise format_error(
-            path, "a pick file must be text, got a zero byte; is this an image file?", line=line
-        )
+        raise format_error(path, "must be text, got a zero byte; is this an image?", line=line)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         line = data.count(b"\n", 0, exc.start) + 1
-        problem = (
-            f"a pick file must be UTF-8 text, got byte {data[exc.start]:#04x}; convert the file"
-        )
+        problem = f"must be UTF-8 text, got byte {data[exc.start]:#04x}; convert the file"
         raise format_error(path, problem, line=line) from exc
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
@@ -110,7 +106,7 @@ def empty_error(path: Path) -> FormatError:
     """The error for a file that must have a header and has nothing."""
     return format_error(
         path,
-        "the file is empty, but even a file without picks has a header; the program that wrote it "
+        "the file is empty, but even a file without rows has a header; the program that wrote it "
         "was probably stopped: run it again or remove the file",
     )
 
@@ -175,6 +171,11 @@ def read_columns(
     rows = table.rows()
     fast = _read_fast(table, rows, numbers, words)
     return _read_carefully(table, numbers, words, may_be_missing) if fast is None else fast
+
+
+def raw_words(row: str) -> List[str]:
+    """The values of a line of a white-space table as they stand there, with their quotes."""
+    return _WORD.findall(row) if '"' in row or "'" in row else row.split()
 
 
 def read_micrographs(table: TextTable, columns: Columns, column: str) -> NDArray[np.str_]:
