@@ -9,11 +9,25 @@ import warnings
 from typing import Any, NoReturn, Optional, Sequence
 
 from repic_plugin import __version__
-from repic_plugin.commands import consensus, demo, evaluate, simulate
+from repic_plugin.commands import (
+    consensus,
+    demo,
+    evaluate,
+    score_classes,
+    simulate,
+    simulate_particles,
+)
 
 __all__ = ["build_parser", "main"]
 
-COMMANDS = {"consensus": consensus, "evaluate": evaluate, "simulate": simulate, "demo": demo}
+COMMANDS = {
+    "consensus": consensus,
+    "evaluate": evaluate,
+    "simulate": simulate,
+    "simulate-particles": simulate_particles,
+    "score-classes": score_classes,
+    "demo": demo,
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -27,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser with all commands; a command is a module with ``add_arguments`` and ``run``."""
     parser = _Parser(
         prog="repic-plugin",
-        description="Optimal consensus of several particle pickers (REPIC).",
+        description="Optimal consensus of particle pickers (REPIC) and balanced 2D classes.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

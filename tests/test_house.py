@@ -14,15 +14,17 @@ import repic_plugin
 
 ROOT = Path(repic_plugin.__file__).parent
 REPOSITORY = Path(__file__).parents[1]
-PURE = {"consensus", "evaluation", "simulation"}
+PURE = {"classification", "consensus", "evaluation", "simulation"}
 SCIPION = {"pwem", "pyworkflow"}
 KNOWS_SCIPION = {"plugin", "convert", "pickers", "protocols", "viewers", "wizards", "objects"}
 NUMERICAL = {"numpy", "scipy", "networkx", "numba", "gurobipy"}
 # what each room may import of ours; a room that is not named here has no business with others
 MAY_IMPORT = {
-    "consensus": set(),
+    "compiled": set(),
+    "consensus": {"compiled"},
+    "classification": {"compiled", "consensus"},
     "evaluation": {"consensus"},
-    "simulation": {"consensus"},
+    "simulation": {"classification", "compiled", "consensus"},
     "formats": PURE,
     "convert": {"consensus", "constants", "formats"},
     "protocols": {*PURE, "formats", "convert", "constants", "pickers"},

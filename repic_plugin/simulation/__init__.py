@@ -1,6 +1,29 @@
-"""Seeded synthetic picks and micrographs."""
+"""Seeded synthetic picks, micrographs and particle images."""
 
+from repic_plugin.simulation.directions import (
+    directions_from_euler,
+    euler_from_directions,
+    half_sphere_directions,
+    rotation_matrices,
+)
 from repic_plugin.simulation.micrographs import background_micrograph, simulate_micrograph
+from repic_plugin.simulation.particles import SimulatedParticles, simulate_particles
+from repic_plugin.simulation.phantom import phantom_map
 from repic_plugin.simulation.picks import SimulatedPicks, simulate_picks
+from repic_plugin.simulation.projections import project_map, resize_box
 
-__all__ = ["SimulatedPicks", "background_micrograph", "simulate_micrograph", "simulate_picks"]
+__all__ = [
+    "SimulatedParticles",
+    "SimulatedPicks",
+    "background_micrograph",
+    "directions_from_euler",
+    "euler_from_directions",
+    "half_sphere_directions",
+    "phantom_map",
+    "project_map",
+    "resize_box",
+    "rotation_matrices",
+    "simulate_micrograph",
+    "simulate_particles",
+    "simulate_picks",
+]

@@ -1,0 +1,211 @@
+"""Score 2D classes of simulated particles against their true views."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import List, NamedTuple, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.commands.options import new_folder, print_table
+from repic_plugin.evaluation import ClassScores, score_classes
+from repic_plugin.formats import write_table
+from repic_plugin.formats.errors import format_error, listed
+from repic_plugin.formats.text import TextTable, header_table, read_columns
+from repic_plugin.simulation import directions_from_euler
+
+__all__ = ["add_arguments", "run"]
+
+ANGLES = ("rot_deg", "tilt_deg", "psi_deg")
+MOSTLY_JUNK = 0.5  # part of a class
+MAX_LISTED = 10
+
+
+class _Truth(NamedTuple):
+    """What `simulate-particles` wrote: names, views (n,) and directions (n, 3), nan for junk."""
+
+    names: List[str]
+    view: NDArray[np.int64]
+    directions: NDArray[np.float64]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the command's arguments."""
+    parser.add_argument("assignments", metavar="ASSIGNMENTS", help="assignments.csv of classify")
+    parser.add_argument("truth", metavar="TRUTH", help="truth.csv of simulate-particles")
+    parser.add_argument(
+        "--max-angle", type=float, default=15.0, metavar="DEG", help="pairs within it are right"
+    )
+    parser.add_argument(
+        "--classes", type=int, metavar="K", help="how many; by default as far as they are used"
+    )
+    parser.add_argument("--out", metavar="DIR", help="folder to write: tables and plots")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read, score, print, write."""
+    names, labels = _read_assignments(Path(args.assignments))
+    truth = _read_truth(Path(args.truth))
+    _check_same_particles(args, names, truth.names)
+    scores = score_classes(
+        labels,
+        truth.directions,
+        max_angle_deg=args.max_angle,
+        view=truth.view,
+        n_classes=args.classes,
+    )
+    print_table(["measure", "value"], _measures(scores))
+    _print_junk(scores)
+    if args.out:
+        with new_folder(args.out) as folder:
+            _write_tables(folder, scores)
+            _write_plots(folder, scores, Path(args.assignments).stem)
+        print(f"written to {args.out}")
+
+
+def _read_assignments(path: Path) -> Tuple[List[str], NDArray[np.int64]]:
+    """Names, and classes from 0, -1 for none."""
+    table = _table(path, ("particle", "class"), "assignments.csv that classify wrote")
+    columns = read_columns(table, ("class",), ("particle",))
+    return columns.words["particle"], _whole_numbers(table, "class", columns.numbers["class"])
+
+
+def _read_truth(path: Path) -> _Truth:
+    wanted = ("particle", "view", *ANGLES)
+    table = _table(path, wanted, "truth.csv that simulate-particles wrote")
+    columns = read_columns(table, wanted[1:], ("particle",), may_be_missing=ANGLES)
+    view = _whole_numbers(table, "view", columns.numbers["view"])
+    euler = np.column_stack([columns.numbers[name] for name in ANGLES])
+    seen = view >= 0
+    unknown = np.flatnonzero(seen & np.isnan(euler).any(axis=1))
+    if len(unknown):
+        raise table.row_error(
+            int(unknown[0]), f"{listed(ANGLES)} must be numbers where view is not -1; fill them in"
+        )
+    directions = np.full((len(view), 3), np.nan)
+    directions[seen] = directions_from_euler(euler[seen])
+    return _Truth(columns.words["particle"], view, directions)
+
+
+def _table(path: Path, wanted: Sequence[str], what: str) -> TextTable:
+    table = header_table(path, ",")
+    missing = [name for name in wanted if name not in table.columns]
+    if missing:
+        found = listed(table.columns)
+        raise format_error(
+            path, f"column {listed(missing)} is missing, found {found}; give the {what}"
+        )
+    return table
+
+
+def _whole_numbers(table: TextTable, name: str, values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """A column of indices: from 0, or -1 for none."""
+    bad = np.flatnonzero((values != np.rint(values)) | (values < -1))
+    if len(bad):
+        row = int(bad[0])
+        raise table.row_error(
+            row, f"{name} must be a whole number from 0, or -1 for none, got {values[row]:g}"
+        )
+    return values.astype(np.int64)
+
+
+def _check_same_particles(
+    args: argparse.Namespace, names: Sequence[str], true_names: Sequence[str]
+) -> None:
+    """Rows belong together by order; the images' numbers, where both have them, must agree."""
+    if len(names) != len(true_names):
+        raise ValueError(
+            f"{args.assignments} must have as many particles as {args.truth}, got {len(names)} "
+            f"and {len(true_names)}; score the classes of the very particles of the truth"
+        )
+    if not names:
+        raise ValueError(f"{args.assignments}: no particles; classify some first")
+    for row, (name, true_name) in enumerate(zip(names, true_names), 1):
+        if "@" in name and "@" in true_name and _number(name) != _number(true_name):
+            raise ValueError(
+                f"{args.assignments} must have the particles of {args.truth} in their order, got "
+                f"{name} for {true_name} in row {row}; classify the very particles of the truth"
+            )
+
+
+def _number(name: str) -> str:
+    """The image's number in its stack: 12 of 000012@particles.mrcs."""
+    return name.split("@", 1)[0].strip().lstrip("0")
+
+
+def _measures(scores: ClassScores) -> List[List[str]]:
+    angle = f"within {scores.max_angle_deg:g} degrees"
+    perfect = 0.0 if scores.perfect_fraction is None else scores.perfect_fraction
+    return [
+        ["particles in classes", f"{int(scores.sizes.sum()):,}"],
+        ["put aside", f"{scores.n_unclassified:,}"],
+        ["noise alone", f"{scores.n_junk:,}"],
+        [f"pairs {angle}", f"{scores.pair_fraction:.3f}"],
+        [f"class mates {angle}, mean over particles", f"{scores.particle_fraction:.3f}"],
+        [f"pairs of a true view {angle}", f"{perfect:.3f}"],
+        ["classes", f"{scores.n_classes:,}"],
+        ["smallest", f"{scores.smallest:,}"],
+        ["largest", f"{scores.largest:,}"],
+        ["coefficient of variation", f"{scores.size_variation:.3f}"],
+        ["under 5 members", f"{scores.n_under_5:,}"],
+    ]
+
+
+def _print_junk(scores: ClassScores) -> None:
+    """The classes that are noise for the most part, the purest first."""
+    fractions = scores.junk_fractions
+    order = np.argsort(-fractions, kind="stable")
+    mostly = [c for c in order.tolist() if fractions[c] > MOSTLY_JUNK]
+    if mostly:
+        print("\nclasses of more noise than particles:")
+        rows = [
+            [str(c), f"{scores.sizes[c]:,}", f"{scores.junk_sizes[c]:,}", f"{fractions[c]:.3f}"]
+            for c in mostly[:MAX_LISTED]
+        ]
+        print_table(["class", "members", "noise", "part"], rows)
+        if len(mostly) > MAX_LISTED:
+            print(f"and {len(mostly) - MAX_LISTED} more")
+
+
+def _write_tables(folder: Path, scores: ClassScores) -> None:
+    measures = {
+        "max_angle_deg": f"{scores.max_angle_deg:g}",
+        "n_particles": scores.sizes.sum(),
+        "n_unclassified": scores.n_unclassified,
+        "n_junk": scores.n_junk,
+        "pair_fraction": f"{scores.pair_fraction:.6f}",
+        "particle_fraction": f"{scores.particle_fraction:.6f}",
+        "perfect_fraction": f"{scores.perfect_fraction:.6f}",
+        "n_classes": scores.n_classes,
+        "smallest": scores.smallest,
+        "largest": scores.largest,
+        "size_variation": f"{scores.size_variation:.6f}",
+        "n_under_5": scores.n_under_5,
+    }
+    write_table(folder / "scores.csv", list(measures), [list(measures.values())])
+    edges = scores.angle_edges_deg.astype(int).tolist()
+    write_table(
+        folder / "angular_distances.csv",
+        ["from_deg", "to_deg", "pairs"],
+        zip(edges[:-1], edges[1:], scores.angle_counts.tolist()),
+    )
+    fractions = (scores.class_pair_fractions, scores.junk_fractions)
+    pair_cells, junk_cells = ([f"{v:.6f}" for v in column.tolist()] for column in fractions)
+    write_table(
+        folder / "classes.csv",
+        ["class", "size", "junk", "junk_fraction", "pair_fraction"],
+        zip(range(scores.n_classes), scores.sizes, scores.junk_sizes, junk_cells, pair_cells),
+    )
+
+
+def _write_plots(folder: Path, scores: ClassScores, name: str) -> None:
+    # matplotlib takes longer to load than the scores take to compute
+    from repic_plugin.viewers import class_plots  # noqa: PLC0415
+
+    distances = class_plots.angular_distance_figure(
+        {name: scores}, max_angle_deg=scores.max_angle_deg
+    )
+    distances.savefig(folder / "angular_distances.png")
+    class_plots.class_sizes_figure({name: scores.sizes}).savefig(folder / "class_sizes.png")

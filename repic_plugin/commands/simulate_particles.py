@@ -1,0 +1,188 @@
+"""Write seeded particle images of known views of a map: a benchmark for 2D classes."""
+
+from __future__ import annotations
+
+import argparse
+from math import isfinite
+from pathlib import Path
+from typing import Any, List, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.commands.options import new_folder, progress_bar
+from repic_plugin.formats import atomic_write, read_map, write_stack, write_table
+from repic_plugin.simulation import SimulatedParticles, phantom_map, simulate_particles
+from repic_plugin.simulation.particles import (
+    DEFAULT_AMPLITUDE_CONTRAST,
+    DEFAULT_DEFOCUS_RANGE_ANGSTROM,
+    DEFAULT_MAX_SHIFT_PX,
+    DEFAULT_SPHERICAL_ABERRATION_MM,
+    DEFAULT_SPREAD_DEG,
+    DEFAULT_VOLTAGE_KV,
+)
+from repic_plugin.simulation.phantom import PHANTOM_BOX_PX, PHANTOM_PIXEL_SIZE_ANGSTROM
+
+__all__ = ["TRUTH_COLUMNS", "add_arguments", "run", "write_particles"]
+
+PHANTOM = "phantom"  # stands for the map that everybody has
+STACK, STAR, TRUTH = "particles.mrcs", "particles.star", "truth.csv"
+TRUTH_COLUMNS = (
+    *("particle", "view", "rot_deg", "tilt_deg", "psi_deg", "shift_x_px", "shift_y_px"),
+    "defocus_angstrom",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the command's arguments."""
+    parser.add_argument(
+        "map", metavar="MAP", help=f"MRC file, or the word {PHANTOM} for a made-up molecule"
+    )
+    parser.add_argument("--out", metavar="DIR", required=True, help="folder to write")
+    parser.add_argument("--views", type=int, default=25, metavar="N", help="over half a sphere")
+    parser.add_argument("--per-view", type=int, default=80, metavar="N", help="images of a view")
+    parser.add_argument("--snr", type=float, default=0.1, help="variance of signal over noise")
+    parser.add_argument(
+        "--pixel-size", type=float, metavar="ANGSTROM", help="of the map; by default as it says"
+    )
+    parser.add_argument(
+        "--box-size", type=int, metavar="PX", help="cut or pad the map; its own, made even"
+    )
+    parser.add_argument(
+        "--spread",
+        type=float,
+        default=DEFAULT_SPREAD_DEG,
+        metavar="DEG",
+        help="standard deviation of directions about each of two axes",
+    )
+    parser.add_argument("--max-shift", type=float, default=DEFAULT_MAX_SHIFT_PX, metavar="PX")
+    parser.add_argument("--uneven", type=float, metavar="SD", help="lognormal populations of views")
+    parser.add_argument(
+        "--junk", type=float, default=0.0, metavar="FRACTION", help="of the images, noise alone"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    _add_microscope(parser.add_argument_group("contrast transfer function"))
+
+
+def _add_microscope(parser: argparse._ArgumentGroup) -> None:
+    parser.add_argument(
+        "--defocus",
+        type=float,
+        nargs=2,
+        default=DEFAULT_DEFOCUS_RANGE_ANGSTROM,
+        metavar=("MIN", "MAX"),
+        help="angstrom",
+    )
+    parser.add_argument("--voltage", type=float, default=DEFAULT_VOLTAGE_KV, metavar="KV")
+    parser.add_argument(
+        "--spherical-aberration", type=float, default=DEFAULT_SPHERICAL_ABERRATION_MM, metavar="MM"
+    )
+    parser.add_argument(
+        "--amplitude-contrast", type=float, default=DEFAULT_AMPLITUDE_CONTRAST, metavar="PART"
+    )
+    parser.add_argument("--no-ctf", action="store_true", help="leave it out")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read the map, simulate, write."""
+    volume, pixel_size = _load_map(args)
+    with new_folder(args.out) as folder:
+        with progress_bar("projecting", "image") as progress:
+            particles = simulate_particles(
+                volume,
+                args.views,
+                args.per_view,
+                pixel_size_angstrom=pixel_size,
+                snr=args.snr,
+                box_size_px=args.box_size,
+                spread_deg=args.spread,
+                max_shift_px=args.max_shift,
+                defocus_range_angstrom=None if args.no_ctf else args.defocus,
+                voltage_kv=args.voltage,
+                spherical_aberration_mm=args.spherical_aberration,
+                amplitude_contrast=args.amplitude_contrast,
+                uneven=args.uneven,
+                junk_fraction=args.junk,
+                random_state=args.seed,
+                progress=progress,
+            )
+        write_particles(folder, particles)
+    n_junk = int((particles.view < 0).sum())
+    noise = f", {n_junk:,} of noise alone" if n_junk else ""
+    box_px = particles.images.shape[1]
+    print(f"{len(particles):,} images of {box_px} px at {pixel_size:g} angstrom{noise}")
+    print(f"{args.views} views of {args.map}")
+    print(f"written to {args.out}")
+
+
+def _load_map(args: argparse.Namespace) -> Tuple[NDArray[np.float32], float]:
+    """The map and the size of its voxels."""
+    if args.map == PHANTOM:
+        box_px = PHANTOM_BOX_PX if args.box_size is None else args.box_size
+        volume, voxel = phantom_map(box_px), PHANTOM_PIXEL_SIZE_ANGSTROM
+    else:
+        volume, voxel = read_map(args.map)
+    pixel_size = voxel if args.pixel_size is None else args.pixel_size
+    if args.pixel_size is None and voxel == 0:
+        raise ValueError(f"{args.map}: the header holds no voxel size; add --pixel-size ANGSTROM")
+    if not (np.isfinite(pixel_size) and pixel_size > 0):
+        raise ValueError(f"--pixel-size must be a positive number of angstrom, got {pixel_size}")
+    return volume, pixel_size
+
+
+def write_particles(folder: Path, particles: SimulatedParticles) -> None:
+    """Write the stack, what a microscopist would know of it, and the truth.
+
+    Parameters
+    ----------
+    folder : path
+        Must exist; gets particles.mrcs, particles.star (RELION 3.1, CTF but no angles) and
+        truth.csv.
+    particles : SimulatedParticles
+    """
+    names = [f"{i:06d}@{STACK}" for i in range(1, len(particles) + 1)]
+    write_stack(folder / STACK, particles.images, particles.pixel_size_angstrom)
+    atomic_write(folder / STAR, _star_text(names, particles))
+    write_table(folder / TRUTH, TRUTH_COLUMNS, zip(names, *_truth_columns(particles)))
+
+
+def _truth_columns(particles: SimulatedParticles) -> List[List[str]]:
+    """All but the name, as text; junk has no angles and no shift, images without CTF no defocus."""
+    nothing = np.full(len(particles), np.nan)
+    defocus = nothing if particles.ctf is None else particles.ctf.defocus_u_angstrom
+    columns = [_cells(column, 4) for column in (*particles.euler_deg.T, *particles.shift_px.T)]
+    return [_cells(particles.view, 0), *columns, _cells(defocus, 1)]
+
+
+def _cells(values: NDArray[Any], decimals: int) -> List[str]:
+    return [f"{value:.{decimals}f}" if isfinite(value) else "" for value in values.tolist()]
+
+
+def _star_text(names: List[str], particles: SimulatedParticles) -> str:
+    box_px = particles.images.shape[1]
+    optics = {
+        "rlnOpticsGroup": "1",
+        "rlnOpticsGroupName": "opticsGroup1",
+        "rlnImagePixelSize": f"{particles.pixel_size_angstrom:.6f}",
+        "rlnImageSize": str(box_px),
+        "rlnImageDimensionality": "2",
+    }
+    columns = {"rlnImageName": names, "rlnOpticsGroup": ["1"] * len(names)}
+    ctf = particles.ctf
+    if ctf is not None:
+        optics["rlnVoltage"] = f"{ctf.voltage_kv[0]:.6f}"
+        optics["rlnSphericalAberration"] = f"{ctf.spherical_aberration_mm[0]:.6f}"
+        optics["rlnAmplitudeContrast"] = f"{ctf.amplitude_contrast[0]:.6f}"
+        columns["rlnDefocusU"] = [f"{v:.6f}" for v in ctf.defocus_u_angstrom.tolist()]
+        columns["rlnDefocusV"] = [f"{v:.6f}" for v in ctf.defocus_v_angstrom.tolist()]
+        columns["rlnDefocusAngle"] = [f"{v:.6f}" for v in ctf.defocus_angle_deg.tolist()]
+    optics_rows = [list(optics.values())]
+    return _star_table("optics", list(optics), optics_rows) + _star_table(
+        "particles", list(columns), list(map(list, zip(*columns.values())))
+    )
+
+
+def _star_table(name: str, labels: List[str], rows: List[List[str]]) -> str:
+    header = ["", "# version 30001", "", f"data_{name}", "", "loop_"]
+    header += [f"_{label} #{i}" for i, label in enumerate(labels, 1)]
+    return "\n".join([*header, *(" ".join(row) for row in rows), "", ""])

@@ -1,0 +1,56 @@
+"""A molecule that anybody may have: a seeded heap of blobs without symmetry."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.simulation.checks import SMALLEST_BOX_PX, check_count, check_seed
+
+__all__ = ["PHANTOM_BOX_PX", "PHANTOM_PIXEL_SIZE_ANGSTROM", "phantom_map"]
+
+# Size and sampling of the map that the benchmark of ACK-means is drawn from here.
+PHANTOM_BOX_PX = 64
+PHANTOM_PIXEL_SIZE_ANGSTROM = 5.0
+N_BLOBS = 150
+# Semi-axes of the body in which the blobs' centres lie, as fractions of the box: no two alike.
+SEMI_AXES = (0.32, 0.28, 0.24)
+# Standard deviations of the blobs, as fractions of the box, and their masses: some are holes.
+STD_RANGE = (0.02, 0.045)
+MASS_RANGE = (-0.5, 1.0)
+
+
+def phantom_map(box_size_px: int = PHANTOM_BOX_PX, *, random_state: int = 0) -> NDArray[np.float32]:
+    """Density of an imaginary molecule: round Gaussians at random places in an ellipsoid.
+
+    Parameters
+    ----------
+    box_size_px : int
+        The molecule spans about two thirds of it.
+    random_state : int
+        Seed: the molecule. The same seed gives the same molecule at any box size.
+
+    Returns
+    -------
+    ndarray of float32, shape (box, box, box)
+        z, y, x; its centre of mass lies at voxel box // 2.
+
+    Raises
+    ------
+    ValueError
+        If the box or the seed breaks its rule.
+    """
+    box_px = check_count("box_size_px", box_size_px, SMALLEST_BOX_PX)
+    rng = np.random.default_rng(check_seed(random_state))
+    directions = rng.standard_normal((N_BLOBS, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    centers = directions * np.cbrt(rng.random((N_BLOBS, 1))) * SEMI_AXES
+    stds = rng.uniform(*STD_RANGE, N_BLOBS)
+    masses = rng.uniform(*MASS_RANGE, N_BLOBS)
+    centers -= np.average(centers, axis=0, weights=masses)
+    grid = (np.arange(box_px) - box_px // 2) / box_px
+    # a Gaussian is a product of one along each axis
+    along = np.exp(-0.5 * ((grid - centers[..., None]) / stds[:, None, None]) ** 2)
+    peaks = masses / (stds / np.mean(stds)) ** 3
+    density = np.einsum("b,bz,by,bx->zyx", peaks, *np.moveaxis(along, 1, 0), optimize=True)
+    return np.asarray(density, dtype=np.float32)
