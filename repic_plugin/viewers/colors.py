@@ -1,10 +1,21 @@
-"""One colour for each picker, the same in every figure."""
+"""One colour for each picker and each clustering rule, the same in every figure."""
 
 from __future__ import annotations
 
-from typing import Dict, Sequence
+from dataclasses import dataclass
+from typing import Any, Dict, Iterable, Sequence, Tuple, Union
 
-__all__ = ["CONSENSUS_COLOR", "PICKER_COLORS", "REFERENCE_COLOR", "picker_color", "picker_colors"]
+__all__ = [
+    "CONSENSUS_COLOR",
+    "JUNK_COLOR",
+    "PICKER_COLORS",
+    "REFERENCE_COLOR",
+    "RULE_STYLES",
+    "RuleStyle",
+    "picker_color",
+    "picker_colors",
+    "rule_styles",
+]
 
 # Okabe and Ito 2008, "Color Universal Design": told apart with any kind of colour vision.
 SKY_BLUE = "#56B4E9"
@@ -30,3 +41,62 @@ def picker_color(index: int) -> str:
 def picker_colors(names: Sequence[str]) -> Dict[str, str]:
     """Colour of each picker by name, in the order of `Picks.picker_names`."""
     return {name: picker_color(i) for i, name in enumerate(names)}
+
+
+# Black letters on it are read easily, and in grey it is far lighter than the plain dark frames.
+JUNK_COLOR = ORANGE
+
+
+@dataclass(frozen=True)
+class RuleStyle:
+    """How the curves of a clustering rule are drawn and called.
+
+    Attributes
+    ----------
+    label : str
+        For legends.
+    color : str
+    linestyle : str or tuple
+        As matplotlib takes it; it tells the rules apart where colours do not.
+    """
+
+    label: str
+    color: str
+    linestyle: Union[str, Tuple[float, Tuple[float, ...]]]
+
+    @property
+    def line(self) -> Dict[str, Any]:
+        """Keyword arguments for a matplotlib line, without its label."""
+        return {"color": self.color, "linestyle": self.linestyle, "linewidth": 2.0}
+
+
+RULE_STYLES = {
+    "ack": RuleStyle("ACK-means", VERMILLION, "-"),
+    "kmeans": RuleStyle("K-means", BLUE, (0.0, (5.0, 1.6))),
+    "eqk": RuleStyle("EQK-means", BLUISH_GREEN, (0.0, (6.0, 1.5, 1.2, 1.5))),
+    "spider": RuleStyle("SPIDER", REDDISH_PURPLE, (0.0, (1.2, 1.2))),
+}
+# For what is none of the four: another program, another setting.
+OTHER_STYLES: Sequence[Tuple[str, Tuple[float, Tuple[float, ...]]]] = (
+    (ORANGE, (0.0, (8.0, 1.5, 1.2, 1.5, 1.2, 1.5))),
+    (SKY_BLUE, (0.0, (2.5, 2.5))),
+    ("#4D4D4D", (0.0, (1.2, 3.0))),
+)
+
+
+def rule_styles(names: Iterable[str]) -> Dict[str, RuleStyle]:
+    """Style of each run by name: of its rule, or, for other names, in turn.
+
+    A rule is known by its key in `RULE_STYLES` or by its label, whatever the case.
+    """
+    rules = {name.lower(): style for name, style in RULE_STYLES.items()}
+    rules.update({style.label.lower(): style for style in RULE_STYLES.values()})
+    styles = {}
+    n_others = 0
+    for name in names:
+        if name.lower() in rules:
+            styles[name] = rules[name.lower()]
+        else:
+            styles[name] = RuleStyle(name, *OTHER_STYLES[n_others % len(OTHER_STYLES)])
+            n_others += 1
+    return styles
