@@ -29,6 +29,7 @@ setup(
         "scipion-em>=3.11",
         "scipion-pyworkflow>=3.11",
         "scipy>=1.10",
+        "threadpoolctl",
         "tqdm",
     ],
     extras_require={

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, Optional, Sequence
 
 from repic_plugin import __version__
 from repic_plugin.commands import (
+    classify,
     consensus,
     demo,
     evaluate,
@@ -24,6 +25,7 @@ COMMANDS = {
     "consensus": consensus,
     "evaluate": evaluate,
     "simulate": simulate,
+    "classify": classify,
     "simulate-particles": simulate_particles,
     "score-classes": score_classes,
     "demo": demo,

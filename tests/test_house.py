@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).parents[1]
 PURE = {"classification", "consensus", "evaluation", "simulation"}
 SCIPION = {"pwem", "pyworkflow"}
 KNOWS_SCIPION = {"plugin", "convert", "pickers", "protocols", "viewers", "wizards", "objects"}
-NUMERICAL = {"numpy", "scipy", "networkx", "numba", "gurobipy"}
+NUMERICAL = {"numpy", "scipy", "networkx", "numba", "gurobipy", "threadpoolctl"}
 # what each room may import of ours; a room that is not named here has no business with others
 MAY_IMPORT = {
     "compiled": set(),

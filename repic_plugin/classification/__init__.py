@@ -1,5 +1,49 @@
 """Particle images in, 2D classes out."""
 
+from repic_plugin.classification.checks import CTF_MODES, DEFAULT_RINGS
+from repic_plugin.classification.classify import classify_particles
+from repic_plugin.classification.course import ALIGNMENTS
 from repic_plugin.classification.ctf import CtfParameters, contrast_transfer
+from repic_plugin.classification.estimators import (
+    ACKMeans,
+    Clustering,
+    EQKMeans,
+    KMeans,
+    SpiderKMeans,
+    ack_means,
+    eqk_means,
+    k_means,
+    spider_k_means,
+)
+from repic_plugin.classification.result import Classification
+from repic_plugin.classification.rules import RULES
+from repic_plugin.classification.state import (
+    IterationRecord,
+    State,
+    state_from_arrays,
+    state_to_arrays,
+)
 
-__all__ = ["CtfParameters", "contrast_transfer"]
+__all__ = [
+    "ALIGNMENTS",
+    "CTF_MODES",
+    "DEFAULT_RINGS",
+    "RULES",
+    "ACKMeans",
+    "Classification",
+    "Clustering",
+    "CtfParameters",
+    "EQKMeans",
+    "IterationRecord",
+    "KMeans",
+    "SpiderKMeans",
+    "State",
+    "ack_means",
+    "classify_particles",
+    "contrast_transfer",
+    "eqk_means",
+    "k_means",
+    "spider_k_means",
+    "state_from_arrays",
+    "state_to_arrays",
+]

@@ -2,6 +2,7 @@
 
 from repic_plugin.formats.arrays import read_arrays, write_arrays
 from repic_plugin.formats.atomic import atomic_open, atomic_write
+from repic_plugin.formats.class_files import CLASS_FILES, write_class_files
 from repic_plugin.formats.class_star import write_classes_star
 from repic_plugin.formats.comma import write as write_csv
 from repic_plugin.formats.errors import FormatError
@@ -26,6 +27,7 @@ from repic_plugin.formats.table import (
 )
 
 __all__ = [
+    "CLASS_FILES",
     "TABLE_NAMES",
     "Format",
     "FormatError",
@@ -49,6 +51,7 @@ __all__ = [
     "read_picks_file",
     "stack_pixel_size",
     "write_arrays",
+    "write_class_files",
     "write_classes_star",
     "write_consensus_table",
     "write_csv",

@@ -1,0 +1,117 @@
+"""What may be classified, and how."""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Tuple
+
+import numpy as np
+
+from repic_plugin.classification.course import ALIGNMENTS, CourseSettings
+from repic_plugin.classification.ctf import CtfParameters
+from repic_plugin.classification.polar import FIRST_RING, PolarGrid, polar_grid
+from repic_plugin.classification.rules import RULES
+
+__all__ = [
+    "CTF_MODES",
+    "DEFAULT_RINGS",
+    "check_enough",
+    "check_images",
+    "check_optics",
+    "check_settings",
+    "layout",
+]
+
+CTF_MODES = ("weight", "flip", "none")
+# Coarse is robust: for ribosomes of 250 A in boxes of 320 A, 12 rings (27 A) do better than more.
+DEFAULT_RINGS = 12
+MASK_FRACTION, EDGE_FRACTION = 0.84, 0.05
+MIN_BOX_PX, MIN_RINGS = 16, 3
+
+
+def check_images(images: Any) -> int:
+    """Number of images, if they are a stack of squares of a useful size."""
+    shape: Tuple[int, ...] = tuple(getattr(images, "shape", ()))
+    if len(shape) != 3 or shape[1] != shape[2]:
+        raise ValueError(f"images must be of shape (n, box, box), got shape {shape}")
+    if shape[1] < MIN_BOX_PX:
+        raise ValueError(
+            f"images must have a box of {MIN_BOX_PX} px or more, got {shape[1]}; "
+            "extract particles in larger boxes"
+        )
+    return int(shape[0])
+
+
+def check_settings(settings: CourseSettings, n_images: int, ctf_mode: str, n_threads: int) -> None:
+    """Refuse what breaks a rule."""
+    _check_whole("n_classes", settings.n_classes, 2)
+    if settings.n_classes > n_images:
+        raise ValueError(
+            f"n_classes must not exceed the number of images, {n_images}, got {settings.n_classes}"
+        )
+    _check_whole("max_iterations", settings.max_iterations, 1)
+    _check_whole("n_threads", n_threads, 1)
+    _check_whole("random_state", settings.random_state, 0)
+    for name, value, known in (
+        ("method", settings.method, tuple(RULES)),
+        ("alignment", settings.alignment, ALIGNMENTS),
+        ("ctf_mode", ctf_mode, CTF_MODES),
+    ):
+        if value not in known:
+            raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+    for name, number, top in (
+        ("beta", settings.beta, np.inf),
+        ("tolerance", settings.tolerance, 1.0),
+        ("max_shift_px", settings.max_shift_px, np.inf),
+    ):
+        if not (np.isfinite(number) and 0 <= number <= top):
+            rule = "0 or more" if np.isinf(top) else "in [0, 1]"
+            raise ValueError(f"{name} must be {rule}, got {number}")
+
+
+def check_optics(pixel_size_angstrom: float, ctf: Optional[CtfParameters], n_images: int) -> None:
+    """Refuse a pixel size of 0, and a CTF of other images."""
+    if not (np.isfinite(pixel_size_angstrom) and pixel_size_angstrom > 0):
+        raise ValueError(f"pixel_size_angstrom must be positive, got {pixel_size_angstrom}")
+    if ctf is not None and len(ctf) != n_images:
+        raise ValueError(
+            f"ctf must have an entry for each of the {n_images} images, got {len(ctf)}"
+        )
+
+
+def check_enough(n_images: int, n_classes: int) -> None:
+    """Refuse more classes than images that are not empty."""
+    if n_classes > n_images:
+        raise ValueError(
+            f"n_classes must not exceed the number of images that are not empty, {n_images}, "
+            f"got {n_classes}"
+        )
+
+
+def layout(
+    box_px: int, n_rings: Optional[int], mask_diameter_px: Optional[float]
+) -> Tuple[PolarGrid, float, float]:
+    """The polar grid, the radius of the mask and its soft edge, px."""
+    top = box_px // 2 - 2
+    last_ring = min(DEFAULT_RINGS, top) if n_rings is None else n_rings
+    _check_whole("n_rings", last_ring, FIRST_RING + MIN_RINGS - 1)
+    if last_ring > top:
+        raise ValueError(
+            f"n_rings must be {top} or less in a box of {box_px} px, got {last_ring}; "
+            "ask for a coarser resolution"
+        )
+    diameter = MASK_FRACTION * box_px if mask_diameter_px is None else float(mask_diameter_px)
+    edge = EDGE_FRACTION * box_px
+    if not (np.isfinite(diameter) and diameter > 0):
+        raise ValueError(f"mask_diameter_px must be positive, got {mask_diameter_px}")
+    if diameter + 2 * edge > box_px:
+        raise ValueError(
+            f"the box of {box_px} px is too small for a mask of {diameter:g} px and its soft edge "
+            f"of {edge:g} px; give mask_diameter_px of {box_px - 2 * edge:g} at most, or "
+            "extract larger boxes"
+        )
+    return polar_grid(box_px, last_ring, diameter), diameter / 2, edge
+
+
+def _check_whole(name: str, value: float, smallest: int) -> None:
+    if not float(value).is_integer() or value < smallest:
+        raise ValueError(f"{name} must be a whole number, {smallest} or more, got {value}")

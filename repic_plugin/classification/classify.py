@@ -1,0 +1,238 @@
+"""The public door: particle images to 2D classes."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Optional, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.classification.averages import class_sums
+from repic_plugin.classification.checks import (
+    CTF_MODES,
+    DEFAULT_RINGS,
+    check_enough,
+    check_images,
+    check_optics,
+    check_settings,
+    layout,
+)
+from repic_plugin.classification.course import Course, CourseSettings
+from repic_plugin.classification.ctf import CtfParameters
+from repic_plugin.classification.fixed import Fixed
+from repic_plugin.classification.full_averages import full_averages
+from repic_plugin.classification.preparation import prepare_images
+from repic_plugin.classification.refinement import junk_classes, refine_poses
+from repic_plugin.classification.result import Classification
+from repic_plugin.classification.state import State
+from repic_plugin.classification.threads import one_blas_thread
+
+__all__ = ["CTF_MODES", "DEFAULT_RINGS", "classify_particles"]
+
+Labels = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def classify_particles(
+    images: Any,
+    n_classes: int,
+    *,
+    pixel_size_angstrom: float = 1.0,
+    ctf: Optional[CtfParameters] = None,
+    phase_flipped: bool = False,
+    ctf_mode: str = "weight",
+    method: str = "ack",
+    alignment: str = "mra",
+    beta: float = 0.5,
+    tolerance: float = 0.01,
+    max_iterations: int = 60,
+    max_shift_px: float = 4.0,
+    n_rings: Optional[int] = None,
+    mask_diameter_px: Optional[float] = None,
+    mirror: bool = False,
+    trade: bool = True,
+    random_state: int = 0,
+    n_threads: int = 1,
+    resume: Optional[State] = None,
+    on_iteration: Optional[Callable[[State], None]] = None,
+    progress: Optional[Callable[[int, int], None]] = None,
+) -> Classification:
+    """Sort particle images into 2D classes.
+
+    Parameters
+    ----------
+    images : array_like of float, shape (n, box, box)
+        An array, or anything with a shape that gives arrays when it is sliced or indexed: stacks
+        on disk are read in chunks.
+    n_classes : int
+        From 2 to n.
+    pixel_size_angstrom : float
+    ctf : CtfParameters, optional
+        Of the n images.
+    phase_flipped : bool
+        Whether the phases have been flipped before.
+    ctf_mode : {'weight', 'flip', 'none'}
+        Flip phases and weigh averages and dissimilarities by the abs(CTF), flip phases only, or
+        use no CTF. Without `ctf` it is 'none'.
+    method : {'ack', 'kmeans', 'eqk', 'spider'}
+        ACK-means, traditional K-means, equal sizes, or SPIDER's size factor; see `RULES`.
+    alignment : {'mra', 'msa', 'rfa'}
+        Multi-reference alignment at every iteration; the same, with dissimilarities in the
+        subspace of the main variations; or one alignment to the common mean, then clustering.
+    beta : float
+        Weight of the constraint on the sizes of classes, 0 or more.
+    tolerance : float
+        It ends when at most this part of the images changes class.
+    max_iterations : int
+    max_shift_px : float
+    n_rings : int, optional
+        The resolution is box * pixel size / n_rings; 12 by default.
+    mask_diameter_px : float, optional
+        0.84 of the box by default; a soft edge of 0.05 of the box comes on either side.
+    mirror : bool
+        Whether an image and its mirror image may be in one class.
+    trade : bool
+        Whether to split and merge classes and to loosen the constraint once they have formed, so
+        that views of unequal population get classes of unequal size. For ACK-means with MRA only.
+        False is the paper's algorithm.
+    random_state : int
+        Seed of the first partition and of all other choices.
+    n_threads : int
+        Does not change the result.
+    resume : State, optional
+        Where an earlier call with the same arguments stood.
+    on_iteration : callable, optional
+        Called with the state after every iteration.
+    progress : callable, optional
+        Called with the number of images read so far and of all.
+
+    Returns
+    -------
+    Classification
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, an image is not finite, or fewer than `n_classes` images
+        are not empty.
+
+    References
+    ----------
+    .. [1] Xu, Wu, Yin and Mao (2016), Unsupervised cryo-EM data clustering through adaptively
+       constrained K-means algorithm, PLoS ONE 11:e0167765.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from repic_plugin.classification import classify_particles
+    >>> rng = np.random.default_rng(0)
+    >>> y, x = np.mgrid[-16:16, -16:16]
+    >>> bar, ring = abs(y) < 3, abs(np.hypot(x, y) - 9) < 2
+    >>> images = np.stack([bar] * 20 + [ring] * 20) + rng.normal(size=(40, 32, 32))
+    >>> found = classify_particles(images, 2)
+    >>> sorted(set(found.labels[:20])) != sorted(set(found.labels[20:]))
+    True
+    >>> found.sizes.tolist()
+    [20, 20]
+    """
+    settings = CourseSettings(
+        n_classes=n_classes,
+        method=method,
+        alignment=alignment,
+        beta=beta,
+        tolerance=tolerance,
+        max_iterations=max_iterations,
+        max_shift_px=max_shift_px,
+        mirror=mirror,
+        trade=trade,
+        random_state=random_state,
+    )
+    n_images = check_images(images)
+    check_settings(settings, n_images, ctf_mode, n_threads)
+    check_optics(pixel_size_angstrom, ctf, n_images)
+    grid, mask_radius_px, edge_px = layout(images.shape[-1], n_rings, mask_diameter_px)
+    optics: Dict[str, Any] = {
+        "pixel_size_angstrom": pixel_size_angstrom,
+        "ctf": ctf if ctf_mode != "none" else None,
+        "flip": not phase_flipped,
+        "weight": ctf_mode == "weight",
+        "n_threads": n_threads,
+    }
+    with one_blas_thread():
+        prepared = prepare_images(
+            images,
+            grid,
+            mask_radius_px=mask_radius_px,
+            mask_edge_px=edge_px,
+            progress=progress,
+            **optics,
+        )
+        rows = np.flatnonzero(~prepared.is_empty)
+        check_enough(len(rows), n_classes)
+        kept = prepared.take(rows) if len(rows) < len(prepared) else prepared
+        course = Course(kept, settings, n_threads)
+        del prepared, kept  # the course replaces them when it recentres the images
+        state = course.start() if resume is None else resume
+        while state.stage != "done":
+            state = course.advance(state)
+            if on_iteration is not None:
+                on_iteration(state)
+        found = _poses(course, state, n_images, rows)
+        averages = full_averages(images, *found[:4], n_classes, **optics)
+    return _classification(state, averages, *found)
+
+
+def _poses(
+    course: Course, state: State, n_images: int, rows: Labels
+) -> Tuple[Labels, Floats, Floats, NDArray[np.bool_], Floats, Floats]:
+    """Labels, rotations, shifts, mirrors, dissimilarities and energies of all images."""
+    setting = course.setting(state)
+    members = setting.aligned(state.alignment)
+    sums = class_sums(setting.images, members, state.labels, course.settings.n_classes)
+    if isinstance(setting, Fixed):
+        alignment = state.alignment
+        compared = setting.compare(sums, members, state.labels).dissimilarity
+        dissimilarity = compared[np.arange(len(rows)), state.labels]
+    else:
+        alignment, dissimilarity = refine_poses(
+            setting, sums, members, state.labels, state.alignment, course.local_step_px / 2
+        )
+    labels = np.full(n_images, -1, dtype=np.int64)
+    labels[rows] = state.labels
+    rotation, loss, energy = np.zeros(n_images), np.full(n_images, np.nan), np.zeros(n_images)
+    shift, mirror = np.zeros((n_images, 2)), np.zeros(n_images, dtype=np.bool_)
+    rotation[rows] = (180 - np.rad2deg(alignment.angle)) % 360 - 180
+    shift[rows] = state.offset_px + alignment.shift_px
+    mirror[rows] = alignment.mirror
+    loss[rows] = dissimilarity
+    energy[rows] = setting.images.energy
+    return labels, rotation, shift, mirror, loss, energy
+
+
+def _classification(
+    state: State,
+    averages: NDArray[np.float32],
+    labels: Labels,
+    rotation_deg: Floats,
+    shift_px: Floats,
+    mirror: NDArray[np.bool_],
+    dissimilarity: Floats,
+    energy: Floats,
+) -> Classification:
+    kept = labels >= 0
+    sizes = np.bincount(labels[kept], minlength=len(averages))
+    gain = (energy - dissimilarity)[kept]
+    explained = np.bincount(labels[kept], gain, minlength=len(averages)) / np.maximum(sizes, 1)
+    return Classification(
+        labels=labels,
+        rotation_deg=rotation_deg,
+        shift_px=shift_px,
+        mirror=mirror,
+        dissimilarity=dissimilarity,
+        averages=averages,
+        sizes=sizes,
+        explained=explained,
+        is_junk=junk_classes(explained, sizes),
+        converged=state.converged,
+        records=state.records,
+    )

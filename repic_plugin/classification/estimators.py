@@ -1,0 +1,250 @@
+"""K-means and its relatives for vectors, as estimators and as functions.
+
+The rules are those of `rules`; here they sort plain vectors by their squared Euclidean distances.
+Images that have to be aligned are sorted by `classify_particles`, with the same rules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Optional, Tuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from repic_plugin.classification.rules import RULES
+
+__all__ = [
+    "ACKMeans",
+    "Clustering",
+    "EQKMeans",
+    "KMeans",
+    "SpiderKMeans",
+    "ack_means",
+    "eqk_means",
+    "k_means",
+    "spider_k_means",
+]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Clustering:
+    """What the function forms return.
+
+    Attributes
+    ----------
+    labels : ndarray of int64, shape (n,)
+        From 0.
+    centers : ndarray of float64, shape (n_clusters, n_features)
+        Means of the clusters; a cluster without a member keeps its last one.
+    inertia : float
+        Sum of the squared distances to the centres.
+    convergence : ndarray of float64, shape (n_iterations,)
+        Part of the vectors that changed cluster.
+    """
+
+    labels: NDArray[np.int64]
+    centers: Floats
+    inertia: float
+    convergence: Floats
+
+
+class KMeans:
+    """Traditional K-means (Lloyd 1982).
+
+    Parameters
+    ----------
+    n_clusters : int
+    tolerance : float
+        It ends when at most this part of the vectors changes cluster.
+    max_iterations : int
+    init : array_like of float, shape (n_clusters, n_features), optional
+        First centres; by default means of random subsets.
+    random_state : int
+
+    Attributes
+    ----------
+    labels_ : ndarray of int64, shape (n,)
+    cluster_centers_ : ndarray of float64, shape (n_clusters, n_features)
+    inertia_ : float
+    convergence_ : ndarray of float64, shape (n_iterations,)
+    """
+
+    _rule: ClassVar[str] = "kmeans"
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        tolerance: float = 0.01,
+        max_iterations: int = 100,
+        init: Optional[ArrayLike] = None,
+        random_state: int = 0,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.tolerance = tolerance
+        self.max_iterations = max_iterations
+        self.init = init
+        self.random_state = random_state
+
+    def fit(self, x: ArrayLike) -> KMeans:
+        """Cluster the rows of `x`.
+
+        Parameters
+        ----------
+        x : array_like of float, shape (n, n_features)
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If `x` is not finite or not 2-dimensional, or a parameter breaks its rule.
+        """
+        vectors, centers = self._checked(x)
+        rng = np.random.default_rng(self.random_state)
+        labels = rng.permutation(len(vectors)) % self.n_clusters
+        if centers is None:
+            centers = _means(vectors, labels, np.zeros((self.n_clusters, vectors.shape[1])))
+        rule = RULES[self._rule](getattr(self, "beta", 0.0))
+        convergence = []
+        for iteration in range(self.max_iterations):
+            if iteration == 0 and self.init is not None:
+                labels = _distances(vectors, centers).argmin(axis=1)
+            new, _ = rule.assign(_distances(vectors, centers), labels, rng)
+            convergence.append(float(np.mean(new != labels)))
+            labels = new
+            centers = _means(vectors, labels, centers)
+            if convergence[-1] <= self.tolerance and iteration:
+                break
+        self.labels_ = labels
+        self.cluster_centers_ = centers
+        self.inertia_ = float(((vectors - centers[labels]) ** 2).sum())
+        self.convergence_ = np.array(convergence)
+        return self
+
+    def _checked(self, x: ArrayLike) -> Tuple[Floats, Optional[Floats]]:
+        vectors = np.asarray(x, dtype=np.float64)
+        if vectors.ndim != 2 or not np.isfinite(vectors).all():
+            raise ValueError(
+                f"x must be finite and of shape (n, n_features), got shape {vectors.shape}"
+            )
+        if not 2 <= self.n_clusters <= len(vectors):
+            raise ValueError(
+                f"n_clusters must lie in [2, {len(vectors)}], the number of rows of x, "
+                f"got {self.n_clusters}"
+            )
+        if self.max_iterations < 1:
+            raise ValueError(f"max_iterations must be 1 or more, got {self.max_iterations}")
+        if self.init is None:
+            return vectors, None
+        centers = np.array(self.init, dtype=np.float64)
+        wanted = (self.n_clusters, vectors.shape[1])
+        if centers.shape != wanted:
+            raise ValueError(f"init must be of shape {wanted}, got {centers.shape}")
+        return vectors, centers
+
+
+class ACKMeans(KMeans):
+    """K-means with an adaptive constraint on the sizes of clusters (Xu et al. 2016).
+
+    Parameters
+    ----------
+    n_clusters : int
+    beta : float
+        Weight of the constraint: 0 is K-means, 0.5 the paper's choice.
+    tolerance, max_iterations, init, random_state
+        See `KMeans`, also for the attributes.
+
+    References
+    ----------
+    .. [1] Xu, Wu, Yin and Mao (2016), Unsupervised cryo-EM data clustering through adaptively
+       constrained K-means algorithm, PLoS ONE 11:e0167765.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from repic_plugin.classification import ACKMeans
+    >>> x = np.concatenate([np.random.default_rng(0).normal(c, 1, (30, 2)) for c in (0, 20)])
+    >>> np.bincount(ACKMeans(2).fit(x).labels_).tolist()
+    [30, 30]
+    """
+
+    _rule: ClassVar[str] = "ack"
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        beta: float = 0.5,
+        tolerance: float = 0.01,
+        max_iterations: int = 100,
+        init: Optional[ArrayLike] = None,
+        random_state: int = 0,
+    ) -> None:
+        super().__init__(
+            n_clusters,
+            tolerance=tolerance,
+            max_iterations=max_iterations,
+            init=init,
+            random_state=random_state,
+        )
+        self.beta = beta
+
+    def _checked(self, x: ArrayLike) -> Tuple[Floats, Optional[Floats]]:
+        if not (np.isfinite(self.beta) and self.beta >= 0):
+            raise ValueError(f"beta must be 0 or more, got {self.beta}")
+        return super()._checked(x)
+
+
+class EQKMeans(KMeans):
+    """K-means with clusters of equal size; see `EqualRule` and, for the parameters, `KMeans`."""
+
+    _rule: ClassVar[str] = "eqk"
+
+
+class SpiderKMeans(KMeans):
+    """K-means with SPIDER's size factor; see `SizeFactorRule` and `KMeans`."""
+
+    _rule: ClassVar[str] = "spider"
+
+
+def k_means(x: ArrayLike, n_clusters: int, **options: Any) -> Clustering:
+    """Function form of `KMeans`, whose parameters and errors it has."""
+    return _clustering(KMeans(n_clusters, **options).fit(x))
+
+
+def ack_means(x: ArrayLike, n_clusters: int, **options: Any) -> Clustering:
+    """Function form of `ACKMeans`, whose parameters and errors it has."""
+    return _clustering(ACKMeans(n_clusters, **options).fit(x))
+
+
+def eqk_means(x: ArrayLike, n_clusters: int, **options: Any) -> Clustering:
+    """Function form of `EQKMeans`, whose parameters and errors it has."""
+    return _clustering(EQKMeans(n_clusters, **options).fit(x))
+
+
+def spider_k_means(x: ArrayLike, n_clusters: int, **options: Any) -> Clustering:
+    """Function form of `SpiderKMeans`, whose parameters and errors it has."""
+    return _clustering(SpiderKMeans(n_clusters, **options).fit(x))
+
+
+def _clustering(fitted: KMeans) -> Clustering:
+    return Clustering(fitted.labels_, fitted.cluster_centers_, fitted.inertia_, fitted.convergence_)
+
+
+def _distances(vectors: Floats, centers: Floats) -> Floats:
+    """Squared, shape (n, n_clusters)."""
+    squares = (vectors**2).sum(axis=1)[:, None] + (centers**2).sum(axis=1)
+    return np.asarray(np.maximum(squares - 2 * vectors @ centers.T, 0))
+
+
+def _means(vectors: Floats, labels: NDArray[np.int64], before: Floats) -> Floats:
+    """Means of the clusters; that of before where there is no member."""
+    sizes = np.bincount(labels, minlength=len(before))[:, None]
+    member = (labels == np.arange(len(before))[:, None]).astype(np.float64)
+    return np.where(sizes > 0, member @ vectors / np.maximum(sizes, 1), before)

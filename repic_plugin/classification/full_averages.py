@@ -1,0 +1,187 @@
+"""Class averages at the full resolution of the images."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from repic_plugin.classification.averages import noise_over_signal
+from repic_plugin.classification.ctf import CtfParameters, contrast_transfer
+from repic_plugin.classification.threads import for_each_chunk
+from repic_plugin.compiled import compiled
+
+__all__ = ["full_averages"]
+
+IMAGES_PER_CHUNK = 64
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+Single = NDArray[np.float32]
+
+
+def full_averages(
+    images: Any,
+    labels: Labels,
+    rotation_deg: Floats,
+    shift_px: Floats,
+    mirror: NDArray[np.bool_],
+    n_classes: int,
+    *,
+    pixel_size_angstrom: float = 1.0,
+    ctf: Optional[CtfParameters] = None,
+    flip: bool = True,
+    weight: bool = False,
+    n_threads: int = 1,
+) -> Single:
+    """Average the images of each class in the poses that `Classification` describes.
+
+    Shifts are made in Fourier space, turns by cubic interpolation (Keys 1981, IEEE Trans Acoust
+    29:1153). The sum is divided by the sum of the squared weights plus noise over signal (Wiener's
+    filter), ring by ring.
+
+    Parameters
+    ----------
+    images : array_like of float, shape (n, box, box)
+        Anything that gives arrays when indexed with an array.
+    labels : ndarray of int64, shape (n,)
+        -1 for images in no class.
+    rotation_deg : ndarray of float64, shape (n,)
+    shift_px : ndarray of float64, shape (n, 2)
+    mirror : ndarray of bool, shape (n,)
+    n_classes : int
+    pixel_size_angstrom : float
+    ctf : CtfParameters, optional
+    flip, weight : bool
+        As in `prepare_images`.
+    n_threads : int
+
+    Returns
+    -------
+    ndarray of float32, shape (n_classes, box, box)
+    """
+    box = images.shape[-1]
+    ring = _rings(box)
+    n_rings = int(ring.max()) + 1
+    totals = np.zeros((n_classes, box, box))
+    lone, own, power = (np.zeros((n_classes, n_rings)) for _ in range(3))
+    order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[order], np.arange(n_classes + 1))
+
+    def add_class(one: slice) -> None:
+        k = one.start
+        for first in range(starts[k], starts[k + 1], IMAGES_PER_CHUNK):
+            rows = np.sort(order[first : min(first + IMAGES_PER_CHUNK, starts[k + 1])])
+            transform = fft.rfft2(np.asarray(images[rows], dtype=np.float32))
+            mine = None if ctf is None else ctf.take(rows)
+            squares = _correct(transform, mine, box, pixel_size_angstrom, flip, weight)
+            lone[k] += squares.sum(axis=0)[:n_rings]
+            own[k] += (squares**2).sum(axis=0)[:n_rings]
+            power[k] += _ring_sums(np.abs(transform) ** 2, ring, n_rings).sum(axis=0)
+            transform *= _shift_phases(shift_px[rows], box)
+            moved = fft.irfft2(transform, s=(box, box))
+            _add_turned(moved, np.deg2rad(rotation_deg[rows]), mirror[rows], totals[k])
+
+    for_each_chunk(add_class, n_classes, 1, n_threads)
+    spectra = fft.rfft2(totals)
+    excess = _ring_sums(np.abs(spectra) ** 2, ring, n_rings).sum(axis=0)
+    n_members = _ring_sums(np.ones((1, *ring.shape)), ring, n_rings)[0]
+    prior = noise_over_signal(
+        power.sum(axis=0) / n_members,
+        excess / n_members,
+        own.sum(axis=0),
+        lone.sum(axis=0),
+        (lone**2).sum(axis=0),
+        lone.mean(axis=0),
+    )
+    spectra /= np.maximum(lone + prior, 1e-12)[:, ring]
+    averages: Single = fft.irfft2(spectra, s=(box, box)).astype(np.float32)
+    averages[starts[1:] == starts[:-1]] = 0
+    return averages
+
+
+def _rings(box: int) -> NDArray[np.int64]:
+    """Ring of each Fourier pixel; the corners belong to the last."""
+    y, x = fft.fftfreq(box)[:, None] * box, fft.rfftfreq(box)[None, :] * box
+    ring: NDArray[np.int64] = np.minimum(np.rint(np.hypot(x, y)), box // 2).astype(np.int64)
+    return ring
+
+
+def _ring_sums(values: Floats, ring: NDArray[np.int64], n_rings: int) -> Floats:
+    """Sum over each ring, each pixel of the half plane as often as it stands in the whole."""
+    times = np.full(ring.shape[1], 2.0)
+    times[0] = 1
+    if ring.shape[0] % 2 == 0:
+        times[-1] = 1
+    flat = (values * times).reshape(len(values), -1)
+    sums = [np.bincount(ring.ravel(), row, n_rings) for row in flat]
+    return np.array(sums, dtype=np.float64)
+
+
+def _correct(
+    transform: NDArray[np.complex64],
+    ctf: Optional[CtfParameters],
+    box: int,
+    pixel_size_angstrom: float,
+    flip: bool,
+    weight: bool,
+) -> Floats:
+    """Flip or weigh `transform`, in place; squared weight of each image on each ring."""
+    n_rings = box // 2 + 1
+    if ctf is None:
+        return np.ones((len(transform), n_rings))
+    x = fft.rfftfreq(box, pixel_size_angstrom)[None, :]
+    y = fft.fftfreq(box, pixel_size_angstrom)[:, None]
+    values = contrast_transfer(ctf, *np.broadcast_arrays(x, y), dtype=np.float32)
+    if not weight:
+        if flip:
+            transform *= np.where(values < 0, np.float32(-1), np.float32(1))
+        return np.ones((len(transform), n_rings))
+    transform *= values if flip else np.abs(values)
+    mean = 0.5 * (ctf.defocus_u_angstrom + ctf.defocus_v_angstrom)
+    frequency = np.arange(n_rings) / (box * pixel_size_angstrom)
+    round_ctf = CtfParameters(mean, mean, *list(ctf.columns())[2:])
+    squares: Floats = np.square(contrast_transfer(round_ctf, frequency, 0 * frequency))
+    return squares
+
+
+def _shift_phases(shift_px: Floats, box: int) -> NDArray[np.complex64]:
+    x = np.exp(-2j * np.pi * np.outer(shift_px[:, 0], fft.rfftfreq(box)))
+    y = np.exp(-2j * np.pi * np.outer(shift_px[:, 1], fft.fftfreq(box)))
+    phases: NDArray[np.complex64] = (y[:, :, None] * x[:, None, :]).astype(np.complex64)
+    return phases
+
+
+@compiled
+def _add_turned(images, angles, mirror, total):  # type: ignore[no-untyped-def]
+    """Add each image, mirrored and turned about the pixel (box // 2, box // 2), to `total`."""
+    n, box, _ = images.shape
+    middle = box // 2
+    weight_x, weight_y = np.empty(4), np.empty(4)
+    for i in range(n):
+        cos, sin = np.cos(angles[i]), np.sin(angles[i])
+        for row in range(box):
+            for column in range(box):
+                u, v = column - middle, row - middle
+                x = cos * u + sin * v
+                y = -sin * u + cos * v + middle
+                x = (-x if mirror[i] else x) + middle
+                left, top = int(np.floor(x)), int(np.floor(y))
+                if left < 1 or top < 1 or left > box - 3 or top > box - 3:
+                    continue
+                for axis in range(2):
+                    t = x - left if axis == 0 else y - top
+                    weights = weight_x if axis == 0 else weight_y
+                    weights[0] = t * (-0.5 + t * (1 - 0.5 * t))
+                    weights[1] = 1 + t * t * (-2.5 + 1.5 * t)
+                    weights[2] = t * (0.5 + t * (2 - 1.5 * t))
+                    weights[3] = t * t * (-0.5 + 0.5 * t)
+                value = 0.0
+                for a in range(4):
+                    line = 0.0
+                    for b in range(4):
+                        line += weight_x[b] * images[i, top - 1 + a, left - 1 + b]
+                    value += weight_y[a] * line
+                total[row, column] += value

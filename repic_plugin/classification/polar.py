@@ -1,0 +1,186 @@
+"""Images on polar Fourier rings, where a rotation is a phase.
+
+An image is sampled on rings of integer radius r (in Fourier pixels of its box), at equal angles,
+and each ring is expanded in circular harmonics. Rotated content multiplies the coefficient of
+order m by exp(-i m angle), mirrored content conjugates it, shifted content multiplies the samples
+by a phase. Inner products of coefficients are those of the images, band-limited to the rings.
+
+For rotational alignment in such coordinates see Joyeux and Penczek 2002, Ultramicroscopy 92:33
+(section 2), and for the harmonics that a ring can hold Zhao and Singer 2014, J Struct Biol
+186:153 (section 2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+__all__ = ["FIRST_RING", "PolarGrid", "polar_grid"]
+
+# Rings 0 and 1 hold the brightness of the ice, not the shape of the particle.
+FIRST_RING = 2
+# Orders above pi r D / L are hardly there on ring r, for content of diameter D in a box of side L.
+EXTRA_ORDERS = 2
+
+Samples = NDArray[np.complex64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class PolarGrid:
+    """Rings, angles and the orders kept on each ring; made by `polar_grid`.
+
+    Attributes
+    ----------
+    box_size_px : int
+        Side of the box that the rings refer to: ring r is r / box_size_px cycles a px.
+    rings : ndarray of int64, shape (n_rings,)
+    n_angles : int
+        Of a whole turn; a multiple of 4. Samples are kept for the first half only: those of the
+        second half are their conjugates, images being real.
+    order : ndarray of int64, shape (n_coefficients,)
+        0 or more, ascending; negative orders follow from the others.
+    ring : ndarray of int64, shape (n_coefficients,)
+        Index into `rings` of each coefficient.
+    starts : ndarray of int64, shape (n_orders + 1,)
+        The coefficients of order m are ``starts[m]:starts[m + 1]``.
+    scale : ndarray of float32, shape (n_coefficients,)
+        What makes inner products of coefficients those of images.
+    """
+
+    box_size_px: int
+    rings: NDArray[np.int64]
+    n_angles: int
+    order: NDArray[np.int64]
+    ring: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    scale: NDArray[np.float32]
+
+    @property
+    def n_orders(self) -> int:
+        """Number of orders m, from 0."""
+        return len(self.starts) - 1
+
+    @property
+    def n_coefficients(self) -> int:
+        """Number of complex coefficients of an image."""
+        return len(self.order)
+
+    @property
+    def angles(self) -> Floats:
+        """Angles of the samples, radians from x (columns) towards y (rows), half a turn."""
+        return 2 * np.pi * np.arange(self.n_angles // 2) / self.n_angles
+
+    def frequencies(self) -> Tuple[Floats, Floats]:
+        """Samples as x and y in cycles a px, each of shape (n_rings, n_angles / 2)."""
+        radius = self.rings[:, None] / self.box_size_px
+        return radius * np.cos(self.angles), radius * np.sin(self.angles)
+
+    def coefficients(self, samples: Samples) -> Samples:
+        """Circular harmonics of the rings.
+
+        Parameters
+        ----------
+        samples : ndarray of complex64, shape (n, n_rings, n_angles / 2)
+
+        Returns
+        -------
+        ndarray of complex64, shape (n, n_coefficients)
+        """
+        turn = np.concatenate((samples, samples.conj()), axis=2)
+        every = fft.fft(turn, axis=2, overwrite_x=True, norm="forward")
+        kept: Samples = every[:, self.ring, self.order]
+        kept *= self.scale
+        return kept
+
+    def samples(self, coefficients: Samples) -> Samples:
+        """Rings from their harmonics, the inverse of `coefficients` for what it keeps.
+
+        Parameters
+        ----------
+        coefficients : ndarray of complex64, shape (n, n_coefficients)
+
+        Returns
+        -------
+        ndarray of complex64, shape (n, n_rings, n_angles / 2)
+        """
+        every = np.zeros((len(coefficients), len(self.rings), self.n_angles), np.complex64)
+        values = coefficients / self.scale
+        every[:, self.ring, self.order] = values
+        signed = self.order > 0  # a(-m) = (-1)^m conj(a(m)), images being real
+        flipped = np.where(self.order % 2, -1, 1).astype(np.float32) * values.conj()
+        every[:, self.ring[signed], -self.order[signed]] = flipped[:, signed]
+        turn: Samples = fft.ifft(every, axis=2, overwrite_x=True, norm="forward")
+        return turn[:, :, : self.n_angles // 2]
+
+    def shift_phases(self, shift_px: Floats) -> Samples:
+        """What samples are multiplied by when the content moves.
+
+        Parameters
+        ----------
+        shift_px : ndarray of float, shape (n, 2)
+            x and y.
+
+        Returns
+        -------
+        ndarray of complex64, shape (n, n_rings, n_angles / 2)
+        """
+        x, y = (f.astype(np.float32) for f in self.frequencies())
+        shift = shift_px.astype(np.float32)[:, :, None, None]
+        turns = -2 * np.float32(np.pi) * (x * shift[:, 0] + y * shift[:, 1])
+        phases = np.empty(turns.shape, np.complex64)
+        np.cos(turns, out=phases.real)
+        np.sin(turns, out=phases.imag)
+        return phases
+
+    def power(self, coefficients: Samples) -> NDArray[np.float32]:
+        """Sum of squares on each ring.
+
+        Parameters
+        ----------
+        coefficients : ndarray of complex64, shape (n, n_coefficients)
+
+        Returns
+        -------
+        ndarray of float32, shape (n, n_rings)
+        """
+        squares = coefficients.real**2 + coefficients.imag**2
+        member = self.ring[:, None] == np.arange(len(self.rings))
+        return np.asarray(squares @ member.astype(np.float32), dtype=np.float32)
+
+
+def polar_grid(box_size_px: int, last_ring: int, diameter_px: float) -> PolarGrid:
+    """Lay out rings 2 to `last_ring`.
+
+    Parameters
+    ----------
+    box_size_px : int
+    last_ring : int
+        In Fourier pixels: the resolution is box_size_px * pixel_size_angstrom / last_ring.
+    diameter_px : float
+        Of the mask; it limits the orders that a ring can hold.
+
+    Returns
+    -------
+    PolarGrid
+    """
+    rings = np.arange(FIRST_RING, last_ring + 1)
+    highest = np.floor(np.pi * rings * diameter_px / box_size_px + EXTRA_ORDERS).astype(np.int64)
+    kept = [np.flatnonzero(highest >= m) for m in range(int(highest.max()) + 1)]
+    order = np.repeat(np.arange(len(kept)), [len(rows) for rows in kept])
+    ring = np.concatenate(kept)
+    # Parseval on rings of width 1; orders m and -m count together.
+    weight = 2 * np.pi * rings[ring] / box_size_px**2 * np.where(order == 0, 1, 2)
+    return PolarGrid(
+        box_size_px=box_size_px,
+        rings=rings,
+        n_angles=4 * (int(highest.max()) // 2 + 1),
+        order=order,
+        ring=ring,
+        starts=np.searchsorted(order, np.arange(len(kept) + 1)),
+        scale=np.sqrt(weight).astype(np.float32),
+    )

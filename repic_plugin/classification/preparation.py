@@ -1,0 +1,254 @@
+"""From particle images to the samples that are compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Optional, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from repic_plugin.classification.ctf import CtfParameters, contrast_transfer
+from repic_plugin.classification.polar import PolarGrid
+from repic_plugin.classification.threads import for_each_chunk
+
+__all__ = ["PolarImages", "phase_flipped", "prepare_images", "soft_mask"]
+
+IMAGES_PER_CHUNK = 500
+
+Samples = NDArray[np.complex64]
+Single = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class PolarImages:
+    """Images as samples on the rings of a polar grid.
+
+    Attributes
+    ----------
+    grid : PolarGrid
+    samples : ndarray of complex64, shape (n, n_rings, n_angles / 2)
+        Masked, phase-flipped where they have a CTF.
+    weight : ndarray of float32, shape (n, n_rings)
+        How strongly each image shows each ring: its abs(CTF), or 1.
+    energy : ndarray of float32, shape (n,)
+        Sum of squares on the rings.
+    is_empty : ndarray of bool, shape (n,)
+        Images that are the same everywhere.
+    """
+
+    grid: PolarGrid
+    samples: Samples
+    weight: Single
+    energy: Single
+    is_empty: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def take(self, rows: Any) -> PolarImages:
+        """Some of the images.
+
+        Parameters
+        ----------
+        rows : slice, ndarray of int or ndarray of bool
+        """
+        return PolarImages(
+            self.grid,
+            self.samples[rows],
+            self.weight[rows],
+            self.energy[rows],
+            self.is_empty[rows],
+        )
+
+    def recentred(self, shift_px: NDArray[np.float64]) -> PolarImages:
+        """The images with their content moved.
+
+        Parameters
+        ----------
+        shift_px : ndarray of float64, shape (n, 2)
+        """
+        samples = np.empty_like(self.samples)
+        for first in range(0, len(samples), IMAGES_PER_CHUNK):
+            rows = slice(first, first + IMAGES_PER_CHUNK)
+            samples[rows] = self.samples[rows] * self.grid.shift_phases(shift_px[rows])
+        return PolarImages(self.grid, samples, self.weight, self.energy, self.is_empty)
+
+
+def prepare_images(
+    images: Any,
+    grid: PolarGrid,
+    *,
+    mask_radius_px: float,
+    mask_edge_px: float,
+    pixel_size_angstrom: float = 1.0,
+    ctf: Optional[CtfParameters] = None,
+    flip: bool = True,
+    weight: bool = False,
+    n_threads: int = 1,
+    progress: Optional[Callable[[int, int], None]] = None,
+) -> PolarImages:
+    """Flip phases, mask and sample images, chunk by chunk.
+
+    Images are cropped in Fourier space to the smallest box that holds the rings. The discrete
+    Fourier transform at the samples is then exact, as one matrix product.
+
+    Parameters
+    ----------
+    images : array_like of float, shape (n, box, box)
+        Anything that gives an array when it is sliced.
+    grid : PolarGrid
+    mask_radius_px, mask_edge_px : float
+        The mask is 1 up to the radius and falls to 0 over the edge.
+    pixel_size_angstrom : float
+        For the CTF.
+    ctf : CtfParameters, optional
+    flip : bool
+        Whether the phases are still to be flipped.
+    weight : bool
+        Whether to weigh the rings by the abs(CTF).
+    n_threads : int
+    progress : callable, optional
+        Called with the number of images read, and of all.
+
+    Returns
+    -------
+    PolarImages
+
+    Raises
+    ------
+    ValueError
+        If an image has a value that is not finite.
+    """
+    n, box, _ = images.shape
+    side = min(box, 2 * (int(grid.rings[-1]) + 2))
+    matrix, inside = _sampling_matrix(grid, side, mask_radius_px, mask_edge_px)
+    samples = np.empty((n, len(grid.rings), grid.n_angles // 2), np.complex64)
+    energy, is_empty = np.empty(n, np.float32), np.empty(n, np.bool_)
+    n_read = 0
+
+    def read(rows: slice) -> None:
+        nonlocal n_read
+        chunk = np.asarray(images[rows], dtype=np.float32)
+        _check_finite(chunk, rows.start)
+        is_empty[rows] = np.ptp(chunk.reshape(len(chunk), -1), axis=1) == 0
+        transform = fft.rfft2(chunk)
+        if ctf is not None and flip:
+            transform *= _signs(ctf.take(rows), box, pixel_size_angstrom)
+        small = _cropped(transform, box, side)
+        flat = small.reshape(len(chunk), -1)[:, inside] @ matrix
+        samples[rows] = flat.view(np.complex64).reshape(-1, *samples.shape[1:])
+        energy[rows] = grid.power(grid.coefficients(samples[rows])).sum(axis=1)
+        n_read += len(chunk)
+        if progress is not None:
+            progress(n_read, n)
+
+    for_each_chunk(read, n, IMAGES_PER_CHUNK, n_threads)
+    samples[is_empty] = 0
+    energy[is_empty] = 0
+    shown = np.ones((n, len(grid.rings)), np.float32)
+    if ctf is not None and weight:
+        shown = _ring_weights(ctf, grid, pixel_size_angstrom)
+    return PolarImages(grid, samples, shown, energy, is_empty)
+
+
+def phase_flipped(chunk: Single, ctf: CtfParameters, pixel_size_angstrom: float) -> Single:
+    """Images with the sign of their CTF undone.
+
+    Parameters
+    ----------
+    chunk : ndarray of float32, shape (n, box, box)
+    ctf : CtfParameters
+        Of n particles.
+    pixel_size_angstrom : float
+
+    Returns
+    -------
+    ndarray of float32, shape (n, box, box)
+    """
+    box = chunk.shape[-1]
+    transform = fft.rfft2(chunk) * _signs(ctf, box, pixel_size_angstrom)
+    flipped: Single = fft.irfft2(transform, s=(box, box))
+    return flipped
+
+
+def soft_mask(side: int, radius_px: float, edge_px: float) -> Single:
+    """1 up to `radius_px` from the pixel (side // 2, side // 2), 0 from `radius_px + edge_px` on.
+
+    Parameters
+    ----------
+    side : int
+    radius_px, edge_px : float
+
+    Returns
+    -------
+    ndarray of float32, shape (side, side)
+        Raised cosine over the edge.
+    """
+    along = np.arange(side) - side // 2
+    distance = np.hypot(along[:, None], along)
+    outwards = np.clip((distance - radius_px) / max(edge_px, 1e-6), 0, 1)
+    return np.asarray(0.5 + 0.5 * np.cos(np.pi * outwards), dtype=np.float32)
+
+
+def _sampling_matrix(
+    grid: PolarGrid, side: int, radius_px: float, edge_px: float
+) -> Tuple[Single, NDArray[np.int64]]:
+    """The masked DFT from pixels of the cropped box to samples, and the pixels it needs."""
+    scale = side / grid.box_size_px
+    mask = soft_mask(side, radius_px * scale, edge_px * scale).ravel()
+    inside = np.flatnonzero(mask)
+    y, x = np.divmod(inside, side)
+    frequency_x, frequency_y = (f.ravel() / scale for f in grid.frequencies())
+    turns = np.outer(x - side // 2, frequency_x) + np.outer(y - side // 2, frequency_y)
+    waves = np.exp(-2j * np.pi * turns) * (mask[inside, None] / scale**2)
+    return waves.astype(np.complex64).view(np.float32), inside
+
+
+def _cropped(transform: Samples, box: int, side: int) -> Single:
+    """Images of `side` px with the low frequencies of those of `box` px, centres on each other.
+
+    Not scaled: values are those of the large box.
+    """
+    low = side // 2
+    rows = np.concatenate((np.arange(side - low), np.arange(box - low, box)))
+    kept = transform[:, rows, : low + 1]
+    if side % 2 == 0 and side < box:  # the last frequency has no partner
+        kept[:, low] = 0
+        kept[:, :, low] = 0
+    # the centre pixels of both boxes are the origin
+    lag = (side // 2) / side - (box // 2) / box
+    along_y = np.concatenate((np.arange(side - low), np.arange(-low, 0)))
+    along_x = np.arange(low + 1)
+    phase = np.exp(-2j * np.pi * lag * (along_y[:, None] + along_x)).astype(np.complex64)
+    kept *= phase
+    small: Single = fft.irfft2(kept, s=(side, side))
+    small *= np.float32((side / box) ** 2)
+    return small
+
+
+def _signs(ctf: CtfParameters, box: int, pixel_size_angstrom: float) -> Single:
+    x = fft.rfftfreq(box, pixel_size_angstrom)[None, :]
+    y = fft.fftfreq(box, pixel_size_angstrom)[:, None]
+    values = contrast_transfer(ctf, *np.broadcast_arrays(x, y))
+    signs: Single = np.where(values < 0, -1, 1).astype(np.float32)
+    return signs
+
+
+def _ring_weights(ctf: CtfParameters, grid: PolarGrid, pixel_size_angstrom: float) -> Single:
+    """abs(CTF) on the rings, at the mean defocus of the two axes."""
+    mean = 0.5 * (ctf.defocus_u_angstrom + ctf.defocus_v_angstrom)
+    round_ctf = CtfParameters(mean, mean, *list(ctf.columns())[2:])
+    frequency = grid.rings / (grid.box_size_px * pixel_size_angstrom)
+    values = contrast_transfer(round_ctf, frequency, np.zeros_like(frequency))
+    return np.asarray(np.abs(values), dtype=np.float32)
+
+
+def _check_finite(chunk: Single, first: int) -> None:
+    good = np.isfinite(chunk).all(axis=(1, 2))
+    if not good.all():
+        worst = first + int(np.argmin(good))
+        raise ValueError(
+            f"image {worst + 1} has values that are not finite (NaN); leave it out or mend it"
+        )

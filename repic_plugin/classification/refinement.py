@@ -1,0 +1,103 @@
+"""The last touch: poses between the steps of the search, and what each class explains."""
+
+from __future__ import annotations
+
+from typing import Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.classification.averages import Alignment, ClassSums
+from repic_plugin.classification.multi_reference import MultiReference, best_rotations
+from repic_plugin.classification.threads import for_each_chunk
+
+__all__ = ["JUNK_FRACTION", "JUNK_REFERENCE", "junk_classes", "refine_poses"]
+
+# Angles are tried in steps of a turn / (4 n_angles), shifts in half of the search's steps.
+FINER_ANGLES = 4
+# A class is junk if it explains less than this part of what good classes explain of a member;
+# good is the upper quartile of the classes.
+JUNK_FRACTION, JUNK_REFERENCE = 0.25, 75.0
+IMAGES_PER_CHUNK = 256
+
+Labels = NDArray[np.int64]
+Single = NDArray[np.float32]
+
+
+def refine_poses(
+    setting: MultiReference,
+    sums: ClassSums,
+    members: NDArray[np.complex64],
+    labels: Labels,
+    alignment: Alignment,
+    step_px: float,
+) -> Tuple[Alignment, Single]:
+    """Search rotations and small shifts around `alignment`, against the class without the image.
+
+    Parameters
+    ----------
+    setting : MultiReference
+    sums : ClassSums
+    members : ndarray of complex64, shape (n, n_coefficients)
+        The images in `sums`.
+    labels : ndarray of int64, shape (n,)
+    alignment : Alignment
+    step_px : float
+        Between shifts.
+
+    Returns
+    -------
+    alignment : Alignment
+    dissimilarity : ndarray of float32, shape (n,)
+    """
+    images, grid = setting.images, setting.images.grid
+    steps = step_px * np.array([(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)], dtype=np.float64)
+    angle, shift = alignment.angle.copy(), alignment.shift_px.copy()
+    dissimilarity = np.empty(len(labels), np.float32)
+
+    def refine(rows: slice) -> None:
+        others = sums.averages_without(members[rows], images.weight[rows], labels[rows])
+        mirror = alignment.mirror[rows]
+        best = np.full(len(mirror), -np.inf, np.float32)
+        for step in steps:
+            tried = alignment.shift_px[rows] + step
+            samples = images.samples[rows] * images.weight[rows, :, None]
+            values = grid.coefficients(samples * grid.shift_phases(tried))
+            values[mirror] = values[mirror].conj()
+            score, place = best_rotations(grid, values * others.conj(), FINER_ANGLES)
+            better = score > best
+            best[better] = score[better]
+            turn = 2 * np.pi * place / (FINER_ANGLES * grid.n_angles)
+            angle[rows][better] = turn[better]
+            shift[rows][better] = tried[better]
+        norm = np.einsum("ir,ir->i", images.weight[rows] ** 2, grid.power(others))
+        dissimilarity[rows] = images.energy[rows] + norm - 2 * best
+
+    for_each_chunk(refine, len(labels), IMAGES_PER_CHUNK, setting.n_threads)
+    return Alignment(angle, shift, alignment.mirror), dissimilarity
+
+
+def junk_classes(explained: NDArray[np.float64], sizes: Labels) -> NDArray[np.bool_]:
+    """Which classes hold no particle that their average shows.
+
+    The rule: an average made of a class's other members explains less of a member's sum of squares
+    than a quarter of what it explains in a good class. Noise that was aligned to noise looks like
+    an average, but does not foretell the next image.
+
+    Parameters
+    ----------
+    explained : ndarray of float64, shape (n_classes,)
+        Mean over the members.
+    sizes : ndarray of int64, shape (n_classes,)
+
+    Returns
+    -------
+    ndarray of bool, shape (n_classes,)
+        False for classes without members.
+    """
+    present: NDArray[np.bool_] = sizes > 0
+    if not present.any():
+        return present
+    good = np.percentile(explained[present], JUNK_REFERENCE)
+    junk: NDArray[np.bool_] = present & (explained < JUNK_FRACTION * max(good, 0.0))
+    return junk

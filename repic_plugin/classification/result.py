@@ -1,0 +1,62 @@
+"""What a classification gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.classification.state import IterationRecord
+
+__all__ = ["Classification"]
+
+
+@dataclass(frozen=True, eq=False)
+class Classification:
+    """Classes, the pose of each image in its class, and how they came about.
+
+    To bring an image onto its class average, move its content by the shift (px, x along columns, y
+    along rows), then mirror it (x becomes -x) where told, then turn it by ``[[cos r, -sin r],
+    [sin r, cos r]]``, all about the pixel (box // 2, box // 2). Rotation and shift are those that
+    RELION calls rlnAnglePsi and rlnOrigin.
+
+    Attributes
+    ----------
+    labels : ndarray of int64, shape (n,)
+        Class of each image, from 0; -1 for empty images.
+    rotation_deg : ndarray of float64, shape (n,)
+        In [-180, 180).
+    shift_px : ndarray of float64, shape (n, 2)
+    mirror : ndarray of bool, shape (n,)
+    dissimilarity : ndarray of float64, shape (n,)
+        Squared distance on the rings used, divided by the number of degrees of freedom and the
+        noise: about 1 for an image that its class explains; nan for empty images.
+    averages : ndarray of float32, shape (n_classes, box, box)
+        All zeros for a class without a member.
+    sizes : ndarray of int64, shape (n_classes,)
+    explained : ndarray of float64, shape (n_classes,)
+        What the average of the others explains of a member, mean over the class, in the unit of
+        `dissimilarity`.
+    is_junk : ndarray of bool, shape (n_classes,)
+        See `junk_classes`.
+    converged : bool
+        Whether it ended by itself, not by the number of iterations.
+    records : tuple of IterationRecord
+    """
+
+    labels: NDArray[np.int64]
+    rotation_deg: NDArray[np.float64]
+    shift_px: NDArray[np.float64]
+    mirror: NDArray[np.bool_]
+    dissimilarity: NDArray[np.float64]
+    averages: NDArray[np.float32]
+    sizes: NDArray[np.int64]
+    explained: NDArray[np.float64]
+    is_junk: NDArray[np.bool_]
+    converged: bool
+    records: Tuple[IterationRecord, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)

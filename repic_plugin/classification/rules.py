@@ -1,0 +1,162 @@
+"""Rules that assign images to classes by their dissimilarities.
+
+All have one interface: ``assign(dissimilarity, labels, random_state)`` gives new labels from the
+dissimilarity of each image to each class average and the labels that the averages were made with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.compiled import compiled
+
+__all__ = ["RULES", "AdaptiveRule", "EqualRule", "NearestRule", "Rule", "SizeFactorRule"]
+
+# Images whose dissimilarities set the scale of the constraint (Xu et al. 2016, Methods).
+N_SCALE_IMAGES = 10
+
+Labels = NDArray[np.int64]
+Floats = NDArray[np.floating[Any]]
+
+
+class Rule:
+    """What every rule does; `penalty` is added to the inertia to give the objective."""
+
+    def assign(
+        self, dissimilarity: Floats, labels: Labels, random_state: np.random.Generator
+    ) -> Tuple[Labels, float]:
+        """Assign all images.
+
+        Parameters
+        ----------
+        dissimilarity : ndarray of float, shape (n_images, n_classes)
+        labels : ndarray of int64, shape (n_images,)
+            Of the iteration before.
+        random_state : numpy.random.Generator
+
+        Returns
+        -------
+        labels : ndarray of int64, shape (n_images,)
+        penalty : float
+            What the objective has beside the sum of the dissimilarities.
+        """
+        raise NotImplementedError
+
+
+class NearestRule(Rule):
+    """Traditional K-means: the least dissimilar class."""
+
+    def assign(
+        self, dissimilarity: Floats, labels: Labels, random_state: np.random.Generator
+    ) -> Tuple[Labels, float]:
+        """See `Rule.assign`."""
+        return dissimilarity.argmin(axis=1), 0.0
+
+
+@dataclass(frozen=True)
+class AdaptiveRule(Rule):
+    """ACK-means: dissimilarity plus a constraint that grows with the size of the class.
+
+    One image after the other goes to ``argmin_h d(x_i, mu_h) + 2 lambda s'_h``, s' being the class
+    sizes without it, with ``2 lambda = beta d_c / floor(n / k)`` (Xu et al. 2016). d_c is the mean,
+    over 10 random images, of the difference between the greatest and the smallest dissimilarity.
+
+    Parameters
+    ----------
+    beta : float
+        0 is K-means, 0.5 the paper's choice.
+    """
+
+    beta: float = 0.5
+
+    def assign(
+        self, dissimilarity: Floats, labels: Labels, random_state: np.random.Generator
+    ) -> Tuple[Labels, float]:
+        """See `Rule.assign`."""
+        n, k = dissimilarity.shape
+        some = random_state.choice(n, min(n, N_SCALE_IMAGES), replace=False)
+        contrast = float(np.ptp(dissimilarity[some], axis=1).mean())
+        price = self.beta * contrast / (n // k)
+        sizes = np.bincount(labels, minlength=k)
+        new = labels.copy()
+        _assign_in_turn(dissimilarity, price, new, sizes)
+        return new, price / 2 * float((sizes.astype(np.float64) ** 2).sum())
+
+
+class EqualRule(Rule):
+    """EQK-means: the pairs of least dissimilarity first, no class above its share of the images.
+
+    The share is n / k, rounded up for the first n mod k classes that fill it.
+    """
+
+    def assign(
+        self, dissimilarity: Floats, labels: Labels, random_state: np.random.Generator
+    ) -> Tuple[Labels, float]:
+        """See `Rule.assign`."""
+        new = np.full(len(dissimilarity), -1, dtype=np.int64)
+        _fill_equally(dissimilarity, np.argsort(dissimilarity, axis=None, kind="stable"), new)
+        return new, 0.0
+
+
+class SizeFactorRule(Rule):
+    """The rule of SPIDER's K-means, which takes an image out of its own class's average.
+
+    The dissimilarity is scaled by s / (s - 1) for the image's own class of s members, and by
+    s / (s + 1) for another: by how much the sum of squares shrinks when the image leaves, and grows
+    when it comes (Hartigan 1975, Clustering Algorithms, chapter 4). The only member of a class
+    stays.
+    """
+
+    def assign(
+        self, dissimilarity: Floats, labels: Labels, random_state: np.random.Generator
+    ) -> Tuple[Labels, float]:
+        """See `Rule.assign`."""
+        n, k = dissimilarity.shape
+        sizes = np.bincount(labels, minlength=k).astype(np.float64)
+        scaled = dissimilarity * (sizes / (sizes + 1))
+        own = (np.arange(n), labels)
+        scaled[own] = dissimilarity[own] * (sizes / np.maximum(sizes - 1, 1))[labels]
+        new = scaled.argmin(axis=1)
+        alone = sizes[labels] == 1
+        new[alone] = labels[alone]
+        return new, 0.0
+
+
+RULES: Dict[str, Callable[[float], Rule]] = {
+    "ack": AdaptiveRule,
+    "kmeans": lambda _beta: NearestRule(),
+    "eqk": lambda _beta: EqualRule(),
+    "spider": lambda _beta: SizeFactorRule(),
+}
+
+
+@compiled
+def _assign_in_turn(dissimilarity, price, labels, sizes):  # type: ignore[no-untyped-def]
+    n, k = dissimilarity.shape
+    for i in range(n):
+        sizes[labels[i]] -= 1
+        best, least = 0, np.inf
+        for h in range(k):
+            cost = dissimilarity[i, h] + price * sizes[h]
+            if cost < least:
+                best, least = h, cost
+        labels[i] = best
+        sizes[best] += 1
+
+
+@compiled
+def _fill_equally(dissimilarity, order, labels):  # type: ignore[no-untyped-def]
+    n, k = dissimilarity.shape
+    share, n_larger = n // k, n % k
+    sizes = np.zeros(k, np.int64)
+    for pair in order:
+        i, h = pair // k, pair % k
+        if labels[i] < 0 and (sizes[h] < share or (sizes[h] == share and n_larger > 0)):
+            if sizes[h] == share:
+                n_larger -= 1
+            labels[i] = h
+            sizes[h] += 1

@@ -1,0 +1,161 @@
+"""Trade classes: split one that holds two views, dissolve one that is worth less.
+
+K-means moves images one by one and cannot free a class that doubles another or gathers leftovers.
+Here the classes whose members are explained worst are split in two on trial, and a split is paid
+for by dissolving another class into the next best ones, where together they lower the objective.
+Every image is compared with averages that it is not part of, so that a smaller class does not look
+better only by fitting its own noise. (Such moves are those of Ueda et al. 2000, Neural Computation
+12:2109; the criterion is ours.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Set, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.classification.averages import Alignment, class_sums
+from repic_plugin.classification.multi_reference import Comparison, MultiReference
+from repic_plugin.classification.rules import AdaptiveRule
+from repic_plugin.classification.threads import for_each_chunk
+
+__all__ = ["trade_classes"]
+
+# Parts of the classes that are split on trial: those explained worst, and the largest.
+WORST_FRACTION, LARGEST_FRACTION = 0.4, 0.2
+# A class with fewer members is not split.
+MIN_SPLIT_SIZE = 8
+SPLIT_ITERATIONS = 4
+SPLIT_BETA = 0.1
+
+Labels = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Split:
+    """A class split in two, and by how much that lowers the objective."""
+
+    number: int
+    gain: float
+    rows: Labels
+    halves: Labels  # 0 or 1
+    alignment: Alignment
+
+
+def trade_classes(
+    setting: MultiReference,
+    found: Comparison,
+    labels: Labels,
+    alignment: Alignment,
+    random_state: np.random.Generator,
+) -> Tuple[Labels, Alignment, int]:
+    """Make the trades that lower the objective.
+
+    Parameters
+    ----------
+    setting : MultiReference
+    found : Comparison
+        Of the images with the averages of their present classes, each without itself.
+    labels : ndarray of int64, shape (n,)
+    alignment : Alignment
+    random_state : numpy.random.Generator
+
+    Returns
+    -------
+    labels : ndarray of int64, shape (n,)
+    alignment : Alignment
+    n_trades : int
+    """
+    splits = _try_splits(setting, found, labels, alignment, random_state)
+    next_best, costs = _dissolution(found, labels)
+    new_labels, new_alignment = labels.copy(), alignment.copy()
+    cheapest = np.argsort(costs, kind="stable").tolist()
+    used: Set[int] = set()
+    for split in sorted(splits, key=lambda one: -one.gain):
+        freed = next((k for k in cheapest if k not in used and k != split.number), None)
+        if split.number in used or freed is None or split.gain <= costs[freed]:
+            continue
+        used |= {split.number, freed}
+        rows = np.flatnonzero(labels == freed)
+        new_labels[rows] = next_best[rows]
+        new_alignment.put(rows, found.alignment(next_best).take(rows))
+        new_labels[split.rows[split.halves == 1]] = freed
+        new_alignment.put(split.rows, split.alignment)
+    return new_labels, new_alignment, len(used) // 2
+
+
+def _dissolution(found: Comparison, labels: Labels) -> Tuple[Labels, Floats]:
+    """Best other class of each image, and what it costs to send a whole class there.
+
+    m images that come to a class of s move its average towards them, which leaves s / (s + m) of
+    what they lose by going there (the ratio of Ward 1963, J Am Stat Assoc 58:236).
+    """
+    n_classes = found.dissimilarity.shape[1]
+    each = np.arange(len(labels))
+    others = found.dissimilarity.copy()
+    others[each, labels] = np.inf
+    next_best: Labels = others.argmin(axis=1)
+    extra = others[each, next_best] - found.dissimilarity[each, labels]
+    route = labels * n_classes + next_best
+    shape = (n_classes, n_classes)
+    coming = np.bincount(route, minlength=n_classes**2).reshape(shape)
+    lost = np.bincount(route, extra, minlength=n_classes**2).reshape(shape)
+    sizes = np.bincount(labels, minlength=n_classes)
+    costs: Floats = (lost * sizes / np.maximum(sizes + coming, 1)).sum(axis=1)
+    return next_best, costs
+
+
+def _try_splits(
+    setting: MultiReference,
+    found: Comparison,
+    labels: Labels,
+    alignment: Alignment,
+    random_state: np.random.Generator,
+) -> List[_Split]:
+    """Split the classes whose members are explained worst, and the largest."""
+    n_classes = found.dissimilarity.shape[1]
+    loss = found.dissimilarity[np.arange(len(labels)), labels].astype(np.float64)
+    sizes = np.bincount(labels, minlength=n_classes)
+    explained = np.bincount(labels, setting.images.energy - loss, minlength=n_classes)
+    worst = np.argsort(explained / np.maximum(sizes, 1), kind="stable")
+    largest = np.argsort(-sizes, kind="stable")
+    tried = {
+        int(k)
+        for order, part in ((worst, WORST_FRACTION), (largest, LARGEST_FRACTION))
+        for k in order[: int(np.ceil(part * n_classes))]
+    }
+    classes = sorted(k for k in tried if sizes[k] >= MIN_SPLIT_SIZE)
+    n_trials = len(classes)
+    seeds = random_state.integers(2**63, size=n_trials)
+    splits: List[_Split] = []
+
+    def attempt(one: slice) -> None:
+        rows = np.flatnonzero(labels == classes[one.start])
+        rng = np.random.default_rng(seeds[one.start])
+        halves, poses, after = _halve(setting, rows, alignment.take(rows), rng)
+        gain = float(loss[rows].sum()) - after
+        splits.append(_Split(classes[one.start], gain, rows, halves, poses))
+
+    for_each_chunk(attempt, n_trials, 1, setting.n_threads)
+    return sorted(splits, key=lambda split: split.number)
+
+
+def _halve(
+    setting: MultiReference, rows: Labels, alignment: Alignment, random_state: np.random.Generator
+) -> Tuple[Labels, Alignment, float]:
+    """Two classes of the images of one, their poses, and their summed dissimilarity."""
+    part = setting.take(rows)
+    part.n_threads = 1
+    halves = random_state.permutation(len(rows)) % 2
+    rule = AdaptiveRule(SPLIT_BETA)
+    for iteration in range(SPLIT_ITERATIONS + 1):
+        members = part.aligned(alignment)
+        sums = class_sums(part.images, members, halves, 2)
+        found = part.compare(sums, members if iteration else None, halves)
+        if iteration < SPLIT_ITERATIONS:
+            halves, _ = rule.assign(found.dissimilarity, halves, random_state)
+        alignment = found.alignment(halves)
+    return halves, alignment, float(found.dissimilarity[np.arange(len(rows)), halves].sum())

@@ -1,0 +1,161 @@
+"""Where a classification stands between two iterations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.classification.averages import Alignment
+
+__all__ = ["IterationRecord", "State", "state_from_arrays", "state_to_arrays"]
+
+
+@dataclass(frozen=True)
+class IterationRecord:
+    """What happened in one iteration.
+
+    Attributes
+    ----------
+    iteration : int
+        From 1.
+    stage : str
+        'common' (all images to one average), 'global' (all shifts), 'local' (shifts around those
+        found), 'trade' (classes are split and merged).
+    fraction_changed : float
+        Part of the images that changed class.
+    objective : float
+        Sum of the dissimilarities, plus lambda times the sum of squared sizes for ACK-means.
+    smallest, largest : int
+        Class sizes.
+    """
+
+    iteration: int
+    stage: str
+    fraction_changed: float
+    objective: float
+    smallest: int
+    largest: int
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """All that the next iteration depends on, beside the images and the parameters.
+
+    Attributes
+    ----------
+    labels : ndarray of int64, shape (n,)
+    alignment : Alignment
+        Of the images moved by `offset_px`.
+    offset_px : ndarray of float64, shape (n, 2)
+        How far the images were moved when they were recentred.
+    stage : str
+        Of the next iteration; 'done' after the last.
+    stage_iteration : int
+        Iterations made in this stage.
+    n_rounds : int
+        Rounds of trading made.
+    constraint : float
+        Part of beta in use.
+    records : tuple of IterationRecord
+    before_trade : tuple or None
+        Loss, labels and alignment to go back to if a round of trading does not pay.
+    converged : bool
+        False once the number of iterations has ended it.
+    """
+
+    labels: NDArray[np.int64]
+    alignment: Alignment
+    offset_px: NDArray[np.float64]
+    stage: str
+    stage_iteration: int = 0
+    n_rounds: int = 0
+    constraint: float = 1.0
+    records: Tuple[IterationRecord, ...] = ()
+    before_trade: Optional[Tuple[float, NDArray[np.int64], Alignment]] = None
+    converged: bool = True
+
+    @property
+    def iteration(self) -> int:
+        """Number of iterations made."""
+        return len(self.records)
+
+    def enter(self, stage: str, **changes: Any) -> State:
+        """The same at the beginning of another stage."""
+        return replace(self, stage=stage, stage_iteration=0, **changes)
+
+
+def state_to_arrays(state: State) -> Dict[str, NDArray[Any]]:
+    """Arrays that hold the state, for `state_from_arrays`."""
+    arrays = {
+        "labels": state.labels,
+        "offset_px": state.offset_px,
+        "stage": np.array([state.stage]),
+        "counts": np.array([state.stage_iteration, state.n_rounds, int(state.converged)]),
+        "constraint": np.array([state.constraint]),
+        "stages": np.array([record.stage for record in state.records], dtype="U8"),
+        "records": _numbers(state.records),
+        **_alignment_arrays("", state.alignment),
+    }
+    if state.before_trade is not None:
+        loss, labels, alignment = state.before_trade
+        arrays.update({"before_loss": np.array([loss]), "before_labels": labels})
+        arrays.update(_alignment_arrays("before_", alignment))
+    return arrays
+
+
+def state_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> State:
+    """The state that `state_to_arrays` was given.
+
+    Raises
+    ------
+    KeyError
+        If an array is missing.
+    """
+    before = None
+    if "before_loss" in arrays:
+        before = (
+            float(arrays["before_loss"][0]),
+            arrays["before_labels"],
+            _alignment("before_", arrays),
+        )
+    stage_iteration, n_rounds, converged = arrays["counts"].tolist()
+    return State(
+        labels=arrays["labels"],
+        alignment=_alignment("", arrays),
+        offset_px=arrays["offset_px"],
+        stage=str(arrays["stage"][0]),
+        stage_iteration=stage_iteration,
+        n_rounds=n_rounds,
+        constraint=float(arrays["constraint"][0]),
+        records=tuple(
+            IterationRecord(int(i), str(stage), changed, objective, int(small), int(large))
+            for stage, (i, changed, objective, small, large) in zip(
+                arrays["stages"].tolist(), arrays["records"].tolist()
+            )
+        ),
+        before_trade=before,
+        converged=bool(converged),
+    )
+
+
+def _numbers(records: Tuple[IterationRecord, ...]) -> NDArray[np.float64]:
+    rows: List[Tuple[float, ...]] = [
+        (r.iteration, r.fraction_changed, r.objective, r.smallest, r.largest) for r in records
+    ]
+    return np.array(rows, dtype=np.float64).reshape(-1, 5)
+
+
+def _alignment_arrays(prefix: str, alignment: Alignment) -> Dict[str, NDArray[Any]]:
+    return {
+        f"{prefix}angle": alignment.angle,
+        f"{prefix}shift_px": alignment.shift_px,
+        f"{prefix}mirror": alignment.mirror,
+    }
+
+
+def _alignment(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Alignment:
+    names = ("angle", "shift_px", "mirror")
+    return Alignment(*(arrays[f"{prefix}{name}"] for name in names))
