@@ -115,7 +115,7 @@ class MultiReference:
         Comparison
         """
         grid = self.images.grid
-        averages = sums.averages()
+        averages = self._seen(sums.averages())
         moved = moved_averages(grid, averages, self.shifts_px, self.mirror)
         poses = best_poses(grid, self.weighted, moved, self.n_threads)
         dissimilarity = self.images.weight**2 @ grid.power(averages).T
@@ -125,6 +125,10 @@ class MultiReference:
         if members is not None and labels is not None:
             self._leave_one_out(found, sums, members, labels)
         return found
+
+    def _seen(self, averages: Samples) -> Samples:
+        """Averages as images are compared with them."""
+        return averages
 
     def _leave_one_out(
         self, found: Comparison, sums: ClassSums, members: Samples, labels: Labels
@@ -139,7 +143,7 @@ class MultiReference:
         def correct(rows: slice) -> None:
             i = rows.start + np.flatnonzero(labels[rows] >= 0)
             k = labels[i]
-            others = sums.averages_without(members[i], images.weight[i], k)
+            others = self._seen(sums.averages_without(members[i], images.weight[i], k))
             candidate = found.place[i, k] // grid.n_angles
             moved = grid.coefficients(grid.samples(others) * phases[candidate % len(phases)])
             mirror = candidate >= len(phases)

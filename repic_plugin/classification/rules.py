@@ -105,24 +105,21 @@ class EqualRule(Rule):
 class SizeFactorRule(Rule):
     """The rule of SPIDER's K-means, which takes an image out of its own class's average.
 
-    The dissimilarity is scaled by s / (s - 1) for the image's own class of s members, and by
-    s / (s + 1) for another: by how much the sum of squares shrinks when the image leaves, and grows
-    when it comes (Hartigan 1975, Clustering Algorithms, chapter 4). The only member of a class
-    stays.
+    One image after the other is assigned. The dissimilarity is scaled by s / (s - 1) for its own
+    class of s members, and by s / (s + 1) for another: by how much the sum of squares shrinks when
+    the image leaves, and grows when it comes (Hartigan 1975, Clustering Algorithms, chapter 4).
+    The only member of a class stays, and an empty class takes the next image. The factors are
+    those that Xu et al. 2016 give; the direction (which class is scaled up) is Hartigan's.
     """
 
     def assign(
         self, dissimilarity: Floats, labels: Labels, random_state: np.random.Generator
     ) -> Tuple[Labels, float]:
         """See `Rule.assign`."""
-        n, k = dissimilarity.shape
-        sizes = np.bincount(labels, minlength=k).astype(np.float64)
-        scaled = dissimilarity * (sizes / (sizes + 1))
-        own = (np.arange(n), labels)
-        scaled[own] = dissimilarity[own] * (sizes / np.maximum(sizes - 1, 1))[labels]
-        new = scaled.argmin(axis=1)
-        alone = sizes[labels] == 1
-        new[alone] = labels[alone]
+        new = labels.copy()
+        _assign_by_size_factor(
+            dissimilarity, new, np.bincount(labels, minlength=dissimilarity.shape[1])
+        )
         return new, 0.0
 
 
@@ -146,6 +143,23 @@ def _assign_in_turn(dissimilarity, price, labels, sizes):  # type: ignore[no-unt
                 best, least = h, cost
         labels[i] = best
         sizes[best] += 1
+
+
+@compiled
+def _assign_by_size_factor(dissimilarity, labels, sizes):  # type: ignore[no-untyped-def]
+    n, k = dissimilarity.shape
+    for i in range(n):
+        own = labels[i]
+        if sizes[own] == 1:
+            continue
+        best, least = own, dissimilarity[i, own] * sizes[own] / (sizes[own] - 1)
+        for h in range(k):
+            cost = dissimilarity[i, h] * sizes[h] / (sizes[h] + 1)
+            if h != own and cost < least:
+                best, least = h, cost
+        sizes[own] -= 1
+        sizes[best] += 1
+        labels[i] = best
 
 
 @compiled
