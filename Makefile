@@ -1,6 +1,7 @@
 # make demo             see it work: a Scipion project, a table, a picture (PICKS=folder for your own)
 # make test             all tests                      (ARGS="-k graph" for some)
-# make lint bench venv  the linters; the benchmarks; only the environment
+# make lint bench venv  the linters; the benchmarks (PICKS=folder, MAP=map.mrc); only the environment
+# make figures          docs/ack-figure*.jpg and docs/classes.jpg from new runs (MAP=map.mrc)
 # PYTHON=python3.8      any of them with another interpreter, 3.8 to 3.11
 
 PYTHON ?= $(shell .ci/find-python 3.11 3.10 3.9 3.8 | head -n 1)
@@ -9,7 +10,7 @@ VENV := .venv/$(VERSION)
 OUT ?= demo
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench venv clean
+.PHONY: demo test lint bench figures venv clean
 
 venv: $(READY)
 
@@ -34,6 +35,10 @@ lint: $(READY)
 
 bench: $(READY)
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/run.py $(if $(PICKS),--picks "$(PICKS)")
+	@$(VENV)/bin/python benchmarks/classification.py $(if $(MAP),--map "$(MAP)")
+
+figures: $(READY)
+	@$(VENV)/bin/python benchmarks/figures.py $(if $(MAP),--map "$(MAP)")
 
 clean:
 	rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

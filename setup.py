@@ -26,6 +26,7 @@ setup(
         "networkx>=3.1",
         "numba>=0.58",
         "numpy>=1.24",
+        "psutil",
         "scipion-em>=3.11",
         "scipion-pyworkflow>=3.11",
         "scipy>=1.10",
