@@ -19,4 +19,15 @@
   doi     = {http://doi.org/10.1007/s12532-017-0130-5}
 }
 
+@article{Xu2016,
+  title   = {{Unsupervised Cryo-EM Data Clustering through Adaptively Constrained K-Means Algorithm}},
+  author  = {Xu, Yaofang and Wu, Jiayi and Yin, Chang-Cheng and Mao, Youdong},
+  journal = {PLoS ONE},
+  volume  = {11},
+  number  = {12},
+  pages   = {e0167765},
+  year    = {2016},
+  doi     = {http://doi.org/10.1371/journal.pone.0167765}
+}
+
 """

@@ -10,6 +10,12 @@ N_PICKERS = "_repicNumPickers"
 PICKERS = "_repicPickers"
 PICK_SCORE = "_repicPickScore"
 
+# what this plugin's 2D classes, their averages and their members carry
+IS_JUNK = "_repicIsJunk"
+EXPLAINED = "_repicExplained"
+CLASS_SIZE = "_repicSize"
+DISSIMILARITY = "_repicDissimilarity"
+
 # Attributes that picking protocols write, and how their scores become comparable: logistic for
 # log-likelihood ratios, identity for probabilities, rank for figures of merit on no fixed scale
 SCORE_ATTRIBUTES = {

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "evaluation": {"consensus"},
     "simulation": {"classification", "compiled", "consensus"},
     "formats": PURE,
-    "convert": {"consensus", "constants", "formats"},
+    "convert": {"classification", "consensus", "constants", "formats"},
     "protocols": {*PURE, "formats", "convert", "constants", "pickers"},
     "viewers": {*PURE, "formats", "convert", "constants", "protocols"},
     "wizards": {*PURE, "formats", "convert", "constants", "protocols", "viewers"},

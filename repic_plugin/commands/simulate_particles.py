@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.commands.options import new_folder, progress_bar
-from repic_plugin.formats import atomic_write, read_map, write_stack, write_table
+from repic_plugin.formats import read_map, write_particles_star, write_stack, write_table
 from repic_plugin.simulation import SimulatedParticles, phantom_map, simulate_particles
 from repic_plugin.simulation.particles import (
     DEFAULT_AMPLITUDE_CONTRAST,
@@ -142,7 +142,13 @@ def write_particles(folder: Path, particles: SimulatedParticles) -> None:
     """
     names = [f"{i:06d}@{STACK}" for i in range(1, len(particles) + 1)]
     write_stack(folder / STACK, particles.images, particles.pixel_size_angstrom)
-    atomic_write(folder / STAR, _star_text(names, particles))
+    write_particles_star(
+        folder / STAR,
+        names,
+        particles.pixel_size_angstrom,
+        particles.images.shape[1],
+        particles.ctf,
+    )
     write_table(folder / TRUTH, TRUTH_COLUMNS, zip(names, *_truth_columns(particles)))
 
 
@@ -156,33 +162,3 @@ def _truth_columns(particles: SimulatedParticles) -> List[List[str]]:
 
 def _cells(values: NDArray[Any], decimals: int) -> List[str]:
     return [f"{value:.{decimals}f}" if isfinite(value) else "" for value in values.tolist()]
-
-
-def _star_text(names: List[str], particles: SimulatedParticles) -> str:
-    box_px = particles.images.shape[1]
-    optics = {
-        "rlnOpticsGroup": "1",
-        "rlnOpticsGroupName": "opticsGroup1",
-        "rlnImagePixelSize": f"{particles.pixel_size_angstrom:.6f}",
-        "rlnImageSize": str(box_px),
-        "rlnImageDimensionality": "2",
-    }
-    columns = {"rlnImageName": names, "rlnOpticsGroup": ["1"] * len(names)}
-    ctf = particles.ctf
-    if ctf is not None:
-        optics["rlnVoltage"] = f"{ctf.voltage_kv[0]:.6f}"
-        optics["rlnSphericalAberration"] = f"{ctf.spherical_aberration_mm[0]:.6f}"
-        optics["rlnAmplitudeContrast"] = f"{ctf.amplitude_contrast[0]:.6f}"
-        columns["rlnDefocusU"] = [f"{v:.6f}" for v in ctf.defocus_u_angstrom.tolist()]
-        columns["rlnDefocusV"] = [f"{v:.6f}" for v in ctf.defocus_v_angstrom.tolist()]
-        columns["rlnDefocusAngle"] = [f"{v:.6f}" for v in ctf.defocus_angle_deg.tolist()]
-    optics_rows = [list(optics.values())]
-    return _star_table("optics", list(optics), optics_rows) + _star_table(
-        "particles", list(columns), list(map(list, zip(*columns.values())))
-    )
-
-
-def _star_table(name: str, labels: List[str], rows: List[List[str]]) -> str:
-    header = ["", "# version 30001", "", f"data_{name}", "", "loop_"]
-    header += [f"_{label} #{i}" for i, label in enumerate(labels, 1)]
-    return "\n".join([*header, *(" ".join(row) for row in rows), "", ""])

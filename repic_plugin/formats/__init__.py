@@ -2,12 +2,20 @@
 
 from repic_plugin.formats.arrays import read_arrays, write_arrays
 from repic_plugin.formats.atomic import atomic_open, atomic_write
-from repic_plugin.formats.class_files import CLASS_FILES, write_class_files
+from repic_plugin.formats.class_files import (
+    CLASS_FILES,
+    checkpoint_owner,
+    read_checkpoint,
+    write_checkpoint,
+    write_class_files,
+)
 from repic_plugin.formats.class_star import write_classes_star
+from repic_plugin.formats.class_tables import ClassTables, read_class_tables
 from repic_plugin.formats.comma import write as write_csv
 from repic_plugin.formats.errors import FormatError
 from repic_plugin.formats.files import Format, known_formats, read_picks_file, write_picks_file
 from repic_plugin.formats.folders import PicksDir, read_picker_folder, read_picks_dir
+from repic_plugin.formats.particle_star_writing import write_particles_star
 from repic_plugin.formats.particles import ParticleTable, read_particles
 from repic_plugin.formats.reports import (
     TABLE_NAMES,
@@ -29,6 +37,7 @@ from repic_plugin.formats.table import (
 __all__ = [
     "CLASS_FILES",
     "TABLE_NAMES",
+    "ClassTables",
     "Format",
     "FormatError",
     "ImageStacks",
@@ -39,11 +48,14 @@ __all__ = [
     "atomic_write",
     "centers_from_corners",
     "check_picker_columns",
+    "checkpoint_owner",
     "corners_from_centers",
     "known_formats",
     "micrograph_name",
     "open_stack",
     "read_arrays",
+    "read_checkpoint",
+    "read_class_tables",
     "read_map",
     "read_particles",
     "read_picker_folder",
@@ -51,11 +63,13 @@ __all__ = [
     "read_picks_file",
     "stack_pixel_size",
     "write_arrays",
+    "write_checkpoint",
     "write_class_files",
     "write_classes_star",
     "write_consensus_table",
     "write_csv",
     "write_particle_files",
+    "write_particles_star",
     "write_picks_file",
     "write_stack",
     "write_summary_table",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Iterable, Mapping, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,10 @@ from repic_plugin.formats.atomic import atomic_open
 from repic_plugin.formats.errors import PathLike, format_error
 
 __all__ = ["read_arrays", "write_arrays"]
+
+ZIP_START = b"PK"
+# What numpy and zipfile raise for damaged files; a flag that no writer sets is a RuntimeError.
+UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile)
 
 
 def write_arrays(path: PathLike, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -32,8 +36,21 @@ def write_arrays(path: PathLike, arrays: Mapping[str, NDArray[Any]]) -> None:
         np.savez(file, **arrays)
 
 
-def read_arrays(path: PathLike) -> Dict[str, NDArray[Any]]:
+def read_arrays(
+    path: PathLike,
+    names: Optional[Iterable[str]] = None,
+    *,
+    remedy: str = "restart the run that wrote it",
+) -> Dict[str, NDArray[Any]]:
     """Read what `write_arrays` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+    names : iterable of str, optional
+        Read these arrays only.
+    remedy : str
+        What the error advises.
 
     Returns
     -------
@@ -42,11 +59,18 @@ def read_arrays(path: PathLike) -> Dict[str, NDArray[Any]]:
     Raises
     ------
     FormatError
-        If the file is missing or damaged.
+        If the file is missing, damaged or of another kind.
+    KeyError
+        If an array is missing that was asked for.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        problem = f"cannot be read ({error}); restart the run that wrote it"
-        raise format_error(Path(path), problem) from error
+        with open(path, "rb") as file:
+            if file.read(len(ZIP_START)) != ZIP_START:
+                raise ValueError("it is of another kind, or damaged")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as stored:
+                wanted = stored.files if names is None else names
+                return {name: stored[name] for name in wanted}
+    except UNREADABLE as error:
+        reason = getattr(error, "strerror", None) or error
+        raise format_error(Path(path), f"cannot be read ({reason}); {remedy}") from error

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.formats.atomic import atomic_open
-from repic_plugin.formats.errors import PathLike, format_error
+from repic_plugin.formats.errors import PathLike
 from repic_plugin.formats.particle_star import (
     ABERRATION,
     AMPLITUDE_CONTRAST,
     DIMENSIONS,
     GROUP,
+    GROUP_NAME,
     IMAGE,
     IMAGE_PIXEL_SIZE,
     IMAGE_SIZE,
@@ -26,6 +27,7 @@ from repic_plugin.formats.particle_star import (
 )
 from repic_plugin.formats.particles import ParticleTable
 from repic_plugin.formats.stacks import stack_file
+from repic_plugin.formats.star_writing import number_cells, quotes_for, table_header, table_rows
 from repic_plugin.formats.text import TextTable, raw_words
 
 __all__ = ["write_classes_star"]
@@ -35,13 +37,11 @@ CLASS, PSI, FLIP = "rlnClassNumber", "rlnAnglePsi", "rlnIsFlip"
 ORIGIN_X, ORIGIN_Y = "rlnOriginXAngst", "rlnOriginYAngst"
 PIXEL_ORIGINS = ("rlnOriginX", "rlnOriginY")  # RELION 3.0; replaced by those in angstrom
 OTHER_ANGLES = ("rlnAngleRot", "rlnAngleTilt")
-GROUP_NAME = "rlnOpticsGroupName"
 # Columns of RELION 3.0's rows that RELION 3.1 and later read from the optics groups only.
 SHARED = (
     *(VOLTAGE, ABERRATION, AMPLITUDE_CONTRAST, PREMULTIPLIED),
     *("rlnBeamTiltX", "rlnBeamTiltY", "rlnMtfFileName"),
 )
-VERSION = "# version 30001"
 ROWS_PER_BLOCK = 10_000
 
 Column = Union[Sequence[str], NDArray[Any]]
@@ -113,8 +113,8 @@ def write_classes_star(
         replaced[GROUP] = optics.group
     dropped = {FLIP, *PIXEL_ORIGINS, *optics.moved} - {*replaced}
     with atomic_open(path) as file:
-        file.write(_header(OPTICS, list(optics.columns)).encode())
-        file.write(_lines([*optics.columns.values()]).encode() + b"\n")
+        file.write(table_header(OPTICS, list(optics.columns)).encode())
+        file.write(table_rows([*optics.columns.values()]).encode() + b"\n")
         for text in _particles_text(table, replaced, dropped):
             file.write(text.encode())
 
@@ -205,7 +205,7 @@ def _image_names(table: ParticleTable, path: Path) -> List[str]:
     _, first_rows = np.unique(stacks, return_index=True)
     examples = [table.names[row] for row in first_rows]
     files = [_stack_name(name, file, path) for name, file in zip(examples, table.images.paths)]
-    quotes = [_quote(file, path) for file in files]
+    quotes = [quotes_for(file, path) for file in files]
     parts = ((name.partition("@"), stack) for name, stack in zip(table.names, stacks.tolist()))
     return [
         f"{quotes[stack]}{number + at if at else ''}{files[stack]}{quotes[stack]}"
@@ -227,16 +227,6 @@ def _stack_name(example: str, found: Path, path: Path) -> str:
     return f"{name}:mrcs" if at and not name.lower().endswith("mrcs") else name
 
 
-def _quote(text: str, path: Path) -> str:
-    """The quotes that a name needs in a STAR file; raises a FormatError where none helps."""
-    for quote in ("", '"', "'"):
-        if text.isprintable() and raw_words(f"{quote}1@{text}{quote}") == [
-            f"{quote}1@{text}{quote}"
-        ]:
-            return quote
-    raise format_error(path, f"the name of the stack {text!r} cannot be written; rename the stack")
-
-
 def _particles_text(
     table: ParticleTable, replaced: Dict[str, Column], dropped: Set[str]
 ) -> Iterator[str]:
@@ -245,28 +235,15 @@ def _particles_text(
     found = star.particles.columns if star else ()
     rows = star.particles.rows() if star else [""] * len(table)
     labels = [label for label in dict.fromkeys((*found, *replaced)) if label not in dropped]
-    yield _header(PARTICLES, labels)
+    yield table_header(PARTICLES, labels)
     for start in range(0, len(rows), ROWS_PER_BLOCK):
         block = slice(start, start + ROWS_PER_BLOCK)
         words = [raw_words(row) for row in rows[block]]
         columns: Dict[str, Sequence[str]] = dict(zip(found, zip(*words)))
         columns.update({label: _cells(column[block]) for label, column in replaced.items()})
-        yield _lines([columns[label] for label in labels])
+        yield table_rows([columns[label] for label in labels])
     yield "\n"
 
 
 def _cells(column: Column) -> Sequence[str]:
-    if not isinstance(column, np.ndarray):
-        return column
-    if column.dtype.kind == "i":
-        return list(map(str, column.tolist()))
-    return [f"{value:.6f}" for value in column.tolist()]
-
-
-def _header(name: str, labels: List[str]) -> str:
-    lines = [f"_{label} #{number}" for number, label in enumerate(labels, 1)]
-    return "\n".join(["", VERSION, "", name, "", "loop_", *lines, ""])
-
-
-def _lines(columns: List[Sequence[str]]) -> str:
-    return "".join(" ".join(row) + "\n" for row in zip(*columns))
+    return number_cells(column) if isinstance(column, np.ndarray) else column

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 PARTICLES, OPTICS = "data_particles", "data_optics"
-IMAGE, GROUP = "rlnImageName", "rlnOpticsGroup"
+IMAGE, GROUP, GROUP_NAME = "rlnImageName", "rlnOpticsGroup", "rlnOpticsGroupName"
 IMAGE_PIXEL_SIZE, PIXEL_SIZE = "rlnImagePixelSize", "rlnPixelSize"
 DETECTOR_PIXEL_SIZE, MAGNIFICATION = "rlnDetectorPixelSize", "rlnMagnification"
 IMAGE_SIZE, DIMENSIONS = "rlnImageSize", "rlnImageDimensionality"

@@ -1,12 +1,9 @@
-"""Scipion's sets to arrays and back: the only file that knows both."""
+"""Sets of coordinates and micrographs to picks and back."""
 
 from __future__ import annotations
 
 import os
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -16,6 +13,7 @@ from pyworkflow.object import Float, Integer, String
 
 from repic_plugin import constants
 from repic_plugin.consensus import ConsensusResult, Picks
+from repic_plugin.convert.sets import item_labels, read_item_columns
 
 __all__ = [
     "MicrographTable",
@@ -67,7 +65,7 @@ class MicrographTable:
 
 def read_micrographs(micrographs: SetOfMicrographs) -> MicrographTable:
     """Identities of the micrographs of a set, in its order."""
-    rows = _read_columns(micrographs.getFileName(), ["id", "_micName"])
+    rows = read_item_columns(micrographs.getFileName(), ["id", "_micName"])
     return MicrographTable(
         file_name=os.path.realpath(micrographs.getFileName()),
         ids=tuple(int(row[0]) for row in rows),
@@ -95,7 +93,7 @@ def find_score_attribute(coordinates: SetOfCoordinates, asked: str = "") -> Opti
     ValueError
         If the coordinates lack the attribute that is asked for.
     """
-    present = _labels(coordinates.getFileName())
+    present = item_labels(coordinates.getFileName())
     if asked:
         if present and asked not in present:
             raise ValueError(
@@ -295,7 +293,7 @@ def _read_coordinates(one: PickerInput) -> Tuple[NDArray[Any], ...]:
     labels = ["id", "_micId", "_x", "_y"]
     if one.score_attribute is not None:
         labels.append(one.score_attribute)
-    rows = _read_columns(one.coordinates.getFileName(), labels)
+    rows = read_item_columns(one.coordinates.getFileName(), labels)
     values = np.array(rows, dtype=np.float64).reshape(len(rows), len(labels))
     score = values[:, 4] if len(labels) > 4 else np.full(len(rows), np.nan)
     if np.isinf(score).any() or np.isnan(values[:, 1:4]).any():
@@ -304,40 +302,3 @@ def _read_coordinates(one: PickerInput) -> Tuple[NDArray[Any], ...]:
             f"remove it from {one.coordinates.getFileName()}"
         )
     return values[:, 0].astype(np.int64), values[:, 1].astype(np.int64), *values[:, 2:4].T, score
-
-
-def _labels(file_name: str) -> List[str]:
-    """Attributes of a set's items; none where it has no item."""
-    with closing(_open(file_name)) as connection:
-        return list(_columns(connection))
-
-
-def _read_columns(file_name: str, labels: Sequence[str]) -> List[Tuple[Any, ...]]:
-    """Some attributes of all items of a set, straight from its file, by id."""
-    with closing(_open(file_name)) as connection:
-        column_of = {"id": "id", **_columns(connection)}
-        if len(column_of) == 1:
-            return []
-        missing = [label for label in labels if label not in column_of]
-        if missing:
-            raise ValueError(f"{file_name}: its items have no attribute {missing[0]}")
-        columns = ", ".join(column_of[label] for label in labels)
-        return connection.execute(f"SELECT {columns} FROM Objects ORDER BY id").fetchall()
-
-
-def _columns(connection: sqlite3.Connection) -> Dict[str, str]:
-    """Column of each attribute. The file of an empty set has no tables."""
-    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-    if not {"Classes", "Objects"} <= tables:
-        return {}
-    rows = connection.execute("SELECT label_property, column_name FROM Classes")
-    return {label: column for label, column in rows if label != "self"}
-
-
-def _open(file_name: str) -> sqlite3.Connection:
-    try:
-        return sqlite3.connect(f"{Path(file_name).resolve().as_uri()}?mode=ro", uri=True)
-    except sqlite3.OperationalError as error:
-        raise ValueError(
-            f"{file_name}: cannot be read ({error}); run its protocol again"
-        ) from error

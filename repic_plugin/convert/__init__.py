@@ -1,0 +1,46 @@
+"""Scipion's sets to arrays and back: the only room that knows both."""
+
+from repic_plugin.convert.classes import (
+    ClassMembers,
+    ClassSummary,
+    append_averages,
+    append_classes,
+)
+from repic_plugin.convert.coordinates import (
+    MicrographTable,
+    PickerInput,
+    append_particles,
+    append_picks,
+    find_score_attribute,
+    match_micrographs,
+    read_micrographs,
+    read_picks,
+)
+from repic_plugin.convert.particles import (
+    ParticleRows,
+    as_mrc_stacks,
+    read_particle_rows,
+    unreadable_stacks,
+)
+from repic_plugin.convert.transforms import SHIFT_ORDERS, transform_matrices
+
+__all__ = [
+    "SHIFT_ORDERS",
+    "ClassMembers",
+    "ClassSummary",
+    "MicrographTable",
+    "ParticleRows",
+    "PickerInput",
+    "append_averages",
+    "append_classes",
+    "append_particles",
+    "append_picks",
+    "as_mrc_stacks",
+    "find_score_attribute",
+    "match_micrographs",
+    "read_micrographs",
+    "read_particle_rows",
+    "read_picks",
+    "transform_matrices",
+    "unreadable_stacks",
+]

@@ -1,0 +1,286 @@
+"""2D classes to Scipion's sets."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from dataclasses import dataclass
+from typing import Any, Dict, Iterable, Iterator, List, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pwem.objects import (
+    Class2D,
+    Particle,
+    SetOfAverages,
+    SetOfClasses2D,
+    SetOfParticles,
+    Transform,
+)
+from pyworkflow.object import Boolean, Float, Integer
+
+from repic_plugin import constants
+from repic_plugin.convert.sets import column_names, read_item_columns, table_prefix
+
+__all__ = ["ClassMembers", "ClassSummary", "append_averages", "append_classes"]
+
+INPUT, MEMBERS = "repic_input", "repic_members"  # names in SQL, while the rows are copied
+CACHE_KB = 1 << 16  # each class takes its rows from all over the input
+# Columns that every table of items has, and what Scipion writes there when it copies an item.
+BASIC = {
+    "id": "id",
+    "enabled": "1",
+    "label": "COALESCE(particle.label, '')",
+    "comment": "COALESCE(particle.comment, '')",
+    "creation": "datetime('now')",
+}
+OWN = {
+    "_classId": "member.number",
+    "_transform._matrix": "member.matrix",
+    constants.DISSIMILARITY: "member.dissimilarity",
+}
+ACQUISITION = "_acquisition."
+# An acquisition without these is none: the set's is taken instead, as `SetOfImages.append` does.
+NEEDED = (f"{ACQUISITION}_voltage", f"{ACQUISITION}_magnification")
+
+
+@dataclass(frozen=True, eq=False)
+class ClassMembers:
+    """The particles that are in a class.
+
+    Attributes
+    ----------
+    ids : ndarray of int64, shape (n,)
+        In their set.
+    number : ndarray of int64, shape (n,)
+        Of the class, from 1.
+    matrices : ndarray of float64, shape (n, 4, 4)
+        See `transform_matrices`.
+    dissimilarity : ndarray of float64, shape (n,)
+    """
+
+    ids: NDArray[np.int64]
+    number: NDArray[np.int64]
+    matrices: NDArray[np.float64]
+    dissimilarity: NDArray[np.float64]
+
+    def item(self, particles: SetOfParticles, row: int) -> Particle:
+        """One of them as Scipion's object."""
+        item = particles[int(self.ids[row])].clone()
+        item.setClassId(int(self.number[row]))
+        item.setTransform(Transform(self.matrices[row]))
+        setattr(item, constants.DISSIMILARITY, Float(float(self.dissimilarity[row])))
+        return item
+
+    def records(self) -> Iterator[Tuple[int, int, str, float]]:
+        """Number, id, matrix and dissimilarity of each, as they stand in a set's file."""
+        order = np.lexsort((self.ids, self.number))  # that of the table they go to
+        return zip(
+            self.number[order].tolist(),
+            self.ids[order].tolist(),
+            _matrix_texts(self.matrices[order]),
+            self.dissimilarity[order].tolist(),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ClassSummary:
+    """What is known of each of k classes.
+
+    Attributes
+    ----------
+    averages_file : str
+        Stack of k images, relative to the project's folder.
+    sizes : ndarray of int64, shape (k,)
+    explained : ndarray of float64, shape (k,)
+    is_junk : ndarray of bool, shape (k,)
+    """
+
+    averages_file: str
+    sizes: NDArray[np.int64]
+    explained: NDArray[np.float64]
+    is_junk: NDArray[np.bool_]
+
+
+def append_classes(
+    classes: SetOfClasses2D,
+    particles: SetOfParticles,
+    members: ClassMembers,
+    summary: ClassSummary,
+) -> None:
+    """Fill a set of classes as `SetOfClasses.classifyItems` does, many times as fast.
+
+    Scipion itself appends each class and its first member, and so makes the tables; the other
+    members are copied by SQLite, from the table of the input to those of the classes. Classes
+    without a member are left out.
+
+    Parameters
+    ----------
+    classes : SetOfClasses2D
+        Empty.
+    particles : SetOfParticles
+        Whose ids the members have.
+    members : ClassMembers
+    summary : ClassSummary
+
+    Raises
+    ------
+    ValueError
+        If a member is not in the set.
+    """
+    _check_there(particles, members)
+    database = classes._getMapper().db
+    # Three waits for the disk for each class would cost more than all the rows.
+    database.executeCommand("PRAGMA synchronous = OFF")
+    numbers, first, sizes = np.unique(members.number, return_index=True, return_counts=True)
+    made: List[Class2D] = []
+    for number, row in zip(numbers.tolist(), first.tolist()):
+        made.append(_new_class(particles, number, summary))
+        classes.append(made[-1])
+        item = members.item(particles, row)
+        made[-1].append(item)
+    if made:
+        _copy_rows(particles, made, members, item.getObjDict())
+    for one, size in zip(made, sizes.tolist()):
+        one._size.set(size)
+        classes.update(one)
+    database.commit()
+    database.executeCommand("PRAGMA synchronous = FULL")
+    with open(classes.getFileName(), "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def append_averages(
+    averages: SetOfAverages, particles: SetOfParticles, summary: ClassSummary
+) -> None:
+    """Append the average of each class that has members; its id is the number of the class."""
+    for row in np.flatnonzero(summary.sizes).tolist():
+        item = _representative(particles, row + 1, summary)
+        item.setObjId(row + 1)
+        setattr(item, constants.CLASS_SIZE, Integer(int(summary.sizes[row])))
+        _describe(item, summary, row)
+        averages.append(item)
+
+
+def _check_there(particles: SetOfParticles, members: ClassMembers) -> None:
+    rows = read_item_columns(particles.getFileName(), ["id"], table_prefix(particles))
+    known = np.array(rows, dtype=np.int64).ravel()
+    missing = members.ids[~np.isin(members.ids, known)]
+    if len(missing):
+        raise ValueError(
+            f"{particles.getFileName()} has no particle with id {missing[0]}: the set has changed; "
+            "restart the protocol"
+        )
+
+
+def _new_class(particles: SetOfParticles, number: int, summary: ClassSummary) -> Class2D:
+    item = Class2D(objId=number)
+    item.setRepresentative(_representative(particles, number, summary))
+    item.copyInfo(particles)
+    item.setAcquisition(particles.getAcquisition())
+    item.setAlignment2D()
+    _describe(item, summary, number - 1)
+    return item
+
+
+def _representative(particles: SetOfParticles, number: int, summary: ClassSummary) -> Particle:
+    image = Particle()
+    image.setLocation(number, summary.averages_file)
+    image.setSamplingRate(particles.getSamplingRate())
+    image.setClassId(number)
+    return image
+
+
+def _describe(item: Any, summary: ClassSummary, row: int) -> None:
+    """What users filter classes and averages by."""
+    is_junk = bool(summary.is_junk[row])
+    setattr(item, constants.EXPLAINED, Float(float(summary.explained[row])))
+    setattr(item, constants.IS_JUNK, Boolean(is_junk))
+    item.setObjComment("junk" if is_junk else "")
+
+
+def _copy_rows(
+    particles: SetOfParticles,
+    made: Iterable[Class2D],
+    members: ClassMembers,
+    example: Dict[str, Any],
+) -> None:
+    """Insert the members that are not there yet; `example` is what one of them has."""
+    databases = [one._getMapper().db for one in made]
+    connection = databases[0].connection  # one for all tables of a file
+    connection.commit()  # nothing can be attached in a transaction
+    connection.execute(f"ATTACH ? AS {INPUT}", (os.path.abspath(particles.getFileName()),))
+    connection.execute(f"PRAGMA {INPUT}.cache_size = {-CACHE_KB}")
+    try:
+        connection.execute(
+            f"CREATE TEMP TABLE {MEMBERS} (number INTEGER, id INTEGER, matrix TEXT, "
+            "dissimilarity REAL, PRIMARY KEY (number, id)) WITHOUT ROWID"
+        )
+        connection.executemany(f"INSERT INTO {MEMBERS} VALUES (?, ?, ?, ?)", members.records())
+        source = f"{INPUT}.{table_prefix(particles)}Objects"
+        values = _values(particles, connection, example)
+        for one, database in zip(made, databases):
+            _copy_class(connection, database.tablePrefix, source, values, one.getObjId())
+        connection.commit()
+    finally:
+        connection.rollback()
+        connection.execute(f"DROP TABLE IF EXISTS temp.{MEMBERS}")
+        connection.execute(f"DETACH {INPUT}")
+
+
+def _copy_class(
+    connection: sqlite3.Connection,
+    prefix: str,
+    source: str,
+    values: Dict[str, Tuple[str, Tuple[Any, ...]]],
+    number: int,
+) -> None:
+    """Insert the members of a class but the first, which is there."""
+    column_of = column_names(connection, prefix)
+    columns = ", ".join([*BASIC, *column_of.values()])
+    expressions = ", ".join([*BASIC.values(), *(values[label][0] for label in column_of)])
+    arguments = [argument for label in column_of for argument in values[label][1]]
+    connection.execute(
+        f"INSERT INTO {prefix}Objects ({columns}) SELECT {expressions} "
+        f"FROM {MEMBERS} AS member JOIN {source} AS particle USING (id) WHERE member.number = ? "
+        f"AND id NOT IN (SELECT id FROM {prefix}Objects) ORDER BY id",
+        (*arguments, number),
+    )
+
+
+def _values(
+    particles: SetOfParticles, connection: sqlite3.Connection, example: Dict[str, Any]
+) -> Dict[str, Tuple[str, Tuple[Any, ...]]]:
+    """An SQL expression with its arguments for each attribute of a member.
+
+    They say what Scipion's `clone` and `SetOfImages.append` would make of a row of the input.
+    """
+    columns = column_names(connection, f"{INPUT}.{table_prefix(particles)}")
+    found = {label: f"particle.{column}" for label, column in columns.items()}
+    values = {
+        label: (found[label], ()) if label in found else ("?", (value,))
+        for label, value in example.items()
+    }
+    values.update({label: (expression, ()) for label, expression in OWN.items()})
+    if particles.getSamplingRate():
+        values["_samplingRate"] = ("?", (particles.getSamplingRate(),))
+    if particles.hasAcquisition():
+        lacking = " OR ".join(f"{found[label]} IS NULL" for label in NEEDED if label in found)
+        for name, value in particles.getAcquisition().getObjDict().items():
+            label = f"{ACQUISITION}{name}"
+            if label in found and all(needed in found for needed in NEEDED):
+                expression = f"CASE WHEN {lacking} THEN ? ELSE {found[label]} END"
+                values[label] = (expression, (value,))
+            else:
+                values[label] = ("?", (value,))
+    return values
+
+
+def _matrix_texts(matrices: NDArray[np.float64]) -> List[str]:
+    """2D transforms as `pwem.objects.Matrix` stores them: JSON."""
+    rows = matrices.reshape(len(matrices), 16)[:, [0, 1, 3, 4, 5, 7, 10]].tolist()
+    return [
+        f"[[{xx!r}, {xy!r}, 0.0, {x!r}], [{yx!r}, {yy!r}, 0.0, {y!r}], "
+        f"[0.0, 0.0, {zz!r}, 0.0], [0.0, 0.0, 0.0, 1.0]]"
+        for xx, xy, x, yx, yy, y, zz in rows
+    ]

@@ -1,0 +1,179 @@
+"""Sets of particles to arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pwem.emlib.image.image_readers import ImageReadersRegistry
+from pwem.objects import SetOfParticles
+
+from repic_plugin.classification import CtfParameters
+from repic_plugin.convert.sets import item_labels, read_item_columns, table_prefix
+from repic_plugin.formats import write_stack
+from repic_plugin.formats.stacks import STACK_SUFFIXES, stack_file
+
+__all__ = ["ParticleRows", "as_mrc_stacks", "read_particle_rows", "unreadable_stacks"]
+
+SPIDER_SUFFIX = ".stk"  # Xmipp's stacks; pwem can read them without Xmipp
+IMAGES_PER_CHUNK = 256
+DEFOCUS = ("_ctfModel._defocusU", "_ctfModel._defocusV", "_ctfModel._defocusAngle")
+PHASE_SHIFT = "_ctfModel._phaseShift"
+MICROSCOPE = {
+    "_acquisition._voltage": "getVoltage",
+    "_acquisition._sphericalAberration": "getSphericalAberration",
+    "_acquisition._amplitudeContrast": "getAmplitudeContrast",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ParticleRows:
+    """The enabled particles of a set, by id.
+
+    Attributes
+    ----------
+    ids : ndarray of int64, shape (n,)
+    files : tuple of str, length n
+        As in the set: relative to the project's folder.
+    index : ndarray of int64, shape (n,)
+        Image in the file, from 1; 0 where the file is one image.
+    ctf : CtfParameters or None
+    """
+
+    ids: NDArray[np.int64]
+    files: Tuple[str, ...]
+    index: NDArray[np.int64]
+    ctf: Optional[CtfParameters]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def names(self, replaced: Optional[Dict[str, str]] = None) -> List[str]:
+        """RELION's names of the images, 000001@file, with some files replaced by others."""
+        new = replaced or {}
+        pairs = zip(self.index.tolist(), self.files)
+        return [
+            f"{index:06d}@{new.get(file, file)}" if index else new.get(file, file)
+            for index, file in pairs
+        ]
+
+
+def read_particle_rows(particles: SetOfParticles, with_ctf: bool = True) -> ParticleRows:
+    """Images and CTF of the enabled particles of a set, straight from its file.
+
+    Parameters
+    ----------
+    particles : SetOfParticles
+    with_ctf : bool
+        Whether to read the CTF, where the set has one.
+
+    Returns
+    -------
+    ParticleRows
+
+    Raises
+    ------
+    ValueError
+        If the set has no enabled particle, or some have no CTF although the set has.
+    """
+    file_name, prefix = particles.getFileName(), table_prefix(particles)
+    present = item_labels(file_name, prefix)
+    labels = ["id", "_index", "_filename"]
+    with_ctf = with_ctf and particles.hasCTF() and DEFOCUS[0] in present
+    if with_ctf:
+        labels += [label for label in (*DEFOCUS, PHASE_SHIFT, *MICROSCOPE) if label in present]
+    rows = read_item_columns(file_name, labels, prefix, only_enabled=True)
+    if not rows:
+        raise ValueError(f"{file_name} has no enabled particle; enable some, or choose another set")
+    columns = dict(zip(labels, zip(*rows)))
+    ids = np.array(columns["id"], dtype=np.int64)
+    return ParticleRows(
+        ids=ids,
+        files=tuple(map(str, columns["_filename"])),
+        index=np.array([index or 0 for index in columns["_index"]], dtype=np.int64),
+        ctf=_ctf(particles, ids, columns) if with_ctf else None,
+    )
+
+
+def _ctf(
+    particles: SetOfParticles, ids: NDArray[np.int64], columns: Dict[str, Sequence[Any]]
+) -> CtfParameters:
+    """From the particles' columns; the microscope, where they do not say, from the set."""
+    nothing = np.full(len(ids), np.nan)
+    found = {
+        label: np.array(columns[label], dtype=np.float64) if label in columns else nothing
+        for label in (*DEFOCUS, PHASE_SHIFT, *MICROSCOPE)
+    }
+    for label, getter in MICROSCOPE.items():
+        common = getattr(particles.getAcquisition(), getter)()
+        value = np.nan if common is None else float(common)
+        found[label] = np.where(np.isnan(found[label]), value, found[label])
+    needed = [found[label] for label in (*DEFOCUS[:2], *MICROSCOPE)]
+    lacking = np.flatnonzero(np.isnan(needed).any(axis=0))
+    if len(lacking):
+        raise ValueError(
+            f"{len(lacking):,} of {len(ids):,} particles lack a part of their CTF, first the one "
+            f"with id {ids[lacking[0]]}; assign a CTF to them, or use no CTF"
+        )
+    voltage, aberration, contrast = (found[label] for label in MICROSCOPE)
+    return CtfParameters.from_columns(
+        found[DEFOCUS[0]],
+        found[DEFOCUS[1]],
+        np.nan_to_num(found[DEFOCUS[2]]),
+        voltage_kv=voltage,
+        spherical_aberration_mm=aberration,
+        amplitude_contrast=contrast,
+        phase_shift_deg=np.nan_to_num(found[PHASE_SHIFT]),
+    )
+
+
+def unreadable_stacks(files: Sequence[str]) -> List[str]:
+    """Files of images in a format that cannot be read."""
+    known = (*STACK_SUFFIXES, SPIDER_SUFFIX)
+    return [file for file in dict.fromkeys(files) if _suffix(file) not in known]
+
+
+def as_mrc_stacks(files: Sequence[str], folder: str, pixel_size_angstrom: float) -> Dict[str, str]:
+    """Write stacks in SPIDER's format, which Xmipp's protocols leave, as MRC stacks.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Those in MRC format are left alone.
+    folder : str
+        Gets stack_0001.mrcs and so on; made if there is something to write.
+    pixel_size_angstrom : float
+
+    Returns
+    -------
+    dict of str to str
+        From the files that were converted to the new ones.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read or written.
+    """
+    to_convert = [file for file in dict.fromkeys(files) if _suffix(file) == SPIDER_SUFFIX]
+    new = {file: f"{folder}/stack_{i:04d}.mrcs" for i, file in enumerate(to_convert, 1)}
+    if new:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    for file, target in new.items():
+        columns, rows, _, n_images = ImageReadersRegistry.getReader(file).getDimensions(file)
+        chunks = _spider_chunks(file, n_images)
+        write_stack(target, chunks, pixel_size_angstrom, shape=(n_images, rows, columns))
+    return new
+
+
+def _spider_chunks(file: str, n_images: int) -> Iterator[NDArray[np.float32]]:
+    reader = ImageReadersRegistry.getReader(file)
+    for start in range(1, n_images + 1, IMAGES_PER_CHUNK):
+        stop = min(start + IMAGES_PER_CHUNK, n_images + 1)
+        yield np.stack([reader.openSlice(file, number) for number in range(start, stop)])
+
+
+def _suffix(file: str) -> str:
+    return stack_file(file).suffix.lower()

@@ -1,0 +1,92 @@
+"""The SQLite files of Scipion's sets, read straight: several times as fast as item by item."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Dict, List, Sequence, Tuple
+
+from pyworkflow.object import Set
+
+__all__ = ["column_names", "item_labels", "open_set_file", "read_item_columns", "table_prefix"]
+
+
+def table_prefix(items: Set) -> str:
+    """What the names of a set's tables begin with: mostly nothing."""
+    prefix = (items.getPrefix() or "").strip()
+    return f"{prefix}_" if prefix and not prefix.endswith("_") else prefix
+
+
+def item_labels(file_name: str, prefix: str = "") -> List[str]:
+    """Attributes of a set's items; none where it has no item."""
+    with closing(open_set_file(file_name)) as connection:
+        return list(column_names(connection, prefix))
+
+
+def read_item_columns(
+    file_name: str,
+    labels: Sequence[str],
+    prefix: str = "",
+    *,
+    only_enabled: bool = False,
+) -> List[Tuple[Any, ...]]:
+    """Some attributes of the items of a set, straight from its file, by id.
+
+    Parameters
+    ----------
+    file_name : str
+    labels : sequence of str
+        Names of attributes, or id.
+    prefix : str
+        Of the set's tables, with its underscore.
+    only_enabled : bool
+        Leave out what the user has disabled.
+
+    Returns
+    -------
+    list of tuple
+        A tuple for each item; none where the set has no item.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, or the items lack an attribute.
+    """
+    with closing(open_set_file(file_name)) as connection:
+        column_of = {"id": "id", **column_names(connection, prefix)}
+        if len(column_of) == 1:
+            return []
+        missing = [label for label in labels if label not in column_of]
+        if missing:
+            raise ValueError(f"{file_name}: its items have no attribute {missing[0]}")
+        columns = ", ".join(column_of[label] for label in labels)
+        where = "WHERE enabled" if only_enabled else ""
+        return connection.execute(
+            f"SELECT {columns} FROM {prefix}Objects {where} ORDER BY id"
+        ).fetchall()
+
+
+def column_names(connection: sqlite3.Connection, prefix: str = "") -> Dict[str, str]:
+    """Column of each attribute. The file of an empty set has no tables.
+
+    `prefix` may begin with the name of an attached file and a dot.
+    """
+    file, _, tables = prefix.rpartition(".")
+    found = {
+        row[0] for row in connection.execute(f"SELECT name FROM {file or 'main'}.sqlite_master")
+    }
+    if not {f"{tables}Classes", f"{tables}Objects"} <= found:
+        return {}
+    rows = connection.execute(f"SELECT label_property, column_name FROM {prefix}Classes")
+    return {label: column for label, column in rows if label != "self"}
+
+
+def open_set_file(file_name: str) -> sqlite3.Connection:
+    """A connection that reads only; raises a ValueError where the file cannot be opened."""
+    try:
+        return sqlite3.connect(f"{Path(file_name).resolve().as_uri()}?mode=ro", uri=True)
+    except sqlite3.OperationalError as error:
+        raise ValueError(
+            f"{file_name}: cannot be read ({error}); run its protocol again"
+        ) from error
