@@ -107,7 +107,6 @@ def aligned_coefficients(
     images: PolarImages,
     alignment: Optional[Alignment] = None,
     n_threads: int = 1,
-    rows: slice = slice(None),
 ) -> Samples:
     """Weighted coefficients of the images in the frames of their classes.
 
@@ -117,31 +116,27 @@ def aligned_coefficients(
     alignment : Alignment, optional
         As they are, if not given.
     n_threads : int
-    rows : slice
-        Of which images.
 
     Returns
     -------
     ndarray of complex64, shape (n, n_coefficients)
     """
     grid = images.grid
-    first, last, _ = rows.indices(len(images))
-    found = np.empty((last - first, grid.n_coefficients), np.complex64)
+    found = np.empty((len(images), grid.n_coefficients), np.complex64)
 
-    def align(part: slice) -> None:
-        mine = slice(first + part.start, first + part.stop)
-        samples = images.samples[mine] * images.weight[mine, :, None]
+    def align(rows: slice) -> None:
+        samples = images.samples[rows] * images.weight[rows, :, None]
         if alignment is None:
-            found[part] = grid.coefficients(samples)
+            found[rows] = grid.coefficients(samples)
             return
-        samples *= grid.shift_phases(alignment.shift_px[mine])
+        samples *= grid.shift_phases(alignment.shift_px[rows])
         values = grid.coefficients(samples)
-        mirror = alignment.mirror[mine]
+        mirror = alignment.mirror[rows]
         values[mirror] = values[mirror].conj()
-        turns = np.exp(1j * np.outer(alignment.angle[mine], np.arange(grid.n_orders)))
-        found[part] = values * turns.astype(np.complex64)[:, grid.order]
+        turns = np.exp(1j * np.outer(alignment.angle[rows], np.arange(grid.n_orders)))
+        found[rows] = values * turns.astype(np.complex64)[:, grid.order]
 
-    for_each_chunk(align, last - first, IMAGES_PER_CHUNK, n_threads)
+    for_each_chunk(align, len(images), IMAGES_PER_CHUNK, n_threads)
     return found
 
 
@@ -164,25 +159,29 @@ def class_sums(images: PolarImages, aligned: Samples, labels: Labels, n_classes:
     ClassSums
     """
     grid = images.grid
-    order = np.argsort(labels, kind="stable")
-    order = order[np.searchsorted(labels[order], 0) :]
-    present, starts = np.unique(labels[order], return_index=True)
+    n_rings = len(grid.rings)
     total = np.zeros((n_classes, grid.n_coefficients), np.complex64)
-    weight = np.zeros((n_classes, len(grid.rings)), np.float32)
-    if len(order):
-        total[present] = np.add.reduceat(aligned[order], starts, axis=0)
-        weight[present] = np.add.reduceat(images.weight[order] ** 2, starts, axis=0)
-    n_coefficients = np.bincount(grid.ring, minlength=len(grid.rings))
-    sums_of = weight.astype(np.float64)
+    weight, (power, own) = np.zeros((n_classes, n_rings)), np.zeros((2, n_rings))
+    order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[order], np.arange(n_classes + 1))
+    for k in range(n_classes):
+        for first in range(starts[k], starts[k + 1], IMAGES_PER_CHUNK):
+            rows = order[first : min(first + IMAGES_PER_CHUNK, starts[k + 1])]
+            members, squares = aligned[rows], images.weight[rows] ** 2
+            total[k] += members.sum(axis=0)
+            weight[k] += squares.sum(axis=0)
+            power += grid.power(members).sum(axis=0)
+            own += (squares**2).sum(axis=0)
+    n_coefficients = np.bincount(grid.ring, minlength=n_rings)
     prior = noise_over_signal(
-        grid.power(aligned).sum(axis=0, dtype=np.float64) / n_coefficients,
+        power / n_coefficients,
         grid.power(total).sum(axis=0, dtype=np.float64) / n_coefficients,
-        (images.weight.astype(np.float64) ** 4).sum(axis=0),
-        sums_of.sum(axis=0),
-        (sums_of**2).sum(axis=0),
-        sums_of.mean(axis=0),
+        own,
+        weight.sum(axis=0),
+        (weight**2).sum(axis=0),
+        weight.mean(axis=0),
     )
-    return ClassSums(grid, total, weight, prior)
+    return ClassSums(grid, total, weight.astype(np.float32), prior)
 
 
 def noise_over_signal(
@@ -207,9 +206,14 @@ def noise_over_signal(
     Returns
     -------
     ndarray of float32, shape (n_rings,)
+        Positive.
     """
-    signal = (excess - power) / np.maximum(pairs - own, 1e-12)
+    together = pairs - own  # nothing is known of the signal if each image has a class of its own
+    known = together > 1e-6 * pairs
+    signal = np.where(known, (excess - power) / np.maximum(together, 1e-12), 0.0)
     noise = np.maximum(power - own * np.maximum(signal, 0), MIN_NOISE * power)
     noise = noise / np.maximum(lone, 1e-12)
     floor = MIN_SIGNAL * noise / np.maximum(typical, 1e-12)
-    return np.asarray(noise / np.maximum(np.maximum(signal, floor), 1e-30), dtype=np.float32)
+    ratio = noise / np.maximum(np.maximum(signal, floor), 1e-30)
+    tiny = np.finfo(np.float32).tiny  # empty rings of empty classes are 0, not 0 / 0
+    return np.asarray(np.maximum(ratio, tiny), dtype=np.float32)

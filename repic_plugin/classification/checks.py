@@ -10,6 +10,7 @@ from repic_plugin.classification.course import ALIGNMENTS, CourseSettings
 from repic_plugin.classification.ctf import CtfParameters
 from repic_plugin.classification.polar import FIRST_RING, PolarGrid, polar_grid
 from repic_plugin.classification.rules import RULES
+from repic_plugin.classification.state import State
 
 __all__ = [
     "CTF_MODES",
@@ -17,7 +18,10 @@ __all__ = [
     "check_enough",
     "check_images",
     "check_optics",
+    "check_resume",
     "check_settings",
+    "check_shift",
+    "check_whole",
     "layout",
 ]
 
@@ -43,14 +47,14 @@ def check_images(images: Any) -> int:
 
 def check_settings(settings: CourseSettings, n_images: int, ctf_mode: str, n_threads: int) -> None:
     """Refuse what breaks a rule."""
-    _check_whole("n_classes", settings.n_classes, 2)
+    check_whole("n_classes", settings.n_classes, 2)
     if settings.n_classes > n_images:
         raise ValueError(
             f"n_classes must not exceed the number of images, {n_images}, got {settings.n_classes}"
         )
-    _check_whole("max_iterations", settings.max_iterations, 1)
-    _check_whole("n_threads", n_threads, 1)
-    _check_whole("random_state", settings.random_state, 0)
+    check_whole("max_iterations", settings.max_iterations, 1)
+    check_whole("n_threads", n_threads, 1)
+    check_whole("random_state", settings.random_state, 0)
     for name, value, known in (
         ("method", settings.method, tuple(RULES)),
         ("alignment", settings.alignment, ALIGNMENTS),
@@ -66,6 +70,14 @@ def check_settings(settings: CourseSettings, n_images: int, ctf_mode: str, n_thr
         if not (np.isfinite(number) and 0 <= number <= top):
             rule = "0 or more" if np.isinf(top) else "in [0, 1]"
             raise ValueError(f"{name} must be {rule}, got {number}")
+
+
+def check_shift(max_shift_px: float, box_px: int) -> None:
+    """Refuse shifts that would move particles out of their boxes."""
+    if max_shift_px > box_px / 2:
+        raise ValueError(
+            f"max_shift_px must not exceed half of the box, {box_px / 2:g}, got {max_shift_px:g}"
+        )
 
 
 def check_optics(pixel_size_angstrom: float, ctf: Optional[CtfParameters], n_images: int) -> None:
@@ -87,13 +99,23 @@ def check_enough(n_images: int, n_classes: int) -> None:
         )
 
 
+def check_resume(state: State, n_images: int, n_classes: int) -> None:
+    """Refuse the state of another classification."""
+    n_labels, n_used = len(state.labels), int(state.labels.max(initial=-1)) + 1
+    if n_labels != n_images or n_used > n_classes:
+        raise ValueError(
+            f"resume must be a state of {n_images} images that are not empty in {n_classes} "
+            f"classes, got one of {n_labels} in {n_used}; start anew"
+        )
+
+
 def layout(
     box_px: int, n_rings: Optional[int], mask_diameter_px: Optional[float]
 ) -> Tuple[PolarGrid, float, float]:
     """The polar grid, the radius of the mask and its soft edge, px."""
     top = box_px // 2 - 2
     last_ring = min(DEFAULT_RINGS, top) if n_rings is None else n_rings
-    _check_whole("n_rings", last_ring, FIRST_RING + MIN_RINGS - 1)
+    check_whole("n_rings", last_ring, FIRST_RING + MIN_RINGS - 1)
     if last_ring > top:
         raise ValueError(
             f"n_rings must be {top} or less in a box of {box_px} px, got {last_ring}; "
@@ -112,6 +134,7 @@ def layout(
     return polar_grid(box_px, last_ring, diameter), diameter / 2, edge
 
 
-def _check_whole(name: str, value: float, smallest: int) -> None:
-    if not float(value).is_integer() or value < smallest:
+def check_whole(name: str, value: float, smallest: int) -> None:
+    """Refuse what is not an int of at least `smallest`."""
+    if not isinstance(value, (int, np.integer)) or value < smallest:
         raise ValueError(f"{name} must be a whole number, {smallest} or more, got {value}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Optional, Tuple
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,9 @@ from repic_plugin.classification.checks import (
     check_enough,
     check_images,
     check_optics,
+    check_resume,
     check_settings,
+    check_shift,
     layout,
 )
 from repic_plugin.classification.course import Course, CourseSettings
@@ -82,9 +85,12 @@ def classify_particles(
     beta : float
         Weight of the constraint on the sizes of classes, 0 or more.
     tolerance : float
-        It ends when at most this part of the images changes class.
+        It ends when at most this part of the images changes class. Between two rounds of trades
+        more may change: there are 10 iterations at most.
     max_iterations : int
     max_shift_px : float
+        At most half of the box. It bounds the first, global search; images are recentred then, and
+        searched within little more than a px, as the rings allow.
     n_rings : int, optional
         The resolution is box * pixel size / n_rings; 12 by default.
     mask_diameter_px : float, optional
@@ -113,8 +119,8 @@ def classify_particles(
     Raises
     ------
     ValueError
-        If an argument breaks its rule, an image is not finite, or fewer than `n_classes` images
-        are not empty.
+        If an argument breaks its rule, an image is not finite, fewer than `n_classes` images are
+        not empty, or `resume` is the state of another classification.
 
     References
     ----------
@@ -149,6 +155,7 @@ def classify_particles(
     )
     n_images = check_images(images)
     check_settings(settings, n_images, ctf_mode, n_threads)
+    check_shift(max_shift_px, images.shape[-1])
     check_optics(pixel_size_angstrom, ctf, n_images)
     grid, mask_radius_px, edge_px = layout(images.shape[-1], n_rings, mask_diameter_px)
     optics: Dict[str, Any] = {
@@ -169,6 +176,8 @@ def classify_particles(
         )
         rows = np.flatnonzero(~prepared.is_empty)
         check_enough(len(rows), n_classes)
+        if resume is not None:
+            check_resume(resume, len(rows), n_classes)
         kept = prepared.take(rows) if len(rows) < len(prepared) else prepared
         course = Course(kept, settings, n_threads)
         del prepared, kept  # the course replaces them when it recentres the images
@@ -178,14 +187,32 @@ def classify_particles(
             if on_iteration is not None:
                 on_iteration(state)
         found = _poses(course, state, n_images, rows)
-        averages = full_averages(images, *found[:4], n_classes, **optics)
-    return _classification(state, averages, *found)
+        averages = full_averages(
+            images,
+            found.labels,
+            found.rotation_deg,
+            found.shift_px,
+            found.mirror,
+            n_classes,
+            **optics,
+        )
+    return _classification(state, found, averages)
 
 
-def _poses(
-    course: Course, state: State, n_images: int, rows: Labels
-) -> Tuple[Labels, Floats, Floats, NDArray[np.bool_], Floats, Floats]:
-    """Labels, rotations, shifts, mirrors, dissimilarities and energies of all images."""
+@dataclass(frozen=True, eq=False)
+class _Poses:
+    """Of all images, empty ones too; see `Classification`."""
+
+    labels: Labels
+    rotation_deg: Floats
+    shift_px: Floats
+    mirror: NDArray[np.bool_]
+    dissimilarity: Floats
+    explained: Floats  # of each image's sum of squares
+
+
+def _poses(course: Course, state: State, n_images: int, rows: Labels) -> _Poses:
+    """Where the course has brought the images, which are the `rows` of all."""
     setting = course.setting(state)
     members = setting.aligned(state.alignment)
     sums = class_sums(setting.images, members, state.labels, course.settings.n_classes)
@@ -195,40 +222,43 @@ def _poses(
         dissimilarity = compared[np.arange(len(rows)), state.labels]
     else:
         alignment, dissimilarity = refine_poses(
-            setting, sums, members, state.labels, state.alignment, course.local_step_px / 2
+            setting, sums, members, state.labels, state.alignment, course.finest_step_px
         )
-    labels = np.full(n_images, -1, dtype=np.int64)
-    labels[rows] = state.labels
-    rotation, loss, energy = np.zeros(n_images), np.full(n_images, np.nan), np.zeros(n_images)
-    shift, mirror = np.zeros((n_images, 2)), np.zeros(n_images, dtype=np.bool_)
-    rotation[rows] = (180 - np.rad2deg(alignment.angle)) % 360 - 180
-    shift[rows] = state.offset_px + alignment.shift_px
-    mirror[rows] = alignment.mirror
-    loss[rows] = dissimilarity
-    energy[rows] = setting.images.energy
-    return labels, rotation, shift, mirror, loss, energy
+
+    def of_all(values: NDArray[Any], empty: Any) -> NDArray[Any]:
+        every = np.full((n_images, *values.shape[1:]), empty)
+        every[rows] = values
+        return every
+
+    return _Poses(
+        labels=of_all(state.labels, -1),
+        rotation_deg=of_all(_turns_back(alignment.angle), 0.0),
+        shift_px=of_all(state.offset_px + alignment.shift_px, 0.0),
+        mirror=of_all(alignment.mirror, False),
+        dissimilarity=of_all(dissimilarity, np.nan),
+        explained=of_all(setting.images.energy - dissimilarity, 0.0),
+    )
 
 
-def _classification(
-    state: State,
-    averages: NDArray[np.float32],
-    labels: Labels,
-    rotation_deg: Floats,
-    shift_px: Floats,
-    mirror: NDArray[np.bool_],
-    dissimilarity: Floats,
-    energy: Floats,
-) -> Classification:
-    kept = labels >= 0
-    sizes = np.bincount(labels[kept], minlength=len(averages))
-    gain = (energy - dissimilarity)[kept]
-    explained = np.bincount(labels[kept], gain, minlength=len(averages)) / np.maximum(sizes, 1)
+def _turns_back(angle: Floats) -> Floats:
+    """Degrees in [-180, 180) by which content is turned, from `Alignment.angle`."""
+    # the first remainder of a tiny negative number rounds to 360
+    turn: Floats = (180 - np.rad2deg(angle)) % 360 % 360 - 180
+    return turn
+
+
+def _classification(state: State, found: _Poses, averages: NDArray[np.float32]) -> Classification:
+    kept = found.labels >= 0
+    classes, n_classes = found.labels[kept], len(averages)
+    sizes = np.bincount(classes, minlength=n_classes)
+    total: Floats = np.bincount(classes, found.explained[kept], n_classes).astype(np.float64)
+    explained = total / np.maximum(sizes, 1)
     return Classification(
-        labels=labels,
-        rotation_deg=rotation_deg,
-        shift_px=shift_px,
-        mirror=mirror,
-        dissimilarity=dissimilarity,
+        labels=found.labels,
+        rotation_deg=found.rotation_deg,
+        shift_px=found.shift_px,
+        mirror=found.mirror,
+        dissimilarity=found.dissimilarity,
         averages=averages,
         sizes=sizes,
         explained=explained,

@@ -24,9 +24,10 @@ from repic_plugin.compiled import compiled
 
 __all__ = ["Poses", "best_poses", "shift_grid"]
 
-# Images and columns of references handled at a time: the parts of one product stay in the cache.
+# Images, and pairs of an image and a moved reference, handled at a time: the parts of one product
+# stay in the cache.
 IMAGES_PER_CHUNK = 128
-COLUMNS_PER_BLOCK = 20_000
+PAIRS_PER_BLOCK = 20_000
 
 Samples = NDArray[np.complex64]
 Single = NDArray[np.float32]
@@ -55,7 +56,8 @@ def shift_grid(radius_px: float, step_px: float) -> NDArray[np.float64]:
     ----------
     radius_px, step_px : float
     """
-    steps = np.arange(-np.floor(radius_px / step_px), radius_px / step_px + 1e-9) * step_px
+    n_steps = np.floor(radius_px / step_px + 1e-9)
+    steps = np.arange(-n_steps, n_steps + 1) * step_px
     x, y = (axis.ravel() for axis in np.meshgrid(steps, steps))
     inside = np.hypot(x, y) <= radius_px + 1e-9
     shifts = np.column_stack((x, y))[inside]
@@ -80,7 +82,8 @@ def best_poses(grid: PolarGrid, images: Samples, references: Samples, n_threads:
     """
     n_references, n_candidates, _ = references.shape
     waves = _quarter_waves(grid)
-    per_block = max(1, COLUMNS_PER_BLOCK // (min(IMAGES_PER_CHUNK, len(images)) * n_candidates))
+    n_rows = max(1, min(IMAGES_PER_CHUNK, len(images)))
+    per_block = max(1, PAIRS_PER_BLOCK // (n_rows * n_candidates))
     blocks = [
         (slice(k, min(k + per_block, n_references)), _columns(grid, references[k : k + per_block]))
         for k in range(0, n_references, per_block)

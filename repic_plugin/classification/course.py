@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Optional, Tuple, Union
+from typing import Optional, Tuple, Union, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from repic_plugin.classification.correlation import shift_grid
 from repic_plugin.classification.fixed import Fixed, FixedComparison
 from repic_plugin.classification.multi_reference import Comparison, MultiReference
 from repic_plugin.classification.preparation import PolarImages
-from repic_plugin.classification.rules import RULES, Rule
+from repic_plugin.classification.rules import RULES
 from repic_plugin.classification.split_merge import trade_classes
 from repic_plugin.classification.state import IterationRecord, State
 from repic_plugin.classification.subspace import Subspace
@@ -22,9 +22,11 @@ __all__ = ["ALIGNMENTS", "Course", "CourseSettings"]
 
 ALIGNMENTS = ("mra", "msa", "rfa")
 # Global searches end when fewer images change class, for by then the classes have formed ...
-FORMED = 0.03
-# ... or after as many iterations.
-MAX_GLOBAL, MAX_LOCAL, N_COMMON = 15, 10, 8
+FORMED = 0.01
+# ... or after as many iterations; so do local ones, where they only lead to the next trades.
+MAX_GLOBAL, MAX_LOCAL = 20, 10
+# Alignments to the common mean.
+N_COMMON = 8
 # Shifts: steps as parts of the finest wavelength, and the local search in global steps.
 GLOBAL_STEP, LOCAL_RADIUS = 0.375, 0.75
 # While classes form, the constraint keeps all of them alive. Then it is loosened to this part ...
@@ -55,6 +57,11 @@ class CourseSettings:
     random_state: int = 0
 
     @property
+    def leaves_out(self) -> bool:
+        """Whether an image is taken out of its own class's average; SPIDER's factor does it too."""
+        return self.leave_one_out and self.method != "spider"
+
+    @property
     def trades(self) -> bool:
         """Whether classes are split and merged, and the constraint loosened for it."""
         return self.trade and self.method == "ack" and self.alignment == "mra"
@@ -78,8 +85,9 @@ class Course:
         wavelength = images.grid.box_size_px / float(images.grid.rings[-1])
         step = max(1.0, float(np.rint(GLOBAL_STEP * wavelength)))
         self.global_shifts = shift_grid(settings.max_shift_px, step)
-        self.local_step_px = step / 2
-        self.local_shifts = shift_grid(LOCAL_RADIUS * step, self.local_step_px)
+        local_radius = min(LOCAL_RADIUS * step, settings.max_shift_px)
+        self.local_shifts = shift_grid(local_radius, step / 2)
+        self.finest_step_px = min(step / 4, settings.max_shift_px)
         self._setting: Optional[Tuple[str, Setting]] = None
 
     def start(self) -> State:
@@ -107,26 +115,19 @@ class Course:
         """
         rng = np.random.default_rng([self.settings.random_state, state.iteration + 1])
         setting = self.setting(state)
-        common = state.stage == "common"
-        labels = np.zeros_like(state.labels) if common else state.labels
-        members = setting.aligned(state.alignment)
-        n_classes = 1 if common else self.settings.n_classes
-        sums = class_sums(setting.images, members, labels, n_classes)
-        known = state.iteration > 0 and self.settings.leave_one_out
-        found = setting.compare(sums, members if known else None, labels)
-        if (
-            state.stage == "trade"
-            and isinstance(found, Comparison)
-            and isinstance(setting, MultiReference)
-        ):
-            next_state = self._trade(state, setting, found, rng)
-        elif common:
-            next_state = self._after_common(state, found.alignment(labels))
+        if state.stage == "common":
+            state = self._align_to_common(state, setting)
         else:
-            next_state = self._assign(state, found, rng)
-        if next_state.stage != "done" and next_state.iteration >= self.settings.max_iterations:
-            next_state = next_state.enter("done", converged=False)
-        return next_state
+            found = self._compare(state, setting, state.labels, self.settings.n_classes)
+            if state.stage == "trade":
+                state = self._trade(
+                    state, cast(MultiReference, setting), cast(Comparison, found), rng
+                )
+            else:
+                state = self._assign(state, found, rng)
+        if state.stage != "done" and state.iteration >= self.settings.max_iterations:
+            return state.enter("done", converged=False)
+        return state
 
     def setting(self, state: State) -> Setting:
         """The comparison that a stage makes; images are recentred once."""
@@ -148,8 +149,29 @@ class Course:
         self._setting = (phase, setting)
         return setting
 
-    def _rule(self, state: State) -> Rule:
-        return RULES[self.settings.method](state.constraint * self.settings.beta)
+    def _compare(
+        self, state: State, setting: Setting, labels: Labels, n_classes: int
+    ) -> Union[Comparison, FixedComparison]:
+        """Compare the images with the averages of the classes, as they are aligned now."""
+        members = setting.aligned(state.alignment)
+        sums = class_sums(setting.images, members, labels, n_classes)
+        if state.iteration == 0:  # nothing is aligned yet
+            return setting.compare(sums)
+        return setting.compare(sums, members, labels if self.settings.leaves_out else None)
+
+    def _align_to_common(self, state: State, setting: Setting) -> State:
+        """Align the images to the average of them all; recentre them after the last time."""
+        n_images = len(state.labels)
+        one_class = np.zeros_like(state.labels)
+        found = self._compare(state, setting, one_class, 1)
+        record = IterationRecord(state.iteration + 1, "common", 0.0, 0.0, n_images, n_images)
+        state = replace(
+            state,
+            alignment=found.alignment(one_class),
+            stage_iteration=state.stage_iteration + 1,
+            records=(*state.records, record),
+        )
+        return self._recentred(state) if state.stage_iteration >= N_COMMON else state
 
     def _assign(
         self,
@@ -158,32 +180,22 @@ class Course:
         rng: np.random.Generator,
     ) -> State:
         """Reassign the images, then go to the next stage if this one has converged."""
-        labels, penalty = self._rule(state).assign(found.dissimilarity, state.labels, rng)
+        rule = RULES[self.settings.method](state.constraint * self.settings.beta)
+        labels, penalty = rule.assign(found.dissimilarity, state.labels, rng)
         inertia = float(found.dissimilarity[np.arange(len(labels)), labels].sum(dtype=np.float64))
-        changed = float(np.mean(labels != state.labels))
-        state = self._recorded(state, labels, changed, inertia + penalty)
+        state = self._recorded(state, labels, inertia + penalty)
         state = replace(state, alignment=found.alignment(labels))
+        changed = state.records[-1].fraction_changed
+        settled = changed <= self.settings.tolerance
         if state.stage == "global":
-            if changed <= max(FORMED, self.settings.tolerance) or (
-                state.stage_iteration >= MAX_GLOBAL
-            ):
-                return self._recentred(state)
-        elif changed <= self.settings.tolerance or state.stage_iteration >= MAX_LOCAL:
-            return state.enter("trade" if self.settings.trades else "done")
-        return state
-
-    def _after_common(self, state: State, alignment: Alignment) -> State:
-        n_images = len(state.labels)
-        record = IterationRecord(state.iteration + 1, "common", 0.0, 0.0, n_images, n_images)
-        state = replace(
-            state,
-            alignment=alignment,
-            stage_iteration=state.stage_iteration + 1,
-            records=(*state.records, record),
-        )
-        return self._recentred(state) if state.stage_iteration >= N_COMMON else state
+            formed = settled or changed <= FORMED or state.stage_iteration >= MAX_GLOBAL
+            return self._recentred(state) if formed else state
+        if self.settings.trades and (settled or state.stage_iteration >= MAX_LOCAL):
+            return state.enter("trade")
+        return state.enter("done") if settled else state
 
     def _recentred(self, state: State) -> State:
+        """Begin the local searches, with the images moved to where they were found."""
         still = replace(state.alignment, shift_px=np.zeros_like(state.offset_px))
         return state.enter(
             "local",
@@ -200,20 +212,17 @@ class Course:
         rng: np.random.Generator,
     ) -> State:
         """Trade classes; go back if the round before did not lower the loss."""
-        loss = found.dissimilarity[np.arange(len(state.labels)), state.labels].astype(np.float64)
-        total = float(loss.sum())
+        each = np.arange(len(state.labels))
+        total = float(found.dissimilarity[each, state.labels].sum(dtype=np.float64))
         if state.before_trade is not None and total >= state.before_trade[0]:
-            _, labels, alignment = state.before_trade
-            changed = float(np.mean(labels != state.labels))
-            state = self._recorded(state, labels, changed, state.before_trade[0])
+            total, labels, alignment = state.before_trade
+            state = self._recorded(state, labels, total)
             return state.enter("done", alignment=alignment, before_trade=None)
-        if state.n_rounds >= MAX_ROUNDS:
-            return state.enter("done", before_trade=None)
         before = (total, state.labels, state.alignment)
-        labels, alignment, n_trades = trade_classes(
-            setting, found, state.labels, state.alignment, rng
-        )
-        state = self._recorded(state, labels, float(np.mean(labels != state.labels)), total)
+        labels, alignment, n_trades = state.labels, state.alignment, 0
+        if state.n_rounds < MAX_ROUNDS:
+            labels, alignment, n_trades = trade_classes(setting, found, *before[1:], rng)
+        state = self._recorded(state, labels, total)
         if n_trades == 0:
             return state.enter("done", before_trade=None)
         is_uneven = n_trades >= max(2, UNEVEN_TRADES * self.settings.n_classes)
@@ -225,12 +234,13 @@ class Course:
             constraint=UNEVEN if is_uneven else state.constraint,
         )
 
-    def _recorded(self, state: State, labels: Labels, changed: float, objective: float) -> State:
+    def _recorded(self, state: State, labels: Labels, objective: float) -> State:
+        """The same with new labels, one iteration on."""
         sizes = np.bincount(labels, minlength=self.settings.n_classes)
         record = IterationRecord(
             iteration=state.iteration + 1,
             stage=state.stage,
-            fraction_changed=changed,
+            fraction_changed=float(np.mean(labels != state.labels)),
             objective=objective,
             smallest=int(sizes.min()),
             largest=int(sizes.max()),

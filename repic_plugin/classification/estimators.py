@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Optional, Tuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.classification.checks import check_whole
 from repic_plugin.classification.rules import RULES
 
 __all__ = [
@@ -105,16 +106,14 @@ class KMeans:
         ValueError
             If `x` is not finite or not 2-dimensional, or a parameter breaks its rule.
         """
-        vectors, centers = self._checked(x)
+        vectors = self._checked(x)
+        origin = vectors.mean(axis=0)  # far from it, squares would drown the distances
+        vectors = vectors - origin
         rng = np.random.default_rng(self.random_state)
-        labels = rng.permutation(len(vectors)) % self.n_clusters
-        if centers is None:
-            centers = _means(vectors, labels, np.zeros((self.n_clusters, vectors.shape[1])))
+        labels, centers = self._start(vectors, origin, rng)
         rule = RULES[self._rule](getattr(self, "beta", 0.0))
         convergence = []
         for iteration in range(self.max_iterations):
-            if iteration == 0 and self.init is not None:
-                labels = _distances(vectors, centers).argmin(axis=1)
             new, _ = rule.assign(_distances(vectors, centers), labels, rng)
             convergence.append(float(np.mean(new != labels)))
             labels = new
@@ -122,31 +121,44 @@ class KMeans:
             if convergence[-1] <= self.tolerance and iteration:
                 break
         self.labels_ = labels
-        self.cluster_centers_ = centers
+        self.cluster_centers_ = centers + origin
         self.inertia_ = float(((vectors - centers[labels]) ** 2).sum())
         self.convergence_ = np.array(convergence)
         return self
 
-    def _checked(self, x: ArrayLike) -> Tuple[Floats, Optional[Floats]]:
+    def _start(
+        self, vectors: Floats, origin: Floats, rng: np.random.Generator
+    ) -> Tuple[NDArray[np.int64], Floats]:
+        """First labels and centres, those of random subsets if none are given."""
+        if self.init is not None:
+            centers = np.array(self.init, dtype=np.float64) - origin
+            return _distances(vectors, centers).argmin(axis=1), centers
+        labels = rng.permutation(len(vectors)) % self.n_clusters
+        return labels, _means(vectors, labels, np.zeros((self.n_clusters, vectors.shape[1])))
+
+    def _checked(self, x: ArrayLike) -> Floats:
         vectors = np.asarray(x, dtype=np.float64)
         if vectors.ndim != 2 or not np.isfinite(vectors).all():
             raise ValueError(
                 f"x must be finite and of shape (n, n_features), got shape {vectors.shape}"
             )
-        if not 2 <= self.n_clusters <= len(vectors):
+        check_whole("n_clusters", self.n_clusters, 2)
+        if self.n_clusters > len(vectors):
             raise ValueError(
-                f"n_clusters must lie in [2, {len(vectors)}], the number of rows of x, "
+                f"n_clusters must not exceed the number of rows of x, {len(vectors)}, "
                 f"got {self.n_clusters}"
             )
-        if self.max_iterations < 1:
-            raise ValueError(f"max_iterations must be 1 or more, got {self.max_iterations}")
-        if self.init is None:
-            return vectors, None
-        centers = np.array(self.init, dtype=np.float64)
-        wanted = (self.n_clusters, vectors.shape[1])
-        if centers.shape != wanted:
-            raise ValueError(f"init must be of shape {wanted}, got {centers.shape}")
-        return vectors, centers
+        check_whole("max_iterations", self.max_iterations, 1)
+        check_whole("random_state", self.random_state, 0)
+        if not 0 <= self.tolerance <= 1:
+            raise ValueError(f"tolerance must be in [0, 1], got {self.tolerance}")
+        if self.init is not None:
+            centers, wanted = np.asarray(self.init), (self.n_clusters, vectors.shape[1])
+            if centers.shape != wanted or not np.isfinite(centers).all():
+                raise ValueError(
+                    f"init must be finite and of shape {wanted}, got shape {centers.shape}"
+                )
+        return vectors
 
 
 class ACKMeans(KMeans):
@@ -195,7 +207,7 @@ class ACKMeans(KMeans):
         )
         self.beta = beta
 
-    def _checked(self, x: ArrayLike) -> Tuple[Floats, Optional[Floats]]:
+    def _checked(self, x: ArrayLike) -> Floats:
         if not (np.isfinite(self.beta) and self.beta >= 0):
             raise ValueError(f"beta must be 0 or more, got {self.beta}")
         return super()._checked(x)

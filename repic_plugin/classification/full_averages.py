@@ -10,6 +10,7 @@ from scipy import fft
 
 from repic_plugin.classification.averages import noise_over_signal
 from repic_plugin.classification.ctf import CtfParameters, contrast_transfer
+from repic_plugin.classification.preparation import centred
 from repic_plugin.classification.threads import for_each_chunk
 from repic_plugin.compiled import compiled
 
@@ -38,9 +39,10 @@ def full_averages(
 ) -> Single:
     """Average the images of each class in the poses that `Classification` describes.
 
-    Shifts are made in Fourier space, turns by cubic interpolation (Keys 1981, IEEE Trans Acoust
-    29:1153). The sum is divided by the sum of the squared weights plus noise over signal (Wiener's
-    filter), ring by ring.
+    The mean of each image is taken off. Shifts are made in Fourier space, turns by cubic
+    interpolation (Keys 1981, IEEE Trans Acoust 29:1153); what lies within 2 px of the border of an
+    image or outside is taken as 0. The sum is divided by the sum of the squared weights plus noise
+    over signal (Wiener's filter), ring by ring.
 
     Parameters
     ----------
@@ -65,6 +67,7 @@ def full_averages(
     box = images.shape[-1]
     ring = _rings(box)
     n_rings = int(ring.max()) + 1
+    n_members = _ring_sums(np.ones((1, *ring.shape)), ring, n_rings)[0]
     totals = np.zeros((n_classes, box, box))
     lone, own, power = (np.zeros((n_classes, n_rings)) for _ in range(3))
     order = np.argsort(labels, kind="stable")
@@ -74,11 +77,15 @@ def full_averages(
         k = one.start
         for first in range(starts[k], starts[k + 1], IMAGES_PER_CHUNK):
             rows = np.sort(order[first : min(first + IMAGES_PER_CHUNK, starts[k + 1])])
-            transform = fft.rfft2(np.asarray(images[rows], dtype=np.float32))
+            transform = fft.rfft2(centred(np.asarray(images[rows], dtype=np.float32)))
             mine = None if ctf is None else ctf.take(rows)
-            squares = _correct(transform, mine, box, pixel_size_angstrom, flip, weight)
-            lone[k] += squares.sum(axis=0)[:n_rings]
-            own[k] += (squares**2).sum(axis=0)[:n_rings]
+            squares = np.ones((len(rows), n_rings))
+            if mine is not None:
+                shown = _correct(transform, mine, pixel_size_angstrom, flip, weight)
+                if weight:
+                    squares = _ring_sums(shown**2, ring, n_rings) / n_members
+            lone[k] += squares.sum(axis=0)
+            own[k] += (squares**2).sum(axis=0)
             power[k] += _ring_sums(np.abs(transform) ** 2, ring, n_rings).sum(axis=0)
             transform *= _shift_phases(shift_px[rows], box)
             moved = fft.irfft2(transform, s=(box, box))
@@ -87,7 +94,6 @@ def full_averages(
     for_each_chunk(add_class, n_classes, 1, n_threads)
     spectra = fft.rfft2(totals)
     excess = _ring_sums(np.abs(spectra) ** 2, ring, n_rings).sum(axis=0)
-    n_members = _ring_sums(np.ones((1, *ring.shape)), ring, n_rings)[0]
     prior = noise_over_signal(
         power.sum(axis=0) / n_members,
         excess / n_members,
@@ -122,29 +128,21 @@ def _ring_sums(values: Floats, ring: NDArray[np.int64], n_rings: int) -> Floats:
 
 def _correct(
     transform: NDArray[np.complex64],
-    ctf: Optional[CtfParameters],
-    box: int,
+    ctf: CtfParameters,
     pixel_size_angstrom: float,
     flip: bool,
     weight: bool,
-) -> Floats:
-    """Flip or weigh `transform`, in place; squared weight of each image on each ring."""
-    n_rings = box // 2 + 1
-    if ctf is None:
-        return np.ones((len(transform), n_rings))
+) -> Single:
+    """Flip or weigh `transform`, in place; the contrast transfer functions."""
+    box = transform.shape[1]
     x = fft.rfftfreq(box, pixel_size_angstrom)[None, :]
     y = fft.fftfreq(box, pixel_size_angstrom)[:, None]
     values = contrast_transfer(ctf, *np.broadcast_arrays(x, y), dtype=np.float32)
-    if not weight:
-        if flip:
-            transform *= np.where(values < 0, np.float32(-1), np.float32(1))
-        return np.ones((len(transform), n_rings))
-    transform *= values if flip else np.abs(values)
-    mean = 0.5 * (ctf.defocus_u_angstrom + ctf.defocus_v_angstrom)
-    frequency = np.arange(n_rings) / (box * pixel_size_angstrom)
-    round_ctf = CtfParameters(mean, mean, *list(ctf.columns())[2:])
-    squares: Floats = np.square(contrast_transfer(round_ctf, frequency, 0 * frequency))
-    return squares
+    if weight:
+        transform *= values if flip else np.abs(values)
+    elif flip:
+        transform *= np.where(values < 0, np.float32(-1), np.float32(1))
+    return values
 
 
 def _shift_phases(shift_px: Floats, box: int) -> NDArray[np.complex64]:

@@ -118,10 +118,15 @@ class MultiReference:
         averages = self._seen(sums.averages())
         moved = moved_averages(grid, averages, self.shifts_px, self.mirror)
         poses = best_poses(grid, self.weighted, moved, self.n_threads)
-        dissimilarity = self.images.weight**2 @ grid.power(averages).T
-        dissimilarity += self.images.energy[:, None]
-        dissimilarity -= 2 * poses.score
-        found = Comparison(grid, dissimilarity, poses.place, self.shifts_px)
+        found = Comparison(grid, poses.score, poses.place, self.shifts_px)
+        power = grid.power(averages).T
+
+        def subtract(rows: slice) -> None:  # in place: there may be a million rows
+            found.dissimilarity[rows] *= -2
+            found.dissimilarity[rows] += self.images.weight[rows] ** 2 @ power
+            found.dissimilarity[rows] += self.images.energy[rows, None]
+
+        for_each_chunk(subtract, len(self.images), IMAGES_PER_CHUNK, self.n_threads)
         if members is not None and labels is not None:
             self._leave_one_out(found, sums, members, labels)
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Callable, Optional, Tuple
 
 import numpy as np
@@ -13,9 +14,11 @@ from repic_plugin.classification.ctf import CtfParameters, contrast_transfer
 from repic_plugin.classification.polar import PolarGrid
 from repic_plugin.classification.threads import for_each_chunk
 
-__all__ = ["PolarImages", "phase_flipped", "prepare_images", "soft_mask"]
+__all__ = ["PolarImages", "centred", "prepare_images", "soft_mask"]
 
 IMAGES_PER_CHUNK = 500
+# No more pixels at a time: large boxes on many threads would fill the memory.
+PIXELS_PER_CHUNK = 1 << 23
 
 Samples = NDArray[np.complex64]
 Single = NDArray[np.float32]
@@ -29,7 +32,7 @@ class PolarImages:
     ----------
     grid : PolarGrid
     samples : ndarray of complex64, shape (n, n_rings, n_angles / 2)
-        Masked, phase-flipped where they have a CTF.
+        Of mean 0, masked, phase-flipped where they have a CTF.
     weight : ndarray of float32, shape (n, n_rings)
         How strongly each image shows each ring: its abs(CTF), or 1.
     energy : ndarray of float32, shape (n,)
@@ -91,7 +94,8 @@ def prepare_images(
 ) -> PolarImages:
     """Flip phases, mask and sample images, chunk by chunk.
 
-    Images are cropped in Fourier space to the smallest box that holds the rings. The discrete
+    The mean of each image is taken off first: a mask makes a disc of it, which would draw all
+    images to the centre. Images are cropped in Fourier space to the smallest box that holds the rings. The discrete
     Fourier transform at the samples is then exact, as one matrix product.
 
     Parameters
@@ -126,25 +130,26 @@ def prepare_images(
     matrix, inside = _sampling_matrix(grid, side, mask_radius_px, mask_edge_px)
     samples = np.empty((n, len(grid.rings), grid.n_angles // 2), np.complex64)
     energy, is_empty = np.empty(n, np.float32), np.empty(n, np.bool_)
-    n_read = 0
+    n_read, lock = 0, Lock()
 
     def read(rows: slice) -> None:
         nonlocal n_read
         chunk = np.asarray(images[rows], dtype=np.float32)
         _check_finite(chunk, rows.start)
         is_empty[rows] = np.ptp(chunk.reshape(len(chunk), -1), axis=1) == 0
-        transform = fft.rfft2(chunk)
+        transform = fft.rfft2(centred(chunk))
         if ctf is not None and flip:
             transform *= _signs(ctf.take(rows), box, pixel_size_angstrom)
         small = _cropped(transform, box, side)
         flat = small.reshape(len(chunk), -1)[:, inside] @ matrix
         samples[rows] = flat.view(np.complex64).reshape(-1, *samples.shape[1:])
         energy[rows] = grid.power(grid.coefficients(samples[rows])).sum(axis=1)
-        n_read += len(chunk)
-        if progress is not None:
-            progress(n_read, n)
+        with lock:
+            n_read += len(chunk)
+            if progress is not None:
+                progress(n_read, n)
 
-    for_each_chunk(read, n, IMAGES_PER_CHUNK, n_threads)
+    for_each_chunk(read, n, min(IMAGES_PER_CHUNK, PIXELS_PER_CHUNK // box**2 + 1), n_threads)
     samples[is_empty] = 0
     energy[is_empty] = 0
     shown = np.ones((n, len(grid.rings)), np.float32)
@@ -153,24 +158,19 @@ def prepare_images(
     return PolarImages(grid, samples, shown, energy, is_empty)
 
 
-def phase_flipped(chunk: Single, ctf: CtfParameters, pixel_size_angstrom: float) -> Single:
-    """Images with the sign of their CTF undone.
+def centred(chunk: Single) -> Single:
+    """Images of mean 0, as float32.
 
     Parameters
     ----------
     chunk : ndarray of float32, shape (n, box, box)
-    ctf : CtfParameters
-        Of n particles.
-    pixel_size_angstrom : float
 
     Returns
     -------
     ndarray of float32, shape (n, box, box)
     """
-    box = chunk.shape[-1]
-    transform = fft.rfft2(chunk) * _signs(ctf, box, pixel_size_angstrom)
-    flipped: Single = fft.irfft2(transform, s=(box, box))
-    return flipped
+    means = chunk.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
+    return np.asarray(chunk - means.astype(np.float32))
 
 
 def soft_mask(side: int, radius_px: float, edge_px: float) -> Single:

@@ -31,18 +31,18 @@ class Classification:
     shift_px : ndarray of float64, shape (n, 2)
     mirror : ndarray of bool, shape (n,)
     dissimilarity : ndarray of float64, shape (n,)
-        Squared distance on the rings used, divided by the number of degrees of freedom and the
-        noise: about 1 for an image that its class explains; nan for empty images.
+        Squared distance, on the rings used, to the average of the others of its class as the
+        image's CTF shows it, in squared grey values of the images; nan for empty images.
     averages : ndarray of float32, shape (n_classes, box, box)
         All zeros for a class without a member.
     sizes : ndarray of int64, shape (n_classes,)
     explained : ndarray of float64, shape (n_classes,)
-        What the average of the others explains of a member, mean over the class, in the unit of
-        `dissimilarity`.
+        By how much the average of the others lowers a member's sum of squares, mean over the
+        class, in the unit of `dissimilarity`.
     is_junk : ndarray of bool, shape (n_classes,)
         See `junk_classes`.
     converged : bool
-        Whether it ended by itself, not by the number of iterations.
+        Whether it ended by itself, not by `max_iterations`.
     records : tuple of IterationRecord
     """
 

@@ -108,8 +108,9 @@ class SizeFactorRule(Rule):
     One image after the other is assigned. The dissimilarity is scaled by s / (s - 1) for its own
     class of s members, and by s / (s + 1) for another: by how much the sum of squares shrinks when
     the image leaves, and grows when it comes (Hartigan 1975, Clustering Algorithms, chapter 4).
-    The only member of a class stays, and an empty class takes the next image. The factors are
-    those that Xu et al. 2016 give; the direction (which class is scaled up) is Hartigan's.
+    The only member of a class stays, and an empty class takes the next image. That Xu et al. 2016
+    compare with a rule of these two factors is all that was known to us of their text; which class
+    is scaled up is Hartigan's.
     """
 
     def assign(

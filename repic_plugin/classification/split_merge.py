@@ -11,7 +11,7 @@ better only by fitting its own noise. (Such moves are those of Ueda et al. 2000,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Set, Tuple
+from typing import Dict, List, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,33 +70,61 @@ def trade_classes(
     n_trades : int
     """
     splits = _try_splits(setting, found, labels, alignment, random_state)
-    next_best, costs = _dissolution(found, labels)
-    new_labels, new_alignment = labels.copy(), alignment.copy()
-    cheapest = np.argsort(costs, kind="stable").tolist()
-    used: Set[int] = set()
-    for split in sorted(splits, key=lambda one: -one.gain):
-        freed = next((k for k in cheapest if k not in used and k != split.number), None)
-        if split.number in used or freed is None or split.gain <= costs[freed]:
-            continue
-        used |= {split.number, freed}
-        rows = np.flatnonzero(labels == freed)
-        new_labels[rows] = next_best[rows]
-        new_alignment.put(rows, found.alignment(next_best).take(rows))
-        new_labels[split.rows[split.halves == 1]] = freed
+    moved, freed = _dissolved(found, labels, splits)
+    new_labels, new_alignment = moved.copy(), alignment.copy()
+    rows = np.flatnonzero(moved != labels)
+    new_alignment.put(rows, found.alignment(moved).take(rows))
+    for number, split in freed.items():
+        new_labels[split.rows[split.halves == 1]] = number
         new_alignment.put(split.rows, split.alignment)
-    return new_labels, new_alignment, len(used) // 2
+    return new_labels, new_alignment, len(freed)
 
 
-def _dissolution(found: Comparison, labels: Labels) -> Tuple[Labels, Floats]:
+def _dissolved(
+    found: Comparison, labels: Labels, splits: List[_Split]
+) -> Tuple[Labels, Dict[int, _Split]]:
+    """Dissolve a class for each split that is worth it.
+
+    One after the other, the best split first: of two classes that double each other only one may
+    go, as the other is where its images go.
+
+    Returns
+    -------
+    labels : ndarray of int64, shape (n,)
+        The images of dissolved classes are in others; nothing is split yet.
+    freed : dict of int to _Split
+        The dissolved classes, and what takes their numbers.
+    """
+    freed: Dict[int, _Split] = {}
+    labels = labels.copy()
+    left = set(range(found.dissimilarity.shape[1]))
+    next_best, costs = _dissolution(found, labels, [])
+    for split in sorted(splits, key=lambda one: -one.gain):
+        cheapest = min(left - {split.number}, key=lambda k: (costs[k], k))
+        if split.number not in left or split.gain <= costs[cheapest]:
+            continue
+        freed[cheapest] = split
+        rows = np.flatnonzero(labels == cheapest)
+        labels[rows] = next_best[rows]
+        left -= {split.number, cheapest}
+        if len(left) < 2:
+            break
+        next_best, costs = _dissolution(found, labels, list(freed))
+    return labels, freed
+
+
+def _dissolution(found: Comparison, labels: Labels, gone: List[int]) -> Tuple[Labels, Floats]:
     """Best other class of each image, and what it costs to send a whole class there.
 
     m images that come to a class of s move its average towards them, which leaves s / (s + m) of
-    what they lose by going there (the ratio of Ward 1963, J Am Stat Assoc 58:236).
+    what they lose by going there (the ratio of Ward 1963, J Am Stat Assoc 58:236). Nothing goes to
+    the classes that are `gone`.
     """
     n_classes = found.dissimilarity.shape[1]
     each = np.arange(len(labels))
     others = found.dissimilarity.copy()
     others[each, labels] = np.inf
+    others[:, gone] = np.inf
     next_best: Labels = others.argmin(axis=1)
     extra = others[each, next_best] - found.dissimilarity[each, labels]
     route = labels * n_classes + next_best
@@ -120,14 +148,16 @@ def _try_splits(
     loss = found.dissimilarity[np.arange(len(labels)), labels].astype(np.float64)
     sizes = np.bincount(labels, minlength=n_classes)
     explained = np.bincount(labels, setting.images.energy - loss, minlength=n_classes)
-    worst = np.argsort(explained / np.maximum(sizes, 1), kind="stable")
-    largest = np.argsort(-sizes, kind="stable")
-    tried = {
-        int(k)
-        for order, part in ((worst, WORST_FRACTION), (largest, LARGEST_FRACTION))
-        for k in order[: int(np.ceil(part * n_classes))]
-    }
-    classes = sorted(k for k in tried if sizes[k] >= MIN_SPLIT_SIZE)
+    large = np.flatnonzero(sizes >= MIN_SPLIT_SIZE)
+    worst = large[np.argsort(explained[large] / sizes[large], kind="stable")]
+    largest = large[np.argsort(-sizes[large], kind="stable")]
+    classes = sorted(
+        {
+            int(k)
+            for order, part in ((worst, WORST_FRACTION), (largest, LARGEST_FRACTION))
+            for k in order[: int(np.ceil(part * n_classes))]
+        }
+    )
     n_trials = len(classes)
     seeds = random_state.integers(2**63, size=n_trials)
     splits: List[_Split] = []

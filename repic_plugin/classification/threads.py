@@ -23,6 +23,11 @@ def for_each_chunk(
         Writes its results where the slice says.
     n_rows, chunk, n_threads : int
         The slices do not depend on `n_threads`.
+
+    Raises
+    ------
+    Exception
+        What `work` raises, for the first of the slices where it does.
     """
     slices = [slice(row, min(row + chunk, n_rows)) for row in range(0, n_rows, chunk)]
     if n_threads == 1 or len(slices) < 2:
@@ -30,8 +35,13 @@ def for_each_chunk(
             work(rows)
         return
     with ThreadPoolExecutor(min(n_threads, len(slices))) as pool:
-        for done in [pool.submit(work, rows) for rows in slices]:
-            done.result()
+        jobs = [pool.submit(work, rows) for rows in slices]
+        try:
+            for job in jobs:
+                job.result()
+        finally:
+            for job in jobs:  # after an error nobody waits for the rest
+                job.cancel()
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
+import re
 import sys
 import time
 import warnings
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Optional
 
@@ -24,68 +23,143 @@ from repic_plugin.classification import (
     Classification,
     State,
     classify_particles,
-    state_from_arrays,
-    state_to_arrays,
 )
 from repic_plugin.commands.options import new_folder, progress_bar
 from repic_plugin.formats import (
     CLASS_FILES,
+    FormatError,
     ParticleTable,
-    read_arrays,
+    checkpoint_owner,
+    read_checkpoint,
     read_particles,
-    write_arrays,
+    write_checkpoint,
     write_class_files,
 )
+from repic_plugin.formats.errors import listed
 
 __all__ = ["add_arguments", "run"]
+
+# What `classify_particles` calls its arguments, and the options that set them: to pass them on, and
+# to put its messages into the words of the user.
+OPTIONS = {
+    "n_classes": "--classes",
+    "method": "--method",
+    "alignment": "--alignment",
+    "beta": "--beta",
+    "tolerance": "--tolerance",
+    "max_iterations": "--max-iterations",
+    "max_shift_px": "--max-shift-px",
+    "n_rings": "--rings",
+    "mask_diameter_px": "--mask-diameter-px",
+    "ctf_mode": "--ctf",
+    "mirror": "--mirror",
+    "random_state": "--seed",
+}
+RINGS_OF_RESOLUTION = "the number of rings (box x pixel size / --resolution-angstrom)"
+BAR = "{desc} [{elapsed}]"
+MAX_RINGS = 1 << 30  # more than any box has, and still an integer where the resolution is tiny
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
-    parser.add_argument("particles", metavar="PARTICLES", help="a stack (.mrcs) or a RELION .star")
-    parser.add_argument("--classes", type=int, required=True, metavar="K")
+    parser.add_argument(
+        "particles", metavar="PARTICLES", help="a stack (.mrcs), or a RELION .star (3.0 or later)"
+    )
+    parser.add_argument("--classes", type=int, required=True, metavar="K", help="how many")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier run's folder")
-    parser.add_argument("--pixel-size", type=float, metavar="ANGSTROM", help="of a stack without")
-    parser.add_argument("--method", choices=tuple(RULES), default="ack", help="how to cluster")
     parser.add_argument(
-        "--alignment",
-        choices=ALIGNMENTS,
-        default="mra",
-        help="multi-reference; the same with dissimilarities in a PCA subspace; reference-free",
-    )
-    parser.add_argument("--beta", type=float, default=0.5, help="weight of equal sizes (ack)")
-    parser.add_argument(
-        "--tolerance", type=float, default=0.01, help="end when fewer particles change class"
-    )
-    parser.add_argument("--max-iterations", type=int, default=60, metavar="N")
-    parser.add_argument("--max-shift-px", type=float, default=4.0, metavar="PX")
-    detail = parser.add_mutually_exclusive_group()
-    detail.add_argument(
-        "--rings", type=int, metavar="R", help=f"box x pixel size / resolution ({DEFAULT_RINGS})"
-    )
-    detail.add_argument("--resolution-angstrom", type=float, metavar="A", help="instead of --rings")
-    parser.add_argument(
-        "--mask-diameter-px", type=float, metavar="PX", help="0.84 of the box if not given"
+        "--pixel-size",
+        type=float,
+        metavar="ANGSTROM",
+        help="where the file does not say; it overrules the header of a stack",
     )
     parser.add_argument(
         "--ctf",
         choices=CTF_MODES,
         default="weight",
-        help="flip phases and weigh by the CTF, flip phases only, or no CTF; none without a CTF",
+        help="flip phases and weigh by the abs(CTF), flip phases only (as the paper), or neither; "
+        "a stack, or a STAR file without defocus, has no CTF",
     )
-    parser.add_argument("--mirror", action="store_true", help="mirror images may share a class")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all random choices")
     parser.add_argument(
-        "--no-trade",
-        action="store_true",
-        help="the paper's algorithm alone: no splitting and merging of classes (ack with mra)",
+        "--threads",
+        type=int,
+        metavar="N",
+        help="as many as there are processors if not given; does not change the result",
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), metavar="N")
     parser.add_argument(
         "--checkpoint",
         metavar="FILE",
-        help="keep the state here after every iteration, and go on from it; removed at the end",
+        help="keep the state here, to go on if the work is stopped; removed once it is done",
+    )
+    _add_clustering(parser.add_argument_group("clustering"))
+    _add_alignment(parser.add_argument_group("alignment"))
+
+
+def _add_clustering(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--method",
+        choices=tuple(RULES),
+        default="ack",
+        help="ACK-means, K-means, K-means with classes of equal size, or SPIDER's size factor",
+    )
+    group.add_argument(
+        "--beta",
+        type=float,
+        default=0.5,
+        metavar="WEIGHT",
+        help="of the constraint that keeps the classes of ack alike in size; 0 is none",
+    )
+    group.add_argument(
+        "--no-trade",
+        action="store_true",
+        help="the paper's ACK-means alone: no splitting and merging of classes (ack with mra)",
+    )
+    group.add_argument(
+        "--tolerance",
+        type=float,
+        default=0.01,
+        metavar="PART",
+        help="end when no more than this part of the particles changes class",
+    )
+    group.add_argument(
+        "--max-iterations", type=int, default=60, metavar="N", help="end after these in any case"
+    )
+
+
+def _add_alignment(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--alignment",
+        choices=ALIGNMENTS,
+        default="mra",
+        help="mra: each particle to each average, at every iteration; msa: the same, with averages "
+        "in the subspace of the main variations; rfa: all to one average, then clustering",
+    )
+    group.add_argument(
+        "--max-shift-px",
+        type=float,
+        default=4.0,
+        metavar="PX",
+        help="how far particles may lie from the centres of their boxes",
+    )
+    group.add_argument(
+        "--mirror",
+        action="store_true",
+        help="mirror images may share a class; RELION's 2D programs take no notice of mirrors",
+    )
+    detail = group.add_mutually_exclusive_group()
+    detail.add_argument(
+        "--rings",
+        type=int,
+        metavar="R",
+        help=f"compare up to the resolution box x pixel size / R; {DEFAULT_RINGS} if not given",
+    )
+    detail.add_argument(
+        "--resolution-angstrom", type=float, metavar="A", help="say the same as a resolution"
+    )
+    group.add_argument(
+        "--mask-diameter-px", type=float, metavar="PX", help="0.84 of the box if not given"
     )
 
 
@@ -93,107 +167,193 @@ def run(args: argparse.Namespace) -> None:
     """Read, classify, write."""
     started = time.perf_counter()
     table = read_particles(args.particles, args.pixel_size)
-    with new_folder(args.out, overwrite=args.overwrite, ours=CLASS_FILES) as folder:
-        found = _classify(args, table)
-        write_class_files(folder, table, found)
-        _draw(folder, table, found)
+    _check_places(args, table)
+    parameters = _parameters(args, table)
+    with _checkpoint_told(args):
+        found = _classify(args, table, parameters)
+        with _out_folder(args) as folder:
+            write_class_files(folder, table, found)
+            _draw(folder, table, found)
     if args.checkpoint:
-        Path(args.checkpoint).unlink()
-    _report(found, time.perf_counter() - started)
+        Path(args.checkpoint).unlink(missing_ok=True)
+    _warn(found)
+    _report(found, parameters["ctf_mode"], time.perf_counter() - started)
     print(f"written to {args.out}")
 
 
-def _classify(args: argparse.Namespace, table: ParticleTable) -> Classification:
-    parameters = _parameters(args, table)
-    owner = _owner(table, parameters)
-    resume = _resumed(args.checkpoint, owner)
-    with progress_bar("reading", "particle") as progress, _log(args, owner) as on_iteration:
-        return classify_particles(
-            table.images,
-            args.classes,
-            ctf=table.ctf,
-            n_threads=args.threads,
-            resume=resume,
-            on_iteration=on_iteration,
-            progress=progress,
-            **parameters,
-        )
+class _Probed(Exception):
+    """Leaves a new folder before it takes its name."""
+
+
+def _check_places(args: argparse.Namespace, table: ParticleTable) -> None:
+    """Refuse places that cannot be written or hold what is read, before hours of work."""
+    with suppress(_Probed), _out_folder(args):
+        raise _Probed
+    target = Path(args.out).resolve()
+    for path in (table.path, *table.images.paths):
+        if target in path.resolve().parents:
+            raise ValueError(f"{args.out}: has the particles in it ({path}); choose another folder")
+    if args.checkpoint:
+        file = Path(args.checkpoint).resolve()
+        if target in file.parents:
+            raise ValueError(f"--checkpoint {args.checkpoint}: must not lie in --out {args.out}")
+        if file.is_dir() or not os.access(file.parent, os.W_OK):
+            raise ValueError(
+                f"--checkpoint {args.checkpoint}: must be a file in a folder that exists and can "
+                "be written; name another"
+            )
+
+
+@contextmanager
+def _out_folder(args: argparse.Namespace) -> Iterator[Path]:
+    """The folder to write; what the system says of it names the option."""
+    try:
+        with new_folder(args.out, overwrite=args.overwrite, ours=CLASS_FILES) as folder:
+            yield folder
+    except OSError as error:
+        problem = f"--out {args.out}: cannot be written ({error.strerror or error})"
+        kept = f"; {args.checkpoint} stays, call again to go on" if _has_checkpoint(args) else ""
+        raise OSError(f"{problem}; make room or choose another folder{kept}") from error
+
+
+def _has_checkpoint(args: argparse.Namespace) -> bool:
+    return bool(args.checkpoint) and Path(args.checkpoint).exists()
+
+
+@contextmanager
+def _checkpoint_told(args: argparse.Namespace) -> Iterator[None]:
+    """Who interrupts the work hears that it can go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not _has_checkpoint(args):
+            raise
+        kept = f"the state stays in {args.checkpoint}: call again to go on"
+        print(f"repic-plugin: interrupted; no classes were written, {kept}", file=sys.stderr)
+        raise SystemExit(130) from None  # as without a checkpoint
 
 
 def _parameters(args: argparse.Namespace, table: ParticleTable) -> Dict[str, Any]:
-    """What the result depends on, beside the images."""
-    n_rings = args.rings
-    if args.resolution_angstrom is not None:
-        n_rings = _rings(args.resolution_angstrom, table)
-    if table.ctf_premultiplied and args.ctf == "weight":
+    """What the result depends on, beside the images and their CTF."""
+    if table.ctf is not None and table.ctf_premultiplied and args.ctf == "weight":
         raise ValueError(
             f"{args.particles}: the images are multiplied by their CTF already, which cannot be "
             "weighted again; use --ctf flip or none"
         )
-    return {
-        "pixel_size_angstrom": table.pixel_size_angstrom,
-        "phase_flipped": table.phase_flipped or table.ctf_premultiplied,
-        "ctf_mode": args.ctf if table.ctf is not None else "none",
-        "method": args.method,
-        "alignment": args.alignment,
-        "beta": args.beta,
-        "tolerance": args.tolerance,
-        "max_iterations": args.max_iterations,
-        "max_shift_px": args.max_shift_px,
-        "n_rings": n_rings,
-        "mask_diameter_px": args.mask_diameter_px,
-        "mirror": args.mirror,
-        "trade": not args.no_trade,
-        "random_state": args.seed,
-    }
+    given = vars(args)
+    parameters = {name: given[option[2:].replace("-", "_")] for name, option in OPTIONS.items()}
+    parameters.update(
+        pixel_size_angstrom=table.pixel_size_angstrom,
+        phase_flipped=table.phase_flipped or table.ctf_premultiplied,
+        trade=not args.no_trade,
+    )
+    if args.resolution_angstrom is not None:
+        parameters["n_rings"] = _rings(args.resolution_angstrom, table)
+    if table.ctf is None:
+        parameters["ctf_mode"] = "none"
+    return parameters
 
 
 def _rings(resolution_angstrom: float, table: ParticleTable) -> int:
     if not (np.isfinite(resolution_angstrom) and resolution_angstrom > 0):
         raise ValueError(f"--resolution-angstrom must be positive, got {resolution_angstrom}")
-    return int(np.rint(table.images.shape[-1] * table.pixel_size_angstrom / resolution_angstrom))
+    rings = table.images.shape[-1] * table.pixel_size_angstrom / resolution_angstrom
+    return int(np.rint(min(rings, MAX_RINGS)))
 
 
-def _owner(table: ParticleTable, parameters: Dict[str, Any]) -> str:
-    """What a checkpoint must have been made of to be used again."""
-    told = json.dumps([parameters, table.names], sort_keys=True)
-    return hashlib.sha256(told.encode("utf-8")).hexdigest()
-
-
-def _resumed(checkpoint: Optional[str], owner: str) -> Optional[State]:
-    if not checkpoint or not Path(checkpoint).exists():
-        return None
-    arrays = read_arrays(checkpoint)
-    if str(arrays.get("owner", np.array([""]))[0]) != owner:
-        raise ValueError(
-            f"{checkpoint}: was made with other particles or parameters; remove it, or name "
-            "another --checkpoint"
+def _classify(
+    args: argparse.Namespace, table: ParticleTable, parameters: Dict[str, Any]
+) -> Classification:
+    owner = checkpoint_owner(table, parameters)
+    resume = None
+    if _has_checkpoint(args):
+        resume = read_checkpoint(args.checkpoint, owner)
+        print(f"going on after iteration {resume.iteration}", file=sys.stderr)
+    with _users_words(args, table), _progress(args, owner) as callbacks:
+        return classify_particles(
+            table.images,
+            ctf=table.ctf,
+            n_threads=_n_processors() if args.threads is None else args.threads,
+            resume=resume,
+            **parameters,
+            **callbacks,
         )
-    state = state_from_arrays(arrays)
-    print(f"going on after iteration {state.iteration}", file=sys.stderr)
-    return state
+
+
+def _n_processors() -> int:
+    has_affinity = hasattr(os, "sched_getaffinity")  # Linux
+    return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
 
 
 @contextmanager
-def _log(args: argparse.Namespace, owner: str) -> Iterator[Callable[[State], None]]:
-    """Tell and keep every iteration."""
-    quiet = not sys.stderr.isatty()
-    with tqdm(desc="classifying", unit="iteration", disable=quiet, leave=False) as bar:
+def _users_words(args: argparse.Namespace, table: ParticleTable) -> Iterator[None]:
+    """Errors of `classify_particles` name options and files, not arguments."""
+    try:
+        yield
+    except FormatError:
+        raise
+    except ValueError as error:
+        raise ValueError(_in_users_words(str(error), args, table)) from error
+    except MemoryError as error:
+        raise ValueError(
+            f"{len(table):,} particles and {args.classes:,} classes need more memory than there "
+            "is; ask for fewer --classes or --rings, or classify fewer particles"
+        ) from error
+
+
+def _in_users_words(message: str, args: argparse.Namespace, table: ParticleTable) -> str:
+    words = {**OPTIONS, "n_threads": "--threads"}
+    if args.resolution_angstrom is not None:
+        words["n_rings"] = RINGS_OF_RESOLUTION
+    # the first word, and any with an underscore: others may be plain English
+    told = re.sub(r"^\w+|\w+_\w+", lambda match: words.get(match[0], match[0]), message)
+    image = re.match(r"image (\d+)\b", told)
+    if image:
+        number = int(image[1])
+        told = f"particle {number}, {table.names[number - 1]},{told[image.end() :]}"
+    return f"{args.particles}: {told}" if message.startswith("image") else told
+
+
+@contextmanager
+def _progress(args: argparse.Namespace, owner: str) -> Iterator[Dict[str, Callable[..., None]]]:
+    """Tell and keep every iteration: one bar at a time on a terminal, else a line for each."""
+    with ExitStack() as bars:
+        reading = bars.enter_context(progress_bar("reading", "particle"))
+        bar: Optional[tqdm[Any]] = None
 
         def on_iteration(state: State) -> None:
-            if args.checkpoint:
-                write_arrays(
-                    args.checkpoint, {"owner": np.array([owner]), **state_to_arrays(state)}
-                )
-            last = state.records[-1]
-            told = f"{last.fraction_changed:.1%} changed, sizes {last.smallest} to {last.largest}"
-            bar.set_postfix_str(told)
-            bar.update()
-            if quiet:
-                line = f"iteration {last.iteration} ({last.stage}): {told}"
-                print(line, file=sys.stderr, flush=True)
+            nonlocal bar
+            _keep(args, owner, state)
+            if not sys.stderr.isatty():
+                print(_told(state), file=sys.stderr, flush=True)
+                return
+            if bar is None:
+                bars.close()
+                bar = bars.enter_context(tqdm(desc=_told(state), bar_format=BAR, leave=False))
+            bar.set_description_str(_told(state))
 
-        yield on_iteration
+        yield {"progress": reading, "on_iteration": on_iteration}
+
+
+def _keep(args: argparse.Namespace, owner: str, state: State) -> None:
+    if not args.checkpoint:
+        return
+    try:
+        write_checkpoint(args.checkpoint, owner, state)
+    except OSError as error:
+        problem = f"--checkpoint {args.checkpoint}: cannot be written ({error.strerror or error})"
+        remedy = "make room or name another"
+        if _has_checkpoint(args):
+            remedy = "make room and call again: it goes on from the iteration before"
+        raise OSError(f"{problem}; {remedy}") from error
+
+
+def _told(state: State) -> str:
+    last = state.records[-1]
+    told = f"{last.fraction_changed:.1%} changed, sizes {last.smallest:,} to {last.largest:,}"
+    if last.stage == "common":
+        told = "all aligned to one average"
+    return f"iteration {last.iteration} ({last.stage}): {told}"
 
 
 def _draw(folder: Path, table: ParticleTable, found: Classification) -> None:
@@ -208,25 +368,32 @@ def _draw(folder: Path, table: ParticleTable, found: Classification) -> None:
     figure.savefig(folder / "classes.png")
 
 
-def _report(found: Classification, seconds: float) -> None:
-    n_empty = int((found.labels < 0).sum())
-    if n_empty:
-        warnings.warn(
-            f"{n_empty:,} particles are the same everywhere (empty) and are in no class",
-            stacklevel=2,
-        )
+def _warn(found: Classification) -> None:
+    n_aside = int((found.labels < 0).sum())
+    if n_aside:
+        told = "put aside, in no class: their images are the same everywhere (empty)"
+        warnings.warn(f"{_counted(n_aside, 'particle')} {told}", stacklevel=2)
     if not found.converged:
         warnings.warn(
-            f"it ended after {len(found.records)} iterations, before it had converged; "
-            "raise --max-iterations",
+            f"not converged in {_counted(len(found.records), 'iteration')}; raise --max-iterations",
             stacklevel=2,
         )
+
+
+def _report(found: Classification, ctf_mode: str, seconds: float) -> None:
     sizes = found.sizes
+    ctf = "without CTF" if ctf_mode == "none" else f"with CTF ({ctf_mode})"
+    empty = f", {(sizes == 0).sum():,} empty" if (sizes == 0).any() else ""
     print(
-        f"{len(found):,} particles, {len(sizes)} classes of {sizes.min():,} to {sizes.max():,} "
-        f"(coefficient of variation {sizes.std() / sizes.mean():.2f}), "
-        f"{len(found.records)} iterations, {seconds:.1f} s"
+        f"{len(found):,} particles {ctf}, {len(sizes):,} classes of {sizes.min():,} to "
+        f"{sizes.max():,}{empty} (coefficient of variation {sizes.std() / sizes.mean():.2f}), "
+        f"{_counted(len(found.records), 'iteration')}, {seconds:.1f} s"
     )
     if found.is_junk.any():
-        junk = ", ".join(str(k) for k in np.flatnonzero(found.is_junk))
-        print(f"junk: classes {junk} ({found.sizes[found.is_junk].sum():,} particles)")
+        junk = listed(map(str, np.flatnonzero(found.is_junk).tolist()))
+        n_junk = int(sizes[found.is_junk].sum())
+        print(f"junk, it seems: classes {junk} ({_counted(n_junk, 'particle')})")
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

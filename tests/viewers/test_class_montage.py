@@ -153,6 +153,20 @@ def test_one_bright_pixel_is_shown():
     assert (tile > 0).mean() < 1e-3
 
 
+def test_where_many_pixels_become_one_they_are_averaged():
+    averages = np.indices((1, 2000, 2000)).sum(axis=0) % 2 * 2.0
+    averages[0, 900:1100, 900:1100] += 8
+    tile, _ = cell(montage_figure(averages, [9]), 0)
+    corner = tile[: len(tile) // 4].astype(float)
+    assert corner.std() < 3  # 28 if every third pixel were taken
+
+
+def test_titles_are_not_taken_for_formulas():
+    figure = montage_figure(spots(2)[0], [1, 2], title="$5 and $6")
+    assert header(figure)[0] == "$5 and $6"
+    assert not any(text.get_parse_math() for text in figure.axes[0].texts)
+
+
 def test_junk_is_marked_by_colour_and_word():
     flagged = np.array([False, True, False, True])
     figure = montage_figure(spots(4)[0], [1, 2, 3, 4], flagged=flagged)
