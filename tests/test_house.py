@@ -39,7 +39,7 @@ MAY_IMPORT = {
 }
 STANDARD = {"__future__", "concurrent", "collections", "contextlib", "dataclasses", "functools"}
 STANDARD |= {"glob", "importlib", "itertools", "math", "os", "pathlib", "time", "typing"}
-STANDARD |= {"threading", "warnings"}
+STANDARD |= {"copy", "threading", "warnings"}
 FILES = sorted(ROOT.rglob("*.py"))
 
 

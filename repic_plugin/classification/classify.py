@@ -243,8 +243,7 @@ def _poses(course: Course, state: State, n_images: int, rows: Labels) -> _Poses:
 def _turns_back(angle: Floats) -> Floats:
     """Degrees in [-180, 180) by which content is turned, from `Alignment.angle`."""
     # the first remainder of a tiny negative number rounds to 360
-    turn: Floats = (180 - np.rad2deg(angle)) % 360 % 360 - 180
-    return turn
+    return np.asarray((180 - np.rad2deg(angle)) % 360 % 360 - 180, dtype=np.float64)
 
 
 def _classification(state: State, found: _Poses, averages: NDArray[np.float32]) -> Classification:

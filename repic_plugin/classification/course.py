@@ -30,7 +30,7 @@ N_COMMON = 8
 # Shifts: steps as parts of the finest wavelength, and the local search in global steps.
 GLOBAL_STEP, LOCAL_RADIUS = 0.375, 0.75
 # While classes form, the constraint keeps all of them alive. Then it is loosened to this part ...
-LOOSENED = 0.5
+LOOSENED = 0.75
 # ... and where so many of the classes are worth trading that the views must be of unequal
 # population, to this one.
 UNEVEN_TRADES, UNEVEN = 0.05, 0.1

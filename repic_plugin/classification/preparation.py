@@ -95,8 +95,9 @@ def prepare_images(
     """Flip phases, mask and sample images, chunk by chunk.
 
     The mean of each image is taken off first: a mask makes a disc of it, which would draw all
-    images to the centre. Images are cropped in Fourier space to the smallest box that holds the rings. The discrete
-    Fourier transform at the samples is then exact, as one matrix product.
+    images to the centre. Images are cropped in Fourier space to the smallest box that holds the
+    rings, then masked. The discrete Fourier transform of that at the samples is exact, as one
+    matrix product.
 
     Parameters
     ----------
@@ -150,8 +151,6 @@ def prepare_images(
                 progress(n_read, n)
 
     for_each_chunk(read, n, min(IMAGES_PER_CHUNK, PIXELS_PER_CHUNK // box**2 + 1), n_threads)
-    samples[is_empty] = 0
-    energy[is_empty] = 0
     shown = np.ones((n, len(grid.rings)), np.float32)
     if ctf is not None and weight:
         shown = _ring_weights(ctf, grid, pixel_size_angstrom)
@@ -231,9 +230,8 @@ def _cropped(transform: Samples, box: int, side: int) -> Single:
 def _signs(ctf: CtfParameters, box: int, pixel_size_angstrom: float) -> Single:
     x = fft.rfftfreq(box, pixel_size_angstrom)[None, :]
     y = fft.fftfreq(box, pixel_size_angstrom)[:, None]
-    values = contrast_transfer(ctf, *np.broadcast_arrays(x, y))
-    signs: Single = np.where(values < 0, -1, 1).astype(np.float32)
-    return signs
+    values = contrast_transfer(ctf, *np.broadcast_arrays(x, y), dtype=np.float32)
+    return np.where(values < 0, np.float32(-1), np.float32(1))
 
 
 def _ring_weights(ctf: CtfParameters, grid: PolarGrid, pixel_size_angstrom: float) -> Single:

@@ -20,7 +20,7 @@ __all__ = ["RULES", "AdaptiveRule", "EqualRule", "NearestRule", "Rule", "SizeFac
 N_SCALE_IMAGES = 10
 
 Labels = NDArray[np.int64]
-Floats = NDArray[np.floating[Any]]
+Floats = NDArray[Any]
 
 
 class Rule:

@@ -8,7 +8,12 @@ from pyworkflow.utils import Message
 
 from repic_plugin.classification import DEFAULT_RINGS
 
-__all__ = ["define_alignment_params", "define_clustering_params", "define_main_params"]
+__all__ = [
+    "define_alignment_params",
+    "define_clustering_params",
+    "define_main_params",
+    "define_output_params",
+]
 
 
 def define_main_params(form: params.Form) -> None:
@@ -97,18 +102,6 @@ def define_alignment_params(form: params.Form) -> None:
         label="Mask diameter (px)",
         help="0 takes 0.84 of the box.",
     )
-    form.addParam(
-        "shiftOrder",
-        params.EnumParam,
-        choices=["Xmipp, EMAN2, SPIDER", "RELION, cryoSPARC, extract coordinates"],
-        default=0,
-        expertLevel=LEVEL_ADVANCED,
-        label="2D transforms are for",
-        help="Scipion's plugins disagree on the last column of the matrix. In the first group it "
-        "is the shift after the rotation: the matrix takes a particle to its class average. The "
-        "second group takes it for the shift before the rotation. Choose by what reads the "
-        "alignment next; a change does not classify again.",
-    )
 
 
 def define_clustering_params(form: params.Form) -> None:
@@ -154,4 +147,20 @@ def define_clustering_params(form: params.Form) -> None:
         expertLevel=LEVEL_ADVANCED,
         label="Seed of random choices",
         help="The same seed gives the same classes, whatever the number of threads.",
+    )
+
+
+def define_output_params(form: params.Form) -> None:
+    """Whose meaning the transforms have."""
+    form.addParam(
+        "shiftOrder",
+        params.EnumParam,
+        choices=["Xmipp, EMAN2, SPIDER", "RELION, cryoSPARC, extract coordinates"],
+        default=0,
+        expertLevel=LEVEL_ADVANCED,
+        label="2D transforms are for",
+        help="Scipion's plugins disagree on the last column of the matrix. In the first group it "
+        "is the shift after the rotation: the matrix takes a particle to its class average. The "
+        "second group takes it for the shift before the rotation. Choose by what reads the "
+        "alignment next; a change does not classify again.",
     )

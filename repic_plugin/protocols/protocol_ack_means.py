@@ -39,6 +39,7 @@ from repic_plugin.protocols.ack_means_form import (
     define_alignment_params,
     define_clustering_params,
     define_main_params,
+    define_output_params,
 )
 from repic_plugin.protocols.ack_means_report import classification_facts, progress_line
 from repic_plugin.protocols.ack_means_settings import (
@@ -73,6 +74,7 @@ class ProtAckMeans2D(ProtClassify2D):
         define_main_params(form)
         define_alignment_params(form)
         define_clustering_params(form)
+        define_output_params(form)
         form.addParallelSection(threads=4, mpi=0)
 
     # ----------------------------------------------------------------- steps

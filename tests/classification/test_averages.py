@@ -261,3 +261,12 @@ def test_noise_over_signal_by_hand():
     one = np.ones(1)
     found = noise_over_signal(100 * one, 340 * one, 20 * one, 20 * one, 100 * one, 5 * one)
     assert found == pytest.approx(2 / 3)
+
+
+def test_without_pairs_rounding_makes_no_signal():
+    one = np.ones(1)
+    found = [
+        noise_over_signal(100 * one, 100 * one * change, 20 * one, 20 * one, 20 * one, one)
+        for change in (1 - 1e-6, 1.0, 1 + 1e-6)
+    ]
+    assert found[0] == found[1] == found[2] == pytest.approx(1 / averages.MIN_SIGNAL)

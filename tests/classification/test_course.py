@@ -84,14 +84,14 @@ def test_stages_follow_each_other(options, pattern):
 @pytest.mark.parametrize("alignment", ["mra", "msa", "rfa"])
 def test_it_ends_because_few_images_changed_or_says_that_it_has_not_converged(method, alignment):
     # noise: nothing settles soon
-    course = course_of(particles(4, 20, 0.02), 4, method=method, alignment=alignment, trade=False)
-    last = all_states(course)[-1]
-    assert last.records[-1].stage == "local"
+    options = {"method": method, "alignment": alignment, "trade": False, "max_iterations": 25}
+    last = all_states(course_of(particles(4, 15, 0.02), 4, **options))[-1]
     if last.converged:
+        assert last.records[-1].stage == "local"
         assert last.records[-1].fraction_changed <= 0.01
         assert all(r.fraction_changed > 0.01 for r in last.records[:-1] if r.stage == "local")
     else:
-        assert last.iteration == 60
+        assert last.iteration == 25
         assert last.records[-1].fraction_changed > 0.01
 
 
@@ -394,10 +394,11 @@ def test_trades_mend_what_iterations_cannot():
     homes[np.flatnonzero(found.view == 5)[::2]] = 5
     for trade in (True, False):
         course = course_of(found, 6, trade=trade, beta=0.1)
-        aligned = replace(course.start(), labels=found.view, stage="local")
-        for _ in range(5):
-            aligned = replace(course.advance(aligned), labels=found.view)
-        state = replace(aligned, labels=homes, stage="local")
+        state = replace(course.start(), labels=found.view)
+        for _ in range(6):
+            compared = course._compare(state, course.setting(state), found.view, 6)
+            state = replace(state, alignment=compared.alignment(found.view))
+        state = replace(course._recentred(state), labels=homes)
         while state.stage != "done":
             state = course.advance(state)
         assert (agreement(state.labels, found.view) > 0.97) == trade

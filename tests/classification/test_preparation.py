@@ -100,6 +100,20 @@ def test_cropped_noise_is_nearly_what_the_whole_mask_shows(box):
     assert np.allclose(np.abs(found.samples).std(), np.abs(expected).std(), rtol=0.03)
 
 
+@pytest.mark.parametrize("box, last_ring", [(41, 6), (41, 19), (33, 10)])
+def test_mirrored_and_turned_pixels(box, last_ring):
+    grid = grid_of(box, last_ring)
+    images = noise(3, box)  # in odd boxes the order of the pixels can be turned about the centre
+    found = prepare(images, grid)
+    turned = prepare(images[:, ::-1, ::-1], grid)
+    assert close(turned.samples, found.samples.conj(), 1e-5)
+    kept = grid.coefficients(found.samples)
+    mirrored = grid.coefficients(prepare(images[:, :, ::-1], grid).samples)
+    assert close(mirrored, kept.conj(), 1e-5)
+    quarter = grid.coefficients(prepare(np.rot90(images, -1, (1, 2)), grid).samples)
+    assert close(quarter, kept * (-1j) ** grid.order, 1e-5)  # x towards y
+
+
 @pytest.mark.parametrize("box", [40, 41])
 def test_nothing_outside_of_the_mask_counts(box):
     mask = soft_mask(box, 0.3 * box, 0.1 * box)
@@ -185,7 +199,7 @@ def test_energy_is_the_sum_of_squares_on_the_rings():
 
 def test_constant_images_are_put_aside():
     images = noise(5)
-    images[1], images[3] = 0.0, 7.5
+    images[1], images[3] = 0.1, -1e7 / 3
     found = prepare(images)
     assert found.is_empty.tolist() == [False, True, False, True, False]
     assert not found.samples[[1, 3]].any()

@@ -59,7 +59,7 @@ def test_costs_as_they_are_written(seed):
         others = [h for h in range(k) if h != a]
         going = {h: [] for h in others}
         for i in np.flatnonzero(labels == a):
-            best = min(others, key=lambda h: d[i, h])  # noqa: B023
+            best = min(others, key=lambda h: d[i, h])
             assert next_best[i] == best
             going[best].append(float(d[i, best]) - float(d[i, a]))
         for h, losses in going.items():

@@ -35,7 +35,7 @@ def test_an_error_reaches_the_caller(n_threads):
         if rows.start in (4, 8):
             raise ValueError(f"rows from {rows.start}")
 
-    with pytest.raises(ValueError, match="^rows from 4$"):  # the first, whichever came first
+    with pytest.raises(ValueError, match=r"^rows from 4$"):  # the first, whichever came first
         for_each_chunk(work, 12, 2, n_threads)
 
 

@@ -1,8 +1,11 @@
 """Sets of simulated particles, as a Scipion project imports them."""
 
+import sqlite3
+from contextlib import closing
+
 import numpy as np
 
-from repic_plugin.formats import write_stack
+from repic_plugin.formats import read_class_tables, write_stack
 from repic_plugin.simulation import phantom_map, simulate_particles
 
 PIXEL_SIZE = 5.0
@@ -80,3 +83,53 @@ def aligned(image, matrix):
     rows_first = inverse[::-1, ::-1]  # arrays are indexed y, x
     offset = centre - rows_first @ centre - (inverse @ shift)[::-1]
     return ndimage.affine_transform(image, rows_first, offset, order=3)
+
+
+def import_set(project, label, file):
+    """What a project makes of a file of `write_particle_set`."""
+    values = {"importFrom": SCIPION, "sqliteFile": str(file), "samplingRate": PIXEL_SIZE}
+    return project.finished("ProtImportParticles", label, **values)
+
+
+def classification(project, imported, label, **values):
+    """The protocol, not yet run."""
+    inputs = {"inputParticles": (imported, "outputParticles")}
+    return project.new("ProtAckMeans2D", label, inputs, **{"numberOfThreads": 1, **values})
+
+
+def classify(project, imported, label, **values):
+    """The protocol, finished."""
+    protocol = project.run(classification(project, imported, label, **values))
+    assert protocol.isFinished(), protocol.getErrorMessage()
+    return protocol
+
+
+def tables(protocol):
+    return read_class_tables(protocol._classesFolder())
+
+
+def members(protocol):
+    """Id of each member with its class and matrix."""
+    found = {
+        item.getObjId(): (one.getObjId(), item.getTransform().getMatrix().copy())
+        for one in protocol.outputClasses
+        for item in one
+    }
+    protocol.outputClasses.close()  # Scipion would read on in a file that is written anew
+    return found
+
+
+def change(particles, statement, *arguments):
+    """Change the file of a set with SQL in which {label} is an attribute's column."""
+    particles.close()
+    with closing(sqlite3.connect(particles.getFileName())) as connection, connection:
+        rows = connection.execute("SELECT label_property, column_name FROM Classes")
+        columns = {label.replace(".", ""): column for label, column in rows}
+        connection.execute(statement.format(**columns), arguments)
+    return loaded(particles.getFileName())
+
+
+def poses(rng, n, mirrored=True):
+    """Rotations in degrees, shifts in px, mirrors."""
+    mirror = rng.random(n) < 0.5 if mirrored else np.zeros(n, dtype=bool)
+    return rng.uniform(-180, 180, n), rng.uniform(-4, 4, (n, 2)), mirror
