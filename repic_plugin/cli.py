@@ -32,6 +32,15 @@ COMMANDS = {
 }
 
 
+class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows the defaults that say something."""
+
+    def _get_help_string(self, action: argparse.Action) -> Optional[str]:
+        if action.default is None or action.default is False:
+            return action.help
+        return super()._get_help_string(action)
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, as every other error."""
 
@@ -53,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
             name,
             help=summary.splitlines()[0],
             description=summary,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            formatter_class=_Formatter,
         )
         module.add_arguments(command)
         command.set_defaults(run=module.run)

@@ -63,6 +63,7 @@ def full_averages(
     Returns
     -------
     ndarray of float32, shape (n_classes, box, box)
+        All zeros for a class without a member.
     """
     box = images.shape[-1]
     ring = _rings(box)
@@ -104,7 +105,6 @@ def full_averages(
     )
     spectra /= np.maximum(lone + prior, 1e-12)[:, ring]
     averages: Single = fft.irfft2(spectra, s=(box, box)).astype(np.float32)
-    averages[starts[1:] == starts[:-1]] = 0
     return averages
 
 

@@ -169,7 +169,7 @@ def run(args: argparse.Namespace) -> None:
     table = read_particles(args.particles, args.pixel_size)
     _check_places(args, table)
     parameters = _parameters(args, table)
-    with _checkpoint_told(args):
+    with _told_if_stopped(args, table):
         found = _classify(args, table, parameters)
         with _out_folder(args) as folder:
             write_class_files(folder, table, found)
@@ -221,8 +221,8 @@ def _has_checkpoint(args: argparse.Namespace) -> bool:
 
 
 @contextmanager
-def _checkpoint_told(args: argparse.Namespace) -> Iterator[None]:
-    """Who interrupts the work hears that it can go on."""
+def _told_if_stopped(args: argparse.Namespace, table: ParticleTable) -> Iterator[None]:
+    """Who interrupts the work hears that it can go on, and memory that ends is told in one line."""
     try:
         yield
     except KeyboardInterrupt:
@@ -231,6 +231,11 @@ def _checkpoint_told(args: argparse.Namespace) -> Iterator[None]:
         kept = f"the state stays in {args.checkpoint}: call again to go on"
         print(f"repic-plugin: interrupted; no classes were written, {kept}", file=sys.stderr)
         raise SystemExit(130) from None  # as without a checkpoint
+    except MemoryError as error:
+        raise ValueError(
+            f"{len(table):,} particles and {args.classes:,} classes need more memory than there "
+            "is; ask for fewer --classes or --rings, or classify fewer particles"
+        ) from error
 
 
 def _parameters(args: argparse.Namespace, table: ParticleTable) -> Dict[str, Any]:
@@ -294,11 +299,6 @@ def _users_words(args: argparse.Namespace, table: ParticleTable) -> Iterator[Non
         raise
     except ValueError as error:
         raise ValueError(_in_users_words(str(error), args, table)) from error
-    except MemoryError as error:
-        raise ValueError(
-            f"{len(table):,} particles and {args.classes:,} classes need more memory than there "
-            "is; ask for fewer --classes or --rings, or classify fewer particles"
-        ) from error
 
 
 def _in_users_words(message: str, args: argparse.Namespace, table: ParticleTable) -> str:

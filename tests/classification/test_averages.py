@@ -261,6 +261,9 @@ def test_noise_over_signal_by_hand():
     one = np.ones(1)
     found = noise_over_signal(100 * one, 340 * one, 20 * one, 20 * one, 100 * one, 5 * one)
     assert found == pytest.approx(2 / 3)
+    # without noise, where some is assumed all the same
+    found = noise_over_signal(60 * one, 300 * one, 20 * one, 20 * one, 100 * one, 5 * one)
+    assert found == pytest.approx(averages.MIN_NOISE)
 
 
 def test_without_pairs_rounding_makes_no_signal():

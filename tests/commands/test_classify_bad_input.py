@@ -12,7 +12,7 @@ import pytest
 from repic_plugin.classification import classify_particles
 from repic_plugin.commands import classify as classify_module
 from repic_plugin.formats import read_particles
-from tests.commands.helpers import assert_refused, csv_rows, tree
+from tests.commands.helpers import PREFIX, assert_refused, csv_rows, tree
 from tests.commands.small_particles import (
     N_VIEWS,
     PER_VIEW,
@@ -120,13 +120,16 @@ def test_words_that_are_no_arguments_stay(classify, made, monkeypatch):
     assert_refused(classify(made / "particles.star"), f"error: {line}")
 
 
-def test_more_memory_than_there_is(classify, made, tmp_path, monkeypatch):
+@pytest.mark.parametrize("step", ["classify_particles", "_draw"])
+def test_more_memory_than_there_is(classify, made, tmp_path, monkeypatch, step):
     def fails(*_arguments, **_keywords):
         raise MemoryError
 
-    monkeypatch.setattr(classify_module, "classify_particles", fails)
+    monkeypatch.setattr(classify_module, step, fails)
     outcome = classify(made / "particles.star")
-    assert_refused(outcome, "40 particles and 4 classes", "more memory", "fewer --classes")
+    assert outcome.code == 2
+    assert outcome.err[-1].startswith(f"{PREFIX}40 particles and 4 classes need more memory")
+    assert "fewer --classes" in outcome.err[-1]
     assert list(tmp_path.iterdir()) == []
 
 
