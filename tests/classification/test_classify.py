@@ -59,7 +59,7 @@ def test_clear_views_are_told_apart_in_every_way(method, alignment):
     found = particles(4, 20, 1.0)
     results = [
         classified(found, method=method, alignment=alignment, random_state=seed)
-        for seed in range(3)
+        for seed in range(1 if method in ("ack", "eqk") else 3)
     ]
     best = min(results, key=lambda r: r.records[-1].objective)
     scores = score_classes(best.labels, found.directions(), view=found.view)
@@ -78,7 +78,7 @@ def test_noise_is_borne(method, seed):
 @pytest.mark.parametrize("ctf_mode", ["weight", "flip"])
 def test_the_ctf_is_needed_and_used(ctf_mode):
     # far from focus, phases flip within the rings, elsewhere for each image
-    found = particles(5, 30, 0.3, defocus_range_angstrom=(20_000.0, 200_000.0))
+    found = particles(5, 20, 0.3, defocus_range_angstrom=(20_000.0, 200_000.0))
     known = classified(found, ctf_mode=ctf_mode)
     unknown = classified(found, ctf_mode="none")
     assert agreement(known.labels, found.view) > 0.9
@@ -173,6 +173,7 @@ def test_sizes_are_even_where_classes_are_not_traded(method):
 @pytest.mark.parametrize("options", [{"method": "kmeans"}, {"alignment": "msa"}])
 def test_trades_are_for_ack_means_with_mra_only(options):
     found = particles(4, 20, 0.5, uneven=1.0)
+    options = {"max_iterations": 12, **options}
     assert same_result(
         classified(found, 4, trade=True, **options), classified(found, 4, trade=False, **options)
     )
@@ -279,16 +280,16 @@ def test_empty_images_are_put_aside_and_the_rest_is_as_without_them(alignment):
     [
         {},
         {"mirror": True},
-        {"alignment": "msa"},
         {"alignment": "rfa"},
-        {"method": "eqk", "ctf_mode": "flip"},
+        pytest.param({"alignment": "msa"}, marks=pytest.mark.slow),
+        pytest.param({"method": "eqk", "ctf_mode": "flip"}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
 def test_any_number_of_threads_gives_the_same_to_the_last_bit(options):
     # more images than are handled at a time
-    found = particles(4, 140, 0.3)
-    results = [classified(found, n_threads=n, max_iterations=5, **options) for n in (1, 2, 3)]
+    found = particles(4, 130, 0.3)
+    results = [classified(found, n_threads=n, max_iterations=3, **options) for n in (1, 2, 3)]
     assert all(same_result(result, results[0]) for result in results[1:])
 
 
@@ -312,8 +313,9 @@ def test_the_seed_decides_and_nothing_else():
     assert not np.array_equal(other.labels, first.labels)
 
 
-@pytest.mark.parametrize("alignment", ALIGNMENTS)
-@pytest.mark.parametrize("unit", [2.0**-10, 2.0**12])
+@pytest.mark.parametrize(
+    "unit, alignment", [(2.0**-10, "mra"), (2.0**12, "mra"), (2.0**12, "msa"), (2.0**-10, "rfa")]
+)
 def test_the_unit_of_grey_values_does_not_matter(unit, alignment):
     found = particles(4, 20, 0.3)
     expected = classified(found, alignment=alignment)
@@ -487,7 +489,7 @@ def test_noise_alone_is_sorted_without_complaint():
 @pytest.mark.parametrize("max_shift_px", [0.0, 0.5, 1.0, 16.0])
 def test_greatest_shift(max_shift_px):
     found = particles(4, 10, 1.0)
-    result = classified(found, max_shift_px=max_shift_px, max_iterations=8)
+    result = classified(found, max_shift_px=max_shift_px, max_iterations=4)
     shift = np.hypot(*result.shift_px.T)
     # the global search, the local one and the last touch
     assert shift.max() <= max_shift_px + min(0.75, max_shift_px) + 2**0.5 * min(0.25, max_shift_px)

@@ -95,16 +95,18 @@ def test_it_ends_because_few_images_changed_or_says_that_it_has_not_converged(me
         assert last.records[-1].fraction_changed > 0.01
 
 
-def test_only_before_trades_are_local_iterations_limited():
+def test_only_before_trades_are_local_iterations_limited(monkeypatch):
     # noise, with a tolerance that it does not reach soon
+    monkeypatch.setattr(course_module, "MAX_LOCAL", 2)
     found = particles(4, 30, 0.02)
+    options = {"tolerance": 0.0, "max_iterations": 30}
     runs = [
-        stages(all_states(course_of(found, 6, tolerance=0.0, **options))[-1])
-        for options in ({}, {"alignment": "rfa"})
+        stages(all_states(course_of(found, 6, **options, **more))[-1])
+        for more in ({}, {"trade": False}, {"alignment": "rfa"})
     ]
     lengths = [max(len(run) for run in re.findall("l+", run)) for run in runs]
-    assert lengths[0] == course_module.MAX_LOCAL
-    assert lengths[1] > course_module.MAX_LOCAL
+    assert lengths[0] == 2
+    assert min(lengths[1:]) > 2
 
 
 def test_tolerance_ends_the_global_stage_too():

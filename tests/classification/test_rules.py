@@ -25,14 +25,15 @@ def problem(n, k, seed=0, dtype=np.float32, contrast=1.0):
 
 @st.composite
 def problems(draw):
-    """Small problems, with ties among the dissimilarities and classes without a member."""
+    """Small problems, many with ties among the dissimilarities and classes without a member."""
     k = draw(st.integers(2, 6))
     n = draw(st.integers(k, 30))
-    values = st.one_of(st.integers(0, 4).map(float), st.floats(0, 100, width=32))
-    row = st.lists(values, min_size=k, max_size=k)
-    dissimilarity = np.array(draw(st.lists(row, min_size=n, max_size=n)), dtype=np.float32)
-    labels = np.array(draw(st.lists(st.integers(0, k - 1), min_size=n, max_size=n)))
-    return dissimilarity, labels
+    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    dissimilarity = rng.uniform(0, draw(st.sampled_from([0, 1, 4, 100])), (n, k))
+    if draw(st.booleans()):
+        dissimilarity = np.rint(dissimilarity)
+    labels = rng.integers(draw(st.integers(1, k)), size=n)
+    return dissimilarity.astype(np.float32), labels
 
 
 def assign(rule, dissimilarity, labels, seed=SEED):
