@@ -1,5 +1,7 @@
 """Trades of classes: what a dissolved class costs, and constructed cases with one right answer."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -79,6 +81,78 @@ def test_nobody_goes_to_a_class_that_is_gone():
 def test_a_class_without_members_costs_nothing():
     _, costs = dissolution([[1.0, 2.0, 3.0], [2.0, 1.0, 3.0]], [0, 1])
     assert costs[2] == 0
+
+
+# which trades are made
+
+N_ANGLES = 8
+
+
+@pytest.fixture
+def trade(monkeypatch):
+    """Trade with splits that were made by hand, {class: gain}; halves are every other image."""
+
+    def made(dissimilarity, labels, gains):
+        labels = np.array(labels)
+        dissimilarity = np.float32(dissimilarity)
+        n, k = dissimilarity.shape
+        places = np.tile(np.arange(k, dtype=np.int32), (n, 1))  # class h at h eighths of a turn
+        found = Comparison(
+            SimpleNamespace(n_angles=N_ANGLES), dissimilarity, places, np.zeros((1, 2))
+        )
+
+        def split(number):
+            rows = np.flatnonzero(labels == number)
+            poses = Alignment(
+                np.full(len(rows), 9.0), np.ones((len(rows), 2)), np.zeros(len(rows), bool)
+            )
+            return split_merge._Split(number, gains[number], rows, np.arange(len(rows)) % 2, poses)
+
+        splits = [split(number) for number in sorted(gains)]
+        monkeypatch.setattr(split_merge, "_try_splits", lambda *_: splits)
+        before = Alignment(np.full(n, -1.0), np.full((n, 2), 5.0), np.zeros(n, dtype=bool))
+        return trade_classes(None, found, labels, before, None)
+
+    return made
+
+
+def test_images_go_where_they_belong_with_their_poses(trade):
+    # class 0 is split; class 2 goes, one image to class 0 and one to class 1
+    d = [[0, 9, 9], [0, 9, 9], [9, 0, 9], [9, 0, 9], [2, 3, 1], [3, 2, 1]]
+    labels, alignment, n_trades = trade(d, [0, 0, 1, 1, 2, 2], {0: 5.0})
+    assert n_trades == 1
+    assert labels.tolist() == [0, 2, 1, 1, 0, 1]
+    eighth = 2 * np.pi / N_ANGLES
+    assert alignment.angle == pytest.approx([9, 9, -1, -1, 0 * eighth, 1 * eighth])
+    assert alignment.shift_px[:, 0].tolist() == [1, 1, 5, 5, 0, 0]
+
+
+@pytest.mark.parametrize("gain, n_trades", [(1.3, 0), (1.4, 1)])
+def test_a_split_has_to_gain_more_than_it_costs(trade, gain, n_trades):
+    # 2 images that lose 1 each go to a class of 4: 2 x 4 / 6
+    d = [[0, 99, 99]] * 2 + [[99, 0, 99]] * 4 + [[99, 2, 1]] * 2
+    assert trade(d, [0, 0, 1, 1, 1, 1, 2, 2], {0: gain})[2] == n_trades
+
+
+@pytest.mark.parametrize("gains", [{0: 5.0, 1: 9.0}, {0: 9.0, 1: 5.0}])
+def test_the_best_split_comes_first(trade, gains):
+    # only class 2 is cheap
+    d = [[0, 99, 99]] * 4 + [[99, 0, 99]] * 4 + [[2, 2, 1]]
+    labels, _, n_trades = trade(d, [0] * 4 + [1] * 4 + [2], gains)
+    assert n_trades == 1
+    best = max(gains, key=gains.get)
+    assert set(labels[4 * best : 4 * best + 4]) == {best, 2}
+    assert set(labels[4 * (1 - best) : 4 * (1 - best) + 4]) == {1 - best}
+
+
+def test_a_class_that_was_split_is_not_dissolved(trade):
+    # class 1 is the cheapest, but it is split for class 2; class 3 makes way for class 0
+    d = [[0, 99, 99, 99]] * 4 + [[1, 0, 99, 99]] * 4 + [[3, 99, 0, 99]] * 4 + [[9, 99, 99, 0]] * 4
+    labels, _, n_trades = trade(d, np.repeat(range(4), 4), {0: 50.0, 1: 80.0})
+    assert n_trades == 2
+    assert set(labels[4:8]) == {1, 2}
+    assert set(labels[:4]) == {0, 3}
+    assert set(labels[8:]) == {0}
 
 
 # constructed cases
