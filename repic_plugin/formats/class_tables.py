@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Tuple
+from typing import Dict, List, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ __all__ = ["ClassTables", "read_class_tables"]
 
 POSE = ("class", "rotation_deg", "shift_x_px", "shift_y_px", "mirror", "dissimilarity")
 CLASS = ("size", "explained", "is_junk")
-COURSE = ("iteration", "fraction_changed")
+COURSE = ("iteration", "fraction_changed", "smallest", "largest")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,8 @@ class ClassTables:
     sizes : ndarray of int64, shape (k,)
     explained : ndarray of float64, shape (k,)
     is_junk : ndarray of bool, shape (k,)
-    fraction_changed : ndarray of float64, shape (n_iterations,)
+    convergence : dict of str to ndarray of float64, shape (n_iterations,)
+        iteration, fraction_changed, smallest and largest class.
     """
 
     names: List[str]
@@ -49,7 +50,7 @@ class ClassTables:
     sizes: NDArray[np.int64]
     explained: NDArray[np.float64]
     is_junk: NDArray[np.bool_]
-    fraction_changed: NDArray[np.float64]
+    convergence: Dict[str, NDArray[np.float64]]
 
 
 def read_class_tables(folder: PathLike) -> ClassTables:
@@ -83,7 +84,7 @@ def read_class_tables(folder: PathLike) -> ClassTables:
         sizes=classes["size"].astype(np.int64),
         explained=classes["explained"],
         is_junk=classes["is_junk"] != 0,
-        fraction_changed=course["fraction_changed"],
+        convergence=course,
     )
 
 

@@ -84,10 +84,11 @@ def classification_facts(found: ClassTables, settings: Dict[str, Any]) -> Dict[s
 
 
 def _course(found: ClassTables, settings: Dict[str, Any]) -> str:
-    n_iterations = len(found.fraction_changed)
+    changed = found.convergence["fraction_changed"]
+    n_iterations = len(changed)
     if n_iterations >= settings["max_iterations"]:
         return (
-            f"NOT converged after {n_iterations} iterations ({found.fraction_changed[-1]:.1%} "
+            f"NOT converged after {n_iterations} iterations ({changed[-1]:.1%} "
             "changed class in the last): raise their largest number."
         )
     return f"Converged after {n_iterations} iterations."

@@ -121,7 +121,7 @@ class ProtAckMeans2D(ProtClassify2D):
             shutil.rmtree(leftover)  # of a run that was killed
         arguments = ["-m", "repic_plugin.cli", "classify", self._starFile()]
         arguments += classify_arguments(json.loads(settings))
-        arguments += ["--out", self._classesFolder(), "--overwrite"]
+        arguments += ["--out", self.classes_folder(), "--overwrite"]
         arguments += ["--checkpoint", checkpoint, "--threads", str(self.getBinThreads())]
         try:
             self.runJob(
@@ -135,7 +135,7 @@ class ProtAckMeans2D(ProtClassify2D):
         self._forget()
         source = self._particles()
         ids = read_arrays(self._idsFile())["ids"]
-        found = read_class_tables(self._classesFolder())
+        found = read_class_tables(self.classes_folder())
         kept = found.labels >= 0
         members = ClassMembers(
             ids[kept],
@@ -146,7 +146,7 @@ class ProtAckMeans2D(ProtClassify2D):
             found.dissimilarity[kept],
         )
         summary = ClassSummary(
-            f"{self._classesFolder()}/class_averages.mrcs",
+            f"{self.classes_folder()}/class_averages.mrcs",
             found.sizes,
             found.explained,
             found.is_junk,
@@ -213,7 +213,8 @@ class ProtAckMeans2D(ProtClassify2D):
     def _idsFile(self) -> str:
         return self._getExtraPath("particle_ids.npz")
 
-    def _classesFolder(self) -> str:
+    def classes_folder(self) -> str:
+        """Where the command leaves its files."""
         return self._getExtraPath("classes")
 
     def _summaryFile(self) -> str:

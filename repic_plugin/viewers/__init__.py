@@ -9,7 +9,10 @@ from __future__ import annotations
 import importlib
 from typing import Any, List
 
-SCIPION_VIEWERS = {"RepicCoordinatesViewer": "coordinates_viewer"}
+SCIPION_VIEWERS = {
+    "RepicClassesViewer": "classes_viewer",
+    "RepicCoordinatesViewer": "coordinates_viewer",
+}
 PICTURES = {
     "Layer": "overlay",
     "angular_distance_figure": "class_plots",

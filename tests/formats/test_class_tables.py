@@ -56,7 +56,7 @@ def test_what_is_written_is_read_back(folder, found):
     for name in ("rotation_deg", "shift_px", "dissimilarity"):
         expected = getattr(found, name)
         assert np.allclose(getattr(tables, name), expected, atol=1e-4, equal_nan=True), name
-    assert tables.fraction_changed.tolist() == [0.75, 0.125]
+    assert tables.convergence["fraction_changed"].tolist() == [0.75, 0.125]
 
 
 @pytest.mark.parametrize("name", ["assignments.csv", "classes.csv", "convergence.csv"])

@@ -105,7 +105,7 @@ def classify(project, imported, label, **values):
 
 
 def tables(protocol):
-    return read_class_tables(protocol._classesFolder())
+    return read_class_tables(protocol.classes_folder())
 
 
 def members(protocol):

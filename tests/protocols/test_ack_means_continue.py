@@ -63,7 +63,7 @@ def test_after_a_kill_it_goes_on_from_the_last_iteration(project, tmp_path):
     assert "iteration 1 (" not in told
     assert f"iteration {n_done + 1} (" in told
     for name in ("assignments.csv", "class_averages.mrcs", "convergence.csv", "classes.csv"):
-        files = [Path(one._classesFolder(), name).read_bytes() for one in (whole, mended)]
+        files = [Path(one.classes_folder(), name).read_bytes() for one in (whole, mended)]
         assert files[0] == files[1], name
     assert {k: v[0] for k, v in members(mended).items()} == {
         k: v[0] for k, v in members(whole).items()
@@ -120,12 +120,12 @@ def test_a_job_that_outlived_its_protocol_is_ended(tmp_path, monkeypatch):
 def test_a_changed_value_is_not_skipped_by_continue(project, imported):
     values = {"numberOfClasses": 2, "maxIterations": 3}
     protocol = classify(project, imported, "changed", **values)
-    first = Path(protocol._classesFolder(), "assignments.csv").stat().st_ino
+    first = Path(protocol.classes_folder(), "assignments.csv").stat().st_ino
     matrices = members(protocol)
     protocol.shiftOrder.set(1)
     again = project.run(protocol)
     assert again.isFinished(), again.getErrorMessage()
-    assert Path(again._classesFolder(), "assignments.csv").stat().st_ino == first
+    assert Path(again.classes_folder(), "assignments.csv").stat().st_ino == first
     found, shift = members(again), tables(again).shift_px
     ids = read_arrays(again._idsFile())["ids"].tolist()
     for row, number in enumerate(ids):

@@ -139,7 +139,7 @@ def test_junk_empty_classes_and_the_end_of_patience_are_told():
         sizes=np.array([3, 0, 2, 1]),
         explained=np.zeros(4),
         is_junk=np.array([False, False, True, True]),
-        fraction_changed=np.array([0.5, 0.25]),
+        convergence={"fraction_changed": np.array([0.5, 0.25])},
     )
     settings = {"method": "eqk", "alignment": "rfa", "ctf": "none", "max_iterations": 2}
     facts = classification_facts(found, settings)

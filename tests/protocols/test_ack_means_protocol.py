@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from particle_set import (
     PIXEL_SIZE,
     aligned,
@@ -94,16 +95,35 @@ def test_summary_and_methods_are_true(classified):
     assert "79 particles in 4 classes" in summary
     assert f"of {sizes.min()} to {sizes.max()} particles, median 20" in summary
     assert f"variation {sizes.std() / sizes.mean():.2f}" in summary
-    n_iterations = len(tables(classified).fraction_changed)
+    n_iterations = len(tables(classified).convergence["fraction_changed"])
     assert f"Converged after {n_iterations} iterations" in summary
     assert "in no class: 1." in summary
     assert "junk" not in summary
     assert "ACK-means [Xu2016]" in classified._methods()[0]
 
 
+def test_analyze_results_shows_averages_sizes_and_convergence(project, classified):
+    pytest.importorskip("tkinter", reason="this Python has no tkinter")
+    from repic_plugin.viewers import RepicClassesViewer
+
+    (window,) = RepicClassesViewer(project=project.project)._visualize(classified)
+    assert [*window.pictures] == ["averages", "sizes", "convergence"]
+    drawn = {name: draw() for name, draw in window.pictures.items()}
+    sizes = tables(classified).sizes
+    texts = " ".join(text.get_text() for text in drawn["averages"].findobj(Text))
+    assert all(f"{number}: {size}" in texts for number, size in enumerate(sizes, 1))
+    heights = sorted(bar.get_height() for bar in drawn["sizes"].axes[0].patches)
+    assert heights[-N_VIEWS:] == sorted(sizes)
+    changed = tables(classified).convergence["fraction_changed"]
+    moved = changed > 0
+    lines = [np.asarray(line.get_ydata()) for line in drawn["convergence"].axes[0].lines]
+    same_length = [line for line in lines if len(line) == len(changed)]
+    assert any(np.array_equal(line[moved], changed[moved]) for line in same_length)
+
+
 def test_every_iteration_is_in_the_log(classified):
     log = Path(classified.getStderrLog()).read_text()
-    for iteration in range(1, 1 + len(tables(classified).fraction_changed)):
+    for iteration in range(1, 1 + len(tables(classified).convergence["fraction_changed"])):
         assert f"iteration {iteration} (" in log
 
 

@@ -3,11 +3,18 @@
 import pytest
 
 
-@pytest.mark.parametrize("name", ["ProtRepicConsensus", "ProtRepicImportPicks"])
-def test_our_viewer_comes_first(project, name):
+@pytest.mark.parametrize(
+    "name, viewer",
+    [
+        ("ProtRepicConsensus", "RepicCoordinatesViewer"),
+        ("ProtRepicImportPicks", "RepicCoordinatesViewer"),
+        ("ProtAckMeans2D", "RepicClassesViewer"),
+    ],
+)
+def test_our_viewer_comes_first(project, name, viewer):
     pytest.importorskip("tkinter", reason="this Python has no tkinter")
     from pyworkflow.viewer import DESKTOP_TKINTER
 
     domain = project.project.getDomain()
     found = domain.findViewers(project.new(name, name), DESKTOP_TKINTER)
-    assert found[0].__name__ == "RepicCoordinatesViewer"
+    assert found[0].__name__ == viewer

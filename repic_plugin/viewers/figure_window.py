@@ -1,0 +1,65 @@
+"""Pictures in a window of Scipion's, a tab for each."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from tkinter import ttk
+from typing import Any, Callable, Dict, Mapping
+
+from matplotlib.backends.backend_tkagg import FigureCanvasTkAgg, NavigationToolbar2Tk
+from matplotlib.figure import Figure
+from pyworkflow.viewer import View
+
+__all__ = ["FigureWindow"]
+
+# Part of the screen that a window may take.
+LARGEST_PART = 0.85
+
+
+class FigureWindow(View):  # type: ignore[misc]
+    """A window with a tab for each picture, each drawn when it is first looked at.
+
+    Parameters
+    ----------
+    root : tkinter widget or None
+        None makes a window of its own.
+    title : str
+    pictures : mapping of str to callable
+        From the name of a tab to what draws its picture.
+    """
+
+    def __init__(self, root: Any, title: str, pictures: Mapping[str, Callable[[], Figure]]) -> None:
+        super().__init__()
+        self._root = root
+        self._title = title
+        self.pictures = dict(pictures)
+        self.figures: Dict[str, Figure] = {}
+
+    def show(self) -> None:
+        """Open the window."""
+        self.window = tk.Toplevel(self._root) if self._root is not None else tk.Tk()
+        self.window.title(self._title)
+        width, height = self.window.winfo_screenwidth(), self.window.winfo_screenheight()
+        self.window.geometry(f"{int(width * LARGEST_PART)}x{int(height * LARGEST_PART)}")
+        self.tabs = ttk.Notebook(self.window)
+        self.tabs.pack(fill=tk.BOTH, expand=True)
+        for name in self.pictures:
+            self.tabs.add(ttk.Frame(self.tabs), text=name)
+        self.tabs.bind("<<NotebookTabChanged>>", self._draw)
+
+    def _draw(self, _event: Any = None) -> None:
+        """Draw the picture of the tab that is looked at."""
+        name = self.tabs.tab(self.tabs.select(), "text")
+        if name in self.figures:
+            return
+        frame = self.tabs.nametowidget(self.tabs.select())
+        try:
+            figure = self.pictures[name]()
+        except (ValueError, OSError) as error:
+            ttk.Label(frame, text=str(error), padding=20).pack()
+            return
+        self.figures[name] = figure
+        canvas = FigureCanvasTkAgg(figure, master=frame)
+        NavigationToolbar2Tk(canvas, frame).update()
+        canvas.get_tk_widget().pack(fill=tk.BOTH, expand=True)
+        canvas.draw_idle()
