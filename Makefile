@@ -26,7 +26,7 @@ demo: $(READY)
 	@$(VENV)/bin/repic-plugin demo --out "$(OUT)" $(if $(PICKS),--picks "$(PICKS)")
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses auto $(ARGS)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

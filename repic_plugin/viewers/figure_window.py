@@ -14,6 +14,8 @@ __all__ = ["FigureWindow"]
 
 # Part of the screen that a window may take.
 LARGEST_PART = 0.85
+# Height of tabs and toolbar.
+MARGIN_PX = 90
 
 
 class FigureWindow(View):  # type: ignore[misc]
@@ -59,7 +61,15 @@ class FigureWindow(View):  # type: ignore[misc]
             ttk.Label(frame, text=str(error), padding=20).pack()
             return
         self.figures[name] = figure
+        self._fit(figure)
         canvas = FigureCanvasTkAgg(figure, master=frame)
         NavigationToolbar2Tk(canvas, frame).update()
-        canvas.get_tk_widget().pack(fill=tk.BOTH, expand=True)
+        canvas.get_tk_widget().pack(expand=True)  # not stretched: pictures keep their shape
         canvas.draw_idle()
+
+    def _fit(self, figure: Figure) -> None:
+        """As large as the window allows, in its own shape."""
+        self.window.update_idletasks()
+        room = self.window.winfo_width(), self.window.winfo_height() - MARGIN_PX
+        width, height = figure.get_size_inches()
+        figure.set_dpi(min(room[0] / width, room[1] / height))
