@@ -13,9 +13,11 @@ from repic_plugin.commands import (
     classify,
     consensus,
     demo,
+    demo_iterative,
     evaluate,
     score_classes,
     simulate,
+    simulate_micrographs,
     simulate_particles,
 )
 
@@ -25,10 +27,12 @@ COMMANDS = {
     "consensus": consensus,
     "evaluate": evaluate,
     "simulate": simulate,
+    "simulate-micrographs": simulate_micrographs,
     "classify": classify,
     "simulate-particles": simulate_particles,
     "score-classes": score_classes,
     "demo": demo,
+    "demo-iterative": demo_iterative,
 }
 
 

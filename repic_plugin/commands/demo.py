@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shlex
-import shutil
-import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Sequence
 
@@ -16,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.commands.demo_material import ConsensusRun, Material
+from repic_plugin.commands.demo_scipion import demo_folder, open_command, set_environment
 from repic_plugin.commands.options import print_table, progress_bar
 from repic_plugin.commands.simulate import write_micrograph, write_micrographs, write_pickers
 from repic_plugin.consensus import Picks
@@ -25,7 +21,6 @@ from repic_plugin.simulation import background_micrograph, simulate_picks
 
 __all__ = ["add_arguments", "run"]
 
-MARK = ".repic-plugin-demo"  # only a folder that holds it is ever replaced
 PROJECT = "repic_demo"
 PIXEL_SIZE_ANGSTROM = 1.77
 # three pickers that differ as real ones do: one careful, one greedy, one weak
@@ -47,9 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Simulate or read, run Scipion, print, draw."""
-    folder = _clean_folder(Path(args.out))
+    folder = demo_folder(Path(args.out))
     material = _given(args, folder) if args.picks else _simulated(args.seed, folder)
-    _set_environment(folder)
+    set_environment(folder)
     from repic_plugin.commands.demo_project import run_project  # noqa: PLC0415 - needs Scipion
 
     print("running Scipion: micrographs, picks, consensus ...")
@@ -59,17 +54,7 @@ def run(args: argparse.Namespace) -> None:
     _print_micrographs(results[0])
     _draw(material, results[0].particles, folder / "overlay.png")
     print(f"\npicture: {folder / 'overlay.png'}")
-    print(f"project: open it in Scipion with\n  {_open_command(folder)}")
-
-
-def _clean_folder(folder: Path) -> Path:
-    folder = folder.resolve()
-    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
-        raise ValueError(f"{folder}: is not empty and no earlier demo; choose another --out")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    (folder / MARK).touch()
-    return folder
+    print(f"project: open it in Scipion with\n  {open_command(folder, PROJECT)}")
 
 
 def _simulated(seed: int, folder: Path) -> Material:
@@ -111,31 +96,6 @@ def _draw_grey(folder: Path, picks: Picks, box_px: int, seed: int) -> None:
     image = background_micrograph((width, height), seed)
     for name in picks.micrograph_names:
         write_micrograph(folder / f"{name}.mrc", image, PIXEL_SIZE_ANGSTROM)
-
-
-def _set_environment(folder: Path) -> None:
-    """What Scipion reads before its first import; a Scipion that runs already keeps its own."""
-    spec = find_spec("scipion")
-    if spec is None or spec.origin is None:
-        raise ValueError(
-            "the demo needs Scipion's application: pip install 'scipion-em-repic-plugin[scipion]'"
-        )
-    hosts = Path(spec.origin).parent / "templates" / "hosts.template"
-    # a protocol is run by the first python on the path
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    os.environ.setdefault("SCIPION_DOMAIN", "pwem")
-    os.environ.setdefault("SCIPION_HOME", str(folder))
-    os.environ.setdefault("SCIPION_HOSTS", str(hosts))
-    os.environ["SCIPION_USER_DATA"] = str(folder / "scipion")
-    os.environ["SCIPION_NOTIFY"] = "False"
-    (folder / "scipion" / "projects").mkdir(parents=True)
-
-
-def _open_command(folder: Path) -> str:
-    scipion = Path(sys.executable).with_name("scipion")
-    path = f"PATH={shlex.quote(str(scipion.parent))}:$PATH"
-    home, data = (shlex.quote(str(one)) for one in (folder, folder / "scipion"))
-    return f"{path} SCIPION_HOME={home} SCIPION_USER_DATA={data} scipion project {PROJECT}"
 
 
 def _print_sets(material: Material, results: Sequence[ConsensusRun]) -> None:

@@ -5,27 +5,19 @@ from __future__ import annotations
 import argparse
 from math import isfinite
 from pathlib import Path
-from typing import Any, List, Tuple
+from typing import Any, List
 
 import numpy as np
 from numpy.typing import NDArray
 
+from repic_plugin.commands.maps import add_map, add_microscope, load_map
 from repic_plugin.commands.options import new_folder, progress_bar
-from repic_plugin.formats import read_map, write_particles_star, write_stack, write_table
-from repic_plugin.simulation import SimulatedParticles, phantom_map, simulate_particles
-from repic_plugin.simulation.particles import (
-    DEFAULT_AMPLITUDE_CONTRAST,
-    DEFAULT_DEFOCUS_RANGE_ANGSTROM,
-    DEFAULT_MAX_SHIFT_PX,
-    DEFAULT_SPHERICAL_ABERRATION_MM,
-    DEFAULT_SPREAD_DEG,
-    DEFAULT_VOLTAGE_KV,
-)
-from repic_plugin.simulation.phantom import PHANTOM_BOX_PX, PHANTOM_PIXEL_SIZE_ANGSTROM
+from repic_plugin.formats import write_particles_star, write_stack, write_table
+from repic_plugin.simulation import SimulatedParticles, simulate_particles
+from repic_plugin.simulation.particles import DEFAULT_MAX_SHIFT_PX, DEFAULT_SPREAD_DEG
 
 __all__ = ["TRUTH_COLUMNS", "add_arguments", "run", "write_particles"]
 
-PHANTOM = "phantom"  # stands for the map that everybody has
 STACK, STAR, TRUTH = "particles.mrcs", "particles.star", "truth.csv"
 TRUTH_COLUMNS = (
     *("particle", "view", "rot_deg", "tilt_deg", "psi_deg", "shift_x_px", "shift_y_px"),
@@ -35,16 +27,11 @@ TRUTH_COLUMNS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
-    parser.add_argument(
-        "map", metavar="MAP", help=f"MRC file, or the word {PHANTOM} for a made-up molecule"
-    )
+    add_map(parser)
     parser.add_argument("--out", metavar="DIR", required=True, help="folder to write")
     parser.add_argument("--views", type=int, default=25, metavar="N", help="over half a sphere")
     parser.add_argument("--per-view", type=int, default=80, metavar="N", help="images of a view")
     parser.add_argument("--snr", type=float, default=0.1, help="variance of signal over noise")
-    parser.add_argument(
-        "--pixel-size", type=float, metavar="ANGSTROM", help="of the map; by default as it says"
-    )
     parser.add_argument(
         "--box-size", type=int, metavar="PX", help="cut or pad the map; its own, made even"
     )
@@ -61,31 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--junk", type=float, default=0.0, metavar="FRACTION", help="of the images, noise alone"
     )
     parser.add_argument("--seed", type=int, default=0)
-    _add_microscope(parser.add_argument_group("contrast transfer function"))
-
-
-def _add_microscope(parser: argparse._ArgumentGroup) -> None:
-    parser.add_argument(
-        "--defocus",
-        type=float,
-        nargs=2,
-        default=DEFAULT_DEFOCUS_RANGE_ANGSTROM,
-        metavar=("MIN", "MAX"),
-        help="angstrom",
-    )
-    parser.add_argument("--voltage", type=float, default=DEFAULT_VOLTAGE_KV, metavar="KV")
-    parser.add_argument(
-        "--spherical-aberration", type=float, default=DEFAULT_SPHERICAL_ABERRATION_MM, metavar="MM"
-    )
-    parser.add_argument(
-        "--amplitude-contrast", type=float, default=DEFAULT_AMPLITUDE_CONTRAST, metavar="PART"
-    )
-    parser.add_argument("--no-ctf", action="store_true", help="leave it out")
+    add_microscope(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Read the map, simulate, write."""
-    volume, pixel_size = _load_map(args)
+    volume, pixel_size = load_map(args.map, args.pixel_size, args.box_size)
     with new_folder(args.out) as folder:
         with progress_bar("projecting", "image") as progress:
             particles = simulate_particles(
@@ -113,21 +81,6 @@ def run(args: argparse.Namespace) -> None:
     print(f"{len(particles):,} images of {box_px} px at {pixel_size:g} angstrom{noise}")
     print(f"{args.views} views of {args.map}")
     print(f"written to {args.out}")
-
-
-def _load_map(args: argparse.Namespace) -> Tuple[NDArray[np.float32], float]:
-    """The map and the size of its voxels."""
-    if args.map == PHANTOM:
-        box_px = PHANTOM_BOX_PX if args.box_size is None else args.box_size
-        volume, voxel = phantom_map(box_px), PHANTOM_PIXEL_SIZE_ANGSTROM
-    else:
-        volume, voxel = read_map(args.map)
-    pixel_size = voxel if args.pixel_size is None else args.pixel_size
-    if args.pixel_size is None and voxel == 0:
-        raise ValueError(f"{args.map}: the header holds no voxel size; add --pixel-size ANGSTROM")
-    if not (np.isfinite(pixel_size) and pixel_size > 0):
-        raise ValueError(f"--pixel-size must be a positive number of angstrom, got {pixel_size}")
-    return volume, pixel_size
 
 
 def write_particles(folder: Path, particles: SimulatedParticles) -> None:

@@ -1,0 +1,188 @@
+"""Write seeded micrographs of a map, and where its particles are: a benchmark for pickers."""
+
+from __future__ import annotations
+
+import argparse
+from itertools import chain
+from pathlib import Path
+from typing import Callable, Iterable, List, Optional
+
+import numpy as np
+
+from repic_plugin.classification import CtfParameters
+from repic_plugin.commands.maps import add_map, add_microscope, load_map
+from repic_plugin.commands.options import new_folder, progress_bar
+from repic_plugin.commands.simulate import write_micrograph
+from repic_plugin.formats import atomic_write, write_picks_file, write_table
+from repic_plugin.formats.star_writing import table_header, table_rows
+from repic_plugin.simulation import SimulatedExposure, map_diameter, simulate_exposures
+from repic_plugin.simulation.exposures import DEFAULT_GRADIENT, DEFAULT_N_JUNK, DEFAULT_SNR
+
+__all__ = ["JUNK_COLUMNS", "TRUTH_COLUMNS", "add_arguments", "run", "write_exposures"]
+
+MICROGRAPHS, REFERENCE = "micrographs", "truth"
+STAR, TRUTH, JUNK = "micrographs.star", "truth.csv", "junk.csv"
+TRUTH_COLUMNS = (
+    *("micrograph", "x_px", "y_px", "rot_deg", "tilt_deg", "psi_deg"),
+    "defocus_angstrom",
+)
+JUNK_COLUMNS = ("micrograph", "x_px", "y_px", "radius_px")
+OPTICS_LABELS = (
+    *("rlnOpticsGroupName", "rlnOpticsGroup", "rlnMicrographPixelSize"),
+    *("rlnMicrographOriginalPixelSize", "rlnVoltage", "rlnSphericalAberration"),
+    "rlnAmplitudeContrast",
+)
+DEFOCUS_LABELS = ("rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle")
+# Labels of an MRC header: mrcfile writes the time into the first.
+LABELS_OFFSET, LABEL_BYTES = 224, 80
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the command's arguments."""
+    add_map(parser)
+    parser.add_argument("--out", metavar="DIR", required=True, help="folder to write")
+    parser.add_argument("--micrographs", type=int, default=12, metavar="N")
+    parser.add_argument("--particles", type=int, default=60, metavar="N", help="on a micrograph")
+    parser.add_argument("--size", type=int, nargs=2, default=(1024, 1024), metavar=("W", "H"))
+    parser.add_argument(
+        "--snr", type=float, default=DEFAULT_SNR, help="variance of signal in boxes over noise"
+    )
+    parser.add_argument(
+        "--micrograph-pixel-size",
+        type=float,
+        metavar="ANGSTROM",
+        help="resample the map to it; by default its own",
+    )
+    parser.add_argument(
+        "--box-size", type=int, metavar="PX", help="of the truth; the map's own, made even"
+    )
+    parser.add_argument(
+        "--min-distance",
+        type=float,
+        metavar="PX",
+        help="between particles' centres; 1.05 of a particle's diameter",
+    )
+    parser.add_argument(
+        "--junk", type=int, default=DEFAULT_N_JUNK, metavar="N", help="contaminations of each"
+    )
+    parser.add_argument(
+        "--gradient",
+        type=float,
+        default=DEFAULT_GRADIENT,
+        metavar="SD",
+        help="brightness of thin and thick ice, in standard deviations of a particle",
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    add_microscope(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read the map, simulate, write."""
+    volume, voxel_size = load_map(args.map, args.pixel_size, args.box_size)
+    exposures = simulate_exposures(
+        volume,
+        args.micrographs,
+        pixel_size_angstrom=voxel_size,
+        n_particles=args.particles,
+        micrograph_size_px=args.size,
+        micrograph_pixel_size_angstrom=args.micrograph_pixel_size,
+        box_size_px=args.box_size,
+        min_distance_px=args.min_distance,
+        snr=args.snr,
+        defocus_range_angstrom=None if args.no_ctf else args.defocus,
+        voltage_kv=args.voltage,
+        spherical_aberration_mm=args.spherical_aberration,
+        amplitude_contrast=args.amplitude_contrast,
+        n_junk=args.junk,
+        gradient=args.gradient,
+        random_state=args.seed,
+    )
+    with new_folder(args.out) as folder, progress_bar("drawing", "micrograph") as progress:
+        progress(0, args.micrographs)
+        first = next(exposures)
+        write_exposures(folder, chain([first], exposures), progress)
+    (width, height), pixel_size = args.size, first.pixel_size_angstrom
+    print(f"{args.micrographs:,} micrographs of {width} x {height} px at {pixel_size:g} angstrom")
+    diameter = map_diameter(volume) * voxel_size
+    box_px = first.box_size_px
+    print(f"{args.particles} particles of {diameter:.0f} angstrom on each, in boxes of {box_px} px")
+    print(f"written to {args.out}")
+
+
+def write_exposures(
+    folder: Path,
+    exposures: Iterable[SimulatedExposure],
+    progress: Optional[Callable[[], None]] = None,
+) -> None:
+    """Write micrographs, what a microscopist would know of them, and the truth.
+
+    Parameters
+    ----------
+    folder : path
+        Must exist; gets micrographs/mic_001.mrc ... (16 bits), truth/mic_001.box ... (what
+        `read_picker_folder` reads), micrographs.star (RELION 3.1, with the CTF), truth.csv and
+        junk.csv.
+    exposures : iterable of SimulatedExposure
+        One at least; drawn one at a time.
+    progress : callable, optional
+        Called after each micrograph.
+    """
+    for name in (MICROGRAPHS, REFERENCE):
+        (folder / name).mkdir()
+    truth: List[List[str]] = []
+    junk: List[List[str]] = []
+    names: List[str] = []
+    ctfs: List[Optional[CtfParameters]] = []
+    for number, exposure in enumerate(exposures, 1):
+        name = f"mic_{number:03d}"
+        _write_image(folder / MICROGRAPHS / f"{name}.mrc", exposure)
+        box_path = folder / REFERENCE / f"{name}.box"
+        write_picks_file(box_path, *exposure.centers.T, box_size_px=exposure.box_size_px)
+        truth += _truth_rows(name, exposure)
+        blobs = np.column_stack([exposure.junk_centers, exposure.junk_radius_px])
+        junk += [[name, *_cells(row, 2)] for row in blobs]
+        names.append(name)
+        ctfs.append(exposure.ctf)
+        if progress is not None:
+            progress()
+    write_table(folder / TRUTH, TRUTH_COLUMNS, truth)
+    write_table(folder / JUNK, JUNK_COLUMNS, junk)
+    _write_star(folder / STAR, names, ctfs, exposure.pixel_size_angstrom)
+
+
+def _write_image(path: Path, exposure: SimulatedExposure) -> None:
+    write_micrograph(path, exposure.micrograph, exposure.pixel_size_angstrom)
+    with open(path, "r+b") as file:  # the same seed gives the same bytes, at any time
+        file.seek(LABELS_OFFSET)
+        file.write(b"repic-plugin".ljust(LABEL_BYTES))
+
+
+def _truth_rows(name: str, exposure: SimulatedExposure) -> List[List[str]]:
+    defocus = [] if exposure.ctf is None else exposure.ctf.defocus_u_angstrom
+    last = _cells(defocus, 1) or [""]
+    particles = np.column_stack([exposure.centers, exposure.euler_deg])
+    return [[name, *_cells(row, 4), *last] for row in particles]
+
+
+def _cells(values: Iterable[float], decimals: int) -> List[str]:
+    return [f"{value:.{decimals}f}" for value in values]
+
+
+def _write_star(
+    path: Path, names: List[str], ctfs: List[Optional[CtfParameters]], pixel_size_angstrom: float
+) -> None:
+    """As RELION's CTF estimation leaves it; without CTF, zeros in the optics that it insists on."""
+    columns = [[f"{MICROGRAPHS}/{name}.mrc" for name in names], ["1"] * len(names)]
+    labels = ["rlnMicrographName", "rlnOpticsGroup"]
+    known = [ctf for ctf in ctfs if ctf is not None]
+    optics = [0.0, 0.0, 0.0]
+    if known:
+        rows = np.array([[column[0] for column in ctf.columns()] for ctf in known])
+        columns += [_cells(column, 6) for column in rows.T[:3]]
+        labels += DEFOCUS_LABELS
+        optics = rows[0, 3:6].tolist()
+    size = f"{pixel_size_angstrom:.6f}"
+    group = [[cell] for cell in ("opticsGroup1", "1", size, size, *_cells(optics, 6))]
+    text = table_header("data_optics", OPTICS_LABELS) + table_rows(group)
+    text += "\n" + table_header("data_micrographs", labels) + table_rows(columns)
+    atomic_write(path, text + "\n")

@@ -1,0 +1,313 @@
+"""Micrographs of a density map: particles in any orientation, contrast transfer, noise, junk.
+
+`simulate_micrograph` draws one flat imaginary particle; here a map is projected.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Iterator, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import fft
+
+from repic_plugin.classification import CtfParameters, contrast_transfer
+from repic_plugin.consensus import check_micrograph_size
+from repic_plugin.simulation.checks import (
+    check_count,
+    check_not_negative,
+    check_positive,
+    check_range,
+    check_seed,
+)
+from repic_plugin.simulation.contamination import add_junk, ice, junk_rims, place_junk
+from repic_plugin.simulation.molecule import Molecule, molecule_at
+from repic_plugin.simulation.particles import (
+    DEFAULT_AMPLITUDE_CONTRAST,
+    DEFAULT_DEFOCUS_RANGE_ANGSTROM,
+    DEFAULT_SPHERICAL_ABERRATION_MM,
+    DEFAULT_VOLTAGE_KV,
+)
+from repic_plugin.simulation.placement import place_apart
+
+__all__ = ["SimulatedExposure", "simulate_exposures"]
+
+# Unprocessed micrographs of ribosomes at 5 angstrom a pixel, roughly.
+DEFAULT_SNR = 0.08
+DEFAULT_GRADIENT = 0.5
+DEFAULT_N_JUNK = 3
+# Between the centres of particles, in diameters.
+DEFAULT_SPACING = 1.05
+SMALLEST_BOX_PX = 4
+
+Floats = NDArray[np.float64]
+Image = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedExposure:
+    """One micrograph together with what is true of it.
+
+    Attributes
+    ----------
+    micrograph : ndarray of float32, shape (height, width)
+        In units of the standard deviation of a particle over its box; particles dark on light.
+    centers : ndarray of float64, shape (n_particles, 2)
+        x, y of the particles' origins in px, measured from the outer edge of the first pixels, as
+        in `simulate_micrograph`: the centre of the pixel in row i and column j is
+        (j + 0.5, i + 0.5).
+    euler_deg : ndarray of float64, shape (n_particles, 3)
+        rot, tilt, psi (RELION's, ZYZ).
+    junk_centers : ndarray of float64, shape (n_junk, 2)
+        x, y in px, as `centers`.
+    junk_radius_px : ndarray of float64, shape (n_junk,)
+        Beyond it there is nothing of the blob.
+    ctf : CtfParameters or None
+        Of this one micrograph; None where it was made without CTF.
+    pixel_size_angstrom : float
+    box_size_px : int
+    """
+
+    micrograph: Image
+    centers: Floats
+    euler_deg: Floats
+    junk_centers: Floats
+    junk_radius_px: Floats
+    ctf: Optional[CtfParameters]
+    pixel_size_angstrom: float
+    box_size_px: int
+
+
+def simulate_exposures(
+    volume: ArrayLike,
+    n_micrographs: int = 12,
+    *,
+    pixel_size_angstrom: float,
+    n_particles: int = 60,
+    micrograph_size_px: Sequence[int] = (1024, 1024),
+    micrograph_pixel_size_angstrom: Optional[float] = None,
+    box_size_px: Optional[int] = None,
+    min_distance_px: Optional[float] = None,
+    snr: Optional[float] = DEFAULT_SNR,
+    defocus_range_angstrom: Optional[Sequence[float]] = DEFAULT_DEFOCUS_RANGE_ANGSTROM,
+    voltage_kv: float = DEFAULT_VOLTAGE_KV,
+    spherical_aberration_mm: float = DEFAULT_SPHERICAL_ABERRATION_MM,
+    amplitude_contrast: float = DEFAULT_AMPLITUDE_CONTRAST,
+    n_junk: int = DEFAULT_N_JUNK,
+    gradient: float = DEFAULT_GRADIENT,
+    random_state: int = 0,
+) -> Iterator[SimulatedExposure]:
+    """Draw micrographs of a map as a microscope would take them, one after another.
+
+    Particles are projections in orientations uniform over all rotations, at places uniform where
+    there is room, with their boxes inside the micrograph. All of them together go through the
+    CTF of the micrograph; ice, junk and white noise are added.
+
+    Parameters
+    ----------
+    volume : array_like of float, shape (box, box, box)
+        Density, z, y, x; the origin is voxel box // 2. What lies outside the sphere in the box is
+        taken for solvent: its mean is subtracted, and nothing of it is drawn.
+    n_micrographs : int
+    pixel_size_angstrom : float
+        Of the map.
+    n_particles : int
+        On each micrograph.
+    micrograph_size_px : (int, int)
+        Width and height.
+    micrograph_pixel_size_angstrom : float, optional
+        By default the map's; the map is resampled otherwise.
+    box_size_px : int, optional
+        Over which `snr` is meant. By default the map's at the pixel size of the micrographs, or
+        one less where that is odd.
+    min_distance_px : float, optional
+        Between the centres of particles, and from these to any part of junk. At least, and by
+        default 1.05 times, the diameter of the particle, see `map_diameter`.
+    snr : float or None
+        Variance of the particles over their boxes after the CTF, mean over the boxes of each
+        micrograph, divided by the variance of the white noise. None: no noise.
+    defocus_range_angstrom : (float, float) or None
+        Defocus of each micrograph is uniform between them. None: no CTF.
+    voltage_kv, spherical_aberration_mm, amplitude_contrast : float
+    n_junk : int
+        Blobs of contamination on each micrograph, large crystals or small dense spots, dark or
+        bright. They do not go through the CTF.
+    gradient : float
+        Standard deviation of the slow changes that thin and thick ice make, in units of that of a
+        particle over its box.
+    random_state : int
+        Seed. Every micrograph has its own stream: asking for more leaves the first ones as they
+        were. Another `snr` gives the same particles under noise of the same pattern.
+
+    Returns
+    -------
+    iterator of SimulatedExposure
+        Arguments are checked at once; each micrograph is drawn when it is asked for.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule; later, if the particles or the junk of a micrograph do not
+        fit into it.
+    """
+    molecule = molecule_at(volume, pixel_size_angstrom, micrograph_pixel_size_angstrom)
+    size_px = check_micrograph_size(micrograph_size_px)
+    plan = _Plan(
+        molecule,
+        size_px=size_px,
+        box_px=_check_box(box_size_px, molecule.slices.box_size_px, size_px),
+        spacing_px=_check_spacing(min_distance_px, molecule.diameter_px),
+        n_particles=check_count("n_particles", n_particles, 0),
+        n_junk=check_count("n_junk", n_junk, 0),
+        noise_std=0.0 if snr is None else check_positive("snr", snr) ** -0.5,
+        ice_std=check_not_negative("gradient", gradient),
+    )
+    n = check_count("n_micrographs", n_micrographs, 1)
+    streams = _streams(n, random_state)
+    ctf = None
+    if defocus_range_angstrom is not None:
+        bounds = check_range("defocus_range_angstrom", defocus_range_angstrom)
+        ctf = CtfParameters.from_columns(
+            np.array([own.defocus.uniform(*bounds) for own in streams]),
+            voltage_kv=voltage_kv,
+            spherical_aberration_mm=spherical_aberration_mm,
+            amplitude_contrast=amplitude_contrast,
+        )
+    own_ctf = [None] * n if ctf is None else [ctf.take([m]) for m in range(n)]
+    return (_expose(plan, *own) for own in zip(own_ctf, streams))
+
+
+class _Plan(NamedTuple):
+    """What all micrographs have in common."""
+
+    molecule: Molecule
+    size_px: Tuple[int, int]
+    box_px: int
+    spacing_px: float
+    n_particles: int
+    n_junk: int
+    noise_std: float
+    ice_std: float
+
+
+class _Streams(NamedTuple):
+    """A generator for each kind of chance of one micrograph, so that none disturbs another."""
+
+    defocus: np.random.Generator
+    junk: np.random.Generator
+    places: np.random.Generator
+    orientations: np.random.Generator
+    ice: np.random.Generator
+    noise: np.random.Generator
+
+
+def _streams(n: int, random_state: int) -> Sequence[_Streams]:
+    seeds = np.random.SeedSequence(check_seed(random_state)).spawn(n)
+    parts = len(_Streams._fields)
+    return [_Streams(*map(np.random.default_rng, seed.spawn(parts))) for seed in seeds]
+
+
+def _check_box(box_size_px: Optional[int], usual_px: int, size_px: Tuple[int, int]) -> int:
+    box_px = usual_px
+    if box_size_px is not None:
+        box_px = check_count("box_size_px", box_size_px, SMALLEST_BOX_PX)
+    if box_px > min(size_px):
+        raise ValueError(
+            f"box_size_px must not exceed the micrograph's sides {size_px}, got {box_px}; "
+            "give a smaller box or a larger micrograph_size_px"
+        )
+    return box_px
+
+
+def _check_spacing(min_distance_px: Optional[float], diameter_px: float) -> float:
+    if min_distance_px is None:
+        return DEFAULT_SPACING * diameter_px
+    if not (np.isfinite(min_distance_px) and min_distance_px >= diameter_px):
+        raise ValueError(
+            f"min_distance_px must be the particle's diameter, {diameter_px:g}, or more, got "
+            f"{min_distance_px}; particles would overlap"
+        )
+    return float(min_distance_px)
+
+
+def _expose(plan: _Plan, ctf: Optional[CtfParameters], own: _Streams) -> SimulatedExposure:
+    junk = place_junk(plan.n_junk, plan.size_px, plan.molecule.diameter_px, own.junk)
+    half = plan.box_px / 2
+    region = ((half, half), (plan.size_px[0] - half, plan.size_px[1] - half))
+    centers = place_apart(
+        plan.n_particles, region, plan.spacing_px, own.places, keep_clear=junk_rims(junk)
+    )
+    euler = _any_orientation(plan.n_particles, own.orientations)
+    micrograph = -_particles(plan, centers, euler, ctf)
+    if plan.ice_std > 0:
+        micrograph += ice(plan.size_px, plan.ice_std, own.ice)
+    add_junk(micrograph, junk)
+    if plan.noise_std > 0:
+        noise = own.noise.standard_normal(micrograph.shape, dtype=np.float32)
+        micrograph += np.float32(plan.noise_std) * noise
+    return SimulatedExposure(
+        micrograph,
+        centers,
+        euler,
+        junk.centers,
+        junk.radius_px,
+        ctf,
+        plan.molecule.pixel_size_angstrom,
+        plan.box_px,
+    )
+
+
+def _any_orientation(n: int, rng: np.random.Generator) -> Floats:
+    """Euler angles uniform over all rotations."""
+    rot, psi = rng.uniform(-180, 180, (2, n))
+    return np.column_stack([rot, np.rad2deg(np.arccos(rng.uniform(-1, 1, n))), psi])
+
+
+def _particles(plan: _Plan, centers: Floats, euler: Floats, ctf: Optional[CtfParameters]) -> Image:
+    """White particles on 0, shape (height, width), of mean variance 1 over their boxes."""
+    slices = plan.molecule.slices
+    width, height = plan.size_px
+    # room for patches that stick out, and for what the CTF carries beyond the border
+    margin = slices.box_size_px
+    shape = [fft.next_fast_len(side + 2 * margin, real=True) for side in (height, width)]
+    canvas = np.zeros(shape, dtype=np.float32)
+    pixels = np.rint(centers - 0.5).astype(np.int64)  # of the origins
+    corners = pixels + margin - slices.box_size_px // 2
+    for rows in slices.blocks(len(centers)):
+        shifts = centers[rows] - 0.5 - pixels[rows]
+        patches = slices.images(_shifted(slices.spectra(euler[rows]), shifts))
+        for (x, y), patch in zip(corners[rows].tolist(), patches):
+            canvas[y : y + len(patch), x : x + len(patch)] += patch
+    if ctf is not None:
+        canvas = _through_microscope(canvas, ctf, plan.molecule.pixel_size_angstrom)
+    layer = canvas[margin : margin + height, margin : margin + width]
+    return layer / np.float32(_box_variance(layer, centers, plan.box_px) ** 0.5)
+
+
+def _shifted(spectra: NDArray[np.complex64], shift_px: Floats) -> NDArray[np.complex64]:
+    """Transforms of images shifted along x and y, shape (n, box, box // 2 + 1)."""
+    box_px = spectra.shape[1]
+    turns_x = fft.rfftfreq(box_px) * shift_px[:, :1]
+    turns_y = fft.fftfreq(box_px) * shift_px[:, 1:]
+    along_x, along_y = (np.exp(-2j * np.pi * turns) for turns in (turns_x, turns_y))
+    waves = along_y[:, :, None] * along_x[:, None, :]
+    moved: NDArray[np.complex64] = spectra * waves.astype(np.complex64)
+    return moved
+
+
+def _through_microscope(image: Image, ctf: CtfParameters, pixel_size_angstrom: float) -> Image:
+    height, width = image.shape
+    x = fft.rfftfreq(width, pixel_size_angstrom)
+    y = fft.fftfreq(height, pixel_size_angstrom)[:, None]
+    spectrum = fft.rfft2(image)
+    spectrum *= contrast_transfer(ctf, x, y, dtype=np.float32)[0]
+    seen: Image = fft.irfft2(spectrum, s=image.shape)
+    return seen
+
+
+def _box_variance(layer: Image, centers: Floats, box_px: int) -> float:
+    """Mean over boxes; 1 where there is none."""
+    corners = np.rint(centers - box_px / 2).astype(np.int64).tolist()
+    variances = [layer[y : y + box_px, x : x + box_px].var(dtype=np.float64) for x, y in corners]
+    return float(np.mean(variances)) if variances else 1.0
