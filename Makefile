@@ -1,4 +1,5 @@
 # make demo             see it work: a Scipion project, a table, a picture (PICKS=folder for your own)
+# make demo-iterative   pickers trained on what they agree on, three times over (MAP=map.mrc)
 # make test             all tests                      (ARGS="-k graph" for some)
 # make lint bench venv  the linters; the benchmarks (PICKS=folder, MAP=map.mrc); only the environment
 # make figures          docs/ack-figure*.jpg and docs/classes.jpg from new runs (MAP=map.mrc)
@@ -8,9 +9,10 @@ PYTHON ?= $(shell .ci/find-python 3.11 3.10 3.9 3.8 | head -n 1)
 VERSION := $(shell $(PYTHON) -c "import sys; print('%d.%d' % sys.version_info[:2])" 2>/dev/null)
 VENV := .venv/$(VERSION)
 OUT ?= demo
+ITERATIVE ?= demo-iterative
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench figures venv clean
+.PHONY: demo demo-iterative test lint bench figures venv clean
 
 venv: $(READY)
 
@@ -24,6 +26,9 @@ $(READY): setup.py
 
 demo: $(READY)
 	@$(VENV)/bin/repic-plugin demo --out "$(OUT)" $(if $(PICKS),--picks "$(PICKS)")
+
+demo-iterative: $(READY)
+	@$(VENV)/bin/repic-plugin demo-iterative --out "$(ITERATIVE)" $(if $(MAP),--map "$(MAP)")
 
 test: $(READY)
 	$(VENV)/bin/python -m pytest --numprocesses auto $(ARGS)
@@ -41,4 +46,4 @@ figures: $(READY)
 	@$(VENV)/bin/python benchmarks/figures.py $(if $(MAP),--map "$(MAP)")
 
 clean:
-	rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv demo demo-iterative build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,6 +15,7 @@ from repic_plugin.consensus.result import (
     MicrographCounts,
     join_results,
     recommended_num_particles,
+    recommended_number,
     result_from_arrays,
     result_to_arrays,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "picks_from_arrays",
     "picks_to_arrays",
     "recommended_num_particles",
+    "recommended_number",
     "result_from_arrays",
     "result_to_arrays",
 ]

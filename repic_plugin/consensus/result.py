@@ -13,6 +13,7 @@ __all__ = [
     "MicrographCounts",
     "join_results",
     "recommended_num_particles",
+    "recommended_number",
     "result_from_arrays",
     "result_to_arrays",
 ]
@@ -125,11 +126,16 @@ def recommended_num_particles(result: ConsensusResult) -> int:
     int
         Rounded up; 0 where there is no particle.
     """
-    if len(result) == 0:
+    return recommended_number(result.weight, result.micrograph)
+
+
+def recommended_number(weight: NDArray[np.float64], micrograph: NDArray[np.int64]) -> int:
+    """The same from weights, shape (n,), and the micrograph of each."""
+    if len(weight) == 0:
         return 0
-    cumulated = np.cumsum(np.sort(result.weight)[::-1])
+    cumulated = np.cumsum(np.sort(weight)[::-1])
     n_best = int(np.searchsorted(cumulated, RECOMMENDED_SHARE * cumulated[-1])) + 1
-    return -(-n_best // len(np.unique(result.micrograph)))
+    return -(-n_best // len(np.unique(micrograph)))
 
 
 def join_results(results: Sequence[ConsensusResult]) -> ConsensusResult:

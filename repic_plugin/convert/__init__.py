@@ -16,12 +16,14 @@ from repic_plugin.convert.coordinates import (
     read_micrographs,
     read_picks,
 )
+from repic_plugin.convert.micrographs import mean_defocus, picks_on_micrographs
 from repic_plugin.convert.particles import (
     ParticleRows,
     as_mrc_stacks,
     read_particle_rows,
     unreadable_stacks,
 )
+from repic_plugin.convert.sets import item_labels
 from repic_plugin.convert.transforms import SHIFT_ORDERS, transform_matrices
 
 __all__ = [
@@ -37,7 +39,10 @@ __all__ = [
     "append_picks",
     "as_mrc_stacks",
     "find_score_attribute",
+    "item_labels",
     "match_micrographs",
+    "mean_defocus",
+    "picks_on_micrographs",
     "read_micrographs",
     "read_particle_rows",
     "read_picks",

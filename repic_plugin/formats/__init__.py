@@ -15,6 +15,7 @@ from repic_plugin.formats.comma import write as write_csv
 from repic_plugin.formats.errors import FormatError
 from repic_plugin.formats.files import Format, known_formats, read_picks_file, write_picks_file
 from repic_plugin.formats.folders import PicksDir, read_picker_folder, read_picks_dir
+from repic_plugin.formats.iteration_table import read_iterations, write_iterations
 from repic_plugin.formats.particle_star_writing import write_particles_star
 from repic_plugin.formats.particles import ParticleTable, read_particles
 from repic_plugin.formats.reports import (
@@ -56,6 +57,7 @@ __all__ = [
     "read_arrays",
     "read_checkpoint",
     "read_class_tables",
+    "read_iterations",
     "read_map",
     "read_particles",
     "read_picker_folder",
@@ -68,6 +70,7 @@ __all__ = [
     "write_classes_star",
     "write_consensus_table",
     "write_csv",
+    "write_iterations",
     "write_particle_files",
     "write_particles_star",
     "write_picks_file",

@@ -2,6 +2,19 @@
 
 from repic_plugin.protocols.protocol_ack_means import ProtAckMeans2D
 from repic_plugin.protocols.protocol_consensus import ProtRepicConsensus
+from repic_plugin.protocols.protocol_deeppicker import ProtDeepPickerPick, ProtDeepPickerTrain
 from repic_plugin.protocols.protocol_import import ProtRepicImportPicks
+from repic_plugin.protocols.protocol_iterative import ProtRepicIterative
+from repic_plugin.protocols.protocol_labels import ProtRepicLabels
+from repic_plugin.protocols.protocol_subsets import ProtRepicSubsets
 
-__all__ = ["ProtAckMeans2D", "ProtRepicConsensus", "ProtRepicImportPicks"]
+__all__ = [
+    "ProtAckMeans2D",
+    "ProtDeepPickerPick",
+    "ProtDeepPickerTrain",
+    "ProtRepicConsensus",
+    "ProtRepicImportPicks",
+    "ProtRepicIterative",
+    "ProtRepicLabels",
+    "ProtRepicSubsets",
+]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import List, Tuple
+from typing import List
 
-import numpy as np
 from pwem.objects import SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
 from pyworkflow.protocol import params
 from pyworkflow.utils import Message
 
-from repic_plugin.consensus import Picks
-from repic_plugin.convert import MicrographTable, append_picks, read_micrographs
-from repic_plugin.formats import PicksDir, micrograph_name, read_picker_folder
+from repic_plugin.convert import append_picks, picks_on_micrographs, read_micrographs
+from repic_plugin.formats import PicksDir, read_picker_folder
 
 __all__ = ["ImportOutput", "ProtRepicImportPicks"]
 
@@ -67,7 +65,7 @@ class ProtRepicImportPicks(ProtParticlePicking):
         """Read, match by name, write."""
         loaded = read_picker_folder(folder)
         table = read_micrographs(self.inputMicrographs.get())
-        picks, unknown = _on_micrographs(loaded.picks, table)
+        picks, unknown = picks_on_micrographs(loaded.picks, table)
         for name in unknown:
             self.warning(f"no micrograph is named {name}: its picks are left out")
         coordinates = self._createSetOfCoordinates(self.inputMicrographs)
@@ -83,7 +81,7 @@ class ProtRepicImportPicks(ProtParticlePicking):
             return ["The folder with the pick files is missing: choose one."]
         try:
             loaded = read_picker_folder(self.picksFolder.get())
-            _on_micrographs(loaded.picks, read_micrographs(self.inputMicrographs.get()))
+            picks_on_micrographs(loaded.picks, read_micrographs(self.inputMicrographs.get()))
             if not self.boxSize.get():
                 _box_size(loaded, self.picksFolder.get())
         except ValueError as error:
@@ -97,33 +95,6 @@ class ProtRepicImportPicks(ProtParticlePicking):
 
     def _methods(self) -> List[str]:
         return self._summary()
-
-
-def _on_micrographs(picks: Picks, table: MicrographTable) -> Tuple[Picks, List[str]]:
-    """The picks indexed by the set's micrographs, and the names that the set lacks."""
-    place_of = {micrograph_name(name): place for place, name in enumerate(table.names)}
-    unknown = [name for name in picks.micrograph_names if name not in place_of]
-    if len(unknown) == len(picks.micrograph_names):
-        raise ValueError(
-            f"no pick file is named after a micrograph: files are as {(unknown or ['none'])[0]}, "
-            f"micrographs as {(table.names or ('none',))[0]}; rename one side"
-        )
-    places = np.array([place_of.get(name, -1) for name in picks.micrograph_names])
-    micrograph = places[picks.micrograph] if len(picks) else np.zeros(0, dtype=np.int64)
-    known = micrograph >= 0
-    kept = picks.take(known)
-    return (
-        Picks.from_columns(
-            micrograph[known],
-            kept.picker,
-            kept.x,
-            kept.y,
-            kept.score,
-            has_score=kept.has_score,
-            picker_names=picks.picker_names,
-        ),
-        unknown,
-    )
 
 
 def _box_size(loaded: PicksDir, folder: str) -> int:

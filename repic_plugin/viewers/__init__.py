@@ -19,6 +19,7 @@ PICTURES = {
     "class_sizes_figure": "class_plots",
     "comparison_figure": "class_plots",
     "convergence_figure": "class_plots",
+    "iterations_figure": "iteration_plots",
     "montage_figure": "class_montage",
     "overlay_figure": "overlay",
     "size_bars_figure": "class_plots",

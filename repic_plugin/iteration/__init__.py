@@ -1,0 +1,24 @@
+"""What a run of iterative picking decides: subsets of micrographs, labels, scores, when to end."""
+
+from repic_plugin.iteration.labels import best_of_each, sampled
+from repic_plugin.iteration.scores import (
+    ITERATION_COLUMNS,
+    IterationRow,
+    agreement,
+    iteration_rows,
+    least_agreeing,
+)
+from repic_plugin.iteration.subsets import SUBSETS, Subsets, draw_subsets
+
+__all__ = [
+    "ITERATION_COLUMNS",
+    "SUBSETS",
+    "IterationRow",
+    "Subsets",
+    "agreement",
+    "best_of_each",
+    "draw_subsets",
+    "iteration_rows",
+    "least_agreeing",
+    "sampled",
+]

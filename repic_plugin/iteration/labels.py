@@ -1,0 +1,77 @@
+"""Which particles pickers learn from."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["best_of_each", "sampled"]
+
+# Fewer labels teach a picker nothing.
+LEAST_SAMPLED = 5
+
+Indices = NDArray[np.int64]
+
+
+def best_of_each(micrograph: ArrayLike, weight: ArrayLike, n_best: int) -> Indices:
+    """The `n_best` particles of greatest weight on each micrograph.
+
+    Parameters
+    ----------
+    micrograph : array_like of int, shape (n,)
+    weight : array_like of float, shape (n,)
+        Of equal ones the first is taken.
+    n_best : int
+        0 takes all.
+
+    Returns
+    -------
+    ndarray of int64
+        Indices, rising.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or `n_best` is negative.
+    """
+    groups, weights = np.asarray(micrograph), np.asarray(weight, dtype=np.float64)
+    if groups.shape != weights.shape or groups.ndim != 1:
+        raise ValueError(
+            f"micrograph and weight must be of one length, got {groups.shape} and {weights.shape}"
+        )
+    if n_best < 0:
+        raise ValueError(f"n_best must be 0 (all) or more, got {n_best}")
+    if n_best == 0:
+        return np.arange(len(groups))
+    order = np.lexsort((-weights, groups))
+    first = np.searchsorted(groups[order], groups[order])
+    rank = np.arange(len(groups)) - first
+    return np.sort(order[rank < n_best])
+
+
+def sampled(n: int, probability: float, *, random_state: int = 0) -> Indices:
+    """Some of n particles, each with the same probability; five at least where there are five.
+
+    Parameters
+    ----------
+    n : int
+    probability : float
+        In (0, 1].
+    random_state : int
+        Seed. A greater probability keeps what a smaller one does.
+
+    Returns
+    -------
+    ndarray of int64
+        Indices, rising.
+
+    Raises
+    ------
+    ValueError
+        If the probability is out of range.
+    """
+    if not 0 < probability <= 1:
+        raise ValueError(f"probability must lie in (0, 1], got {probability}")
+    chance = np.random.default_rng(random_state).random(n)
+    n_kept = max(int((chance < probability).sum()), min(LEAST_SAMPLED, n))
+    return np.sort(np.argsort(chance, kind="stable")[:n_kept])

@@ -1,0 +1,165 @@
+"""How the pickers and their consensus fare from iteration to iteration."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.consensus import Picks
+from repic_plugin.evaluation import evaluate_picks
+from repic_plugin.iteration.subsets import SUBSETS
+
+__all__ = ["ITERATION_COLUMNS", "IterationRow", "agreement", "iteration_rows", "least_agreeing"]
+
+CONSENSUS, ALL = "consensus", "all"
+
+
+class IterationRow(NamedTuple):
+    """One set of particles on one subset of the micrographs, after one iteration.
+
+    Attributes
+    ----------
+    iteration : int
+        0 is the start.
+    name : str
+        A picker, or ``consensus``.
+    subset : str
+        ``training``, ``validation``, ``testing`` or ``all``.
+    n_micrographs, n_particles : int
+    agreement : float
+        With the consensus: 2 x pairs / (picks + consensus particles); nan for the consensus.
+    precision, recall, f1 : float
+        Against the reference, matched one to one; nan where none is given.
+    """
+
+    iteration: int
+    name: str
+    subset: str
+    n_micrographs: int
+    n_particles: int
+    agreement: float
+    precision: float
+    recall: float
+    f1: float
+
+
+ITERATION_COLUMNS = IterationRow._fields
+
+
+def agreement(picks: Picks, others: Picks, box_size_px: int) -> List[float]:
+    """How far each picker's picks are those of another set.
+
+    Parameters
+    ----------
+    picks : Picks
+        Of any number of pickers.
+    others : Picks
+        Of one, such as a consensus, on the same micrographs.
+    box_size_px : int
+
+    Returns
+    -------
+    list of float
+        2 x pairs / (picks + others) of each picker: 1 where both are the same, and where both
+        are empty.
+    """
+    found = evaluate_picks(picks, others, box_size_px)
+    return [1.0 if one.n_picks == one.n_reference == 0 else one.matching.f1 for one in found]
+
+
+def iteration_rows(
+    iteration: int,
+    picks: Picks,
+    consensus: Picks,
+    subset_of: Sequence[str],
+    box_size_px: int,
+    reference: Optional[Picks] = None,
+) -> List[IterationRow]:
+    """The rows of one iteration.
+
+    Parameters
+    ----------
+    iteration : int
+    picks, consensus : Picks
+        On the same micrographs.
+    subset_of : sequence of str
+        Subset of each of these micrographs.
+    box_size_px : int
+    reference : Picks, optional
+        Its micrographs are found by name; those that it does not name do not count.
+
+    Returns
+    -------
+    list of IterationRow
+        For each subset that has micrographs, and for all: pickers in their order, then the
+        consensus.
+    """
+    names = np.asarray(subset_of)
+    rows: List[IterationRow] = []
+    for subset in (*SUBSETS, ALL):
+        chosen = np.flatnonzero((names == subset) | (subset == ALL))
+        if not len(chosen):
+            continue
+        mine, agreed = _on(picks, chosen), _on(consensus, chosen)
+        close = [*agreement(mine, agreed, box_size_px), np.nan]
+        scores = [_against(one, reference, box_size_px) for one in (mine, agreed)]
+        for name, n, value, score in zip(
+            (*mine.picker_names, CONSENSUS),
+            (*_counts(mine), len(agreed)),
+            close,
+            (*scores[0], *scores[1]),
+        ):
+            rows.append(IterationRow(iteration, name, subset, len(chosen), n, value, **score))
+    return rows
+
+
+def least_agreeing(rows: Sequence[IterationRow], subset: str = ALL) -> str:
+    """The picker that agrees least with the consensus.
+
+    Parameters
+    ----------
+    rows : sequence of IterationRow
+        Of one iteration.
+    subset : str
+
+    Returns
+    -------
+    str
+        The first of equal ones.
+    """
+    pickers = [row for row in rows if row.name != CONSENSUS and row.subset == subset]
+    return min(pickers, key=lambda row: row.agreement).name
+
+
+def _on(picks: Picks, micrographs: NDArray[np.int64]) -> Picks:
+    """The picks on some of the micrographs, which are all there is then."""
+    place = np.full(picks.n_micrographs, -1)
+    place[micrographs] = np.arange(len(micrographs))
+    kept = place[picks.micrograph] >= 0
+    return Picks.from_columns(
+        place[picks.micrograph[kept]],
+        picks.picker[kept],
+        picks.x[kept],
+        picks.y[kept],
+        picks.score[kept],
+        has_score=picks.has_score[kept],
+        micrograph_names=[picks.micrograph_names[i] for i in micrographs],
+        picker_names=picks.picker_names,
+    )
+
+
+def _counts(picks: Picks) -> List[int]:
+    return [int(n) for n in np.bincount(picks.picker, minlength=picks.n_pickers)]
+
+
+def _against(picks: Picks, reference: Optional[Picks], box_size_px: int) -> List[Mapping[str, Any]]:
+    """Precision, recall and F1 of each picker; nan where no micrograph is in the reference."""
+    nothing: Dict[str, float] = dict.fromkeys(("precision", "recall", "f1"), np.nan)
+    if reference is None or not set(picks.micrograph_names) & set(reference.micrograph_names):
+        return [nothing] * picks.n_pickers
+    return [
+        {"precision": one.matching.precision, "recall": one.matching.recall, "f1": one.matching.f1}
+        for one in evaluate_picks(picks, reference, box_size_px)
+    ]

@@ -1,0 +1,249 @@
+"""What the iterative protocol asks of a picker."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Tuple
+
+from pwem import Domain
+from pwem.objects import SetOfCoordinates
+from pyworkflow.object import Pointer
+
+__all__ = ["NewProtocol", "Picker", "PickerFailed", "PickerSettings", "read_options"]
+
+TRAIN, PICK = "train", "pick"
+
+# new(class name, **values): a protocol of the project that is not launched yet
+NewProtocol = Callable[..., Any]
+
+
+class PickerFailed(ValueError):
+    """A picker ended without what it was run for, whatever its status says."""
+
+
+@dataclass(frozen=True)
+class PickerSettings:
+    """One line of the form, and what all pickers share.
+
+    Attributes
+    ----------
+    label : str
+        Unique in a run.
+    box_size_px : int
+    pixel_size_angstrom : float
+        Of the micrographs.
+    n_expected : int
+        Particles expected in a micrograph.
+    options : mapping of str to str
+        Values of the picker's own parameters; see `read_options`.
+    n_threads : int
+    gpus : str
+        Numbers of GPUs, separated by spaces.
+    train_run, pick_run : Protocol, optional
+        Finished runs, for the picker "from the project".
+    """
+
+    label: str
+    box_size_px: int
+    pixel_size_angstrom: float
+    n_expected: int
+    options: Mapping[str, str] = field(default_factory=dict)
+    n_threads: int = 1
+    gpus: str = "0"
+    train_run: Any = None
+    pick_run: Any = None
+
+
+class Picker(abc.ABC):
+    """One picker: makes the protocols that train and run it, and judges what they left.
+
+    Attributes
+    ----------
+    name, title : str
+        In files, and in the form.
+    trainable : bool
+    score_attribute : str or None
+        Attribute of its coordinates that holds the score.
+    score_transform : str
+        How scores become comparable, as in `find_consensus`.
+    suggested_threshold : float or None
+        Least score, on the picker's own scale; None keeps all.
+    protocols : mapping of str to str
+        Class names of the protocols that ``train`` and ``pick``.
+    model_class : str or None
+        Class of the object that training leaves and picking takes.
+    plugin : str or None
+        The Scipion plugin that has these protocols; None where it is this one.
+    uses_gpu : bool
+        Whether it would rather have one.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    trainable: ClassVar[bool] = True
+    score_attribute: ClassVar[Optional[str]] = None
+    score_transform: ClassVar[str] = "auto"
+    suggested_threshold: ClassVar[Optional[float]] = None
+    protocols: ClassVar[Mapping[str, str]] = {}
+    model_class: ClassVar[Optional[str]] = None
+    plugin: ClassVar[Optional[str]] = None
+    uses_gpu: ClassVar[bool] = False
+
+    def __init__(self, settings: PickerSettings) -> None:
+        self.settings = settings
+
+    # ----------------------------------------------------- what the loop calls
+
+    def problems(self) -> List[str]:
+        """Why the picker cannot run here, each with its remedy; nothing where it can."""
+        known = Domain.getProtocols()
+        missing = [name for name in self.protocols.values() if name not in known]
+        if missing:
+            return [
+                f"{self.settings.label}: {self.title} needs the Scipion plugin {self.plugin}, "
+                f"which is not installed; run: scipion installp -p {self.plugin}"
+            ]
+        return [f"{self.settings.label}: {one}" for one in self._option_problems()]
+
+    @abc.abstractmethod
+    def training(self, new: NewProtocol, micrographs: Pointer, labels: Pointer) -> Any:
+        """A protocol that trains the picker ab initio.
+
+        Parameters
+        ----------
+        new : callable
+        micrographs : Pointer
+            To the micrographs that the labels lie on.
+        labels : Pointer
+            To the SetOfCoordinates to learn from.
+
+        Returns
+        -------
+        Protocol
+            Not launched yet.
+        """
+
+    @abc.abstractmethod
+    def picking(self, new: NewProtocol, micrographs: Pointer, model: Optional[Pointer]) -> Any:
+        """A protocol that picks.
+
+        Parameters
+        ----------
+        new : callable
+        micrographs : Pointer
+        model : Pointer or None
+            None: the picker as it comes, pre-trained or general.
+
+        Returns
+        -------
+        Protocol
+            Not launched yet.
+        """
+
+    def model(self, training: Any) -> Pointer:
+        """The model that a finished training left.
+
+        Raises
+        ------
+        PickerFailed
+            If there is none.
+        """
+        model = getattr(training, self._model_output, None)
+        path = None if model is None else self._model_path(model)
+        if path is None or not path.is_file() or path.stat().st_size == 0:
+            raise PickerFailed(
+                f"{training.getObjLabel()} ended without a model; its log says why: "
+                f"{training.getStderrLog()}"
+            )
+        return Pointer(training, extended=self._model_output)
+
+    def picks(self, picking: Any) -> Pointer:
+        """The coordinates that a finished picking left.
+
+        Raises
+        ------
+        PickerFailed
+            If there are none.
+        """
+        for name, output in picking.iterOutputAttributes(SetOfCoordinates):
+            if output.getSize():
+                return Pointer(picking, extended=name)
+        raise PickerFailed(
+            f"{picking.getObjLabel()} ended without a single coordinate; its log says why: "
+            f"{picking.getStderrLog()}"
+        )
+
+    # ------------------------------------------------------------- to override
+
+    _model_output: ClassVar[str] = "outputModel"
+
+    def _model_path(self, model: Any) -> Optional[Path]:
+        """Where a model object lies on the disk."""
+        return Path(model.getPath())
+
+    # ----------------------------------------------------------------- helpers
+
+    def _protocol(self, new: NewProtocol, role: str, **values: Any) -> Any:
+        """A new protocol with the adapter's values, and the user's options over them."""
+        protocol = new(self.protocols[role], **values)
+        for (where, name), value in self._options().items():
+            if where in (role, "") and protocol.hasAttribute(name):
+                protocol.setAttributeValue(name, value)
+        return protocol
+
+    def _options(self) -> Dict[Tuple[str, str], str]:
+        """Values by role ('' is both) and parameter."""
+        found = {}
+        for key, value in self.settings.options.items():
+            role, dot, name = key.rpartition(".")
+            found[role if dot else "", name] = value
+        return found
+
+    def _option_problems(self) -> List[str]:
+        known = Domain.getProtocols()
+        samples = {role: known[name]() for role, name in self.protocols.items()}
+        problems = []
+        for role, name in self._options():
+            if role and role not in samples:
+                problems.append(
+                    f"option {role}.{name}: begin with train. or pick., or with neither"
+                )
+            elif not any(
+                one.hasAttribute(name) for where, one in samples.items() if role in ("", where)
+            ):
+                names = " or ".join(self.protocols.values())
+                problems.append(f"option {name}: no parameter of {names} has this name")
+        return problems
+
+
+def read_options(text: Optional[str]) -> Dict[str, str]:
+    """Options of a picker from one line of text.
+
+    Parameters
+    ----------
+    text : str or None
+        ``name=value`` pairs, separated by semicolons or line ends. ``train.name`` and
+        ``pick.name`` speak to one of the two protocols only.
+
+    Returns
+    -------
+    dict of str to str
+
+    Raises
+    ------
+    ValueError
+        If a part is no such pair, or a name comes twice.
+    """
+    options: Dict[str, str] = {}
+    for part in (text or "").replace("\n", ";").split(";"):
+        name, equals, value = (one.strip() for one in part.partition("="))
+        if not part.strip():
+            continue
+        if not equals or not name:
+            raise ValueError(f"options must be name=value; name=value, got {part.strip()!r}")
+        if name in options:
+            raise ValueError(f"options name {name} twice; give it once")
+        options[name] = value
+    return options

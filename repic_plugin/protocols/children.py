@@ -1,0 +1,175 @@
+"""Protocols that another protocol runs in the user's project.
+
+A child is an ordinary box of the project's graph. It carries a tag that follows from what it is
+asked to do: asked again for the same, as after a stop or a reboot, the parent finds the child and
+does not repeat it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from typing import Any, Callable, List, Optional
+
+from pwem import Domain
+from pyworkflow import Config
+from pyworkflow.object import Pointer
+from pyworkflow.project import Project
+from pyworkflow.protocol import MODE_RESTART, MODE_RESUME, Protocol
+
+__all__ = ["ChildFailed", "Children"]
+
+POLL_SECONDS = 1.0
+# Parameters that do not change what comes out.
+HOW_IT_RUNS = {
+    *("runName", "runMode", "hostName", "numberOfThreads", "numberOfMpi", "binThreads"),
+    *("gpuList", "expertLevel"),
+}
+# Two steps of one parent must not write the project's database at once.
+PROJECT_LOCK = threading.RLock()
+
+
+class ChildFailed(RuntimeError):
+    """A child ended without success."""
+
+
+class Children:
+    """The children of one protocol, as one of its steps sees them.
+
+    Parameters
+    ----------
+    parent : Protocol
+    token : str
+        Of the parent's run. One that starts from scratch has a new one, and new children.
+    """
+
+    def __init__(self, parent: Protocol, token: str) -> None:
+        self._parent = parent
+        self._token = token
+        # the running protocol's own project is a copy, and what is made there is lost
+        self.project = Project(Config.getDomain(), parent.getProject().path)
+        self.project.load(chdir=False)
+
+    def new(self, class_name: str, **values: Any) -> Protocol:
+        """A protocol of the project, not launched yet."""
+        return self.project.newProtocol(Domain.getProtocols()[class_name], **values)
+
+    def run(
+        self, child: Protocol, label: str, check: Optional[Callable[[Protocol], Any]] = None
+    ) -> Protocol:
+        """Run a child to its end, unless it has been.
+
+        Parameters
+        ----------
+        child : Protocol
+            From `new`, configured.
+        label : str
+            As the user sees it.
+        check : callable, optional
+            Raises where a run that says "finished" has not left what it should. Such a run from
+            before is repeated.
+
+        Returns
+        -------
+        Protocol
+            Finished.
+
+        Raises
+        ------
+        ChildFailed
+            If it did not finish.
+        """
+        tag = f"repic-{self._token}-{_fingerprint(child, label)}"
+        with PROJECT_LOCK:
+            found = self.find(tag)
+            if found is None:
+                child.setObjLabel(label)
+                child.setObjComment(tag)
+                self._launch(child, MODE_RESUME)
+            else:
+                child = found
+                if not (child.isActive() or _is_good(child, check)):
+                    self._launch(child, MODE_RESTART)
+        done = self._finished(child, label)
+        if check is not None:
+            check(done)
+        return done
+
+    def find(self, tag: str) -> Optional[Protocol]:
+        """The child with this tag."""
+        return next((run for run in self._runs() if run.getObjComment() == tag), None)
+
+    def own(self, run_id: int) -> Optional[Protocol]:
+        """A run by its id, if it is one of these children."""
+        run = self.project.getObject(run_id)
+        is_own = run is not None and str(run.getObjComment()).startswith(f"repic-{self._token}-")
+        return run if is_own else None
+
+    def target(self, run_id: int, output: str) -> Any:
+        """An output of a run of the project; the object itself where no output is named."""
+        return self.output(run_id, output).get()
+
+    def output(self, run_id: int, output: str) -> Pointer:
+        """A pointer to the same."""
+        return Pointer(self.project.getObject(run_id), extended=output)
+
+    def pointer(self, pointer: Pointer) -> Pointer:
+        """The same pointer, to the project's own objects."""
+        return self.output(pointer.getObjValue().getObjId(), pointer.getExtended())
+
+    def close(self) -> None:
+        """Let go of the project's database."""
+        self.project.closeMapper()
+
+    def _runs(self) -> List[Protocol]:
+        runs: List[Protocol] = self.project.getRuns(refresh=True, checkPids=True)
+        return runs
+
+    def _launch(self, child: Protocol, mode: int) -> None:
+        problems = child.validate()
+        if problems:
+            label = child.getObjLabel()
+            raise ChildFailed(f"{label} cannot run: {'; '.join(map(str, problems))}")
+        child.runMode.set(mode)
+        child._useQueue.set(self._parent._useQueue.get())
+        child._queueParams.set(self._parent._queueParams.get())
+        self._parent.info(f"{child.getObjLabel()}: starting")
+        self.project.launchProtocol(child, wait=False)
+
+    def _finished(self, child: Protocol, label: str) -> Protocol:
+        """Wait for a child's end."""
+        while child.isActive():
+            time.sleep(POLL_SECONDS)
+            with PROJECT_LOCK:
+                self.project._updateProtocol(child)
+                self.project.mapper.commit()
+        if not child.isFinished():
+            reason = " ".join(str(child.getErrorMessage() or child.getStatus()).split())
+            raise ChildFailed(f"{label} did not finish: {reason}; log: {child.getStderrLog()}")
+        return self.project.getObject(child.getObjId())
+
+
+def _is_good(run: Protocol, check: Optional[Callable[[Protocol], Any]]) -> bool:
+    """Whether a run from before has finished and left what it should."""
+    if not run.isFinished():
+        return False
+    try:
+        if check is not None:
+            check(run)
+    except (ValueError, ChildFailed):
+        return False
+    return True
+
+
+def _fingerprint(child: Protocol, label: str) -> str:
+    """What a child is asked to do, in short: its class, values and inputs."""
+    definition = child.getDefinitionDict()
+    asked = {
+        name: str(value)
+        for name, value in definition.items()
+        if name not in HOW_IT_RUNS and not name.startswith(("_", "object."))
+    }
+    text = json.dumps([label, child.getClassName(), asked], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

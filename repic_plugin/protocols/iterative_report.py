@@ -1,0 +1,61 @@
+"""What an iterative run says of itself, in words."""
+
+from __future__ import annotations
+
+import math
+from typing import Dict, List, Sequence
+
+from repic_plugin.iteration import IterationRow
+
+__all__ = ["methods_text", "summary_lines", "told"]
+
+CONSENSUS, ALL, TESTING = "consensus", "all", "testing"
+
+
+def told(rows: Sequence[IterationRow], subset: str = ALL) -> List[str]:
+    """A line for each picker, and for the consensus, of one iteration."""
+    return [_line(row) for row in rows if row.subset == subset]
+
+
+def summary_lines(
+    rows: Sequence[IterationRow], dropped: Dict[str, str], is_finished: bool
+) -> List[str]:
+    """What the summary says: the last iteration in full, the earlier ones in short."""
+    if not rows:
+        return ["No iteration has ended yet."]
+    last = max(row.iteration for row in rows)
+    state = "after" if is_finished else "running; after"
+    lines = [f"*{state.capitalize()} iteration {last}*, all micrographs:"]
+    lines += told([row for row in rows if row.iteration == last])
+    agreed = [row for row in rows if row.name == CONSENSUS and row.subset == ALL]
+    lines.append("Consensus by iteration: " + ", ".join(_short(row) for row in agreed) + ".")
+    tests = [row for row in agreed if not math.isnan(row.f1)]
+    if tests:
+        best = max(tests, key=lambda row: row.f1)
+        lines.append(f"Best consensus against the reference: iteration {best.iteration}.")
+    lines += [f"Without {name}: failed in {reason}" for name, reason in dropped.items()]
+    return lines
+
+
+def methods_text(rows: Sequence[IterationRow], n_particles: int) -> str:
+    """What was done, for a paper."""
+    names = list(dict.fromkeys(row.name for row in rows if row.name != CONSENSUS))
+    last = max((row.iteration for row in rows), default=0)
+    return (
+        f"{len(names)} pickers ({', '.join(names)}) were trained for {last} iterations on what "
+        f"they agreed on (iterative REPIC [Cameron2024]), which left {n_particles:,} particles."
+    )
+
+
+def _line(row: IterationRow) -> str:
+    text = f"iteration {row.iteration}, {row.name}: {row.n_particles:,} particles"
+    if not math.isnan(row.agreement):
+        text += f", agreement with the consensus {row.agreement:.3f}"
+    if not math.isnan(row.f1):
+        text += f", precision {row.precision:.3f}, recall {row.recall:.3f}, F1 {row.f1:.3f}"
+    return text
+
+
+def _short(row: IterationRow) -> str:
+    score = "" if math.isnan(row.f1) else f" (F1 {row.f1:.3f})"
+    return f"{row.n_particles:,}{score}"

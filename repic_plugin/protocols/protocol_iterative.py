@@ -1,0 +1,185 @@
+"""Iterative picking: train, pick, agree, train again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar, List
+
+from pwem.objects import SetOfCoordinates
+from pwem.protocols import ProtParticlePicking
+from pyworkflow.protocol import STEPS_PARALLEL, params
+from pyworkflow.protocol.constants import GPU_LIST, USE_GPU
+
+from repic_plugin.formats import read_iterations
+from repic_plugin.protocols.iterative_form import (
+    MANUAL,
+    define_consensus_params,
+    define_input_params,
+    define_picker_params,
+    define_run_params,
+)
+from repic_plugin.protocols.iterative_report import methods_text, summary_lines
+from repic_plugin.protocols.iterative_settings import (
+    check_form,
+    iterative_settings,
+    picker_lines,
+)
+from repic_plugin.protocols.iterative_stages import PARTICLES, Stages
+from repic_plugin.protocols.iterative_state import RunState
+
+__all__ = ["ProtRepicIterative"]
+
+
+class ProtRepicIterative(ProtParticlePicking):
+    """Train pickers on what they agree on, let them pick again, and so on (iterative REPIC).
+
+    The pickers are trained and run by their own plugins. Each stage is a run of its own in the
+    project, "iter 2 - Topaz train"; after a stop or a failure Continue goes on with the stage that
+    was not finished.
+    """
+
+    _label = "iterative picking"
+    _possibleOutputs: ClassVar = {PARTICLES: SetOfCoordinates}
+    stepsExecutionMode = STEPS_PARALLEL
+
+    # ------------------------------------------------------------------ form
+
+    def _defineParams(self, form: params.Form) -> None:
+        form.addHidden(USE_GPU, params.BooleanParam, default=True, label="Use GPUs for pickers")
+        form.addHidden(GPU_LIST, params.StringParam, default="0", label="GPU IDs")
+        form.addSection(label="Input")
+        define_input_params(form)
+        form.addSection(label="Pickers")
+        define_picker_params(form)
+        form.addSection(label="Consensus")
+        define_consensus_params(form)
+        form.addSection(label="Run")
+        define_run_params(form)
+        form.addParallelSection(threads=1, mpi=0, binThreads=2)
+
+    # ----------------------------------------------------------------- steps
+
+    def _insertAllSteps(self) -> None:
+        settings = json.dumps(iterative_settings(self), sort_keys=True)
+        lines = picker_lines(self)
+        ready = [self._after([], False, self.subsetsStep, settings)]
+        if self.initialisation.get() == MANUAL:
+            ready = [self._after(ready, False, self.manualLabelsStep, settings)]
+        else:
+            picked = [
+                self._after(ready, line.picker.uses_gpu, self.startStep, line.place, settings)
+                for line in lines
+            ]
+            ready = self._insertAgreement(0, picked, settings)
+        for iteration in range(1, self.numIterations.get() + 1):
+            picked = []
+            for line in lines:
+                gpu, which = line.picker.uses_gpu, (iteration, line.place, settings)
+                trained = self._after(ready, gpu, self.trainStep, *which)
+                picked.append(self._after([trained], gpu, self.pickStep, *which))
+            ready = self._insertAgreement(iteration, picked, settings)
+        self._after(ready, False, self.createOutputStep, self.numIterations.get(), settings)
+
+    def _insertAgreement(self, iteration: int, picked: List[int], settings: str) -> List[int]:
+        """Consensus, labels and scores of an iteration."""
+        agreed = self._after(picked, False, self.consensusStep, iteration, settings)
+        labelled = self._after([agreed], False, self.labelsStep, iteration, settings)
+        return [self._after([labelled], False, self.scoreStep, iteration, settings)]
+
+    def _after(self, ready: List[int], gpu: bool, step: Any, *arguments: Any) -> int:
+        index: int = self._insertFunctionStep(
+            step, *arguments, prerequisites=ready, needsGPU=gpu and self.usesGpu()
+        )
+        return index
+
+    def subsetsStep(self, _settings: str) -> None:
+        """Draw the micrographs to train on, to validate with and to test on."""
+        self._state.begin()
+        with Stages(self) as stages:
+            stages.draw_subsets()
+
+    def manualLabelsStep(self, _settings: str) -> None:
+        """Take the manual picks on micrographs to train on as labels."""
+        with Stages(self) as stages:
+            stages.take_manual_labels()
+
+    def startStep(self, place: int, _settings: str) -> None:
+        """Take what a picker has found already, or let it pick as it comes."""
+        with Stages(self) as stages:
+            stages.start(place)
+
+    def trainStep(self, iteration: int, place: int, _settings: str) -> None:
+        """Train a picker on the labels of the iteration before."""
+        with Stages(self) as stages:
+            stages.train(iteration, place)
+
+    def pickStep(self, iteration: int, place: int, _settings: str) -> None:
+        """Let a picker pick all micrographs with its new model."""
+        with Stages(self) as stages:
+            stages.pick(iteration, place)
+
+    def consensusStep(self, iteration: int, _settings: str) -> None:
+        """Find what the pickers agree on."""
+        with Stages(self) as stages:
+            stages.agree(iteration)
+
+    def labelsStep(self, iteration: int, _settings: str) -> None:
+        """Take the best of the consensus on micrographs to train on as labels."""
+        with Stages(self) as stages:
+            stages.label(iteration)
+
+    def scoreStep(self, iteration: int, _settings: str) -> None:
+        """Count, compare, see whether the consensus still changes, clean up."""
+        with Stages(self) as stages:
+            stages.score(iteration)
+
+    def createOutputStep(self, n_iterations: int, _settings: str) -> None:
+        """Copy the last consensus, the pickers' last coordinates and their models."""
+        with Stages(self) as stages:
+            outputs = stages.outputs(n_iterations)
+        self._defineOutputs(**outputs)
+        for output in outputs.values():
+            self._defineSourceRelation(self.inputMicrographs, output)
+
+    # ------------------------------------------------------------------ info
+
+    def _validate(self) -> List[str]:
+        if self.inputMicrographs.get() is None:
+            return []  # scheduled before its input is there, or Scipion says that it is missing
+        return check_form(self)
+
+    def _warnings(self) -> List[str]:
+        micrographs = self.inputMicrographs.get()
+        if micrographs is not None and micrographs.isStreamOpen():
+            return ["The set of micrographs is still growing: later ones will not be picked."]
+        return []
+
+    def _summary(self) -> List[str]:
+        rows = read_iterations(self.table_file())
+        return summary_lines(rows, self._state.dropped, hasattr(self, PARTICLES))
+
+    def _methods(self) -> List[str]:
+        if not hasattr(self, PARTICLES):
+            return []
+        return [methods_text(read_iterations(self.table_file()), len(self.outputCoordinates))]
+
+    def _citations(self) -> List[str]:
+        return ["Cameron2024"]
+
+    # --------------------------------------------------------------- helpers
+
+    @property
+    def _state(self) -> RunState:
+        return RunState(self._getExtraPath("state.json"))
+
+    def table_file(self) -> str:
+        """The table of the iterations."""
+        return self._getExtraPath("iterations.csv")
+
+    def getGpuText(self) -> str:
+        """Numbers of the GPUs that a step has, or all; none where they are not to be used."""
+        if not self.usesGpu():
+            return ""
+        executor = self.getStepsExecutor()
+        gpus = self.getGpuList() if executor is None else executor.getGpuList()
+        return " ".join(map(str, gpus or self.getGpuList()))

@@ -1,0 +1,119 @@
+"""Particles for pickers to learn from."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import List, Tuple
+
+from pwem.objects import SetOfCoordinates
+from pwem.protocols import ProtParticlePicking
+from pyworkflow.protocol import params
+from pyworkflow.protocol.constants import LEVEL_ADVANCED
+from pyworkflow.utils import Message
+
+from repic_plugin import constants
+from repic_plugin.consensus import Picks
+from repic_plugin.convert import (
+    MicrographTable,
+    PickerInput,
+    append_picks,
+    find_score_attribute,
+    item_labels,
+    picks_on_micrographs,
+    read_micrographs,
+    read_picks,
+)
+from repic_plugin.iteration import best_of_each, sampled
+
+__all__ = ["LabelsOutput", "ProtRepicLabels"]
+
+
+class LabelsOutput(Enum):
+    """What the protocol leaves."""
+
+    outputCoordinates = SetOfCoordinates
+
+
+class ProtRepicLabels(ProtParticlePicking):
+    """Take the particles of some micrographs, the best of each, as labels to train pickers on."""
+
+    _label = "labels to train on"
+    _possibleOutputs = LabelsOutput
+
+    def _defineParams(self, form: params.Form) -> None:
+        form.addSection(label="Input")
+        form.addParam(
+            "inputCoordinates",
+            params.PointerParam,
+            pointerClass="SetOfCoordinates",
+            label="Coordinates",
+            important=True,
+            help="A consensus, or what a person picked.",
+        )
+        form.addParam(
+            "inputMicrographs",
+            params.PointerParam,
+            pointerClass="SetOfMicrographs",
+            label="Micrographs to train on",
+            important=True,
+            help="Coordinates elsewhere are left out.",
+        )
+        form.addParam(
+            "numParticles",
+            params.IntParam,
+            default=0,
+            label="Particles to keep on each micrograph",
+            help="The best by weight or score; 0 keeps all.",
+        )
+        form.addParam(
+            "probability",
+            params.FloatParam,
+            default=1.0,
+            expertLevel=LEVEL_ADVANCED,
+            label="Keep each with probability",
+            help="Below 1: a random part, five at least; to see how few labels are enough.",
+        )
+        form.addParam(
+            "seed",
+            params.IntParam,
+            default=0,
+            expertLevel=LEVEL_ADVANCED,
+            label="Seed of random draws",
+        )
+
+    def _insertAllSteps(self) -> None:
+        arguments = (self.numParticles.get(), self.probability.get(), self.seed.get())
+        self._insertFunctionStep(self.labelStep, *arguments, needsGPU=False)
+
+    def labelStep(self, n_best: int, probability: float, seed: int) -> None:
+        """Load, choose, save."""
+        picks, table = self._onMicrographs()
+        best = best_of_each(picks.micrograph, picks.score, n_best)
+        kept = best[sampled(len(best), probability, random_state=seed)]
+        if not len(kept):
+            raise ValueError(
+                f"none of the coordinates lies on the {len(table.names)} micrographs to train on; "
+                "give coordinates on them"
+            )
+        labels = self._createSetOfCoordinates(self.inputMicrographs)
+        labels.setBoxSize(self.inputCoordinates.get().getBoxSize())
+        append_picks(labels, picks.take(kept), table)
+        self._defineOutputs(outputCoordinates=labels)
+        self._defineSourceRelation(self.inputCoordinates, labels)
+
+    def _onMicrographs(self) -> Tuple[Picks, MicrographTable]:
+        """The coordinates on the micrographs to train on, indexed by them."""
+        coordinates = self.inputCoordinates.get()
+        has_weight = constants.WEIGHT in item_labels(coordinates.getFileName())
+        attribute = constants.WEIGHT if has_weight else find_score_attribute(coordinates)
+        picks = read_picks([PickerInput("labels", coordinates, attribute)])[0]
+        table = read_micrographs(self.inputMicrographs.get())
+        return picks_on_micrographs(picks, table)[0], table
+
+    def _summary(self) -> List[str]:
+        if not hasattr(self, "outputCoordinates"):
+            return [Message.TEXT_NO_OUTPUT_CO]
+        return [f"{self.outputCoordinates.getSize():,} particles to learn from."]
+
+    def _methods(self) -> List[str]:
+        return self._summary()
