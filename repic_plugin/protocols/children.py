@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 import time
 from typing import Any, Callable, List, Optional
@@ -90,7 +91,7 @@ class Children:
                 self._launch(child, MODE_RESUME)
             else:
                 child = found
-                if not (child.isActive() or _is_good(child, check)):
+                if not (_is_at_work(child) or _is_good(child, check)):
                     self._launch(child, MODE_RESTART)
         done = self._finished(child, label)
         if check is not None:
@@ -142,6 +143,7 @@ class Children:
         """Wait for a child's end."""
         while child.isActive():
             time.sleep(POLL_SECONDS)
+            _reap(child.getPid())
             with PROJECT_LOCK:
                 self.project._updateProtocol(child)
                 self.project.mapper.commit()
@@ -149,6 +151,20 @@ class Children:
             reason = " ".join(str(child.getErrorMessage() or child.getStatus()).split())
             raise ChildFailed(f"{label} did not finish: {reason}; log: {child.getStderrLog()}")
         return self.project.getObject(child.getObjId())
+
+
+def _reap(pid: int) -> None:
+    """Let the system forget a process of ours that was killed: Scipion would take it for alive."""
+    try:
+        if pid:
+            os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        pass  # of an earlier run of the parent, or gone already
+
+
+def _is_at_work(run: Protocol) -> bool:
+    """Whether a run from before still goes on; one that was never started has no process."""
+    return bool(run.isActive() and (run.getPid() or len(run.getJobIds())))
 
 
 def _is_good(run: Protocol, check: Optional[Callable[[Protocol], Any]]) -> bool:
