@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import shlex
+from pathlib import Path
+from typing import Any, List, Sequence
 
 import pwem
+from pyworkflow.config import VarTypes
+from pyworkflow.utils import Environ
 
-__all__ = ["Plugin"]
+__all__ = ["DEEPPICKER_ENV_ACTIVATION", "DEEPPICKER_HOME", "DEEPPICKER_MODEL", "Plugin"]
+
+DEEPPICKER_HOME = "DEEPPICKER_HOME"
+DEEPPICKER_ENV_ACTIVATION = "DEEPPICKER_ENV_ACTIVATION"
+DEEPPICKER_MODEL = "DEEPPICKER_MODEL"
+
+# An option of train.py that only the version of REPIC's authors has; theirs writes scores, too.
+PATCHED = "validation_inputDir"
 
 
 class Plugin(pwem.Plugin):
-    """The consensus is computed in Python, in Scipion's own environment: nothing to install."""
+    """Nothing to install: all is computed in Python, in Scipion's own environment.
+
+    DeepPicker has no plugin and is run where the user has it; other pickers have theirs.
+    """
 
     # Scipion takes the plugin's name and folder from the module of this class
     __module__ = "repic_plugin"
@@ -18,8 +33,82 @@ class Plugin(pwem.Plugin):
 
     @classmethod
     def _defineVariables(cls) -> None:
-        """There are none."""
+        cls._defineVar(
+            DEEPPICKER_HOME,
+            "",
+            "Folder with autoPick.py and train.py of DeepPicker, as patched by REPIC's authors.",
+            VarTypes.FOLDER,
+        )
+        cls._defineVar(
+            DEEPPICKER_ENV_ACTIVATION,
+            "",
+            "Command that activates DeepPicker's environment, in sh: conda activate NAME, or a "
+            "dot and the path of an activate script.",
+            VarTypes.STRING,
+        )
+        cls._defineVar(
+            DEEPPICKER_MODEL,
+            "",
+            "Pre-trained model of DeepPicker, without .index or .meta (trained_model/...).",
+            VarTypes.PATH,
+        )
 
     @classmethod
     def defineBinaries(cls, env: Any) -> None:
         """There are none."""
+
+    # ------------------------------------------------------------ DeepPicker
+
+    @classmethod
+    def getDeepPickerModel(cls) -> str:
+        """The pre-trained model; empty where the user names none."""
+        return _absolute(cls.getVar(DEEPPICKER_MODEL))
+
+    @classmethod
+    def deepPickerProblems(cls) -> List[str]:
+        """Why DeepPicker cannot run, each with its remedy."""
+        home = _absolute(cls.getVar(DEEPPICKER_HOME))
+        if not home:
+            return [
+                f"{DEEPPICKER_HOME} is not set; write the folder of DeepPicker's autoPick.py and "
+                "train.py into scipion.conf"
+            ]
+        missing = [name for name in ("autoPick.py", "train.py") if not Path(home, name).is_file()]
+        if missing:
+            return [f"{DEEPPICKER_HOME}: {home} has no {missing[0]}; correct it in scipion.conf"]
+        if PATCHED not in Path(home, "train.py").read_text("utf-8", errors="replace"):
+            return [
+                f"{home}/train.py has no option {PATCHED}; copy the files of docs/patches/"
+                "deeppicker of REPIC (github.com/ccameron/REPIC) over those of DeepPicker"
+            ]
+        return []
+
+    @classmethod
+    def runDeepPicker(
+        cls, protocol: Any, script: str, arguments: Sequence[object], cwd: str
+    ) -> None:
+        """Run one of DeepPicker's scripts in its environment.
+
+        Parameters
+        ----------
+        protocol : Protocol
+        script : str
+            Name of the file.
+        arguments : sequence of object
+            Not quoted yet: a shell reads them.
+        cwd : str
+        """
+        activation = (cls.getVar(DEEPPICKER_ENV_ACTIVATION) or "").rstrip(" ;&").strip()
+        conda = cls.getCondaActivationCmd() if "conda" in activation else ""
+        program = f"{conda} {activation} && python" if activation else "python"
+        path = os.path.join(_absolute(cls.getVar(DEEPPICKER_HOME)), script)
+        quoted = " ".join(shlex.quote(str(word)) for word in (path, *arguments))
+        environment = Environ(os.environ)
+        environment.pop("PYTHONPATH", None)  # Scipion's modules are not for another Python
+        gpus = protocol._stepsExecutor.getGpuListStr(",") if protocol.usesGpu() else "-1"
+        environment["CUDA_VISIBLE_DEVICES"] = gpus
+        protocol.runJob(program, quoted, env=environment, cwd=cwd, numberOfMpi=1)
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path)) if path else ""

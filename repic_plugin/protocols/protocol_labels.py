@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 from typing import List, Tuple
 
@@ -96,7 +97,7 @@ class ProtRepicLabels(ProtParticlePicking):
                 "give coordinates on them"
             )
         labels = self._createSetOfCoordinates(self.inputMicrographs)
-        labels.setBoxSize(self.inputCoordinates.get().getBoxSize())
+        labels.setBoxSize(round(self.inputCoordinates.get().getBoxSize() * self._scale()))
         append_picks(labels, picks.take(kept), table)
         self._defineOutputs(outputCoordinates=labels)
         self._defineSourceRelation(self.inputCoordinates, labels)
@@ -107,8 +108,14 @@ class ProtRepicLabels(ProtParticlePicking):
         has_weight = constants.WEIGHT in item_labels(coordinates.getFileName())
         attribute = constants.WEIGHT if has_weight else find_score_attribute(coordinates)
         picks = read_picks([PickerInput("labels", coordinates, attribute)])[0]
+        picks = replace(picks, x=picks.x * self._scale(), y=picks.y * self._scale())
         table = read_micrographs(self.inputMicrographs.get())
         return picks_on_micrographs(picks, table)[0], table
+
+    def _scale(self) -> float:
+        """From px of the coordinates' own micrographs to those to train on."""
+        own = self.inputCoordinates.get().getMicrographs().getSamplingRate()
+        return float(own / self.inputMicrographs.get().getSamplingRate())
 
     def _summary(self) -> List[str]:
         if not hasattr(self, "outputCoordinates"):

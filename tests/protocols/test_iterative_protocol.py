@@ -1,0 +1,280 @@
+"""Iterative picking in a real Scipion project: what it makes, and when it ends."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from iterative_runs import BOX, N_PARTICLES, TEMPLATE, children, iterative, places, write_material
+
+from repic_plugin.convert import read_micrographs
+from repic_plugin.formats import read_iterations
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    return write_material(tmp_path_factory.mktemp("iterative"))
+
+
+@pytest.fixture(scope="module")
+def micrographs(project, material):
+    return project.micrographs("simulated micrographs", material[0], sampling=8.0)
+
+
+@pytest.fixture(scope="module")
+def truth(project, micrographs, material):
+    return project.picks("truth of them", micrographs, material[1])
+
+
+@pytest.fixture(scope="module")
+def done(project, micrographs, truth):
+    """Two iterations from scratch."""
+    run = project.run(iterative(project, micrographs, truth, "from scratch", numIterations=2))
+    assert run.isFinished(), run.getErrorMessage()
+    return run
+
+
+STAGES = [
+    "micrographs to train and test on",
+    "iter 0 - Template (1) pick",
+    "iter 0 - Template (2) pick",
+    "iter 0 - consensus",
+    "iter 0 - labels",
+    *(
+        f"iter {k} - {stage}"
+        for k in (1, 2)
+        for stage in (
+            "Template (1) train",
+            "Template (1) pick",
+            "Template (2) train",
+            "Template (2) pick",
+            "consensus",
+            "labels",
+        )
+    ),
+]
+
+
+def test_every_stage_is_a_run_of_the_project(project, done):
+    made = children(project, done)
+    assert sorted(made) == sorted(STAGES)
+    assert all(run.isFinished() for run in made.values())
+    graph = project.project.getRunsGraph(refresh=True)
+    node = graph.getNode(str(made["iter 1 - Template (1) train"].getObjId()))
+    parents = {parent.getLabel() for parent in node.getParents()}
+    assert parents == {"iter 0 - labels", "micrographs to train and test on"}
+
+
+def test_pickers_learn_from_training_micrographs_only(project, done):
+    made = children(project, done)
+    training = set(read_micrographs(made[STAGES[0]].outputTraining).names)
+    assert len(training) == 3
+    for k in range(3):
+        labels = made[f"iter {k} - labels"].outputCoordinates
+        assert {item.getMicName() for item in labels} <= training
+        assert 0 < labels.getSize() <= 3 * N_PARTICLES
+
+
+def test_the_table_has_a_row_for_each_iteration_set_and_subset(done):
+    rows = read_iterations(done.table_file())
+    keys = [(row.iteration, row.subset, row.name) for row in rows]
+    assert keys == [
+        (k, subset, name)
+        for k in range(3)
+        for subset in ("training", "testing", "all")
+        for name in ("Template (1)", "Template (2)", "consensus")
+    ]
+    by = dict(zip(keys, rows))
+    last = by[2, "all", "consensus"]
+    assert last.n_particles == done.outputCoordinates.getSize()
+    assert last.f1 > 0.6
+    assert all(0 <= row.agreement <= 1 for row in rows if row.name != "consensus")
+    assert by[1, "testing", "consensus"].n_micrographs == 6
+    with open(done.table_file(), encoding="utf-8", newline="") as file:
+        assert len(list(csv.DictReader(file))) == len(rows)
+
+
+def test_training_pays(done):
+    rows = read_iterations(done.table_file())
+    f1 = {(row.iteration, row.name): row.f1 for row in rows if row.subset == "testing"}
+    for name in ("Template (1)", "Template (2)"):
+        assert f1[2, name] > f1[0, name]
+
+
+def test_outputs_are_the_last_sets_and_models(project, done):
+    made = children(project, done)
+    consensus = made["iter 2 - consensus"].outputCoordinates
+    assert places(done.outputCoordinates) == places(consensus)
+    assert done.outputCoordinates.getFileName() != consensus.getFileName()
+    assert done.outputCoordinates.getBoxSize() == BOX
+    for number in (1, 2):
+        picks = getattr(done, f"outputCoordinates_Template{number}")
+        assert places(picks) == places(made[f"iter 2 - Template ({number}) pick"].outputCoordinates)
+        model = getattr(done, f"outputModel_Template{number}")
+        assert model.getSize() >= 1
+        assert Path(model.getFirstItem().getFileName()).is_file()
+
+
+def test_the_summary_tells_the_last_iteration(done):
+    summary = " ".join(done._summary())
+    assert "After iteration 2" in summary
+    assert "Template (1)" in summary
+    assert "F1" in summary
+    assert "Template (2)" in done._methods()[0]
+
+
+def test_labels_are_the_best_by_weight(project, done):
+    made = children(project, done)
+    from repic_plugin import constants
+
+    weights = {}
+    for item in made["iter 1 - consensus"].outputCoordinates:
+        weight = getattr(item, constants.WEIGHT).get()
+        weights.setdefault(item.getMicName(), []).append((weight, item.getX(), item.getY()))
+    for item in made["iter 1 - labels"].outputCoordinates:
+        best = sorted(weights[item.getMicName()], reverse=True)[:N_PARTICLES]
+        assert (item.getX(), item.getY()) in {(x, y) for _, x, y in best}
+
+
+def test_more_iterations_go_on_from_the_last(project, done):
+    before = {label: run.getObjId() for label, run in children(project, done).items()}
+    done.numIterations.set(3)
+    done.runMode.set(0)
+    again = project.run(done)
+    assert again.isFinished(), again.getErrorMessage()
+    after = {label: run.getObjId() for label, run in children(project, again).items()}
+    assert {label: after[label] for label in before} == before
+    assert len(after) == len(before) + 6
+    assert max(row.iteration for row in read_iterations(again.table_file())) == 3
+
+
+# other starts and ends
+
+
+def test_manual_picks_start_it(project, micrographs, truth):
+    inputs = {"manualCoordinates": (truth, "outputCoordinates")}
+    values = {"initialisation": 1, "manualProbability": 0.5, "boxSize": 0}
+    run = project.run(iterative(project, micrographs, truth, "manual", inputs, **values))
+    assert run.isFinished(), run.getErrorMessage()
+    made = children(project, run)
+    assert "iter 0 - consensus" not in made
+    assert 5 <= made["iter 0 - labels"].outputCoordinates.getSize() < 3 * N_PARTICLES
+    assert min(row.iteration for row in read_iterations(run.table_file())) == 1
+
+
+def test_models_of_other_data_pick_first(project, micrographs, truth, done):
+    inputs = {f"model{i}": (done, f"outputModel_Template{i}") for i in (1, 2)}
+    run = project.run(iterative(project, micrographs, truth, "transfer", inputs, initialisation=2))
+    assert run.isFinished(), run.getErrorMessage()
+    f1 = {
+        (row.iteration, row.name): row.f1
+        for one in (run, done)
+        for row in read_iterations(one.table_file())
+        if row.subset == "all" and row.iteration == 0
+    }
+    made = children(project, run)
+    assert made["iter 0 - Template (1) pick"].inputAverages.get() is not None
+    assert f1[0, "consensus"] > 0.6
+
+
+def test_coordinates_that_are_there_are_taken(project, micrographs, truth, done):
+    inputs = {"coordinates1": (done, "outputCoordinates_Template1")}
+    run = project.run(iterative(project, micrographs, truth, "given", inputs))
+    assert run.isFinished(), run.getErrorMessage()
+    made = children(project, run)
+    assert "iter 0 - Template (1) pick" not in made
+    pointers = [one.getObjValue().getObjId() for one in made["iter 0 - consensus"].inputCoordinates]
+    assert pointers[0] == done.getObjId()
+
+
+def test_it_ends_when_the_consensus_no_longer_changes(project, micrographs, truth):
+    values = {"numIterations": 3, "stopWhenStable": True, "stableAgreement": 0.0}
+    run = project.run(iterative(project, micrographs, truth, "stable", **values))
+    assert run.isFinished(), run.getErrorMessage()
+    assert max(row.iteration for row in read_iterations(run.table_file())) == 1
+    assert not any(label.startswith("iter 2") for label in children(project, run))
+    assert run.outputCoordinates.getSize() > 0
+
+
+def test_only_the_worst_picker_is_trained_again(project, micrographs, truth):
+    values = {"numIterations": 2, "retrainWorst": True}
+    run = project.run(iterative(project, micrographs, truth, "worst", **values))
+    assert run.isFinished(), run.getErrorMessage()
+    trained = [label for label in children(project, run) if label.endswith("train")]
+    rows = [row for row in read_iterations(run.table_file()) if row.iteration == 1]
+    pickers = [row for row in rows if row.subset == "all" and row.name != "consensus"]
+    worst = min(pickers, key=lambda row: row.agreement).name
+    assert sorted(trained) == sorted(
+        ["iter 1 - Template (1) train", "iter 1 - Template (2) train", f"iter 2 - {worst} train"]
+    )
+
+
+# failures
+
+NEVER = {"picker3": TEMPLATE, "options3": "minScore=1.5"}  # no correlation is above 1
+
+
+def test_a_picker_that_finds_nothing_stops_the_run(project, micrographs):
+    run = project.run(iterative(project, micrographs, None, "stops", **NEVER))
+    assert run.isFailed()
+    assert "Template (3) failed in iteration 0, picking" in run.getErrorMessage()
+    assert "without a single coordinate" in run.getErrorMessage()
+    assert not hasattr(run, "outputCoordinates")
+
+
+def test_or_the_others_go_on_without_it(project, micrographs):
+    run = project.run(iterative(project, micrographs, None, "goes on", ifPickerFails=1, **NEVER))
+    assert run.isFinished(), run.getErrorMessage()
+    assert {row.name for row in read_iterations(run.table_file())} == {
+        "Template (1)",
+        "Template (2)",
+        "consensus",
+    }
+    assert any("Without Template (3)" in line for line in run._summary())
+    assert not any(label == "iter 1 - Template (3) train" for label in children(project, run))
+
+
+def test_but_not_with_one_picker(project, micrographs):
+    values = {"ifPickerFails": 1, "options2": "minScore=1.5"}
+    run = project.run(iterative(project, micrographs, None, "one left", **values))
+    assert run.isFailed()
+    assert "only Template (1) is left, and a consensus needs two" in run.getErrorMessage()
+
+
+def test_a_mended_picker_goes_on_where_it_failed(project, micrographs):
+    run = project.run(iterative(project, micrographs, None, "mended", options2="minScore=1.5"))
+    assert run.isFailed()
+    before = {label: one.getObjId() for label, one in children(project, run).items()}
+    run.options2.set("train.numberOfTemplates=1")
+    run.runMode.set(0)
+    again = project.run(run)
+    assert again.isFinished(), again.getErrorMessage()
+    after = {label: one.getObjId() for label, one in children(project, again).items()}
+    assert after["iter 0 - Template (1) pick"] == before["iter 0 - Template (1) pick"]
+    assert after["iter 0 - Template (2) pick"] != before["iter 0 - Template (2) pick"]
+
+
+# what is told before the run
+
+
+@pytest.mark.parametrize(
+    "values, words",
+    [
+        ({"picker2": 0}, "A consensus needs two pickers or more, got 1"),
+        ({"boxSize": 0}, "The box size is not known: give one in the form."),
+        ({"numValidation": 6}, "9 micrographs are too few: 6 for validation .* need 12"),
+        ({"numIterations": 0}, "Iterations must be 1 or more, got 0"),
+        ({"initialisation": 1}, "Manual picks are missing"),
+        ({"initialisation": 2}, r"Template \(1\): the model of other data is missing"),
+        ({"options1": "colour=red"}, "option colour: no parameter of"),
+        ({"options1": "colour"}, r"Template \(1\): options must be name=value"),
+        ({"threshold1": "high"}, "the least score must be a number, got 'high'"),
+    ],
+)
+def test_bad_values_are_told_before_the_run(project, micrographs, values, words):
+    import re
+
+    problems = iterative(project, micrographs, None, "bad", **values)._validate()
+    assert any(re.search(words, problem) for problem in problems), problems
+    assert all("\n" not in problem for problem in problems)
