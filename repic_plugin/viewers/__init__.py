@@ -12,6 +12,7 @@ from typing import Any, List
 SCIPION_VIEWERS = {
     "RepicClassesViewer": "classes_viewer",
     "RepicCoordinatesViewer": "coordinates_viewer",
+    "RepicIterationsViewer": "iterations_viewer",
 }
 PICTURES = {
     "Layer": "overlay",

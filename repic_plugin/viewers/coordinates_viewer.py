@@ -7,7 +7,7 @@ from typing import Any, ClassVar, List
 from pwem.viewers.viewer_coordinates import CoordinateView
 from pyworkflow.viewer import DESKTOP_TKINTER, Viewer
 
-from repic_plugin.protocols import ProtRepicConsensus, ProtRepicImportPicks
+from repic_plugin.protocols import ProtRepicConsensus, ProtRepicImportPicks, ProtRepicLabels
 
 __all__ = ["RepicCoordinatesViewer"]
 
@@ -21,7 +21,7 @@ class RepicCoordinatesViewer(Viewer):
 
     _label = "coordinates on their micrographs"
     _environments: ClassVar = [DESKTOP_TKINTER]
-    _targets: ClassVar = [ProtRepicConsensus, ProtRepicImportPicks]
+    _targets: ClassVar = [ProtRepicConsensus, ProtRepicImportPicks, ProtRepicLabels]
 
     def _visualize(self, obj: Any, **kwargs: Any) -> List[CoordinateView]:
         if not hasattr(obj, "outputCoordinates"):

@@ -9,6 +9,8 @@ import pytest
         ("ProtRepicConsensus", "RepicCoordinatesViewer"),
         ("ProtRepicImportPicks", "RepicCoordinatesViewer"),
         ("ProtAckMeans2D", "RepicClassesViewer"),
+        ("ProtRepicIterative", "RepicIterationsViewer"),
+        ("ProtRepicLabels", "RepicCoordinatesViewer"),
     ],
 )
 def test_our_viewer_comes_first(project, name, viewer):
