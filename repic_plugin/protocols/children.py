@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import threading
 import time
 from typing import Any, Callable, List, Optional
@@ -28,6 +29,8 @@ HOW_IT_RUNS = {
     *("runName", "runMode", "hostName", "numberOfThreads", "numberOfMpi", "binThreads"),
     *("gpuList", "expertLevel"),
 }
+# Scipion writes its messages for a terminal.
+COLORS = re.compile("\x1b\\[[0-9;]*m")
 # Two steps of one parent must not write the project's database at once.
 PROJECT_LOCK = threading.RLock()
 
@@ -148,7 +151,8 @@ class Children:
                 self.project._updateProtocol(child)
                 self.project.mapper.commit()
         if not child.isFinished():
-            reason = " ".join(str(child.getErrorMessage() or child.getStatus()).split())
+            reason = COLORS.sub("", str(child.getErrorMessage() or child.getStatus()))
+            reason = " ".join(reason.split())
             raise ChildFailed(f"{label} did not finish: {reason}; log: {child.getStderrLog()}")
         return self.project.getObject(child.getObjId())
 

@@ -180,6 +180,6 @@ class ProtRepicIterative(ProtParticlePicking):
         """Numbers of the GPUs that a step has, or all; none where they are not to be used."""
         if not self.usesGpu():
             return ""
-        executor = self.getStepsExecutor()
+        executor = self.getExecutor()
         gpus = self.getGpuList() if executor is None else executor.getGpuList()
         return " ".join(map(str, gpus or self.getGpuList()))
