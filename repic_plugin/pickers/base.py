@@ -107,6 +107,10 @@ class Picker(abc.ABC):
             ]
         return [f"{self.settings.label}: {one}" for one in self._option_problems()]
 
+    def start_problems(self) -> List[str]:
+        """Why it cannot pick before it has been trained; nothing where it can."""
+        return []
+
     @abc.abstractmethod
     def training(self, new: NewProtocol, micrographs: Pointer, labels: Pointer) -> Any:
         """A protocol that trains the picker ab initio.

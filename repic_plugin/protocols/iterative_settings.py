@@ -151,6 +151,9 @@ def _start_problems(protocol: ProtRepicIterative, lines: List[Line]) -> List[str
     start = protocol.initialisation.get()
     if start == MANUAL and protocol.manualCoordinates.get() is None:
         return ["Manual picks are missing: give them, or choose another start."]
+    if start == AUTOMATIC:
+        unstarted = [line for line in lines if line.coordinates is None]
+        return [problem for line in unstarted for problem in line.picker.start_problems()]
     if start == TRANSFER:
         return [
             f"{line.label}: the model of other data is missing; give it, or choose another start."
