@@ -15,6 +15,7 @@ import repic_plugin
 ROOT = Path(repic_plugin.__file__).parent
 REPOSITORY = Path(__file__).parents[1]
 PURE = {"classification", "consensus", "evaluation", "iteration", "simulation"}
+PURE |= {"template_picking"}
 SCIPION = {"pwem", "pyworkflow"}
 KNOWS_SCIPION = {"plugin", "convert", "pickers", "protocols", "viewers", "wizards", "objects"}
 DEMOS = {"demo_project.py", "demo_iterative_project.py"}  # loaded by nobody else
@@ -27,6 +28,7 @@ MAY_IMPORT = {
     "evaluation": {"consensus"},
     "iteration": {"consensus", "evaluation"},
     "simulation": {"classification", "compiled", "consensus"},
+    "template_picking": {"classification"},
     "formats": PURE,
     "convert": {"classification", "consensus", "constants", "formats"},
     "objects": set(),

@@ -16,7 +16,12 @@ from repic_plugin.convert.coordinates import (
     read_micrographs,
     read_picks,
 )
-from repic_plugin.convert.micrographs import mean_defocus, picks_on_micrographs
+from repic_plugin.convert.images import micrograph_pixels
+from repic_plugin.convert.micrographs import (
+    mean_defocus,
+    micrograph_files,
+    picks_on_micrographs,
+)
 from repic_plugin.convert.particles import (
     ParticleRows,
     as_mrc_stacks,
@@ -42,6 +47,8 @@ __all__ = [
     "item_labels",
     "match_micrographs",
     "mean_defocus",
+    "micrograph_files",
+    "micrograph_pixels",
     "picks_on_micrographs",
     "read_micrographs",
     "read_particle_rows",

@@ -6,14 +6,14 @@ from typing import List, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pwem.objects import SetOfCTF
+from pwem.objects import SetOfCTF, SetOfMicrographs
 
 from repic_plugin.consensus import Picks
 from repic_plugin.convert.coordinates import MicrographTable
 from repic_plugin.convert.sets import read_item_columns
 from repic_plugin.formats import micrograph_name
 
-__all__ = ["mean_defocus", "picks_on_micrographs"]
+__all__ = ["mean_defocus", "micrograph_files", "picks_on_micrographs"]
 
 DEFOCUS = ("_defocusU", "_defocusV", "_micObj._micName")
 
@@ -45,6 +45,11 @@ def mean_defocus(ctfs: SetOfCTF, table: MicrographTable) -> Optional[NDArray[np.
             "for each, or no set of CTFs: thirds are then random"
         )
     return np.array([known[name] for name in table.names])
+
+
+def micrograph_files(micrographs: SetOfMicrographs) -> List[str]:
+    """Files of the micrographs of a set, in the order of `read_micrographs`."""
+    return [str(row[0]) for row in read_item_columns(micrographs.getFileName(), ["_filename"])]
 
 
 def picks_on_micrographs(picks: Picks, table: MicrographTable) -> Tuple[Picks, List[str]]:

@@ -7,6 +7,7 @@ from repic_plugin.protocols.protocol_import import ProtRepicImportPicks
 from repic_plugin.protocols.protocol_iterative import ProtRepicIterative
 from repic_plugin.protocols.protocol_labels import ProtRepicLabels
 from repic_plugin.protocols.protocol_subsets import ProtRepicSubsets
+from repic_plugin.protocols.protocol_template import ProtTemplatePick, ProtTemplateTrain
 
 __all__ = [
     "ProtAckMeans2D",
@@ -17,4 +18,6 @@ __all__ = [
     "ProtRepicIterative",
     "ProtRepicLabels",
     "ProtRepicSubsets",
+    "ProtTemplatePick",
+    "ProtTemplateTrain",
 ]

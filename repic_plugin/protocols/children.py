@@ -94,6 +94,7 @@ class Children:
                 self._launch(child, MODE_RESUME)
             else:
                 child = found
+                self._update(child)
                 if not (_is_at_work(child) or _is_good(child, check)):
                     self._launch(child, MODE_RESTART)
         done = self._finished(child, label)
@@ -142,14 +143,24 @@ class Children:
         self._parent.info(f"{child.getObjLabel()}: starting")
         self.project.launchProtocol(child, wait=False)
 
+    def _update(self, child: Protocol) -> None:
+        """Read what a child says of itself, always.
+
+        Scipion notes the time of a child's file after it has read it, and asks whether the process
+        lives after that: of a child that ends in between it thinks that it died.
+        """
+        with PROJECT_LOCK:
+            child.lastUpdateTimeStamp.set(None)
+            self.project._updateProtocol(child)
+            self.project.mapper.commit()
+
     def _finished(self, child: Protocol, label: str) -> Protocol:
         """Wait for a child's end."""
         while child.isActive():
             time.sleep(POLL_SECONDS)
             _reap(child.getPid())
-            with PROJECT_LOCK:
-                self.project._updateProtocol(child)
-                self.project.mapper.commit()
+            self._update(child)
+        self._update(child)
         if not child.isFinished():
             reason = COLORS.sub("", str(child.getErrorMessage() or child.getStatus()))
             reason = " ".join(reason.split())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from pwem.objects import EMObject, SetOfCoordinates
-from pyworkflow.object import Pointer
+from pyworkflow.object import Pointer, Set
 from pyworkflow.protocol import Protocol
 
 from repic_plugin.consensus import Picks
@@ -186,7 +186,8 @@ class Stages:
             made[f"{PARTICLES}_{suffix}"] = self._copied(picks, f"_{suffix}")
             model = self._state.latest(MODEL, last, line.label)
             if model is not None:
-                made[f"outputModel_{suffix}"] = self._model_copy(self._children.target(*model))
+                target = self._children.target(*model)
+                made[f"outputModel_{suffix}"] = self._model_copy(target, suffix)
         return made
 
     def _copied(self, source: SetOfCoordinates, suffix: str) -> SetOfCoordinates:
@@ -196,22 +197,27 @@ class Stages:
         copy.copyItems(source)
         return copy
 
-    def _model_copy(self, model: EMObject) -> EMObject:
+    def _model_copy(self, model: EMObject, suffix: str) -> EMObject:
+        """A model, or a set that serves as one; its files stay where training left them."""
+        if isinstance(model, Set):
+            copy = type(model).create(self._protocol._getPath(), suffix=f"_{suffix}")
+            copy.copyInfo(model)
+            copy.copyItems(model)
+            return copy
         copy = type(model)()
         copy.copy(model, copyId=False)
         return copy
 
     # ----------------------------------------------------------------- helpers
 
-    def _line(self, place: int, iteration: Optional[int] = None) -> Line:
+    def _line(self, place: int, iteration: int = 0) -> Line:
         """A picker, knowing how many particles to expect."""
-        n_expected = 0 if iteration is None else self._expected(iteration)
-        lines = picker_lines(self._protocol, n_expected)
+        lines = picker_lines(self._protocol, self._expected(iteration))
         return next(line for line in lines if line.place == place)
 
     def _expected(self, iteration: int) -> int:
-        """Particles in a micrograph: the form's number, or as many as the labels show."""
-        if self._protocol.numParticles.get():
+        """Particles in a micrograph: the form's number, or as many as labels show; 0: unknown."""
+        if self._protocol.numParticles.get() or iteration == 0:
             return int(self._protocol.numParticles.get())
         labels = self._recall(LABELS, iteration - 1).get()
         return max(1, round(labels.getSize() / self._recall("training", 0).get().getSize()))

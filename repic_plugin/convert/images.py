@@ -1,0 +1,36 @@
+"""Pixels of micrographs, in any format that Scipion reads."""
+
+from __future__ import annotations
+
+import mrcfile
+import numpy as np
+from numpy.typing import NDArray
+from pwem.emlib.image.image_readers import ImageReadersRegistry
+
+__all__ = ["micrograph_pixels"]
+
+MRC_SUFFIXES = (".mrc", ".mrcs", ".map")
+
+
+def micrograph_pixels(file_name: str) -> NDArray[np.float32]:
+    """The image in a micrograph's file, shape (height, width).
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read or holds no single image.
+    """
+    try:
+        if file_name.lower().endswith(MRC_SUFFIXES):
+            with mrcfile.mmap(file_name, mode="r", permissive=True) as mrc:
+                pixels = np.array(mrc.data, dtype=np.float32)
+        else:
+            reader = ImageReadersRegistry.getReader(file_name)
+            pixels = np.asarray(reader.open(file_name), dtype=np.float32)
+    except Exception as error:  # readers raise what they like; all of it means the same here
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{file_name}: cannot be read as a micrograph ({told})") from error
+    pixels = pixels.squeeze()
+    if pixels.ndim != 2:
+        raise ValueError(f"{file_name}: must hold one image, got shape {pixels.shape}")
+    return pixels

@@ -1,0 +1,38 @@
+"""Micrographs and a few particles in, templates and more particles out."""
+
+from repic_plugin.template_picking.correlation import TemplateBank
+from repic_plugin.template_picking.peaks import find_peaks
+from repic_plugin.template_picking.picking import FoundParticles, TemplateMatcher
+from repic_plugin.template_picking.preparation import (
+    cut_boxes,
+    prepare_micrograph,
+    reduced_box_px,
+    reduction,
+)
+from repic_plugin.template_picking.templates import (
+    LearntTemplates,
+    fitted_templates,
+    general_template,
+    learn_templates,
+    n_templates_for,
+    rotated_templates,
+    template_mask,
+)
+
+__all__ = [
+    "FoundParticles",
+    "LearntTemplates",
+    "TemplateBank",
+    "TemplateMatcher",
+    "cut_boxes",
+    "find_peaks",
+    "fitted_templates",
+    "general_template",
+    "learn_templates",
+    "n_templates_for",
+    "prepare_micrograph",
+    "reduced_box_px",
+    "reduction",
+    "rotated_templates",
+    "template_mask",
+]

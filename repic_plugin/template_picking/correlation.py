@@ -1,0 +1,147 @@
+"""Normalised cross-correlation with many templates at once, by Fourier transforms.
+
+J. P. Lewis (1995), Fast normalized cross-correlation, Vision Interface.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Dict, Optional, Tuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import fft
+
+from repic_plugin.template_picking.checks import check_finite, check_templates
+
+__all__ = ["TemplateBank"]
+
+# A longer side is cut into parts, so that the transforms of hundreds of templates stay small.
+MAX_TRANSFORM_PX = 384
+# A window that varies by less than this part of the image's standard deviation is blank.
+LEAST_DEVIATION = 1e-4
+# Of single precision: a template that varies less is flat.
+LEAST_CONTRAST = 1e-6
+
+Image = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Shape = Tuple[int, int]
+
+
+class TemplateBank:
+    """Templates whose transforms are kept from one image to the next.
+
+    It may be used by several threads at once.
+
+    Parameters
+    ----------
+    templates : array_like of float, shape (k, side, side)
+    mask : array_like of bool, shape (side, side), optional
+        Pixels of the templates to compare; all by default.
+
+    Raises
+    ------
+    ValueError
+        If a template is not finite, or shows nothing within the mask.
+    """
+
+    def __init__(self, templates: ArrayLike, mask: Optional[ArrayLike] = None) -> None:
+        images = check_templates(templates)
+        self._mask = np.ones(images.shape[1:]) if mask is None else np.asarray(mask, np.float64)
+        inside = self._mask > 0
+        if inside.shape != images.shape[1:] or not inside.any():
+            raise ValueError(
+                f"mask must have a pixel and the shape of the templates, {images.shape[1:]}, got "
+                f"shape {inside.shape}"
+            )
+        values = images[:, inside].astype(np.float64)
+        values -= values.mean(axis=1, keepdims=True)
+        norms = np.linalg.norm(values, axis=1, keepdims=True)
+        flat = norms[:, 0] <= LEAST_CONTRAST * np.linalg.norm(images, axis=(1, 2))
+        if flat.any():
+            raise ValueError(
+                f"templates must show something, but number {np.argmax(flat)} is flat; leave it out"
+            )
+        self._kernels = np.zeros_like(images)
+        self._kernels[:, inside] = values / norms
+        self._transforms: Dict[Shape, Tuple[NDArray[np.complex64], NDArray[np.complex128]]] = {}
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._kernels)
+
+    def scores(self, image: ArrayLike) -> Image:
+        """The greatest of the templates' correlation coefficients at each pixel.
+
+        Parameters
+        ----------
+        image : array_like of float, shape (height, width)
+            Its mirror image is taken beyond its border.
+
+        Returns
+        -------
+        ndarray of float32, shape (height, width)
+            In [-1, 1], with the template's pixel (side // 2, side // 2) on this one; 0 where the
+            image is blank.
+
+        Raises
+        ------
+        ValueError
+            If the image is not finite.
+        """
+        pixels = np.asarray(image, dtype=np.float64)
+        check_finite("image", pixels)
+        height, width = pixels.shape
+        pixels = pixels - pixels.mean()
+        pixels /= pixels.std() or 1.0
+        overlap = self._kernels.shape[-1] - 1
+        rows, columns = (_split(length, overlap) for length in pixels.shape)
+        before = (overlap + 1) // 2
+        around = [
+            (before, count * step + overlap - before - length)
+            for (count, step), length in zip((rows, columns), pixels.shape)
+        ]
+        padded = np.pad(pixels, around, mode="symmetric")
+        found = np.empty((rows[0] * rows[1], columns[0] * columns[1]), np.float32)
+        for y in range(0, len(found), rows[1]):
+            for x in range(0, found.shape[1], columns[1]):
+                part = padded[y : y + rows[1] + overlap, x : x + columns[1] + overlap]
+                found[y : y + rows[1], x : x + columns[1]] = self._scores_of(part)[
+                    : rows[1], : columns[1]
+                ]
+        return found[:height, :width]
+
+    def _scores_of(self, part: Floats) -> Image:
+        """Scores with the templates' first pixel on each pixel, good where they do not stick out."""
+        shape = (fft.next_fast_len(part.shape[0], True), fft.next_fast_len(part.shape[1], True))
+        kernels, window = self._transformed(shape)
+        n_pixels = np.count_nonzero(self._mask)
+        spectrum = fft.rfft2(part, s=shape)
+        mean = fft.irfft2(spectrum * window, s=shape) / n_pixels
+        square = fft.irfft2(fft.rfft2(part**2, s=shape) * window, s=shape) / n_pixels
+        deviation = np.sqrt(np.maximum(square - mean**2, 0))
+        spectrum = spectrum.astype(np.complex64)
+        best = np.full(shape, -np.inf, np.float32)
+        for kernel in kernels:
+            np.maximum(best, fft.irfft2(spectrum * kernel, s=shape), out=best)
+        is_blank = deviation < LEAST_DEVIATION
+        deviation[is_blank] = 1.0
+        scores: Image = (best / (deviation * np.sqrt(n_pixels))).astype(np.float32)
+        scores[is_blank] = 0
+        return np.clip(scores, -1, 1)
+
+    def _transformed(self, shape: Shape) -> Tuple[NDArray[np.complex64], NDArray[np.complex128]]:
+        """Conjugate transforms of the kernels and of the mask."""
+        with self._lock:
+            if shape not in self._transforms:
+                self._transforms[shape] = (
+                    np.conj(fft.rfft2(self._kernels, s=shape)),
+                    np.conj(fft.rfft2((self._mask > 0).astype(np.float64), s=shape)),
+                )
+            return self._transforms[shape]
+
+
+def _split(length: int, overlap: int) -> Tuple[int, int]:
+    """Number of parts of a side, and their length without the overlap."""
+    count = -(-length // max(MAX_TRANSFORM_PX - overlap, overlap))
+    return count, -(-length // count)

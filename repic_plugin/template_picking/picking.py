@@ -1,0 +1,147 @@
+"""Particles of micrographs by template matching."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from repic_plugin.template_picking.checks import check_box_size, check_count, check_number
+from repic_plugin.template_picking.correlation import TemplateBank
+from repic_plugin.template_picking.peaks import find_peaks
+from repic_plugin.template_picking.preparation import prepare_micrograph, reduction
+from repic_plugin.template_picking.templates import (
+    general_template,
+    rotated_templates,
+    template_mask,
+)
+
+__all__ = ["FoundParticles", "TemplateMatcher"]
+
+DEFAULT_STEP_DEG = 15.0
+DEFAULT_DISTANCE_BOXES = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class FoundParticles:
+    """Picks on one micrograph, the best first.
+
+    Attributes
+    ----------
+    centers : ndarray of float64, shape (n, 2)
+        x, y in px of the micrograph, from the outer edge of the first pixels.
+    scores : ndarray of float64, shape (n,)
+        Normalised cross-correlation with the best template, in [-1, 1].
+    """
+
+    centers: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+class TemplateMatcher:
+    """Picks particles on one micrograph after another.
+
+    It may be used by several threads at once.
+
+    Parameters
+    ----------
+    templates : array_like of float, shape (k, side, side), optional
+        In reduced px, particles as in the micrographs (dark on light mostly), centred on the
+        pixel (side // 2, side // 2); see `learn_templates`. By default `general_template`.
+    box_size_px : int
+        In px of the micrographs.
+    angular_step_deg : float
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from repic_plugin.template_picking import TemplateMatcher
+    >>> y, x = np.mgrid[:256, :256]
+    >>> micrograph = np.random.default_rng(0).normal(size=(256, 256))
+    >>> micrograph -= np.hypot(x - 100, y - 150) < 12
+    >>> found = TemplateMatcher(box_size_px=48).pick(micrograph, max_particles=1)
+    >>> bool(np.hypot(*(found.centers[0] - (100, 150))) < 3)
+    True
+    """
+
+    def __init__(
+        self,
+        templates: Optional[ArrayLike] = None,
+        *,
+        box_size_px: int,
+        angular_step_deg: float = DEFAULT_STEP_DEG,
+    ) -> None:
+        self.box_size_px = check_box_size(box_size_px)
+        images = general_template(box_size_px) if templates is None else templates
+        turned = rotated_templates(images, angular_step_deg)
+        self._bank = TemplateBank(turned, template_mask(turned.shape[-1]))
+
+    def scores(self, micrograph: ArrayLike) -> NDArray[np.float32]:
+        """Scores at the pixels of the reduced micrograph.
+
+        Parameters
+        ----------
+        micrograph : array_like of float, shape (height, width)
+
+        Returns
+        -------
+        ndarray of float32, shape (height // reduction, width // reduction)
+
+        Raises
+        ------
+        ValueError
+            If the micrograph is no finite image, or smaller than a box.
+        """
+        return self._bank.scores(prepare_micrograph(micrograph, self.box_size_px))
+
+    def pick(
+        self,
+        micrograph: ArrayLike,
+        *,
+        min_score: float = -1.0,
+        max_particles: int = 0,
+        min_distance_boxes: float = DEFAULT_DISTANCE_BOXES,
+    ) -> FoundParticles:
+        """Find particles whose boxes lie within the micrograph.
+
+        Parameters
+        ----------
+        micrograph : array_like of float, shape (height, width)
+        min_score : float
+            In [-1, 1].
+        max_particles : int
+            The best; 0 keeps all.
+        min_distance_boxes : float
+            Between two picks, in boxes, up to 2.
+
+        Returns
+        -------
+        FoundParticles
+
+        Raises
+        ------
+        ValueError
+            If the micrograph is no finite image, or smaller than a box.
+        """
+        check_number("min_score", min_score, -1, 1)
+        check_number("min_distance_boxes", min_distance_boxes, 0, 2)
+        check_count("max_particles", max_particles, 0)
+        factor, half_box = reduction(self.box_size_px), self.box_size_px / 2
+        image = np.asarray(micrograph)
+        distance_px = min_distance_boxes * self.box_size_px / factor
+        peaks, heights = find_peaks(self.scores(image), distance_px, min_score)
+        centers = (peaks + 0.5) * factor
+        sides = np.array(image.shape[::-1])
+        inside = np.flatnonzero(((centers >= half_box) & (centers <= sides - half_box)).all(axis=1))
+        kept = inside[: max_particles or None]
+        return FoundParticles(centers[kept], heights[kept])

@@ -1,0 +1,235 @@
+"""What to look for: averages of particles, or a round blob."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
+
+from repic_plugin.classification import Classification, classify_particles
+from repic_plugin.template_picking.checks import check_count, check_number, check_templates
+from repic_plugin.template_picking.preparation import reduced_box_px
+
+__all__ = [
+    "LearntTemplates",
+    "fitted_templates",
+    "general_template",
+    "learn_templates",
+    "n_templates_for",
+    "rotated_templates",
+    "template_mask",
+]
+
+PARTICLES_PER_TEMPLATE = 30
+MIN_TEMPLATES, MAX_TEMPLATES = 2, 12
+# Fewer cannot be told apart and aligned.
+MIN_ALIGNED = 4
+# Labels lie within this part of the box from where they should be.
+MAX_SHIFT_BOXES = 1 / 6
+MAX_ITERATIONS = 30
+# Radius of what is compared, in sides of a template.
+MASK_FRACTION = 0.45
+# A template is round if turning it changes less than this part of its contrast.
+MAX_UNROUND = 0.1
+# The blob and its surroundings, in boxes.
+BLOB_BOXES, SURROUNDINGS_BOXES = 0.5, 1.6
+
+Images = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class LearntTemplates:
+    """Averages of aligned particles.
+
+    Attributes
+    ----------
+    images : ndarray of float32, shape (k, box, box)
+        The particle's centre is the pixel (box // 2, box // 2).
+    sizes : ndarray of int64, shape (k,)
+        Particles in each.
+    n_junk : int
+        Particles in classes that were left out, for they foretell nothing of their members.
+    """
+
+    images: Images
+    sizes: NDArray[np.int64]
+    n_junk: int
+
+
+def n_templates_for(n_particles: int) -> int:
+    """How many templates so many particles are enough for."""
+    if n_particles < MIN_ALIGNED:
+        return 1
+    return min(MAX_TEMPLATES, max(MIN_TEMPLATES, n_particles // PARTICLES_PER_TEMPLATE))
+
+
+def learn_templates(
+    boxes: ArrayLike, n_templates: int = 0, *, random_state: int = 0, n_threads: int = 1
+) -> LearntTemplates:
+    """Average particles that look alike, aligned by ACK-means.
+
+    Parameters
+    ----------
+    boxes : array_like of float, shape (n, box, box)
+        Of prepared micrographs, see `cut_boxes`.
+    n_templates : int
+        0 takes one for 30 particles, from 2 to 12. A single one is round: the mean of all
+        particles at all rotations.
+    random_state, n_threads : int
+        As for `classify_particles`.
+
+    Returns
+    -------
+    LearntTemplates
+        The largest first.
+
+    Raises
+    ------
+    ValueError
+        If there are no particles or more templates than particles.
+    """
+    images = check_templates(boxes)
+    n = check_count("n_templates", n_templates, 0) or n_templates_for(len(images))
+    if n > len(images):
+        raise ValueError(
+            f"n_templates must not exceed the number of particles, {len(images)}, got {n}; "
+            "label more particles"
+        )
+    images = images - images.mean(axis=(1, 2), keepdims=True)
+    if n == 1:
+        return LearntTemplates(_round(images.mean(axis=0))[None], np.array([len(images)]), 0)
+    found = classify_particles(
+        images,
+        n,
+        mirror=True,
+        max_iterations=MAX_ITERATIONS,
+        max_shift_px=MAX_SHIFT_BOXES * images.shape[-1],
+        random_state=random_state,
+        n_threads=n_threads,
+    )
+    good = np.flatnonzero((found.sizes > 0) & ~found.is_junk)
+    good = good[np.argsort(-found.sizes[good], kind="stable")]
+    averages = np.stack([_centred(found, k) for k in good.tolist()])
+    return LearntTemplates(averages, found.sizes[good], len(images) - int(found.sizes[good].sum()))
+
+
+def general_template(box_size_px: int) -> Images:
+    """A dark blob with a bright rim, for particles of which nothing is known but their size.
+
+    The Laplacian of a Gaussian that answers best to a disc of half the box (Lindeberg 1998,
+    doi:10.1023/A:1008045108935): particles are larger, but defocus takes what is as wide as they
+    are, and leaves what is a little finer.
+
+    Parameters
+    ----------
+    box_size_px : int
+
+    Returns
+    -------
+    ndarray of float32, shape (1, side, side)
+        In reduced px, and larger than the box, for the rim.
+    """
+    box_px = reduced_box_px(box_size_px)
+    middle = round(SURROUNDINGS_BOXES * box_px / 2)
+    y, x = np.mgrid[-middle : middle + 1, -middle : middle + 1]
+    # of a disc of radius r, the standard deviation is r / sqrt(2)
+    square = (x**2 + y**2) / (BLOB_BOXES * box_px / 2) ** 2
+    blob: Images = ((square - 1) * np.exp(-square)).astype(np.float32)
+    return blob[None]
+
+
+def fitted_templates(images: ArrayLike, scale: float, box_size_px: int) -> Images:
+    """Averages of another program, or of another box, brought to reduced px and to the box.
+
+    Parameters
+    ----------
+    images : array_like of float, shape (k, side, side)
+    scale : float
+        The pixel size of the images divided by that of reduced micrographs.
+    box_size_px : int
+        In px of the micrographs as they were.
+
+    Returns
+    -------
+    ndarray of float32, shape (k, box, box)
+    """
+    sources = check_templates(images)
+    check_number("scale", scale, 1e-3, 1e3)
+    box_px = reduced_box_px(box_size_px)
+    if sources.shape[-1] == box_px and abs(scale - 1) < 1e-3:
+        return sources
+    if scale < 1:  # against aliasing
+        sources = ndimage.gaussian_filter(sources, (0, 0.5 / scale, 0.5 / scale))
+    return np.stack([_drawn(one, np.eye(2) / scale, box_px) for one in sources])
+
+
+def template_mask(side_px: int) -> NDArray[np.bool_]:
+    """The disc that stays within a template when it is turned about its pixel side // 2."""
+    y, x = np.mgrid[:side_px, :side_px] - side_px // 2
+    return np.asarray(np.hypot(y, x) <= MASK_FRACTION * side_px)
+
+
+def rotated_templates(images: ArrayLike, angular_step_deg: float) -> Images:
+    """Templates at all rotations in the plane, and mirrored: as particles look from behind.
+
+    Parameters
+    ----------
+    images : array_like of float, shape (k, side, side)
+    angular_step_deg : float
+        About this; there is a whole number of steps in a turn.
+
+    Returns
+    -------
+    ndarray of float32, shape (m, side, side)
+        Of round templates one, of others a turn's, each twice.
+    """
+    step = check_number("angular_step_deg", angular_step_deg, 1, 360)
+    angles = np.linspace(0, 2 * np.pi, round(360 / step), endpoint=False)
+    turned = []
+    for image in check_templates(images):
+        if _is_round(image):
+            turned.append(image)
+            continue
+        for cosine, sine in zip(np.cos(angles), np.sin(angles)):
+            turn = np.array([[cosine, -sine], [sine, cosine]])
+            turned += [_drawn(image, turn @ np.diag([1, side]), len(image)) for side in (1, -1)]
+    return np.stack(turned)
+
+
+def _centred(found: Classification, k: int) -> Images:
+    """An average, moved so that the labels of its members are on average in the middle.
+
+    Classes drift while they are aligned to each other.
+    """
+    mine = found.labels == k
+    angle, (x, y) = np.deg2rad(found.rotation_deg[mine]), found.shift_px[mine].T
+    middle_x = np.mean(np.cos(angle) * x - np.sin(angle) * y)
+    middle_y = np.mean(np.sin(angle) * x + np.cos(angle) * y)
+    moved: Images = ndimage.shift(found.averages[k], (-middle_y, -middle_x), order=3)
+    return moved
+
+
+def _drawn(image: Images, matrix: NDArray[np.float64], side_px: int) -> Images:
+    """An image turned or scaled about its pixel side // 2: `matrix` takes new places to old."""
+    middle, new_middle = len(image) // 2, side_px // 2
+    offset = np.full(2, middle) - matrix @ np.full(2, new_middle)
+    drawn: Images = ndimage.affine_transform(
+        image, matrix, offset, output_shape=(side_px, side_px), order=3, mode="nearest"
+    )
+    return drawn
+
+
+def _round(image: Images) -> Images:
+    """Mean over all rotations about the pixel side // 2."""
+    y, x = np.mgrid[: len(image), : len(image)] - len(image) // 2
+    ring = np.rint(np.hypot(y, x)).astype(np.int64)
+    means = np.bincount(ring.ravel(), image.ravel()) / np.bincount(ring.ravel())
+    return means[ring].astype(np.float32)
+
+
+def _is_round(image: Images) -> bool:
+    inside = template_mask(len(image))
+    values, rest = image[inside], (image - _round(image))[inside]
+    return bool(rest.std() <= MAX_UNROUND * values.std())

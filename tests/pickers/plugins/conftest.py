@@ -1,0 +1,64 @@
+"""What the tests of pickers that come with other plugins share.
+
+The variables of those plugins have to stand before the first import of pwem: nothing here may
+import it on the way.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.protocols.conftest import HOME  # importing it makes the tests' Scipion
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+# where make test-pickers puts the environments; not set by make test
+ENVIRONMENTS = os.environ.get("REPIC_PICKERS")
+STANDIN = HERE.parent / "cryolo_standin"
+ACTIVATE_STANDIN = f"export PATH={STANDIN}:$PATH && : cryolo-1.9.9"
+
+os.environ.update(
+    CONDA_ACTIVATION_CMD=":",
+    CRYOLO_ENV_ACTIVATION=ACTIVATE_STANDIN,
+    CRYOLO_ENV_ACTIVATION_CPU=ACTIVATE_STANDIN,
+    CRYOLO_GENERIC_MODEL=str(STANDIN / "general_model.json"),
+    CRYOLO_STANDIN_ORDERS=str(HOME / "orders_to_the_standin"),
+)
+if ENVIRONMENTS:
+    os.environ.update(
+        TOPAZ_ENV_ACTIVATION=f". {ENVIRONMENTS}/topaz/bin/activate "
+        "&& export TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1",
+        RELION_HOME=f"{ENVIRONMENTS}/relion-4.0",
+        RELION_ENV_ACTIVATION=":",
+    )
+
+
+def pytest_collection_modifyitems(items):
+    if not ENVIRONMENTS:
+        skip = pytest.mark.skip(reason="other people's pickers: make test-pickers")
+        for item in items:
+            if item.get_closest_marker("pickers"):
+                item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def exposures(project, tmp_path_factory):
+    """Simulated micrographs in the project, to train on and to test on, and what is true."""
+    from simulated import Simulated
+
+    return Simulated(project, tmp_path_factory.mktemp("simulated"), *_molecule())
+
+
+def _molecule():
+    """The 70S ribosome where it is at hand, else a phantom, and its pixel size in angstrom."""
+    import mrcfile
+
+    from repic_plugin.simulation.phantom import PHANTOM_PIXEL_SIZE_ANGSTROM, phantom_map
+
+    beside = Path(__file__).resolve().parents[4] / "shared" / "data"
+    path = Path(os.environ.get("REPIC_SHARED_DATA", str(beside))) / "ribosome_70s_65.mrc"
+    if path.is_file():
+        return mrcfile.read(path), 5.0
+    return phantom_map(), PHANTOM_PIXEL_SIZE_ANGSTROM
