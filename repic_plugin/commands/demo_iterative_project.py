@@ -104,6 +104,7 @@ def run_iterations(
     n_told = 0
     while True:
         project._updateProtocol(run)
+        project.mapper.commit()  # else the runs that it makes wait for the project's database
         rows = read_iterations(run.table_file())
         for iteration in sorted({row.iteration for row in rows})[n_told:]:
             told([row for row in rows if row.iteration == iteration])

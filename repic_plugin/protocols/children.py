@@ -13,7 +13,7 @@ import os
 import re
 import threading
 import time
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, Optional
 
 from pwem import Domain
 from pyworkflow import Config
@@ -94,7 +94,7 @@ class Children:
                 self._launch(child, MODE_RESUME)
             else:
                 child = found
-                self._update(child)
+                self._update(child, again=child.isFailed())
                 if not (_is_at_work(child) or _is_good(child, check)):
                     self._launch(child, MODE_RESTART)
         done = self._finished(child, label)
@@ -103,8 +103,18 @@ class Children:
         return done
 
     def find(self, tag: str) -> Optional[Protocol]:
-        """The child with this tag."""
-        return next((run for run in self._runs() if run.getObjComment() == tag), None)
+        """The child with this tag.
+
+        Not by the project's list of runs: that would judge the parent too, by what was known of
+        its process before it was killed.
+        """
+        project = self.project
+        runs = project.mapper.selectAllBatch(objectFilter=lambda one: isinstance(one, Protocol))
+        found: Optional[Protocol] = next((r for r in runs if r.getObjComment() == tag), None)
+        if found is not None:
+            project._setProtocolMapper(found)
+            found.setProject(project)
+        return found
 
     def own(self, run_id: int) -> Optional[Protocol]:
         """A run by its id, if it is one of these children."""
@@ -128,10 +138,6 @@ class Children:
         """Let go of the project's database."""
         self.project.closeMapper()
 
-    def _runs(self) -> List[Protocol]:
-        runs: List[Protocol] = self.project.getRuns(refresh=True, checkPids=True)
-        return runs
-
     def _launch(self, child: Protocol, mode: int) -> None:
         problems = child.validate()
         if problems:
@@ -143,14 +149,15 @@ class Children:
         self._parent.info(f"{child.getObjLabel()}: starting")
         self.project.launchProtocol(child, wait=False)
 
-    def _update(self, child: Protocol) -> None:
-        """Read what a child says of itself, always.
+    def _update(self, child: Protocol, *, again: bool = False) -> None:
+        """Read what a child says of itself; `again` even where nothing seems to be new.
 
         Scipion notes the time of a child's file after it has read it, and asks whether the process
         lives after that: of a child that ends in between it thinks that it died.
         """
         with PROJECT_LOCK:
-            child.lastUpdateTimeStamp.set(None)
+            if again:
+                child.lastUpdateTimeStamp.set(None)
             self.project._updateProtocol(child)
             self.project.mapper.commit()
 
@@ -160,7 +167,8 @@ class Children:
             time.sleep(POLL_SECONDS)
             _reap(child.getPid())
             self._update(child)
-        self._update(child)
+        if not child.isFinished():
+            self._update(child, again=True)
         if not child.isFinished():
             reason = COLORS.sub("", str(child.getErrorMessage() or child.getStatus()))
             reason = " ".join(reason.split())

@@ -66,7 +66,7 @@ def iterations_figure(
     for one, (field, label) in zip(axes, panels):
         _draw(one, chosen, field, styles)
         one.set_ylabel(label)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncol=6,
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncol=6,
                   frameon=False)  # fmt: skip
     return figure
 

@@ -64,8 +64,9 @@ def test_stopping_it_stops_what_it_started(project, micrographs):
     gone, alive = psutil.wait_procs(started, timeout=60)
     assert not alive
     assert gone
-    stopped = project.project.getProtocol(protocol.getObjId())
-    assert stopped.isAborted()
+    runs = {run.getObjId(): run for run in project.project.getRuns(refresh=True)}
+    stopped = runs[protocol.getObjId()]
+    assert stopped.isAborted(), stopped.getStatus()
     mended = project.run(stopped)
     assert mended.isFinished(), mended.getErrorMessage()
 

@@ -62,7 +62,7 @@ def test_every_stage_is_a_run_of_the_project(project, done):
     assert all(run.isFinished() for run in made.values())
     graph = project.project.getRunsGraph(refresh=True)
     node = graph.getNode(str(made["iter 1 - Template (1) train"].getObjId()))
-    parents = {parent.getLabel() for parent in node.getParents()}
+    parents = {parent.run.getObjLabel() for parent in node.getParents()}
     assert parents == {"iter 0 - labels", "micrographs to train and test on"}
 
 
@@ -212,7 +212,7 @@ def test_only_the_worst_picker_is_trained_again(project, micrographs, truth):
 
 # failures
 
-NEVER = {"picker3": TEMPLATE, "options3": "minScore=1.5"}  # no correlation is above 1
+NEVER = {"picker3": TEMPLATE, "options3": "minScore=1"}  # no correlation is as high
 
 
 def test_a_picker_that_finds_nothing_stops_the_run(project, micrographs):
@@ -236,14 +236,14 @@ def test_or_the_others_go_on_without_it(project, micrographs):
 
 
 def test_but_not_with_one_picker(project, micrographs):
-    values = {"ifPickerFails": 1, "options2": "minScore=1.5"}
+    values = {"ifPickerFails": 1, "options2": "minScore=1"}
     run = project.run(iterative(project, micrographs, None, "one left", **values))
     assert run.isFailed()
     assert "only Template (1) is left, and a consensus needs two" in run.getErrorMessage()
 
 
 def test_a_mended_picker_goes_on_where_it_failed(project, micrographs):
-    run = project.run(iterative(project, micrographs, None, "mended", options2="minScore=1.5"))
+    run = project.run(iterative(project, micrographs, None, "mended", options2="minScore=1"))
     assert run.isFailed()
     before = {label: one.getObjId() for label, one in children(project, run).items()}
     run.options2.set("train.numberOfTemplates=1")
