@@ -54,6 +54,13 @@ def iterative(project, micrographs, truth=None, label="iterative", inputs=None, 
     return project.new("ProtRepicIterative", label, pointers, **settings)
 
 
+def run_again(project, protocol):
+    """Launch, wait, and read it back: what the project holds in memory may be of the run before."""
+    project.project.launchProtocol(protocol, wait=True)
+    runs = project.project.getRuns(refresh=True)
+    return next(run for run in runs if run.getObjId() == protocol.getObjId())
+
+
 def children(project, protocol):
     """Labels and ids of the runs that a protocol made, by id."""
     token = protocol._state.token

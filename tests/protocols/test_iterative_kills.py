@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import psutil
 import pytest
-from iterative_runs import children, iterative, places, write_material
+from iterative_runs import children, iterative, places, run_again, write_material
 
 from repic_plugin.formats import read_iterations
 
@@ -48,7 +48,7 @@ def test_killed_at_every_stage_it_ends_as_if_nothing_had_happened(project, micro
         protocol = after_the_kill(project, protocol)
     ids = {label: run.getObjId() for label, run in children(project, protocol).items()}
     assert list(ids) == STAGES
-    mended = project.run(protocol)
+    mended = run_again(project, protocol)
     assert mended.isFinished(), mended.getErrorMessage()
     assert {label: run.getObjId() for label, run in children(project, mended).items()} == ids
     assert places(mended.outputCoordinates) == places(whole.outputCoordinates)
@@ -67,7 +67,7 @@ def test_stopping_it_stops_what_it_started(project, micrographs):
     runs = {run.getObjId(): run for run in project.project.getRuns(refresh=True)}
     stopped = runs[protocol.getObjId()]
     assert stopped.isAborted(), stopped.getStatus()
-    mended = project.run(stopped)
+    mended = run_again(project, stopped)
     assert mended.isFinished(), mended.getErrorMessage()
 
 

@@ -4,7 +4,16 @@ import csv
 from pathlib import Path
 
 import pytest
-from iterative_runs import BOX, N_PARTICLES, TEMPLATE, children, iterative, places, write_material
+from iterative_runs import (
+    BOX,
+    N_PARTICLES,
+    TEMPLATE,
+    children,
+    iterative,
+    places,
+    run_again,
+    write_material,
+)
 
 from repic_plugin.convert import read_micrographs
 from repic_plugin.formats import read_iterations
@@ -141,7 +150,7 @@ def test_more_iterations_go_on_from_the_last(project, done):
     before = {label: run.getObjId() for label, run in children(project, done).items()}
     done.numIterations.set(3)
     done.runMode.set(0)
-    again = project.run(done)
+    again = run_again(project, done)
     assert again.isFinished(), again.getErrorMessage()
     after = {label: run.getObjId() for label, run in children(project, again).items()}
     assert {label: after[label] for label in before} == before
@@ -248,7 +257,7 @@ def test_a_mended_picker_goes_on_where_it_failed(project, micrographs):
     before = {label: one.getObjId() for label, one in children(project, run).items()}
     run.options2.set("train.numberOfTemplates=1")
     run.runMode.set(0)
-    again = project.run(run)
+    again = run_again(project, run)
     assert again.isFinished(), again.getErrorMessage()
     after = {label: one.getObjId() for label, one in children(project, again).items()}
     assert after["iter 0 - Template (1) pick"] == before["iter 0 - Template (1) pick"]
