@@ -158,6 +158,13 @@ def test_more_iterations_go_on_from_the_last(project, done):
     assert max(row.iteration for row in read_iterations(again.table_file())) == 3
 
 
+def test_pickers_at_the_same_time_give_the_same(project, micrographs, truth, done):
+    run = project.run(iterative(project, micrographs, truth, "together", numberOfThreads=3))
+    assert run.isFinished(), run.getErrorMessage()
+    first = children(project, done)["iter 1 - consensus"].outputCoordinates
+    assert places(run.outputCoordinates) == places(first)
+
+
 # other starts and ends
 
 
