@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any, ClassVar, List
 
 from pwem.objects import SetOfCoordinates
@@ -180,6 +181,7 @@ class ProtRepicIterative(ProtParticlePicking):
         """Numbers of the GPUs that a step has, or all; none where they are not to be used."""
         if not self.usesGpu():
             return ""
-        executor = self.getExecutor()
-        gpus = self.getGpuList() if executor is None else executor.getGpuList()
+        # steps that run at the same time share the GPUs out among their threads
+        shared_out = hasattr(threading.current_thread(), "needsGPU")
+        gpus = self.getExecutor().getGpuList() if shared_out else self.getGpuList()
         return " ".join(map(str, gpus or self.getGpuList()))
