@@ -1,6 +1,7 @@
 # make demo             see it work: a Scipion project, a table, a picture (PICKS=folder for your own)
 # make demo-iterative   pickers trained on what they agree on, three times over (MAP=map.mrc)
 # make test             all tests                      (ARGS="-k graph" for some)
+# make test-pickers     tests with Topaz, RELION and the plugins of other people, in 3 GB of .venv
 # make lint bench venv  the linters; the benchmarks (PICKS=folder, MAP=map.mrc); only the environment
 # make figures          docs/ack-figure*.jpg and docs/classes.jpg from new runs (MAP=map.mrc)
 # PYTHON=python3.8      any of them with another interpreter, 3.8 to 3.11
@@ -12,7 +13,7 @@ OUT ?= demo
 ITERATIVE ?= demo-iterative
 READY := $(VENV)/.ready
 
-.PHONY: demo demo-iterative test lint bench figures venv clean
+.PHONY: demo demo-iterative test test-pickers lint bench figures venv clean
 
 venv: $(READY)
 
@@ -32,6 +33,11 @@ demo-iterative: $(READY)
 
 test: $(READY)
 	$(VENV)/bin/python -m pytest --numprocesses auto $(ARGS)
+
+test-pickers:
+	@sh .ci/picker-environments .venv
+	@test ! -f .venv/pickers/.ready || REPIC_PICKERS="$(CURDIR)/.venv" OMP_NUM_THREADS=1 \
+		.venv/pickers/bin/python -m pytest -m pickers $(ARGS)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
-from typing import Any, Iterator, List, Optional
+from typing import Any, List, Optional
 
-import mrcfile
 import numpy as np
 from numpy.typing import NDArray
 from pwem.objects import Particle, SetOfAverages, SetOfCoordinates
 from pwem.protocols import EMProtocol, ProtParticlePicking
+from pyworkflow.object import Integer
 from pyworkflow.protocol import params
-from pyworkflow.protocol.constants import LEVEL_ADVANCED
 from pyworkflow.utils import Message
 
+from repic_plugin import constants
 from repic_plugin.consensus import Picks
-from repic_plugin.convert import (
-    PickerInput,
-    append_picks,
-    micrograph_files,
-    micrograph_pixels,
-    picks_on_micrographs,
-    read_micrographs,
-    read_picks,
-)
+from repic_plugin.convert import append_picks, micrograph_files, read_micrographs
 from repic_plugin.formats import read_arrays, write_arrays, write_stack
+from repic_plugin.protocols.template_form import define_pick_params, define_train_params
+from repic_plugin.protocols.template_images import (
+    average_images,
+    batches,
+    identity,
+    labels_on,
+    on_each_micrograph,
+    pixel_ratio,
+)
 from repic_plugin.template_picking import (
     FoundParticles,
+    LearntTemplates,
     TemplateMatcher,
     cut_boxes,
     fitted_templates,
@@ -39,9 +40,7 @@ from repic_plugin.template_picking import (
 
 __all__ = ["ProtTemplatePick", "ProtTemplateTrain", "TemplatePickOutput", "TemplateTrainOutput"]
 
-TEMPLATES = "templates.mrcs"
-# Micrographs to a step: what a kill costs.
-BATCH = 50
+NO_TEMPLATES = "The templates are not ready yet."
 
 
 class TemplateTrainOutput(Enum):
@@ -66,91 +65,117 @@ class ProtTemplateTrain(EMProtocol):  # type: ignore[misc]
     _possibleOutputs = TemplateTrainOutput
 
     def _defineParams(self, form: params.Form) -> None:
-        form.addSection(label="Input")
-        _define_micrographs(form)
-        form.addParam(
-            "inputCoordinates",
-            params.PointerParam,
-            pointerClass="SetOfCoordinates",
-            label="Particles to learn from",
-            important=True,
-        )
-        _define_box_size(form, "0 takes that of the coordinates.")
-        form.addParam(
-            "numberOfTemplates",
-            params.IntParam,
-            default=0,
-            label="Number of templates",
-            help="0: one for 30 particles, 12 at most.",
-        )
-        form.addParam(
-            "seed",
-            params.IntParam,
-            default=0,
-            expertLevel=LEVEL_ADVANCED,
-            label="Seed of the first averages",
-        )
-        form.addParallelSection(threads=2, mpi=0)
+        define_train_params(form)
 
     def _insertAllSteps(self) -> None:
-        arguments = (_identity(self.inputCoordinates), self._box_size())
-        self._insertFunctionStep(
-            self.trainStep,
-            *arguments,
+        # of all steps: those before the last leave files that the last one removes
+        settings = (
+            self._box_size(),
             self.numberOfTemplates.get(),
             self.seed.get(),
-            needsGPU=False,
+            identity(self.inputMicrographs),
+            identity(self.inputCoordinates),
         )
+        for first, last in batches(self._n_micrographs()):
+            self._insertFunctionStep(self.cutStep, first, last, *settings, needsGPU=False)
+        self._insertFunctionStep(self.averageStep, *settings, needsGPU=False)
 
-    def trainStep(self, _coordinates: str, box_size_px: int, n_templates: int, seed: int) -> None:
-        """Cut out the particles, average them, save."""
-        boxes = np.concatenate([*self._boxes(box_size_px)])
-        self.info(f"averaging {len(boxes):,} particles")
-        learnt = learn_templates(
-            boxes, n_templates, random_state=seed, n_threads=self.numberOfThreads.get()
+    def cutStep(self, first: int, last: int, box_size_px: int, *_settings: Any) -> None:
+        """Cut the labelled particles out of some micrographs."""
+        labels = labels_on(self.inputMicrographs.get(), self.inputCoordinates.get())
+        files = micrograph_files(self.inputMicrographs.get())
+        places = [place for place in range(first, last) if len(labels[place])]
+
+        def cut(place: int, micrograph: NDArray[np.float32]) -> NDArray[np.float32]:
+            prepared = prepare_micrograph(micrograph, box_size_px)
+            return cut_boxes(prepared, labels[places[place]], box_size_px)
+
+        found = on_each_micrograph(
+            cut, [files[place] for place in places], self.numberOfThreads.get(), self.warning
         )
+        boxes = [one for one in found if one is not None and len(one)]
+        write_arrays(self._boxes_file(first), {"boxes": np.concatenate(boxes)} if boxes else {})
+        self.info(f"micrographs {first + 1} to {last}: {sum(map(len, boxes)):,} particles cut out")
+
+    def averageStep(self, box_size_px: int, n_templates: int, seed: int, *_inputs: Any) -> None:
+        """Load the particles, average those that look alike, save."""
+        files = [self._boxes_file(first) for first, _ in batches(self._n_micrographs())]
+        boxes = [batch["boxes"] for batch in map(read_arrays, files) if batch]
+        if not boxes:
+            raise ValueError(
+                f"no box of {box_size_px} px around the coordinates lies within the micrographs; "
+                "give coordinates on them, or a smaller box"
+            )
+        self.info(f"averaging {sum(map(len, boxes)):,} particles")
+        learnt = learn_templates(
+            np.concatenate(boxes),
+            n_templates,
+            random_state=seed,
+            n_threads=self.numberOfThreads.get(),
+        )
+        averages = self._written(learnt, box_size_px)
+        self._defineOutputs(outputAverages=averages)
+        self._defineSourceRelation(self.inputCoordinates, averages)
+        for file in files:
+            Path(file).unlink()
+
+    def _written(self, learnt: LearntTemplates, box_size_px: int) -> SetOfAverages:
+        """The templates as a set."""
         pixel_size = self.inputMicrographs.get().getSamplingRate() * reduction(box_size_px)
-        path = self._getExtraPath(TEMPLATES)
+        path = self._getExtraPath("templates.mrcs")
         write_stack(path, learnt.images, pixel_size)
         averages = self._createSetOfAverages()
         averages.setSamplingRate(pixel_size)
-        for number in range(1, len(learnt.images) + 1):
+        averages.getAcquisition().copyInfo(self.inputMicrographs.get().getAcquisition())
+        for number, size in enumerate(learnt.sizes.tolist(), 1):
             item = Particle()
             item.setLocation(number, path)
             item.setSamplingRate(pixel_size)
+            setattr(item, constants.CLASS_SIZE, Integer(size))
             averages.append(item)
-        self._defineOutputs(outputAverages=averages)
-        self._defineSourceRelation(self.inputCoordinates, averages)
-
-    def _boxes(self, box_size_px: int) -> Iterator[NDArray[np.float32]]:
-        """The labelled particles of one micrograph after another."""
-        table = read_micrographs(self.inputMicrographs.get())
-        files = micrograph_files(self.inputMicrographs.get())
-        source = PickerInput("labels", self.inputCoordinates.get(), None)
-        labels = picks_on_micrographs(read_picks([source])[0], table)[0]
-        for place in np.unique(labels.micrograph).tolist():
-            mine = labels.micrograph == place
-            prepared = prepare_micrograph(micrograph_pixels(files[place]), box_size_px)
-            centers = np.column_stack([labels.x[mine], labels.y[mine]])
-            yield cut_boxes(prepared, centers, box_size_px)
+        n_used = int(learnt.sizes.sum())
+        averages.setObjComment(f"of {n_used:,} particles; {learnt.n_junk:,} are left out as junk")
+        return averages
 
     def _box_size(self) -> int:
-        return int(self.boxSize.get() or self.inputCoordinates.get().getBoxSize() or 0)
+        coordinates = self.inputCoordinates.get()
+        scale = pixel_ratio(coordinates, self.inputMicrographs.get())
+        return int(self.boxSize.get() or round((coordinates.getBoxSize() or 0) * scale))
+
+    def _n_micrographs(self) -> int:
+        return int(self.inputMicrographs.get().getSize())
+
+    def _boxes_file(self, first: int) -> str:
+        return self._getExtraPath(f"boxes_{first:07d}.npz")
 
     def _validate(self) -> List[str]:
         if self.inputCoordinates.get() is None or self.inputMicrographs.get() is None:
             return []  # scheduled before its input is there, or Scipion says that it is missing
-        if not self._box_size():
-            return ["The coordinates have no box size; give one in the form."]
+        try:
+            if not self._box_size():
+                raise ValueError("The coordinates have no box size; give one in the form.")
+            reduction(self._box_size())
+            labels_on(self.inputMicrographs.get(), self.inputCoordinates.get())
+        except ValueError as error:
+            return [_in_words(error)]
+        if self.numberOfTemplates.get() < 0:
+            return [f"The number of templates must be 0 or more, got {self.numberOfTemplates}."]
         return []
 
     def _summary(self) -> List[str]:
-        if not hasattr(self, "outputAverages"):
-            return ["The templates are not ready yet."]
-        return [f"{self.outputAverages.getSize()} templates."]
+        averages = getattr(self, "outputAverages", None)
+        if averages is None:
+            return [NO_TEMPLATES]
+        return [f"*{averages.getSize()} templates* {averages.getObjComment()}."]
 
     def _methods(self) -> List[str]:
-        return self._summary()
+        averages = getattr(self, "outputAverages", None)
+        if averages is None:
+            return []
+        return [
+            f"Particles were aligned and averaged with ACK-means [Xu2016] to {averages.getSize()} "
+            "templates."
+        ]
 
     def _citations(self) -> List[str]:
         return ["Xu2016"]
@@ -163,180 +188,155 @@ class ProtTemplatePick(ProtParticlePicking):
     _possibleOutputs = TemplatePickOutput
 
     def _defineParams(self, form: params.Form) -> None:
-        form.addSection(label="Input")
-        _define_micrographs(form)
-        form.addParam(
-            "inputAverages",
-            params.PointerParam,
-            pointerClass="SetOfAverages",
-            allowsNull=True,
-            label="Templates",
-            help="From template training. Without them a dark blob of half the box is looked for.",
-        )
-        _define_box_size(form, "Of the particles, in px of the micrographs.")
-        form.addParam(
-            "maxPerMicrograph",
-            params.IntParam,
-            default=0,
-            label="Particles to keep on each micrograph",
-            help="The best; 0 keeps all.",
-        )
-        form.addParam(
-            "minScore",
-            params.FloatParam,
-            default=0.0,
-            label="Least score",
-            help="The correlation coefficient with the best template, -1 to 1.",
-        )
-        form.addParam(
-            "minDistance",
-            params.FloatParam,
-            default=0.5,
-            expertLevel=LEVEL_ADVANCED,
-            label="Least distance of two picks (boxes)",
-        )
-        form.addParam(
-            "angularStep",
-            params.FloatParam,
-            default=15.0,
-            expertLevel=LEVEL_ADVANCED,
-            label="Angular step (degrees)",
-        )
-        form.addParallelSection(threads=2, mpi=0)
+        define_pick_params(form)
 
     def _insertAllSteps(self) -> None:
         settings = (
-            _identity(self.inputAverages),
-            self.boxSize.get(),
+            identity(self.inputMicrographs),
+            identity(self.inputAverages),
+            self._box_size(),
             self.maxPerMicrograph.get(),
             self.minScore.get(),
+            self.invert.get(),
             self.minDistance.get(),
             self.angularStep.get(),
         )
-        identity = _identity(self.inputMicrographs)
-        n = self.inputMicrographs.get().getSize()
-        for first in range(0, n, BATCH):
-            last = min(first + BATCH, n)
-            self._insertFunctionStep(
-                self.pickStep, identity, first, last, *settings, needsGPU=False
-            )
-        self._insertFunctionStep(self.createOutputStep, identity, n, *settings, needsGPU=False)
+        for first, last in batches(self.inputMicrographs.get().getSize()):
+            self._insertFunctionStep(self.pickStep, first, last, *settings, needsGPU=False)
+        self._insertFunctionStep(self.createOutputStep, *settings, needsGPU=False)
 
-    def pickStep(self, _micrographs: str, first: int, last: int, *_settings: Any) -> None:
+    def pickStep(self, first: int, last: int, *_settings: Any) -> None:
         """Find the particles of some micrographs."""
-        matcher = TemplateMatcher(
-            self._templates(),
-            box_size_px=self.boxSize.get(),
-            angular_step_deg=self.angularStep.get(),
-        )
-        files = micrograph_files(self.inputMicrographs.get())[first:last]
+        matcher = self._matcher()
 
-        def pick(file: str) -> FoundParticles:
+        def pick(_place: int, micrograph: NDArray[np.float32]) -> FoundParticles:
             return matcher.pick(
-                micrograph_pixels(file),
-                min_score=self.minScore.get(),
+                micrograph,
+                min_score=self.minScore.get() or None,
                 max_particles=self.maxPerMicrograph.get(),
                 min_distance_boxes=self.minDistance.get(),
             )
 
-        with ThreadPoolExecutor(self.numberOfThreads.get()) as threads:
-            found = list(threads.map(pick, files))
+        files = micrograph_files(self.inputMicrographs.get())[first:last]
+        found = on_each_micrograph(pick, files, self.numberOfThreads.get(), self.warning)
+        used = [(first + place, one) for place, one in enumerate(found) if one is not None]
         write_arrays(
-            self._batchFile(first),
+            self._picks_file(first),
             {
-                "micrograph": np.repeat(np.arange(first, last), [len(one) for one in found]),
-                "centers": np.concatenate([one.centers for one in found]),
-                "scores": np.concatenate([one.scores for one in found]),
+                "micrograph": np.repeat(
+                    [place for place, _ in used], [len(one) for _, one in used]
+                ),
+                "centers": np.concatenate([one.centers for _, one in used]),
+                "scores": np.concatenate([one.scores for _, one in used]),
+                "n_left_out": np.array(len(files) - len(used)),
             },
         )
-        self.info(f"micrographs {first + 1} to {last}: {sum(map(len, found)):,} particles")
+        n_found = sum(len(one) for _, one in used)
+        self.info(f"micrographs {first + 1} to {last}: {n_found:,} particles")
 
-    def createOutputStep(self, _micrographs: str, n_micrographs: int, *_settings: Any) -> None:
+    def createOutputStep(self, *_settings: Any) -> None:
         """Write the coordinates with their scores."""
         table = read_micrographs(self.inputMicrographs.get())
-        firsts = range(0, n_micrographs, BATCH)
+        files = [self._picks_file(first) for first, _ in batches(len(table.names))]
+        found = [read_arrays(file) for file in files]
         coordinates = self._createSetOfCoordinates(self.inputMicrographs)
-        coordinates.setBoxSize(self.boxSize.get())
-        append_picks(coordinates, _picks([self._batchFile(first) for first in firsts]), table)
+        coordinates.setBoxSize(self._box_size())
+        append_picks(coordinates, _picks(found, self.getObjLabel()), table)
+        n_left_out = sum(int(batch["n_left_out"]) for batch in found)
+        if n_left_out:
+            coordinates.setObjComment(f"{n_left_out} micrographs could not be used: see the log")
         self._defineOutputs(outputCoordinates=coordinates)
         self._defineSourceRelation(self.inputMicrographs, coordinates)
-        for first in firsts:
-            Path(self._batchFile(first)).unlink()
+        for file in files:
+            Path(file).unlink()
+
+    def _matcher(self) -> TemplateMatcher:
+        templates = self._templates()
+        return TemplateMatcher(
+            templates,
+            box_size_px=self._box_size(),
+            angular_step_deg=self.angularStep.get(),
+            invert=self.invert.get(),
+        )
 
     def _templates(self) -> Optional[NDArray[np.float32]]:
         """In reduced px; None without a set of them."""
         averages = self.inputAverages.get()
         if averages is None:
             return None
-        images = np.stack([_image(item) for item in averages])
-        reduced = self.inputMicrographs.get().getSamplingRate() * reduction(self.boxSize.get())
-        return fitted_templates(images, averages.getSamplingRate() / reduced, self.boxSize.get())
+        box_size_px = self._box_size()
+        reduced = self.inputMicrographs.get().getSamplingRate() * reduction(box_size_px)
+        scale = averages.getSamplingRate() / reduced
+        return fitted_templates(average_images(averages), scale, box_size_px)
 
-    def _batchFile(self, first: int) -> str:
+    def _box_size(self) -> int:
+        averages = self.inputAverages.get()
+        if self.boxSize.get() or averages is None:
+            return int(self.boxSize.get() or 0)
+        if not averages.getSize():
+            raise ValueError("the set of templates is empty; choose another, or none")
+        ratio = averages.getSamplingRate() / self.inputMicrographs.get().getSamplingRate()
+        return round(averages.getDim()[0] * ratio)
+
+    def _picks_file(self, first: int) -> str:
         return self._getExtraPath(f"picks_{first:07d}.npz")
 
     def _validate(self) -> List[str]:
         if self.inputMicrographs.get() is None:
             return []  # scheduled before its input is there, or Scipion says that it is missing
-        try:
-            TemplateMatcher(
-                box_size_px=self.boxSize.get() or 0, angular_step_deg=self.angularStep.get()
+        if self.inputAverages.hasValue() and self.inputAverages.get() is None:
+            return []  # the templates are still to come
+        problems = [
+            f"{words} must lie between {low:g} and {high:g}, got {value:g}."
+            for words, value, low, high in (
+                ("The least score", self.minScore.get(), -1, 1),
+                ("The least distance of two picks", self.minDistance.get(), 0, 2),
+                ("The number of particles to keep", self.maxPerMicrograph.get(), 0, np.inf),
             )
+            if not low <= value <= high
+        ]
+        try:
+            self._matcher()
         except ValueError as error:
-            return [str(error)]
-        return []
+            problems.append(_in_words(error))
+        return problems
 
     def _summary(self) -> List[str]:
-        if not hasattr(self, "outputCoordinates"):
+        coordinates = getattr(self, "outputCoordinates", None)
+        if coordinates is None:
             return [Message.TEXT_NO_OUTPUT_CO]
-        return [f"{self.outputCoordinates.getSize():,} particles found."]
+        lines = [f"*{coordinates.getSize():,} particles* found with {self._what()}."]
+        return lines + [f"{one}." for one in (coordinates.getObjComment(),) if one]
 
     def _methods(self) -> List[str]:
-        return self._summary()
+        coordinates = getattr(self, "outputCoordinates", None)
+        if coordinates is None:
+            return []
+        return [
+            f"{coordinates.getSize():,} particles were picked by normalised cross-correlation of "
+            f"whitened micrographs with {self._what()}."
+        ]
+
+    def _what(self) -> str:
+        averages = self.inputAverages.get()
+        return "a round blob" if averages is None else f"{averages.getSize()} templates"
 
 
-def _define_micrographs(form: params.Form) -> None:
-    form.addParam(
-        "inputMicrographs",
-        params.PointerParam,
-        pointerClass="SetOfMicrographs",
-        label=Message.LABEL_INPUT_MIC,
-        important=True,
-    )
+def _in_words(error: ValueError) -> str:
+    """A message with the form's words for the arguments that it names."""
+    words = {"box_size_px": "the box size", "angular_step_deg": "the angular step"}
+    message = str(error)
+    for name, word in words.items():
+        message = message.replace(name, word)
+    return message
 
 
-def _define_box_size(form: params.Form, help_text: str) -> None:
-    form.addParam(
-        "boxSize",
-        params.IntParam,
-        default=0,
-        allowsPointers=True,
-        label="Box size (px)",
-        help=help_text,
-    )
-
-
-def _identity(pointer: Any) -> str:
-    """What a step depends on."""
-    items = pointer.get()
-    return "" if items is None else f"{items.getFileName()} {items.getSize()}"
-
-
-def _image(item: Particle) -> NDArray[np.float32]:
-    number, path = item.getLocation()
-    with mrcfile.mmap(path, mode="r", permissive=True) as mrc:
-        stack = mrc.data if mrc.data.ndim == 3 else mrc.data[None]
-        return np.array(stack[max(number, 1) - 1], dtype=np.float32)
-
-
-def _picks(files: List[str]) -> Picks:
+def _picks(batches_found: List[Any], picker: str) -> Picks:
     """What the steps found."""
-    batches = [read_arrays(file) for file in files]
     micrograph, centers, scores = (
-        np.concatenate([batch[name] for batch in batches])
+        np.concatenate([batch[name] for batch in batches_found])
         for name in ("micrograph", "centers", "scores")
     )
     nobody = np.zeros(len(scores), dtype=np.int64)
-    return Picks.from_columns(
-        micrograph, nobody, *centers.reshape(-1, 2).T, scores, picker_names=["template"]
-    )
+    micrograph = micrograph.astype(np.int64)
+    return Picks.from_columns(micrograph, nobody, *centers.T, scores, picker_names=[picker])

@@ -2,7 +2,12 @@
 
 from repic_plugin.template_picking.correlation import TemplateBank
 from repic_plugin.template_picking.peaks import find_peaks
-from repic_plugin.template_picking.picking import FoundParticles, TemplateMatcher
+from repic_plugin.template_picking.picking import (
+    DEFAULT_DISTANCE_BOXES,
+    DEFAULT_STEP_DEG,
+    FoundParticles,
+    TemplateMatcher,
+)
 from repic_plugin.template_picking.preparation import (
     cut_boxes,
     prepare_micrograph,
@@ -20,6 +25,8 @@ from repic_plugin.template_picking.templates import (
 )
 
 __all__ = [
+    "DEFAULT_DISTANCE_BOXES",
+    "DEFAULT_STEP_DEG",
     "FoundParticles",
     "LearntTemplates",
     "TemplateBank",

@@ -12,9 +12,9 @@ __all__ = [
     "check_centers",
     "check_count",
     "check_finite",
+    "check_images",
     "check_micrograph",
     "check_number",
-    "check_templates",
 ]
 
 MIN_BOX_PX = 16  # what can still be told apart in 2D classes
@@ -77,12 +77,12 @@ def check_centers(centers: ArrayLike) -> NDArray[np.float64]:
     return points
 
 
-def check_templates(templates: ArrayLike) -> NDArray[np.float32]:
-    """Finite images as float32, shape (k, side, side), at least one."""
-    images = np.asarray(templates, dtype=np.float32)
-    if images.ndim != 3 or images.shape[1] != images.shape[2] or not len(images):
+def check_images(name: str, images: ArrayLike) -> NDArray[np.float32]:
+    """Finite square images as float32, shape (k, side, side), at least one."""
+    array = np.asarray(images, dtype=np.float32)
+    if array.ndim != 3 or array.shape[1] != array.shape[2] or not array.size:
         raise ValueError(
-            f"templates must be of shape (k, side, side), k 1 or more, got shape {images.shape}"
+            f"{name} must be of shape (k, side, side), one image at least, got shape {array.shape}"
         )
-    check_finite("templates", images)
-    return images
+    check_finite(name, array)
+    return array

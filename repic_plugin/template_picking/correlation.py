@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
-from repic_plugin.template_picking.checks import check_finite, check_templates
+from repic_plugin.template_picking.checks import check_finite, check_images
 
 __all__ = ["TemplateBank"]
 
@@ -39,6 +39,11 @@ class TemplateBank:
     mask : array_like of bool, shape (side, side), optional
         Pixels of the templates to compare; all by default.
 
+    Attributes
+    ----------
+    n_pixels : int
+        In the mask.
+
     Raises
     ------
     ValueError
@@ -46,9 +51,8 @@ class TemplateBank:
     """
 
     def __init__(self, templates: ArrayLike, mask: Optional[ArrayLike] = None) -> None:
-        images = check_templates(templates)
-        self._mask = np.ones(images.shape[1:]) if mask is None else np.asarray(mask, np.float64)
-        inside = self._mask > 0
+        images = check_images("templates", templates)
+        inside = np.ones(images.shape[1:], bool) if mask is None else np.asarray(mask, bool)
         if inside.shape != images.shape[1:] or not inside.any():
             raise ValueError(
                 f"mask must have a pixel and the shape of the templates, {images.shape[1:]}, got "
@@ -62,6 +66,8 @@ class TemplateBank:
             raise ValueError(
                 f"templates must show something, but number {np.argmax(flat)} is flat; leave it out"
             )
+        self._window = inside.astype(np.float64)
+        self.n_pixels = int(np.count_nonzero(inside))
         self._kernels = np.zeros_like(images)
         self._kernels[:, inside] = values / norms
         self._transforms: Dict[Shape, Tuple[NDArray[np.complex64], NDArray[np.complex128]]] = {}
@@ -91,34 +97,31 @@ class TemplateBank:
         """
         pixels = np.asarray(image, dtype=np.float64)
         check_finite("image", pixels)
-        height, width = pixels.shape
         pixels = pixels - pixels.mean()
         pixels /= pixels.std() or 1.0
         overlap = self._kernels.shape[-1] - 1
-        rows, columns = (_split(length, overlap) for length in pixels.shape)
         before = (overlap + 1) // 2
+        (n_y, height), (n_x, width) = (_split(side, overlap) for side in pixels.shape)
         around = [
-            (before, count * step + overlap - before - length)
-            for (count, step), length in zip((rows, columns), pixels.shape)
+            (before, whole + overlap - before - side)
+            for whole, side in zip((n_y * height, n_x * width), pixels.shape)
         ]
         padded = np.pad(pixels, around, mode="symmetric")
-        found = np.empty((rows[0] * rows[1], columns[0] * columns[1]), np.float32)
-        for y in range(0, len(found), rows[1]):
-            for x in range(0, found.shape[1], columns[1]):
-                part = padded[y : y + rows[1] + overlap, x : x + columns[1] + overlap]
-                found[y : y + rows[1], x : x + columns[1]] = self._scores_of(part)[
-                    : rows[1], : columns[1]
-                ]
-        return found[:height, :width]
+        found = np.empty((n_y * height, n_x * width), np.float32)
+        for y in range(0, len(found), height):
+            for x in range(0, found.shape[1], width):
+                part = padded[y : y + height + overlap, x : x + width + overlap]
+                scores = self._scores_of(part)[:height, :width]
+                found[y : y + height, x : x + width] = scores
+        return found[: len(pixels), : pixels.shape[1]]
 
     def _scores_of(self, part: Floats) -> Image:
-        """Scores with the templates' first pixel on each pixel, good where they do not stick out."""
+        """Scores with the templates' first pixel on each pixel; of use where they lie inside."""
         shape = (fft.next_fast_len(part.shape[0], True), fft.next_fast_len(part.shape[1], True))
         kernels, window = self._transformed(shape)
-        n_pixels = np.count_nonzero(self._mask)
         spectrum = fft.rfft2(part, s=shape)
-        mean = fft.irfft2(spectrum * window, s=shape) / n_pixels
-        square = fft.irfft2(fft.rfft2(part**2, s=shape) * window, s=shape) / n_pixels
+        mean = fft.irfft2(spectrum * window, s=shape) / self.n_pixels
+        square = fft.irfft2(fft.rfft2(part**2, s=shape) * window, s=shape) / self.n_pixels
         deviation = np.sqrt(np.maximum(square - mean**2, 0))
         spectrum = spectrum.astype(np.complex64)
         best = np.full(shape, -np.inf, np.float32)
@@ -126,7 +129,7 @@ class TemplateBank:
             np.maximum(best, fft.irfft2(spectrum * kernel, s=shape), out=best)
         is_blank = deviation < LEAST_DEVIATION
         deviation[is_blank] = 1.0
-        scores: Image = (best / (deviation * np.sqrt(n_pixels))).astype(np.float32)
+        scores: Image = (best / (deviation * np.sqrt(self.n_pixels))).astype(np.float32)
         scores[is_blank] = 0
         return np.clip(scores, -1, 1)
 
@@ -136,7 +139,7 @@ class TemplateBank:
             if shape not in self._transforms:
                 self._transforms[shape] = (
                     np.conj(fft.rfft2(self._kernels, s=shape)),
-                    np.conj(fft.rfft2((self._mask > 0).astype(np.float64), s=shape)),
+                    np.conj(fft.rfft2(self._window, s=shape)),
                 )
             return self._transforms[shape]
 

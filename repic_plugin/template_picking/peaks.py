@@ -44,7 +44,7 @@ def find_peaks(
     heights = scores[rows, columns].astype(np.float64)
     order = np.argsort(-heights, kind="stable")
     rows, columns, heights = rows[order], columns[order], heights[order]
-    padded = np.pad(scores.astype(np.float64), 1, mode="edge")
+    padded = np.pad(scores.astype(np.float64), 1, mode="reflect")
     along_x = _top(*(padded[rows + 1, columns + step] for step in range(3)))
     along_y = _top(*(padded[rows + step, columns + 1] for step in range(3)))
     peaks = np.column_stack([columns + along_x, rows + along_y])

@@ -18,10 +18,12 @@ from repic_plugin.template_picking.templates import (
     template_mask,
 )
 
-__all__ = ["FoundParticles", "TemplateMatcher"]
+__all__ = ["DEFAULT_DISTANCE_BOXES", "DEFAULT_STEP_DEG", "FoundParticles", "TemplateMatcher"]
 
 DEFAULT_STEP_DEG = 15.0
 DEFAULT_DISTANCE_BOXES = 0.5
+# Fewer on each micrograph would cost many faint particles.
+NOISE_PICKS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +58,8 @@ class TemplateMatcher:
     box_size_px : int
         In px of the micrographs.
     angular_step_deg : float
+    invert : bool
+        Look for what is light where the templates are dark.
 
     Raises
     ------
@@ -80,11 +84,12 @@ class TemplateMatcher:
         *,
         box_size_px: int,
         angular_step_deg: float = DEFAULT_STEP_DEG,
+        invert: bool = False,
     ) -> None:
         self.box_size_px = check_box_size(box_size_px)
         images = general_template(box_size_px) if templates is None else templates
         turned = rotated_templates(images, angular_step_deg)
-        self._bank = TemplateBank(turned, template_mask(turned.shape[-1]))
+        self._bank = TemplateBank(-turned if invert else turned, template_mask(turned.shape[-1]))
 
     def scores(self, micrograph: ArrayLike) -> NDArray[np.float32]:
         """Scores at the pixels of the reduced micrograph.
@@ -104,11 +109,31 @@ class TemplateMatcher:
         """
         return self._bank.scores(prepare_micrograph(micrograph, self.box_size_px))
 
+    def noise_score(self, n_positions: int) -> float:
+        """What noise alone reaches about ten times on a micrograph of so many reduced px.
+
+        One of n normal deviates is above about sqrt(2 ln n) standard deviations. Neighbouring
+        rotations are alike: the root of their number counts (found by trial on white noise).
+
+        Parameters
+        ----------
+        n_positions : int
+
+        Returns
+        -------
+        float
+            0 for a single round template, such as the blob: its scores are low everywhere.
+        """
+        if len(self._bank) == 1:
+            return 0.0
+        tries = check_count("n_positions", n_positions, 1) * len(self._bank) ** 0.5 / NOISE_PICKS
+        return min(1.0, float(np.sqrt(2 * np.log(max(1.0, tries)) / self._bank.n_pixels)))
+
     def pick(
         self,
         micrograph: ArrayLike,
         *,
-        min_score: float = -1.0,
+        min_score: Optional[float] = None,
         max_particles: int = 0,
         min_distance_boxes: float = DEFAULT_DISTANCE_BOXES,
     ) -> FoundParticles:
@@ -117,8 +142,8 @@ class TemplateMatcher:
         Parameters
         ----------
         micrograph : array_like of float, shape (height, width)
-        min_score : float
-            In [-1, 1].
+        min_score : float, optional
+            In [-1, 1]; `noise_score` by default.
         max_particles : int
             The best; 0 keeps all.
         min_distance_boxes : float
@@ -133,13 +158,14 @@ class TemplateMatcher:
         ValueError
             If the micrograph is no finite image, or smaller than a box.
         """
-        check_number("min_score", min_score, -1, 1)
         check_number("min_distance_boxes", min_distance_boxes, 0, 2)
         check_count("max_particles", max_particles, 0)
         factor, half_box = reduction(self.box_size_px), self.box_size_px / 2
         image = np.asarray(micrograph)
+        scores = self.scores(image)
+        least = self.noise_score(scores.size) if min_score is None else min_score
         distance_px = min_distance_boxes * self.box_size_px / factor
-        peaks, heights = find_peaks(self.scores(image), distance_px, min_score)
+        peaks, heights = find_peaks(scores, distance_px, check_number("min_score", least, -1, 1))
         centers = (peaks + 0.5) * factor
         sides = np.array(image.shape[::-1])
         inside = np.flatnonzero(((centers >= half_box) & (centers <= sides - half_box)).all(axis=1))

@@ -75,6 +75,7 @@ def prepare_micrograph(micrograph: ArrayLike, box_size_px: int) -> Image:
     box_px = reduced_box_px(box_size_px)
     image = _block_means(check_micrograph(micrograph, box_size_px), reduction(box_size_px))
     check_finite("micrograph", image)
+    image = _level(image)
     image -= ndimage.gaussian_filter(image, FLAT_BOXES * box_px, mode="reflect")
     image -= np.median(image)
     # more than half of a micrograph may be blank
@@ -115,12 +116,22 @@ def _block_means(image: NDArray[np.generic], factor: int) -> Image:
     height, width = (side // factor for side in image.shape)
     blocks = image[: height * factor, : width * factor]
     # the first pixel is taken off so that large grey values keep their last digits
-    first = float(blocks[0, 0])
+    first = np.float64(blocks[0, 0])
     means: Image = np.zeros((height, width), np.float32)
-    for row in range(factor):
-        for column in range(factor):
-            means += blocks[row::factor, column::factor].astype(np.float32) - np.float32(first)
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses what is not finite
+        for row in range(factor):
+            for column in range(factor):
+                means += (blocks[row::factor, column::factor] - first).astype(np.float32)
     return means / np.float32(factor**2)
+
+
+def _level(image: Image) -> Image:
+    """Take off the plane that fits best: at the border, a mean of surroundings does not."""
+    for axis in (0, 1):
+        place = np.arange(image.shape[axis]) - (image.shape[axis] - 1) / 2
+        slope = image.mean(axis=1 - axis, dtype=np.float64) @ place / (place @ place)
+        image = image - np.expand_dims(slope * place, 1 - axis).astype(np.float32)
+    return image
 
 
 def _whitened(image: Image, box_px: int) -> Image:
@@ -134,4 +145,5 @@ def _whitened(image: Image, box_px: int) -> Image:
     spectrum /= np.sqrt(np.maximum(power, LEAST_POWER * power.mean()))[ring].astype(np.float32)
     spectrum[0, 0] = 0
     white: Image = fft.irfft2(spectrum, s=image.shape)
-    return white / white.std()
+    white /= white.std()
+    return white

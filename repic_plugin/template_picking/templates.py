@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Tuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from repic_plugin.classification import Classification, classify_particles
-from repic_plugin.template_picking.checks import check_count, check_number, check_templates
-from repic_plugin.template_picking.preparation import reduced_box_px
+from repic_plugin.template_picking.checks import check_count, check_images, check_number
+from repic_plugin.template_picking.preparation import MAD_TO_STD, reduced_box_px
 
 __all__ = [
     "LearntTemplates",
@@ -29,6 +30,9 @@ MIN_ALIGNED = 4
 # Labels lie within this part of the box from where they should be.
 MAX_SHIFT_BOXES = 1 / 6
 MAX_ITERATIONS = 30
+MAX_PARTICLES = 3000
+# Standard deviations of a box's strength, where there are boxes enough to tell.
+MAX_DEVIATIONS, ENOUGH_TO_TELL = 3.0, 20
 # Radius of what is compared, in sides of a template.
 MASK_FRACTION = 0.45
 # A template is round if turning it changes less than this part of its contrast.
@@ -50,7 +54,8 @@ class LearntTemplates:
     sizes : ndarray of int64, shape (k,)
         Particles in each.
     n_junk : int
-        Particles in classes that were left out, for they foretell nothing of their members.
+        Particles left out: much stronger or weaker than the others, or in a class that foretells
+        nothing of its members.
     """
 
     images: Images
@@ -73,7 +78,7 @@ def learn_templates(
     Parameters
     ----------
     boxes : array_like of float, shape (n, box, box)
-        Of prepared micrographs, see `cut_boxes`.
+        Of prepared micrographs, see `cut_boxes`. Of more than 3,000 so many are drawn at random.
     n_templates : int
         0 takes one for 30 particles, from 2 to 12. A single one is round: the mean of all
         particles at all rotations.
@@ -90,29 +95,22 @@ def learn_templates(
     ValueError
         If there are no particles or more templates than particles.
     """
-    images = check_templates(boxes)
+    every = check_images("boxes", boxes)
+    if len(every) > MAX_PARTICLES:
+        rng = np.random.default_rng(random_state)
+        every = every[np.sort(rng.choice(len(every), MAX_PARTICLES, replace=False))]
+    images = _usual(every - every.mean(axis=(1, 2), keepdims=True))
     n = check_count("n_templates", n_templates, 0) or n_templates_for(len(images))
     if n > len(images):
         raise ValueError(
-            f"n_templates must not exceed the number of particles, {len(images)}, got {n}; "
-            "label more particles"
+            f"n_templates must not exceed the number of usable particles, {len(images)} of "
+            f"{len(every)}, got {n}; label more particles"
         )
-    images = images - images.mean(axis=(1, 2), keepdims=True)
     if n == 1:
-        return LearntTemplates(_round(images.mean(axis=0))[None], np.array([len(images)]), 0)
-    found = classify_particles(
-        images,
-        n,
-        mirror=True,
-        max_iterations=MAX_ITERATIONS,
-        max_shift_px=MAX_SHIFT_BOXES * images.shape[-1],
-        random_state=random_state,
-        n_threads=n_threads,
-    )
-    good = np.flatnonzero((found.sizes > 0) & ~found.is_junk)
-    good = good[np.argsort(-found.sizes[good], kind="stable")]
-    averages = np.stack([_centred(found, k) for k in good.tolist()])
-    return LearntTemplates(averages, found.sizes[good], len(images) - int(found.sizes[good].sum()))
+        averages, sizes = _round(images.mean(axis=0))[None], np.array([len(images)])
+    else:
+        averages, sizes = _class_averages(images, n, random_state, n_threads)
+    return LearntTemplates(averages, sizes, len(every) - int(sizes.sum()))
 
 
 def general_template(box_size_px: int) -> Images:
@@ -155,7 +153,7 @@ def fitted_templates(images: ArrayLike, scale: float, box_size_px: int) -> Image
     -------
     ndarray of float32, shape (k, box, box)
     """
-    sources = check_templates(images)
+    sources = check_images("images", images)
     check_number("scale", scale, 1e-3, 1e3)
     box_px = reduced_box_px(box_size_px)
     if sources.shape[-1] == box_px and abs(scale - 1) < 1e-3:
@@ -188,7 +186,7 @@ def rotated_templates(images: ArrayLike, angular_step_deg: float) -> Images:
     step = check_number("angular_step_deg", angular_step_deg, 1, 360)
     angles = np.linspace(0, 2 * np.pi, round(360 / step), endpoint=False)
     turned = []
-    for image in check_templates(images):
+    for image in check_images("images", images):
         if _is_round(image):
             turned.append(image)
             continue
@@ -198,6 +196,39 @@ def rotated_templates(images: ArrayLike, angular_step_deg: float) -> Images:
     return np.stack(turned)
 
 
+def _usual(images: Images) -> Images:
+    """Images of about the strength of most: a crystal among them would become a template."""
+    strength = images.std(axis=(1, 2))
+    images, strength = images[strength > 0], strength[strength > 0]
+    if not len(images):
+        raise ValueError("boxes must show something, got none that does; label other particles")
+    if len(images) < ENOUGH_TO_TELL:
+        return images
+    far = np.abs(strength - np.median(strength))
+    usual: Images = images[far <= MAX_DEVIATIONS * MAD_TO_STD * np.median(far)]
+    return usual
+
+
+def _class_averages(
+    images: Images, n_classes: int, random_state: int, n_threads: int
+) -> Tuple[Images, NDArray[np.int64]]:
+    """Averages of classes that are no junk, and the sizes of these, the largest first."""
+    found = classify_particles(
+        images,
+        n_classes,
+        mirror=True,
+        max_iterations=MAX_ITERATIONS,
+        max_shift_px=MAX_SHIFT_BOXES * images.shape[-1],
+        random_state=random_state,
+        n_threads=n_threads,
+    )
+    order = np.argsort(-found.sizes, kind="stable")
+    present = order[found.sizes[order] > 0]
+    good = present[~found.is_junk[present]]
+    kept = good if len(good) else present
+    return np.stack([_centred(found, k) for k in kept.tolist()]), found.sizes[kept]
+
+
 def _centred(found: Classification, k: int) -> Images:
     """An average, moved so that the labels of its members are on average in the middle.
 
@@ -205,6 +236,7 @@ def _centred(found: Classification, k: int) -> Images:
     """
     mine = found.labels == k
     angle, (x, y) = np.deg2rad(found.rotation_deg[mine]), found.shift_px[mine].T
+    x = np.where(found.mirror[mine], -x, x)
     middle_x = np.mean(np.cos(angle) * x - np.sin(angle) * y)
     middle_y = np.mean(np.sin(angle) * x + np.cos(angle) * y)
     moved: Images = ndimage.shift(found.averages[k], (-middle_y, -middle_x), order=3)
@@ -226,7 +258,8 @@ def _round(image: Images) -> Images:
     y, x = np.mgrid[: len(image), : len(image)] - len(image) // 2
     ring = np.rint(np.hypot(y, x)).astype(np.int64)
     means = np.bincount(ring.ravel(), image.ravel()) / np.bincount(ring.ravel())
-    return means[ring].astype(np.float32)
+    mean: Images = means[ring].astype(np.float32)
+    return mean
 
 
 def _is_round(image: Images) -> bool:

@@ -7,7 +7,7 @@ from scipion_project import write_picker
 from tests.template_picking.material import BOX, one_body
 
 PIXEL_SIZE = 1.5
-NAMES = ("a", "b.1", "c d", "last")
+NAMES = ("a", "b.1", "c-d", "last")
 LABELLED = NAMES[:3]  # the last has none
 
 

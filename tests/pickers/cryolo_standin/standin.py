@@ -51,7 +51,9 @@ def round_profile(images, centers, box_px):
     total, n = 0, 0
     for image, points in zip(images, centers):
         for column, row in np.rint(np.asarray(points) / SHRINK - 0.5).astype(int):
-            patch = image[row + y[:, :1], column + x[:1]] if _inside(image, row, column, half) else 0
+            patch = (
+                image[row + y[:, :1], column + x[:1]] if _inside(image, row, column, half) else 0
+            )
             total, n = total + patch, n + np.any(patch)
     radius = np.rint(np.hypot(x, y)).astype(int)
     return ndimage.mean(total / max(n, 1), radius, range(half + 1)).tolist()

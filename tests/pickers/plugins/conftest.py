@@ -5,7 +5,6 @@ import it on the way.
 """
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ import pytest
 from tests.protocols.conftest import HOME  # importing it makes the tests' Scipion
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
 # where make test-pickers puts the environments; not set by make test
 ENVIRONMENTS = os.environ.get("REPIC_PICKERS")
 STANDIN = HERE.parent / "cryolo_standin"
@@ -44,11 +42,32 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def exposures(project, tmp_path_factory):
-    """Simulated micrographs in the project, to train on and to test on, and what is true."""
-    from simulated import Simulated
+def simulate(project, tmp_path_factory):
+    """Makes simulated micrographs in the project."""
+    from tests.pickers.plugins.simulated import Simulated
 
-    return Simulated(project, tmp_path_factory.mktemp("simulated"), *_molecule())
+    def make(name, n, seed, **dirt):
+        folder = tmp_path_factory.mktemp("simulated") / name
+        folder.mkdir()
+        return Simulated(project, folder, *_molecule(), n, seed, **dirt)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def training(simulate):
+    """Dirty micrographs to train on."""
+    from tests.pickers.plugins.simulated import DIRTY
+
+    return simulate("training", 6, 1, **DIRTY)
+
+
+@pytest.fixture(scope="session")
+def testing(simulate):
+    """Others of the same kind."""
+    from tests.pickers.plugins.simulated import DIRTY
+
+    return simulate("testing", 4, 2, **DIRTY)
 
 
 def _molecule():

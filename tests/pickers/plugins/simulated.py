@@ -12,55 +12,50 @@ from repic_plugin.simulation import simulate_exposures
 
 SIDE_PX = 1024
 N_PARTICLES = 60
-N_TRAINING, N_TESTING = 6, 4
-# Dirty and uneven: a picker that comes trained takes junk for particles, and can learn not to.
-DIRT = {"snr": 0.12, "n_junk": 16, "gradient": 1.3}
+SNR = 0.12
+# Many blobs and uneven ice: a picker that comes trained takes junk for particles, and can learn
+# not to.
+DIRTY = {"n_junk": 16, "gradient": 1.3}
+CLEAN = {"n_junk": 0, "gradient": 0.5}
 
 
 class Simulated:
-    """Micrographs to train on and others to test on, in a project; the truth of all.
+    """Micrographs in a project, and the truth of them.
 
     Attributes
     ----------
-    training, testing, labels : Pointer
+    micrographs, truth : Pointer
     box_size_px : int
     pixel_size_angstrom : float
+    centers : dict of str to ndarray, shape (n, 2)
+        By the name of the micrograph.
     """
 
-    def __init__(self, project, folder, volume, pixel_size_angstrom):
+    def __init__(self, project, folder, volume, pixel_size_angstrom, n, seed, **dirt):
         self.project = project
         self.pixel_size_angstrom = pixel_size_angstrom
         self.box_size_px = len(volume) - len(volume) % 2
-        self.truth = {}
-        exposures = list(
-            simulate_exposures(
-                volume,
-                N_TRAINING + N_TESTING,
-                pixel_size_angstrom=pixel_size_angstrom,
-                n_particles=N_PARTICLES,
-                micrograph_size_px=(SIDE_PX, SIDE_PX),
-                random_state=1,
-                **DIRT,
-            )
+        self.centers = {}
+        exposures = simulate_exposures(
+            volume,
+            n,
+            pixel_size_angstrom=pixel_size_angstrom,
+            n_particles=N_PARTICLES,
+            micrograph_size_px=(SIDE_PX, SIDE_PX),
+            snr=SNR,
+            random_state=seed,
+            **dirt,
         )
-        self.training = self._imported(folder / "training", exposures[:N_TRAINING], "train")
-        self.testing = self._imported(folder / "testing", exposures[N_TRAINING:], "test")
-        names = [name for name in self.truth if name.startswith("train")]
-        picks = write_picker(
-            folder / "truth", {name: self.truth[name] for name in names}, self.box_size_px
-        )
-        truth = project.picks("truth", self.training.getObjValue(), picks)
-        self.labels = _pointer(truth, "outputCoordinates")
-
-    def _imported(self, folder, exposures, stem):
-        folder.mkdir()
         for number, exposure in enumerate(exposures, 1):
-            name = f"{stem}_{number}"
-            self.truth[name] = exposure.centers
+            name = f"micrograph_{number}"
+            self.centers[name] = exposure.centers
             with mrcfile.new(folder / f"{name}.mrc", exposure.micrograph) as mrc:
-                mrc.voxel_size = self.pixel_size_angstrom
-        imported = self.project.micrographs(stem, folder, self.pixel_size_angstrom)
-        return _pointer(imported, "outputMicrographs")
+                mrc.voxel_size = pixel_size_angstrom
+        imported = project.micrographs(folder.name, folder, pixel_size_angstrom)
+        self.micrographs = _pointer(imported, "outputMicrographs")
+        picks = write_picker(folder / "truth", self.centers, self.box_size_px)
+        truth = project.picks(f"{folder.name}, truth", imported, picks)
+        self.truth = _pointer(truth, "outputCoordinates")
 
     def new(self, class_name, **values):
         """A protocol of the project, as the adapters ask for it."""
@@ -84,20 +79,20 @@ class Simulated:
         )
 
     def f1(self, coordinates, score_attribute):
-        """F1 of the best picks, as many as there are particles, over the testing micrographs."""
-        inputs = [PickerInput("picker", coordinates, score_attribute)]
-        picks = read_picks(inputs)[0]
+        """F1 of the best picks of each micrograph, as many as it has particles."""
+        picks = read_picks([PickerInput("picker", coordinates, score_attribute)])[0]
         assert picks.has_score.all()
         best = picks.take(best_of_each(picks.micrograph, picks.score, N_PARTICLES))
+        points = np.column_stack([best.x, best.y])
         scores = [
             match_scores(
-                np.column_stack([best.x, best.y])[best.micrograph == place],
-                self.truth[name.rpartition(".")[0]],
+                points[best.micrograph == place],
+                self.centers[name.rpartition(".")[0]],
                 self.box_size_px / 4,
             )
             for place, name in enumerate(picks.micrograph_names)
         ]
-        assert len(scores) == N_TESTING
+        assert len(scores) == len(self.centers)
         return sum(scores, Scores()).f1
 
 

@@ -26,11 +26,11 @@ def orders(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def picker(exposures):
+def picker(training):
     from repic_plugin.pickers.cryolo import CryoloPicker
 
     os.environ["REPIC_GPU"] = "yes"
-    found = CryoloPicker(exposures.settings("crYOLO's stand-in"))
+    found = CryoloPicker(training.settings("crYOLO's stand-in"))
     problems = found.problems() + (found.start_problems() if not found.problems() else [])
     del os.environ["REPIC_GPU"]
     if problems:
@@ -39,24 +39,24 @@ def picker(exposures):
 
 
 @pytest.fixture(scope="module")
-def trained(picker, exposures):
-    protocol = picker.training(exposures.new, exposures.training, exposures.labels)
-    return exposures.run(protocol, "stand-in train")
+def trained(picker, training):
+    protocol = picker.training(training.new, training.micrographs, training.truth)
+    return training.run(protocol, "stand-in train")
 
 
-def _picked(picker, exposures, model, label, **values):
-    protocol = picker.picking(exposures.new, exposures.testing, model)
+def _picked(picker, testing, model, label, **values):
+    protocol = picker.picking(testing.new, testing.micrographs, model)
     for name, value in values.items():
         protocol.setAttributeValue(name, value)
-    done = exposures.run(protocol, label)
+    done = testing.run(protocol, label)
     assert done.isFinished(), done.getErrorMessage()
     return done
 
 
-def test_it_is_trained_as_the_paper_says(trained, exposures):
+def test_it_is_trained_as_the_paper_says(trained, training):
     assert trained.isFinished(), trained.getErrorMessage()
     config = json.loads(Path(trained._getExtraPath("config.json")).read_text())
-    size_px = exposures.box_size_px
+    size_px = training.box_size_px
     assert config["model"]["anchors"] == [size_px, size_px]
     assert config["model"]["filter"] == [pytest.approx(0.1), "filtered"]
     assert config["train"]["batch_size"] == 2
@@ -66,48 +66,58 @@ def test_it_is_trained_as_the_paper_says(trained, exposures):
     assert asked["gpus"] == [0]
 
 
-def test_labels_and_picks_lie_where_they_should(picker, exposures, trained):
-    done = _picked(picker, exposures, picker.model(trained), "stand-in pick")
+def test_labels_and_picks_lie_where_they_should(picker, testing, trained):
+    done = _picked(picker, testing, picker.model(trained), "stand-in pick")
     coordinates = picker.picks(done).get()
-    assert coordinates.getBoxSize() == exposures.box_size_px
-    f1 = exposures.f1(coordinates, picker.score_attribute)
+    assert coordinates.getBoxSize() == testing.box_size_px
+    f1 = testing.f1(coordinates, picker.score_attribute)
     print(f"crYOLO's stand-in: F1 {f1:.2f}")
     assert f1 > LEAST_F1
 
 
-def test_it_picks_without_a_gpu_and_untrained(picker, exposures, monkeypatch):
+def test_it_picks_without_a_gpu_and_untrained(picker, testing, monkeypatch):
     monkeypatch.setenv("REPIC_GPU", "no")
-    done = _picked(picker, exposures, None, "stand-in start")
+    done = _picked(picker, testing, None, "stand-in start")
     assert not done.useGpu
     assert picker.picks(done).get().getSize()
 
 
-def test_a_failed_training_is_seen(picker, exposures, orders):
+def test_a_failed_training_is_seen(picker, training, orders):
     from repic_plugin.pickers import PickerFailed
 
     orders.write_text("train")
-    protocol = picker.training(exposures.new, exposures.training, exposures.labels)
-    done = exposures.run(protocol, "no model")
+    protocol = picker.training(training.new, training.micrographs, training.truth)
+    done = training.run(protocol, "no model")
     with pytest.raises(PickerFailed, match="no model ended without a model"):
         picker.model(done)
 
 
 @pytest.mark.parametrize("order", ["predict", "empty"])
-def test_picking_nothing_is_a_failure_though_it_finishes(picker, exposures, trained, orders, order):
+def test_picking_nothing_is_a_failure_though_it_finishes(picker, testing, trained, orders, order):
     from repic_plugin.pickers import PickerFailed
 
     orders.write_text(order)
-    done = _picked(picker, exposures, picker.model(trained), f"told {order}")
+    done = _picked(picker, testing, picker.model(trained), f"told {order}")
     with pytest.raises(PickerFailed, match=f"told {order} ended without a single coordinate"):
         picker.picks(done)
 
 
-def test_picking_a_part_is_a_failure_though_it_finishes(picker, exposures, trained, orders):
+def test_picking_a_part_is_a_failure_though_it_finishes(picker, testing, trained, orders):
     from repic_plugin.pickers import PickerFailed
 
     orders.write_text("part")
     values = {"streamingBatchSize": 2}
-    done = _picked(picker, exposures, picker.model(trained), "told part", **values)
+    done = _picked(picker, testing, picker.model(trained), "told part", **values)
     assert done.outputCoordinates.getSize()
     with pytest.raises(PickerFailed, match="left micrographs out"):
         picker.picks(done)
+
+
+def test_a_model_of_another_run_is_taken(picker, trained, testing):
+    from pyworkflow.object import Pointer
+
+    path = picker.model(trained).get().getPath()
+    imported = testing.run(testing.new("SphireProtCryoloImport", modelPath=path), "stand-in model")
+    done = _picked(picker, testing, Pointer(imported, extended="outputModel"), "transferred")
+    assert picker.picks(done).get().getSize()
+    assert imported.outputModel.getPath() in done.getInputModel()

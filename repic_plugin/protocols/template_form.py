@@ -1,0 +1,119 @@
+"""The forms of template training and template picking."""
+
+from __future__ import annotations
+
+from pyworkflow.protocol import params
+from pyworkflow.protocol.constants import LEVEL_ADVANCED
+from pyworkflow.utils import Message
+
+from repic_plugin.template_picking import DEFAULT_DISTANCE_BOXES, DEFAULT_STEP_DEG
+
+__all__ = ["define_pick_params", "define_train_params"]
+
+
+def define_train_params(form: params.Form) -> None:
+    """Of training."""
+    form.addSection(label="Input")
+    _define_micrographs(form)
+    form.addParam(
+        "inputCoordinates",
+        params.PointerParam,
+        pointerClass="SetOfCoordinates",
+        label="Particles to learn from",
+        important=True,
+        help="Ten are enough to begin with, a hundred are better. Those elsewhere than on the "
+        "micrographs above are left out.",
+    )
+    _define_box_size(form, "0 takes that of the coordinates.")
+    form.addParam(
+        "numberOfTemplates",
+        params.IntParam,
+        default=0,
+        label="Number of templates",
+        help="0: one for 30 particles, from 2 to 12. A single one is round.",
+    )
+    form.addParam(
+        "seed",
+        params.IntParam,
+        default=0,
+        expertLevel=LEVEL_ADVANCED,
+        label="Seed of the first averages",
+    )
+    form.addParallelSection(threads=2, mpi=0)
+
+
+def define_pick_params(form: params.Form) -> None:
+    """Of picking."""
+    form.addSection(label="Input")
+    _define_micrographs(form)
+    form.addParam(
+        "inputAverages",
+        params.PointerParam,
+        pointerClass="SetOfAverages",
+        allowsNull=True,
+        label="Templates",
+        help="From template training, or any averages of particles. Without them a dark blob of "
+        "half the box is looked for.",
+    )
+    _define_box_size(
+        form, "Of the particles, in px of the micrographs; 0 takes that of the templates."
+    )
+    form.addParam(
+        "maxPerMicrograph",
+        params.IntParam,
+        default=0,
+        label="Particles to keep on each micrograph",
+        help="The best; 0 keeps all. Without templates, give about what you expect.",
+    )
+    form.addParam(
+        "minScore",
+        params.FloatParam,
+        default=0.0,
+        label="Least score",
+        help="The correlation coefficient with the best template, -1 to 1. 0: with templates, what "
+        "noise alone reaches about ten times on a micrograph. -1 keeps all.",
+    )
+    form.addParam(
+        "invert",
+        params.BooleanParam,
+        default=False,
+        label="Invert the templates",
+        help="The blob, and the templates from training, look like the micrographs: dark on light "
+        "as a rule. Averages of extracted particles are mostly light on dark: invert them.",
+    )
+    form.addParam(
+        "minDistance",
+        params.FloatParam,
+        default=DEFAULT_DISTANCE_BOXES,
+        expertLevel=LEVEL_ADVANCED,
+        label="Least distance of two picks (boxes)",
+    )
+    form.addParam(
+        "angularStep",
+        params.FloatParam,
+        default=DEFAULT_STEP_DEG,
+        expertLevel=LEVEL_ADVANCED,
+        label="Angular step (degrees)",
+    )
+    form.addParallelSection(threads=2, mpi=0)
+
+
+def _define_micrographs(form: params.Form) -> None:
+    form.addParam(
+        "inputMicrographs",
+        params.PointerParam,
+        pointerClass="SetOfMicrographs",
+        label=Message.LABEL_INPUT_MIC,
+        important=True,
+    )
+
+
+def _define_box_size(form: params.Form, help_text: str) -> None:
+    form.addParam(
+        "boxSize",
+        params.IntParam,
+        default=0,
+        allowsPointers=True,
+        label="Box size (px)",
+        help=help_text,
+    )
