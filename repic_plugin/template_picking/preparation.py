@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft, ndimage
@@ -112,7 +114,7 @@ def cut_boxes(prepared: Image, centers: ArrayLike, box_size_px: int) -> Image:
     return np.stack(boxes) if boxes else np.zeros((0, box_px, box_px), np.float32)
 
 
-def _block_means(image: NDArray[np.generic], factor: int) -> Image:
+def _block_means(image: NDArray[Any], factor: int) -> Image:
     height, width = (side // factor for side in image.shape)
     blocks = image[: height * factor, : width * factor]
     # the first pixel is taken off so that large grey values keep their last digits

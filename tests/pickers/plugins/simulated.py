@@ -15,7 +15,7 @@ N_PARTICLES = 60
 SNR = 0.12
 # Many blobs and uneven ice: a picker that comes trained takes junk for particles, and can learn
 # not to.
-DIRTY = {"n_junk": 16, "gradient": 1.3}
+DIRTY = {"n_junk": 16, "gradient": 1.6}
 CLEAN = {"n_junk": 0, "gradient": 0.5}
 
 

@@ -5,7 +5,7 @@ import pytest
 pytestmark = pytest.mark.pickers
 
 # small and short, for a CPU
-TRAIN_EXTRA = "--units 32 --epoch-size 120 --learning-rate 0.001 --minibatch-balance 0.25"
+TRAIN_EXTRA = "--units 32 --epoch-size 150 --learning-rate 0.001 --minibatch-balance 0.25"
 OPTIONS = {"modelFit": "0", "generalModel": "3", "trainExtra": TRAIN_EXTRA}
 LEAST_GAIN = 0.15
 LEAST_F1 = 0.65
