@@ -13,13 +13,14 @@ OPTIONS = {
     "template": "",
 }
 LEAST_GAIN = 0.15
+# Uneven ice misleads Topaz as it comes; blobs are few, for those mislead all pickers alike, and
+# then agreement says little.
+UNEVEN = {"n_junk": 4, "gradient": 1.6}
 
 
 @pytest.fixture(scope="module")
 def micrographs(simulate):
-    from tests.pickers.plugins.simulated import DIRTY
-
-    return simulate("loop", N_MICROGRAPHS, 4, **DIRTY)
+    return simulate("loop", N_MICROGRAPHS, 4, **UNEVEN)
 
 
 @pytest.fixture(scope="module")
