@@ -134,7 +134,7 @@ class ProtTemplateTrain(EMProtocol):  # type: ignore[misc]
             setattr(item, constants.CLASS_SIZE, Integer(size))
             averages.append(item)
         n_used = int(learnt.sizes.sum())
-        averages.setObjComment(f"of {n_used:,} particles; {learnt.n_junk:,} are left out as junk")
+        averages.setObjComment(f"of {n_used:,} particles; {learnt.n_left_out:,} are left out")
         return averages
 
     def _box_size(self) -> int:

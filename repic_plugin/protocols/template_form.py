@@ -30,7 +30,7 @@ def define_train_params(form: params.Form) -> None:
         params.IntParam,
         default=0,
         label="Number of templates",
-        help="0: one for 30 particles, from 2 to 12. A single one is round.",
+        help="0: one for 30 particles, from 2 to 12.",
     )
     form.addParam(
         "seed",

@@ -53,14 +53,14 @@ class LearntTemplates:
         The particle's centre is the pixel (box // 2, box // 2).
     sizes : ndarray of int64, shape (k,)
         Particles in each.
-    n_junk : int
+    n_left_out : int
         Particles left out: much stronger or weaker than the others, or in a class that foretells
-        nothing of its members.
+        nothing of its members, or that is one too many.
     """
 
     images: Images
     sizes: NDArray[np.int64]
-    n_junk: int
+    n_left_out: int
 
 
 def n_templates_for(n_particles: int) -> int:
@@ -80,8 +80,8 @@ def learn_templates(
     boxes : array_like of float, shape (n, box, box)
         Of prepared micrographs, see `cut_boxes`. Of more than 3,000 so many are drawn at random.
     n_templates : int
-        0 takes one for 30 particles, from 2 to 12. A single one is round: the mean of all
-        particles at all rotations.
+        0 takes one for 30 particles, from 2 to 12. A single one is the larger of two. Fewer than
+        4 particles give a round one, their mean at all rotations.
     random_state, n_threads : int
         As for `classify_particles`.
 
@@ -106,10 +106,12 @@ def learn_templates(
             f"n_templates must not exceed the number of usable particles, {len(images)} of "
             f"{len(every)}, got {n}; label more particles"
         )
-    if n == 1:
+    if len(images) < MIN_ALIGNED:
         averages, sizes = _round(images.mean(axis=0))[None], np.array([len(images)])
     else:
-        averages, sizes = _class_averages(images, n, random_state, n_threads)
+        n_classes = max(n, MIN_TEMPLATES)  # a classification has no fewer
+        averages, sizes = _class_averages(images, n_classes, random_state, n_threads)
+        averages, sizes = averages[:n], sizes[:n]
     return LearntTemplates(averages, sizes, len(every) - int(sizes.sum()))
 
 

@@ -57,7 +57,7 @@ def test_averages_look_like_the_particle():
     learnt = learn_templates(bodies(60), 2)
     clean = bodies(1, noise=0)[0]
     assert len(learnt.images) == len(learnt.sizes) == 2
-    assert learnt.sizes.sum() + learnt.n_junk == 60
+    assert learnt.sizes.sum() + learnt.n_left_out == 60
     assert (np.diff(learnt.sizes) <= 0).all()
     for image in learnt.images:
         assert best_agreement(image, clean) > 0.9
@@ -68,8 +68,15 @@ def test_a_few_particles_are_enough():
     assert best_agreement(learn_templates(bodies(6)).images[0], bodies(1, noise=0)[0]) > 0.75
 
 
-def test_a_single_template_is_round():
-    (image,) = learn_templates(bodies(50), 1).images
+def test_a_single_template_is_an_average_of_aligned_particles():
+    learnt = learn_templates(bodies(40), 1)
+    assert len(learnt.images) == 1
+    assert learnt.sizes.sum() + learnt.n_left_out == 40
+    assert best_agreement(learnt.images[0], bodies(1, noise=0)[0]) > 0.9
+
+
+def test_particles_too_few_to_be_aligned_give_a_round_template():
+    (image,) = learn_templates(bodies(3)).images
     inner = image[1:, 1:]  # of the even box, what the middle is in the middle of
     np.testing.assert_allclose(np.rot90(inner), inner, atol=1e-6)
     assert image[16, 16] < image[16, 30]
@@ -126,7 +133,7 @@ def test_noise_that_was_labelled_does_not_become_a_template():
     noise = np.random.default_rng(1).normal(size=(40, 32, 32)).astype(np.float32)
     noise *= labelled.std(axis=(1, 2)).mean()  # as strong as the particles
     learnt = learn_templates(np.concatenate([labelled, noise]), 4)
-    assert learnt.n_junk >= 20
+    assert learnt.n_left_out >= 20
     clean = bodies(1, noise=0)[0]
     assert all(best_agreement(image, clean) > 0.8 for image in learnt.images)
 
@@ -136,14 +143,14 @@ def test_a_crystal_among_the_labels_does_not_become_a_template():
     crystal = np.float32(8 * np.sign(np.sin(0.5 * x + 0.3 * y)))
     boxes = np.concatenate([bodies(40), [crystal] * 3])
     learnt = learn_templates(boxes, 3)
-    assert learnt.n_junk >= 3
+    assert learnt.n_left_out >= 3
     assert all(best_agreement(image, crystal) < 0.5 for image in learnt.images)
 
 
 def test_of_very_many_particles_a_part_is_drawn(monkeypatch):
     monkeypatch.setattr(templates, "MAX_PARTICLES", 30)
     learnt = learn_templates(bodies(80), 2)
-    assert learnt.sizes.sum() + learnt.n_junk == 30
+    assert learnt.sizes.sum() + learnt.n_left_out == 30
 
 
 def test_blank_boxes_are_left_out():
