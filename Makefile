@@ -32,7 +32,7 @@ demo-iterative: $(READY)
 	@$(VENV)/bin/repic-plugin demo-iterative --out "$(ITERATIVE)" $(if $(MAP),--map "$(MAP)")
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest --numprocesses auto $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 test-pickers:
 	@sh .ci/picker-environments .venv

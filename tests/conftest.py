@@ -18,3 +18,13 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip(f"no shared data at {folder}; set REPIC_SHARED_DATA to its folder")
     return folder
+
+
+def pytest_configure(config):
+    config.option.loadscopereorder = False  # workers take the files in the order below
+
+
+def pytest_collection_modifyitems(items):
+    """The slow files first: with several workers, none is left alone with them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

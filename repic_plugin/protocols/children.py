@@ -23,7 +23,8 @@ from pyworkflow.protocol import MODE_RESTART, MODE_RESUME, Protocol
 
 __all__ = ["ChildFailed", "Children"]
 
-POLL_SECONDS = 1.0
+# Short stages are noticed soon, long ones are not looked at all the time.
+FIRST_POLL_SECONDS, LAST_POLL_SECONDS, POLL_GROWTH = 0.1, 5.0, 1.2
 # Parameters that do not change what comes out.
 HOW_IT_RUNS = {
     *("runName", "runMode", "hostName", "numberOfThreads", "numberOfMpi", "binThreads"),
@@ -163,8 +164,10 @@ class Children:
 
     def _finished(self, child: Protocol, label: str) -> Protocol:
         """Wait for a child's end."""
+        pause = FIRST_POLL_SECONDS
         while child.isActive():
-            time.sleep(POLL_SECONDS)
+            time.sleep(pause)
+            pause = min(POLL_GROWTH * pause, LAST_POLL_SECONDS)
             _reap(child.getPid())
             self._update(child)
         if not child.isFinished():

@@ -170,7 +170,7 @@ def test_rank_does_not_ask_for_the_scale_of_the_scores(data, power):
 # Batches and threads
 
 
-@given(data_sets(max_micrographs=5, max_picks=40), st.sampled_from(["identity", "rank"]))
+@given(data_sets(max_micrographs=5), st.sampled_from(["identity", "rank"]))
 def test_batches_change_nothing(data, transform):
     whole = data.consensus(score_transform=transform)
     with mock.patch.object(one_shot, "BATCH_SIZE", 1):
@@ -179,7 +179,7 @@ def test_batches_change_nothing(data, transform):
         assert_same(data.consensus(score_transform=transform), whole)
 
 
-@given(data_sets(max_micrographs=5, max_picks=40), st.data())
+@given(data_sets(max_micrographs=5), st.data())
 def test_a_subset_of_micrographs_gives_their_part_of_the_whole(data, draw):
     n = data.picks.n_micrographs
     wanted = draw.draw(st.lists(st.integers(0, n - 1), unique=True))

@@ -1,6 +1,7 @@
 """Iterative picking in a real Scipion project: what it makes, and when it ends."""
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from iterative_runs import (
     write_material,
 )
 
+from repic_plugin import constants
 from repic_plugin.convert import read_micrographs
 from repic_plugin.formats import read_iterations
 
@@ -135,8 +137,6 @@ def test_the_summary_tells_the_last_iteration(done):
 
 def test_labels_are_the_best_by_weight(project, done):
     made = children(project, done)
-    from repic_plugin import constants
-
     weights = {}
     for item in made["iter 1 - consensus"].outputCoordinates:
         weight = getattr(item, constants.WEIGHT).get()
@@ -158,13 +158,6 @@ def test_more_iterations_go_on_from_the_last(project, done):
     assert max(row.iteration for row in read_iterations(again.table_file())) == 3
 
 
-def test_pickers_at_the_same_time_give_the_same(project, micrographs, truth, done):
-    run = project.run(iterative(project, micrographs, truth, "together", numberOfThreads=3))
-    assert run.isFinished(), run.getErrorMessage()
-    first = children(project, done)["iter 1 - consensus"].outputCoordinates
-    assert places(run.outputCoordinates) == places(first)
-
-
 # other starts and ends
 
 
@@ -183,84 +176,80 @@ def test_models_of_other_data_pick_first(project, micrographs, truth, done):
     inputs = {f"model{i}": (done, f"outputModel_Template{i}") for i in (1, 2)}
     run = project.run(iterative(project, micrographs, truth, "transfer", inputs, initialisation=2))
     assert run.isFinished(), run.getErrorMessage()
-    f1 = {
-        (row.iteration, row.name): row.f1
-        for one in (run, done)
-        for row in read_iterations(one.table_file())
-        if row.subset == "all" and row.iteration == 0
-    }
     made = children(project, run)
     assert made["iter 0 - Template (1) pick"].inputAverages.get() is not None
+    f1 = {
+        (row.iteration, row.name): row.f1
+        for row in read_iterations(run.table_file())
+        if row.subset == "all"
+    }
     assert f1[0, "consensus"] > 0.6
 
 
-def test_coordinates_that_are_there_are_taken(project, micrographs, truth, done):
+def test_together_they_do_the_same_until_the_consensus_no_longer_changes(
+    project, micrographs, truth, done
+):
+    values = {"numIterations": 2, "stopWhenStable": True, "stableAgreement": 0.0}
+    at_once = iterative(project, micrographs, truth, "at once", numberOfThreads=3, **values)
+    run = project.run(at_once)
+    assert run.isFinished(), run.getErrorMessage()
+    first = children(project, done)["iter 1 - consensus"].outputCoordinates
+    assert places(run.outputCoordinates) == places(first)
+    assert max(row.iteration for row in read_iterations(run.table_file())) == 1
+    assert not any(label.startswith("iter 2") for label in children(project, run))
+
+
+def test_coordinates_that_are_there_are_taken_and_the_worst_picker_is_trained_again(
+    project, micrographs, truth, done
+):
     inputs = {"coordinates1": (done, "outputCoordinates_Template1")}
-    run = project.run(iterative(project, micrographs, truth, "given", inputs))
+    values = {"numIterations": 2, "retrainWorst": True}
+    run = project.run(iterative(project, micrographs, truth, "worst", inputs, **values))
     assert run.isFinished(), run.getErrorMessage()
     made = children(project, run)
     assert "iter 0 - Template (1) pick" not in made
     pointers = [one.getObjValue().getObjId() for one in made["iter 0 - consensus"].inputCoordinates]
     assert pointers[0] == done.getObjId()
-
-
-def test_it_ends_when_the_consensus_no_longer_changes(project, micrographs, truth):
-    values = {"numIterations": 3, "stopWhenStable": True, "stableAgreement": 0.0}
-    run = project.run(iterative(project, micrographs, truth, "stable", **values))
-    assert run.isFinished(), run.getErrorMessage()
-    assert max(row.iteration for row in read_iterations(run.table_file())) == 1
-    assert not any(label.startswith("iter 2") for label in children(project, run))
-    assert run.outputCoordinates.getSize() > 0
-
-
-def test_only_the_worst_picker_is_trained_again(project, micrographs, truth):
-    values = {"numIterations": 2, "retrainWorst": True}
-    run = project.run(iterative(project, micrographs, truth, "worst", **values))
-    assert run.isFinished(), run.getErrorMessage()
-    trained = [label for label in children(project, run) if label.endswith("train")]
     rows = [row for row in read_iterations(run.table_file()) if row.iteration == 1]
     pickers = [row for row in rows if row.subset == "all" and row.name != "consensus"]
     worst = min(pickers, key=lambda row: row.agreement).name
-    assert sorted(trained) == sorted(
-        ["iter 1 - Template (1) train", "iter 1 - Template (2) train", f"iter 2 - {worst} train"]
-    )
+    assert {label for label in made if label.endswith("train")} == {
+        "iter 1 - Template (1) train",
+        "iter 1 - Template (2) train",
+        f"iter 2 - {worst} train",
+    }
 
 
 # failures
 
-NEVER = {"picker3": TEMPLATE, "options3": "minScore=1"}  # no correlation is as high
+NEVER = "minScore=1"  # no correlation is as high
 
 
-def test_a_picker_that_finds_nothing_stops_the_run(project, micrographs):
-    run = project.run(iterative(project, micrographs, None, "stops", **NEVER))
+def test_a_picker_that_finds_nothing_stops_the_run_or_the_others_go_on(project, micrographs):
+    third = {"picker3": TEMPLATE, "options3": NEVER}
+    run = project.run(iterative(project, micrographs, None, "fails", **third))
     assert run.isFailed()
     assert "Template (3) failed in iteration 0, picking" in run.getErrorMessage()
     assert "without a single coordinate" in run.getErrorMessage()
     assert not hasattr(run, "outputCoordinates")
-
-
-def test_or_the_others_go_on_without_it(project, micrographs):
-    run = project.run(iterative(project, micrographs, None, "goes on", ifPickerFails=1, **NEVER))
-    assert run.isFinished(), run.getErrorMessage()
-    assert {row.name for row in read_iterations(run.table_file())} == {
+    run.ifPickerFails.set(1)
+    run.runMode.set(0)
+    again = run_again(project, run)
+    assert again.isFinished(), again.getErrorMessage()
+    assert {row.name for row in read_iterations(again.table_file())} == {
         "Template (1)",
         "Template (2)",
         "consensus",
     }
-    assert any("Without Template (3)" in line for line in run._summary())
-    assert not any(label == "iter 1 - Template (3) train" for label in children(project, run))
+    assert any("Without Template (3)" in line for line in again._summary())
+    assert not any(label == "iter 1 - Template (3) train" for label in children(project, again))
 
 
-def test_but_not_with_one_picker(project, micrographs):
-    values = {"ifPickerFails": 1, "options2": "minScore=1"}
+def test_one_picker_alone_stops_and_goes_on_when_the_other_is_mended(project, micrographs):
+    values = {"ifPickerFails": 1, "options2": NEVER}
     run = project.run(iterative(project, micrographs, None, "one left", **values))
     assert run.isFailed()
     assert "only Template (1) is left, and a consensus needs two" in run.getErrorMessage()
-
-
-def test_a_mended_picker_goes_on_where_it_failed(project, micrographs):
-    run = project.run(iterative(project, micrographs, None, "mended", options2="minScore=1"))
-    assert run.isFailed()
     before = {label: one.getObjId() for label, one in children(project, run).items()}
     run.options2.set("train.numberOfTemplates=1")
     run.runMode.set(0)
@@ -289,8 +278,6 @@ def test_a_mended_picker_goes_on_where_it_failed(project, micrographs):
     ],
 )
 def test_bad_values_are_told_before_the_run(project, micrographs, values, words):
-    import re
-
     problems = iterative(project, micrographs, None, "bad", **values)._validate()
     assert any(re.search(words, problem) for problem in problems), problems
     assert all("\n" not in problem for problem in problems)
