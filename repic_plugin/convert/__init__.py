@@ -18,9 +18,12 @@ from repic_plugin.convert.coordinates import (
 )
 from repic_plugin.convert.images import micrograph_pixels
 from repic_plugin.convert.micrographs import (
+    box_size_on,
     mean_defocus,
     micrograph_files,
     picks_on_micrographs,
+    pixel_ratio,
+    read_picks_on,
 )
 from repic_plugin.convert.particles import (
     ParticleRows,
@@ -43,6 +46,7 @@ __all__ = [
     "append_particles",
     "append_picks",
     "as_mrc_stacks",
+    "box_size_on",
     "find_score_attribute",
     "item_labels",
     "match_micrographs",
@@ -50,9 +54,11 @@ __all__ = [
     "micrograph_files",
     "micrograph_pixels",
     "picks_on_micrographs",
+    "pixel_ratio",
     "read_micrographs",
     "read_particle_rows",
     "read_picks",
+    "read_picks_on",
     "transform_matrices",
     "unreadable_stacks",
 ]

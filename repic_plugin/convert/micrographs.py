@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Tuple
+from dataclasses import replace
+from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pwem.objects import SetOfCTF, SetOfMicrographs
+from pwem.objects import SetOfCoordinates, SetOfCTF, SetOfMicrographs
 
 from repic_plugin.consensus import Picks
-from repic_plugin.convert.coordinates import MicrographTable
+from repic_plugin.convert.coordinates import (
+    MicrographTable,
+    PickerInput,
+    read_micrographs,
+    read_picks,
+)
 from repic_plugin.convert.sets import read_item_columns
 from repic_plugin.formats import micrograph_name
 
-__all__ = ["mean_defocus", "micrograph_files", "picks_on_micrographs"]
+__all__ = [
+    "box_size_on",
+    "mean_defocus",
+    "micrograph_files",
+    "picks_on_micrographs",
+    "pixel_ratio",
+    "read_picks_on",
+]
 
 DEFOCUS = ("_defocusU", "_defocusV", "_micObj._micName")
 
@@ -50,6 +63,43 @@ def mean_defocus(ctfs: SetOfCTF, table: MicrographTable) -> Optional[NDArray[np.
 def micrograph_files(micrographs: SetOfMicrographs) -> List[str]:
     """Files of the micrographs of a set, in the order of `read_micrographs`."""
     return [str(row[0]) for row in read_item_columns(micrographs.getFileName(), ["_filename"])]
+
+
+def pixel_ratio(coordinates: SetOfCoordinates, micrographs: SetOfMicrographs) -> float:
+    """From px of the coordinates' own micrographs to px of others."""
+    return float(coordinates.getMicrographs().getSamplingRate() / micrographs.getSamplingRate())
+
+
+def box_size_on(micrographs: SetOfMicrographs, coordinates: SetOfCoordinates) -> int:
+    """The coordinates' box in px of other micrographs; 0 where they have none."""
+    return round((coordinates.getBoxSize() or 0) * pixel_ratio(coordinates, micrographs))
+
+
+def read_picks_on(
+    micrographs: SetOfMicrographs, inputs: Sequence[PickerInput]
+) -> Tuple[Picks, MicrographTable]:
+    """The picks of several sets on the micrographs of another one, in its px.
+
+    Parameters
+    ----------
+    micrographs : SetOfMicrographs
+    inputs : sequence of PickerInput
+
+    Returns
+    -------
+    picks : Picks
+    table : MicrographTable
+        The micrographs.
+
+    Raises
+    ------
+    ValueError
+        If there is no micrograph in common.
+    """
+    table = read_micrographs(micrographs)
+    picks, _ = picks_on_micrographs(read_picks(inputs)[0], table)
+    scale = pixel_ratio(inputs[0].coordinates, micrographs)
+    return replace(picks, x=picks.x * scale, y=picks.y * scale), table
 
 
 def picks_on_micrographs(picks: Picks, table: MicrographTable) -> Tuple[Picks, List[str]]:

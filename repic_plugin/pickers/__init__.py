@@ -14,8 +14,8 @@ from repic_plugin.pickers.base import (
     Picker,
     PickerFailed,
     PickerSettings,
-    read_options,
 )
+from repic_plugin.pickers.options import option_value, read_options
 
 __all__ = [
     "KNOWN",
@@ -24,6 +24,7 @@ __all__ = [
     "Picker",
     "PickerFailed",
     "PickerSettings",
+    "option_value",
     "read_options",
 ]
 

@@ -11,7 +11,9 @@ from pwem import Domain
 from pwem.objects import SetOfCoordinates
 from pyworkflow.object import Pointer
 
-__all__ = ["NewProtocol", "Picker", "PickerFailed", "PickerSettings", "read_options"]
+from repic_plugin.pickers.options import option_value
+
+__all__ = ["NewProtocol", "Picker", "PickerFailed", "PickerSettings"]
 
 TRAIN, PICK = "train", "pick"
 
@@ -37,7 +39,7 @@ class PickerSettings:
     n_expected : int
         Particles expected in a micrograph.
     options : mapping of str to str
-        Values of the picker's own parameters; see `read_options`.
+        Values of the picker's own parameters, as typed; see `option_value`.
     n_threads : int
     gpus : str
         Numbers of GPUs, separated by spaces.
@@ -194,7 +196,7 @@ class Picker(abc.ABC):
         protocol = new(self.protocols[role], **values)
         for (where, name), value in self._options().items():
             if where in (role, "") and protocol.hasAttribute(name):
-                protocol.setAttributeValue(name, value)
+                protocol.setAttributeValue(name, option_value(protocol, name, value))
         return protocol
 
     def _options(self) -> Dict[Tuple[str, str], str]:
@@ -209,45 +211,20 @@ class Picker(abc.ABC):
         known = Domain.getProtocols()
         samples = {role: known[name]() for role, name in self.protocols.items()}
         problems = []
-        for role, name in self._options():
+        for (role, name), value in self._options().items():
             if role and role not in samples:
                 problems.append(
                     f"option {role}.{name}: begin with train. or pick., or with neither"
                 )
-            elif not any(
-                one.hasAttribute(name) for where, one in samples.items() if role in ("", where)
-            ):
+                continue
+            asked = [one for where, one in samples.items() if role in ("", where)]
+            having = [one for one in asked if one.hasAttribute(name)]
+            if not having:
                 names = " or ".join(self.protocols.values())
                 problems.append(f"option {name}: no parameter of {names} has this name")
+            try:
+                for one in having:
+                    option_value(one, name, value)
+            except ValueError as error:
+                problems.append(str(error))
         return problems
-
-
-def read_options(text: Optional[str]) -> Dict[str, str]:
-    """Options of a picker from one line of text.
-
-    Parameters
-    ----------
-    text : str or None
-        ``name=value`` pairs, separated by semicolons or line ends. ``train.name`` and
-        ``pick.name`` speak to one of the two protocols only.
-
-    Returns
-    -------
-    dict of str to str
-
-    Raises
-    ------
-    ValueError
-        If a part is no such pair, or a name comes twice.
-    """
-    options: Dict[str, str] = {}
-    for part in (text or "").replace("\n", ";").split(";"):
-        name, equals, value = (one.strip() for one in part.partition("="))
-        if not part.strip():
-            continue
-        if not equals or not name:
-            raise ValueError(f"options must be name=value; name=value, got {part.strip()!r}")
-        if name in options:
-            raise ValueError(f"options name {name} twice; give it once")
-        options[name] = value
-    return options

@@ -173,8 +173,8 @@ class Children:
         if not child.isFinished():
             self._update(child, again=True)
         if not child.isFinished():
-            reason = COLORS.sub("", str(child.getErrorMessage() or child.getStatus()))
-            reason = " ".join(reason.split())
+            told = child.getErrorMessage() or f"its process is gone, its status {child.getStatus()}"
+            reason = " ".join(COLORS.sub("", str(told)).split())
             raise ChildFailed(f"{label} did not finish: {reason}; log: {child.getStderrLog()}")
         return self.project.getObject(child.getObjId())
 

@@ -18,8 +18,7 @@ from repic_plugin.convert import (
     MicrographTable,
     PickerInput,
     picks_on_micrographs,
-    read_micrographs,
-    read_picks,
+    read_picks_on,
 )
 from repic_plugin.formats import read_picker_folder, write_picks_file
 from repic_plugin.formats.mrc_header import HEADER_BYTES, read_header
@@ -101,16 +100,13 @@ def usable_labels(
     ValueError
         If the sets have no micrograph in common.
     """
-    table = read_micrographs(micrographs)
-    picks = read_picks([PickerInput("labels", coordinates, None)])[0]
-    picks, _ = picks_on_micrographs(picks, table)
-    scale = coordinates.getMicrographs().getSamplingRate() / table.pixel_size_angstrom
+    picks, table = read_picks_on(micrographs, [PickerInput("labels", coordinates, None)])
     # DeepPicker takes rows for columns at the edge: only the square that both span is safe
     side = min(micrographs.getDimensions()[:2])
-    centres = np.stack([picks.x, picks.y]) * scale
+    centres = np.stack([picks.x, picks.y])
     half = box_size_px / 2
     inside = ((centres >= half) & (centres <= side - half)).all(axis=0)
-    return replace(picks, x=centres[0], y=centres[1]).take(inside), table
+    return picks.take(inside), table
 
 
 def held_out(labels: Picks, fraction: float, *, random_state: int = 0) -> NDArray[np.bool_]:

@@ -13,11 +13,9 @@ from repic_plugin.convert import (
     PickerInput,
     find_score_attribute,
     item_labels,
-    picks_on_micrographs,
-    read_micrographs,
     read_picks,
+    read_picks_on,
 )
-from repic_plugin.formats import micrograph_name
 from repic_plugin.protocols.consensus_form import KEEP_ALL
 from repic_plugin.protocols.iterative_settings import Line
 
@@ -33,7 +31,7 @@ __all__ = [
 def consensus_picks(coordinates: SetOfCoordinates, micrographs: SetOfMicrographs) -> Picks:
     """A consensus, its weights as scores."""
     source = PickerInput("consensus", coordinates, constants.WEIGHT)
-    return picks_on_micrographs(read_picks([source])[0], read_micrographs(micrographs))[0]
+    return read_picks_on(micrographs, [source])[0]
 
 
 def picker_picks(
@@ -43,23 +41,25 @@ def picker_picks(
     sources = [
         PickerInput(line.label, one, score_attribute(line, one)) for line, one in zip(lines, sets)
     ]
-    picks = picks_on_micrographs(read_picks(sources)[0], read_micrographs(micrographs))[0]
+    picks = read_picks_on(micrographs, sources)[0]
     least = np.array([-np.inf if one is None else one for one in thresholds(lines, sets)])
     return picks.take((picks.score >= least[picks.picker]) | ~picks.has_score)
 
 
-def reference_picks(coordinates: Optional[SetOfCoordinates]) -> Optional[Picks]:
-    """What is known to be right, on the micrographs that have any of it."""
+def reference_picks(
+    coordinates: Optional[SetOfCoordinates], micrographs: SetOfMicrographs
+) -> Optional[Picks]:
+    """What is known to be right, on those of the micrographs that have any of it."""
     if coordinates is None or not coordinates.getSize():
         return None
-    picks = read_picks([PickerInput("reference", coordinates, None)])[0]
+    picks, _ = read_picks_on(micrographs, [PickerInput("reference", coordinates, None)])
     used, micrograph = np.unique(picks.micrograph, return_inverse=True)
     return Picks.from_columns(
         micrograph,
         picks.picker,
         picks.x,
         picks.y,
-        micrograph_names=[micrograph_name(picks.micrograph_names[m]) for m in used],
+        micrograph_names=[picks.micrograph_names[m] for m in used],
         picker_names=picks.picker_names,
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from pyworkflow.object import Pointer
 
+from repic_plugin.convert import box_size_on, pixel_ratio
 from repic_plugin.iteration import draw_subsets
 from repic_plugin.pickers import PICKERS, Picker, PickerSettings, read_options
 from repic_plugin.protocols.iterative_form import AUTOMATIC, MANUAL, N_LINES, TRANSFER
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from repic_plugin.protocols.protocol_iterative import ProtRepicIterative
 
 __all__ = ["Line", "check_form", "find_box_size", "iterative_settings", "picker_lines"]
+
+SAME_PIXEL_SIZE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,7 @@ def _start_problems(protocol: ProtRepicIterative, lines: List[Line]) -> List[str
     if start == MANUAL and protocol.manualCoordinates.get() is None:
         return ["Manual picks are missing: give them, or choose another start."]
     if start == AUTOMATIC:
-        unstarted = [line for line in lines if line.coordinates is None]
-        return [problem for line in unstarted for problem in line.picker.start_problems()]
+        return [problem for line in lines for problem in _automatic_problems(protocol, line)]
     if start == TRANSFER:
         return [
             f"{line.label}: the model of other data is missing; give it, or choose another start."
@@ -161,6 +163,21 @@ def _start_problems(protocol: ProtRepicIterative, lines: List[Line]) -> List[str
             if line.picker.trainable and line.model is None
         ]
     return []
+
+
+def _automatic_problems(protocol: ProtRepicIterative, line: Line) -> List[str]:
+    """Why a picker cannot start with what it has found, or as it comes."""
+    if line.coordinates is None:
+        return line.picker.start_problems()
+    coordinates, micrographs = line.coordinates.get(), protocol.inputMicrographs.get()
+    if coordinates is None or abs(pixel_ratio(coordinates, micrographs) - 1) < SAME_PIXEL_SIZE:
+        return []
+    return [
+        f"{line.label}: its coordinates are on micrographs of "
+        f"{coordinates.getMicrographs().getSamplingRate():g} A/px, these have "
+        f"{micrographs.getSamplingRate():g}; the protocol 'labels to train on' brings coordinates "
+        "to other micrographs."
+    ]
 
 
 def find_box_size(protocol: ProtRepicIterative) -> int:
@@ -175,10 +192,11 @@ def find_box_size(protocol: ProtRepicIterative) -> int:
         return int(protocol.boxSize.get())
     names = ["manualCoordinates", *(f"coordinates{i}" for i in range(1, N_LINES + 1))]
     given = (getattr(protocol, name).get() for name in (*names, "referenceCoordinates"))
-    sizes = [one.getBoxSize() for one in given if one is not None and one.getBoxSize()]
-    if not sizes:
+    micrographs = protocol.inputMicrographs.get()
+    sizes = [box_size_on(micrographs, one) for one in given if one is not None]
+    if not any(sizes):
         raise ValueError("The box size is not known: give one in the form.")
-    return int(sizes[0])
+    return next(size for size in sizes if size)
 
 
 def _line(

@@ -160,7 +160,7 @@ class Stages:
         agreed = self._agreed(iteration)
         picks = [self._latest_picks(iteration, line).get() for line in lines]
         found = picker_picks(lines, picks, form.inputMicrographs.get())
-        reference = reference_picks(form.referenceCoordinates.get())
+        reference = reference_picks(form.referenceCoordinates.get(), form.inputMicrographs.get())
         rows = iteration_rows(iteration, found, agreed, self._subset_of(), box_px, reference)
         before = [row for row in read_iterations(form.table_file()) if row.iteration < iteration]
         write_iterations(form.table_file(), [*before, *rows])

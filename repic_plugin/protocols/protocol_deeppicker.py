@@ -13,7 +13,7 @@ from pyworkflow.protocol import params
 from pyworkflow.protocol.constants import GPU_LIST, LEVEL_ADVANCED, USE_GPU
 from pyworkflow.utils import Message
 
-from repic_plugin.convert import append_picks, read_micrographs
+from repic_plugin.convert import append_picks, box_size_on, read_micrographs
 from repic_plugin.objects import DeepPickerModel, checkpoint_file
 from repic_plugin.protocols.deeppicker_files import (
     SYMBOL,
@@ -148,11 +148,7 @@ class ProtDeepPickerTrain(EMProtocol):  # type: ignore[misc]
     def _boxSize(self) -> int:
         if self.boxSize.get():
             return int(self.boxSize.get())
-        coordinates = self.inputCoordinates.get()
-        micrographs = coordinates.getMicrographs()
-        scale = micrographs.getSamplingRate() / self.inputMicrographs.get().getSamplingRate()
-        box_size_px: int = round((coordinates.getBoxSize() or 0) * scale)
-        return box_size_px
+        return box_size_on(self.inputMicrographs.get(), self.inputCoordinates.get())
 
     def _validate(self) -> List[str]:
         problems: List[str] = self.getPlugin().deepPickerProblems()

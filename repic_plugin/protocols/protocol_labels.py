@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import Enum
 from typing import List, Tuple
 
@@ -18,11 +17,10 @@ from repic_plugin.convert import (
     MicrographTable,
     PickerInput,
     append_picks,
+    box_size_on,
     find_score_attribute,
     item_labels,
-    picks_on_micrographs,
-    read_micrographs,
-    read_picks,
+    read_picks_on,
 )
 from repic_plugin.iteration import best_of_each, sampled
 
@@ -97,7 +95,7 @@ class ProtRepicLabels(ProtParticlePicking):
                 "give coordinates on them"
             )
         labels = self._createSetOfCoordinates(self.inputMicrographs)
-        labels.setBoxSize(round(self.inputCoordinates.get().getBoxSize() * self._scale()))
+        labels.setBoxSize(box_size_on(self.inputMicrographs.get(), self.inputCoordinates.get()))
         append_picks(labels, picks.take(kept), table)
         self._defineOutputs(outputCoordinates=labels)
         self._defineSourceRelation(self.inputCoordinates, labels)
@@ -107,15 +105,8 @@ class ProtRepicLabels(ProtParticlePicking):
         coordinates = self.inputCoordinates.get()
         has_weight = constants.WEIGHT in item_labels(coordinates.getFileName())
         attribute = constants.WEIGHT if has_weight else find_score_attribute(coordinates)
-        picks = read_picks([PickerInput("labels", coordinates, attribute)])[0]
-        picks = replace(picks, x=picks.x * self._scale(), y=picks.y * self._scale())
-        table = read_micrographs(self.inputMicrographs.get())
-        return picks_on_micrographs(picks, table)[0], table
-
-    def _scale(self) -> float:
-        """From px of the coordinates' own micrographs to those to train on."""
-        own = self.inputCoordinates.get().getMicrographs().getSamplingRate()
-        return float(own / self.inputMicrographs.get().getSamplingRate())
+        source = PickerInput("labels", coordinates, attribute)
+        return read_picks_on(self.inputMicrographs.get(), [source])
 
     def _summary(self) -> List[str]:
         if not hasattr(self, "outputCoordinates"):

@@ -16,7 +16,7 @@ from pyworkflow.utils import Message
 
 from repic_plugin import constants
 from repic_plugin.consensus import Picks
-from repic_plugin.convert import append_picks, micrograph_files, read_micrographs
+from repic_plugin.convert import append_picks, box_size_on, micrograph_files, read_micrographs
 from repic_plugin.formats import read_arrays, write_arrays, write_stack
 from repic_plugin.protocols.template_form import define_pick_params, define_train_params
 from repic_plugin.protocols.template_images import (
@@ -25,7 +25,6 @@ from repic_plugin.protocols.template_images import (
     identity,
     labels_on,
     on_each_micrograph,
-    pixel_ratio,
 )
 from repic_plugin.template_picking import (
     FoundParticles,
@@ -138,9 +137,8 @@ class ProtTemplateTrain(EMProtocol):  # type: ignore[misc]
         return averages
 
     def _box_size(self) -> int:
-        coordinates = self.inputCoordinates.get()
-        scale = pixel_ratio(coordinates, self.inputMicrographs.get())
-        return int(self.boxSize.get() or round((coordinates.getBoxSize() or 0) * scale))
+        own = box_size_on(self.inputMicrographs.get(), self.inputCoordinates.get())
+        return int(self.boxSize.get() or own)
 
     def _n_micrographs(self) -> int:
         return int(self.inputMicrographs.get().getSize())

@@ -14,9 +14,7 @@ from repic_plugin import constants
 from repic_plugin.convert import (
     PickerInput,
     micrograph_pixels,
-    picks_on_micrographs,
-    read_micrographs,
-    read_picks,
+    read_picks_on,
 )
 
 __all__ = [
@@ -25,7 +23,6 @@ __all__ = [
     "identity",
     "labels_on",
     "on_each_micrograph",
-    "pixel_ratio",
 ]
 
 # Micrographs to a step: what a kill costs.
@@ -102,17 +99,9 @@ def labels_on(
     ValueError
         If the sets have no micrograph in common.
     """
-    table = read_micrographs(micrographs)
-    picks = read_picks([PickerInput("labels", coordinates, None)])[0]
-    labels, _ = picks_on_micrographs(picks, table)
-    scale = pixel_ratio(coordinates, micrographs)
-    centers = np.column_stack([labels.x, labels.y]) * scale
+    labels, table = read_picks_on(micrographs, [PickerInput("labels", coordinates, None)])
+    centers = np.column_stack([labels.x, labels.y])
     return [centers[labels.micrograph == place] for place in range(len(table.names))]
-
-
-def pixel_ratio(coordinates: SetOfCoordinates, micrographs: SetOfMicrographs) -> float:
-    """From px of the coordinates' own micrographs to px of others."""
-    return float(coordinates.getMicrographs().getSamplingRate() / micrographs.getSamplingRate())
 
 
 def average_images(averages: SetOfAverages) -> NDArray[np.float32]:

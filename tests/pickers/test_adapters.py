@@ -29,6 +29,9 @@ class Asked:
     def hasAttribute(self, name):
         return True
 
+    def getParam(self, name):
+        return None
+
     def setAttributeValue(self, name, value):
         self.values[name] = value
         if name == "trainExtra":
@@ -87,7 +90,9 @@ def plugin(monkeypatch):
         found = Plugin(**variables)
         for module in ("topaz", "cryolo", "log"):
             monkeypatch.setattr(f"repic_plugin.pickers.{module}.plugin_of", lambda name: found)
-        sample = type("Sample", (), {"hasAttribute": lambda self, name: True})
+        sample = type(
+            "Sample", (), {"hasAttribute": Asked.hasAttribute, "getParam": Asked.getParam}
+        )
         known = dict.fromkeys(picker.protocols.values(), sample)
         monkeypatch.setattr("pwem.Domain.getProtocols", lambda: known)
         return found

@@ -4,10 +4,12 @@ import csv
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from iterative_runs import (
     BOX,
     N_PARTICLES,
+    PIXEL_SIZE,
     TEMPLATE,
     children,
     iterative,
@@ -15,10 +17,14 @@ from iterative_runs import (
     run_again,
     write_material,
 )
+from scipion_project import write_images, write_picker
+from scipy.spatial import cKDTree
 
 from repic_plugin import constants
 from repic_plugin.convert import read_micrographs
-from repic_plugin.formats import read_iterations
+from repic_plugin.formats import micrograph_name, read_iterations
+from repic_plugin.protocols.iterative_sets import reference_picks
+from repic_plugin.protocols.iterative_settings import find_box_size
 
 pytestmark = pytest.mark.slow
 
@@ -260,6 +266,47 @@ def test_one_picker_alone_stops_and_goes_on_when_the_other_is_mended(project, mi
     assert after["iter 0 - Template (2) pick"] != before["iter 0 - Template (2) pick"]
 
 
+# other pixel sizes
+
+
+@pytest.fixture(scope="module")
+def binned(project, truth, tmp_path_factory):
+    """The truth on the same micrographs at twice the pixel size."""
+    folder = tmp_path_factory.mktemp("binned")
+    centres = {}
+    for name, x, y in places(truth.outputCoordinates):
+        centres.setdefault(micrograph_name(name), []).append((x / 2, y / 2))
+    images = write_images(folder / "images", centres, 128)
+    imported = project.micrographs("binned", images, 2 * PIXEL_SIZE)
+    return project.picks("binned truth", imported, write_picker(folder / "b", centres, BOX // 2))
+
+
+def test_a_reference_at_another_pixel_size_is_rescaled(project, micrographs, truth, binned):
+    own, other = (
+        reference_picks(one.outputCoordinates, micrographs.outputMicrographs)
+        for one in (truth, binned)
+    )
+    assert own.micrograph_names == other.micrograph_names
+    for m in range(len(own.micrograph_names)):
+        mine, theirs = (
+            np.column_stack([one.x, one.y])[one.micrograph == m] for one in (own, other)
+        )
+        assert len(mine) == len(theirs)
+        assert cKDTree(theirs).query(mine)[0].max() < 2  # Scipion keeps whole px
+
+
+def test_so_is_the_box_of_manual_picks(project, micrographs, binned):
+    inputs = {"manualCoordinates": (binned, "outputCoordinates")}
+    run = iterative(project, micrographs, None, "box", inputs, initialisation=1, boxSize=0)
+    assert find_box_size(run) == BOX
+
+
+def test_picks_to_start_with_have_to_be_at_the_pixel_size(project, micrographs, binned):
+    inputs = {"coordinates1": (binned, "outputCoordinates")}
+    (problem,) = iterative(project, micrographs, None, "coarse", inputs)._validate()
+    assert "on micrographs of 16 A/px, these have 8; the protocol 'labels to train on'" in problem
+
+
 # what is told before the run
 
 
@@ -273,6 +320,7 @@ def test_one_picker_alone_stops_and_goes_on_when_the_other_is_mended(project, mi
         ({"initialisation": 1}, "Manual picks are missing"),
         ({"initialisation": 2}, r"Template \(1\): the model of other data is missing"),
         ({"options1": "colour=red"}, "option colour: no parameter of"),
+        ({"options1": "angularStep=wide"}, r"Template \(1\): option angularStep: must be a number"),
         ({"options1": "colour"}, r"Template \(1\): options must be name=value"),
         ({"threshold1": "high"}, "the least score must be a number, got 'high'"),
     ],
