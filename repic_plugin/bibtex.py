@@ -19,6 +19,17 @@
   doi     = {http://doi.org/10.1007/s12532-017-0130-5}
 }
 
+@article{Wang2016,
+  title   = {{DeepPicker: A deep learning approach for fully automated particle picking in cryo-EM}},
+  author  = {Wang, Feng and Gong, Huichao and Liu, Gaochao and Li, Meijing and Yan, Chuangye and Xia, Tian and Li, Xueming and Zeng, Jianyang},
+  journal = {Journal of Structural Biology},
+  volume  = {195},
+  number  = {3},
+  pages   = {325-336},
+  year    = {2016},
+  doi     = {http://doi.org/10.1016/j.jsb.2016.07.006}
+}
+
 @article{Xu2016,
   title   = {{Unsupervised Cryo-EM Data Clustering through Adaptively Constrained K-Means Algorithm}},
   author  = {Xu, Yaofang and Wu, Jiayi and Yin, Chang-Cheng and Mao, Youdong},

@@ -169,7 +169,7 @@ class ProtDeepPickerTrain(EMProtocol):  # type: ignore[misc]
         return self._summary()
 
     def _citations(self) -> List[str]:
-        return ["Cameron2024"]
+        return ["Wang2016", "Cameron2024"]
 
 
 class ProtDeepPickerPick(ProtParticlePicking):
@@ -258,7 +258,7 @@ class ProtDeepPickerPick(ProtParticlePicking):
         return self._summary()
 
     def _citations(self) -> List[str]:
-        return ["Cameron2024"]
+        return ["Wang2016", "Cameron2024"]
 
 
 def train_arguments(box_size_px: int, batch_size: int, initial_model: str) -> List[object]:
