@@ -1,6 +1,10 @@
-"""Micrographs, truth and runs of the iterative protocol that its tests share."""
+"""Micrographs, truth and runs of the iterative protocol that its tests share, and their kills."""
 
+import threading
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from repic_plugin.commands.simulate_micrographs import MICROGRAPHS, REFERENCE, write_exposures
 from repic_plugin.pickers import PICKERS
@@ -72,3 +76,54 @@ def children(project, protocol):
 def places(coordinates):
     """What a set holds, in a form that can be compared."""
     return sorted((item.getMicName(), item.getX(), item.getY()) for item in coordinates)
+
+
+def stop(project, protocol):
+    """As a user does: nothing that the protocol has started goes on."""
+    started = psutil.Process().children(recursive=True)
+    project.project.stopProtocol(protocol)
+    gone, alive = psutil.wait_procs(started, timeout=60)
+    assert gone
+    assert not alive
+    runs = {run.getObjId(): run for run in project.project.getRuns(refresh=True)}
+    stopped = runs[protocol.getObjId()]
+    assert stopped.isAborted(), stopped.getStatus()
+    return stopped
+
+
+def wait_for_stage(project, protocol, stage):
+    """Until a child of this name has begun."""
+    pause = threading.Event()
+    for _ in range(1200):
+        if stage in children(project, protocol):
+            return
+        assert psutil.Process().children(), f"it ended before {stage}"
+        pause.wait(0.1)
+    raise AssertionError(f"{stage} did not begin")
+
+
+def kill(protocol, with_children):
+    """SIGKILL to the protocol, and to what it has started or not."""
+    everything = psutil.Process().children(recursive=True)
+    own = [one for one in everything if f" {protocol.strId()} " in " ".join(command(one))]
+    assert own
+    for process in everything if with_children else own:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(everything if with_children else own, timeout=60)
+
+
+def command(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def after_the_kill(project, protocol):
+    """The protocol as the project knows it when somebody looks."""
+    dead = project.project.getProtocol(protocol.getObjId())
+    project.project._updateProtocol(dead)
+    project.project.checkPid(dead)
+    dead.runMode.set(0)
+    return dead

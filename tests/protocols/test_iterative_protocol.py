@@ -1,4 +1,4 @@
-"""Iterative picking in a real Scipion project: what it makes, and when it ends."""
+"""Iterative picking in a real Scipion project: what it makes, when it ends, what it survives."""
 
 import csv
 import re
@@ -11,10 +11,14 @@ from iterative_runs import (
     N_PARTICLES,
     PIXEL_SIZE,
     TEMPLATE,
+    after_the_kill,
     children,
     iterative,
+    kill,
     places,
     run_again,
+    stop,
+    wait_for_stage,
     write_material,
 )
 from scipion_project import write_images, write_picker
@@ -46,8 +50,8 @@ def truth(project, micrographs, material):
 
 @pytest.fixture(scope="module")
 def done(project, micrographs, truth):
-    """Two iterations from scratch."""
-    run = project.run(iterative(project, micrographs, truth, "from scratch", numIterations=2))
+    """One iteration from scratch."""
+    run = project.run(iterative(project, micrographs, truth, "from scratch"))
     assert run.isFinished(), run.getErrorMessage()
     return run
 
@@ -59,8 +63,7 @@ STAGES = [
     "iter 0 - consensus",
     "iter 0 - labels",
     *(
-        f"iter {k} - {stage}"
-        for k in (1, 2)
+        f"iter 1 - {stage}"
         for stage in (
             "Template (1) train",
             "Template (1) pick",
@@ -87,7 +90,7 @@ def test_pickers_learn_from_training_micrographs_only(project, done):
     made = children(project, done)
     training = set(read_micrographs(made[STAGES[0]].outputTraining).names)
     assert len(training) == 3
-    for k in range(3):
+    for k in range(2):
         labels = made[f"iter {k} - labels"].outputCoordinates
         assert {item.getMicName() for item in labels} <= training
         assert 0 < labels.getSize() <= 3 * N_PARTICLES
@@ -98,12 +101,12 @@ def test_the_table_has_a_row_for_each_iteration_set_and_subset(done):
     keys = [(row.iteration, row.subset, row.name) for row in rows]
     assert keys == [
         (k, subset, name)
-        for k in range(3)
+        for k in range(2)
         for subset in ("training", "testing", "all")
         for name in ("Template (1)", "Template (2)", "consensus")
     ]
     by = dict(zip(keys, rows))
-    last = by[2, "all", "consensus"]
+    last = by[1, "all", "consensus"]
     assert last.n_particles == done.outputCoordinates.getSize()
     assert last.f1 > 0.6
     assert all(0 <= row.agreement <= 1 for row in rows if row.name != "consensus")
@@ -116,18 +119,18 @@ def test_training_pays(done):
     rows = read_iterations(done.table_file())
     f1 = {(row.iteration, row.name): row.f1 for row in rows if row.subset == "testing"}
     for name in ("Template (1)", "Template (2)"):
-        assert f1[2, name] > f1[0, name]
+        assert f1[1, name] > f1[0, name]
 
 
 def test_outputs_are_the_last_sets_and_models(project, done):
     made = children(project, done)
-    consensus = made["iter 2 - consensus"].outputCoordinates
+    consensus = made["iter 1 - consensus"].outputCoordinates
     assert places(done.outputCoordinates) == places(consensus)
     assert done.outputCoordinates.getFileName() != consensus.getFileName()
     assert done.outputCoordinates.getBoxSize() == BOX
     for number in (1, 2):
         picks = getattr(done, f"outputCoordinates_Template{number}")
-        assert places(picks) == places(made[f"iter 2 - Template ({number}) pick"].outputCoordinates)
+        assert places(picks) == places(made[f"iter 1 - Template ({number}) pick"].outputCoordinates)
         model = getattr(done, f"outputModel_Template{number}")
         assert model.getSize() >= 1
         assert Path(model.getFirstItem().getFileName()).is_file()
@@ -135,7 +138,7 @@ def test_outputs_are_the_last_sets_and_models(project, done):
 
 def test_the_summary_tells_the_last_iteration(done):
     summary = " ".join(done._summary())
-    assert "After iteration 2" in summary
+    assert "After iteration 1" in summary
     assert "Template (1)" in summary
     assert "F1" in summary
     assert "Template (2)" in done._methods()[0]
@@ -152,19 +155,47 @@ def test_labels_are_the_best_by_weight(project, done):
         assert (item.getX(), item.getY()) in {(x, y) for _, x, y in best}
 
 
+# disturbances
+
+STOPPED = "iter 1 - Template (1) train"  # by the user; the others are killed
+
+
+def test_stopped_and_killed_at_every_stage_it_ends_as_if_nothing_had_happened(
+    project, micrographs, truth, done
+):
+    protocol = iterative(project, micrographs, truth, "disturbed")
+    for number, stage in enumerate(STAGES):
+        project.project.launchProtocol(protocol, wait=False)
+        wait_for_stage(project, protocol, stage)
+        if stage == STOPPED:
+            protocol = stop(project, protocol)
+        else:
+            kill(protocol, with_children=number % 2 == 0)
+            protocol = after_the_kill(project, protocol)
+    ids = {label: run.getObjId() for label, run in children(project, protocol).items()}
+    assert list(ids) == STAGES
+    mended = run_again(project, protocol)
+    assert mended.isFinished(), mended.getErrorMessage()
+    assert {label: run.getObjId() for label, run in children(project, mended).items()} == ids
+    whole = children(project, done)["iter 1 - consensus"].outputCoordinates
+    assert places(mended.outputCoordinates) == places(whole)
+    tables = (list(map(str, read_iterations(run.table_file()))) for run in (mended, done))
+    assert next(tables) == next(tables)
+
+
+# other starts and ends
+
+
 def test_more_iterations_go_on_from_the_last(project, done):
     before = {label: run.getObjId() for label, run in children(project, done).items()}
-    done.numIterations.set(3)
+    done.numIterations.set(2)
     done.runMode.set(0)
     again = run_again(project, done)
     assert again.isFinished(), again.getErrorMessage()
     after = {label: run.getObjId() for label, run in children(project, again).items()}
     assert {label: after[label] for label in before} == before
     assert len(after) == len(before) + 6
-    assert max(row.iteration for row in read_iterations(again.table_file())) == 3
-
-
-# other starts and ends
+    assert max(row.iteration for row in read_iterations(again.table_file())) == 2
 
 
 def test_manual_picks_start_it(project, micrographs, truth):
