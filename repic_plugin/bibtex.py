@@ -9,6 +9,15 @@
   doi     = {http://doi.org/10.1038/s42003-024-07045-0}
 }
 
+@article{Harauz1986,
+  title   = {{Exact filters for general geometry three dimensional reconstruction}},
+  author  = {Harauz, George and van Heel, Marin},
+  journal = {Optik},
+  volume  = {73},
+  pages   = {146-156},
+  year    = {1986}
+}
+
 @article{Huangfu2018,
   title   = {{Parallelizing the dual revised simplex method}},
   author  = {Huangfu, Q. and Hall, J. A. J.},
@@ -17,6 +26,17 @@
   pages   = {119-142},
   year    = {2018},
   doi     = {http://doi.org/10.1007/s12532-017-0130-5}
+}
+
+@article{Rosenthal2003,
+  title   = {{Optimal determination of particle orientation, absolute hand, and contrast loss in single-particle electron cryomicroscopy}},
+  author  = {Rosenthal, Peter B. and Henderson, Richard},
+  journal = {Journal of Molecular Biology},
+  volume  = {333},
+  number  = {4},
+  pages   = {721-745},
+  year    = {2003},
+  doi     = {http://doi.org/10.1016/j.jmb.2003.07.013}
 }
 
 @article{Wang2016,

@@ -15,6 +15,8 @@ from repic_plugin.commands import (
     demo,
     demo_iterative,
     evaluate,
+    fsc,
+    report,
     score_classes,
     simulate,
     simulate_micrographs,
@@ -31,6 +33,8 @@ COMMANDS = {
     "classify": classify,
     "simulate-particles": simulate_particles,
     "score-classes": score_classes,
+    "fsc": fsc,
+    "report": report,
     "demo": demo,
     "demo-iterative": demo_iterative,
 }

@@ -18,6 +18,7 @@ PURE = {"classification", "consensus", "evaluation", "iteration", "simulation"}
 PURE |= {"template_picking"}
 SCIPION = {"pwem", "pyworkflow"}
 KNOWS_SCIPION = {"plugin", "convert", "pickers", "protocols", "viewers", "wizards", "objects"}
+KNOWS_SCIPION |= {"reports"}
 DEMOS = {"demo_project.py", "demo_iterative_project.py"}  # loaded by nobody else
 NUMERICAL = {"numpy", "scipy", "networkx", "numba", "gurobipy", "threadpoolctl"}
 # what each room may import of ours; a room that is not named here has no business with others
@@ -33,10 +34,20 @@ MAY_IMPORT = {
     "convert": {"classification", "consensus", "constants", "formats"},
     "objects": set(),
     "pickers": {"constants", "convert", "objects", "plugin"},
-    "protocols": {*PURE, "formats", "convert", "constants", "objects", "pickers", "plugin"},
+    "protocols": {
+        *PURE,
+        "formats",
+        "convert",
+        "constants",
+        "objects",
+        "pickers",
+        "plugin",
+        "reports",
+    },
+    "reports": {*PURE, "formats", "protocols", "viewers"},
     "viewers": {*PURE, "formats", "convert", "constants", "protocols"},
     "wizards": {*PURE, "formats", "convert", "constants", "protocols", "viewers"},
-    "commands": {*PURE, "formats", "convert", "constants", "viewers"},
+    "commands": {*PURE, "formats", "convert", "constants", "reports", "viewers"},
     "cli": {"commands"},
     "__init__": {"plugin"},
     "plugin": set(),

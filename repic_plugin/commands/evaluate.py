@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
-from typing import List, Sequence
+from typing import Any, Dict, Sequence, Tuple
 
 from repic_plugin.commands.options import print_table
-from repic_plugin.evaluation import PickerScores, evaluate_picks, flip_y
-from repic_plugin.formats import read_picker_folder, read_picks_dir, write_table
+from repic_plugin.consensus import Picks
+from repic_plugin.evaluation import (
+    PickerScores,
+    PrecisionRecall,
+    evaluate_by_micrograph,
+    evaluate_picks,
+    flip_y,
+    precision_recall_curve,
+)
+from repic_plugin.formats import (
+    atomic_open,
+    read_picker_folder,
+    read_picks_dir,
+    write_curves,
+    write_micrograph_scores,
+    write_scores,
+)
 
 __all__ = ["add_arguments", "run"]
 
 MEASURES = ("precision", "recall", "f1")
+FILE_OPTIONS = ("out", "per_micrograph", "curve", "plot")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,12 +49,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--flip-y", action="store_true", help="the reference counts y from the other edge"
     )
     parser.add_argument("--out", metavar="FILE", help="write the table as CSV")
+    parser.add_argument(
+        "--per-micrograph", metavar="FILE", help="write the scores of each micrograph as CSV"
+    )
+    parser.add_argument(
+        "--curve", metavar="FILE", help="write precision and recall by threshold as CSV"
+    )
+    parser.add_argument("--plot", metavar="FILE.png", help="draw the scores and the curves")
 
 
 def run(args: argparse.Namespace) -> None:
     """Read, score, print, write."""
-    if args.out and (Path(args.out).is_dir() or not Path(args.out).absolute().parent.is_dir()):
-        raise ValueError(f"--out {args.out}: must be a file in a folder that exists")
+    _check_files(args)
+    picks, reference = _loaded(args)
+    matching: Dict[str, Any] = {"radius_px": args.radius}
+    scoring = {**matching, "micrograph_size_px": args.micrograph_size}
+    scores = evaluate_picks(picks, reference, args.box_size, **scoring)
+    curves = precision_recall_curve(picks, reference, args.box_size, **matching)
+    _print_scores(scores, curves)
+    if args.out:
+        write_scores(args.out, scores, curves)
+    if args.per_micrograph:
+        rows = evaluate_by_micrograph(picks, reference, args.box_size, **scoring)
+        write_micrograph_scores(args.per_micrograph, rows)
+    if args.curve:
+        write_curves(args.curve, curves)
+    if args.plot:
+        _plot(args.plot, scores, curves)
+    for name in FILE_OPTIONS:
+        if getattr(args, name):
+            print(f"written to {getattr(args, name)}")
+
+
+def _check_files(args: argparse.Namespace) -> None:
+    """Whether what is asked for can be written, before the work is done."""
+    taken: Dict[Path, str] = {}
+    for name in FILE_OPTIONS:
+        path = getattr(args, name)
+        if not path:
+            continue
+        option = f"--{name.replace('_', '-')}"
+        place = Path(path).absolute()
+        if place.is_dir() or not place.parent.is_dir():
+            raise ValueError(f"{option} {path}: must be a file in a folder that exists")
+        if place in taken:
+            raise ValueError(f"{option} {path}: is the file of {taken[place]}; give another name")
+        taken[place] = option
+    if args.plot and Path(args.plot).suffix.lower() != ".png":
+        raise ValueError(f"--plot {args.plot}: must end in .png; rename it")
+
+
+def _loaded(args: argparse.Namespace) -> Tuple[Picks, Picks]:
+    """Picks and reference."""
     folder = Path(args.picks_dir)
     has_pickers = folder.is_dir() and any(
         entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()
@@ -48,41 +111,27 @@ def run(args: argparse.Namespace) -> None:
         if args.micrograph_size is None:
             raise ValueError("--flip-y needs the height of the micrographs: add --micrograph-size")
         reference = flip_y(reference, args.micrograph_size[1])
-    scores = evaluate_picks(
-        loaded.picks,
-        reference,
-        args.box_size,
-        radius_px=args.radius,
-        micrograph_size_px=args.micrograph_size,
-    )
-    _print_scores(scores)
-    if args.out:
-        _write_scores(args.out, scores)
-        print(f"written to {args.out}")
+    return loaded.picks, reference
 
 
-def _print_scores(scores: Sequence[PickerScores]) -> None:
+def _print_scores(scores: Sequence[PickerScores], curves: Sequence[PrecisionRecall]) -> None:
     rows = [
         [one.picker, f"{one.n_picks:,}"]
         + [f"{getattr(one.pixel, name):.3f}" for name in MEASURES]
         + [f"{getattr(one.matching, name):.3f}" for name in MEASURES]
-        for one in scores
+        + ["-" if math.isnan(curve.average_precision) else f"{curve.average_precision:.3f}"]
+        for one, curve in zip(scores, curves)
     ]
     kinds = [f"{kind} {name}" for kind in ("pixel", "match") for name in MEASURES]
-    print_table(["picker", "picks", *kinds], rows)
+    print_table(["picker", "picks", *kinds, "average precision"], rows)
     first = scores[0]
     left_out = f"; {first.n_left_out} without a reference left out" if first.n_left_out else ""
     print(f"\nreference: {first.n_reference:,} on {first.n_micrographs} micrographs{left_out}")
 
 
-def _write_scores(path: str, scores: Sequence[PickerScores]) -> None:
-    counts = ("tp", "fp", "fn")
-    kinds = [f"{kind}_{name}" for kind in ("pixel", "matching") for name in (*MEASURES, *counts)]
-    rows = []
-    for one in scores:
-        cells: List[object] = [one.picker, one.n_picks, one.n_reference, one.n_micrographs]
-        for kind in (one.pixel, one.matching):
-            cells += [f"{getattr(kind, name):.6f}" for name in MEASURES]
-            cells += [getattr(kind, name) for name in counts]
-        rows.append(cells)
-    write_table(path, ["picker", "n_picks", "n_reference", "n_micrographs", *kinds], rows)
+def _plot(path: str, scores: Sequence[PickerScores], curves: Sequence[PrecisionRecall]) -> None:
+    from repic_plugin.viewers import evaluation_figure  # noqa: PLC0415 - matplotlib loads slowly
+
+    figure = evaluation_figure(scores, curves)
+    with atomic_open(path) as file:
+        figure.savefig(file, format="png")

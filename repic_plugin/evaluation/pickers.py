@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from repic_plugin.consensus import Picks, check_micrograph_size
-from repic_plugin.evaluation.checks import check_box_size, check_radius
-from repic_plugin.evaluation.matching import match_scores
-from repic_plugin.evaluation.pixels import pixel_scores
+from repic_plugin.consensus import Picks
+from repic_plugin.evaluation.by_micrograph import MicrographScores, evaluate_by_micrograph
 from repic_plugin.evaluation.scores import Scores
 
-__all__ = ["PickerScores", "evaluate_picks"]
-
-# Centres a quarter of a box apart leave two boxes a Jaccard index of at least 0.5.
-RADIUS_BOX_FRACTION = 0.25
+__all__ = ["PickerScores", "evaluate_picks", "sum_by_picker"]
 
 
 @dataclass(frozen=True)
@@ -87,59 +79,46 @@ def evaluate_picks(
         If an argument is malformed, the reference has not one picker, or no micrograph has the
         same name on both sides.
     """
-    box_px = check_box_size("box_size_px", box_size_px)
-    size_px = None if micrograph_size_px is None else check_micrograph_size(micrograph_size_px)
-    radius = check_radius(box_px * RADIUS_BOX_FRACTION if radius_px is None else radius_px)
-    if reference.n_pickers != 1:
-        raise ValueError(
-            f"reference must have one picker, got {list(reference.picker_names)}; take one of them"
-        )
-    reference_px = box_px if reference_box_size_px is None else reference_box_size_px
-    common = _common_micrographs(picks, reference)
-    wanted = _centers_by_group(reference)[0]
+    rows = evaluate_by_micrograph(
+        picks,
+        reference,
+        box_size_px,
+        reference_box_size_px=reference_box_size_px,
+        radius_px=radius_px,
+        micrograph_size_px=micrograph_size_px,
+    )
+    n_common = len(rows) // max(picks.n_pickers, 1)
+    return sum_by_picker(rows, n_left_out=picks.n_micrographs - n_common)
+
+
+def sum_by_picker(
+    rows: Sequence[MicrographScores], *, n_left_out: int = 0
+) -> Tuple[PickerScores, ...]:
+    """Sum the counts of each picker over its micrographs.
+
+    Parameters
+    ----------
+    rows : sequence of MicrographScores
+    n_left_out : int
+        Micrographs of the picks that the reference lacks.
+
+    Returns
+    -------
+    tuple of PickerScores
+        In the order in which the pickers first appear.
+    """
     results = []
-    for name, found in zip(picks.picker_names, _centers_by_group(picks)):
-        pairs = [(found[mine], wanted[theirs]) for mine, theirs in common]
-        pixel = [
-            pixel_scores(
-                *pair, box_px, reference_box_size_px=reference_px, micrograph_size_px=size_px
-            )
-            for pair in pairs
-        ]
-        matching = [match_scores(*pair, radius) for pair in pairs]
+    for name in dict.fromkeys(row.picker for row in rows):
+        mine = [row for row in rows if row.picker == name]
         results.append(
             PickerScores(
                 name,
-                n_picks=sum(len(mine) for mine, _ in pairs),
-                n_reference=sum(len(theirs) for _, theirs in pairs),
-                n_micrographs=len(common),
-                n_left_out=picks.n_micrographs - len(common),
-                pixel=sum(pixel, Scores()),
-                matching=sum(matching, Scores()),
+                n_picks=sum(row.n_picks for row in mine),
+                n_reference=sum(row.n_reference for row in mine),
+                n_micrographs=len(mine),
+                n_left_out=n_left_out,
+                pixel=sum((row.pixel for row in mine), Scores()),
+                matching=sum((row.matching for row in mine), Scores()),
             )
         )
     return tuple(results)
-
-
-def _common_micrographs(picks: Picks, reference: Picks) -> List[Tuple[int, int]]:
-    """Index in picks and in reference of each micrograph that both name."""
-    theirs = {name: i for i, name in enumerate(reference.micrograph_names)}
-    common = [(i, theirs[name]) for i, name in enumerate(picks.micrograph_names) if name in theirs]
-    if not common:
-        raise ValueError(
-            "reference must name at least one micrograph of picks, got "
-            f"{list(reference.micrograph_names[:2])} for {list(picks.micrograph_names[:2])}; "
-            "make the names the same"
-        )
-    return common
-
-
-def _centers_by_group(picks: Picks) -> List[List[NDArray[np.float64]]]:
-    """Centres, shape (n, 2), of each picker on each micrograph."""
-    group = picks.picker * picks.n_micrographs + picks.micrograph
-    order = np.argsort(group, kind="stable")
-    starts = np.searchsorted(group[order], np.arange(1, picks.n_pickers * picks.n_micrographs))
-    centers = np.column_stack([picks.x, picks.y])[order]
-    parts = np.split(centers, starts)
-    n = picks.n_micrographs
-    return [parts[i * n : (i + 1) * n] for i in range(picks.n_pickers)]

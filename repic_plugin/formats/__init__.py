@@ -12,9 +12,11 @@ from repic_plugin.formats.class_files import (
 from repic_plugin.formats.class_star import write_classes_star
 from repic_plugin.formats.class_tables import ClassTables, read_class_tables
 from repic_plugin.formats.comma import write as write_csv
+from repic_plugin.formats.consensus_tables import ConsensusTables, read_consensus_tables
 from repic_plugin.formats.errors import FormatError
 from repic_plugin.formats.files import Format, known_formats, read_picks_file, write_picks_file
 from repic_plugin.formats.folders import PicksDir, read_picker_folder, read_picks_dir
+from repic_plugin.formats.fsc_table import read_fsc_table, write_fsc_table
 from repic_plugin.formats.iteration_table import read_iterations, write_iterations
 from repic_plugin.formats.particle_star_writing import write_particles_star
 from repic_plugin.formats.particles import ParticleTable, read_particles
@@ -25,6 +27,14 @@ from repic_plugin.formats.reports import (
     write_particle_files,
     write_summary_table,
     write_table,
+)
+from repic_plugin.formats.score_tables import (
+    read_curves,
+    read_micrograph_scores,
+    read_scores,
+    write_curves,
+    write_micrograph_scores,
+    write_scores,
 )
 from repic_plugin.formats.stack_writing import write_stack
 from repic_plugin.formats.stacks import ImageStacks, open_stack, read_map, stack_pixel_size
@@ -39,6 +49,7 @@ __all__ = [
     "CLASS_FILES",
     "TABLE_NAMES",
     "ClassTables",
+    "ConsensusTables",
     "Format",
     "FormatError",
     "ImageStacks",
@@ -57,12 +68,17 @@ __all__ = [
     "read_arrays",
     "read_checkpoint",
     "read_class_tables",
+    "read_consensus_tables",
+    "read_curves",
+    "read_fsc_table",
     "read_iterations",
     "read_map",
+    "read_micrograph_scores",
     "read_particles",
     "read_picker_folder",
     "read_picks_dir",
     "read_picks_file",
+    "read_scores",
     "stack_pixel_size",
     "write_arrays",
     "write_checkpoint",
@@ -70,10 +86,14 @@ __all__ = [
     "write_classes_star",
     "write_consensus_table",
     "write_csv",
+    "write_curves",
+    "write_fsc_table",
     "write_iterations",
+    "write_micrograph_scores",
     "write_particle_files",
     "write_particles_star",
     "write_picks_file",
+    "write_scores",
     "write_stack",
     "write_summary_table",
     "write_table",

@@ -26,7 +26,9 @@ __all__ = [
 ]
 
 TABLE_NAMES = ("consensus.csv", "summary.csv")  # beside the pick files of a consensus
-PARTICLE_COLUMNS = ("micrograph", "x_center", "y_center", "weight", "score", "n_pickers")
+PARTICLE_COLUMNS = ("micrograph", "x_center", "y_center", "weight", "overlap", "score", "n_pickers")
+# after the picks of each picker
+SUMMARY_COLUMNS = ("n_edges", "n_cliques", "n_selected", "objective", "is_optimal", "seconds")
 
 
 def write_particle_files(
@@ -78,8 +80,8 @@ def write_particle_files(
 def write_consensus_table(path: PathLike, result: ConsensusResult, row: NDArray[np.int64]) -> None:
     """Write a CSV row for each particle.
 
-    micrograph, x_center, y_center, weight, score, n_pickers, and for each picker the row of its
-    pick in that picker's file, empty if it has none.
+    micrograph, x_center, y_center, weight, overlap, score, n_pickers, and for each picker the row
+    of its pick in that picker's file, empty if it has none.
 
     Parameters
     ----------
@@ -102,6 +104,7 @@ def write_consensus_table(path: PathLike, result: ConsensusResult, row: NDArray[
         coordinate_texts(result.x),
         coordinate_texts(result.y),
         score_texts(result.weight),
+        score_texts(result.overlap),
         score_texts(result.score),
         [str(n) for n in result.n_members.tolist()],
     ]
@@ -139,8 +142,7 @@ def write_summary_table(path: PathLike, result: ConsensusResult) -> None:
         [f"{value:.6f}" for value in counts.seconds.tolist()],
     ]
     header = ["micrograph", *(f"n_picks_{name}" for name in result.picker_names)]
-    header += ["n_edges", "n_cliques", "n_selected", "objective", "is_optimal", "seconds"]
-    write_table(path, header, zip(*columns))
+    write_table(path, [*header, *SUMMARY_COLUMNS], zip(*columns))
 
 
 def check_picker_columns(picker_names: Sequence[str]) -> None:

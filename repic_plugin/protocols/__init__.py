@@ -2,7 +2,9 @@
 
 from repic_plugin.protocols.protocol_ack_means import ProtAckMeans2D
 from repic_plugin.protocols.protocol_consensus import ProtRepicConsensus
+from repic_plugin.protocols.protocol_cross_fsc import ProtRepicCrossFsc
 from repic_plugin.protocols.protocol_deeppicker import ProtDeepPickerPick, ProtDeepPickerTrain
+from repic_plugin.protocols.protocol_evaluate import ProtRepicEvaluate
 from repic_plugin.protocols.protocol_import import ProtRepicImportPicks
 from repic_plugin.protocols.protocol_iterative import ProtRepicIterative
 from repic_plugin.protocols.protocol_labels import ProtRepicLabels
@@ -14,6 +16,8 @@ __all__ = [
     "ProtDeepPickerPick",
     "ProtDeepPickerTrain",
     "ProtRepicConsensus",
+    "ProtRepicCrossFsc",
+    "ProtRepicEvaluate",
     "ProtRepicImportPicks",
     "ProtRepicIterative",
     "ProtRepicLabels",

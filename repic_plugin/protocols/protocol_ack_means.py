@@ -48,6 +48,7 @@ from repic_plugin.protocols.ack_means_settings import (
     classify_settings,
     input_settings,
 )
+from repic_plugin.protocols.report_step import WritesReport, define_report_param
 
 __all__ = ["ProtAckMeans2D"]
 
@@ -56,7 +57,7 @@ ERROR_MARK = "repic-plugin: error: "
 FEW_MEMBERS = 20  # below, averages are hardly better than the particles
 
 
-class ProtAckMeans2D(ProtClassify2D):
+class ProtAckMeans2D(WritesReport, ProtClassify2D):
     """Sort particles into balanced 2D classes (ACK-means).
 
     K-means with an adaptive constraint on the sizes of the classes, so that few classes are lost
@@ -75,6 +76,7 @@ class ProtAckMeans2D(ProtClassify2D):
         define_alignment_params(form)
         define_clustering_params(form)
         define_output_params(form)
+        define_report_param(form)
         form.addParallelSection(threads=4, mpi=0)
 
     # ----------------------------------------------------------------- steps
@@ -89,6 +91,7 @@ class ProtAckMeans2D(ProtClassify2D):
         self._insertFunctionStep(
             self.createOutputStep, particles, classification, shift_order, needsGPU=False
         )
+        self._insertReportStep(classification)
 
     def convertInputStep(self, particles: str) -> None:
         """Write what the command reads: the particles in RELION's format."""

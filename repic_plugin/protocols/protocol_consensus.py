@@ -45,6 +45,8 @@ from repic_plugin.protocols.consensus_form import (
     define_score_params,
 )
 from repic_plugin.protocols.consensus_settings import check_settings, consensus_settings
+from repic_plugin.protocols.picker_names import picker_names
+from repic_plugin.protocols.report_step import WritesReport, define_report_param
 
 __all__ = ["ProtRepicConsensus"]
 
@@ -52,7 +54,7 @@ PARTICLES, UNMATCHED = "outputCoordinates", "outputUnmatched"
 MICROGRAPHS_PER_STEP = 500
 
 
-class ProtRepicConsensus(ProtParticlePicking):
+class ProtRepicConsensus(WritesReport, ProtParticlePicking):  # type: ignore[misc]
     """Find the particles that several pickers agree on (REPIC).
 
     Boxes of different pickers that overlap are joined into groups, and of all groups those are
@@ -73,6 +75,7 @@ class ProtRepicConsensus(ProtParticlePicking):
         define_input_params(form)
         define_score_params(form)
         define_graph_params(form)
+        define_report_param(form)
         form.addParallelSection(threads=1, mpi=0)
 
     # ----------------------------------------------------------------- steps
@@ -83,6 +86,7 @@ class ProtRepicConsensus(ProtParticlePicking):
         for first, last in _steps(self.getInputMicrographs().getSize()):
             self._insertFunctionStep(self.consensusStep, first, last, settings, needsGPU=False)
         self._insertFunctionStep(self.createOutputStep, settings, needsGPU=False)
+        self._insertReportStep(settings)
 
     def loadStep(self, settings: str) -> None:
         """Gather the picks of all sets."""
@@ -218,15 +222,7 @@ class ProtRepicConsensus(ProtParticlePicking):
         return [PickerInput(*one) for one in zip(self._pickerNames(), sets, attributes)]
 
     def _pickerNames(self) -> List[str]:
-        """Labels of the runs that picked, numbered where two are the same."""
-        labels = [
-            " ".join(pointer.getObjValue().getObjLabel().split()) or f"picker {place}"
-            for place, pointer in enumerate(self.inputCoordinates, 1)
-        ]
-        return [
-            label if labels.count(label) == 1 else f"{label} ({place})"
-            for place, label in enumerate(labels, 1)
-        ]
+        return picker_names(self.inputCoordinates)
 
     def _settings(self) -> Dict[str, Any]:
         return consensus_settings(self, self._pickerNames())

@@ -27,11 +27,12 @@ from repic_plugin.protocols.iterative_settings import (
 )
 from repic_plugin.protocols.iterative_stages import PARTICLES, Stages
 from repic_plugin.protocols.iterative_state import RunState
+from repic_plugin.protocols.report_step import WritesReport, define_report_param
 
 __all__ = ["ProtRepicIterative"]
 
 
-class ProtRepicIterative(ProtParticlePicking):
+class ProtRepicIterative(WritesReport, ProtParticlePicking):
     """Train pickers on what they agree on, let them pick again, and so on (iterative REPIC).
 
     The pickers are trained and run by their own plugins. Each stage is a run of its own in the
@@ -56,6 +57,7 @@ class ProtRepicIterative(ProtParticlePicking):
         define_consensus_params(form)
         form.addSection(label="Run")
         define_run_params(form)
+        define_report_param(form)
         form.addParallelSection(threads=1, mpi=0, binThreads=2)
 
     # ----------------------------------------------------------------- steps
@@ -79,7 +81,8 @@ class ProtRepicIterative(ProtParticlePicking):
                 trained = self._after(ready, gpu, self.trainStep, *which)
                 picked.append(self._after([trained], gpu, self.pickStep, *which))
             ready = self._insertAgreement(iteration, picked, settings)
-        self._after(ready, False, self.createOutputStep, self.numIterations.get(), settings)
+        last = self._after(ready, False, self.createOutputStep, self.numIterations.get(), settings)
+        self._insertReportStep(settings, prerequisites=[last])
 
     def _insertAgreement(self, iteration: int, picked: List[int], settings: str) -> List[int]:
         """Consensus, labels and scores of an iteration."""

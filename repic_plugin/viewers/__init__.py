@@ -11,19 +11,33 @@ from typing import Any, List
 
 SCIPION_VIEWERS = {
     "RepicClassesViewer": "classes_viewer",
-    "RepicCoordinatesViewer": "coordinates_viewer",
+    "RepicConsensusViewer": "consensus_viewer",
+    "RepicFscViewer": "fsc_viewer",
     "RepicIterationsViewer": "iterations_viewer",
+    "RepicOverlayViewer": "overlay_viewer",
+    "RepicScoresViewer": "scores_viewer",
 }
 PICTURES = {
     "Layer": "overlay",
+    "agreement_figure": "agreement_plots",
     "angular_distance_figure": "class_plots",
+    "class_at": "class_members",
     "class_sizes_figure": "class_plots",
     "comparison_figure": "class_plots",
     "convergence_figure": "class_plots",
+    "evaluation_figure": "score_plots",
+    "fsc_figure": "fsc_plots",
     "iterations_figure": "iteration_plots",
+    "members_figure": "class_members",
     "montage_figure": "class_montage",
+    "overlap_figure": "agreement_plots",
     "overlay_figure": "overlay",
+    "per_micrograph_figure": "score_plots",
+    "precision_recall_figure": "score_plots",
+    "registered_images": "class_members",
+    "score_bars_figure": "score_plots",
     "size_bars_figure": "class_plots",
+    "weights_figure": "weight_plots",
 }
 HOMES = {**SCIPION_VIEWERS, **PICTURES}
 

@@ -13,13 +13,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Rectangle
 from matplotlib.textpath import text_to_path
 from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.viewers.class_plots import check_flags, check_sizes, class_order
 from repic_plugin.viewers.colors import JUNK_COLOR
 
-__all__ = ["montage_figure"]
+__all__ = ["CELL", "grey_tiles", "montage_figure"]
 
 MAX_CLASSES = 1000
 DPI = 128  # a power of two: px become inches and px again without rounding
@@ -45,6 +46,7 @@ PLAIN_TEXT, JUNK_TEXT = "white", "black"
 EMPTY_STRIPES = (216, 238)  # grey values
 FLAT_GREY = 128
 CHUNK = 64  # averages that are read at a time
+CELL = "class "  # and its index: the gid of the unseen rectangle over its cell
 
 
 def montage_figure(
@@ -107,6 +109,7 @@ def montage_figure(
     figure, axes = _canvas(layout, mosaic)
     _draw_header(axes, header)
     _draw_labels(axes, layout, labels, junk[shown], points)
+    _mark_cells(axes, layout, shown)
     if pixel_size:
         _draw_scale_bar(axes, layout, images.shape[1], pixel_size)
     return figure
@@ -294,7 +297,7 @@ def _mosaic(
     height, width = layout.cell
     for start in range(0, len(shown), CHUNK):
         some = shown[start : start + CHUNK]
-        tiles = _grey_tiles(np.asarray(images[some], dtype=np.float32), layout.tile)
+        tiles = grey_tiles(np.asarray(images[some], dtype=np.float32), layout.tile)
         for i, tile in enumerate(tiles):
             y, x = layout.corner(start + i)
             mosaic[y : y + height, x : x + width] = frames[int(junk[some[i]])]
@@ -303,7 +306,7 @@ def _mosaic(
     return mosaic
 
 
-def _grey_tiles(images: NDArray[np.float32], tile: int) -> NDArray[np.uint8]:
+def grey_tiles(images: NDArray[np.float32], tile: int) -> NDArray[np.uint8]:
     """Images at the size at which they are shown, each stretched from black to white."""
     box = images.shape[1]
     resample = _resampling(box, tile)
@@ -366,6 +369,15 @@ def _draw_labels(
         y = layout.top + row + layout.cell[0] - layout.strip / 2
         color = JUNK_TEXT if junk[place] else PLAIN_TEXT
         _write(axes, x, y, label, points, color=color, ha="center", va="center_baseline")
+
+
+def _mark_cells(axes: Axes, layout: _Layout, shown: NDArray[np.int64]) -> None:
+    """Say which class lies where, for `class_at`."""
+    height, width = layout.cell
+    for place, k in enumerate(shown.tolist()):
+        row, column = layout.corner(place)
+        corner = (layout.left + column, layout.top + row)
+        axes.add_patch(Rectangle(corner, width, height, visible=False, gid=f"{CELL}{k}"))
 
 
 def _draw_scale_bar(axes: Axes, layout: _Layout, box: int, pixel_size_angstrom: float) -> None:

@@ -7,11 +7,18 @@ from pathlib import Path
 from typing import Any, ClassVar, List
 
 import mrcfile
+import numpy as np
 from matplotlib.figure import Figure
 from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
 
-from repic_plugin.formats import ClassTables, read_class_tables
+from repic_plugin.formats import ClassTables, ImageStacks, read_class_tables
 from repic_plugin.protocols import ProtAckMeans2D
+from repic_plugin.viewers.class_members import (
+    MAX_MEMBERS,
+    class_at,
+    members_figure,
+    registered_images,
+)
 from repic_plugin.viewers.class_montage import montage_figure
 from repic_plugin.viewers.class_plots import convergence_figure, size_bars_figure
 from repic_plugin.viewers.figure_window import FigureWindow
@@ -20,7 +27,10 @@ __all__ = ["RepicClassesViewer"]
 
 
 class RepicClassesViewer(Viewer):  # type: ignore[misc]
-    """The averages with their sizes, the sizes as bars, and how the classes settled."""
+    """The averages with their sizes, the sizes as bars, and how the classes settled.
+
+    A click on an average shows the members of its class.
+    """
 
     _label = "2D classes"
     _environments: ClassVar = [DESKTOP_TKINTER]
@@ -31,14 +41,24 @@ class RepicClassesViewer(Viewer):  # type: ignore[misc]
             return [self.infoMessage("There are no classes yet: run the protocol first.")]
         folder = Path(obj.classes_folder())
         found = read_class_tables(folder)
-        title = f"{obj.getObjLabel()}: 2D classes"
+        title = f"{obj.getObjLabel()}: 2D classes (click on an average to see its members)"
         pixel_size = obj.outputClasses.getSamplingRate()
         pictures = {
             "averages": partial(_montage, folder, found, pixel_size),
             "sizes": partial(size_bars_figure, found.sizes, flagged=found.is_junk, first_number=1),
             "convergence": partial(convergence_figure, {"particles": found.convergence}),
         }
-        return [FigureWindow(self.getTkRoot(), title, pictures)]
+        on_click = {"averages": partial(self._showMembers, found)}
+        return [FigureWindow(self.getTkRoot(), title, pictures, on_click)]
+
+    def _showMembers(self, found: ClassTables, event: Any) -> None:
+        """Open a window with the members of the class that was clicked on."""
+        k = class_at(event.inaxes, event.xdata, event.ydata)
+        if k is None:
+            return
+        name = f"class {k + 1}"
+        window = FigureWindow(self.getTkRoot(), name, {"members": partial(_members, found, k)})
+        window.show()
 
 
 def _montage(folder: Path, found: ClassTables, pixel_size_angstrom: float) -> Figure:
@@ -51,3 +71,27 @@ def _montage(folder: Path, found: ClassTables, pixel_size_angstrom: float) -> Fi
             pixel_size_angstrom=pixel_size_angstrom,
             first_number=1,
         )
+
+
+def _members(found: ClassTables, k: int) -> Figure:
+    """Those most like the average, read from their stacks."""
+    mine = np.flatnonzero(found.labels == k)
+    best = mine[np.argsort(found.dissimilarity[mine], kind="stable")][:MAX_MEMBERS]
+    title = f"class {k + 1}: {len(mine):,} particles"
+    if len(best) < len(mine):
+        title += f", the {len(best)} most like their average"
+    if not len(best):
+        return members_figure(np.empty((0, 1, 1)), title=title)
+    images = _particles([found.names[i] for i in best])
+    placed = registered_images(
+        images, found.rotation_deg[best], found.shift_px[best], found.mirror[best]
+    )
+    return members_figure(placed, title=title)
+
+
+def _particles(names: List[str]) -> Any:
+    """Images named like 000001@stack.mrcs, shape (n, box, box)."""
+    parts = [name.partition("@") for name in names]
+    paths = list(dict.fromkeys(path for _, _, path in parts))
+    stack = [paths.index(path) for _, _, path in parts]
+    return ImageStacks(paths, stack, [int(number) - 1 for number, _, _ in parts])[:]

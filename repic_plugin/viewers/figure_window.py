@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tkinter as tk
+from functools import partial
 from tkinter import ttk
-from typing import Any, Callable, Dict, Mapping
+from typing import Any, Callable, Dict, Mapping, Optional
 
 from matplotlib.backends.backend_tkagg import FigureCanvasTkAgg, NavigationToolbar2Tk
 from matplotlib.figure import Figure
@@ -28,13 +29,23 @@ class FigureWindow(View):  # type: ignore[misc]
     title : str
     pictures : mapping of str to callable
         From the name of a tab to what draws its picture.
+    on_click : mapping of str to callable, optional
+        From the name of a tab to what takes matplotlib's event of a click on its picture. Clicks
+        that zoom or move the picture are not passed on.
     """
 
-    def __init__(self, root: Any, title: str, pictures: Mapping[str, Callable[[], Figure]]) -> None:
+    def __init__(
+        self,
+        root: Any,
+        title: str,
+        pictures: Mapping[str, Callable[[], Figure]],
+        on_click: Optional[Mapping[str, Callable[[Any], None]]] = None,
+    ) -> None:
         super().__init__()
         self._root = root
         self._title = title
         self.pictures = dict(pictures)
+        self.on_click = dict(on_click or {})
         self.figures: Dict[str, Figure] = {}
 
     def show(self) -> None:
@@ -63,9 +74,18 @@ class FigureWindow(View):  # type: ignore[misc]
         self.figures[name] = figure
         self._fit(figure)
         canvas = FigureCanvasTkAgg(figure, master=frame)
-        NavigationToolbar2Tk(canvas, frame).update()
+        toolbar = NavigationToolbar2Tk(canvas, frame)
+        toolbar.update()
+        if name in self.on_click:
+            click = partial(self._clicked, self.on_click[name], toolbar)
+            canvas.mpl_connect("button_press_event", click)
         canvas.get_tk_widget().pack(expand=True)  # not stretched: pictures keep their shape
         canvas.draw_idle()
+
+    @staticmethod
+    def _clicked(take: Callable[[Any], None], toolbar: NavigationToolbar2Tk, event: Any) -> None:
+        if not toolbar.mode:
+            take(event)
 
     def _fit(self, figure: Figure) -> None:
         """As large as the window allows, in its own shape."""

@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import gaussian_filter
 
 from repic_plugin.viewers.colors import CONSENSUS_COLOR, REFERENCE_COLOR, picker_color
+from repic_plugin.viewers.display import contrast, for_display
 
-__all__ = ["Layer", "overlay_figure"]
+__all__ = ["LINEWIDTHS", "RIM", "ROLES", "Layer", "box_corners", "overlay_figure"]
 
 ROLES = ("picker", "reference", "consensus")  # from the bottom to the top
 LINEWIDTHS = {"picker": 1.5, "reference": 1.9, "consensus": 2.8}
@@ -29,10 +29,6 @@ LEGEND_ROW = 0.28
 TITLE_ROW = 0.42
 # Room that an entry of the legend takes, inches: its sample of line and gap, and each letter.
 LEGEND_SAMPLE, LEGEND_LETTER = 0.75, 0.12
-# Grey values beyond these percentiles are shown as black and white.
-CONTRAST_PERCENTILES = (0.5, 99.5)
-# Low-pass for display, in displayed pixels: particles stand out of the noise, boxes stay sharp.
-DISPLAY_BLUR = 1.2
 
 
 @dataclass(frozen=True)
@@ -106,8 +102,8 @@ def overlay_figure(
     n_rows = -(-len(labels) // n_columns) if legend else 0
     figure, axes = _canvas(image.shape, size_px, title, n_rows)
     height, width = image.shape
-    shown, extent = _for_display(image, size_px)
-    low, high = _contrast(shown)
+    shown, extent = for_display(image, size_px)
+    low, high = contrast(shown)
     axes.imshow(shown, cmap="gray", vmin=low, vmax=high, extent=extent, interpolation="nearest")
     handles = _draw_layers(axes, layers, boxes, labels)
     axes.set_xlim(0, width)
@@ -170,28 +166,6 @@ def _canvas(
     return figure, axes
 
 
-def _for_display(
-    image: NDArray[np.generic], size_px: int
-) -> Tuple[NDArray[np.float32], Tuple[float, float, float, float]]:
-    """Blocks averaged to about the shown size, and where they lie: left, right, bottom, top."""
-    step = max(1, round(max(image.shape) / size_px))
-    rows, columns = image.shape[0] // step, image.shape[1] // step
-    if not (rows and columns):  # a strip thinner than one block
-        step, (rows, columns) = 1, image.shape
-    blocks = image[: rows * step, : columns * step].reshape(rows, step, columns, step)
-    shown = blocks.mean(axis=(1, 3), dtype=np.float32)
-    # The blur would spread a nan over its neighbours; a dead pixel is shown as an average one.
-    finite = np.isfinite(shown)
-    shown = np.where(finite, shown, shown[finite].mean() if finite.any() else 0.0)
-    shown = gaussian_filter(shown, DISPLAY_BLUR)
-    return shown, (0.0, float(columns * step), float(rows * step), 0.0)
-
-
-def _contrast(shown: NDArray[np.float32]) -> Tuple[float, float]:
-    low, high = np.percentile(shown, CONTRAST_PERCENTILES)
-    return (float(low), float(high)) if high > low else (float(low) - 1.0, float(low) + 1.0)
-
-
 def _draw_layers(
     axes: Axes,
     layers: Sequence[Layer],
@@ -208,7 +182,7 @@ def _draw_layers(
         # A dark rim keeps thin bright lines readable on light and dark grey alike.
         rim = [Stroke(linewidth=linewidth + 2 * RIM, foreground="black", alpha=0.3), Normal()]
         collection = PolyCollection(
-            list(_corners(points, layer.box_size_px)),
+            list(box_corners(points, layer.box_size_px)),
             facecolors="none",
             edgecolors=color,
             linewidths=linewidth,
@@ -226,7 +200,7 @@ def _role_color(role: str, n_pickers: int) -> str:
     return fixed.get(role) or picker_color(n_pickers)
 
 
-def _corners(centers: NDArray[np.float64], box_size_px: float) -> NDArray[np.float64]:
+def box_corners(centers: NDArray[np.float64], box_size_px: float) -> NDArray[np.float64]:
     """Corners of all boxes, shape (n, 4, 2)."""
     square = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)]) * box_size_px
     return centers[:, None, :] + square

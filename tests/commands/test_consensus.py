@@ -7,6 +7,7 @@ import pytest
 from repic_plugin.commands import consensus as consensus_module
 from tests.commands.helpers import (
     CRYOLO_DEEPPICKER,
+    CRYOLO_TOPAZ,
     M2_WEIGHT,
     PAIR_WEIGHT,
     TINY,
@@ -36,6 +37,7 @@ def test_mode_all_keeps_what_all_pickers_found(consensus, out):
     assert (outcome.code, outcome.err) == (0, ())
     (particle,) = csv_rows(out / "consensus.csv")
     assert float(particle.pop("weight")) == pytest.approx(TRIPLE_WEIGHT)
+    assert float(particle.pop("overlap")) == pytest.approx(CRYOLO_TOPAZ)
     assert float(particle.pop("score")) == pytest.approx(0.8)
     assert particle == {
         "micrograph": "m1",

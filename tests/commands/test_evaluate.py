@@ -83,6 +83,7 @@ def test_columns(run, case):
     header = ["picker", "n_picks", "n_reference", "n_micrographs"]
     header += [f"pixel_{name}" for name in RATIOS + COUNTS]
     header += [f"matching_{name}" for name in RATIOS + COUNTS]
+    header += ["n_left_out", "average_precision"]
     assert csv_header(case / "m.csv") == header
     row = csv_rows(case / "m.csv")[1]
     assert [row[name] for name in header[:4]] == ["poor", "3", "2", "1"]
@@ -91,7 +92,7 @@ def test_columns(run, case):
 def test_the_table_is_printed(run, case):
     outcome = run("evaluate", case / "picks", case / "reference", *SIZE)
     poor = next(line.split() for line in outcome.out if line.startswith("poor"))
-    assert poor == ["poor", "3", "0.433", "0.650", "0.520", "0.333", "0.500", "0.400"]
+    assert poor == ["poor", "3", "0.433", "0.650", "0.520", "0.333", "0.500", "0.400", "-"]
     assert outcome.out[-1] == "reference: 2 on 1 micrographs"
     assert sorted(path.name for path in case.iterdir()) == ["picks", "reference"]
 
@@ -168,7 +169,7 @@ def test_a_consensus_can_be_the_reference(run, tmp_path):
     run("consensus", picks, "--box-size", 100, "--out", found)
     outcome = run("evaluate", found, found, "--box-size", 100)
     assert outcome.code == 0
-    assert outcome.out[1].split()[2:] == ["1.000"] * 6
+    assert outcome.out[1].split()[2:] == ["1.000"] * 7
 
 
 def test_an_earlier_table_is_replaced(evaluate, case):
@@ -180,6 +181,71 @@ def test_an_earlier_table_is_replaced(evaluate, case):
 def test_unusual_picker_names(evaluate, case, picker):
     (case / "picks" / "poor").rename(case / "picks" / picker)
     assert numbers(evaluate()[picker], "matching", *COUNTS) == [1, 2, 1]
+
+
+# The further files
+
+# A picker with scores: right, wrong, right; the second reference particle is on m2.
+SCORED = {
+    "m1.box": "45 45 10 10 0.9\n295 295 10 10 0.6\n",
+    "m2.box": "495 495 10 10 0.3\n",
+}
+
+
+@pytest.fixture
+def scored(case):
+    write_picks(case / "picks", {"scored": SCORED})
+    write_picks(case, {"reference": {"m2.box": box_text([(500, 500)], 10)}})
+    return case
+
+
+def test_average_precision(run, evaluate, scored):
+    outcome = run("evaluate", scored / "picks", scored / "reference", *SIZE)
+    printed = next(line.split() for line in outcome.out if line.startswith("scored"))
+    area = 1 / 3 + 1 / 3 * 2 / 3  # of three reference particles two are found
+    assert printed[-1] == f"{area:.3f}"
+    rows = evaluate()
+    assert float(rows["scored"]["average_precision"]) == pytest.approx(area, abs=1e-6)
+    assert rows["poor"]["average_precision"] == ""
+
+
+def test_scores_of_each_micrograph(run, scored):
+    table = scored / "by.csv"
+    arguments = (scored / "picks", scored / "reference", *SIZE, "--radius", 5)
+    outcome = run("evaluate", *arguments, "--per-micrograph", table)
+    assert (outcome.code, outcome.out[-1]) == (0, f"written to {table}")
+    rows = {(row["picker"], row["micrograph"]): row for row in csv_rows(table)}
+    assert len(rows) == 6
+    assert numbers(rows["poor", "m1"], "matching", *COUNTS) == [2, 1, 0]
+    assert numbers(rows["poor", "m2"], "matching", *COUNTS) == [0, 0, 1]
+    assert numbers(rows["scored", "m1"], "pixel", *COUNTS) == [100, 100, 100]
+    assert rows["scored", "m1"]["n_picks"] == "2"
+
+
+def test_curve(run, scored):
+    table = scored / "curve.csv"
+    outcome = run("evaluate", scored / "picks", scored / "reference", *SIZE, "--curve", table)
+    assert (outcome.code, outcome.out[-1]) == (0, f"written to {table}")
+    rows = [row for row in csv_rows(table) if row["picker"] == "scored"]
+    columns = ("threshold", "n_picks", "precision", "recall", "f1")
+    assert [[float(row[name]) for name in columns] for row in rows] == [
+        pytest.approx(row, abs=1e-6)
+        for row in (
+            [0.9, 1, 1, 1 / 3, 1 / 2],
+            [0.6, 2, 1 / 2, 1 / 3, 2 / 5],
+            [0.3, 3, 2 / 3, 2 / 3, 2 / 3],
+        )
+    ]
+    (unscored,) = (row for row in csv_rows(table) if row["picker"] == "poor")
+    assert (unscored["threshold"], unscored["average_precision"]) == ("", "")
+
+
+def test_plot(run, scored):
+    picture = scored / "scores.png"
+    outcome = run("evaluate", scored / "picks", scored / "reference", *SIZE, "--plot", picture)
+    assert (outcome.code, outcome.out[-1]) == (0, f"written to {picture}")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in scored.iterdir()) == ["picks", "reference", "scores.png"]
 
 
 # Bad input
@@ -252,3 +318,18 @@ def test_a_table_in_a_folder_that_is_missing(refuses, case):
 
 def test_a_table_named_as_a_folder(refuses, case):
     refuses("--out", case / "picks", words=[str(case / "picks")])
+
+
+@pytest.mark.parametrize("option", ["--per-micrograph", "--curve", "--plot"])
+def test_a_file_in_a_folder_that_is_missing(refuses, case, option):
+    file = case / "gone" / "file.png"
+    refuses(option, file, words=[option, str(file), "a folder that exists"])
+
+
+def test_two_files_of_one_name(refuses, case):
+    words = ["--curve", "is the file of --per-micrograph", "another name"]
+    refuses("--per-micrograph", case / "t.csv", "--curve", case / "t.csv", words=words)
+
+
+def test_a_plot_that_is_no_png(refuses, case):
+    refuses("--plot", case / "scores.jpg", words=["--plot", "scores.jpg", "must end in .png"])

@@ -53,7 +53,7 @@ def test_summary_counts_the_picks_of_the_files(real, found):
 
 
 def test_consensus_columns(found):
-    columns = ["micrograph", "x_center", "y_center", "weight", "score", "n_pickers"]
+    columns = ["micrograph", "x_center", "y_center", "weight", "overlap", "score", "n_pickers"]
     assert csv_header(found / "consensus.csv") == columns + PICKERS
 
 

@@ -6,11 +6,12 @@ import pytest
 @pytest.mark.parametrize(
     "name, viewer",
     [
-        ("ProtRepicConsensus", "RepicCoordinatesViewer"),
-        ("ProtRepicImportPicks", "RepicCoordinatesViewer"),
+        ("ProtRepicConsensus", "RepicOverlayViewer"),
+        ("ProtRepicImportPicks", "RepicOverlayViewer"),
         ("ProtAckMeans2D", "RepicClassesViewer"),
         ("ProtRepicIterative", "RepicIterationsViewer"),
-        ("ProtRepicLabels", "RepicCoordinatesViewer"),
+        ("ProtRepicLabels", "RepicOverlayViewer"),
+        ("ProtTemplatePick", "RepicOverlayViewer"),
     ],
 )
 def test_our_viewer_comes_first(project, name, viewer):

@@ -1,0 +1,25 @@
+"""Results in, one HTML file out that anybody can open."""
+
+from repic_plugin.reports.document import (
+    Block,
+    Lines,
+    Picture,
+    Section,
+    Table,
+    Warnings,
+    render_report,
+)
+from repic_plugin.reports.folder import folder_sections
+from repic_plugin.reports.versions import made_by
+
+__all__ = [
+    "Block",
+    "Lines",
+    "Picture",
+    "Section",
+    "Table",
+    "Warnings",
+    "folder_sections",
+    "made_by",
+    "render_report",
+]

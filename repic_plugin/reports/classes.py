@@ -1,0 +1,66 @@
+"""What a 2D classification left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List
+
+import mrcfile
+import numpy as np
+
+from repic_plugin.formats import read_class_tables
+from repic_plugin.reports.document import Block, Picture, Table, Warnings
+from repic_plugin.viewers.class_montage import montage_figure
+from repic_plugin.viewers.class_plots import convergence_figure, size_bars_figure
+
+__all__ = ["MARKER", "TITLE", "blocks"]
+
+MARKER, TITLE = "classes.csv", "2D classes"
+FEW = 5  # members: an average of fewer shows little
+
+
+def blocks(folder: Path) -> List[Block]:
+    """Averages with their sizes, and how the classes settled."""
+    found = read_class_tables(folder)
+    sizes = found.sizes
+    n_aside = int((found.labels < 0).sum())
+    spread = float(sizes.std() / sizes.mean()) if sizes.sum() else 0.0
+    facts = Table(
+        ["particles", "classes", "smallest", "largest", "variation", "junk classes"],
+        [
+            [
+                len(found.labels),
+                len(sizes),
+                int(sizes.min()),
+                int(sizes.max()),
+                spread,
+                int(found.is_junk.sum()),
+            ]
+        ],
+        "variation: standard deviation of the class sizes over their mean",
+    )
+    warnings = []
+    if n_aside:
+        warnings.append(f"{n_aside:,} empty images were put aside.")
+    if (sizes < FEW).any():
+        warnings.append(f"{np.count_nonzero(sizes < FEW)} classes have fewer than {FEW} members.")
+    with mrcfile.mmap(folder / "class_averages.mrcs", mode="r") as averages:
+        pixel_size = float(averages.voxel_size.x)
+        montage = montage_figure(
+            averages.data,
+            sizes,
+            flagged=found.is_junk,
+            pixel_size_angstrom=pixel_size or None,
+            first_number=1,
+        )
+    bars = size_bars_figure(sizes, flagged=found.is_junk, first_number=1)
+    course = convergence_figure({"particles": found.convergence})
+    return [
+        facts,
+        Warnings(warnings),
+        Picture(
+            montage, "Class averages, the largest class first, with the number of members.", True
+        ),
+        Picture(bars, "Members of each class."),
+        Picture(course, "Particles that changed class, and class sizes, by iteration."),
+    ]

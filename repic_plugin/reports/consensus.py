@@ -1,0 +1,99 @@
+"""What a consensus left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict, List
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.consensus import recommended_number
+from repic_plugin.formats import ConsensusTables, read_consensus_tables
+from repic_plugin.reports.document import Block, Picture, Table, Warnings
+from repic_plugin.viewers.agreement_plots import agreement_figure, overlap_figure
+from repic_plugin.viewers.weight_plots import weights_figure
+
+__all__ = ["MARKER", "TITLE", "agreement_by_micrograph", "blocks", "telling_micrographs"]
+
+MARKER, TITLE = "consensus.csv", "consensus picking"
+
+
+def blocks(folder: Path) -> List[Block]:
+    """Pickers against the consensus, how they agree, and the weights."""
+    found = read_consensus_tables(folder)
+    n_used, n_agreed = found.n_picks.sum(axis=0), (found.members >= 0).sum(axis=0)
+    share = np.divide(n_agreed, n_used, out=np.zeros(len(n_used)), where=n_used > 0)
+    rows: List[List[object]] = [
+        [name, int(used), int(agreed), float(part)]
+        for name, used, agreed, part in zip(found.picker_names, n_used, n_agreed, share)
+    ]
+    best = recommended_number(found.weight, found.micrograph)
+    with_particles = len(np.unique(found.micrograph))
+    about = (
+        f"{len(found):,} particles on {with_particles:,} of {len(found.micrograph_names):,} "
+        f"micrographs. Recommended: the best {best} of each."
+    )
+    agreement = agreement_figure(found.members, found.picker_names, found.n_unmatched)
+    weights = weights_figure(
+        found.weight, found.micrograph, n_members=found.n_members, recommended=best
+    )
+    pictures = [
+        Picture(agreement, "How many particles each combination of pickers found."),
+        Picture(weights, "Weights of the particles, best first, and their distribution."),
+    ]
+    if np.isfinite(found.overlap).any():
+        overlaps = overlap_figure(found.overlap, found.n_members)
+        pictures.append(Picture(overlaps, "Overlap of the boxes that make up a particle."))
+    table = Table(["picker", "picks", "in the consensus", "share"], rows)
+    return [about, table, Warnings(_warnings(found)), *pictures, *_extremes(found)]
+
+
+def agreement_by_micrograph(found: ConsensusTables) -> NDArray[np.float64]:
+    """Part of each micrograph's picks that is in the consensus, shape (m,); NaN without a pick."""
+    n_members = np.bincount(
+        found.micrograph, weights=found.n_members, minlength=len(found.micrograph_names)
+    )
+    n_picks = found.n_picks.sum(axis=1)
+    part = np.full(len(n_picks), np.nan)
+    return np.divide(n_members, n_picks, out=part, where=n_picks > 0)
+
+
+def telling_micrographs(found: ConsensusTables) -> Dict[str, int]:
+    """Micrographs of the best, a typical (median) and the worst agreement, by index; each once."""
+    agreement = agreement_by_micrograph(found)
+    order = np.argsort(agreement, kind="stable")
+    order = order[np.isfinite(agreement[order])]
+    if not len(order):
+        return {}
+    chosen = {"best": order[-1], "worst": order[0], "typical": order[len(order) // 2]}
+    once = {int(place): word for word, place in reversed(list(chosen.items()))}
+    found = {word: place for place, word in once.items()}
+    return {word: found[word] for word in ("best", "typical", "worst") if word in found}
+
+
+def _extremes(found: ConsensusTables) -> List[Block]:
+    """Where to look."""
+    agreement = agreement_by_micrograph(found)
+    rows = [
+        [word, found.micrograph_names[m], int(found.n_picks[m].sum()),
+         int(np.count_nonzero(found.micrograph == m)), float(agreement[m])]
+        for word, m in telling_micrographs(found).items()
+    ]  # fmt: skip
+    if not rows:
+        return []
+    header = ["agreement", "micrograph", "picks", "particles", "share of the picks"]
+    return [Table(header, rows, "Micrographs to look at.")]
+
+
+def _warnings(found: ConsensusTables) -> List[str]:
+    lines = []
+    n_unproven = int(np.count_nonzero(~found.is_optimal))
+    if n_unproven:
+        lines.append(f"The selection is not proven to be optimal on {n_unproven:,} micrographs.")
+    silent = [name for name, n in zip(found.picker_names, found.n_picks.sum(axis=0)) if not n]
+    lines += [f"{name} has no pick at all." for name in silent]
+    n_empty = len(found.micrograph_names) - len(np.unique(found.micrograph))
+    if n_empty:
+        lines.append(f"{n_empty:,} micrographs have no particle.")
+    return lines

@@ -1,0 +1,210 @@
+"""A report as one HTML file: pictures inside, nothing from the network, fit to be printed."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from dataclasses import dataclass
+from typing import Any, Dict, List, Sequence, Union
+
+from matplotlib.figure import Figure
+
+__all__ = ["Block", "Lines", "Picture", "Section", "Table", "Warnings", "render_report"]
+
+# Wide enough for a printed page and a screen; a few hundred kilobytes a picture.
+PICTURE_DPI = 110
+PHOTO: Dict[str, Any] = {"pil_kwargs": {"quality": 85}}
+PLOT: Dict[str, Any] = {"metadata": {"Software": None}}  # the same figure, the same bytes
+
+STYLE = """
+:root { color-scheme: light; }
+body { font: 16px/1.5 system-ui, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; color: #1c2530;
+  background: #fff; margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 62rem; }
+h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .3rem; }
+h2 { font-size: 1.35rem; margin: 2.6rem 0 .6rem; padding-top: .8rem;
+  border-top: 2px solid #d5dbe3; }
+.about { color: #5a6572; margin: 0 0 1.5rem; }
+nav ul { padding-left: 1.2rem; margin: .3rem 0; columns: 2; }
+a { color: #0b5394; }
+table { border-collapse: collapse; margin: .8rem 0 1.2rem; font-size: .92rem;
+  font-variant-numeric: tabular-nums; display: block; overflow-x: auto; }
+caption, figcaption { text-align: left; color: #5a6572; font-size: .92rem; padding: .2rem 0; }
+th, td { padding: .28rem .8rem .28rem 0; text-align: left; vertical-align: top;
+  border-bottom: 1px solid #e4e8ed; overflow-wrap: anywhere; }
+th { font-weight: 600; border-bottom: 2px solid #b9c2cd; }
+td.number, th.number { text-align: right; padding-left: .8rem; white-space: nowrap; }
+figure { margin: 1rem 0 1.4rem; }
+img { max-width: 100%; height: auto; }
+.warnings { border-left: 4px solid #d55e00; background: #fdf3ea; padding: .5rem 1rem; }
+.warnings ul { margin: .2rem 0; padding-left: 1.2rem; }
+@media print { body { max-width: none; padding: 0; font-size: 11pt; } nav { display: none; }
+  figure, tr { break-inside: avoid; } h2 { break-after: avoid; } table { display: table; }
+  a { color: inherit; text-decoration: none; } }
+"""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; cells that are numbers stand to the right.
+
+    Attributes
+    ----------
+    header : sequence of str
+    rows : sequence of sequences
+        Of str, int or float; floats are written with three digits.
+    caption : str
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with what it shows in words, for those who cannot see it too.
+
+    Attributes
+    ----------
+    figure : matplotlib.figure.Figure
+    caption : str
+    is_photo : bool
+        Whether it is mostly grey values: as JPEG it takes a tenth of the room then.
+    """
+
+    figure: Figure
+    caption: str
+    is_photo: bool = False
+
+
+@dataclass(frozen=True)
+class Warnings:
+    """What the reader must not overlook.
+
+    Attributes
+    ----------
+    lines : sequence of str
+    """
+
+    lines: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Facts, a line each.
+
+    Attributes
+    ----------
+    lines : sequence of str
+    """
+
+    lines: Sequence[str]
+
+
+Block = Union[str, Lines, Table, Picture, Warnings]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A headline and what stands under it.
+
+    Attributes
+    ----------
+    title : str
+    blocks : sequence of Block
+        Paragraphs as str.
+    """
+
+    title: str
+    blocks: Sequence[Block]
+
+
+def render_report(title: str, about: str, sections: Sequence[Section]) -> str:
+    """Write a report as HTML.
+
+    Parameters
+    ----------
+    title : str
+    about : str
+        A line under the title.
+    sections : sequence of Section
+        The pictures are drawn one after the other and let go.
+
+    Returns
+    -------
+    str
+        A whole HTML document. Nothing in it is fetched from elsewhere; all texts are escaped.
+    """
+    links = [f'<li><a href="#s{i}">{_text(one.title)}</a></li>' for i, one in enumerate(sections)]
+    parts = [
+        "<!DOCTYPE html>",
+        f'<html lang="en"><head><meta charset="utf-8"><title>{_text(title)}</title>',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<style>{STYLE}</style></head><body>",
+        f'<h1>{_text(title)}</h1><p class="about">{_text(about)}</p>',
+        f"<nav><ul>{''.join(links)}</ul></nav>" if len(sections) > 1 else "",
+    ]
+    for i, section in enumerate(sections):
+        parts.append(f'<section><h2 id="s{i}">{_text(section.title)}</h2>')
+        parts += [_rendered(block) for block in section.blocks]
+        parts.append("</section>")
+    parts.append("</body></html>\n")
+    return "\n".join(parts)
+
+
+def _rendered(block: Block) -> str:
+    if isinstance(block, Table):
+        return _table(block)
+    if isinstance(block, Picture):
+        return _picture(block)
+    if isinstance(block, str):
+        return f"<p>{_text(block)}</p>"
+    if not block.lines:
+        return ""
+    lines = f"<ul>{''.join(f'<li>{_text(line)}</li>' for line in block.lines)}</ul>"
+    is_warning = isinstance(block, Warnings)
+    return f'<div class="warnings" role="note">{lines}</div>' if is_warning else lines
+
+
+def _table(table: Table) -> str:
+    columns = list(zip(*table.rows)) or [()] * len(table.header)
+    marks = [
+        ' class="number"' if cells and all(_is_number(cell) for cell in cells) else ""
+        for cells in columns
+    ]
+    head = "".join(f"<th{mark}>{_text(name)}</th>" for name, mark in zip(table.header, marks))
+    body: List[str] = []
+    for row in table.rows:
+        cells = "".join(f"<td{mark}>{_cell(value)}</td>" for value, mark in zip(row, marks))
+        body.append(f"<tr>{cells}</tr>")
+    caption = f"<caption>{_text(table.caption)}</caption>" if table.caption else ""
+    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+
+
+def _picture(picture: Picture) -> str:
+    data = io.BytesIO()
+    kind, options = ("jpeg", PHOTO) if picture.is_photo else ("png", PLOT)
+    picture.figure.savefig(data, format=kind, dpi=PICTURE_DPI, **options)
+    encoded = base64.b64encode(data.getvalue()).decode("ascii")
+    caption = _text(picture.caption)
+    return (
+        f'<figure><img alt="{caption}" src="data:image/{kind};base64,{encoded}">'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.3f}"  # noqa: PLR0124 - nan
+    if _is_number(value):
+        return f"{value:,}"
+    return _text(str(value))
+
+
+def _text(text: str) -> str:
+    return html.escape(text, quote=True)

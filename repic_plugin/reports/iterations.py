@@ -1,0 +1,38 @@
+"""What iterative picking left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List
+
+from repic_plugin.formats import read_iterations
+from repic_plugin.reports.document import Block, Picture, Table
+from repic_plugin.viewers.iteration_plots import iterations_figure
+
+__all__ = ["MARKER", "TITLE", "blocks"]
+
+MARKER, TITLE = "iterations.csv", "iterative picking"
+# Those that nothing was trained on say most.
+SUBSETS = ("testing", "validation", "all", "training")
+
+
+def blocks(folder: Path) -> List[Block]:
+    """The table and the curves of the micrographs that say most."""
+    rows = read_iterations(folder / MARKER)
+    if not rows:
+        return ["No iteration has ended yet."]
+    present = {row.subset for row in rows}
+    subset = next(one for one in SUBSETS if one in present)
+    chosen = [row for row in rows if row.subset == subset]
+    n_micrographs = chosen[-1].n_micrographs
+    table = Table(
+        ["iteration", "set", "particles", "agreement", "precision", "recall", "F1"],
+        [
+            [row.iteration, row.name, row.n_particles, row.agreement, row.precision, row.recall,
+             row.f1]
+            for row in chosen
+        ],
+        f"{n_micrographs} micrographs for {subset}" if subset != "all" else "all micrographs",
+    )  # fmt: skip
+    figure = iterations_figure(rows, subset=subset)
+    return [table, Picture(figure, f"The same ({subset} micrographs), by iteration.")]

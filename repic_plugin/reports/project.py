@@ -1,0 +1,183 @@
+"""A Scipion project as sections of a report: the runs of this plugin, oldest first."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Iterator, List
+
+from pwem import Domain
+from pyworkflow import Config
+from pyworkflow.object import Boolean, Pointer
+from pyworkflow.project import Project
+from pyworkflow.protocol import Protocol
+
+from repic_plugin.formats import atomic_write, read_consensus_tables
+from repic_plugin.formats.errors import PathLike
+from repic_plugin.protocols import ProtRepicConsensus
+from repic_plugin.reports import consensus
+from repic_plugin.reports.consensus import telling_micrographs
+from repic_plugin.reports.document import (
+    Block,
+    Lines,
+    Picture,
+    Section,
+    Table,
+    Warnings,
+    render_report,
+)
+from repic_plugin.reports.folder import find_results
+from repic_plugin.reports.versions import made_by
+from repic_plugin.viewers.overlay import overlay_figure
+from repic_plugin.viewers.overlay_data import of_consensus, open_micrograph
+
+__all__ = ["project_sections", "run_section", "write_run_report"]
+
+PLUGIN = "repic_plugin"
+OVERLAY_PX = 1100
+LINK = re.compile(r"\[\[(.*?)\]\[(.*?)\]\]")
+# How a run was started, not what it did.
+NOT_TOLD = {"runName", "runMode", "hostName", "expertLevel", "_useQueue", "gpuList", "useGpu"}
+
+
+def project_sections(folder: PathLike) -> List[Section]:
+    """A section for each run of this plugin that left results.
+
+    Parameters
+    ----------
+    folder : str or path
+        Of the project.
+
+    Returns
+    -------
+    list of Section
+
+    Raises
+    ------
+    ValueError
+        If no run of this plugin has left any.
+    """
+    with _inside(folder):
+        Config.setDomain("pwem")  # outside of Scipion nobody has
+        project = Project(Domain, os.getcwd())
+        project._loadDb(None)  # load() would ask for hosts, and settings of the window
+        try:
+            sections = [run_section(run) for run in _our_runs(project) if _results(run)]
+        finally:
+            project.closeMapper()
+    if not sections:
+        raise ValueError(f"{folder}: no run of this plugin has left results yet; run one first")
+    return sections
+
+
+def write_run_report(run: Protocol, path: PathLike) -> None:
+    """A report of one run alone; from inside the project's folder."""
+    atomic_write(path, render_report(run.getObjLabel(), made_by(), [run_section(run)]))
+
+
+def _our_runs(project: Project) -> List[Protocol]:
+    """Runs of this plugin; nothing is asked about their processes, and nothing changed."""
+    runs = project.mapper.selectAllBatch(objectFilter=lambda one: isinstance(one, Protocol))
+    ours = [run for run in runs if type(run).__module__.startswith(PLUGIN)]
+    for run in ours:
+        run.setProject(project)
+    return sorted(ours, key=lambda run: run.getObjId())
+
+
+def run_section(run: Protocol) -> Section:
+    """What a run was given, what it says and what it left; from inside the project's folder."""
+    folder = Path(run._getExtraPath())
+    failed = [f"The run failed: {run.getErrorMessage()}"] if run.isFailed() else []
+    blocks: List[Block] = [
+        _about(run),
+        Warnings(failed),
+        _parameters(run),
+        Lines([line.replace("*", "") for line in run.summary()]),
+    ]
+    for place, kind in find_results(folder):
+        blocks += kind.blocks(place)
+    if isinstance(run, ProtRepicConsensus) and (folder / consensus.MARKER).is_file():
+        blocks += _overlays(run, folder)
+    blocks += ["Please cite:", Lines([_plain(text) for text in run.getCitations().values()])]
+    return Section(f"{run.getObjLabel()}: {run.getClassLabel(False)}", blocks)
+
+
+def _overlays(run: ProtRepicConsensus, folder: Path) -> List[Block]:
+    """The micrographs on which pickers agree best, typically and worst, with all boxes."""
+    try:
+        model = of_consensus(run)
+    except (ValueError, OSError) as error:
+        return [Warnings([f"No overlays: {error}"])]
+    blocks: List[Block] = []
+    for word, place in telling_micrographs(read_consensus_tables(folder)).items():
+        model.go_to(place)
+        try:
+            pixels = open_micrograph(model.file)
+        except (ValueError, OSError) as error:
+            blocks.append(Warnings([f"No overlay of {model.name}: {error}"]))
+            continue
+        figure = overlay_figure(pixels, model.layers(), size_px=OVERLAY_PX)
+        blocks.append(Picture(figure, f"{model.name}: {word} agreement.", True))
+    return blocks
+
+
+def _results(run: Protocol) -> bool:
+    folder = Path(run._getExtraPath())
+    return folder.is_dir() and bool(find_results(folder))
+
+
+def _about(run: Protocol) -> str:
+    started = str(run.initTime.get() or "")[:19]
+    return f"Run {run.getObjId()}, {run.getStatus()}, started {started or 'never'}."
+
+
+def _parameters(run: Protocol) -> Table:
+    """The values of the form, by their labels."""
+    rows = [
+        [str(param.label.get()), value]
+        for name, param in run._definition.iterAllParams()
+        if name not in NOT_TOLD
+        for value in [_value(run, name, param)]
+        if value
+    ]
+    return Table(["parameter", "value"], rows)
+
+
+def _value(run: Protocol, name: str, param: Any) -> str:
+    """A value as the form shows it; nothing where it does not apply."""
+    attribute = getattr(run, name, None)
+    if attribute is None or not run.evalParamCondition(name):
+        return ""
+    if isinstance(attribute, list):
+        return ", ".join(_pointed(one) for one in attribute)
+    if isinstance(attribute, Pointer):
+        return _pointed(attribute) if attribute.hasValue() else ""
+    choices = getattr(param, "choices", None)
+    if choices and attribute.get() is not None:
+        return str(choices[attribute.get()])
+    if isinstance(attribute, Boolean):
+        return "yes" if attribute.get() else "no"
+    return str(attribute.get("") if attribute.hasValue() else "")
+
+
+def _plain(citation: str) -> str:
+    """A citation without Scipion's marks for links."""
+    return LINK.sub(r"\2 (\1)", " ".join(citation.split()))
+
+
+def _pointed(pointer: Pointer) -> str:
+    target = pointer.getObjValue()
+    return f"{target.getObjLabel() or target.getNameId()}.{pointer.getExtended()}"
+
+
+@contextmanager
+def _inside(folder: PathLike) -> Iterator[None]:
+    """Scipion's paths are relative to the project."""
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)

@@ -1,0 +1,52 @@
+"""What an evaluation against a reference left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List
+
+from repic_plugin.evaluation import Scores
+from repic_plugin.formats import read_curves, read_micrograph_scores, read_scores
+from repic_plugin.reports.document import Block, Picture, Table, Warnings
+from repic_plugin.viewers.score_plots import (
+    per_micrograph_figure,
+    precision_recall_figure,
+    score_bars_figure,
+)
+
+__all__ = ["MARKER", "TITLE", "blocks"]
+
+MARKER, TITLE = "scores.csv", "evaluation against a reference"
+CURVES, MICROGRAPHS = "curves.csv", "by_micrograph.csv"
+
+
+def blocks(folder: Path) -> List[Block]:
+    """The scores, and where they are there the curves and the micrographs."""
+    scores = read_scores(folder / MARKER)
+    rows = [
+        [one.picker, one.n_picks, *_ratios(one.matching), *_ratios(one.pixel)] for one in scores
+    ]
+    kinds = [
+        f"{name}, {kind}"
+        for kind in ("matched", "pixels")
+        for name in ("precision", "recall", "F1")
+    ]
+    first = scores[0]
+    about = f"{first.n_reference:,} reference particles on {first.n_micrographs:,} micrographs"
+    found: List[Block] = [Table(["set", "picks", *kinds], rows, about)]
+    if first.n_left_out:
+        found.append(
+            Warnings([f"{first.n_left_out:,} micrographs without a reference are left out."])
+        )
+    found.append(Picture(score_bars_figure(scores), "Particles matched one to one."))
+    if (folder / CURVES).is_file():
+        figure = precision_recall_figure(read_curves(folder / CURVES))
+        found.append(Picture(figure, "Precision and recall as the threshold on the score falls."))
+    if (folder / MICROGRAPHS).is_file():
+        figure = per_micrograph_figure(read_micrograph_scores(folder / MICROGRAPHS))
+        found.append(Picture(figure, "F1 on each micrograph."))
+    return found
+
+
+def _ratios(scores: Scores) -> List[float]:
+    return [scores.precision, scores.recall, scores.f1]

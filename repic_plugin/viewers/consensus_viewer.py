@@ -1,0 +1,99 @@
+"""Weights, agreement and overlaps of a consensus."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable, ClassVar, Dict, List, Optional
+
+import numpy as np
+from matplotlib.figure import Figure
+from pwem.objects import EMSet, SetOfCoordinates
+from pwem.protocols import ProtParticlePicking
+from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
+
+from repic_plugin.formats import TABLE_NAMES, ConsensusTables, read_consensus_tables
+from repic_plugin.protocols import ProtRepicConsensus
+from repic_plugin.viewers.agreement_plots import agreement_figure, overlap_figure
+from repic_plugin.viewers.figure_window import FigureWindow
+from repic_plugin.viewers.weight_plots import weights_figure
+
+__all__ = ["RepicConsensusViewer", "consensus_pictures"]
+
+
+class RepicConsensusViewer(Viewer):  # type: ignore[misc]
+    """How the weights are distributed, which pickers agree, and how far their boxes overlap.
+
+    Of several viewers Scipion opens the first: by name, those that aim at the very class before
+    those that aim at a class above it. This one aims above, to leave the first place to the
+    micrographs. It is in the menu of the outputs.
+    """
+
+    _label = "consensus: weights and agreement"
+    _name = _label  # what the menu says
+    _environments: ClassVar = [DESKTOP_TKINTER]
+    _targets: ClassVar = [ProtParticlePicking, EMSet]
+
+    @classmethod
+    def can_handle_this_instance(cls, instance: Any) -> bool:
+        """Whether it is a consensus or its output."""
+        return isinstance(instance, ProtRepicConsensus) or _folder(instance) is not None
+
+    def _visualize(self, obj: Any, **kwargs: Any) -> List[View]:
+        folder = _folder(obj)
+        if folder is None:
+            return [self.infoMessage("There is no consensus yet: run the protocol first.")]
+        protocol = obj if isinstance(obj, ProtRepicConsensus) else self.protocol
+        chosen = getattr(protocol, "numParticles", None)
+        label = protocol.getObjLabel() if protocol is not None else obj.getObjLabel()
+        try:
+            found = read_consensus_tables(folder)
+        except ValueError as error:
+            return [self.errorMessage(str(error))]
+        pictures = consensus_pictures(found, chosen=chosen.get() if chosen is not None else None)
+        return [FigureWindow(self.getTkRoot(), f"{label}: weights and agreement", pictures)]
+
+
+def consensus_pictures(
+    found: ConsensusTables, *, chosen: Optional[int] = None
+) -> Dict[str, Callable[[], Figure]]:
+    """The pictures of a consensus by name.
+
+    Parameters
+    ----------
+    found : ConsensusTables
+    chosen : int, optional
+        Particles that the user wanted for each micrograph.
+    """
+    cut = f"{found.n_cut:,} particles were cut: "
+    pictures: Dict[str, Callable[[], Figure]] = {
+        "weights": partial(
+            weights_figure,
+            found.weight,
+            found.micrograph,
+            n_members=found.n_members,
+            chosen=chosen or None,
+            title=cut + "these are the others" if found.n_cut else None,
+        ),
+        "agreement": partial(
+            agreement_figure,
+            found.members,
+            found.picker_names,
+            found.n_unmatched,
+            title=cut + "their picks count as in no particle" if found.n_cut else None,
+        ),
+    }
+    if not np.isnan(found.overlap).any():  # tables of earlier versions have none
+        pictures["overlaps"] = partial(overlap_figure, found.overlap, found.n_members)
+    return pictures
+
+
+def _folder(obj: Any) -> Optional[Path]:
+    """Where the tables are; None where there are none."""
+    if isinstance(obj, ProtRepicConsensus):
+        folder = Path(obj._getExtraPath())
+    elif isinstance(obj, SetOfCoordinates) and obj.getFileName():
+        folder = Path(obj.getFileName()).parent / "extra"
+    else:
+        return None
+    return folder if all((folder / name).is_file() for name in TABLE_NAMES) else None

@@ -1,0 +1,191 @@
+"""Sliders beside the consensus of one micrograph."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from tkinter import ttk
+from typing import Any, Callable, Dict, Optional
+
+import numpy as np
+from pyworkflow.viewer import View
+
+from repic_plugin.consensus import ConsensusResult
+from repic_plugin.viewers.colors import CONSENSUS_COLOR
+from repic_plugin.viewers.figure_window import LARGEST_PART
+from repic_plugin.viewers.overlay import Layer
+from repic_plugin.viewers.overlay_model import OverlayModel
+from repic_plugin.viewers.overlay_picture import OpenImage
+from repic_plugin.viewers.overlay_window import PAD, PANEL_WIDTH_PX, PictureFrame
+from repic_plugin.viewers.preview import PreviewSettings
+
+__all__ = ["PreviewWindow"]
+
+CONSENSUS = "consensus"
+LARGEST_OVERLAP = 0.95
+
+
+class PreviewWindow(View):  # type: ignore[misc]
+    """Choose settings of a consensus by looking.
+
+    Parameters
+    ----------
+    root : tkinter widget or None
+    model : OverlayModel
+        Of the pickers.
+    settings : PreviewSettings
+        To begin with.
+    compute : callable
+        From the index of a micrograph and PreviewSettings to the ConsensusResult; a ValueError is
+        shown in place of the count.
+    use : callable
+        Gets the settings when OK is pressed.
+    box_size_px : float
+        Of the consensus.
+    open_image : callable
+        As of `OverlayWindow`.
+    """
+
+    def __init__(
+        self,
+        root: Any,
+        model: OverlayModel,
+        settings: PreviewSettings,
+        *,
+        compute: Callable[[int, PreviewSettings], ConsensusResult],
+        use: Callable[[PreviewSettings], None],
+        box_size_px: float,
+        open_image: OpenImage,
+    ) -> None:
+        super().__init__()
+        self._root = root
+        self.model = model
+        self._first = settings
+        self._compute = compute
+        self._use = use
+        self._box_size_px = box_size_px
+        self._open_image = open_image
+        self._pending: Optional[str] = None
+
+    def show(self) -> None:
+        """Open the window."""
+        self.window = tk.Toplevel(self._root) if self._root is not None else tk.Tk()
+        self.window.title("Preview of the consensus")
+        width, height = self.window.winfo_screenwidth(), self.window.winfo_screenheight()
+        self.window.geometry(f"{int(width * LARGEST_PART)}x{int(height * LARGEST_PART)}")
+        panel = ttk.Frame(self.window, width=PANEL_WIDTH_PX, padding=PAD)
+        panel.pack(side=tk.LEFT, fill=tk.Y)
+        panel.pack_propagate(False)
+        self.frame = PictureFrame(self.window, self._open_image)
+        self.frame.pack(side=tk.LEFT, fill=tk.BOTH, expand=True)
+        self.sliders: Dict[str, Any] = {}
+        self._add_pager(panel)
+        n_pickers = len(self.model.sets)
+        self._add_slider(panel, "quorum", "Least number of pickers", 2, n_pickers, 1)
+        self._add_slider(panel, "min_overlap", "Least overlap", 0, LARGEST_OVERLAP, 0.01)
+        self._add_slider(panel, "num_particles", "Particles to keep (0: all)", 0, 1, 1)
+        self.count = ttk.Label(panel, wraplength=PANEL_WIDTH_PX - 2 * PAD, justify=tk.LEFT)
+        self.count.pack(anchor=tk.W, pady=PAD)
+        self._add_legend(panel)
+        self._add_buttons(panel)
+        self.window.bind("<Left>", lambda _event: self._page(self.model.previous()))
+        self.window.bind("<Right>", lambda _event: self._page(self.model.next()))
+        self.window.update_idletasks()
+        self._page(True)
+        self.frame.canvas.get_tk_widget().focus_set()
+
+    def settings(self) -> PreviewSettings:
+        """What the sliders say."""
+        return PreviewSettings(
+            quorum=int(self.sliders["quorum"].get()),
+            min_overlap=round(float(self.sliders["min_overlap"].get()), 2),
+            num_particles=int(self.sliders["num_particles"].get()),
+        )
+
+    # ---------------------------------------------------------------- widgets
+
+    def _add_pager(self, panel: Any) -> None:
+        self.chooser = ttk.Combobox(panel, values=self.model.names, state="readonly")
+        self.chooser.pack(fill=tk.X, pady=(0, PAD))
+        self.chooser.bind("<<ComboboxSelected>>", self._chosen)
+
+    def _add_slider(
+        self, panel: Any, name: str, label: str, low: float, high: float, step: float
+    ) -> None:
+        slider = tk.Scale(
+            panel,
+            label=label,
+            from_=low,
+            to=max(high, getattr(self._first, name)),
+            resolution=step,
+            orient=tk.HORIZONTAL,
+            takefocus=False,
+        )
+        slider.set(getattr(self._first, name))
+        slider.configure(command=self._slid)
+        slider.pack(fill=tk.X)
+        self.sliders[name] = slider
+
+    def _add_legend(self, panel: Any) -> None:
+        """Colours of the pickers and the consensus."""
+        colors = {one.name: self.model.color(one.name) for one in self.model.sets}
+        for name, color in {**colors, CONSENSUS: CONSENSUS_COLOR}.items():
+            row = ttk.Frame(panel)
+            row.pack(fill=tk.X)
+            tk.Frame(row, width=16, height=16, background=color).pack(side=tk.LEFT)
+            ttk.Label(row, text=name).pack(side=tk.LEFT, padx=4)
+
+    def _add_buttons(self, panel: Any) -> None:
+        row = ttk.Frame(panel)
+        row.pack(side=tk.BOTTOM, fill=tk.X)
+        self.ok_button = ttk.Button(row, text="OK", command=self._ok)
+        self.cancel_button = ttk.Button(row, text="Cancel", command=self.window.destroy)
+        for button in (self.ok_button, self.cancel_button):
+            button.pack(side=tk.LEFT, fill=tk.X, expand=True)
+
+    # ---------------------------------------------------------------- actions
+
+    def _ok(self) -> None:
+        settings = self.settings()
+        self.window.destroy()
+        self._use(settings)
+
+    def _chosen(self, _event: Any) -> None:
+        self.model.go_to(self.chooser.current())
+        self.chooser.selection_clear()
+        self.frame.canvas.get_tk_widget().focus_set()
+        self._page(True)
+
+    def _page(self, moved: bool) -> None:
+        if not moved:
+            return
+        self.chooser.current(self.model.place)
+        self._show_consensus()
+        self.frame.show(self.model)
+
+    def _slid(self, _value: str) -> None:
+        """Of many steps of one pull, the last is computed."""
+        if self._pending is None:
+            self._pending = self.window.after_idle(self._redraw)
+
+    def _redraw(self) -> None:
+        self._pending = None
+        self._show_consensus()
+        self.frame.picture.redraw_boxes()
+
+    def _show_consensus(self) -> None:
+        """Compute it, and replace its boxes and its count."""
+        centers = np.empty((0, 2))
+        try:
+            result = self._compute(self.model.place, self.settings())
+        except ValueError as error:
+            self.count.configure(text=str(error))
+        else:
+            centers = np.column_stack([result.x, result.y])
+            n_found = int(result.micrographs.n_selected.sum())
+            highest = max(n_found, 1, self.settings().num_particles)
+            self.sliders["num_particles"].configure(to=highest)
+            self.count.configure(
+                text=f"{len(result):,} of {n_found:,} particles of this micrograph"
+            )
+        layer = Layer(CONSENSUS, centers, self._box_size_px, "consensus", CONSENSUS_COLOR)
+        self.frame.picture.show_layer(layer)

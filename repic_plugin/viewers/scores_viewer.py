@@ -1,0 +1,41 @@
+"""What "Analyze results" opens for scores against a reference."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, ClassVar, List
+
+from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
+
+from repic_plugin.formats import read_curves, read_micrograph_scores, read_scores
+from repic_plugin.protocols import ProtRepicEvaluate
+from repic_plugin.viewers.figure_window import FigureWindow
+from repic_plugin.viewers.score_plots import (
+    per_micrograph_figure,
+    precision_recall_figure,
+    score_bars_figure,
+)
+
+__all__ = ["RepicScoresViewer"]
+
+
+class RepicScoresViewer(Viewer):  # type: ignore[misc]
+    """Precision, recall and F1 of each picker, by threshold and by micrograph."""
+
+    _label = "scores"
+    _environments: ClassVar = [DESKTOP_TKINTER]
+    _targets: ClassVar = [ProtRepicEvaluate]
+
+    def _visualize(self, obj: Any, **kwargs: Any) -> List[View]:
+        scores = read_scores(obj.scores_file())
+        if not scores:
+            return [self.infoMessage("There are no scores yet: run the protocol first.")]
+        pictures = {
+            "scores": partial(score_bars_figure, scores),
+            "scores by pixels": partial(score_bars_figure, scores, measure="pixel"),
+            "precision-recall": lambda: precision_recall_figure(read_curves(obj.curves_file())),
+            "micrographs": lambda: per_micrograph_figure(
+                read_micrograph_scores(obj.micrographs_file())
+            ),
+        }
+        return [FigureWindow(self.getTkRoot(), f"{obj.getObjLabel()}: scores", pictures)]

@@ -1,0 +1,155 @@
+"""Values of forms that are found by looking, or in the inputs."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pyworkflow.wizard import Wizard
+
+from repic_plugin.consensus import default_quorum
+from repic_plugin.convert import box_size_on
+from repic_plugin.protocols import (
+    ProtRepicConsensus,
+    ProtRepicIterative,
+    ProtTemplatePick,
+    ProtTemplateTrain,
+)
+from repic_plugin.protocols.iterative_form import N_LINES
+from repic_plugin.viewers.preview import PreviewSettings, prepare_preview, preview_consensus
+
+__all__ = ["RepicBoxSizeWizard", "RepicPreviewWizard", "input_box_size"]
+
+NO_BOX_SIZE = "no input has a box size; give one in px"
+NO_INPUT = "the inputs are missing; choose them first"
+
+
+class RepicBoxSizeWizard(Wizard):  # type: ignore[misc]
+    """The box size of the inputs, in px of the micrographs that the form is about."""
+
+    _targets: ClassVar = [
+        (ProtRepicConsensus, ["boxSize"]),
+        (ProtRepicIterative, ["boxSize"]),
+        (ProtTemplatePick, ["boxSize"]),
+        (ProtTemplateTrain, ["boxSize"]),
+    ]
+
+    def show(self, form: Any, *params: Any) -> None:
+        """Write it to the form, or say that there is none."""
+        try:
+            form.setVar("boxSize", input_box_size(form.protocol))
+        except ValueError as error:
+            form.showInfo(_sentence(error), "Box size")
+
+
+class RepicPreviewWizard(Wizard):  # type: ignore[misc]
+    """Quorum, overlap and number of particles, seen on one micrograph."""
+
+    _targets: ClassVar = [(ProtRepicConsensus, ["quorum", "minOverlap", "numParticles"])]
+
+    def show(self, form: Any, *params: Any) -> None:
+        """Open the preview, or say what it lacks."""
+        # windows need a screen, and Scipion loads this file without one too
+        from repic_plugin.viewers.overlay_data import of_pickers, open_micrograph  # noqa: PLC0415
+        from repic_plugin.viewers.preview_window import PreviewWindow  # noqa: PLC0415
+
+        protocol = form.protocol
+        try:
+            model, picks = of_pickers(protocol)
+            options = protocol._settings()["options"]
+            prepared = prepare_preview(
+                picks, score_transform=options["score_transform"], min_score=options["min_score"]
+            )
+        except ValueError as error:
+            form.showInfo(_sentence(error), "Preview")
+            return
+        sizes_px = options["box_size_px"]
+        self.view = PreviewWindow(
+            form.root,
+            model,
+            form_settings(protocol, picks.n_pickers),
+            compute=lambda micrograph, settings: preview_consensus(
+                prepared, micrograph, settings, box_size_px=sizes_px, options=_kept(options)
+            ),
+            use=lambda settings: write_settings(form, settings, picks.n_pickers),
+            box_size_px=max(sizes_px),
+            open_image=open_micrograph,
+        )
+        self.view.show()
+
+
+def input_box_size(protocol: Any) -> int:
+    """The box size that the inputs of a protocol have, in px of its micrographs.
+
+    The largest, where several sets of coordinates have one.
+
+    Raises
+    ------
+    ValueError
+        If they are not there or have none.
+    """
+    if isinstance(protocol, ProtTemplatePick):
+        return _template_size(protocol)
+    sets = [one for one in _coordinates(protocol) if one is not None]
+    if isinstance(protocol, ProtRepicConsensus):
+        micrographs = protocol.getInputMicrographs()
+    else:
+        micrographs = protocol.inputMicrographs.get()
+    if micrographs is None or not sets:
+        raise ValueError(NO_INPUT)
+    size_px = max(box_size_on(micrographs, one) for one in sets)
+    if not size_px:
+        raise ValueError(NO_BOX_SIZE)
+    return size_px
+
+
+def form_settings(protocol: ProtRepicConsensus, n_pickers: int) -> PreviewSettings:
+    """What the form says, within the ranges of the sliders."""
+    quorum = n_pickers
+    if protocol.mode.get() == 1:
+        quorum = protocol.quorum.get() or default_quorum(n_pickers)
+    return PreviewSettings(
+        quorum=min(max(2, quorum), n_pickers),
+        min_overlap=min(max(0.0, protocol.minOverlap.get() or 0.0), 0.95),
+        num_particles=max(0, protocol.numParticles.get() or 0),
+    )
+
+
+def write_settings(form: Any, settings: PreviewSettings, n_pickers: int) -> None:
+    """Write what the sliders say to the form of a consensus protocol."""
+    is_quorum = settings.quorum < n_pickers
+    form.setVar("mode", int(is_quorum))
+    form.setVar("quorum", settings.quorum if is_quorum else 0)
+    form.setVar("minOverlap", settings.min_overlap)
+    form.setVar("numParticles", settings.num_particles)
+
+
+def _coordinates(protocol: Any) -> Any:
+    """Sets of coordinates whose box size holds for a protocol, None where one is not there."""
+    if isinstance(protocol, ProtRepicConsensus):
+        return [pointer.get() for pointer in protocol.inputCoordinates]
+    if isinstance(protocol, ProtTemplateTrain):
+        return [protocol.inputCoordinates.get()]
+    names = ["manualCoordinates", *(f"coordinates{line}" for line in range(1, N_LINES + 1))]
+    given = [getattr(protocol, name).get() for name in names]
+    return given if any(one is not None for one in given) else [protocol.referenceCoordinates.get()]
+
+
+def _template_size(protocol: ProtTemplatePick) -> int:
+    """Of the templates."""
+    averages, micrographs = protocol.inputAverages.get(), protocol.inputMicrographs.get()
+    if averages is None or micrographs is None:
+        raise ValueError(NO_INPUT)
+    if not averages.getSize():
+        raise ValueError("the set of templates is empty; choose another")
+    return round(averages.getDim()[0] * averages.getSamplingRate() / micrographs.getSamplingRate())
+
+
+def _kept(options: Any) -> Any:
+    """Of the form's options those that hold for a preview too."""
+    names = ("micrograph_size_px", "largest_component", "position", "solver")
+    return {name: options[name] for name in names}
+
+
+def _sentence(error: ValueError) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."

@@ -1,0 +1,94 @@
+"""`repic-plugin report` on what the other commands wrote."""
+
+import math
+import re
+
+import pytest
+
+from repic_plugin.formats import write_iterations
+from repic_plugin.iteration import IterationRow
+from tests.commands.helpers import assert_refused
+from tests.commands.small_particles import small_particles
+
+
+@pytest.fixture
+def page(tmp_path):
+    return tmp_path / "report.html"
+
+
+@pytest.fixture
+def report(run, page):
+    def run_report(folder, *options):
+        return run("report", folder, "--out", page, *options)
+
+    return run_report
+
+
+def rows_of(html):
+    """Cells of all rows of all tables."""
+    rows = re.findall(r"<tr>(.*?)</tr>", html)
+    return [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in rows]
+
+
+def test_a_consensus(consensus, out, report, page):
+    consensus("--mode", "quorum", "--quorum", 2)
+    outcome = report(out, "--title", "My <run>")
+    assert (outcome.code, outcome.err) == (0, ())
+    assert outcome.out == (f"{page}: 1 sections",)
+    html = page.read_text("utf-8")
+    assert "<h1>My &lt;run&gt;</h1>" in html
+    rows = rows_of(html)
+    assert ["crYOLO", "5", "3", "0.600"] in rows
+    assert ["deepPicker", "3", "3", "1.000"] in rows
+    assert ["topaz", "1", "1", "1.000"] in rows
+    assert ["best", "m2", "2", "1", "1.000"] in rows
+    assert ["typical", "m1", "6", "2", "0.833"] in rows
+    assert ["worst", "m3", "1", "0", "0.000"] in rows
+    assert "3 particles on 2 of 3 micrographs" in html
+    assert "1 micrographs have no particle." in html
+    assert html.count("data:image/png;base64,") == 3
+
+
+def test_classes_and_iterations_in_one_folder(run, tmp_path, report, page):
+    small_particles(tmp_path / "made")
+    results = tmp_path / "results"
+    results.mkdir()
+    particles = tmp_path / "made" / "particles.star"
+    classified = run("classify", particles, "--classes", 4, "--out", results / "by view")
+    assert classified.code == 0, classified.err
+    (results / "picking").mkdir()
+    row = IterationRow(1, "Topaz", "testing", 9, 120, 0.8, math.nan, math.nan, math.nan)
+    rows = [row, row._replace(name="consensus", n_particles=100, agreement=math.nan)]
+    write_iterations(results / "picking" / "iterations.csv", rows)
+    outcome = report(results)
+    assert (outcome.code, outcome.err) == (0, ())
+    html = page.read_text("utf-8")
+    assert re.findall(r"<h2[^>]*>(.*?)</h2>", html) == [
+        "by view: 2D classes",
+        "picking: iterative picking",
+    ]
+    assert ["1", "Topaz", "120", "0.800", "", "", ""] in rows_of(html)
+    (facts,) = [row for row in rows_of(html) if row[:2] == ["40", "4"]]
+    assert int(facts[2]) <= 10 <= int(facts[3])
+
+
+def test_a_folder_without_results_is_told(report, tmp_path, page):
+    (tmp_path / "empty").mkdir()
+    assert_refused(report(tmp_path / "empty"), "empty", "no result of ours", "consensus.csv")
+    assert_refused(report(tmp_path / "nowhere"), "nowhere", "no folder")
+    assert not page.exists()
+
+
+def test_a_damaged_table_leaves_the_report_of_before(consensus, out, report, page):
+    consensus()
+    page.write_text("of before")
+    table = out / "consensus.csv"
+    table.write_text(table.read_text().replace("m1", "m9"))
+    assert_refused(report(out), "consensus.csv", "m9")
+    assert page.read_text() == "of before"
+
+
+def test_out_has_to_be_a_file_in_a_folder_that_exists(consensus, out, run, tmp_path):
+    consensus()
+    assert_refused(run("report", out, "--out", tmp_path), "--out", "must be a file")
+    assert_refused(run("report", out, "--out", tmp_path / "no" / "r.html"), "--out")

@@ -1,0 +1,194 @@
+"""The tables of a consensus, written and read back."""
+
+import numpy as np
+import pytest
+
+from repic_plugin.consensus import ConsensusResult, MicrographCounts
+from repic_plugin.formats import (
+    FormatError,
+    read_consensus_tables,
+    write_consensus_table,
+    write_summary_table,
+)
+
+NAMES = ("m1", "empty", "m 3")
+PICKERS = ("crYOLO (1)", "Topaz")
+COUNTS = ("n_picks", "n_edges", "n_cliques", "n_selected", "objective", "is_optimal", "seconds")
+
+
+def made(names=NAMES, pickers=PICKERS, n=5):
+    """A consensus of `n` particles, none of them on the second micrograph."""
+    rng = np.random.default_rng(3)
+    micrograph = np.sort(rng.choice([0, 2], n))
+    members = rng.integers(0, 40, (n, len(pickers)))
+    members[::2, 0] = -1
+    m = len(names)
+    counts = MicrographCounts(
+        names=names,
+        n_picks=rng.integers(n, 3 * n + 9, (m, len(pickers))),
+        n_edges=rng.integers(0, 9, m),
+        n_cliques=rng.integers(0, 9, m),
+        n_selected=np.bincount(micrograph, minlength=m),
+        objective=rng.random(m).round(6),
+        is_optimal=np.array([True, False, True]),
+        seconds=rng.random(m).round(6),
+    )
+    x, y, weight, overlap, score = rng.random((5, n)).round(4)
+    return ConsensusResult(
+        micrograph=micrograph,
+        x=x * 4000 - 10,
+        y=y,
+        weight=weight,
+        overlap=overlap,
+        score=score,
+        members=members,
+        is_unmatched=np.zeros(40, bool),
+        micrographs=counts,
+        micrograph_names=names,
+        picker_names=pickers,
+        score_transforms=("identity",) * len(pickers),
+        solver="highs",
+        quorum=1,
+    )
+
+
+def written(folder, result, row=None):
+    rows = np.arange(1, 41) if row is None else row
+    write_consensus_table(folder / "consensus.csv", result, rows)
+    write_summary_table(folder / "summary.csv", result)
+    return folder
+
+
+def changed(folder, name, old, new, count=-1):
+    text = (folder / name).read_text("utf-8")
+    assert old in text
+    (folder / name).write_text(text.replace(old, new, count), "utf-8")
+
+
+def assert_same(tables, result, row):
+    assert tables.picker_names == result.picker_names
+    assert tables.micrograph_names == result.micrographs.names
+    for name in ("micrograph", "x", "y", "weight", "overlap", "score"):
+        np.testing.assert_allclose(getattr(tables, name), getattr(result, name), atol=1e-9)
+    expected = np.where(result.members >= 0, row[result.members], -1)
+    np.testing.assert_array_equal(tables.members, expected)
+    for name in COUNTS:
+        found, wanted = getattr(tables, name), getattr(result.micrographs, name)
+        np.testing.assert_array_equal(found, wanted)
+        assert found.dtype == wanted.dtype
+
+
+@pytest.mark.parametrize(
+    ("names", "pickers"),
+    [
+        (NAMES, PICKERS),
+        (("#1", 'a "b", c', "ö"), ("overlaps", "a,b", "n_picks_x")),  # all need care
+        (("-1", "1e5", "nan"), ("x", "y", "z")),
+        (NAMES, ("only",)),
+    ],
+)
+def test_what_is_written_is_read_back(tmp_path, names, pickers):
+    result = made(names, pickers)
+    row = np.random.default_rng(1).permutation(40) + 1000
+    tables = read_consensus_tables(written(tmp_path, result, row))
+    assert_same(tables, result, row)
+    np.testing.assert_array_equal(tables.n_members, result.n_members)
+
+
+def test_many_rows_are_read_whole_fast_or_carefully(tmp_path):
+    result = made(n=70_000)
+    row = np.arange(40)
+    tables = read_consensus_tables(written(tmp_path, result, row))
+    assert_same(tables, result, row)
+    changed(tmp_path, "consensus.csv", "m 3", '"m 3"', 1)
+    again = read_consensus_tables(tmp_path)
+    for name in ("micrograph", "x", "members"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(tables, name))
+
+
+def test_picks_in_no_particle_and_particles_that_were_cut_are_counted(tmp_path):
+    result = made()
+    tables = read_consensus_tables(written(tmp_path, result))
+    matched = [np.count_nonzero(result.members[:, k] >= 0) for k in range(2)]
+    expected = result.micrographs.n_picks.sum(axis=0) - matched
+    assert tables.n_unmatched.tolist() == expected.tolist()
+    assert tables.n_cut == 0
+    result.micrographs.n_selected[:] += (4, 0, 1)
+    assert read_consensus_tables(written(tmp_path, result)).n_cut == 5
+
+
+def test_no_particle_at_all(tmp_path):
+    result = made(n=0)
+    tables = read_consensus_tables(written(tmp_path, result))
+    assert len(tables) == 0
+    assert tables.members.shape == (0, 2)
+    assert tables.micrograph_names == NAMES
+    assert tables.n_unmatched.tolist() == result.micrographs.n_picks.sum(axis=0).tolist()
+
+
+def test_a_table_of_before_the_overlap_was_written(tmp_path):
+    result = made()
+    written(tmp_path, result)
+    lines = (tmp_path / "consensus.csv").read_text().splitlines()
+    cells = [line.split(",") for line in lines]
+    old = "\n".join(",".join([*row[:4], *row[5:]]) for row in cells) + "\n"
+    (tmp_path / "consensus.csv").write_text(old)
+    tables = read_consensus_tables(tmp_path)
+    assert np.isnan(tables.overlap).all()
+    np.testing.assert_allclose(tables.score, result.score, atol=1e-9)
+    np.testing.assert_array_equal(tables.members >= 0, result.members >= 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told"),
+    [
+        ("consensus.csv", "weight,", "wait,", "consensus.csv, line 1: columns must be micrograph"),
+        ("consensus.csv", ",Topaz", ",Topas", "line 1: columns must be .* got .* Topas"),
+        ("summary.csv", "n_picks_Topaz", "Topaz", "summary.csv, line 1: columns must be"),
+        ("summary.csv", "n_edges", "n_hedges", "summary.csv, line 1: columns must be"),
+        ("consensus.csv", "\nm1,", "\nm9,", "line 2: micrograph must be one of summary.csv, got"),
+        ("consensus.csv", "\nm1,", "\nm1,1,", "line 2: a row must have 9 values, got 10"),
+        ("consensus.csv", "\nm1,", "\nm1,x", "line 2: x_center must be a finite number, got 'x"),
+        ("consensus.csv", "\nm1,", "\nm1,nan#,", "line 2: a row must have 9 values"),
+        ("summary.csv", "true", "yes", "line 2: is_optimal must be true or false, got 'yes'"),
+    ],
+)
+def test_a_damaged_table_is_told_in_one_line(tmp_path, name, old, new, told):
+    written(tmp_path, made())
+    changed(tmp_path, name, old, new, 1)
+    with pytest.raises(FormatError, match=told) as caught:
+        read_consensus_tables(tmp_path)
+    assert "\n" not in str(caught.value)
+    assert "run the consensus again" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "told"),
+    [
+        (3, "", "weight must be a finite number, got ''"),
+        (3, "inf", "weight must be a finite number, got 'inf'"),
+        (6, "2.5", "n_pickers must be a whole number, got '2.5'"),
+        (8, "2.5", "Topaz must be a whole number or empty, got '2.5'"),
+        (8, "9" * 30, "Topaz must be a whole number or empty, got '999"),
+    ],
+)
+def test_the_line_of_a_wrong_cell_is_told(tmp_path, column, cell, told):
+    written(tmp_path, made())
+    lines = (tmp_path / "consensus.csv").read_text().splitlines()
+    cells = lines[3].split(",")
+    cells[column] = cell
+    lines[3] = ",".join(cells)
+    (tmp_path / "consensus.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(FormatError, match=f"consensus.csv, line 4: {told}"):
+        read_consensus_tables(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["consensus.csv", "summary.csv"])
+def test_a_missing_or_empty_table(tmp_path, name):
+    written(tmp_path, made())
+    (tmp_path / name).write_text("")
+    with pytest.raises(FormatError, match=f"{name}: the file is empty"):
+        read_consensus_tables(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(FormatError, match=f"{name}: no such file"):
+        read_consensus_tables(tmp_path)

@@ -1,0 +1,73 @@
+"""Reports of runs in a real Scipion project."""
+
+import os
+from pathlib import Path
+
+import pytest
+from scipion_project import write_images, write_picker
+
+pytestmark = pytest.mark.slow
+CENTRES = {"a": [(20, 20), (44, 40)], "b": [(30, 30)], "c": []}
+
+
+@pytest.fixture(scope="module")
+def pickers(project, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    micrographs = project.micrographs("mics", write_images(folder / "images", CENTRES))
+    moved = {name: [(x + 1, y) for x, y in rows] for name, rows in CENTRES.items()}
+    picks = {"first & best": CENTRES, "second": {**moved, "b": [(50, 10)]}}
+    return [
+        project.picks(name, micrographs, write_picker(folder / name, centres))
+        for name, centres in picks.items()
+    ]
+
+
+@pytest.fixture(scope="module")
+def done(project, pickers):
+    run = project.run(project.consensus(pickers, "with a report", writeReport=True))
+    assert run.isFinished(), run.getErrorMessage()
+    return run
+
+
+def test_a_run_writes_its_report_if_it_is_asked_to(done):
+    html = Path(done._getExtraPath("report.html")).read_text("utf-8")
+    assert "with a report: consensus picking" in html
+    assert "first &amp; best.outputCoordinates, second.outputCoordinates" in html
+    assert "<td>Who has to agree</td><td>all pickers</td>" in html
+    assert "<td>Write a report</td><td>yes</td>" in html
+    assert html.count("data:image/jpeg;base64,") == 2  # c has no pick
+    assert "a.mrc: best agreement." in html
+    assert "b.mrc: worst agreement." in html
+    assert "10.1038/s42003-024-07045-0" in html
+
+
+def test_without_being_asked_there_is_none(project, pickers):
+    run = project.run(project.consensus(pickers, "plain"))
+    assert run.isFinished(), run.getErrorMessage()
+    assert not Path(run._getExtraPath("report.html")).exists()
+
+
+def test_a_project_has_a_section_for_each_run(project, done):
+    from repic_plugin.reports.project import project_sections
+
+    before = os.getcwd()
+    sections = project_sections(project.project.path)
+    assert os.getcwd() == before
+    assert "with a report: consensus picking" in [one.title for one in sections]
+    assert not any("mics" in one.title for one in sections)
+
+
+def test_a_micrograph_that_is_gone_is_told(project, done):
+    from repic_plugin.reports import Picture, Warnings
+    from repic_plugin.reports.project import run_section
+
+    file = next(iter(done.outputCoordinates.getMicrographs())).getFileName()
+    kept = Path(file).with_suffix(".kept")
+    Path(file).rename(kept)
+    try:
+        blocks = run_section(done).blocks
+    finally:
+        kept.rename(file)
+    told = [line for one in blocks if isinstance(one, Warnings) for line in one.lines]
+    assert any("a.mrc" in line for line in told)
+    assert any("b.mrc: worst" in one.caption for one in blocks if isinstance(one, Picture))

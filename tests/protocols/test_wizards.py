@@ -1,0 +1,170 @@
+"""Wizards on the protocols of a real project, without a screen."""
+
+import numpy as np
+import pytest
+from scipion_project import write_images, write_picker
+
+pytestmark = pytest.mark.slow
+
+NAMES = ("mic_1", "mic_2")
+BOX_PX = 20
+PICKS = {"mic_1": [(20, 20), (60, 40)], "mic_2": [(30, 30)]}
+
+
+class Form:
+    """What a wizard uses of Scipion's window."""
+
+    root = None
+
+    def __init__(self, protocol):
+        self.protocol = protocol
+        self.values = {}
+        self.said = []
+
+    def setVar(self, name, value):
+        assert hasattr(self.protocol, name)
+        self.values[name] = value
+
+    def showInfo(self, message, header=""):
+        self.said.append(message)
+
+
+@pytest.fixture(scope="module")
+def runs(project, tmp_path_factory):
+    """Three pickers on micrographs of 1 A/px; the last on binned ones with a larger box."""
+    folder = tmp_path_factory.mktemp("wizards")
+    full = project.micrographs("mics", write_images(folder / "full", NAMES, 128))
+    binned = project.micrographs("bin", write_images(folder / "half", NAMES, 64), sampling=2.0)
+    boxes = {"one": (full, BOX_PX), "two": (full, BOX_PX), "three": (binned, 12)}
+    made = {
+        name: project.picks(
+            name,
+            micrographs,
+            write_picker(
+                folder / name,
+                {
+                    mic: np.array(rows) / (2 if name == "three" else 1)
+                    for mic, rows in PICKS.items()
+                },
+                box_px,
+            ),
+        )
+        for name, (micrographs, box_px) in boxes.items()
+    }
+    return {"full": full, "binned": binned, **made}
+
+
+def sized(protocol):
+    from repic_plugin.wizards import RepicBoxSizeWizard
+
+    form = Form(protocol)
+    RepicBoxSizeWizard().show(form)
+    return form
+
+
+def micrographs(run):
+    return run, "outputMicrographs"
+
+
+def coordinates(run):
+    return run, "outputCoordinates"
+
+
+def test_scipion_finds_them(project):
+    from pyworkflow.viewer import DESKTOP_TKINTER
+
+    domain = project.project.getDomain()
+    for name in ("ProtRepicConsensus", "ProtRepicIterative", "ProtTemplatePick"):
+        wizards = domain.findWizards(project.new(name, "form"), DESKTOP_TKINTER)
+        assert wizards["boxSize"].__name__ == "RepicBoxSizeWizard"
+    wizards = domain.findWizards(project.new("ProtRepicConsensus", "form"), DESKTOP_TKINTER)
+    for param in ("quorum", "minOverlap", "numParticles"):
+        assert wizards[param].__name__ == "RepicPreviewWizard"
+
+
+def test_the_box_size_of_a_consensus_is_on_the_first_sets_micrographs(project, runs):
+    pickers = [runs["one"], runs["three"]]
+    assert sized(project.consensus(pickers)).values == {"boxSize": 24}  # 12 px of 2 A
+    assert sized(project.consensus(pickers[::-1])).values == {"boxSize": 12}
+
+
+def test_the_box_size_of_training_and_of_iterations(project, runs):
+    inputs = {
+        "inputMicrographs": micrographs(runs["binned"]),
+        "inputCoordinates": coordinates(runs["one"]),
+    }
+    training = project.new("ProtTemplateTrain", "training", inputs)
+    assert sized(training).values == {"boxSize": 10}
+    inputs = {
+        "inputMicrographs": micrographs(runs["full"]),
+        "coordinates2": coordinates(runs["three"]),
+        "referenceCoordinates": coordinates(runs["one"]),
+    }
+    assert sized(project.new("ProtRepicIterative", "loop", inputs)).values == {"boxSize": 24}
+    del inputs["coordinates2"]
+    assert sized(project.new("ProtRepicIterative", "loop", inputs)).values == {"boxSize": 20}
+
+
+def test_the_box_size_of_template_picking_is_that_of_the_templates(project, runs):
+    from types import SimpleNamespace
+
+    inputs = {"inputMicrographs": micrographs(runs["full"])}
+    picking = project.new("ProtTemplatePick", "picking", inputs)
+    averages = SimpleNamespace(
+        getSize=lambda: 3, getDim=lambda: (16, 16, 1), getSamplingRate=lambda: 2.5
+    )
+    picking.inputAverages.get = lambda *_: averages
+    assert sized(picking).values == {"boxSize": 40}
+
+
+def test_where_there_is_none_it_says_so(project, runs, monkeypatch):
+    for name in ("ProtRepicConsensus", "ProtRepicIterative", "ProtTemplatePick"):
+        form = sized(project.new(name, "empty"))
+        assert form.values == {}
+        assert form.said == ["The inputs are missing; choose them first."]
+    consensus = project.consensus([runs["one"], runs["two"]])
+    for pointer in consensus.inputCoordinates:
+        monkeypatch.setattr(pointer.get(), "_boxSize", type(pointer.get()._boxSize)(0))
+    form = sized(consensus)
+    assert (form.values, form.said) == ({}, ["No input has a box size; give one in px."])
+
+
+def test_the_preview_needs_inputs(project):
+    pytest.importorskip("tkinter", reason="this Python has no tkinter")
+    from repic_plugin.wizards import RepicPreviewWizard
+
+    form = Form(project.new("ProtRepicConsensus", "empty"))
+    RepicPreviewWizard().show(form)
+    assert len(form.said) == 1
+    assert "two pickers or more" in form.said[0]
+
+
+def test_the_preview_computes_with_the_form_and_writes_to_it(project, runs, monkeypatch):
+    pytest.importorskip("tkinter", reason="this Python has no tkinter")
+    from repic_plugin.viewers.preview import PreviewSettings
+    from repic_plugin.viewers.preview_window import PreviewWindow
+    from repic_plugin.wizards import RepicPreviewWizard
+
+    shown = []
+
+    def show(window):
+        shown.append(window)
+
+    monkeypatch.setattr(PreviewWindow, "show", show)
+    protocol = project.consensus([runs["one"], runs["two"], runs["three"]], mode=1, quorum=0)
+    form = Form(protocol)
+    RepicPreviewWizard().show(form)
+    (window,) = shown
+    assert window._first == PreviewSettings(2, 0.3, 0)
+    assert [one.name for one in window.model.sets] == ["one", "two", "three"]
+    found = window._compute(0, PreviewSettings(3, 0.3))
+    assert len(found) == 2
+    assert len(window._compute(0, PreviewSettings(3, 0.3, 1))) == 1
+    with pytest.raises(ValueError, match="can never overlap"):
+        window._compute(0, PreviewSettings(3, 0.7))  # boxes of 20 and 24 px
+    assert len(window._compute(0, PreviewSettings(2, 0.7))) == 2
+
+    window._use(PreviewSettings(2, 0.45, 7))
+    assert form.values == {"mode": 1, "quorum": 2, "minOverlap": 0.45, "numParticles": 7}
+    window._use(PreviewSettings(3, 0.3, 0))
+    assert form.values == {"mode": 0, "quorum": 0, "minOverlap": 0.3, "numParticles": 0}

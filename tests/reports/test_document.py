@@ -1,0 +1,95 @@
+"""Reports as HTML: whole, escaped, and without anything from elsewhere."""
+
+import base64
+import io
+import re
+from html.parser import HTMLParser
+
+import matplotlib.image
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from repic_plugin.reports import Lines, Picture, Section, Table, Warnings, render_report
+
+VOID = {"meta", "img", "br", "link"}
+
+
+class Page(HTMLParser):
+    """Collects texts and attributes, and refuses tags that do not match."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.texts, self.tags = [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    def having(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def page(*blocks, title="Title"):
+    return Page(render_report(title, "about", [Section("First", blocks)]))
+
+
+def a_figure():
+    figure = Figure(figsize=(3, 2))
+    FigureCanvasAgg(figure)
+    figure.subplots().plot([0, 1], [0, 1])
+    return figure
+
+
+def test_what_users_wrote_is_shown_and_not_run():
+    evil = '<script>alert("1")</script> & Co'
+    found = page(evil, Table([evil], [[evil]], evil), Lines([evil]), Warnings([evil]), title=evil)
+    assert not found.having("script")
+    assert sum(evil in text for text in found.texts) == 8
+
+
+def test_nothing_is_fetched_from_elsewhere():
+    text = render_report("t", "a", [Section("s", [Picture(a_figure(), "c"), "x"])] * 2)
+    sources = re.findall(r'(?:src|href)="([^"]*)"', text)
+    assert sources
+    assert all(one.startswith(("data:image/png;base64,", "#s")) for one in sources)
+    assert "url(" not in text
+    assert "@import" not in text
+
+
+def test_a_picture_is_the_figure():
+    (image,) = page(Picture(a_figure(), "a line")).having("img")
+    assert image["alt"] == "a line"
+    data = base64.b64decode(image["src"].partition(",")[2])
+    pixels = matplotlib.image.imread(io.BytesIO(data), format="png")
+    assert pixels.shape[1] / pixels.shape[0] == pytest.approx(1.5, rel=0.02)
+    assert len({tuple(one) for one in pixels.reshape(-1, 4).tolist()}) > 2
+
+
+def test_columns_of_numbers_stand_to_the_right():
+    found = page(Table(["name", "n", "part"], [["a", 1200, 0.5], ["b", 3, float("nan")]]))
+    assert [one.get("class") for one in found.having("th")] == [None, "number", "number"]
+    assert {"1,200", "0.500", "3"} <= set(found.texts)
+    assert "nan" not in found.texts
+
+
+def test_a_table_without_rows_and_no_warnings_are_no_trouble():
+    found = page(Table(["name"], []), Warnings([]), Lines([]))
+    assert "name" in found.texts
+    assert not found.having("ul")
+
+
+def test_sections_are_linked_from_the_top():
+    text = render_report("t", "a", [Section("One", ["x"]), Section("Two", ["y"])])
+    found = Page(text)
+    assert [one["href"] for one in found.having("a")] == ["#s0", "#s1"]
+    assert [one["id"] for one in found.having("h2")] == ["s0", "s1"]

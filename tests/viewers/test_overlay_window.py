@@ -1,0 +1,343 @@
+"""The overlay's windows under a virtual screen, driven by events."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+
+from repic_plugin.consensus import Picks
+from repic_plugin.viewers.display import open_mrc
+from repic_plugin.viewers.overlay_model import BoxSet, ConsensusDetails, OverlayModel
+from repic_plugin.viewers.preview import PreviewSettings, prepare_preview, preview_consensus
+
+SIZE_PX = 400
+BOX_PX = 40
+N_MICROGRAPHS = 3
+ARTIFACTS = Path(__file__).parents[1] / "artifacts"
+VIRTUAL = "virtual"
+NAMES = [f"mic {i}.mrc" for i in range(N_MICROGRAPHS)]
+
+
+@pytest.fixture(scope="module")
+def screen():
+    """A display: the one there is, or a virtual one."""
+    pytest.importorskip("tkinter", reason="this Python has no tkinter")
+    if os.environ.get("DISPLAY"):
+        yield os.environ["DISPLAY"]
+        return
+    if shutil.which("Xvfb") is None:
+        pytest.skip("there is no display, and no Xvfb to make one")
+    reading, writing = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1200x900x24"]
+    server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        number = answer.readline().strip()  # Xvfb writes it once it is ready
+    if not number:
+        pytest.skip("Xvfb does not start")
+    os.environ["DISPLAY"] = f":{number}"
+    yield VIRTUAL
+    del os.environ["DISPLAY"]
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Micrographs in a folder with an awkward name; the last is missing."""
+    folder = tmp_path_factory.mktemp("Aufnahmen vom März")
+    for place, name in enumerate(NAMES[:-1]):
+        noise = np.random.default_rng(place).normal(place, 1, (SIZE_PX, SIZE_PX))
+        with mrcfile.new(folder / name) as file:
+            file.set_data(noise.astype(np.float32))
+    return [str(folder / name) for name in NAMES]
+
+
+def centers(place):
+    """Of the particles of a micrograph: one more on each."""
+    return np.array([(60.0 + 80 * i, 50.0 + 90 * place) for i in range(2 + place)])
+
+
+def photograph(screen, name):
+    """Save the virtual screen for people to look at; nobody's own screen, and no condition."""
+    if screen == VIRTUAL and shutil.which("import"):
+        ARTIFACTS.mkdir(exist_ok=True)
+        subprocess.run(["import", "-window", "root", str(ARTIFACTS / name)], check=False)
+
+
+def sets():
+    where = np.concatenate([centers(place) for place in range(N_MICROGRAPHS)])
+    micrograph = np.repeat(np.arange(N_MICROGRAPHS), [2, 3, 4])
+    score = np.linspace(0.1, 0.9, len(where))
+    pickers = [
+        BoxSet("crYOLO", micrograph, *where.T, BOX_PX, score=score),
+        BoxSet("Törtchen picker", micrograph, *(where + 2).T, BOX_PX),
+    ]
+    return [*pickers, BoxSet("consensus", micrograph, *where.T, BOX_PX, "consensus")]
+
+
+@pytest.fixture
+def window(screen, files):
+    from repic_plugin.viewers.overlay_window import OverlayWindow
+
+    everyone = np.column_stack([np.arange(9)] * 2)
+    details = ConsensusDetails(np.linspace(0.1, 0.9, 9), members=everyone)
+    opened = OverlayWindow(None, "test", OverlayModel(NAMES, files, sets(), details), open_mrc)
+    opened.show()
+    opened.window.update()
+    yield opened
+    opened.window.destroy()
+
+
+def drawn(window, name):
+    """Centres of the boxes of a layer as they are in the figure."""
+    picture = getattr(window, "frame", window).picture
+    corners = [path.vertices[:4] for path in picture.collections[name].get_paths()]
+    return np.array([corner.mean(axis=0) for corner in corners]).reshape(-1, 2)
+
+
+def click(window, x, y):
+    """With the left button at a point of the micrograph."""
+    window.window.update()
+    widget = window.frame.canvas.get_tk_widget()
+    column, row = window.picture.axes.transData.transform((x, y))
+    where = {"x": round(column), "y": round(widget.winfo_height() - row)}
+    widget.event_generate("<Button-1>", **where)
+    widget.event_generate("<ButtonRelease-1>", **where)
+    window.window.update()
+
+
+def told(window):
+    return window.description.get("1.0", "end").strip().splitlines()
+
+
+def test_it_opens_on_the_first_micrograph(window):
+    for name in ("crYOLO", "consensus"):
+        np.testing.assert_allclose(drawn(window, name), centers(0))
+    assert window.picture.image.get_array().shape == (SIZE_PX, SIZE_PX)
+    assert window.picture.axes.get_xlim() == (0, SIZE_PX)
+    assert window.picture.axes.get_ylim() == (SIZE_PX, 0)
+    assert window.counts["crYOLO"]["text"] == "2"
+    assert not window.picture.message.get_visible()
+    assert window.where["text"] == "Micrograph 1 of 3"
+    assert window.chooser.get() == NAMES[0]
+
+
+def test_buttons_and_keys_page(window):
+    figure, image = window.picture.figure, window.picture.image
+    before = image.get_array().copy()
+    window.next_button.invoke()
+    assert window.model.place == 1
+    np.testing.assert_allclose(drawn(window, "crYOLO"), centers(1))
+    assert abs(image.get_array() - before).max() > 0.5
+    window.previous_button.invoke()
+    np.testing.assert_array_equal(image.get_array(), before)
+    assert window.previous_button.instate(["disabled"])
+    for key, place in (("<Right>", 1), ("<Right>", 2), ("<Right>", 2), ("<Left>", 1)):
+        window.window.event_generate(key)
+        window.window.update()
+        assert window.model.place == place
+        assert len(drawn(window, "consensus")) == place + 2
+    # replaced, not made again
+    assert (window.picture.figure, window.picture.image) == (figure, image)
+    assert len(window.picture.axes.images) == 1
+    assert len(window.picture.axes.collections) == 4
+
+
+def test_a_micrograph_is_chosen_from_the_list(window):
+    window.chooser.current(1)
+    window.chooser.event_generate("<<ComboboxSelected>>")
+    window.window.update()
+    assert window.model.name == NAMES[1]
+    np.testing.assert_allclose(drawn(window, "Törtchen picker"), centers(1) + 2)
+
+
+def test_layers_are_switched(window):
+    collection = window.picture.collections["crYOLO"]
+    window.switches["crYOLO"].invoke()
+    assert not collection.get_visible()
+    window.next_button.invoke()
+    assert not collection.get_visible()
+    window.switches["crYOLO"].invoke()
+    assert collection.get_visible()
+
+
+def test_the_slider_leaves_the_best_and_counts_them(window):
+    draws = []
+    window.frame.canvas.mpl_connect("draw_event", draws.append)
+    window.slider.set(0.15)
+    window.window.update()
+    np.testing.assert_allclose(drawn(window, "consensus"), centers(0)[1:])
+    assert window.kept["text"].splitlines() == [
+        "at least 0.150:",
+        "1 of 2 on this micrograph",
+        "8 of 9 on all",
+    ]
+    assert window.counts["consensus"]["text"] == "1"
+    assert len(drawn(window, "crYOLO")) == 2
+    assert not draws, "the micrograph was drawn again"
+    window.next_button.invoke()
+    assert len(drawn(window, "consensus")) == 3
+
+
+def test_the_slider_at_its_end_leaves_the_best_one(window):
+    window.slider.set(window.model.weight_range[1])
+    window.window.update()
+    assert window.model.n_kept() == (0, 1)
+
+
+def test_a_click_describes_and_marks_the_particle(window, screen):
+    x, y = centers(0)[1]
+    click(window, x + 10, y - 15)
+    photograph(screen, "overlay_window.png")
+    assert window.selected == 1
+    assert told(window) == [
+        f"x {x:.0f}, y {y:.0f} px",
+        "weight 0.200",
+        f"crYOLO: score 0.200, at {x:.0f}, {y:.0f}",
+        f"Törtchen picker: no score, at {x + 2:.0f}, {y + 2:.0f}",
+    ]
+    (marked,) = window.picture.highlight.get_paths()
+    np.testing.assert_allclose(marked.vertices[:4].mean(axis=0), (x, y))
+    click(window, x, y + BOX_PX)
+    assert window.selected is None
+    assert not window.picture.highlight.get_paths()
+    assert told(window) == ["Click on a box of the consensus to see who found it."]
+
+
+def test_a_click_that_zooms_is_no_choice(window):
+    window.frame.toolbar.zoom()
+    click(window, *centers(0)[0])
+    assert window.selected is None
+
+
+def test_a_missing_micrograph_says_so_and_keeps_its_boxes(window):
+    window.model.go_to(1)
+    window.next_button.invoke()
+    assert window.picture.message.get_visible()
+    assert "no such file" in window.picture.message.get_text()
+    assert NAMES[-1] in window.picture.message.get_text()
+    np.testing.assert_allclose(drawn(window, "crYOLO"), centers(2))
+    assert np.unique(window.picture.image.get_array()).size == 1
+    assert window.picture.axes.get_xlim() == (0, SIZE_PX)  # as the one before
+    window.previous_button.invoke()
+    assert not window.picture.message.get_visible()
+
+
+def test_boxes_are_on_the_screen(window):
+    """Animated artists that nobody draws would be in the figure and yet unseen."""
+
+    def seen():
+        window.window.update()
+        return np.asarray(window.frame.canvas.buffer_rgba())[..., :3].astype(int)
+
+    window.picture.redraw_boxes()
+    all_on = seen()
+    orange = np.abs(all_on - (213, 94, 0)).max(axis=2) < 10
+    assert orange.sum() > 200
+    window.switches["consensus"].invoke()
+    assert (np.abs(seen() - (213, 94, 0)).max(axis=2) < 10).sum() == 0
+
+
+@pytest.mark.parametrize("place", [0, 2])
+def test_the_picture_is_saved(window, tmp_path, place):
+    window.model.go_to(place)
+    window._show_micrograph()
+    window.save(str(tmp_path / "Bild ü.png"))
+    assert (tmp_path / "Bild ü.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_sets_without_a_consensus_have_no_slider(screen, files):
+    from repic_plugin.viewers.overlay_window import OverlayWindow
+
+    empty = BoxSet("nothing", [], [], [], BOX_PX)
+    opened = OverlayWindow(None, "test", OverlayModel(NAMES, files, [empty]), open_mrc)
+    opened.show()
+    opened.window.update()
+    assert not hasattr(opened, "slider")
+    assert opened.counts["nothing"]["text"] == "0"
+    click(opened, 50, 50)
+    assert told(opened) == []
+    opened.window.destroy()
+
+
+@pytest.fixture
+def preview(screen, files):
+    """With a third picker that finds the first particle of each micrograph, and no other."""
+    from repic_plugin.viewers.preview_window import PreviewWindow
+
+    pickers = sets()[:2]
+    first = [0, 2, 5]
+    columns = [
+        np.concatenate([*(getattr(one, name) for one in pickers), getattr(pickers[0], name)[first]])
+        for name in ("micrograph", "x", "y")
+    ]
+    who = np.repeat([0, 1, 2], [9, 9, 3])
+    picks = Picks.from_columns(columns[0], who, *columns[1:], np.ones(21), micrograph_names=NAMES)
+    third = BoxSet("third", picks.micrograph[-3:], picks.x[-3:], picks.y[-3:], BOX_PX)
+    prepared, used = prepare_preview(picks), []
+    opened = PreviewWindow(
+        None,
+        OverlayModel(NAMES, files, [*pickers, third]),
+        PreviewSettings(3, 0.3, 0),
+        compute=lambda place, settings: preview_consensus(
+            prepared, place, settings, box_size_px=BOX_PX
+        ),
+        use=used.append,
+        box_size_px=BOX_PX,
+        open_image=open_mrc,
+    )
+    opened.show()
+    opened.window.update()
+    opened.used = used
+    yield opened
+    if not used:
+        opened.window.destroy()
+
+
+def test_the_preview_follows_its_sliders(preview, screen):
+    assert len(drawn(preview, "consensus")) == 1
+    assert preview.count["text"] == "1 of 1 particles of this micrograph"
+    preview.sliders["quorum"].set(2)
+    preview.window.update()
+    assert len(drawn(preview, "consensus")) == 2
+    preview.sliders["num_particles"].set(1)
+    preview.window.update()
+    np.testing.assert_allclose(drawn(preview, "consensus"), centers(0)[:1])
+    assert preview.count["text"] == "1 of 2 particles of this micrograph"
+    preview.sliders["num_particles"].set(0)
+    preview.sliders["min_overlap"].set(0.9)  # the second picker is 2 px off: 0.82
+    preview.window.update()
+    np.testing.assert_allclose(drawn(preview, "consensus"), centers(0)[:1])  # with the third
+    preview.window.event_generate("<Right>")
+    preview.window.update()
+    assert preview.model.place == 1
+    preview.sliders["min_overlap"].set(0.5)
+    preview.window.update()
+    assert len(drawn(preview, "consensus")) == 3
+    photograph(screen, "preview_window.png")
+    preview.ok_button.invoke()
+    assert preview.used == [PreviewSettings(2, 0.5, 0)]
+
+
+def test_cancel_keeps_the_form(preview):
+    preview.sliders["quorum"].set(2)
+    preview.window.update()
+    preview.cancel_button.invoke()
+    assert preview.used == []
+    preview.used.append(None)  # the window is gone
+
+
+def test_what_cannot_be_computed_is_said(preview):
+    def wrong(_place, _settings):
+        raise ValueError("no such thing")
+
+    preview._compute = wrong
+    preview.sliders["quorum"].set(2)
+    preview.window.update()
+    assert preview.count["text"] == "no such thing"
+    assert len(drawn(preview, "consensus")) == 0
