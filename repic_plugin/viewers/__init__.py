@@ -18,7 +18,10 @@ SCIPION_VIEWERS = {
     "RepicScoresViewer": "scores_viewer",
 }
 PICTURES = {
+    "BoxSet": "overlay_model",
+    "ConsensusDetails": "overlay_model",
     "Layer": "overlay",
+    "OverlayModel": "overlay_model",
     "agreement_figure": "agreement_plots",
     "angular_distance_figure": "class_plots",
     "class_at": "class_members",

@@ -345,7 +345,8 @@ def _checked(one: BoxSet, n_micrographs: int) -> BoxSet:
     if one.role not in ROLES:
         raise ValueError(f"role of {one.name} must be one of {ROLES}, got {one.role!r}")
     score = columns[2] if one.score is not None else None
-    return BoxSet(one.name, micrograph, *columns[:2], float(one.box_size_px), one.role, score)
+    x, y = columns[:2]
+    return BoxSet(one.name, micrograph, x, y, float(one.box_size_px), one.role, score)
 
 
 def _check_names(names: Sequence[str]) -> None:

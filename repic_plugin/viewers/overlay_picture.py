@@ -17,8 +17,8 @@ __all__ = ["SHOWN_PX", "OverlayPicture", "ground_size", "unreadable_micrograph"]
 
 # Longer side of a micrograph as it is kept: what a large window shows, and some zoom.
 SHOWN_PX = 1400
-# Where the axes lie in the figure.
-AXES = (0.065, 0.06, 0.925, 0.925)
+# Room for labels round the axes: left, bottom, right, top, inches.
+MARGINS = (0.75, 0.6, 0.25, 0.2)
 HIGHLIGHT_COLOR = "white"
 HIGHLIGHT_LINEWIDTH = 3.5
 GROUND = 0.6  # grey in place of a micrograph that cannot be read
@@ -56,7 +56,8 @@ class OverlayPicture:
     def __init__(self, figure: Figure, open_image: OpenImage) -> None:
         self.figure = figure
         self.open_image = open_image
-        self.axes = figure.add_axes(AXES)
+        self.axes = figure.add_axes((0.1, 0.1, 0.8, 0.8))
+        self._fit_axes()
         self.axes.set_xlabel("x (px)", fontsize=11)
         self.axes.set_ylabel("y (px)", fontsize=11)
         self.axes.tick_params(labelsize=10, color="0.4")
@@ -79,6 +80,7 @@ class OverlayPicture:
         self.size_px: Tuple[float, float] = (0.0, 0.0)
         self._read_px: Optional[Tuple[float, float]] = None  # of the one that was read last
         figure.canvas.mpl_connect("draw_event", self._after_draw)
+        figure.canvas.mpl_connect("resize_event", self._fit_axes)
 
     def show_micrograph(self, file: str, size_px: Tuple[float, float]) -> bool:
         """Replace the micrograph; whether it could be read.
@@ -134,6 +136,14 @@ class OverlayPicture:
         canvas.restore_region(self._background)
         self._draw_boxes()
         canvas.blit(self.figure.bbox)
+
+    def _fit_axes(self, _event: Any = None) -> None:
+        """Keep room for labels, however small the window is."""
+        width, height = self.figure.get_size_inches()
+        left, bottom, right, top = MARGINS
+        if width > left + right and height > bottom + top:
+            size = (width - left - right) / width, (height - bottom - top) / height
+            self.axes.set_position((left / width, bottom / height, *size))
 
     def _after_draw(self, _event: Any) -> None:
         """Keep what was drawn, and put the boxes on it."""

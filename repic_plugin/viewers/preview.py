@@ -15,7 +15,6 @@ from repic_plugin.consensus.scores import (
     ScoreTransform,
     above_min_score,
     comparable_scores,
-    rank_references,
 )
 
 __all__ = ["PreparedPicks", "PreviewSettings", "prepare_preview", "preview_consensus"]
@@ -84,9 +83,8 @@ def prepare_preview(
     """
     transforms = choose_transforms(picks, score_transform)
     entered = above_min_score(picks, min_score)
-    references = rank_references(picks, transforms, entered)
     kept = picks.take(entered)
-    scores = comparable_scores(kept, transforms, references)
+    scores = comparable_scores(kept, transforms)
     kept = replace(kept, score=scores, has_score=np.ones(len(kept), dtype=bool))
     kept = kept.take(np.argsort(kept.micrograph, kind="stable"))
     starts = np.searchsorted(kept.micrograph, np.arange(picks.n_micrographs + 1))

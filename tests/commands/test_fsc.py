@@ -1,5 +1,6 @@
 """The command `fsc`."""
 
+import matplotlib.figure  # noqa: F401  (its own warnings come when it is first loaded)
 import mrcfile
 import numpy as np
 import pytest

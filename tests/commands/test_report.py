@@ -3,9 +3,11 @@
 import math
 import re
 
+import numpy as np
 import pytest
 
-from repic_plugin.formats import write_iterations
+from repic_plugin.evaluation import ShellCorrelation
+from repic_plugin.formats import write_fsc_table, write_iterations
 from repic_plugin.iteration import IterationRow
 from tests.commands.helpers import assert_refused
 from tests.commands.small_particles import small_particles
@@ -92,3 +94,24 @@ def test_out_has_to_be_a_file_in_a_folder_that_exists(consensus, out, run, tmp_p
     consensus()
     assert_refused(run("report", out, "--out", tmp_path), "--out", "must be a file")
     assert_refused(run("report", out, "--out", tmp_path / "no" / "r.html"), "--out")
+
+
+def test_scores_against_a_reference_and_shell_correlations(run, tiny, tmp_path, report, page):
+    results = tmp_path / "results"
+    (results / "maps").mkdir(parents=True)
+    scores, curves = results / "scores.csv", results / "curves.csv"
+    scored = run("evaluate", tiny, tiny / "topaz", "--box-size", 100, "--out", scores,
+                 "--curve", curves, "--per-micrograph", results / "by_micrograph.csv")  # fmt: skip
+    assert scored.code == 0, scored.err
+    frequency = np.array([0.0, 0.05, 0.1])
+    curve = ShellCorrelation(frequency, np.array([1.0, 1.0, 0.0]), np.array([1, 9, 30]))
+    write_fsc_table(results / "maps" / "fsc.csv", {"mine": curve})
+    outcome = report(results)
+    assert (outcome.code, outcome.err) == (0, ())
+    html = page.read_text("utf-8")
+    assert "maps: Fourier shell correlation" in html
+    (mine,) = [row for row in rows_of(html) if row[0] == "mine"]
+    assert mine[1].startswith("13.3")  # half way from 20 to 10 angstrom in frequency
+    (cryolo,) = [row for row in rows_of(html) if row[0] == "crYOLO"]
+    assert cryolo[2:4] == ["0.250", "1.000"]
+    assert html.count("data:image/png;base64,") == 4
