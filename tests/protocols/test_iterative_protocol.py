@@ -56,6 +56,11 @@ def done(project, micrographs, truth):
     return run
 
 
+def first_consensus(project, run):
+    """Of the first iteration: there may be more by now."""
+    return places(children(project, run)["iter 1 - consensus"].outputCoordinates)
+
+
 STAGES = [
     "micrographs to train and test on",
     "iter 0 - Template (1) pick",
@@ -177,8 +182,7 @@ def test_stopped_and_killed_at_every_stage_it_ends_as_if_nothing_had_happened(
     mended = run_again(project, protocol)
     assert mended.isFinished(), mended.getErrorMessage()
     assert {label: run.getObjId() for label, run in children(project, mended).items()} == ids
-    whole = children(project, done)["iter 1 - consensus"].outputCoordinates
-    assert places(mended.outputCoordinates) == places(whole)
+    assert places(mended.outputCoordinates) == first_consensus(project, done)
     tables = (list(map(str, read_iterations(run.table_file()))) for run in (mended, done))
     assert next(tables) == next(tables)
 
@@ -209,11 +213,18 @@ def test_manual_picks_start_it(project, micrographs, truth):
     assert min(row.iteration for row in read_iterations(run.table_file())) == 1
 
 
-def test_models_of_other_data_pick_first(project, micrographs, truth, done):
+def test_models_of_other_data_pick_first_and_a_consensus_that_no_longer_changes_ends_it(
+    project, micrographs, truth, done
+):
     inputs = {f"model{i}": (done, f"outputModel_Template{i}") for i in (1, 2)}
-    run = project.run(iterative(project, micrographs, truth, "transfer", inputs, initialisation=2))
+    stable = {"numIterations": 2, "stopWhenStable": True, "stableAgreement": 0.0}
+    transfer = iterative(
+        project, micrographs, truth, "transfer", inputs, initialisation=2, **stable
+    )
+    run = project.run(transfer)
     assert run.isFinished(), run.getErrorMessage()
     made = children(project, run)
+    assert not any(label.startswith("iter 2") for label in made)
     assert made["iter 0 - Template (1) pick"].inputAverages.get() is not None
     f1 = {
         (row.iteration, row.name): row.f1
@@ -221,19 +232,13 @@ def test_models_of_other_data_pick_first(project, micrographs, truth, done):
         if row.subset == "all"
     }
     assert f1[0, "consensus"] > 0.6
+    assert max(iteration for iteration, _ in f1) == 1
 
 
-def test_together_they_do_the_same_until_the_consensus_no_longer_changes(
-    project, micrographs, truth, done
-):
-    values = {"numIterations": 2, "stopWhenStable": True, "stableAgreement": 0.0}
-    at_once = iterative(project, micrographs, truth, "at once", numberOfThreads=3, **values)
-    run = project.run(at_once)
+def test_at_the_same_time_they_do_the_same(project, micrographs, truth, done):
+    run = project.run(iterative(project, micrographs, truth, "at once", numberOfThreads=3))
     assert run.isFinished(), run.getErrorMessage()
-    first = children(project, done)["iter 1 - consensus"].outputCoordinates
-    assert places(run.outputCoordinates) == places(first)
-    assert max(row.iteration for row in read_iterations(run.table_file())) == 1
-    assert not any(label.startswith("iter 2") for label in children(project, run))
+    assert places(run.outputCoordinates) == first_consensus(project, done)
 
 
 def test_coordinates_that_are_there_are_taken_and_the_worst_picker_is_trained_again(

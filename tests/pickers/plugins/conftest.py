@@ -71,7 +71,10 @@ def testing(simulate):
 
 
 def _molecule():
-    """The 70S ribosome where it is at hand, else a phantom, and its pixel size in angstrom."""
+    """The 70S ribosome where it is at hand, else a phantom; its pixel size and the SNR to use.
+
+    The phantom is easier to find: at the same SNR Topaz, as it comes, has little left to learn.
+    """
     import mrcfile
 
     from repic_plugin.simulation.phantom import PHANTOM_PIXEL_SIZE_ANGSTROM, phantom_map
@@ -79,5 +82,5 @@ def _molecule():
     beside = Path(__file__).resolve().parents[4] / "shared" / "data"
     path = Path(os.environ.get("REPIC_SHARED_DATA", str(beside))) / "ribosome_70s_65.mrc"
     if path.is_file():
-        return mrcfile.read(path), 5.0
-    return phantom_map(), PHANTOM_PIXEL_SIZE_ANGSTROM
+        return mrcfile.read(path), 5.0, 0.12
+    return phantom_map(), PHANTOM_PIXEL_SIZE_ANGSTROM, 0.05

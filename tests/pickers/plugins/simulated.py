@@ -12,7 +12,6 @@ from repic_plugin.simulation import simulate_exposures
 
 SIDE_PX = 1024
 N_PARTICLES = 60
-SNR = 0.12
 # Many blobs and uneven ice: a picker that comes trained takes junk for particles, and can learn
 # not to.
 DIRTY = {"n_junk": 16, "gradient": 1.6}
@@ -31,7 +30,7 @@ class Simulated:
         By the name of the micrograph.
     """
 
-    def __init__(self, project, folder, volume, pixel_size_angstrom, n, seed, **dirt):
+    def __init__(self, project, folder, volume, pixel_size_angstrom, snr, n, seed, **dirt):
         self.project = project
         self.pixel_size_angstrom = pixel_size_angstrom
         self.box_size_px = len(volume) - len(volume) % 2
@@ -42,7 +41,7 @@ class Simulated:
             pixel_size_angstrom=pixel_size_angstrom,
             n_particles=N_PARTICLES,
             micrograph_size_px=(SIDE_PX, SIDE_PX),
-            snr=SNR,
+            snr=snr,
             random_state=seed,
             **dirt,
         )
