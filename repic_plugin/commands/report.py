@@ -20,12 +20,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a Scipion project, or what --out of other commands named",
     )
     parser.add_argument("--out", metavar="FILE", required=True, help="the HTML file to write")
+    parser.add_argument(
+        "--pictures", metavar="DIR", help="a folder to write the pictures to as files, too"
+    )
     parser.add_argument("--title", help="headline; the folder's name otherwise")
 
 
 def run(args: argparse.Namespace) -> None:
     """Collect, draw, write."""
-    from repic_plugin.reports import folder_sections, made_by, render_report  # noqa: PLC0415 - matplotlib
+    from repic_plugin.reports import (  # noqa: PLC0415 - matplotlib
+        folder_sections,
+        made_by,
+        render_report,
+        write_pictures,
+    )
 
     out, folder = Path(args.out), Path(args.folder)
     if out.is_dir() or not out.absolute().parent.is_dir():
@@ -38,4 +46,6 @@ def run(args: argparse.Namespace) -> None:
         sections = folder_sections(folder)
     title = args.title or folder.resolve().name
     atomic_write(out, render_report(title, made_by(), sections))
+    if args.pictures:
+        write_pictures(args.pictures, sections)
     print(f"{out}: {len(sections)} sections")

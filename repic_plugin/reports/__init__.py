@@ -8,6 +8,7 @@ from repic_plugin.reports.document import (
     Table,
     Warnings,
     render_report,
+    write_pictures,
 )
 from repic_plugin.reports.folder import folder_sections
 from repic_plugin.reports.versions import made_by
@@ -22,4 +23,5 @@ __all__ = [
     "folder_sections",
     "made_by",
     "render_report",
+    "write_pictures",
 ]

@@ -6,11 +6,25 @@ import base64
 import html
 import io
 from dataclasses import dataclass
-from typing import Any, Dict, List, Sequence, Union
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Dict, List, Sequence, Tuple, Union
 
 from matplotlib.figure import Figure
 
-__all__ = ["Block", "Lines", "Picture", "Section", "Table", "Warnings", "render_report"]
+from repic_plugin.formats import atomic_write
+from repic_plugin.formats.errors import PathLike
+
+__all__ = [
+    "Block",
+    "Lines",
+    "Picture",
+    "Section",
+    "Table",
+    "Warnings",
+    "render_report",
+    "write_pictures",
+]
 
 # Wide enough for a printed page and a screen; a few hundred kilobytes a picture.
 PICTURE_DPI = 110
@@ -76,6 +90,14 @@ class Picture:
     figure: Figure
     caption: str
     is_photo: bool = False
+
+    @cached_property
+    def encoded(self) -> Tuple[str, bytes]:
+        """Its format and its bytes; drawn once, for a second drawing may be laid out otherwise."""
+        data = io.BytesIO()
+        kind, options = ("jpeg", PHOTO) if self.is_photo else ("png", PLOT)
+        self.figure.savefig(data, format=kind, dpi=PICTURE_DPI, **options)
+        return kind, data.getvalue()
 
 
 @dataclass(frozen=True)
@@ -153,6 +175,22 @@ def render_report(title: str, about: str, sections: Sequence[Section]) -> str:
     return "\n".join(parts)
 
 
+def write_pictures(folder: PathLike, sections: Sequence[Section]) -> None:
+    """Write the pictures to a folder: 1-2.png is the second of the first section.
+
+    Raises
+    ------
+    OSError
+        If one cannot be written.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for i, section in enumerate(sections, 1):
+        pictures = [block for block in section.blocks if isinstance(block, Picture)]
+        for j, picture in enumerate(pictures, 1):
+            suffix, data = picture.encoded
+            atomic_write(Path(folder, f"{i}-{j}.{suffix}"), data)
+
+
 def _rendered(block: Block) -> str:
     if isinstance(block, Table):
         return _table(block)
@@ -183,10 +221,8 @@ def _table(table: Table) -> str:
 
 
 def _picture(picture: Picture) -> str:
-    data = io.BytesIO()
-    kind, options = ("jpeg", PHOTO) if picture.is_photo else ("png", PLOT)
-    picture.figure.savefig(data, format=kind, dpi=PICTURE_DPI, **options)
-    encoded = base64.b64encode(data.getvalue()).decode("ascii")
+    kind, data = picture.encoded
+    encoded = base64.b64encode(data).decode("ascii")
     caption = _text(picture.caption)
     return (
         f'<figure><img alt="{caption}" src="data:image/{kind};base64,{encoded}">'

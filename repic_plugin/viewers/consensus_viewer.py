@@ -18,7 +18,7 @@ from repic_plugin.viewers.agreement_plots import agreement_figure, overlap_figur
 from repic_plugin.viewers.figure_window import FigureWindow
 from repic_plugin.viewers.weight_plots import weights_figure
 
-__all__ = ["RepicConsensusViewer", "consensus_pictures"]
+__all__ = ["RepicConsensusViewer", "consensus_pictures", "consensus_window"]
 
 
 class RepicConsensusViewer(Viewer):  # type: ignore[misc]
@@ -43,15 +43,30 @@ class RepicConsensusViewer(Viewer):  # type: ignore[misc]
         folder = _folder(obj)
         if folder is None:
             return [self.infoMessage("There is no consensus yet: run the protocol first.")]
-        protocol = obj if isinstance(obj, ProtRepicConsensus) else self.protocol
-        chosen = getattr(protocol, "numParticles", None)
-        label = protocol.getObjLabel() if protocol is not None else obj.getObjLabel()
         try:
-            found = read_consensus_tables(folder)
+            return [consensus_window(self.getTkRoot(), obj, self.protocol)]
         except ValueError as error:
             return [self.errorMessage(str(error))]
-        pictures = consensus_pictures(found, chosen=chosen.get() if chosen is not None else None)
-        return [FigureWindow(self.getTkRoot(), f"{label}: weights and agreement", pictures)]
+
+
+def consensus_window(root: Any, obj: Any, protocol: Any = None) -> FigureWindow:
+    """The window of a consensus protocol, or of its output.
+
+    Raises
+    ------
+    ValueError
+        If its tables are missing or damaged.
+    """
+    source = obj if isinstance(obj, ProtRepicConsensus) else protocol
+    chosen = getattr(source, "numParticles", None)
+    label = obj.getObjLabel() if source is None else source.getObjLabel()
+    folder = _folder(obj)
+    if folder is None:
+        raise ValueError("the tables of the consensus are missing; run the protocol again")
+    pictures = consensus_pictures(
+        read_consensus_tables(folder), chosen=chosen.get() if chosen is not None else None
+    )
+    return FigureWindow(root, f"{label}: weights and agreement", pictures)
 
 
 def consensus_pictures(

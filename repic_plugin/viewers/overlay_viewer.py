@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, ClassVar, List, Tuple
+from typing import Any, Callable, ClassVar, List, Optional, Tuple
 
 from pwem.objects import SetOfCoordinates
 from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
@@ -16,6 +16,7 @@ from repic_plugin.protocols import (
     ProtRepicLabels,
     ProtTemplatePick,
 )
+from repic_plugin.viewers.consensus_viewer import consensus_window
 from repic_plugin.viewers.overlay_data import of_consensus, of_coordinates, open_micrograph
 from repic_plugin.viewers.overlay_model import OverlayModel
 from repic_plugin.viewers.overlay_window import OverlayWindow
@@ -51,7 +52,7 @@ class RepicOverlayViewer(Viewer):  # type: ignore[misc]
         except ValueError as error:
             return [self.infoMessage(_sentence(error), "Coordinates")]
         title = f"{obj.getObjLabel() or 'coordinates'}: boxes on their micrographs"
-        return [OverlayWindow(self.getTkRoot(), title, model, open_micrograph)]
+        return [OverlayWindow(self.getTkRoot(), title, model, open_micrograph, _plots(obj))]
 
     def _model(self, obj: Any) -> OverlayModel:
         """What to show; a set that is opened alone comes with those that its run left with it."""
@@ -76,6 +77,13 @@ class RepicOverlayViewer(Viewer):  # type: ignore[misc]
             outputs = [(name, one) for name, one in outputs if name == "outputCoordinates"]
         mine = {os.path.realpath(one.getFileName()) for _, one in outputs}
         return self.protocol if os.path.realpath(coordinates.getFileName()) in mine else None
+
+
+def _plots(obj: Any) -> Optional[Callable[[Any], View]]:
+    """The other pictures of a consensus protocol."""
+    if not isinstance(obj, ProtRepicConsensus):
+        return None
+    return lambda root: consensus_window(root, obj)
 
 
 def _outputs(protocol: Any) -> List[Tuple[str, SetOfCoordinates]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tkinter as tk
 from tkinter import filedialog, messagebox, ttk
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 from matplotlib.backends.backend_tkagg import FigureCanvasTkAgg, NavigationToolbar2Tk
@@ -82,10 +82,20 @@ class OverlayWindow(View):  # type: ignore[misc]
     open_image : callable
         From a file name to its pixels, shape (height, width); a ValueError or an OSError where it
         cannot be read.
+    plots : callable, optional
+        From a tkinter widget to another View, opened by a button.
     """
 
-    def __init__(self, root: Any, title: str, model: OverlayModel, open_image: OpenImage) -> None:
+    def __init__(
+        self,
+        root: Any,
+        title: str,
+        model: OverlayModel,
+        open_image: OpenImage,
+        plots: Optional[Callable[[Any], View]] = None,
+    ) -> None:
         super().__init__()
+        self._plots = plots
         self._root = root
         self._title = title
         self.model = model
@@ -168,9 +178,14 @@ class OverlayWindow(View):  # type: ignore[misc]
         self.kept.pack(anchor=tk.W)
 
     def _add_description(self, panel: Any) -> None:
-        """What was clicked on, and the button to save."""
+        """What was clicked on, and the buttons to save and to see more."""
         self.save_button = ttk.Button(panel, text="Save picture...", command=self._ask_and_save)
         self.save_button.pack(side=tk.BOTTOM, fill=tk.X)
+        if self._plots is not None:
+            self.plots_button = ttk.Button(
+                panel, text="Weights and agreement...", command=self._show_plots
+            )
+            self.plots_button.pack(side=tk.BOTTOM, fill=tk.X, pady=(0, 4))
         box = ttk.LabelFrame(panel, text="Particle", padding=PAD)
         box.pack(fill=tk.BOTH, expand=True, pady=PAD)
         self.description = tk.Text(
@@ -242,6 +257,14 @@ class OverlayWindow(View):  # type: ignore[misc]
             return
         self._select(self.model.at(event.xdata, event.ydata))
         self.picture.redraw_boxes()
+
+    def _show_plots(self) -> None:
+        try:
+            self.plots = self._plots(self.window) if self._plots is not None else None
+            if self.plots is not None:
+                self.plots.show()
+        except (ValueError, OSError) as error:
+            messagebox.showerror("Plots", str(error), parent=self.window)
 
     def _ask_and_save(self) -> None:
         path = filedialog.asksaveasfilename(

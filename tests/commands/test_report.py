@@ -1,5 +1,6 @@
 """`repic-plugin report` on what the other commands wrote."""
 
+import base64
 import math
 import re
 
@@ -34,7 +35,7 @@ def rows_of(html):
 
 def test_a_consensus(consensus, out, report, page):
     consensus("--mode", "quorum", "--quorum", 2)
-    outcome = report(out, "--title", "My <run>")
+    outcome = report(out, "--title", "My <run>", "--pictures", out / "seen")
     assert (outcome.code, outcome.err) == (0, ())
     assert outcome.out == (f"{page}: 1 sections",)
     html = page.read_text("utf-8")
@@ -48,7 +49,10 @@ def test_a_consensus(consensus, out, report, page):
     assert ["worst", "m3", "1", "0", "0.000"] in rows
     assert "3 particles on 2 of 3 micrographs" in html
     assert "1 micrographs have no particle." in html
-    assert html.count("data:image/png;base64,") == 3
+    pictures = sorted((out / "seen").iterdir())
+    assert [one.name for one in pictures] == ["1-1.png", "1-2.png", "1-3.png"]
+    encoded = [base64.b64encode(one.read_bytes()).decode() for one in pictures]
+    assert re.findall('data:image/png;base64,([^"]*)"', html) == encoded
 
 
 def test_classes_and_iterations_in_one_folder(run, tmp_path, report, page):
