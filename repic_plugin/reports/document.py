@@ -151,7 +151,6 @@ def render_report(title: str, about: str, sections: Sequence[Section]) -> str:
     about : str
         A line under the title.
     sections : sequence of Section
-        The pictures are drawn one after the other and let go.
 
     Returns
     -------
