@@ -119,8 +119,14 @@ def _overlays(run: ProtRepicConsensus, folder: Path) -> List[Block]:
             blocks.append(Warnings([f"No overlay of {model.name}: {error}"]))
             continue
         figure = overlay_figure(pixels, model.layers(), size_px=OVERLAY_PX)
-        blocks.append(Picture(figure, f"{model.name}: {word} agreement.", True))
+        blocks.append(
+            Picture(figure, f"{model.name}: {word} agreement{_shown(model.scale)}.", True)
+        )
     return blocks
+
+
+def _shown(scale: float) -> str:
+    return "" if scale == 1 else f" (boxes shown at {scale:.0%} of their size)"
 
 
 def _results(run: Protocol) -> bool:

@@ -9,9 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.viewers.colors import CONSENSUS_COLOR, REFERENCE_COLOR, picker_color
-from repic_plugin.viewers.overlay import ROLES, Layer
+from repic_plugin.viewers.overlay import LINEWIDTHS, ROLES, Layer
 
-__all__ = ["BoxSet", "ConsensusDetails", "OverlayModel"]
+__all__ = ["LEAST_SCALE", "BoxSet", "ConsensusDetails", "OverlayModel"]
+
+# Boxes that cover more than this part of where they lie are shown smaller, and thinner.
+MAX_COVER, LEAST_SCALE, LEAST_LINEWIDTH = 0.3, 0.2, 0.8
+FEW = 30  # boxes that cover nothing worth seeing
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,9 @@ class OverlayModel:
         Index of the micrograph that is looked at.
     threshold : float
         Particles of less weight are not shown.
+    scale : float
+        Boxes are shown at this part of their size, to leave something of a crowded micrograph to
+        be seen. At first what fits the fullest micrograph.
 
     Raises
     ------
@@ -116,6 +123,21 @@ class OverlayModel:
             raise ValueError(f"one set may be the consensus, got {len(found)}; call one a picker")
         self.consensus = found[0] if found else None
         self._set_details(details)
+        self.scale = self.fitting_scale()
+
+    def fitting_scale(self) -> float:
+        """At which boxes leave most of the micrograph to be seen where they are most; 1 at most."""
+        fullest = max((self._cover(one) for one in self.sets), default=0.0)
+        return float(np.clip(np.sqrt(MAX_COVER / max(fullest, MAX_COVER)), LEAST_SCALE, 1.0))
+
+    def _cover(self, one: BoxSet) -> float:
+        """Area of a set's boxes over the area that they lie in, where that is largest."""
+        counts = self._slices[one.name].counts()
+        if not len(counts) or counts.max() < FEW:
+            return 0.0
+        rows = self._slices[one.name].rows(int(np.argmax(counts)))
+        extents = [np.ptp(np.asarray(column)[rows]) + one.box_size_px for column in (one.x, one.y)]
+        return float(len(rows) * one.box_size_px**2 / np.prod(extents))
 
     def _set_details(self, details: Optional[ConsensusDetails]) -> None:
         """Take over what is known of the particles."""
@@ -219,7 +241,9 @@ class OverlayModel:
         one = next(box_set for box_set in self.sets if box_set.name == name)
         rows = self._shown(one)
         centers = np.column_stack([np.asarray(one.x)[rows], np.asarray(one.y)[rows]])
-        return Layer(name, centers, one.box_size_px, one.role, self._colors[name])
+        linewidth = max(LEAST_LINEWIDTH, LINEWIDTHS[one.role] * self.scale)
+        size_px = one.box_size_px * self.scale
+        return Layer(name, centers, size_px, one.role, self._colors[name], linewidth)
 
     def counts(self) -> Dict[str, int]:
         """How many boxes each set has on this micrograph, switched on or not."""
@@ -273,7 +297,7 @@ class OverlayModel:
         """A particle of the consensus, by its row, as a layer of its own."""
         one = self._particles()
         center = np.array([[np.asarray(one.x)[particle], np.asarray(one.y)[particle]]])
-        return Layer(one.name, center, one.box_size_px, one.role)
+        return Layer(one.name, center, one.box_size_px * self.scale, one.role)
 
     def describe(self, particle: int) -> List[str]:
         """A particle of the consensus in words, its row given: where, how good, found by whom."""
@@ -309,6 +333,10 @@ class _Slices:
         micrograph = np.asarray(one.micrograph)
         self._order = np.argsort(micrograph, kind="stable")
         self._starts = np.searchsorted(micrograph[self._order], np.arange(n_micrographs + 1))
+
+    def counts(self) -> NDArray[np.int64]:
+        """Rows on each micrograph."""
+        return np.diff(self._starts)
 
     def rows(self, place: int) -> NDArray[np.intp]:
         """Of a micrograph, in the order of the set."""

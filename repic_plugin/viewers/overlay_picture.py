@@ -114,13 +114,16 @@ class OverlayPicture:
     def show_layer(self, layer: Layer, *, visible: bool = True) -> None:
         """Replace the boxes of a layer; a new name gets a new collection."""
         if layer.name not in self.collections:
-            linewidth = LINEWIDTHS[layer.role] if layer.linewidth is None else layer.linewidth
+            linewidth = _linewidth(layer)
             color, order = layer.color or "black", 2 + ROLES.index(layer.role)
             self.collections[layer.name] = self._collection(color, linewidth, order, layer.name)
         collection = self.collections[layer.name]
         corners = box_corners(np.asarray(layer.centers, dtype=np.float64), layer.box_size_px)
         collection.set_verts(list(corners))
         collection.set_visible(visible)
+        if collection.get_linewidth()[0] != _linewidth(layer):
+            collection.set_linewidth(_linewidth(layer))
+            collection.set_path_effects(_rim(_linewidth(layer)))
 
     def show_highlight(self, box: Optional[Layer]) -> None:
         """Draw one box so that it stands out; None takes it away."""
@@ -159,8 +162,6 @@ class OverlayPicture:
     def _collection(
         self, color: str, linewidth: float, order: float, label: str = ""
     ) -> PolyCollection:
-        # A dark rim keeps thin bright lines readable on light and dark grey alike.
-        rim = [Stroke(linewidth=linewidth + 2 * RIM, foreground="black", alpha=0.3), Normal()]
         collection = PolyCollection(
             [],
             facecolors="none",
@@ -168,7 +169,7 @@ class OverlayPicture:
             linewidths=linewidth,
             zorder=order,
             label=label,
-            path_effects=rim,
+            path_effects=_rim(linewidth),
             animated=True,
         )
         self.axes.add_collection(collection, autolim=False)
@@ -190,6 +191,15 @@ def ground_size(layers: List[Layer]) -> Tuple[float, float]:
     ]
     width, height = np.max(reach, axis=0) if reach else (1.0, 1.0)
     return float(max(width, 1)), float(max(height, 1))
+
+
+def _linewidth(layer: Layer) -> float:
+    return LINEWIDTHS[layer.role] if layer.linewidth is None else layer.linewidth
+
+
+def _rim(linewidth: float) -> List[Any]:
+    """A dark rim keeps thin bright lines readable on light and dark grey alike."""
+    return [Stroke(linewidth=linewidth + 2 * RIM, foreground="black", alpha=0.3), Normal()]
 
 
 def _order(artist: PolyCollection) -> float:

@@ -13,7 +13,7 @@ from pyworkflow.viewer import View
 
 from repic_plugin.viewers.figure_window import LARGEST_PART
 from repic_plugin.viewers.overlay import overlay_figure
-from repic_plugin.viewers.overlay_model import OverlayModel
+from repic_plugin.viewers.overlay_model import LEAST_SCALE, OverlayModel
 from repic_plugin.viewers.overlay_picture import OpenImage, OverlayPicture, ground_size
 
 __all__ = ["OverlayWindow", "PictureFrame"]
@@ -117,6 +117,7 @@ class OverlayWindow(View):  # type: ignore[misc]
         self.frame.pack(side=tk.LEFT, fill=tk.BOTH, expand=True)
         self._add_pager(panel)
         self._add_layers(panel)
+        self._add_scale(panel)
         if self.model.weight_range is not None:
             self._add_threshold(panel)
         self._add_description(panel)
@@ -163,6 +164,18 @@ class OverlayWindow(View):  # type: ignore[misc]
             switch.state(["!alternate", "selected"])
             switch.pack(side=tk.LEFT, fill=tk.X, expand=True, padx=(4, 4))
             self.switches[one.name] = switch
+
+    def _add_scale(self, panel: Any) -> None:
+        """A slider for the size at which boxes are shown."""
+        box = ttk.LabelFrame(panel, text="Size of the boxes", padding=PAD)
+        box.pack(fill=tk.X, pady=(PAD, 0))
+        self.size_text = ttk.Label(box)
+        self.size_slider = ttk.Scale(
+            box, from_=LEAST_SCALE, to=1.0, takefocus=False, command=self._resized
+        )
+        self.size_slider.set(self.model.scale)
+        self.size_slider.pack(fill=tk.X)
+        self.size_text.pack(anchor=tk.W)
 
     def _add_threshold(self, panel: Any) -> None:
         """A slider for the least weight."""
@@ -234,6 +247,18 @@ class OverlayWindow(View):  # type: ignore[misc]
         self.chooser.selection_clear()
         self.frame.canvas.get_tk_widget().focus_set()
         self._show_micrograph()
+
+    def _resized(self, value: str) -> None:
+        """Show boxes at another part of their size."""
+        self.model.scale = float(value)
+        self.size_text.configure(text=f"shown at {float(value):.0%}")
+        if not self.picture.collections:
+            return  # the window is being made
+        for one in self.model.sets:
+            layer = self.model.layer(one.name)
+            self.picture.show_layer(layer, visible=self.model.is_visible(one.name))
+        self._select(self.selected)
+        self.picture.redraw_boxes()
 
     def _slid(self, value: str) -> None:
         """Of many steps of one pull, the last is drawn."""

@@ -164,3 +164,24 @@ def test_without_a_consensus_there_is_nothing_to_keep():
 def test_arguments_that_do_not_fit(names, files, sets, details, message):
     with pytest.raises(ValueError, match=message):
         OverlayModel(names, files, sets, details)
+
+
+def crowded(n_boxes, side_px, box_px=20.0):
+    """One micrograph with so many boxes all over it."""
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(0, side_px, (2, n_boxes))
+    return OverlayModel(["m"], ["m.mrc"], [BoxSet("a", np.zeros(n_boxes, int), x, y, box_px)])
+
+
+def test_boxes_of_a_crowded_micrograph_are_shown_smaller_and_thinner():
+    model = crowded(400, 300)
+    layer = model.layer("a")
+    assert layer.box_size_px == pytest.approx(20 * model.scale)
+    covered = 400 * layer.box_size_px**2 / 320**2
+    assert 0.28 < covered < 0.32
+    assert layer.linewidth < crowded(400, 3000).layer("a").linewidth
+
+
+@pytest.mark.parametrize(("n_boxes", "side_px"), [(400, 3000), (5, 10), (0, 10)])
+def test_boxes_that_leave_room_are_shown_as_they_are(n_boxes, side_px):
+    assert crowded(n_boxes, side_px).scale == 1

@@ -127,6 +127,17 @@ def test_it_opens_on_the_first_micrograph(window):
     assert window.chooser.get() == NAMES[0]
 
 
+def test_boxes_can_be_shown_smaller(window):
+    whole = window.picture.collections["crYOLO"].get_paths()[0].get_extents().width
+    thick = window.picture.collections["consensus"].get_linewidth()[0]
+    window.size_slider.set(0.5)
+    window.window.update()
+    assert window.size_text["text"] == "shown at 50%"
+    half = window.picture.collections["crYOLO"].get_paths()[0].get_extents().width
+    assert half == pytest.approx(whole / 2)
+    assert window.picture.collections["consensus"].get_linewidth()[0] < thick
+
+
 def test_buttons_and_keys_page(window):
     figure, image = window.picture.figure, window.picture.image
     before = image.get_array().copy()
