@@ -42,6 +42,7 @@ from repic_plugin.formats import (
     write_scores,
 )
 from repic_plugin.protocols.picker_names import picker_names
+from repic_plugin.protocols.shared_params import define_box_size
 
 __all__ = ["ProtRepicEvaluate"]
 
@@ -80,13 +81,9 @@ class ProtRepicEvaluate(EMProtocol):
             important=True,
             help="What is taken for the truth, such as particles that a person picked.",
         )
-        form.addParam(
-            "boxSize",
-            params.IntParam,
-            default=0,
-            allowsPointers=True,
-            label="Box size (px)",
-            help="In px of the reference's micrographs, for all sets. 0 takes the box size of each "
+        define_box_size(
+            form,
+            "In px of the reference's micrographs, for all sets. 0 takes the box size of each "
             "set; one without takes the reference's.",
         )
         form.addParam(
