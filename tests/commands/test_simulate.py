@@ -144,7 +144,7 @@ def test_pickers_without_a_mistake_agree_on_everything(run, tmp_path):
     run("simulate", made, *SMALL, "--recall", 1, "--precision", 1, "--jitter", 0)
     run("consensus", made / "picks", "--box-size", 60, "--out", found)
     outcome = run("evaluate", found, made / "reference", "--box-size", 60)
-    assert outcome.out[1].split()[1:] == ["20"] + ["1.000"] * 6
+    assert outcome.out[1].split()[1:] == ["20"] + ["1.000"] * 7
 
 
 # Bad input
