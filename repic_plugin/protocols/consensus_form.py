@@ -7,6 +7,7 @@ from pyworkflow.protocol.constants import LEVEL_ADVANCED
 
 from repic_plugin.consensus import MIN_JACCARD
 from repic_plugin.constants import SCORE_ATTRIBUTES
+from repic_plugin.protocols.shared_params import define_box_size
 
 __all__ = ["KEEP_ALL", "define_graph_params", "define_input_params", "define_score_params"]
 
@@ -44,13 +45,9 @@ def define_input_params(form: params.Form) -> None:
         label="Least number of pickers",
         help="0 takes the smallest majority: 2 of 2 or 3, 3 of 4 or 5.",
     )
-    form.addParam(
-        "boxSize",
-        params.IntParam,
-        default=0,
-        allowsPointers=True,
-        label="Box size (px)",
-        help="In px of the first set's micrographs, for all pickers. 0 takes the box size of "
+    define_box_size(
+        form,
+        "In px of the first set's micrographs, for all pickers. 0 takes the box size of "
         "each input set.",
     )
     form.addParam(

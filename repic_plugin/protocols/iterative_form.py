@@ -6,11 +6,11 @@ from typing import Any, List
 
 from pyworkflow.protocol import params
 from pyworkflow.protocol.constants import LEVEL_ADVANCED
-from pyworkflow.utils import Message
 
 from repic_plugin.consensus import MIN_JACCARD
 from repic_plugin.pickers import KNOWN, PICKERS
 from repic_plugin.protocols.protocol_subsets import define_subset_params
+from repic_plugin.protocols.shared_params import define_box_size, define_micrographs
 
 __all__ = [
     "AUTOMATIC",
@@ -34,13 +34,7 @@ CLEAN_NOTHING, CLEAN_TMP, CLEAN_MODELS = range(3)
 
 def define_input_params(form: params.Form) -> None:
     """Micrographs, how it starts, how long it goes on."""
-    form.addParam(
-        "inputMicrographs",
-        params.PointerParam,
-        pointerClass="SetOfMicrographs",
-        label=Message.LABEL_INPUT_MIC,
-        important=True,
-    )
+    define_micrographs(form)
     form.addParam(
         "inputCTFs",
         params.PointerParam,
@@ -80,14 +74,7 @@ def define_input_params(form: params.Form) -> None:
         label="Use each with probability",
         help="Below 1: a random part of the manual picks, five at least.",
     )
-    form.addParam(
-        "boxSize",
-        params.IntParam,
-        default=0,
-        allowsPointers=True,
-        label="Box size (px)",
-        help="0 takes that of the coordinates that are given.",
-    )
+    define_box_size(form, "0 takes that of the coordinates that are given.")
     form.addParam(
         "numParticles",
         params.IntParam,

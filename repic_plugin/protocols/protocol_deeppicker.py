@@ -24,6 +24,7 @@ from repic_plugin.protocols.deeppicker_files import (
     usable_labels,
     write_labels,
 )
+from repic_plugin.protocols.shared_params import define_box_size, define_micrographs
 
 __all__ = [
     "DeepPickerPickOutput",
@@ -64,7 +65,7 @@ class ProtDeepPickerTrain(EMProtocol):  # type: ignore[misc]
     def _defineParams(self, form: params.Form) -> None:
         form.addSection(label="Input")
         _define_gpu_params(form)
-        _define_micrographs(form)
+        define_micrographs(form, "MRC files.")
         form.addParam(
             "inputCoordinates",
             params.PointerParam,
@@ -73,13 +74,9 @@ class ProtDeepPickerTrain(EMProtocol):  # type: ignore[misc]
             important=True,
             help="Those on the micrographs above whose boxes lie within them are used.",
         )
-        form.addParam(
-            "boxSize",
-            params.IntParam,
-            default=0,
-            allowsPointers=True,
-            label="Box size (px)",
-            help="Of the particles, in px of the micrographs; 0 takes that of the coordinates.",
+        define_box_size(
+            form,
+            "Of the particles, in px of the micrographs; 0 takes that of the coordinates.",
         )
         form.addParam(
             "initialModel",
@@ -185,7 +182,7 @@ class ProtDeepPickerPick(ProtParticlePicking):
     def _defineParams(self, form: params.Form) -> None:
         form.addSection(label="Input")
         _define_gpu_params(form)
-        _define_micrographs(form)
+        define_micrographs(form, "MRC files.")
         form.addParam(
             "inputModel",
             params.PointerParam,
@@ -286,17 +283,6 @@ def pick_arguments(model: str, box_size_px: int, threshold: float) -> List[objec
 def _define_gpu_params(form: params.Form) -> None:
     form.addHidden(USE_GPU, params.BooleanParam, default=True)
     form.addHidden(GPU_LIST, params.StringParam, default="0")
-
-
-def _define_micrographs(form: params.Form) -> None:
-    form.addParam(
-        "inputMicrographs",
-        params.PointerParam,
-        pointerClass="SetOfMicrographs",
-        label=Message.LABEL_INPUT_MIC,
-        important=True,
-        help="MRC files.",
-    )
 
 
 def _define_training_params(form: params.Form) -> None:

@@ -12,6 +12,7 @@ from pyworkflow.utils import Message
 
 from repic_plugin.convert import append_picks, picks_on_micrographs, read_micrographs
 from repic_plugin.formats import PicksDir, read_picker_folder
+from repic_plugin.protocols.shared_params import define_box_size, define_micrographs
 
 __all__ = ["ImportOutput", "ProtRepicImportPicks"]
 
@@ -33,13 +34,7 @@ class ProtRepicImportPicks(ProtParticlePicking):
 
     def _defineParams(self, form: params.Form) -> None:
         form.addSection(label="Input")
-        form.addParam(
-            "inputMicrographs",
-            params.PointerParam,
-            pointerClass="SetOfMicrographs",
-            label=Message.LABEL_INPUT_MIC,
-            important=True,
-        )
+        define_micrographs(form)
         form.addParam(
             "picksFolder",
             params.FolderParam,
@@ -48,14 +43,7 @@ class ProtRepicImportPicks(ProtParticlePicking):
             help="Of one picker: a file for each micrograph, named after it (.box, .cbox, .star, "
             ".csv), or tables of many micrographs (.star, .csv, Topaz's .txt).",
         )
-        form.addParam(
-            "boxSize",
-            params.IntParam,
-            default=0,
-            allowsPointers=True,
-            label="Box size (px)",
-            help="0 takes the size in the files.",
-        )
+        define_box_size(form, "0 takes the size in the files.")
 
     def _insertAllSteps(self) -> None:
         arguments = (self.picksFolder.get(), self.boxSize.get())

@@ -8,12 +8,12 @@ from pwem.objects import SetOfMicrographs
 from pwem.protocols import EMProtocol
 from pyworkflow.protocol import params
 from pyworkflow.protocol.constants import LEVEL_ADVANCED
-from pyworkflow.utils import Message
 
 from repic_plugin.convert import mean_defocus, read_micrographs
 from repic_plugin.formats import write_table
 from repic_plugin.iteration import SUBSETS, Subsets, draw_subsets
 from repic_plugin.iteration.subsets import N_VALIDATION, TRAINING_FRACTION
+from repic_plugin.protocols.shared_params import define_micrographs
 
 __all__ = ["ProtRepicSubsets", "define_subset_params"]
 
@@ -34,13 +34,7 @@ class ProtRepicSubsets(EMProtocol):  # type: ignore[misc]
 
     def _defineParams(self, form: params.Form) -> None:
         form.addSection(label="Input")
-        form.addParam(
-            "inputMicrographs",
-            params.PointerParam,
-            pointerClass="SetOfMicrographs",
-            label=Message.LABEL_INPUT_MIC,
-            important=True,
-        )
+        define_micrographs(form)
         form.addParam(
             "inputCTFs",
             params.PointerParam,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pyworkflow.protocol import params
 from pyworkflow.protocol.constants import LEVEL_ADVANCED
-from pyworkflow.utils import Message
 
+from repic_plugin.protocols.shared_params import define_box_size, define_micrographs
 from repic_plugin.template_picking import DEFAULT_DISTANCE_BOXES, DEFAULT_STEP_DEG
 
 __all__ = ["define_pick_params", "define_train_params"]
@@ -14,7 +14,7 @@ __all__ = ["define_pick_params", "define_train_params"]
 def define_train_params(form: params.Form) -> None:
     """Of training."""
     form.addSection(label="Input")
-    _define_micrographs(form)
+    define_micrographs(form)
     form.addParam(
         "inputCoordinates",
         params.PointerParam,
@@ -24,7 +24,7 @@ def define_train_params(form: params.Form) -> None:
         help="Ten are enough to begin with, a hundred are better. Those elsewhere than on the "
         "micrographs above are left out.",
     )
-    _define_box_size(form, "0 takes that of the coordinates.")
+    define_box_size(form, "0 takes that of the coordinates.")
     form.addParam(
         "numberOfTemplates",
         params.IntParam,
@@ -45,7 +45,7 @@ def define_train_params(form: params.Form) -> None:
 def define_pick_params(form: params.Form) -> None:
     """Of picking."""
     form.addSection(label="Input")
-    _define_micrographs(form)
+    define_micrographs(form)
     form.addParam(
         "inputAverages",
         params.PointerParam,
@@ -55,7 +55,7 @@ def define_pick_params(form: params.Form) -> None:
         help="From template training, or any averages of particles. Without them a dark blob of "
         "half the box is looked for.",
     )
-    _define_box_size(
+    define_box_size(
         form, "Of the particles, in px of the micrographs; 0 takes that of the templates."
     )
     form.addParam(
@@ -96,24 +96,3 @@ def define_pick_params(form: params.Form) -> None:
         label="Angular step (degrees)",
     )
     form.addParallelSection(threads=2, mpi=0)
-
-
-def _define_micrographs(form: params.Form) -> None:
-    form.addParam(
-        "inputMicrographs",
-        params.PointerParam,
-        pointerClass="SetOfMicrographs",
-        label=Message.LABEL_INPUT_MIC,
-        important=True,
-    )
-
-
-def _define_box_size(form: params.Form, help_text: str) -> None:
-    form.addParam(
-        "boxSize",
-        params.IntParam,
-        default=0,
-        allowsPointers=True,
-        label="Box size (px)",
-        help=help_text,
-    )
