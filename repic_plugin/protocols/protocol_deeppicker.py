@@ -24,7 +24,7 @@ from repic_plugin.protocols.deeppicker_files import (
     usable_labels,
     write_labels,
 )
-from repic_plugin.protocols.shared_params import define_box_size, define_micrographs
+from repic_plugin.protocols.shared_params import define_box_size, define_micrographs, identity
 
 __all__ = [
     "DeepPickerPickOutput",
@@ -91,8 +91,8 @@ class ProtDeepPickerTrain(EMProtocol):  # type: ignore[misc]
 
     def _insertAllSteps(self) -> None:
         arguments = (
-            _identity(self.inputMicrographs),
-            _identity(self.inputCoordinates),
+            identity(self.inputMicrographs),
+            identity(self.inputCoordinates),
             self._boxSize(),
             self.batchSize.get(),
             self.validationPercent.get(),
@@ -211,7 +211,7 @@ class ProtDeepPickerPick(ProtParticlePicking):
 
     def _insertAllSteps(self) -> None:
         arguments = (
-            _identity(self.inputMicrographs),
+            identity(self.inputMicrographs),
             _model_path(self, self.inputModel),
             self.boxSize.get(),
             self.threshold.get(),
@@ -310,12 +310,6 @@ def _define_training_params(form: params.Form) -> None:
         expertLevel=LEVEL_ADVANCED,
         label="Seed of random draws",
     )
-
-
-def _identity(pointer: Any) -> str:
-    """What a step has to be done again for: another set, or one that has grown."""
-    items = pointer.get()
-    return "" if items is None else f"{items.getFileName()} {items.getSize()}"
 
 
 def _model_path(protocol: Any, pointer: Any) -> str:

@@ -18,11 +18,11 @@ from repic_plugin import constants
 from repic_plugin.consensus import Picks
 from repic_plugin.convert import append_picks, box_size_on, micrograph_files, read_micrographs
 from repic_plugin.formats import read_arrays, write_arrays, write_stack
+from repic_plugin.protocols.shared_params import identity
 from repic_plugin.protocols.template_form import define_pick_params, define_train_params
 from repic_plugin.protocols.template_images import (
     average_images,
     batches,
-    identity,
     labels_on,
     on_each_micrograph,
 )

@@ -1,11 +1,13 @@
-"""Parameters that several forms have."""
+"""Parameters that several forms have, and what of them a step depends on."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from pyworkflow.protocol import params
 from pyworkflow.utils import Message
 
-__all__ = ["define_box_size", "define_micrographs"]
+__all__ = ["define_box_size", "define_micrographs", "identity"]
 
 
 def define_micrographs(form: params.Form, help_text: str = "") -> None:
@@ -30,3 +32,9 @@ def define_box_size(form: params.Form, help_text: str) -> None:
         label="Box size (px)",
         help=help_text,
     )
+
+
+def identity(pointer: Any) -> str:
+    """What a step has to be done again for: another set, or one that has grown."""
+    items = pointer.get()
+    return "" if items is None else f"{items.getFileName()} {items.getSize()}"

@@ -20,7 +20,6 @@ from repic_plugin.convert import (
 __all__ = [
     "average_images",
     "batches",
-    "identity",
     "labels_on",
     "on_each_micrograph",
 ]
@@ -34,12 +33,6 @@ Found = TypeVar("Found")
 def batches(n_micrographs: int) -> List[Tuple[int, int]]:
     """First and last micrograph of each step."""
     return [(first, min(first + BATCH, n_micrographs)) for first in range(0, n_micrographs, BATCH)]
-
-
-def identity(pointer: Any) -> str:
-    """What a step has to be done again for: another set, or one that has grown."""
-    items = pointer.get()
-    return "" if items is None else f"{items.getFileName()} {items.getSize()}"
 
 
 def on_each_micrograph(
