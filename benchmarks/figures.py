@@ -1,7 +1,8 @@
-"""Redraw figures 1 and 2 of Xu et al. 2016 from our own runs: `make figures MAP=map.mrc`.
+"""Pictures of docs/ that need a density map: `make figures MAP=map.mrc`.
 
-The same simulated particles, first averages and random numbers for each rule; no trades of classes,
-so that the rules alone are compared.
+Figures 1 and 2 of Xu et al. 2016 are redrawn from our own runs: the same simulated particles, first
+averages and random numbers for each rule; no trades of classes, so that the rules alone are
+compared. Shell correlations are those of the map with the same map in noise.
 """
 
 from __future__ import annotations
@@ -9,15 +10,29 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from repic_plugin.classification import classify_particles
-from repic_plugin.evaluation import score_classes
+from repic_plugin.evaluation import (
+    REFERENCE_THRESHOLD,
+    fourier_shell_correlation,
+    score_classes,
+    soft_mask,
+)
 from repic_plugin.formats import read_map
 from repic_plugin.simulation import phantom_map, simulate_particles
-from repic_plugin.viewers import comparison_figure, convergence_figure, montage_figure
+from repic_plugin.viewers import (
+    comparison_figure,
+    convergence_figure,
+    fsc_figure,
+    montage_figure,
+)
 
 RULES = {"ack": "ACK-means", "kmeans": "K-means", "eqk": "EQK-means"}
 N_VIEWS, N_PER_VIEW, PIXEL_SIZE = 25, 80, 5.0
 JPEG = {"quality": 85}
+NOISE = {"a little noise": 0.5, "more noise": 2.0}  # in standard deviations of the map
 
 
 def main() -> None:
@@ -26,7 +41,11 @@ def main() -> None:
     parser.add_argument("--snr", type=float, default=0.1)
     parser.add_argument("--out", default="docs", metavar="DIR")
     args = parser.parse_args()
-    density = phantom_map(64) if args.map == "phantom" else read_map(args.map)[0]
+    density, map_pixel_size = (
+        read_map(args.map) if args.map != "phantom" else (phantom_map(64), 5.0)
+    )
+    out = Path(args.out)
+    draw_shells(density, map_pixel_size or PIXEL_SIZE, out)
     particles = simulate_particles(
         density, N_VIEWS, N_PER_VIEW, pixel_size_angstrom=PIXEL_SIZE, snr=args.snr
     )
@@ -45,7 +64,6 @@ def main() -> None:
             found[name].labels, particles.directions(), view=particles.view, n_classes=N_VIEWS
         )
         print(f"{name}: {scores[name].pair_fraction:.3f} within 15 degrees", flush=True)
-    out = Path(args.out)
     comparison_figure(scores).savefig(out / "ack-figure1.jpg", pil_kwargs=JPEG)
     histories = {
         name: {
@@ -59,6 +77,23 @@ def main() -> None:
     montage_figure(best.averages, best.sizes, pixel_size_angstrom=PIXEL_SIZE).savefig(
         out / "classes.jpg", pil_kwargs=JPEG
     )
+
+
+def draw_shells(density: NDArray[np.float32], pixel_size_angstrom: float, out: Path) -> None:
+    """fsc.jpg: the map against itself in noise, within a soft mask."""
+    rng = np.random.default_rng(0)
+    mask = soft_mask(density)
+    curves = {
+        name: fourier_shell_correlation(
+            density + level * density.std() * rng.standard_normal(density.shape),
+            density,
+            pixel_size_angstrom=pixel_size_angstrom,
+            mask=mask,
+        )
+        for name, level in NOISE.items()
+    }
+    figure = fsc_figure(curves, thresholds=(REFERENCE_THRESHOLD,))
+    figure.savefig(out / "fsc.jpg", pil_kwargs=JPEG)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,9 @@ def input_box_size(protocol: Any) -> int:
         If they are not there or have none.
     """
     if isinstance(protocol, ProtTemplatePick):
-        return _template_size(protocol)
+        if protocol.inputAverages.get() is None or protocol.inputMicrographs.get() is None:
+            raise ValueError(NO_INPUT)
+        return protocol.templates_box_size()
     sets = [one for one in _coordinates(protocol) if one is not None]
     if isinstance(protocol, ProtRepicConsensus):
         micrographs = protocol.getInputMicrographs()
@@ -132,16 +134,6 @@ def _coordinates(protocol: Any) -> Any:
     names = ["manualCoordinates", *(f"coordinates{line}" for line in range(1, N_LINES + 1))]
     given = [getattr(protocol, name).get() for name in names]
     return given if any(one is not None for one in given) else [protocol.referenceCoordinates.get()]
-
-
-def _template_size(protocol: ProtTemplatePick) -> int:
-    """Of the templates."""
-    averages, micrographs = protocol.inputAverages.get(), protocol.inputMicrographs.get()
-    if averages is None or micrographs is None:
-        raise ValueError(NO_INPUT)
-    if not averages.getSize():
-        raise ValueError("the set of templates is empty; choose another")
-    return round(averages.getDim()[0] * averages.getSamplingRate() / micrographs.getSamplingRate())
 
 
 def _kept(options: Any) -> Any:

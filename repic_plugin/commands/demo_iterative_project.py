@@ -6,9 +6,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, List, Sequence
 
-from pwem import Domain
-from pyworkflow.project import Manager
-
+from repic_plugin.commands.scipion_project import ScipionProject
 from repic_plugin.formats import read_iterations
 from repic_plugin.iteration import IterationRow
 from repic_plugin.pickers import PICKERS
@@ -51,49 +49,16 @@ def run_iterations(
     ValueError
         If a protocol fails.
     """
-    protocols = Domain.getProtocols()
-    Manager().createProject(name)
-    project = Manager().loadProject(name)
-
-    def launch(class_name: str, label: str, wait: bool, inputs: Any, **values: Any) -> Any:
-        protocol = project.newProtocol(protocols[class_name], **values)
-        protocol.setObjLabel(label)
-        for pointer, (source, output) in inputs.items():
-            getattr(protocol, pointer).set(source)
-            getattr(protocol, pointer).setExtended(output)
-        project.launchProtocol(protocol, wait=wait)
-        return _finished(protocol) if wait else protocol
-
-    def _finished(protocol: Any) -> Any:
-        if not protocol.isFinished():
-            raise ValueError(f"{protocol.getObjLabel()} failed: {protocol.getErrorMessage()}")
-        return project.getProtocol(protocol.getObjId())
-
-    imported = {"filesPath": str(micrographs_dir), "filesPattern": "*.mrc"}
-    micrographs = launch(
-        "ProtImportMicrographs",
-        "micrographs",
-        True,
-        {},
-        **imported,
-        samplingRate=pixel_size_angstrom,
-    )
-    mics = (micrographs, "outputMicrographs")
-    truth = launch(
-        "ProtRepicImportPicks",
-        "truth",
-        True,
-        {"inputMicrographs": mics},
-        picksFolder=str(truth_dir),
-    )
+    project = ScipionProject(name)
+    micrographs = project.micrographs(micrographs_dir, pixel_size_angstrom)
+    truth = project.picks("truth", truth_dir, micrographs)
     number = 1 + list(PICKERS).index("template")
     lines = {f"picker{i}": number for i in range(1, len(OPTIONS) + 1)}
     lines.update({f"options{i}": text for i, text in enumerate(OPTIONS, 1)})
-    run = launch(
+    run = project.launch(
         "ProtRepicIterative",
         "iterative picking",
-        False,
-        {"inputMicrographs": mics, "referenceCoordinates": (truth, "outputCoordinates")},
+        {"inputMicrographs": micrographs, "referenceCoordinates": truth},
         numIterations=n_iterations,
         numParticles=n_expected,
         numValidation=3,
@@ -101,15 +66,22 @@ def run_iterations(
         mode=1,
         **lines,
     )
+    return _watched(project, run, told)
+
+
+def _watched(
+    project: ScipionProject, run: Any, told: Callable[[Sequence[IterationRow]], None]
+) -> List[IterationRow]:
+    """Tell of each iteration when it has ended, and hand back all when the run has."""
     n_told = 0
     while True:
-        project._updateProtocol(run)
-        project.mapper.commit()  # else the runs that it makes wait for the project's database
+        project.project._updateProtocol(run)
+        project.project.mapper.commit()  # else its runs wait for the project's database
         rows = read_iterations(run.table_file())
         for iteration in sorted({row.iteration for row in rows})[n_told:]:
             told([row for row in rows if row.iteration == iteration])
             n_told += 1
         if not run.isActive():
-            _finished(run)
+            project.finished(run)
             return rows
         time.sleep(POLL_SECONDS)

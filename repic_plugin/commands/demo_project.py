@@ -6,12 +6,9 @@ import csv
 from dataclasses import replace
 from typing import Any, Callable, List
 
-from pwem import Domain
-from pyworkflow.object import Pointer
-from pyworkflow.project import Manager
-
 from repic_plugin import constants
 from repic_plugin.commands.demo_material import ConsensusRun, Material
+from repic_plugin.commands.scipion_project import ScipionProject
 from repic_plugin.consensus import default_quorum
 from repic_plugin.convert import PickerInput, read_picks
 from repic_plugin.formats import micrograph_name
@@ -42,50 +39,21 @@ def run_project(
     ValueError
         If a protocol fails.
     """
-    protocols = Domain.getProtocols()
-    Manager().createProject(name)
-    project = Manager().loadProject(name)
-
-    def new(class_name: str, label: str, **values: Any) -> Any:
-        protocol = project.newProtocol(protocols[class_name], **values)
-        protocol.setObjLabel(label)
-        return protocol
-
-    def run(protocol: Any) -> Any:
-        project.launchProtocol(protocol, wait=True)
-        if not protocol.isFinished():
-            raise ValueError(f"{protocol.getObjLabel()} failed: {protocol.getErrorMessage()}")
-        progress()
-        return project.getProtocol(protocol.getObjId())
-
-    micrographs = run(
-        new(
-            "ProtImportMicrographs",
-            "micrographs",
-            filesPath=str(material.micrographs_dir),
-            filesPattern="*.mrc",
-            samplingRate=pixel_size_angstrom,
-        )
-    )
+    project = ScipionProject(name)
+    micrographs = project.micrographs(material.micrographs_dir, pixel_size_angstrom)
+    progress()
     pickers = []
     for picker in material.loaded.picks.picker_names:
-        one = new(
-            "ProtRepicImportPicks",
-            picker,
-            picksFolder=str(material.picks_dir / picker),
-            boxSize=material.box_size_px,
-        )
-        one.inputMicrographs.set(micrographs)
-        one.inputMicrographs.setExtended("outputMicrographs")
-        pickers.append(run(one))
+        folder = material.picks_dir / picker
+        pickers.append(project.picks(picker, folder, micrographs, material.box_size_px))
+        progress()
     k = len(pickers)
     names = [f"consensus of all {k}", f"consensus of at least {default_quorum(k)}"]
     results = []
     for mode, label in enumerate(names):
-        one = new("ProtRepicConsensus", label, mode=mode)
-        for picker in pickers:
-            one.inputCoordinates.append(Pointer(picker, extended="outputCoordinates"))
-        results.append(_result(label, run(one), material))
+        run = project.run("ProtRepicConsensus", label, {"inputCoordinates": pickers}, mode=mode)
+        results.append(_result(label, run, material))
+        progress()
     return results
 
 

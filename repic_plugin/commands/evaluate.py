@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 from repic_plugin.commands.options import print_table
 from repic_plugin.consensus import Picks
 from repic_plugin.evaluation import (
+    MicrographScores,
     PickerScores,
     PrecisionRecall,
     evaluate_by_micrograph,
-    evaluate_picks,
     flip_y,
     precision_recall_curve,
+    sum_by_picker,
 )
 from repic_plugin.formats import (
     atomic_open,
@@ -28,6 +30,7 @@ from repic_plugin.formats import (
 
 __all__ = ["add_arguments", "run"]
 
+CONSENSUS = "consensus"
 MEASURES = ("precision", "recall", "f1")
 FILE_OPTIONS = ("out", "per_micrograph", "curve", "plot")
 
@@ -40,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder with a sub-folder for each picker, or one picker's files",
     )
     parser.add_argument("reference_dir", metavar="REFERENCE_DIR", help="the true particles' files")
+    parser.add_argument(
+        "--consensus", metavar="DIR", help="what --out of consensus named, to be scored as well"
+    )
     parser.add_argument("--box-size", type=int, metavar="PX", required=True, help="side of boxes")
     parser.add_argument(
         "--radius", type=float, metavar="PX", help="centres match within this (box / 4)"
@@ -61,16 +67,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read, score, print, write."""
     _check_files(args)
-    picks, reference = _loaded(args)
-    matching: Dict[str, Any] = {"radius_px": args.radius}
-    scoring = {**matching, "micrograph_size_px": args.micrograph_size}
-    scores = evaluate_picks(picks, reference, args.box_size, **scoring)
-    curves = precision_recall_curve(picks, reference, args.box_size, **matching)
+    sets, reference = _loaded(args)
+    rows: List[MicrographScores] = []
+    scores: List[PickerScores] = []
+    curves: List[PrecisionRecall] = []
+    for picks in sets:
+        mine = evaluate_by_micrograph(
+            picks,
+            reference,
+            args.box_size,
+            radius_px=args.radius,
+            micrograph_size_px=args.micrograph_size,
+        )
+        n_left_out = picks.n_micrographs - len({row.micrograph for row in mine})
+        rows += mine
+        scores += sum_by_picker(mine, n_left_out=n_left_out)
+        curves += precision_recall_curve(picks, reference, args.box_size, radius_px=args.radius)
     _print_scores(scores, curves)
     if args.out:
         write_scores(args.out, scores, curves)
     if args.per_micrograph:
-        rows = evaluate_by_micrograph(picks, reference, args.box_size, **scoring)
         write_micrograph_scores(args.per_micrograph, rows)
     if args.curve:
         write_curves(args.curve, curves)
@@ -99,19 +115,25 @@ def _check_files(args: argparse.Namespace) -> None:
         raise ValueError(f"--plot {args.plot}: must end in .png; rename it")
 
 
-def _loaded(args: argparse.Namespace) -> Tuple[Picks, Picks]:
-    """Picks and reference."""
+def _loaded(args: argparse.Namespace) -> Tuple[List[Picks], Picks]:
+    """Sets of picks, and the reference."""
     folder = Path(args.picks_dir)
     has_pickers = folder.is_dir() and any(
         entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()
     )
     loaded = read_picks_dir(folder, min_pickers=1) if has_pickers else read_picker_folder(folder)
+    sets = [loaded.picks]
+    if args.consensus:
+        if CONSENSUS in loaded.picks.picker_names:
+            raise ValueError(f"{folder} has a picker named {CONSENSUS}; rename its folder")
+        found = read_picker_folder(args.consensus).picks
+        sets.append(replace(found, picker_names=(CONSENSUS,)))
     reference = read_picker_folder(args.reference_dir).picks
     if args.flip_y:
         if args.micrograph_size is None:
             raise ValueError("--flip-y needs the height of the micrographs: add --micrograph-size")
         reference = flip_y(reference, args.micrograph_size[1])
-    return loaded.picks, reference
+    return sets, reference
 
 
 def _print_scores(scores: Sequence[PickerScores], curves: Sequence[PrecisionRecall]) -> None:

@@ -1,6 +1,10 @@
 """Picks, classes or maps and a reference in, scores out."""
 
-from repic_plugin.evaluation.by_micrograph import MicrographScores, evaluate_by_micrograph
+from repic_plugin.evaluation.by_micrograph import (
+    MicrographScores,
+    evaluate_by_micrograph,
+    matching_radius,
+)
 from repic_plugin.evaluation.class_scores import ClassScores, score_classes
 from repic_plugin.evaluation.curves import PrecisionRecall, precision_recall_curve
 from repic_plugin.evaluation.fsc import (
@@ -33,6 +37,7 @@ __all__ = [
     "flip_y",
     "fourier_shell_correlation",
     "match_scores",
+    "matching_radius",
     "pixel_scores",
     "precision_recall_curve",
     "register_rigid",

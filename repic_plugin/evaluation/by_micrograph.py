@@ -94,7 +94,19 @@ def evaluate_by_micrograph(
 
 
 def matching_radius(box_size_px: float, radius_px: Optional[float]) -> float:
-    """The given radius, checked, or a quarter of the box."""
+    """How far apart two centres may be that are taken for one particle.
+
+    Parameters
+    ----------
+    box_size_px : float
+    radius_px : float or None
+        Returned as it is; None gives a quarter of the box.
+
+    Raises
+    ------
+    ValueError
+        If it is not positive and finite.
+    """
     return check_radius(box_size_px * RADIUS_BOX_FRACTION if radius_px is None else radius_px)
 
 

@@ -31,6 +31,7 @@ from repic_plugin.evaluation import (
     PickerScores,
     PrecisionRecall,
     evaluate_by_micrograph,
+    matching_radius,
     precision_recall_curve,
     sum_by_picker,
 )
@@ -47,7 +48,6 @@ from repic_plugin.protocols.shared_params import define_box_size
 __all__ = ["ProtRepicEvaluate"]
 
 REFERENCE = "reference"
-RADIUS_BOX_FRACTION = 0.25  # as evaluate_picks has it
 
 
 class ProtRepicEvaluate(EMProtocol):
@@ -234,9 +234,6 @@ class ProtRepicEvaluate(EMProtocol):
                 f"the box of the reference must be 1 px or more, got {reference_px}; give a box "
                 "size in the form"
             )
-        radius_px = self.radius.get() or RADIUS_BOX_FRACTION * reference_px
-        if radius_px < 0:
-            raise ValueError(f"the radius must be positive, got {radius_px:g}; 0 takes box / 4")
         dimensions = micrographs.getDim()
         return {
             "inputs": [f"{one.getFileName()} {one.getSize()}" for one in (*sets, reference)],
@@ -246,7 +243,7 @@ class ProtRepicEvaluate(EMProtocol):
                 asked_px or box_size_on(micrographs, one) or reference_px for one in sets
             ],
             "reference_box_size_px": reference_px,
-            "radius_px": radius_px,
+            "radius_px": matching_radius(reference_px, self.radius.get() or None),
             "micrograph_size_px": list(dimensions[:2]) if dimensions else None,
             "count_empty": self.countEmpty.get(),
             "n_micrographs": [one.getMicrographs().getSize() for one in sets],

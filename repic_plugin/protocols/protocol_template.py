@@ -268,9 +268,19 @@ class ProtTemplatePick(ProtParticlePicking):
         return fitted_templates(average_images(averages), scale, box_size_px)
 
     def _box_size(self) -> int:
-        averages = self.inputAverages.get()
-        if self.boxSize.get() or averages is None:
+        if self.boxSize.get() or self.inputAverages.get() is None:
             return int(self.boxSize.get() or 0)
+        return self.templates_box_size()
+
+    def templates_box_size(self) -> int:
+        """Of the set of templates, in px of the micrographs.
+
+        Raises
+        ------
+        ValueError
+            If the set is empty.
+        """
+        averages = self.inputAverages.get()
         if not averages.getSize():
             raise ValueError("the set of templates is empty; choose another, or none")
         ratio = averages.getSamplingRate() / self.inputMicrographs.get().getSamplingRate()

@@ -11,6 +11,8 @@ from matplotlib.backends.backend_tkagg import FigureCanvasTkAgg, NavigationToolb
 from matplotlib.figure import Figure
 from pyworkflow.viewer import View
 
+from repic_plugin.viewers.view_button import MakeView, ViewButton
+
 __all__ = ["FigureWindow"]
 
 # Part of the screen that a window may take.
@@ -32,6 +34,8 @@ class FigureWindow(View):  # type: ignore[misc]
     on_click : mapping of str to callable, optional
         From the name of a tab to what takes matplotlib's event of a click on its picture. Clicks
         that zoom or move the picture are not passed on.
+    more : mapping of str to callable, optional
+        From the text of a button to what makes the View that it opens, see `ViewButton`.
     """
 
     def __init__(
@@ -40,12 +44,14 @@ class FigureWindow(View):  # type: ignore[misc]
         title: str,
         pictures: Mapping[str, Callable[[], Figure]],
         on_click: Optional[Mapping[str, Callable[[Any], None]]] = None,
+        more: Optional[Mapping[str, MakeView]] = None,
     ) -> None:
         super().__init__()
         self._root = root
         self._title = title
         self.pictures = dict(pictures)
         self.on_click = dict(on_click or {})
+        self._more = dict(more or {})
         self.figures: Dict[str, Figure] = {}
 
     def show(self) -> None:
@@ -54,6 +60,9 @@ class FigureWindow(View):  # type: ignore[misc]
         self.window.title(self._title)
         width, height = self.window.winfo_screenwidth(), self.window.winfo_screenheight()
         self.window.geometry(f"{int(width * LARGEST_PART)}x{int(height * LARGEST_PART)}")
+        self.more_buttons = [ViewButton(self.window, *one) for one in self._more.items()]
+        for button in self.more_buttons:
+            button.pack(side=tk.BOTTOM, anchor=tk.E, padx=4, pady=4)
         self.tabs = ttk.Notebook(self.window)
         self.tabs.pack(fill=tk.BOTH, expand=True)
         for name in self.pictures:
@@ -90,6 +99,6 @@ class FigureWindow(View):  # type: ignore[misc]
     def _fit(self, figure: Figure) -> None:
         """As large as the window allows, in its own shape."""
         self.window.update_idletasks()
-        room = self.window.winfo_width(), self.window.winfo_height() - MARGIN_PX
+        room = self.tabs.winfo_width(), self.tabs.winfo_height() - MARGIN_PX
         width, height = figure.get_size_inches()
         figure.set_dpi(min(room[0] / width, room[1] / height))

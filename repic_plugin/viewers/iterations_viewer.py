@@ -11,6 +11,7 @@ from repic_plugin.formats import read_iterations
 from repic_plugin.protocols import ProtRepicIterative
 from repic_plugin.viewers.figure_window import FigureWindow
 from repic_plugin.viewers.iteration_plots import iterations_figure
+from repic_plugin.viewers.overlay_viewer import overlay_window
 
 __all__ = ["RepicIterationsViewer"]
 
@@ -34,4 +35,6 @@ class RepicIterationsViewer(Viewer):  # type: ignore[misc]
             for subset in SUBSETS
             if subset in present
         }
-        return [FigureWindow(self.getTkRoot(), f"{obj.getObjLabel()}: iterations", pictures)]
+        title = f"{obj.getObjLabel()}: iterations"
+        more = {"Boxes on their micrographs...": lambda root: overlay_window(root, obj)}
+        return [FigureWindow(self.getTkRoot(), title, pictures, more=more)]

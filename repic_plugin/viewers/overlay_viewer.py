@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, ClassVar, List, Optional, Tuple
+from typing import Any, ClassVar, Dict, List, Tuple
 
 from pwem.objects import SetOfCoordinates
 from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
@@ -20,8 +20,9 @@ from repic_plugin.viewers.consensus_viewer import consensus_window
 from repic_plugin.viewers.overlay_data import of_consensus, of_coordinates, open_micrograph
 from repic_plugin.viewers.overlay_model import OverlayModel
 from repic_plugin.viewers.overlay_window import OverlayWindow
+from repic_plugin.viewers.view_button import MakeView
 
-__all__ = ["RepicOverlayViewer"]
+__all__ = ["RepicOverlayViewer", "overlay_window"]
 
 
 class RepicOverlayViewer(Viewer):  # type: ignore[misc]
@@ -48,42 +49,54 @@ class RepicOverlayViewer(Viewer):  # type: ignore[misc]
 
     def _visualize(self, obj: Any, **kwargs: Any) -> List[View]:
         try:
-            model = self._model(obj)
+            return [overlay_window(self.getTkRoot(), obj, self.protocol)]
         except ValueError as error:
             return [self.infoMessage(_sentence(error), "Coordinates")]
-        title = f"{obj.getObjLabel() or 'coordinates'}: boxes on their micrographs"
-        return [OverlayWindow(self.getTkRoot(), title, model, open_micrograph, _plots(obj))]
-
-    def _model(self, obj: Any) -> OverlayModel:
-        """What to show; a set that is opened alone comes with those that its run left with it."""
-        source = self._source(obj) if isinstance(obj, SetOfCoordinates) else obj
-        if source is None:
-            return of_coordinates([(obj.getObjLabel() or "coordinates", obj)])
-        if isinstance(source, ProtRepicConsensus):
-            return of_consensus(source)
-        outputs = _outputs(source)
-        if not outputs:
-            raise ValueError("there are no coordinates yet; run the protocol first")
-        if len(outputs) == 1:
-            return of_coordinates([(source.getObjLabel() or "coordinates", outputs[0][1])])
-        return of_coordinates([(_short(name), one) for name, one in outputs])
-
-    def _source(self, coordinates: SetOfCoordinates) -> Any:
-        """The protocol that a consensus comes from, where it is the one that is looked at."""
-        if not isinstance(self.protocol, (ProtRepicConsensus, ProtRepicIterative)):
-            return None
-        outputs = _outputs(self.protocol)
-        if isinstance(self.protocol, ProtRepicConsensus):
-            outputs = [(name, one) for name, one in outputs if name == "outputCoordinates"]
-        mine = {os.path.realpath(one.getFileName()) for _, one in outputs}
-        return self.protocol if os.path.realpath(coordinates.getFileName()) in mine else None
 
 
-def _plots(obj: Any) -> Optional[Callable[[Any], View]]:
+def overlay_window(root: Any, obj: Any, protocol: Any = None) -> OverlayWindow:
+    """The window of a protocol, or of a set of coordinates that was opened beside a protocol.
+
+    Raises
+    ------
+    ValueError
+        If there are no coordinates yet, or they cannot be read.
+    """
+    title = f"{obj.getObjLabel() or 'coordinates'}: boxes on their micrographs"
+    return OverlayWindow(root, title, _model(obj, protocol), open_micrograph, _more(obj))
+
+
+def _model(obj: Any, protocol: Any) -> OverlayModel:
+    """What to show; a set that is opened alone comes with those that its run left with it."""
+    source = _source(obj, protocol) if isinstance(obj, SetOfCoordinates) else obj
+    if source is None:
+        return of_coordinates([(obj.getObjLabel() or "coordinates", obj)])
+    if isinstance(source, ProtRepicConsensus):
+        return of_consensus(source)
+    outputs = _outputs(source)
+    if not outputs:
+        raise ValueError("there are no coordinates yet; run the protocol first")
+    if len(outputs) == 1:
+        return of_coordinates([(source.getObjLabel() or "coordinates", outputs[0][1])])
+    return of_coordinates([(_short(name), one) for name, one in outputs])
+
+
+def _source(coordinates: SetOfCoordinates, protocol: Any) -> Any:
+    """The protocol that a consensus comes from, where it is the one that is looked at."""
+    if not isinstance(protocol, (ProtRepicConsensus, ProtRepicIterative)):
+        return None
+    outputs = _outputs(protocol)
+    if isinstance(protocol, ProtRepicConsensus):
+        outputs = [(name, one) for name, one in outputs if name == "outputCoordinates"]
+    mine = {os.path.realpath(one.getFileName()) for _, one in outputs}
+    return protocol if os.path.realpath(coordinates.getFileName()) in mine else None
+
+
+def _more(obj: Any) -> Dict[str, MakeView]:
     """The other pictures of a consensus protocol."""
     if not isinstance(obj, ProtRepicConsensus):
-        return None
-    return lambda root: consensus_window(root, obj)
+        return {}
+    return {"Weights and agreement...": lambda root: consensus_window(root, obj)}
 
 
 def _outputs(protocol: Any) -> List[Tuple[str, SetOfCoordinates]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tkinter as tk
 from tkinter import filedialog, messagebox, ttk
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 import numpy as np
 from matplotlib.backends.backend_tkagg import FigureCanvasTkAgg, NavigationToolbar2Tk
@@ -15,6 +15,7 @@ from repic_plugin.viewers.figure_window import LARGEST_PART
 from repic_plugin.viewers.overlay import overlay_figure
 from repic_plugin.viewers.overlay_model import LEAST_SCALE, OverlayModel
 from repic_plugin.viewers.overlay_picture import OpenImage, OverlayPicture, ground_size
+from repic_plugin.viewers.view_button import MakeView, ViewButton
 
 __all__ = ["OverlayWindow", "PictureFrame"]
 
@@ -82,8 +83,8 @@ class OverlayWindow(View):  # type: ignore[misc]
     open_image : callable
         From a file name to its pixels, shape (height, width); a ValueError or an OSError where it
         cannot be read.
-    plots : callable, optional
-        From a tkinter widget to another View, opened by a button.
+    more : mapping of str to callable, optional
+        From the text of a button to what makes the View that it opens, see `ViewButton`.
     """
 
     def __init__(
@@ -92,10 +93,10 @@ class OverlayWindow(View):  # type: ignore[misc]
         title: str,
         model: OverlayModel,
         open_image: OpenImage,
-        plots: Optional[Callable[[Any], View]] = None,
+        more: Optional[Mapping[str, MakeView]] = None,
     ) -> None:
         super().__init__()
-        self._plots = plots
+        self._more = dict(more or {})
         self._root = root
         self._title = title
         self.model = model
@@ -194,11 +195,9 @@ class OverlayWindow(View):  # type: ignore[misc]
         """What was clicked on, and the buttons to save and to see more."""
         self.save_button = ttk.Button(panel, text="Save picture...", command=self._ask_and_save)
         self.save_button.pack(side=tk.BOTTOM, fill=tk.X)
-        if self._plots is not None:
-            self.plots_button = ttk.Button(
-                panel, text="Weights and agreement...", command=self._show_plots
-            )
-            self.plots_button.pack(side=tk.BOTTOM, fill=tk.X, pady=(0, 4))
+        self.more_buttons = [ViewButton(panel, *one) for one in self._more.items()]
+        for button in self.more_buttons:
+            button.pack(side=tk.BOTTOM, fill=tk.X, pady=(0, 4))
         box = ttk.LabelFrame(panel, text="Particle", padding=PAD)
         box.pack(fill=tk.BOTH, expand=True, pady=PAD)
         self.description = tk.Text(
@@ -282,14 +281,6 @@ class OverlayWindow(View):  # type: ignore[misc]
             return
         self._select(self.model.at(event.xdata, event.ydata))
         self.picture.redraw_boxes()
-
-    def _show_plots(self) -> None:
-        try:
-            self.plots = self._plots(self.window) if self._plots is not None else None
-            if self.plots is not None:
-                self.plots.show()
-        except (ValueError, OSError) as error:
-            messagebox.showerror("Plots", str(error), parent=self.window)
 
     def _ask_and_save(self) -> None:
         path = filedialog.asksaveasfilename(

@@ -172,6 +172,22 @@ def test_a_consensus_can_be_the_reference(run, tmp_path):
     assert outcome.out[1].split()[2:] == ["1.000"] * 7
 
 
+def test_a_consensus_beside_its_pickers(run, evaluate, case):
+    run("consensus", case / "picks", *SIZE, "--out", case / "found")
+    alone = evaluate(picks="found")["found"]
+    rows = evaluate("--consensus", case / "found", "--per-micrograph", case / "each.csv")
+    assert list(rows) == ["good", "poor", "consensus"]
+    assert rows["consensus"] == {**alone, "picker": "consensus"}
+    assert [row["picker"] for row in csv_rows(case / "each.csv")] == list(rows)
+
+
+def test_a_picker_may_not_be_named_as_the_consensus(run, case):
+    (case / "picks" / "poor").rename(case / "picks" / "consensus")
+    folders = case / "picks", case / "reference"
+    outcome = run("evaluate", *folders, *SIZE, "--consensus", case / "picks" / "good")
+    assert_refused(outcome, "has a picker named consensus", "rename its folder")
+
+
 def test_an_earlier_table_is_replaced(evaluate, case):
     (case / "metrics.csv").write_text("dear\n")
     assert set(evaluate()) == {"good", "poor"}

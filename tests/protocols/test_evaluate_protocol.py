@@ -155,7 +155,8 @@ def test_nothing_yet(project, picker, truth):
 
 def test_wrong_values_are_told(project, picker, truth):
     one = evaluation(project, [picker], truth, "bad radius", radius=-2.0)
-    assert one._validate() == ["the radius must be positive, got -2; 0 takes box / 4"]
+    (told,) = one._validate()
+    assert "radius_px must be positive and finite, got -2" in told
     one = evaluation(project, [picker], truth, "bad box", boxSize=-5)
     assert "must be 1 px or more, got -5" in one._validate()[0]
     one = evaluation(project, [], truth, "none")

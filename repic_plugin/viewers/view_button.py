@@ -1,0 +1,42 @@
+"""A button that opens another view."""
+
+from __future__ import annotations
+
+from tkinter import messagebox, ttk
+from typing import Any, Callable, Optional
+
+from pyworkflow.viewer import View
+
+__all__ = ["MakeView", "ViewButton"]
+
+MakeView = Callable[[Any], View]
+
+
+class ViewButton(ttk.Button):
+    """Opens a view, or says why it cannot.
+
+    Parameters
+    ----------
+    master : tkinter widget
+    text : str
+    make_view : callable
+        From the window to the view; a ValueError or an OSError where there is nothing to see.
+
+    Attributes
+    ----------
+    view : View or None
+        What was opened last.
+    """
+
+    def __init__(self, master: Any, text: str, make_view: MakeView) -> None:
+        super().__init__(master, text=text, command=self._open, takefocus=False)
+        self._make_view = make_view
+        self.view: Optional[View] = None
+
+    def _open(self) -> None:
+        window = self.winfo_toplevel()
+        try:
+            self.view = self._make_view(window)
+            self.view.show()
+        except (ValueError, OSError) as error:
+            messagebox.showerror(self.cget("text"), str(error), parent=window)
