@@ -1,6 +1,7 @@
 # make demo             see it work: a Scipion project, a table, a picture (PICKS=folder for your own)
 # make demo-iterative   pickers trained on what they agree on, three times over (MAP=map.mrc)
-# make test             all tests                      (ARGS="-k graph" for some)
+# make test             the tests                      (ARGS="-k graph" for some)
+# make test-all         all tests, those that take minutes too
 # make test-pickers     tests with Topaz, RELION and the plugins of other people, in 3 GB of .venv
 # make lint bench venv  the linters; the benchmarks (PICKS=folder, MAP=map.mrc); only the environment
 # make figures          pictures of docs/ that need a density map, from new runs (MAP=map.mrc)
@@ -13,7 +14,7 @@ OUT ?= demo
 ITERATIVE ?= demo-iterative
 READY := $(VENV)/.ready
 
-.PHONY: demo demo-iterative test test-pickers lint bench figures venv clean
+.PHONY: demo demo-iterative test test-all test-pickers lint bench figures venv clean
 
 venv: $(READY)
 
@@ -32,6 +33,9 @@ demo-iterative: $(READY)
 	@$(VENV)/bin/repic-plugin demo-iterative --out "$(ITERATIVE)" $(if $(MAP),--map "$(MAP)")
 
 test: $(READY)
+	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile -m "not thorough" $(ARGS)
+
+test-all: $(READY)
 	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 test-pickers:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=60)
+settings.register_profile("few", settings.get_profile("repeatable"), max_examples=10)
 settings.load_profile("repeatable")
 
 

@@ -184,6 +184,8 @@ class _Table:
         self.header = tuple(next(self._rows(1), []))
         if not self.header:
             raise empty_error(path)
+        if not self._text.endswith("\n"):
+            raise self._error("ends within a line", self._text.count("\n") + 1)
 
     def check_header(self, wanted: Sequence[str]) -> None:
         if self.header != tuple(wanted) or len(set(wanted)) < len(wanted):

@@ -124,6 +124,7 @@ def ways(test):
     return pytest.mark.parametrize("options", options, ids=lambda o: " ".join(map(str, o)))(test)
 
 
+@pytest.mark.slow
 @ways
 def test_it_goes_on_as_if_nothing_had_happened(classify, stopped, whole, out, file, options):
     expected, log = whole(*options)

@@ -192,3 +192,11 @@ def test_a_missing_or_empty_table(tmp_path, name):
     (tmp_path / name).unlink()
     with pytest.raises(FormatError, match=f"{name}: no such file"):
         read_consensus_tables(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["consensus.csv", "summary.csv"])
+def test_a_table_that_was_cut_short(tmp_path, name):
+    path = written(tmp_path, made()) / name
+    path.write_text(path.read_text()[:-2])
+    with pytest.raises(FormatError, match=rf"{name}, line \d+: ends within a line; run"):
+        read_consensus_tables(tmp_path)

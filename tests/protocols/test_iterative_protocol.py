@@ -165,11 +165,18 @@ def test_labels_are_the_best_by_weight(project, done):
 STOPPED = "iter 1 - Template (1) train"  # by the user; the others are killed
 
 
-def test_stopped_and_killed_at_every_stage_it_ends_as_if_nothing_had_happened(
-    project, micrographs, truth, done
+@pytest.mark.parametrize(
+    "stages",
+    [
+        pytest.param(STAGES[1::4], id="three"),  # a picking, a training, a consensus
+        pytest.param(STAGES, id="every", marks=pytest.mark.thorough),
+    ],
+)
+def test_stopped_and_killed_at_its_stages_it_ends_as_if_nothing_had_happened(
+    project, micrographs, truth, done, stages
 ):
-    protocol = iterative(project, micrographs, truth, "disturbed")
-    for number, stage in enumerate(STAGES):
+    protocol = iterative(project, micrographs, truth, f"disturbed at {len(stages)}")
+    for number, stage in enumerate(stages):
         project.project.launchProtocol(protocol, wait=False)
         wait_for_stage(project, protocol, stage)
         if stage == STOPPED:
@@ -178,10 +185,12 @@ def test_stopped_and_killed_at_every_stage_it_ends_as_if_nothing_had_happened(
             kill(protocol, with_children=number % 2 == 0)
             protocol = after_the_kill(project, protocol)
     ids = {label: run.getObjId() for label, run in children(project, protocol).items()}
-    assert list(ids) == STAGES
+    assert list(ids) == STAGES[: STAGES.index(stages[-1]) + 1]
     mended = run_again(project, protocol)
     assert mended.isFinished(), mended.getErrorMessage()
-    assert {label: run.getObjId() for label, run in children(project, mended).items()} == ids
+    made = {label: run.getObjId() for label, run in children(project, mended).items()}
+    assert sorted(made) == sorted(STAGES)
+    assert {label: made[label] for label in ids} == ids
     assert places(mended.outputCoordinates) == first_consensus(project, done)
     tables = (list(map(str, read_iterations(run.table_file()))) for run in (mended, done))
     assert next(tables) == next(tables)
@@ -190,6 +199,7 @@ def test_stopped_and_killed_at_every_stage_it_ends_as_if_nothing_had_happened(
 # other starts and ends
 
 
+@pytest.mark.thorough
 def test_more_iterations_go_on_from_the_last(project, done):
     before = {label: run.getObjId() for label, run in children(project, done).items()}
     done.numIterations.set(2)
@@ -213,6 +223,7 @@ def test_manual_picks_start_it(project, micrographs, truth):
     assert min(row.iteration for row in read_iterations(run.table_file())) == 1
 
 
+@pytest.mark.thorough
 def test_models_of_other_data_pick_first_and_a_consensus_that_no_longer_changes_ends_it(
     project, micrographs, truth, done
 ):
@@ -235,12 +246,14 @@ def test_models_of_other_data_pick_first_and_a_consensus_that_no_longer_changes_
     assert max(iteration for iteration, _ in f1) == 1
 
 
+@pytest.mark.thorough
 def test_at_the_same_time_they_do_the_same(project, micrographs, truth, done):
     run = project.run(iterative(project, micrographs, truth, "at once", numberOfThreads=3))
     assert run.isFinished(), run.getErrorMessage()
     assert places(run.outputCoordinates) == first_consensus(project, done)
 
 
+@pytest.mark.thorough
 def test_coordinates_that_are_there_are_taken_and_the_worst_picker_is_trained_again(
     project, micrographs, truth, done
 ):
@@ -287,6 +300,7 @@ def test_a_picker_that_finds_nothing_stops_the_run_or_the_others_go_on(project, 
     assert not any(label == "iter 1 - Template (3) train" for label in children(project, again))
 
 
+@pytest.mark.thorough
 def test_one_picker_alone_stops_and_goes_on_when_the_other_is_mended(project, micrographs):
     values = {"ifPickerFails": 1, "options2": NEVER}
     run = project.run(iterative(project, micrographs, None, "one left", **values))
