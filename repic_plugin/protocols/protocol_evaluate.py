@@ -157,8 +157,7 @@ class ProtRepicEvaluate(EMProtocol):
         return []
 
     def _warnings(self) -> List[str]:
-        named = zip(picker_names(self.inputCoordinates), self.inputCoordinates)
-        sets = {name: pointer.get() for name, pointer in named}
+        sets = dict(zip(picker_names(self.inputCoordinates), self._sets()))
         sets[REFERENCE] = self.referenceCoordinates.get()
         return [
             f"{name} is still growing: what comes after the start will not be scored."
@@ -213,8 +212,17 @@ class ProtRepicEvaluate(EMProtocol):
         return [pointer.get() for pointer in self.inputCoordinates]
 
     def _pickerInputs(self, attributes: List[str]) -> List[PickerInput]:
-        named = zip(picker_names(self.inputCoordinates), self._sets(), attributes)
-        return [PickerInput(*one) for one in named]
+        return [PickerInput(*one) for one in zip(self._names(), self._sets(), attributes)]
+
+    def _names(self) -> List[str]:
+        """Of the sets; pictures and tables shall tell a consensus from a picker."""
+        named = zip(picker_names(self.inputCoordinates), self._sets())
+        return [
+            f"{name} (consensus)"
+            if _is_consensus(one) and "consensus" not in name.casefold()
+            else name
+            for name, one in named
+        ]
 
     def _settings(self) -> Dict[str, Any]:
         """All that the result depends on, as JSON can hold it.
@@ -237,7 +245,7 @@ class ProtRepicEvaluate(EMProtocol):
         dimensions = micrographs.getDim()
         return {
             "inputs": [f"{one.getFileName()} {one.getSize()}" for one in (*sets, reference)],
-            "names": picker_names(self.inputCoordinates),
+            "names": self._names(),
             "score_attributes": [_score_attribute(one) for one in sets],
             "box_sizes_px": [
                 asked_px or box_size_on(micrographs, one) or reference_px for one in sets
@@ -252,9 +260,11 @@ class ProtRepicEvaluate(EMProtocol):
 
 def _score_attribute(coordinates: SetOfCoordinates) -> Any:
     """A consensus is ranked by its weight."""
-    if constants.WEIGHT in item_labels(coordinates.getFileName()):
-        return constants.WEIGHT
-    return find_score_attribute(coordinates)
+    return constants.WEIGHT if _is_consensus(coordinates) else find_score_attribute(coordinates)
+
+
+def _is_consensus(coordinates: SetOfCoordinates) -> bool:
+    return constants.WEIGHT in item_labels(coordinates.getFileName())
 
 
 def _reference(micrographs: SetOfMicrographs, coordinates: SetOfCoordinates) -> Picks:

@@ -241,9 +241,13 @@ class OverlayModel:
         one = next(box_set for box_set in self.sets if box_set.name == name)
         rows = self._shown(one)
         centers = np.column_stack([np.asarray(one.x)[rows], np.asarray(one.y)[rows]])
-        linewidth = max(LEAST_LINEWIDTH, LINEWIDTHS[one.role] * self.scale)
         size_px = one.box_size_px * self.scale
+        linewidth = self.linewidth(one.role)
         return Layer(name, centers, size_px, one.role, self._colors[name], linewidth)
+
+    def linewidth(self, role: str) -> float:
+        """Of the boxes of a role, points: thinner where boxes are shown smaller."""
+        return max(LEAST_LINEWIDTH, LINEWIDTHS[role] * self.scale)
 
     def counts(self) -> Dict[str, int]:
         """How many boxes each set has on this micrograph, switched on or not."""

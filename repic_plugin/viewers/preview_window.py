@@ -187,5 +187,7 @@ class PreviewWindow(View):  # type: ignore[misc]
             self.count.configure(
                 text=f"{len(result):,} of {n_found:,} particles of this micrograph"
             )
-        layer = Layer(CONSENSUS, centers, self._box_size_px, "consensus", CONSENSUS_COLOR)
+        size_px = self._box_size_px * self.model.scale  # as those of the pickers
+        linewidth = self.model.linewidth("consensus")
+        layer = Layer(CONSENSUS, centers, size_px, "consensus", CONSENSUS_COLOR, linewidth)
         self.frame.picture.show_layer(layer)

@@ -1,49 +1,26 @@
 """The overlay's windows under a virtual screen, driven by events."""
 
-import os
-import shutil
-import subprocess
-from pathlib import Path
-
 import mrcfile
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from repic_plugin.consensus import Picks
 from repic_plugin.viewers.display import open_mrc
 from repic_plugin.viewers.overlay_model import BoxSet, ConsensusDetails, OverlayModel
 from repic_plugin.viewers.preview import PreviewSettings, prepare_preview, preview_consensus
+from tests.virtual_screen import a_screen, photograph
 
 SIZE_PX = 400
 BOX_PX = 40
 N_MICROGRAPHS = 3
-ARTIFACTS = Path(__file__).parents[1] / "artifacts"
-VIRTUAL = "virtual"
 NAMES = [f"mic {i}.mrc" for i in range(N_MICROGRAPHS)]
 
 
 @pytest.fixture(scope="module")
 def screen():
-    """A display: the one there is, or a virtual one."""
-    pytest.importorskip("tkinter", reason="this Python has no tkinter")
-    if os.environ.get("DISPLAY"):
-        yield os.environ["DISPLAY"]
-        return
-    if shutil.which("Xvfb") is None:
-        pytest.skip("there is no display, and no Xvfb to make one")
-    reading, writing = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1200x900x24"]
-    server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
-    os.close(writing)
-    with os.fdopen(reading) as answer:
-        number = answer.readline().strip()  # Xvfb writes it once it is ready
-    if not number:
-        pytest.skip("Xvfb does not start")
-    os.environ["DISPLAY"] = f":{number}"
-    yield VIRTUAL
-    del os.environ["DISPLAY"]
-    server.terminate()
-    server.wait()
+    with a_screen() as name:
+        yield name
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +37,6 @@ def files(tmp_path_factory):
 def centers(place):
     """Of the particles of a micrograph: one more on each."""
     return np.array([(60.0 + 80 * i, 50.0 + 90 * place) for i in range(2 + place)])
-
-
-def photograph(screen, name):
-    """Save the virtual screen for people to look at; nobody's own screen, and no condition."""
-    if screen == VIRTUAL and shutil.which("import"):
-        ARTIFACTS.mkdir(exist_ok=True)
-        subprocess.run(["import", "-window", "root", str(ARTIFACTS / name)], check=False)
 
 
 def sets():
@@ -351,6 +321,16 @@ def test_the_preview_follows_its_sliders(preview, screen):
     assert preview.used == [PreviewSettings(2, 0.5, 0)]
 
 
+def test_all_boxes_of_a_crowded_preview_are_shown_smaller(preview):
+    preview.model.scale = 0.5
+    preview.sliders["quorum"].set(2)
+    preview.window.event_generate("<Right>")
+    preview.window.update()
+    for name in ("crYOLO", "consensus"):
+        (first, *_) = preview.frame.picture.collections[name].get_paths()
+        np.testing.assert_allclose(np.ptp(first.vertices, axis=0), BOX_PX / 2)
+
+
 def test_cancel_keeps_the_form(preview):
     preview.sliders["quorum"].set(2)
     preview.window.update()
@@ -368,3 +348,35 @@ def test_what_cannot_be_computed_is_said(preview):
     preview.window.update()
     assert preview.count["text"] == "no such thing"
     assert len(drawn(preview, "consensus")) == 0
+
+
+def test_a_button_opens_another_view_or_says_why_not(screen, files, monkeypatch):
+    from repic_plugin.viewers import view_button
+    from repic_plugin.viewers.figure_window import FigureWindow
+    from repic_plugin.viewers.overlay_window import OverlayWindow
+
+    shown, told = [], []
+    monkeypatch.setattr(view_button.messagebox, "showerror", lambda *a, **_k: told.append(a))
+
+    class Other:
+        def __init__(self, root):
+            self.root = root
+
+        def show(self):
+            shown.append(self.root)
+
+    def missing(_root):
+        raise ValueError("the tables are missing")
+
+    more = {"Other...": Other, "Missing...": missing}
+    windows = [
+        OverlayWindow(None, "test", OverlayModel(NAMES, files, sets()), open_mrc, more),
+        FigureWindow(None, "test", {"plot": Figure}, more=more),
+    ]
+    for opened in windows:
+        opened.show()
+        for button in opened.more_buttons:
+            button.invoke()
+        assert shown.pop() is opened.window
+        assert told.pop() == ("Missing...", "the tables are missing")
+        opened.window.destroy()
