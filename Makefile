@@ -51,6 +51,7 @@ lint: $(READY)
 bench: $(READY)
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/run.py $(if $(PICKS),--picks "$(PICKS)")
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/templates.py
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/viewing.py
 	@$(VENV)/bin/python benchmarks/classification.py $(if $(MAP),--map "$(MAP)")
 
 figures: $(READY)
