@@ -29,8 +29,8 @@ class RepicConsensusViewer(Viewer):  # type: ignore[misc]
     micrographs. It is in the menu of the outputs.
     """
 
-    _label = "consensus: weights and agreement"
-    _name = _label  # what the menu says
+    _label = "weights and agreement"
+    _name = "Weights and agreement (REPIC)"
     _environments: ClassVar = [DESKTOP_TKINTER]
     _targets: ClassVar = [ProtParticlePicking, EMSet]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any, ClassVar, Dict, List, Tuple
 
 from pwem.objects import SetOfCoordinates
@@ -23,6 +24,8 @@ from repic_plugin.viewers.overlay_window import OverlayWindow
 from repic_plugin.viewers.view_button import MakeView
 
 __all__ = ["RepicOverlayViewer", "overlay_window"]
+
+CONSENSUS = "outputCoordinates"  # beside those of the pickers
 
 
 class RepicOverlayViewer(Viewer):  # type: ignore[misc]
@@ -62,7 +65,7 @@ def overlay_window(root: Any, obj: Any, protocol: Any = None) -> OverlayWindow:
     ValueError
         If there are no coordinates yet, or they cannot be read.
     """
-    title = f"{obj.getObjLabel() or 'coordinates'}: boxes on their micrographs"
+    title = f"{_label(obj, protocol)}: boxes on their micrographs"
     return OverlayWindow(root, title, _model(obj, protocol), open_micrograph, _more(obj))
 
 
@@ -70,15 +73,18 @@ def _model(obj: Any, protocol: Any) -> OverlayModel:
     """What to show; a set that is opened alone comes with those that its run left with it."""
     source = _source(obj, protocol) if isinstance(obj, SetOfCoordinates) else obj
     if source is None:
-        return of_coordinates([(obj.getObjLabel() or "coordinates", obj)])
+        return of_coordinates([(_label(obj, protocol), obj)])
     if isinstance(source, ProtRepicConsensus):
         return of_consensus(source)
     outputs = _outputs(source)
     if not outputs:
         raise ValueError("there are no coordinates yet; run the protocol first")
     if len(outputs) == 1:
-        return of_coordinates([(source.getObjLabel() or "coordinates", outputs[0][1])])
-    return of_coordinates([(_short(name), one) for name, one in outputs])
+        return of_coordinates([(_label(source, None), outputs[0][1])])
+    pickers = [(_picker(name), one) for name, one in outputs if name != CONSENSUS]
+    return of_coordinates(
+        pickers + [("consensus", one) for name, one in outputs if name == CONSENSUS]
+    )
 
 
 def _source(coordinates: SetOfCoordinates, protocol: Any) -> Any:
@@ -87,7 +93,7 @@ def _source(coordinates: SetOfCoordinates, protocol: Any) -> Any:
         return None
     outputs = _outputs(protocol)
     if isinstance(protocol, ProtRepicConsensus):
-        outputs = [(name, one) for name, one in outputs if name == "outputCoordinates"]
+        outputs = [(name, one) for name, one in outputs if name == CONSENSUS]
     mine = {os.path.realpath(one.getFileName()) for _, one in outputs}
     return protocol if os.path.realpath(coordinates.getFileName()) in mine else None
 
@@ -108,9 +114,14 @@ def _outputs(protocol: Any) -> List[Tuple[str, SetOfCoordinates]]:
     ]
 
 
-def _short(output: str) -> str:
-    """outputCoordinates_Topaz is Topaz's, outputCoordinates what they agree on."""
-    return output.partition("_")[2] or "consensus"
+def _label(obj: Any, protocol: Any) -> str:
+    """Of what is opened, else of the run that it comes from."""
+    return obj.getObjLabel() or (protocol and protocol.getObjLabel()) or "coordinates"
+
+
+def _picker(output: str) -> str:
+    """outputCoordinates_Template2 is what the iterations' plots call Template (2)."""
+    return re.sub(r"(?<=\D)(\d+)$", r" (\1)", output.partition("_")[2])
 
 
 def _sentence(error: ValueError) -> str:

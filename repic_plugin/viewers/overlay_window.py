@@ -23,6 +23,7 @@ PANEL_WIDTH_PX = 330
 SWATCH_PX = 16
 PAD = 8
 CLICK_HINT = "Click on a box of the consensus to see who found it."
+NO_CONSENSUS = "There is no consensus among these boxes."
 
 
 class _ZoomToolbar(NavigationToolbar2Tk):  # type: ignore[misc]
@@ -319,8 +320,8 @@ class OverlayWindow(View):  # type: ignore[misc]
         self.selected = particle
         self.picture.show_highlight(None if particle is None else self.model.box(particle))
         lines = [] if particle is None else self.model.describe(particle)
-        if not lines and self.model.consensus is not None:
-            lines = [CLICK_HINT]
+        if not lines:
+            lines = [NO_CONSENSUS if self.model.consensus is None else CLICK_HINT]
         self.description.configure(state=tk.NORMAL)
         self.description.delete("1.0", tk.END)
         self.description.insert("1.0", "\n".join(lines))

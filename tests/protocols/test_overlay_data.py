@@ -134,6 +134,7 @@ def test_the_viewer_takes_protocols_and_sets(project, runs):
         (runs["consensus"], runs["consensus"], ["first", "second", "consensus"]),
         (runs["consensus"].outputCoordinates, runs["consensus"], ["first", "second", "consensus"]),
         (runs["one"], runs["one"], ["first"]),
+        (runs["one"].outputCoordinates, runs["one"], ["first"]),
         (runs["one"].outputCoordinates, None, ["coordinates"]),
     ):
         view = viewed(project, obj, protocol)

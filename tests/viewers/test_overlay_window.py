@@ -258,7 +258,7 @@ def test_sets_without_a_consensus_have_no_slider(screen, files):
     assert not hasattr(opened, "slider")
     assert opened.counts["nothing"]["text"] == "0"
     click(opened, 50, 50)
-    assert told(opened) == []
+    assert told(opened) == ["There is no consensus among these boxes."]
     opened.window.destroy()
 
 

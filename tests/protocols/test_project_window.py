@@ -1,0 +1,405 @@
+"""Every viewer, opened in Scipion's own window under a virtual screen."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import psutil
+import pytest
+from iterative_runs import BOX, PIXEL_SIZE, children, iterative, write_material
+from particle_set import classification, simulated, write_particle_set
+from scipion_project import Project, write_picker
+
+from repic_plugin.commands.simulate_micrographs import MICROGRAPHS, REFERENCE
+from repic_plugin.formats import (
+    read_class_tables,
+    read_consensus_tables,
+    read_fsc_table,
+    read_iterations,
+    read_picks_file,
+    read_scores,
+)
+from repic_plugin.simulation import phantom_map
+from tests.virtual_screen import ARTIFACTS, VIRTUAL, a_screen, window_manager
+
+pytestmark = pytest.mark.slow
+
+DRIVER = Path(__file__).with_name("window_driver.py")
+REPOSITORY = Path(__file__).parents[2]
+OVERLAY = "Boxes on their micrographs (REPIC)"
+PLOTS = "Weights and agreement (REPIC)"
+COORDINATES_OF_SCIPION = 5  # ProtImportCoordinates.IMPORT_FROM_SCIPION
+PARTICLES_OF_SCIPION = 4  # ProtImportParticles.IMPORT_FROM_SCIPION
+N_MICROGRAPHS = 6
+N_PAGES = 2  # that the driver looks at
+# which of each micrograph's particles they find, and how far from their places, px
+PICKERS = {"one": (0, 12, (1, 1)), "two": (3, 12, (-3, 2)), "three": (0, 7, (2, -4))}
+
+
+@pytest.fixture(scope="module")
+def screen():
+    with a_screen("1600x1000") as name, window_manager(name):
+        yield name
+
+
+@pytest.fixture(scope="module")
+def project(screen):
+    """One of its own, so that the window shows no others; making it changes the folder."""
+    here = Path.cwd()
+    yield Project("window")
+    os.chdir(here)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("window")
+
+
+def finished(project, **protocols):
+    """Launched together, as a user does: the runs by label."""
+    others = set(psutil.Process().children(recursive=True))
+    for label, protocol in protocols.items():
+        protocol.setObjLabel(label)
+        project.project.launchProtocol(protocol, wait=False)
+    started = set(psutil.Process().children(recursive=True)) - others
+    _, alive = psutil.wait_procs(started, timeout=120)
+    assert not alive
+    runs = {run.getObjId(): run for run in project.project.getRuns(refresh=True)}
+    made = {label: runs[protocol.getObjId()] for label, protocol in protocols.items()}
+    for label, run in made.items():
+        assert run.isFinished(), f"{label}: {run.getErrorMessage()}"
+    return made
+
+
+def volumes(project, folder, pattern):
+    """Their import, not launched."""
+    values = {"filesPath": str(folder), "filesPattern": pattern, "samplingRate": 4.0}
+    return project.new("ProtImportVolumes", "", **values)
+
+
+@pytest.fixture(scope="module")
+def imported(project, folder):
+    """Micrographs, particles and volumes, by label."""
+    write_material(folder / "material", N_MICROGRAPHS)
+    images = simulated(box_size_px=32, n_views=3, per_view=15).images
+    particles = write_particle_set(folder / "particles", images)
+    (folder / "volumes").mkdir()
+    density = phantom_map(32)
+    noise = density.std() * np.random.default_rng(0).normal(size=(2, *density.shape))
+    for number, one in enumerate(noise):
+        with mrcfile.new(folder / "volumes" / f"map_{number}.mrc") as file:
+            file.set_data(np.float32(density + one))
+    return finished(
+        project,
+        micrographs=project.new(
+            "ProtImportMicrographs",
+            "",
+            filesPath=str(folder / "material" / MICROGRAPHS),
+            filesPattern="*.mrc",
+            samplingRate=PIXEL_SIZE,
+        ),
+        particles=project.new(
+            "ProtImportParticles",
+            "",
+            importFrom=PARTICLES_OF_SCIPION,
+            sqliteFile=str(particles),
+            samplingRate=5.0,
+        ),
+        maps=volumes(project, folder / "volumes", "*.mrc"),
+        reference=volumes(project, folder / "volumes", "map_0.mrc"),
+    )
+
+
+@pytest.fixture(scope="module")
+def first_runs(project, imported, folder):
+    """Picks of several pickers, classes and curves, by label."""
+    truth = folder / "material" / REFERENCE
+    tables = {file.stem: read_picks_file(file) for file in sorted(truth.iterdir())}
+    folders = {"truth": truth}
+    for name, (first, last, away) in PICKERS.items():
+        rows = {mic: np.column_stack([one.x, one.y])[first:last] for mic, one in tables.items()}
+        scores = {mic: np.linspace(0.9, 0.2, len(some)) for mic, some in rows.items()}
+        some = {mic: one + away for mic, one in rows.items()}
+        folders[name] = write_picker(folder / name, some, BOX, scores)
+    inputs = {"inputMicrographs": (imported["micrographs"], "outputMicrographs")}
+    picks = {
+        name: project.new("ProtRepicImportPicks", "", inputs, picksFolder=str(one))
+        for name, one in folders.items()
+    }
+    compared = {
+        "inputVolumes": [(imported["maps"], "outputVolumes")],
+        "referenceVolume": (imported["reference"], "outputVolume"),
+    }
+    curves = project.new("ProtRepicCrossFsc", "", compared)
+    classes = classification(project, imported["particles"], "", numberOfClasses=3)
+    return finished(project, **picks, curves=curves, classes=classes)
+
+
+@pytest.fixture(scope="module")
+def second_runs(project, imported, first_runs):
+    """What is made of the picks, by label."""
+    mics = {"inputMicrographs": (imported["micrographs"], "outputMicrographs")}
+    truth, pickers = first_runs["truth"], [first_runs[name] for name in PICKERS]
+    compared = {
+        "inputCoordinates": [(one, "outputCoordinates") for one in pickers],
+        "referenceCoordinates": (truth, "outputCoordinates"),
+    }
+    foreign = project.new(
+        "ProtImportCoordinates",
+        "",
+        mics,
+        importFrom=COORDINATES_OF_SCIPION,
+        filesPath=os.path.abspath(truth.outputCoordinates.getFileName()),
+        boxSize=BOX,
+    )
+    return finished(
+        project,
+        agreed=project.consensus(pickers, mode=1),
+        scored=project.new("ProtRepicEvaluate", "", compared),
+        foreign=foreign,
+    )
+
+
+@pytest.fixture(scope="module")
+def runs(project, imported, first_runs, second_runs):
+    """All that are looked at, by label."""
+    initial = {
+        f"coordinates{line}": (first_runs[name], "outputCoordinates")
+        for line, name in ((1, "one"), (2, "three"))
+    }
+    begun = iterative(project, imported["micrographs"], first_runs["truth"], inputs=initial)
+    made = finished(project, loop=begun)
+    stages = children(project, made["loop"])
+    labels, templates = stages["iter 1 - labels"], stages["iter 1 - Template (1) pick"]
+    return {**first_runs, **second_runs, **made, "labels": labels, "templates": templates}
+
+
+ANALYZED = ("truth", "agreed", "scored", "curves", "templates", "labels", "classes", "loop")
+
+
+@pytest.fixture(scope="module")
+def seen(project, screen, runs, folder):
+    """What the driver tells, and all that was written meanwhile."""
+    ids = {label: run.getObjId() for label, run in runs.items()}
+    plan = {
+        "analyze": [ids[label] for label in ANALYZED],
+        "open_with": [
+            [ids["foreign"], "outputCoordinates", OVERLAY],
+            [ids["agreed"], "outputCoordinates", PLOTS],
+        ],
+        "form": ids["agreed"],
+    }
+    plan_file, state_file = folder / "plan.json", folder / "state.json"
+    plan_file.write_text(json.dumps(plan), encoding="utf-8")
+    path = project.project.path
+    command = [sys.executable, "-O", str(DRIVER), path, str(plan_file), str(state_file)]
+    if screen == VIRTUAL and shutil.which("import"):
+        ARTIFACTS.mkdir(exist_ok=True)
+        command.append(str(ARTIFACTS))
+    log = Path(path, "Logs", "project.log")
+    before = log.stat().st_size if log.is_file() else 0
+    environment = {**os.environ, "PYTHONPATH": f"{REPOSITORY}{os.pathsep}"
+                   f"{os.environ.get('PYTHONPATH', '')}"}  # fmt: skip
+    ended = subprocess.run(
+        command, check=False, capture_output=True, text=True, env=environment, timeout=180
+    )
+    written = ended.stdout + ended.stderr
+    if log.is_file():
+        written += log.read_bytes()[before:].decode("utf-8", "replace")
+    assert state_file.is_file(), written
+    state = json.loads(state_file.read_text(encoding="utf-8"))
+    assert state["problem"] is None, f"{state['problem']}\n{written}"
+    assert ended.returncode == 0, written
+    return {**state, "written": written}
+
+
+def opened(seen, runs, label, output=None):
+    """What was told of the window of a run, or of an output that was opened from its menu."""
+    number = runs[label].getObjId()
+    (told,) = [one for one in seen["opened"] if (one["run"], one.get("output")) == (number, output)]
+    return told
+
+
+def counted(**sets):
+    """Number of coordinates in each set on the first two micrographs, as the boxes are told of."""
+    counts = {
+        layer: Counter(item.getMicName() for item in one.iterItems()) for layer, one in sets.items()
+    }
+    names = sorted(set().union(*counts.values()))[:N_PAGES]
+    return {name: {layer: found[name] for layer, found in counts.items()} for name in names}
+
+
+def assert_boxes(told, expected):
+    """On every micrograph, as boxes and in words."""
+    assert told["boxes"] == expected
+    words = {name: {one: f"{n:,}" for one, n in row.items()} for name, row in expected.items()}
+    assert told["counts"] == words
+    assert told["fits"]
+
+
+def bars(tab, axes=0, side=1):
+    """Lengths of bars: of upright ones (1) or of lying ones (0)."""
+    return [bar[side] for bar in tab["axes"][axes]["bars"]]
+
+
+def test_nothing_went_wrong(seen):
+    assert "Traceback" not in seen["written"]
+    assert "ERROR" not in seen["written"]
+
+
+def test_one_window_for_each_run(seen, runs):
+    assert len(seen["opened"]) == len(ANALYZED) + 2
+    assert [one["windows"] for one in seen["opened"]] == [1] * len(seen["opened"])
+    analyzed = [(one["run"], one.get("class")) for one in seen["opened"]][: len(ANALYZED)]
+    assert analyzed == [(runs[label].getObjId(), type(runs[label]).__name__) for label in ANALYZED]
+
+
+@pytest.mark.parametrize("label", ["truth", "templates", "labels"])
+def test_the_boxes_of_one_set(seen, runs, label):
+    told, name = opened(seen, runs, label), runs[label].getObjLabel()
+    assert told["view"] == "OverlayWindow"
+    assert told["title"] == f"{name}: boxes on their micrographs"
+    assert_boxes(told, counted(**{name: runs[label].outputCoordinates}))
+
+
+def test_the_boxes_of_a_consensus_and_its_pickers(seen, runs):
+    told = opened(seen, runs, "agreed")
+    assert told["title"] == "agreed: boxes on their micrographs"
+    agreed = runs["agreed"]
+    inputs = [pointer.get() for pointer in agreed.inputCoordinates]
+    expected = counted(consensus=agreed.outputCoordinates, **dict(zip(PICKERS, inputs)))
+    assert len(expected) == N_PAGES
+    assert_boxes(told, expected)
+
+
+@pytest.mark.parametrize("way", ["button", "menu"])
+def test_the_plots_of_a_consensus(seen, runs, way):
+    if way == "button":
+        told = opened(seen, runs, "agreed")["more"]["Weights and agreement..."]
+    else:
+        told = opened(seen, runs, "agreed", "outputCoordinates")
+    assert told["title"] == "agreed: weights and agreement"
+    assert [*told["tabs"]] == ["weights", "agreement", "overlaps"]
+    found = read_consensus_tables(runs["agreed"]._getExtraPath())
+    groups = Counter(found.n_members.tolist())
+    assert len(groups) == 2
+    for k, n in groups.items():
+        assert f"{k} pickers: {n}" in told["tabs"]["weights"]["texts"]
+        assert any(f"{k} pickers: {n} particles" in t for t in told["tabs"]["overlaps"]["texts"])
+    patterns = Counter(map(tuple, (found.members >= 0).tolist()))
+    shown = sorted(n for n in bars(told["tabs"]["agreement"], axes=1) if n)
+    assert shown == sorted(patterns.values())
+    assert all(tab["fits"] for tab in told["tabs"].values())
+
+
+def test_scores(seen, runs):
+    told = opened(seen, runs, "scored")
+    assert told["title"] == "scored: scores"
+    assert [*told["tabs"]] == ["scores", "scores by pixels", "precision-recall", "micrographs"]
+    scores = read_scores(runs["scored"].scores_file())
+    assert [one.picker for one in scores] == [*PICKERS]
+    for tab, measure in (("scores", "matching"), ("scores by pixels", "pixel")):
+        every = [getattr(one, measure) for one in scores]
+        expected = [getattr(one, name) for one in every for name in ("precision", "recall", "f1")]
+        assert bars(told["tabs"][tab]) == pytest.approx(expected)
+    texts = told["tabs"]["micrographs"]["texts"]
+    assert {f"mic_{number:03d}" for number in range(1, N_MICROGRAPHS + 1)} <= {*texts}
+    lines = [*told["tabs"]["precision-recall"]["axes"][0]["lines"]]
+    assert all(any(line.startswith(name) for line in lines) for name in PICKERS)
+    assert all(tab["fits"] for tab in told["tabs"].values())
+
+
+def test_fourier_shell_correlation(seen, runs):
+    told = opened(seen, runs, "curves")
+    assert told["title"] == "curves"
+    ((name, tab),) = told["tabs"].items()
+    assert name == "Fourier shell correlation"
+    table = read_fsc_table(runs["curves"].table_file())
+    assert len(table) == 2
+    lines = tab["axes"][0]["lines"]
+    for volume, curve in table.items():
+        (line,) = [one for label, one in lines.items() if label.startswith(f"{volume}: ")]
+        assert line == pytest.approx(curve.correlation[1:].tolist())
+    assert tab["fits"]
+
+
+def test_classes_and_the_members_of_one(seen, runs):
+    told = opened(seen, runs, "classes")
+    assert told["title"] == "classes: 2D classes (click on an average to see its members)"
+    assert [*told["tabs"]] == ["averages", "sizes", "convergence"]
+    found = read_class_tables(runs["classes"].classes_folder())
+    sizes = found.sizes.tolist()
+    assert sum(sizes) == runs["classes"].outputClasses.getImages().getSize()
+    averages = told["tabs"]["averages"]
+    assert averages["axes"][0]["images"] == 1
+    assert {f"{k}: {n}" for k, n in enumerate(sizes, 1)} <= {*averages["texts"]}
+    assert sorted(bars(told["tabs"]["sizes"])) == sorted(sizes)
+    curve = told["tabs"]["convergence"]["axes"][0]["lines"]["particles"]
+    assert len(curve) == len(found.convergence["iteration"])
+    first = int(np.argsort(-found.sizes, kind="stable")[0])  # its average stands first
+    members = told["members"]
+    assert members["title"] == f"class {first + 1}"
+    (tab,) = members["tabs"].values()
+    assert f"class {first + 1}: {sizes[first]} particles" in tab["texts"]
+    assert tab["axes"][0]["images"] == 1
+    assert all(one["fits"] for one in (*told["tabs"].values(), tab))
+
+
+def test_iterations(seen, runs):
+    told = opened(seen, runs, "loop")
+    assert told["title"] == "loop: iterations"
+    rows = read_iterations(runs["loop"].table_file())
+    subsets = {row.subset for row in rows}
+    assert {*told["tabs"]} == {f"{subset} micrographs" for subset in subsets}
+    panels = {"particles": "n_particles", "F1": "f1"}
+    for subset in subsets:
+        tab = told["tabs"][f"{subset} micrographs"]
+        shown = {axes["label"]: axes["lines"] for axes in tab["axes"]}
+        for label, field in panels.items():
+            expected = {}
+            for row in rows:
+                if row.subset == subset:
+                    expected.setdefault(row.name, []).append(getattr(row, field))
+            assert shown[label] == {one: pytest.approx(y) for one, y in expected.items()}
+        assert tab["fits"]
+
+
+def test_the_boxes_of_iterative_picking(seen, runs):
+    told = opened(seen, runs, "loop")["more"]["Boxes on their micrographs..."]
+    loop = runs["loop"]
+    assert told["title"] == "loop: boxes on their micrographs"
+    templates = {f"Template ({i})": getattr(loop, f"outputCoordinates_Template{i}") for i in (1, 2)}
+    assert_boxes(told, counted(**templates, consensus=loop.outputCoordinates))
+
+
+def test_coordinates_of_others_open_with_our_overlay(seen, runs):
+    told = opened(seen, runs, "foreign", "outputCoordinates")
+    assert OVERLAY in told["menu"]
+    assert PLOTS not in told["menu"]
+    assert told["view"] == "OverlayWindow"
+    assert_boxes(told, counted(foreign=runs["foreign"].outputCoordinates))
+
+
+def test_the_form_of_a_consensus_and_its_wizards(seen, runs):
+    told = seen["form"]
+    assert "ProtRepicConsensus" in told["title"]
+    assert told["box size"] == BOX
+    preview = told["preview"]
+    assert preview["title"] == "Preview of the consensus"
+    found = read_consensus_tables(runs["agreed"]._getExtraPath())
+    here = found.micrograph == found.micrograph_names.index(preview["micrograph"])
+    of_all = int(np.count_nonzero(found.n_members[here] == len(PICKERS)))
+    all_here = int(np.count_nonzero(here))
+    assert 0 < of_all < all_here
+    boxes = {quorum: row["consensus"] for quorum, row in preview["found"].items()}
+    assert boxes == {"3": of_all, "2": all_here}
+    assert preview["texts"] == [
+        f"{n} of {n} particles of this micrograph" for n in (of_all, all_here)
+    ]
+    assert told["values"] == {"mode": "1", "quorum": "2"}

@@ -1,0 +1,60 @@
+"""A display for windows, and pictures of it."""
+
+import os
+import shutil
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ARTIFACTS = Path(__file__).parent / "artifacts"
+VIRTUAL = "virtual"
+
+
+@contextmanager
+def a_screen(size="1200x900"):
+    """The display there is, or a virtual one; a test is skipped where neither can be had."""
+    pytest.importorskip("tkinter", reason="this Python has no tkinter")
+    if os.environ.get("DISPLAY"):
+        yield os.environ["DISPLAY"]
+        return
+    if shutil.which("Xvfb") is None:
+        pytest.skip("there is no display, and no Xvfb to make one")
+    reading, writing = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{size}x24"]
+    server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        number = answer.readline().strip()  # Xvfb writes it once it is ready
+    if not number:
+        pytest.skip("Xvfb does not start")
+    os.environ["DISPLAY"] = f":{number}"
+    try:
+        yield VIRTUAL
+    finally:
+        del os.environ["DISPLAY"]
+        server.terminate()
+        server.wait()
+
+
+@contextmanager
+def window_manager(screen):
+    """Frames and titles on a virtual screen, where a program for them is installed."""
+    if screen != VIRTUAL or shutil.which("openbox") is None:
+        yield
+        return
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    manager = subprocess.Popen(["openbox"], **quiet)
+    try:
+        yield
+    finally:
+        manager.terminate()
+        manager.wait()
+
+
+def photograph(screen, name):
+    """Save the virtual screen for people to look at; nobody's own screen, and no condition."""
+    if screen == VIRTUAL and shutil.which("import"):
+        ARTIFACTS.mkdir(exist_ok=True)
+        subprocess.run(["import", "-window", "root", str(ARTIFACTS / name)], check=False)
