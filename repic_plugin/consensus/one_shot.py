@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -56,6 +56,7 @@ def find_consensus(
     quorum: Optional[int] = None,
     min_overlap: float = MIN_JACCARD,
     score_transform: ScoreTransform = "auto",
+    ranked_among: Optional[Mapping[str, ArrayLike]] = None,
     min_score: MinScore = None,
     micrograph_size_px: Optional[ArrayLike] = None,
     largest_component: bool = False,
@@ -89,6 +90,9 @@ def find_consensus(
     score_transform : str, sequence of str or mapping of picker name to str
         How scores become comparable: ``auto``, ``identity`` (probabilities), ``logistic``
         (log-likelihood ratios) or ``rank``; decided once for each picker over all its picks.
+    ranked_among : mapping of picker name to array_like of float, optional
+        Scores to rank among, where `picks` are only a part of the data set; by default a picker's
+        own scores are.
     min_score : float, sequence of float or None, mapping of picker name to float, optional
         Picks below it, on the picker's own scale, are dropped before the graph is built.
     micrograph_size_px : array_like of float, shape (2,) or (n_micrographs, 2), optional
@@ -145,7 +149,9 @@ def find_consensus(
     entered = above_min_score(picks, min_score)
     entered &= inside_micrograph(picks, settings.sizes_px, micrograph_size_px)
     _warn_of_missing_scores(picks, wanted)
-    references = rank_references(picks, transforms, entered)
+    references = dict(rank_references(picks, transforms, entered))
+    for name, scores in (ranked_among or {}).items():
+        references[picks.picker_names.index(name)] = np.sort(np.asarray(scores, dtype=np.float64))
 
     def prepare(rows: Rows) -> BatchPicks:
         return _prepared(picks, rows, entered, transforms, references)

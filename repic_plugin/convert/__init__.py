@@ -16,6 +16,13 @@ from repic_plugin.convert.coordinates import (
     read_micrographs,
     read_picks,
 )
+from repic_plugin.convert.growing import (
+    GrowingMicrographs,
+    GrowingPicks,
+    Span,
+    UnreadableSetError,
+    stream_state,
+)
 from repic_plugin.convert.images import micrograph_pixels
 from repic_plugin.convert.micrographs import (
     box_size_on,
@@ -31,22 +38,27 @@ from repic_plugin.convert.particles import (
     read_particle_rows,
     unreadable_stacks,
 )
-from repic_plugin.convert.sets import item_labels
+from repic_plugin.convert.sets import count_items, item_labels
 from repic_plugin.convert.transforms import SHIFT_ORDERS, transform_matrices
 
 __all__ = [
     "SHIFT_ORDERS",
     "ClassMembers",
     "ClassSummary",
+    "GrowingMicrographs",
+    "GrowingPicks",
     "MicrographTable",
     "ParticleRows",
     "PickerInput",
+    "Span",
+    "UnreadableSetError",
     "append_averages",
     "append_classes",
     "append_particles",
     "append_picks",
     "as_mrc_stacks",
     "box_size_on",
+    "count_items",
     "find_score_attribute",
     "item_labels",
     "match_micrographs",
@@ -59,6 +71,7 @@ __all__ = [
     "read_particle_rows",
     "read_picks",
     "read_picks_on",
+    "stream_state",
     "transform_matrices",
     "unreadable_stacks",
 ]

@@ -9,7 +9,14 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 from pyworkflow.object import Set
 
-__all__ = ["column_names", "item_labels", "open_set_file", "read_item_columns", "table_prefix"]
+__all__ = [
+    "column_names",
+    "count_items",
+    "item_labels",
+    "open_set_file",
+    "read_item_columns",
+    "table_prefix",
+]
 
 
 def table_prefix(items: Set) -> str:
@@ -22,6 +29,14 @@ def item_labels(file_name: str, prefix: str = "") -> List[str]:
     """Attributes of a set's items; none where it has no item."""
     with closing(open_set_file(file_name)) as connection:
         return list(column_names(connection, prefix))
+
+
+def count_items(file_name: str) -> int:
+    """Items of a set, counted in its file."""
+    with closing(open_set_file(file_name)) as connection:
+        if not column_names(connection):
+            return 0
+        return int(connection.execute("SELECT COUNT(*) FROM Objects").fetchone()[0])
 
 
 def read_item_columns(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Iterable, List, Sequence
+from typing import Any, Iterable, Iterator, List, Optional, Sequence, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.consensus import ConsensusResult
-from repic_plugin.formats.atomic import atomic_write
+from repic_plugin.formats.atomic import atomic_open
 from repic_plugin.formats.errors import PathLike
 from repic_plugin.formats.files import write_picks_file
 from repic_plugin.formats.writing import coordinate_texts, score_texts
@@ -20,6 +22,7 @@ __all__ = [
     "TABLE_NAMES",
     "check_picker_columns",
     "write_consensus_table",
+    "write_consensus_tables",
     "write_particle_files",
     "write_summary_table",
     "write_table",
@@ -27,6 +30,7 @@ __all__ = [
 
 TABLE_NAMES = ("consensus.csv", "summary.csv")  # beside the pick files of a consensus
 PARTICLE_COLUMNS = ("micrograph", "x_center", "y_center", "weight", "overlap", "score", "n_pickers")
+ROWS_AT_A_TIME = 1 << 15  # the texts of millions would fill the memory
 # after the picks of each picker
 SUMMARY_COLUMNS = ("n_edges", "n_cliques", "n_selected", "objective", "is_optimal", "seconds")
 
@@ -97,21 +101,68 @@ def write_consensus_table(path: PathLike, result: ConsensusResult, row: NDArray[
     OSError
         If the file cannot be written.
     """
-    check_picker_columns(result.picker_names)
-    names = [result.micrograph_names[m] for m in result.micrograph.tolist()]
+    members = np.where(result.members >= 0, np.append(row, -1)[result.members], -1)
+    write_consensus_tables(path, None, [replace(result, members=members)])
+
+
+def write_consensus_tables(
+    particles: Optional[PathLike], summary: Optional[PathLike], results: Iterable[ConsensusResult]
+) -> None:
+    """Write the tables of `write_consensus_table` and `write_summary_table` batch by batch.
+
+    Parameters
+    ----------
+    particles, summary : str, path or None
+        Where; a table with None is not written.
+    results : iterable of ConsensusResult
+        Of different micrographs and the same pickers, at least one. Members are the rows
+        themselves. Only one is held at a time.
+
+    Raises
+    ------
+    ValueError
+        If a picker is named as one of the other columns.
+    OSError
+        If a file cannot be written.
+    """
+    with ExitStack() as files:
+        texts = [path and files.enter_context(_atomic_text(path)) for path in (particles, summary)]
+        writers = [csv.writer(text, lineterminator="\n") if text else None for text in texts]
+        for number, result in enumerate(results):
+            if number == 0:
+                _write_headers(writers, result.picker_names)
+            for writer, rows in zip(writers, (_particle_rows, _summary_rows)):
+                if writer is not None:
+                    writer.writerows(rows(result))
+
+
+def _write_headers(writers: Sequence[Any], picker_names: Sequence[str]) -> None:
+    check_picker_columns(picker_names)
+    counted = [f"n_picks_{name}" for name in picker_names]
+    headers = ([*PARTICLE_COLUMNS, *picker_names], ["micrograph", *counted, *SUMMARY_COLUMNS])
+    for writer, header in zip(writers, headers):
+        if writer is not None:
+            writer.writerow(header)
+
+
+def _particle_rows(result: ConsensusResult) -> Iterator[Sequence[object]]:
+    for first in range(0, len(result), ROWS_AT_A_TIME):
+        yield from _some_particle_rows(result, slice(first, first + ROWS_AT_A_TIME))
+
+
+def _some_particle_rows(result: ConsensusResult, some: slice) -> Iterator[Sequence[object]]:
     columns: List[Sequence[str]] = [
-        names,
-        coordinate_texts(result.x),
-        coordinate_texts(result.y),
-        score_texts(result.weight),
-        score_texts(result.overlap),
-        score_texts(result.score),
-        [str(n) for n in result.n_members.tolist()],
+        [result.micrograph_names[m] for m in result.micrograph[some].tolist()],
+        coordinate_texts(result.x[some]),
+        coordinate_texts(result.y[some]),
+        score_texts(result.weight[some]),
+        score_texts(result.overlap[some]),
+        score_texts(result.score[some]),
+        [str(n) for n in (result.members[some] >= 0).sum(axis=1).tolist()],
     ]
-    texts = np.append(row, 0).astype(str)
-    texts[-1] = ""  # where no pick is, -1 stands
-    columns += [texts[members].tolist() for members in result.members.T]
-    write_table(path, [*PARTICLE_COLUMNS, *result.picker_names], zip(*columns))
+    for members in result.members[some].T:
+        columns.append(["" if row < 0 else str(row) for row in members.tolist()])
+    return zip(*columns)
 
 
 def write_summary_table(path: PathLike, result: ConsensusResult) -> None:
@@ -130,6 +181,10 @@ def write_summary_table(path: PathLike, result: ConsensusResult) -> None:
     OSError
         If the file cannot be written.
     """
+    write_consensus_tables(None, path, [result])
+
+
+def _summary_rows(result: ConsensusResult) -> Iterator[Sequence[object]]:
     counts = result.micrographs
     columns: List[Sequence[object]] = [
         counts.names,
@@ -141,8 +196,7 @@ def write_summary_table(path: PathLike, result: ConsensusResult) -> None:
         [str(proven).lower() for proven in counts.is_optimal.tolist()],
         [f"{value:.6f}" for value in counts.seconds.tolist()],
     ]
-    header = ["micrograph", *(f"n_picks_{name}" for name in result.picker_names)]
-    write_table(path, [*header, *SUMMARY_COLUMNS], zip(*columns))
+    return zip(*columns)
 
 
 def check_picker_columns(picker_names: Sequence[str]) -> None:
@@ -175,8 +229,18 @@ def write_table(path: PathLike, header: Sequence[str], rows: Iterable[Sequence[o
     OSError
         If the file cannot be written.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    atomic_write(path, text.getvalue())
+    with _atomic_text(path) as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+@contextmanager
+def _atomic_text(path: PathLike) -> Iterator[TextIO]:
+    """Text that goes to the disk as it is written, and takes its name once it is complete."""
+    with atomic_open(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        try:
+            yield text
+        finally:
+            text.detach()  # writes the rest; the file below is closed by who opened it

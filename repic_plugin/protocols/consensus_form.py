@@ -9,7 +9,13 @@ from repic_plugin.consensus import MIN_JACCARD
 from repic_plugin.constants import SCORE_ATTRIBUTES
 from repic_plugin.protocols.shared_params import define_box_size
 
-__all__ = ["KEEP_ALL", "define_graph_params", "define_input_params", "define_score_params"]
+__all__ = [
+    "KEEP_ALL",
+    "define_graph_params",
+    "define_input_params",
+    "define_score_params",
+    "define_streaming_params",
+]
 
 KEEP_ALL = "-"
 
@@ -148,4 +154,37 @@ def define_graph_params(form: params.Form) -> None:
         default=False,
         expertLevel=LEVEL_ADVANCED,
         label="Output the picks without a partner too",
+    )
+
+
+def define_streaming_params(form: params.Form) -> None:
+    """How to follow inputs that are still growing."""
+    form.addSection(label="Streaming")
+    form.addParam(
+        "streamingSleepOnWait",
+        params.IntParam,
+        default=10,
+        validators=[params.Positive],
+        label="Look at the inputs every (s)",
+        help="Inputs that are still growing when the run starts are followed until they are "
+        "closed. A micrograph is worked on once every picker has picked it, or is closed.",
+    )
+    form.addParam(
+        "lateAfter",
+        params.IntParam,
+        default=0,
+        condition="mode==1",
+        validators=[params.GE(0)],
+        label="Go on without late pickers after (s)",
+        help="A micrograph that a quorum of the pickers has picked waits so long for the others. "
+        "0 waits until they have picked it or are closed.",
+    )
+    form.addParam(
+        "endAfterIdle",
+        params.IntParam,
+        default=0,
+        validators=[params.GE(0)],
+        expertLevel=LEVEL_ADVANCED,
+        label="End when nothing comes for (s)",
+        help="For inputs that nobody closes. What is there is used then. 0 waits for ever.",
     )

@@ -16,7 +16,13 @@ from repic_plugin.protocols.consensus_form import KEEP_ALL
 if TYPE_CHECKING:
     from repic_plugin.protocols.protocol_consensus import ProtRepicConsensus
 
-__all__ = ["check_settings", "consensus_settings"]
+__all__ = [
+    "check_settings",
+    "consensus_settings",
+    "micrograph_size",
+    "stream_settings",
+    "transform_of",
+]
 
 
 def consensus_settings(protocol: ProtRepicConsensus, names: List[str]) -> Dict[str, Any]:
@@ -41,15 +47,43 @@ def consensus_settings(protocol: ProtRepicConsensus, names: List[str]) -> Dict[s
         If a value in the form is wrong.
     """
     sets = [pointer.get() for pointer in protocol.inputCoordinates]
-    _check_sets(sets, names)
-    asked = _entries("score attributes", protocol.scoreAttributes.get(), names, str)
+    settings = stream_settings(protocol, names)
+    asked = settings["score_attributes"]
     attributes = [find_score_attribute(one, name or "") for one, name in zip(sets, asked)]
+    transforms = [transform_of(*one) for one in zip(settings.pop("score_transforms"), attributes)]
+    settings["options"].update(
+        score_transform=transforms, micrograph_size_px=micrograph_size(protocol)
+    )
+    inputs = [f"{one.getFileName()} {one.getSize()}" for one in sets]
+    return {**settings, "inputs": inputs, "score_attributes": attributes}
+
+
+def stream_settings(protocol: ProtRepicConsensus, names: List[str]) -> Dict[str, Any]:
+    """The same as far as it is known before the first pick.
+
+    Returns
+    -------
+    dict
+        ``score_attributes`` and ``score_transforms`` are what the user asks for, None where they
+        are to be found; ``options`` lacks what depends on picks or micrographs.
+
+    Raises
+    ------
+    ValueError
+        If a value in the form is wrong.
+    """
+    sets = [pointer.get() for pointer in protocol.inputCoordinates]
+    _check_sets(sets, names)
     sizes_px = _box_sizes(sets, names, protocol.boxSize.get())
     mode = MODES[protocol.mode.get()]
+    transforms = protocol.scoreTransforms.get()
     return {
-        "inputs": [f"{one.getFileName()} {one.getSize()}" for one in sets],
+        "inputs": [one.getFileName() for one in sets],
         "names": names,
-        "score_attributes": attributes,
+        "score_attributes": _entries(
+            "score attributes", protocol.scoreAttributes.get(), names, str
+        ),
+        "score_transforms": _entries("the way scores become comparable", transforms, names, str),
         "box_size_px": round(max(sizes_px)),
         "unmatched": protocol.unmatchedOutput.get(),
         "options": {
@@ -58,8 +92,6 @@ def consensus_settings(protocol: ProtRepicConsensus, names: List[str]) -> Dict[s
             "quorum": protocol.quorum.get() or None if mode == "quorum" else None,
             "min_overlap": protocol.minOverlap.get(),
             "min_score": _entries("least scores", protocol.minScores.get(), names, float),
-            "score_transform": _transforms(protocol.scoreTransforms.get(), names, attributes),
-            "micrograph_size_px": _micrograph_size(protocol),
             "largest_component": protocol.largestComponent.get(),
             "position": POSITIONS[protocol.position.get()],
             "num_particles": protocol.numParticles.get() or None,
@@ -79,7 +111,10 @@ def check_settings(settings: Dict[str, Any]) -> None:
     """
     check_picker_columns(settings["names"])
     nothing = Picks.from_columns([], [], [], [], picker_names=settings["names"])
-    find_consensus(nothing, **{**settings["options"], "micrograph_size_px": None})
+    options = {**settings["options"], "micrograph_size_px": None}
+    if "score_transforms" in settings:  # of a stream
+        options["score_transform"] = [one or "auto" for one in settings["score_transforms"]]
+    find_consensus(nothing, **options)
 
 
 def _check_sets(sets: Sequence[SetOfCoordinates], names: Sequence[str]) -> None:
@@ -113,15 +148,9 @@ def _entries(
     return entries * len(names) if len(entries) == 1 else entries
 
 
-def _transforms(
-    text: Optional[str], names: Sequence[str], attributes: Sequence[Optional[str]]
-) -> List[str]:
+def transform_of(asked: Optional[str], attribute: Optional[str]) -> str:
     """The user's choice, else what is known of the attribute, else auto."""
-    asked = _entries("the way scores become comparable", text, names, str)
-    return [
-        SCORE_ATTRIBUTES.get(attribute or "", "auto") if choice in (None, "auto") else choice
-        for choice, attribute in zip(asked, attributes)
-    ]
+    return SCORE_ATTRIBUTES.get(attribute or "", "auto") if asked in (None, "auto") else asked
 
 
 def _box_sizes(
@@ -137,7 +166,14 @@ def _box_sizes(
     return [one.getBoxSize() * a / pixel_sizes[0] for one, a in zip(sets, pixel_sizes)]
 
 
-def _micrograph_size(protocol: ProtRepicConsensus) -> Optional[Tuple[int, int]]:
+def micrograph_size(protocol: ProtRepicConsensus) -> Optional[Tuple[int, int]]:
+    """Width and height in px, where boxes that stick out are to be dropped.
+
+    Raises
+    ------
+    ValueError
+        If it is not known.
+    """
     if not protocol.dropOutside:
         return None
     dimensions = protocol.getInputMicrographs().getDim()

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Dict, List, Optional, Tuple
 import numpy as np
 from pwem.objects import SetOfCoordinates, SetOfMicrographs
 from pwem.protocols import ProtParticlePicking
-from pyworkflow.object import Pointer
+from pyworkflow.object import Pointer, Set
 from pyworkflow.protocol import params
 
 from repic_plugin.consensus import (
@@ -20,7 +20,6 @@ from repic_plugin.consensus import (
     join_results,
     picks_from_arrays,
     picks_to_arrays,
-    recommended_num_particles,
     result_from_arrays,
     result_to_arrays,
 )
@@ -28,9 +27,11 @@ from repic_plugin.convert import (
     PickerInput,
     append_particles,
     append_picks,
+    count_items,
     match_micrographs,
     read_micrographs,
     read_picks,
+    stream_state,
 )
 from repic_plugin.formats import (
     atomic_write,
@@ -39,18 +40,24 @@ from repic_plugin.formats import (
     write_consensus_table,
     write_summary_table,
 )
+from repic_plugin.protocols.consensus_facts import ConsensusTotals, consensus_facts, proof
 from repic_plugin.protocols.consensus_form import (
     define_graph_params,
     define_input_params,
     define_score_params,
+    define_streaming_params,
 )
-from repic_plugin.protocols.consensus_settings import check_settings, consensus_settings
+from repic_plugin.protocols.consensus_settings import (
+    check_settings,
+    consensus_settings,
+    stream_settings,
+)
+from repic_plugin.protocols.consensus_stream import PARTICLES, STREAM, UNMATCHED, ConsensusStream
 from repic_plugin.protocols.picker_names import picker_names
 from repic_plugin.protocols.report_step import WritesReport, define_report_param
 
 __all__ = ["ProtRepicConsensus"]
 
-PARTICLES, UNMATCHED = "outputCoordinates", "outputUnmatched"
 MICROGRAPHS_PER_STEP = 500
 
 
@@ -76,17 +83,27 @@ class ProtRepicConsensus(WritesReport, ProtParticlePicking):  # type: ignore[mis
         define_score_params(form)
         define_graph_params(form)
         define_report_param(form)
+        define_streaming_params(form)
         form.addParallelSection(threads=1, mpi=0)
 
     # ----------------------------------------------------------------- steps
 
     def _insertAllSteps(self) -> None:
+        if self._isStream():
+            settings = json.dumps(self._streamSettings(), sort_keys=True)
+            self._insertFunctionStep(self.streamStep, settings, self._inputsNow(), needsGPU=False)
+            self._insertReportStep(settings)
+            return
         settings = json.dumps(self._settings(), sort_keys=True)
         self._insertFunctionStep(self.loadStep, settings, needsGPU=False)
         for first, last in _steps(self.getInputMicrographs().getSize()):
             self._insertFunctionStep(self.consensusStep, first, last, settings, needsGPU=False)
         self._insertFunctionStep(self.createOutputStep, settings, needsGPU=False)
         self._insertReportStep(settings)
+
+    def streamStep(self, settings: str, _inputs: str) -> None:
+        """Follow the inputs until they are closed."""
+        ConsensusStream(self, json.loads(settings)).run()
 
     def loadStep(self, settings: str) -> None:
         """Gather the picks of all sets."""
@@ -128,7 +145,9 @@ class ProtRepicConsensus(WritesReport, ProtParticlePicking):  # type: ignore[mis
         write_consensus_table(self._getExtraPath("consensus.csv"), result, stored["id"])
         write_summary_table(self._getExtraPath("summary.csv"), result)
         outputs = self._written(picks, result, json.loads(settings))
-        atomic_write(self._summaryFile(), json.dumps(_facts(picks, result)))
+        totals = ConsensusTotals()
+        totals.add(result)
+        atomic_write(self._summaryFile(), json.dumps(consensus_facts(totals, len(picks))))
         self._defineOutputs(**outputs)
         for pointer in self.inputCoordinates:
             for output in outputs.values():
@@ -144,7 +163,7 @@ class ProtRepicConsensus(WritesReport, ProtParticlePicking):  # type: ignore[mis
         coordinates = self._newSet("", settings["box_size_px"])
         self.info(f"writing {len(result):,} particles")
         append_particles(coordinates, result, table)
-        coordinates.setObjComment(_proof(result))
+        coordinates.setObjComment(proof(int((~result.micrographs.is_optimal).sum())))
         if not self.unmatchedOutput:
             return {PARTICLES: coordinates}
         unmatched = self._newSet("_unmatched", settings["box_size_px"])
@@ -164,20 +183,15 @@ class ProtRepicConsensus(WritesReport, ProtParticlePicking):  # type: ignore[mis
         if any(pointer.get() is None for pointer in self.inputCoordinates):
             return []  # scheduled before its inputs are there
         try:
+            if self._isStream():  # what the pickers will find is not known
+                check_settings(self._streamSettings())
+                return []
             settings = self._settings()
             check_settings(settings)
             match_micrographs(self._pickerInputs(settings["score_attributes"]))
         except ValueError as error:
             return [str(error)]
         return []
-
-    def _warnings(self) -> List[str]:
-        sets = (pointer.get() for pointer in self.inputCoordinates)
-        return [
-            f"{name} is still growing: picks that come after the start will not be in the result."
-            for name, one in zip(self._pickerNames(), sets)
-            if one is not None and one.isStreamOpen()
-        ]
 
     def _summary(self) -> List[str]:
         return self._facts().get("summary", ["The consensus is not ready yet."])
@@ -200,6 +214,19 @@ class ProtRepicConsensus(WritesReport, ProtParticlePicking):  # type: ignore[mis
         first = self.inputCoordinates[0].get() if len(self.inputCoordinates) else None
         return first.getMicrographs(asPointer=True) if first is not None else None
 
+    def _isStream(self) -> bool:
+        """Whether the inputs are still growing, or were when this run began."""
+        sets = [pointer.get() for pointer in self.inputCoordinates]
+        was = Path(self._getExtraPath(STREAM)).is_dir()
+        return was or any(one is not None and _is_open(one) for one in sets)
+
+    def _inputsNow(self) -> str:
+        """A finished run has something to do again if its inputs have grown since."""
+        sets = [pointer.get() for pointer in self.inputCoordinates]
+        return json.dumps(
+            [None if _is_open(one) else count_items(one.getFileName()) for one in sets]
+        )
+
     def _picksFile(self) -> str:
         return self._getExtraPath("picks.npz")
 
@@ -212,7 +239,7 @@ class ProtRepicConsensus(WritesReport, ProtParticlePicking):  # type: ignore[mis
     def _facts(self) -> Dict[str, List[str]]:
         """Summary and methods, once they are true."""
         file = Path(self._summaryFile())
-        if not (hasattr(self, PARTICLES) and file.is_file()):
+        if not file.is_file() or not (hasattr(self, PARTICLES) or self.isActive()):
             return {}
         facts: Dict[str, List[str]] = json.loads(file.read_text("utf-8"))
         return facts
@@ -224,46 +251,20 @@ class ProtRepicConsensus(WritesReport, ProtParticlePicking):  # type: ignore[mis
     def _pickerNames(self) -> List[str]:
         return picker_names(self.inputCoordinates)
 
+    def _streamSettings(self) -> Dict[str, Any]:
+        return stream_settings(self, self._pickerNames())
+
     def _settings(self) -> Dict[str, Any]:
         return consensus_settings(self, self._pickerNames())
+
+
+def _is_open(coordinates: SetOfCoordinates) -> bool:
+    """As its file says, which the project may be behind of; where it says nothing, the project."""
+    state = stream_state(coordinates.getFileName())
+    return coordinates.isStreamOpen() if state is None else state == Set.STREAM_OPEN
 
 
 def _steps(n_micrographs: int) -> List[Tuple[int, int]]:
     """First and last micrograph of each step."""
     firsts = range(0, n_micrographs, MICROGRAPHS_PER_STEP)
     return [(first, min(first + MICROGRAPHS_PER_STEP, n_micrographs)) for first in firsts]
-
-
-def _proof(result: ConsensusResult) -> str:
-    """Whether the optimum is proven."""
-    n_unproven = int((~result.micrographs.is_optimal).sum())
-    return f"NOT proven optimal on {n_unproven} micrographs" if n_unproven else "proven optimal"
-
-
-def _facts(picks: Picks, result: ConsensusResult) -> Dict[str, List[str]]:
-    """What the summary and the methods say, in words."""
-    counts = result.micrographs
-    k, n = len(result.picker_names), len(counts.names)
-    agreed = (result.members >= 0).sum(axis=0)
-    used = counts.n_picks.sum(axis=0)
-    who = f"all {k}" if result.quorum == k else f"at least {result.quorum} of {k}"
-    n_with = len(np.unique(result.micrograph))
-    summary = [
-        f"*{len(result):,} particles* that {who} pickers agree on, on {n_with:,} of {n:,} "
-        f"micrographs.",
-        f"Objective {counts.objective.sum():.4f}, {_proof(result)}.",
-    ]
-    summary += [
-        f"{name}: {n_in:,} of {n_used:,} picks are in the consensus (scores: {transform})."
-        for name, n_in, n_used, transform in zip(
-            result.picker_names, agreed, used, result.score_transforms
-        )
-    ]
-    best = recommended_num_particles(result)
-    summary.append(f"Recommended: the best {best} particles of each micrograph.")
-    methods = (
-        f"Of {len(picks):,} picks of {k} pickers ({', '.join(result.picker_names)}) a consensus "
-        f"of {len(result):,} particles was found with REPIC's method [Cameron2024]: cliques of "
-        f"overlapping boxes of {who} pickers, chosen by integer programming ({_proof(result)})."
-    )
-    return {"summary": summary, "methods": [methods]}

@@ -1,5 +1,7 @@
 """A Scipion project with a few verbs, and the files that it imports."""
 
+from pathlib import Path
+
 import mrcfile
 import numpy as np
 
@@ -61,6 +63,10 @@ class Project:
     def consensus(self, pickers, label="consensus", **values):
         inputs = {"inputCoordinates": [(one, "outputCoordinates") for one in pickers]}
         return self.new("ProtRepicConsensus", label, inputs, **values)
+
+    def folder(self, protocol):
+        """The run's extra folder, wherever the tests stand."""
+        return Path(self.project.path, protocol._getExtraPath())
 
     def finished(self, *args, **values):
         protocol = self.run(self.new(*args, **values))

@@ -1,0 +1,212 @@
+"""Sets that somebody else is still writing, read on from where the last look ended."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pyworkflow.object import Set
+
+from repic_plugin.convert.sets import column_names, open_set_file
+
+__all__ = ["GrowingMicrographs", "GrowingPicks", "Span", "UnreadableSetError", "stream_state"]
+
+Stamp = Tuple[int, int, int]
+
+
+class UnreadableSetError(ValueError):
+    """A set's file is locked, cut short or damaged; it may be whole at the next look."""
+
+
+class Span(NamedTuple):
+    """Where the picks of a micrograph stand: ids from `first` to `last`, `n` of them its own."""
+
+    first: int
+    last: int
+    n: int
+
+
+def stream_state(file_name: str) -> Optional[int]:
+    """Whether more will come, as a set's file says: STREAM_OPEN, STREAM_CLOSED or nothing."""
+    if not os.path.isfile(file_name):
+        return None
+    with closing(open_set_file(file_name)) as connection:
+        return _property(connection, "_streamState") or None
+
+
+class _Growing:
+    """A set's file, looked at again when it has changed.
+
+    Scipion writes nothing into the file of a set that has no item, not even whether it is closed:
+    `has_state` is False then.
+    """
+
+    def __init__(self, file_name: str) -> None:
+        self.file_name = file_name
+        self.is_closed = self.has_state = False
+        self._stamp: Optional[Stamp] = None
+
+    def look(self) -> bool:
+        """Read what is new; whether anything in the file has changed.
+
+        Raises
+        ------
+        UnreadableSetError
+            If the file cannot be read now. What was read before stays.
+        """
+        try:
+            found = os.stat(self.file_name)
+            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+            if stamp == self._stamp:
+                return False
+            with closing(open_set_file(self.file_name)) as connection:
+                connection.execute("BEGIN")  # all of one moment
+                self._read(connection, self._stamp is not None and stamp[2] != self._stamp[2])
+                state = _property(connection, "_streamState")
+                self.has_state, self.is_closed = bool(state), state == Set.STREAM_CLOSED
+        except (OSError, ValueError, sqlite3.Error) as error:
+            raise UnreadableSetError(
+                f"{self.file_name}: cannot be read ({error}); run its protocol again if it stays so"
+            ) from error
+        self._stamp = stamp
+        return True
+
+    def _read(self, connection: sqlite3.Connection, is_other_file: bool) -> None:
+        raise NotImplementedError
+
+
+class GrowingMicrographs(_Growing):
+    """The micrographs of a set.
+
+    Attributes
+    ----------
+    names : dict of int to str
+        Name by id, in the set's order.
+    is_closed : bool
+    """
+
+    def __init__(self, file_name: str) -> None:
+        super().__init__(file_name)
+        self.names: Dict[int, str] = {}
+
+    def _read(self, connection: sqlite3.Connection, is_other_file: bool) -> None:
+        columns = column_names(connection)
+        if not columns:
+            self.names = {}
+            return
+        rows = connection.execute(f"SELECT id, {columns['_micName']} FROM Objects ORDER BY id")
+        self.names = {int(row[0]): str(row[1]) for row in rows}
+
+
+class GrowingPicks(_Growing):
+    """The coordinates of a set.
+
+    Attributes
+    ----------
+    spans : dict of int to Span
+        By the id of the micrograph.
+    attributes : tuple of str
+        Of the coordinates; none as long as there is no coordinate.
+    is_closed : bool
+    n_resets : int
+        How often the set was found smaller than before, or written anew.
+    """
+
+    def __init__(self, file_name: str) -> None:
+        super().__init__(file_name)
+        self.spans: Dict[int, Span] = {}
+        self.attributes: Tuple[str, ...] = ()
+        self.n_resets = 0
+        self._last_id = 0
+
+    @property
+    def n_picks(self) -> int:
+        """Coordinates seen so far."""
+        return sum(span.n for span in self.spans.values())
+
+    def _read(self, connection: sqlite3.Connection, is_other_file: bool) -> None:
+        columns = column_names(connection)
+        last = connection.execute("SELECT MAX(id) FROM Objects").fetchone()[0] if columns else 0
+        n_now = _property(connection, "_size")
+        if is_other_file or n_now < self.n_picks or (last or 0) < self._last_id:
+            self.n_resets += bool(self.spans)
+            self.spans, self._last_id = {}, 0
+        self.attributes = tuple(columns)
+        if not columns:
+            return
+        rows = connection.execute(
+            f"SELECT {columns['_micId']}, MIN(id), MAX(id), COUNT(*) FROM Objects WHERE id > ? "
+            f"GROUP BY {columns['_micId']}",
+            (self._last_id,),
+        )
+        for micrograph, first, last, n in rows:
+            before = self.spans.get(micrograph, Span(first, last, 0))
+            self.spans[micrograph] = Span(before.first, last, before.n + n)
+            self._last_id = max(self._last_id, last)
+
+    def read(self, micrographs: Sequence[int], score_attribute: Optional[str]) -> NDArray[Any]:
+        """The coordinates on some micrographs.
+
+        Parameters
+        ----------
+        micrographs : sequence of int
+            Ids; those without a coordinate are passed over.
+        score_attribute : str or None
+
+        Returns
+        -------
+        ndarray of float64, shape (n, 5)
+            Id, id of the micrograph, x, y, score (NaN where there is none).
+
+        Raises
+        ------
+        UnreadableSetError
+            If the file cannot be read now.
+        ValueError
+            If the coordinates lack the attribute, or hold a number that is not finite.
+        """
+        rows: List[Tuple[Any, ...]] = []
+        try:
+            with closing(open_set_file(self.file_name)) as connection:
+                columns = column_names(connection)
+                statement = _selection(columns, score_attribute, self.file_name)
+                for micrograph in micrographs:
+                    span = self.spans.get(micrograph)
+                    if span is not None:
+                        place = (span.first, span.last, micrograph)
+                        rows += connection.execute(statement, place).fetchall()
+        except sqlite3.Error as error:
+            raise UnreadableSetError(f"{self.file_name}: cannot be read ({error})") from error
+        found = np.array(rows, dtype=np.float64).reshape(len(rows), 5)
+        if np.isnan(found[:, :4]).any() or np.isinf(found).any():
+            raise ValueError(
+                f"{self.file_name}: a position or score is no finite number; remove that coordinate"
+            )
+        return found
+
+
+def _selection(columns: Dict[str, str], score_attribute: Optional[str], file_name: str) -> str:
+    if columns and score_attribute is not None and score_attribute not in columns:
+        raise ValueError(
+            f"{file_name}: its coordinates have no attribute {score_attribute}; they have "
+            f"{', '.join(sorted(columns))}"
+        )
+    known = {name: columns.get(name, "NULL") for name in ("_micId", "_x", "_y")}
+    score = "NULL" if score_attribute is None else columns.get(score_attribute, "NULL")
+    return (
+        f"SELECT id, {', '.join(known.values())}, {score} FROM Objects "
+        f"WHERE id BETWEEN ? AND ? AND {known['_micId']} = ? ORDER BY id"
+    )
+
+
+def _property(connection: sqlite3.Connection, key: str) -> int:
+    """A number among a set's properties; 0 where it is not there yet."""
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    if ("Properties",) not in tables.fetchall():
+        return 0
+    row = connection.execute("SELECT value FROM Properties WHERE key = ?", (key,)).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,352 @@
+"""A consensus that follows its inputs while they grow."""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+from pwem.objects import SetOfCoordinates
+from pyworkflow.object import Set
+
+from repic_plugin.consensus import Picks, choose_transforms, default_quorum, find_consensus
+from repic_plugin.constants import SCORE_ATTRIBUTES
+from repic_plugin.convert import (
+    MicrographTable,
+    UnreadableSetError,
+    append_particles,
+    append_picks,
+    count_items,
+)
+from repic_plugin.formats import atomic_write, write_consensus_tables
+from repic_plugin.protocols.consensus_facts import ConsensusTotals, consensus_facts, proof
+from repic_plugin.protocols.consensus_settings import micrograph_size, transform_of
+from repic_plugin.protocols.stream_inputs import BatchInput, StreamInputs
+from repic_plugin.protocols.stream_record import Batch, Scale, StreamRecord
+
+if TYPE_CHECKING:
+    from repic_plugin.protocols.protocol_consensus import ProtRepicConsensus
+
+__all__ = ["PARTICLES", "STREAM", "UNMATCHED", "ConsensusStream"]
+
+STREAM = "stream"  # the folder of the record
+
+PARTICLES, UNMATCHED = "outputCoordinates", "outputUnmatched"
+SUFFIXES = {PARTICLES: "", UNMATCHED: "_unmatched"}
+LARGEST_BATCH = 200  # micrographs: what a kill costs at most, and what is held in memory
+# Ranks among the scores of fewer micrographs would be coarse, and stay so.
+LEAST_RANKED = 10
+
+
+class ConsensusStream:
+    """Looks at the inputs, works on what is ready, writes it out; until the inputs are closed.
+
+    Parameters
+    ----------
+    protocol : ProtRepicConsensus
+    settings : dict
+        As `stream_settings` gives them.
+    """
+
+    def __init__(self, protocol: ProtRepicConsensus, settings: Dict[str, Any]) -> None:
+        self.protocol, self.settings = protocol, settings
+        names, options = settings["names"], settings["options"]
+        quorum = len(names)
+        if options["mode"] == "quorum":
+            quorum = options["quorum"] or default_quorum(len(names))
+        is_quorum = quorum < len(names)
+        late_after_s = protocol.lateAfter.get() or None
+        self.inputs = StreamInputs(
+            names, list(protocol.inputCoordinates), quorum, late_after_s if is_quorum else None
+        )
+        self.record = StreamRecord(
+            protocol._getExtraPath(STREAM), json.dumps(settings, sort_keys=True)
+        )
+        self.totals = ConsensusTotals()
+        self._done = set(self.record.micrographs)
+        self._told: Counter[str] = Counter()
+        self._ended_idle = False
+
+    # -------------------------------------------------------------------- run
+
+    def run(self) -> None:
+        """Work until nothing more can come, then close the outputs and write the tables."""
+        self._resume()
+        last_news = time.monotonic()
+        while True:
+            has_news = self.inputs.look()
+            if has_news:
+                last_news = time.monotonic()
+            is_last = self.inputs.are_closed or self._is_idle(last_news)
+            waiting = [one for one in self.inputs.micrographs.names if one not in self._done]
+            ready = waiting if is_last else self.inputs.ready(waiting)
+            worked = self._work_on(ready)
+            if is_last and worked == len(waiting):
+                break
+            if has_news or worked:
+                self._tell()
+            if not worked:
+                time.sleep(self.protocol.streamingSleepOnWait.get())
+        self._close()
+
+    def _is_idle(self, last_news: float) -> bool:
+        """Whether the user has waited enough for inputs that nobody closes."""
+        limit_s = self.protocol.endAfterIdle.get()
+        self._ended_idle = bool(limit_s) and time.monotonic() - last_news >= limit_s
+        return self._ended_idle
+
+    def _work_on(self, ready: List[int]) -> int:
+        """Work on micrographs, some at a time; how many could be."""
+        n_worked = 0
+        for first in range(0, len(ready), LARGEST_BATCH):
+            micrographs = ready[first : first + LARGEST_BATCH]
+            try:
+                if not self._scales_are_known(micrographs):
+                    break
+                found = self.inputs.read(micrographs, self._attributes())
+            except UnreadableSetError as error:
+                self._say(str(error))
+                break
+            self._write(self._solved(found))
+            n_worked += len(micrographs)
+        return n_worked
+
+    def _solved(self, found: BatchInput) -> Batch:
+        """Find the consensus of a batch and put it on record."""
+        protocol, names = self.protocol, self.settings["names"]
+        scales = self.record.scales
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            result = find_consensus(
+                found.picks,
+                score_transform=[
+                    scales[name].transform if name in scales else "identity" for name in names
+                ],
+                ranked_among=self.record.ranked_among(),
+                micrograph_size_px=micrograph_size(protocol),
+                n_threads=protocol.numberOfThreads.get(),
+                **self.settings["options"],
+            )
+        for warning in caught:
+            self._say(str(warning.message))
+        unmatched = found.picks.take(result.is_unmatched) if self.settings["unmatched"] else None
+        self._done.update(found.micrographs)
+        return self.record.append(found.micrographs, found.n_read, result, found.ids, unmatched)
+
+    # ----------------------------------------------------------------- scores
+
+    def _attributes(self) -> List[Optional[str]]:
+        scales = self.record.scales
+        return [
+            scales[name].attribute if name in scales else None for name in self.settings["names"]
+        ]
+
+    def _scales_are_known(self, micrographs: List[int]) -> bool:
+        """Decide how the scores of pickers that are new are read; whether that can be, yet."""
+        for number, picker in enumerate(self.inputs.pickers):
+            is_new = picker.name not in self.record.scales
+            has_come = is_new and any(picker.n_picks(one) for one in micrographs)
+            if has_come and not self._decide(number):
+                return False
+        return True
+
+    def _decide(self, number: int) -> bool:
+        """From all scores of a picker that are there by now."""
+        picker = self.inputs.pickers[number]
+        present = picker.picks.attributes
+        asked = self.settings["score_attributes"][number]
+        attribute = asked or next((one for one in SCORE_ATTRIBUTES if one in present), None)
+        transform = transform_of(self.settings["score_transforms"][number], attribute)
+        rows = picker.picks.read(list(picker.picks.spans), attribute)
+        score = rows[~np.isnan(rows[:, 4]), 4]
+        nobody = np.zeros(len(score), dtype=np.int64)
+        scored = Picks.from_columns(
+            nobody, nobody, nobody, nobody, score, picker_names=[picker.name]
+        )
+        (transform,) = choose_transforms(scored, [transform])
+        is_enough = picker.is_closed or len(picker.picks.spans) >= LEAST_RANKED
+        if transform == "rank" and not (is_enough or self._ended_idle):
+            return False
+        least = self.settings["options"]["min_score"][number]
+        ranked = score if least is None else score[score >= least]
+        nothing = np.zeros(0)
+        self.record.decide(
+            picker.name,
+            Scale(attribute, transform),
+            ranked if transform == "rank" else nothing,
+        )
+        return True
+
+    # ---------------------------------------------------------------- outputs
+
+    def _write(self, batch: Batch) -> None:
+        """Append a batch to the outputs."""
+        self.totals.add(batch.result)
+        for output in self._outputs():
+            self._append(output, batch)
+        n_done = len(self._done)
+        self.protocol.info(
+            f"micrographs {n_done - len(batch.micrographs) + 1:,} to {n_done:,}: "
+            f"{len(batch.result):,} particles"
+        )
+
+    def _outputs(self) -> List[str]:
+        return [PARTICLES, UNMATCHED] if self.settings["unmatched"] else [PARTICLES]
+
+    def _append(self, output: str, batch: Batch) -> None:
+        names = batch.result.micrograph_names
+        table = MicrographTable("", tuple(batch.micrographs), names, 0.0)
+        coordinates = self._opened(output)
+        if output == PARTICLES:
+            append_particles(coordinates, batch.result, table)
+        elif batch.unmatched is not None:
+            append_picks(coordinates, batch.unmatched, table)
+        self._update(output, coordinates, Set.STREAM_OPEN)
+
+    def _opened(self, output: str) -> SetOfCoordinates:
+        """The output's set, to be appended to; a new one where there is none."""
+        file = self._file(output)
+        if not file.is_file():
+            return self.protocol._newSet(SUFFIXES[output], self.settings["box_size_px"])
+        coordinates = SetOfCoordinates(filename=str(file))
+        coordinates.loadAllProperties()
+        coordinates.setMicrographs(self.protocol.getInputMicrographsPointer())
+        coordinates.enableAppend()
+        return coordinates
+
+    def _file(self, output: str) -> Path:
+        return Path(self.protocol._getPath(f"coordinates{SUFFIXES[output]}.sqlite"))
+
+    def _update(self, output: str, coordinates: SetOfCoordinates, state: int) -> None:
+        """Write the set and tell Scipion of it."""
+        is_new = not hasattr(self.protocol, output)
+        if is_new and not len(coordinates) and state == Set.STREAM_OPEN:
+            coordinates.close()  # those who wait for it would find no column in it
+            self._file(output).unlink(missing_ok=True)
+            return
+        self.protocol._updateOutputSet(output, coordinates, state)
+        if is_new:
+            for pointer in self.protocol.inputCoordinates:
+                self.protocol._defineSourceRelation(pointer, getattr(self.protocol, output))
+
+    def _resume(self) -> None:
+        """Bring the outputs to where the record is; they may be a batch behind it."""
+        if not len(self.record):
+            for output in SUFFIXES:
+                self._file(output).unlink(missing_ok=True)  # of other settings
+            return
+        self.protocol.info(f"going on after {len(self._done):,} micrographs")
+        first = {output: self._n_written(output) for output in self._outputs()}
+        for number, batch in enumerate(self.record.batches()):
+            self.totals.add(batch.result)
+            for output in self._outputs():
+                if number >= first[output]:
+                    self._append(output, batch)
+        for output in self._outputs():
+            if hasattr(self.protocol, output):  # closed by who saw the run stop
+                self._update(output, self._opened(output), Set.STREAM_OPEN)
+
+    def _n_written(self, output: str) -> int:
+        """How many batches an output holds; it is begun anew where that cannot be told."""
+        counts = self.record.n_particles if output == PARTICLES else self.record.n_unmatched
+        file = self._file(output)
+        if file.is_file() and hasattr(self.protocol, output):
+            sums = [0, *np.cumsum(counts).tolist()]
+            n_items = count_items(str(file))
+            if n_items in sums:
+                return len(sums) - 1 - sums[::-1].index(n_items)
+        file.unlink(missing_ok=True)
+        return 0
+
+    def _close(self) -> None:
+        """Close the outputs; write tables and summary."""
+        extra = self.protocol._getExtraPath
+        if len(self.record):
+            results = (batch.result for batch in self.record.batches())
+            write_consensus_tables(extra("consensus.csv"), extra("summary.csv"), results)
+        for output in self._outputs():
+            coordinates = self._opened(output)
+            coordinates.setObjComment(proof(self.totals.n_unproven))
+            self._update(output, coordinates, Set.STREAM_CLOSED)
+        self._tell(is_closed=True)
+
+    # ------------------------------------------------------------------- told
+
+    def _say(self, message: str) -> None:
+        """Warn of something, once."""
+        self._told[message] += 1
+        if self._told[message] == 1:
+            self.protocol.warning(message)
+
+    def _tell(self, is_closed: bool = False) -> None:
+        """Keep the summary true."""
+        facts = consensus_facts(self.totals, self.record.n_picks)
+        lines = facts["summary"]
+        if not is_closed:
+            lines.append(self._waits())
+        lines += self._remarks(is_closed)
+        for line in lines:
+            if line.startswith("!"):
+                self._say(line[1:].strip())
+        text = json.dumps({**facts, "summary": [line.lstrip("! ") for line in lines]})
+        file = Path(self.protocol._summaryFile())
+        if not file.is_file() or file.read_text("utf-8") != text:
+            atomic_write(file, text)
+
+    def _waits(self) -> str:
+        waiting = [one for one in self.inputs.micrographs.names if one not in self._done]
+        lacking = self.inputs.lacking(waiting)
+        who = "; ".join(f"{name} lacks {n:,}" for name, n in lacking.items())
+        return f"Following its inputs: {len(waiting):,} micrographs wait{': ' if who else ''}{who}."
+
+    def _remarks(self, is_closed: bool) -> List[str]:
+        """What a user should know of the inputs."""
+        lines = [f"! {problem}" for problem in self.inputs.problems()]
+        if self._ended_idle and not self.inputs.are_closed:
+            still_open = [one.name for one in self.inputs.pickers if not one.is_closed]
+            lines.append(
+                f"! Ended with {', '.join(still_open)} still open: nothing had come for "
+                f"{self.protocol.endAfterIdle.get():,} s."
+            )
+        resets = [one.name for one in self.inputs.pickers if one.picks.n_resets]
+        lines += [f"! {name} was emptied or written anew while it was followed." for name in resets]
+        if is_closed or resets:
+            lines += self._changed()
+        if is_closed:
+            lines += self._unpicked()
+        return lines
+
+    def _changed(self) -> List[str]:
+        """Micrographs whose picks are not those that were used."""
+        if not self.record.micrographs:
+            return []
+        known = self.inputs.micrographs.names
+        kept = [i for i, one in enumerate(self.record.micrographs) if one in known]
+        now = self.inputs.n_picks([self.record.micrographs[i] for i in kept])
+        used = np.array(self.record.n_read)[kept]
+        counts = (now != used).sum(axis=0)
+        return [
+            f"! {name}: picks on {n:,} micrographs have changed since they were used; restart the "
+            "run to use them as they are."
+            for name, n in zip(self.settings["names"], counts)
+            if n
+        ]
+
+    def _unpicked(self) -> List[str]:
+        """Pickers that closed with fewer micrographs than others."""
+        n_picked = self._n_picked()
+        most = int(n_picked.max(initial=0))
+        return [
+            f"{name} has picks on {n:,} micrographs, another picker on {most:,}."
+            for name, n in zip(self.settings["names"], n_picked.tolist())
+            if n < most
+        ]
+
+    def _n_picked(self) -> NDArray[np.int64]:
+        used = np.array(self.record.n_read).reshape(-1, len(self.settings["names"]))
+        return np.asarray((used > 0).sum(axis=0))

@@ -1,0 +1,287 @@
+"""The inputs of a consensus while they grow: which micrographs are ready, and their picks."""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import partial
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from pwem.objects import SetOfCoordinates
+from pyworkflow.object import Pointer
+from pyworkflow.protocol import Protocol, getProtocolFromDb
+
+from repic_plugin.consensus import Picks
+from repic_plugin.convert import GrowingMicrographs, GrowingPicks, Span, UnreadableSetError
+
+__all__ = ["BatchInput", "StreamInputs", "StreamPicker"]
+
+# Looks in a row at which a file may be locked or damaged, before the run fails.
+MAX_UNREADABLE = 60
+NOTHING = Span(0, 0, 0)
+
+
+class BatchInput(NamedTuple):
+    """Picks of some micrographs.
+
+    `micrographs` holds the ids of the micrographs that the picks are indexed by, `ids` the id of
+    each pick in its own set, `n_read` the picks of each micrograph (row) and picker (column).
+    """
+
+    micrographs: List[int]
+    picks: Picks
+    ids: NDArray[np.int64]
+    n_read: NDArray[np.int64]
+
+
+class StreamPicker:
+    """One picker's set, in terms of the first picker's micrographs.
+
+    Parameters
+    ----------
+    name : str
+    coordinates : SetOfCoordinates
+    reference : GrowingMicrographs
+        Those of the first picker.
+    scale : float
+        From px of its own micrographs to px of the reference.
+    is_at_work : callable
+        Whether the run that writes the set goes on: asked as long as the set has no item.
+
+    Attributes
+    ----------
+    picks : GrowingPicks
+    is_closed : bool
+        Whether it will not pick any more.
+    problem : str or None
+        Why its files could not be read at the last look.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        coordinates: SetOfCoordinates,
+        reference: GrowingMicrographs,
+        scale: float,
+        is_at_work: Callable[[], bool],
+    ) -> None:
+        self.name, self.scale, self._reference = name, scale, reference
+        self.picks = GrowingPicks(coordinates.getFileName())
+        file = coordinates.getMicrographs().getFileName()
+        is_same = os.path.realpath(file) == os.path.realpath(reference.file_name)
+        self._micrographs = reference if is_same else GrowingMicrographs(file)
+        self._own_ids: Dict[int, int] = {}
+        self.problem: Optional[str] = None
+        self._n_problems = 0
+        self._is_at_work, self.is_closed = is_at_work, False
+
+    def look(self) -> bool:
+        """Whether there is anything new.
+
+        Raises
+        ------
+        UnreadableSetError
+            If the files could not be read many times in a row.
+        ValueError
+            If micrographs are to be matched by names that are not unique.
+        """
+        try:
+            changed = self.picks.look()
+            if self._micrographs is not self._reference:
+                changed |= self._micrographs.look()
+        except UnreadableSetError as error:
+            self._n_problems += 1
+            if self._n_problems > MAX_UNREADABLE:
+                raise
+            self.problem = str(error)
+            return False
+        self.problem, self._n_problems = None, 0
+        was_closed, self.is_closed = self.is_closed, self.picks.is_closed
+        if not self.picks.has_state:
+            self.is_closed = not self._is_at_work()
+        return changed or self.is_closed != was_closed
+
+    def match(self) -> None:
+        """Find the reference's micrographs among its own, by name where they differ."""
+        if self._micrographs is self._reference:
+            return
+        mine = {name: i for i, name in self._micrographs.names.items()}
+        if len(mine) < len(self._micrographs.names):
+            raise ValueError(
+                f"micrographs of {self.name}: a name occurs twice, and sets of different imports "
+                "are matched by name; rename the micrographs or use one import"
+            )
+        names = self._reference.names.items()
+        self._own_ids = {i: mine[name] for i, name in names if name in mine}
+
+    def own_id(self, micrograph: int) -> int:
+        """Its own id of one of the reference's micrographs; -1 where it has none."""
+        if self._micrographs is self._reference:
+            return micrograph
+        return self._own_ids.get(micrograph, -1)
+
+    def n_picks(self, micrograph: int) -> int:
+        """Picks on one of the reference's micrographs."""
+        return self.picks.spans.get(self.own_id(micrograph), NOTHING).n
+
+    def has(self, micrograph: int) -> bool:
+        """Whether it has picked one of the reference's micrographs, or will not any more."""
+        return self.is_closed or self.n_picks(micrograph) > 0
+
+
+class StreamInputs:
+    """All pickers' sets while they grow.
+
+    Parameters
+    ----------
+    names : sequence of str
+    pointers : sequence of Pointer
+        To their sets of coordinates.
+    quorum : int
+        Pickers that have to agree.
+    late_after_s : float or None
+        So long a micrograph that a quorum has picked waits for the others.
+
+    Attributes
+    ----------
+    pickers : list of StreamPicker
+    micrographs : GrowingMicrographs
+        Those of the first picker.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        pointers: Sequence[Pointer],
+        quorum: int,
+        late_after_s: Optional[float],
+    ) -> None:
+        sets = [pointer.get() for pointer in pointers]
+        for name, one in zip(names, sets):
+            if one.getMicrographs() is None:
+                raise ValueError(f"{name} does not know its micrographs; pick or import it again")
+        first = sets[0].getMicrographs()
+        self.micrographs = GrowingMicrographs(first.getFileName())
+        pixel_sizes = [one.getMicrographs().getSamplingRate() for one in sets]
+        self.pickers = [
+            StreamPicker(
+                name,
+                pointer.get(),
+                self.micrographs,
+                pixel_size / pixel_sizes[0],
+                partial(_is_at_work, pointer),
+            )
+            for name, pointer, pixel_size in zip(names, pointers, pixel_sizes)
+        ]
+        self._quorum, self._late_after_s = quorum, late_after_s
+        self._since: Dict[int, float] = {}  # when a quorum had picked a micrograph
+        self._n_problems = 0
+
+    def look(self) -> bool:
+        """Whether there is anything new.
+
+        Raises
+        ------
+        ValueError
+            As `StreamPicker.look`.
+        """
+        changed = [picker.look() for picker in self.pickers]  # their micrographs are older
+        try:
+            changed.append(self.micrographs.look())
+        except UnreadableSetError:
+            self._n_problems += 1
+            if self._n_problems > MAX_UNREADABLE:
+                raise
+            return False
+        self._n_problems = 0
+        for picker in self.pickers if any(changed) else ():
+            picker.match()
+        return any(changed)
+
+    @property
+    def are_closed(self) -> bool:
+        """Whether nothing will come any more."""
+        return all(picker.is_closed for picker in self.pickers)
+
+    def problems(self) -> List[str]:
+        """Files that cannot be read now."""
+        return [f"{one.name}: {one.problem}" for one in self.pickers if one.problem]
+
+    def ready(self, waiting: Sequence[int]) -> List[int]:
+        """Of some micrographs those that can be worked on."""
+        now = time.monotonic()  # another time of day is no reason
+        return [one for one in waiting if self._is_ready(one, now)]
+
+    def _is_ready(self, micrograph: int, now: float) -> bool:
+        n_have = sum(picker.has(micrograph) for picker in self.pickers)
+        if n_have == len(self.pickers):
+            return True
+        if self._late_after_s is None or n_have < self._quorum:
+            return False
+        return now - self._since.setdefault(micrograph, now) >= self._late_after_s
+
+    def lacking(self, waiting: Sequence[int]) -> Dict[str, int]:
+        """How many of some micrographs each picker has still to pick."""
+        counts = {
+            picker.name: sum(not picker.has(one) for one in waiting) for picker in self.pickers
+        }
+        return {name: n for name, n in counts.items() if n}
+
+    def read(self, micrographs: Sequence[int], attributes: Sequence[Optional[str]]) -> BatchInput:
+        """The picks on some micrographs, in px of the reference.
+
+        Raises
+        ------
+        UnreadableSetError
+            If a file cannot be read now.
+        ValueError
+            If a set lacks the attribute that holds its scores.
+        """
+        place = {one: i for i, one in enumerate(micrographs)}
+        columns: List[NDArray[Any]] = []
+        for number, (picker, attribute) in enumerate(zip(self.pickers, attributes)):
+            own = {picker.own_id(one): i for one, i in place.items() if picker.own_id(one) >= 0}
+            found = picker.picks.read(list(own), attribute)
+            where = np.array([own[int(i)] for i in found[:, 1]], dtype=np.float64)
+            who = np.full(len(found), float(number))
+            centres = found[:, 2:4] * picker.scale
+            columns.append(np.column_stack([where, who, centres, found[:, 4], found[:, 0]]))
+        where, who, x, y, score, ids = np.concatenate(columns).T
+        k = len(self.pickers)
+        group = (where * k + who).astype(np.int64)
+        picks = Picks.from_columns(
+            where.astype(np.int64),
+            who.astype(np.int64),
+            x,
+            y,
+            np.nan_to_num(score),
+            has_score=~np.isnan(score),
+            micrograph_names=self.names(micrographs),
+            picker_names=[picker.name for picker in self.pickers],
+        )
+        n_read = np.bincount(group, minlength=len(place) * k).reshape(len(place), k)
+        return BatchInput(list(micrographs), picks, ids.astype(np.int64), n_read)
+
+    def names(self, micrographs: Sequence[int]) -> List[str]:
+        """Of some micrographs; with their ids where names are not unique."""
+        every = self.micrographs.names
+        is_unique = len(set(every.values())) == len(every)
+        return [every[one] if is_unique else f"{every[one]} ({one})" for one in micrographs]
+
+    def n_picks(self, micrographs: Sequence[int]) -> NDArray[np.int64]:
+        """Picks that stand now, as `BatchInput.n_read`."""
+        rows = [[picker.n_picks(one) for picker in self.pickers] for one in micrographs]
+        return np.array(rows, dtype=np.int64).reshape(len(rows), len(self.pickers))
+
+
+def _is_at_work(pointer: Pointer) -> bool:
+    """Whether the run that a pointer is about goes on, as it says itself."""
+    run = pointer.getObjValue()
+    if not isinstance(run, Protocol):
+        return bool(pointer.get().isStreamOpen())
+    path = run.getProject().path
+    if not os.path.isfile(os.path.join(path, run.getDbPath())):
+        return bool(run.isActive())
+    return bool(getProtocolFromDb(path, run.getDbPath(), run.getObjId()).isActive())

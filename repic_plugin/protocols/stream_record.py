@@ -1,0 +1,183 @@
+"""What a consensus has done so far while its inputs grow, on disk: a file for each batch.
+
+The batches are the truth about a run. Whatever else it leaves (output sets, tables, summary) is
+made from them, so that a kill at any moment costs at most the batch that was being worked on.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.consensus import (
+    ConsensusResult,
+    Picks,
+    picks_from_arrays,
+    picks_to_arrays,
+    result_from_arrays,
+    result_to_arrays,
+)
+from repic_plugin.formats import atomic_write, read_arrays, write_arrays
+
+__all__ = ["Batch", "Scale", "StreamRecord"]
+
+SETTINGS, SCALES = "settings.json", "scales.json"
+COUNTS = ("micrograph_ids", "n_read", "n_particles", "n_unmatched")
+UNMATCHED = "unmatched."
+REMEDY = "choose Restart in the form"
+
+
+class Scale(NamedTuple):
+    """How a picker's scores become comparable, decided once: its attribute and transform."""
+
+    attribute: Optional[str]
+    transform: str
+
+
+class Batch(NamedTuple):
+    """What was found on some micrographs.
+
+    `result` holds ids of picks as its members, and no flags of unmatched picks; these picks are
+    `unmatched` where they are wanted.
+    """
+
+    micrographs: List[int]
+    n_read: NDArray[np.int64]
+    result: ConsensusResult
+    unmatched: Optional[Picks]
+
+
+class StreamRecord:
+    """The folder of a run's batches.
+
+    Parameters
+    ----------
+    folder : str or path
+    settings : str
+        What the result depends on. A record of other settings is removed.
+
+    Attributes
+    ----------
+    micrographs : list of int
+        Ids of the micrographs that are done, in the order in which they were.
+    n_read : list of ndarray
+        Picks of each of them by picker, when they were worked on.
+    n_picks : int
+        That were read.
+    n_particles, n_unmatched : list of int
+        For each batch.
+    scales : dict of str to Scale
+        By picker, as far as they are decided.
+    """
+
+    def __init__(self, folder: str, settings: str) -> None:
+        self.folder = Path(folder)
+        self.micrographs: List[int] = []
+        self.n_read: List[NDArray[np.int64]] = []
+        self.n_picks = 0
+        self.n_particles: List[int] = []
+        self.n_unmatched: List[int] = []
+        self.scales: Dict[str, Scale] = {}
+        file = self.folder / SETTINGS
+        if file.is_file() and file.read_text("utf-8") == settings:
+            self._read()
+            return
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+        self.folder.mkdir(parents=True)
+        atomic_write(file, settings)
+
+    def _read(self) -> None:
+        scales = self.folder / SCALES
+        if scales.is_file():
+            known: Dict[str, Any] = json.loads(scales.read_text("utf-8"))
+            self.scales = {name: Scale(*one) for name, one in known.items()}
+        while self._file(len(self)).is_file():
+            counts = read_arrays(self._file(len(self)), COUNTS, remedy=REMEDY)
+            self._count(counts)
+
+    def _count(self, counts: Dict[str, NDArray[Any]]) -> None:
+        self.micrographs += counts["micrograph_ids"].tolist()
+        self.n_read += [*counts["n_read"]]
+        self.n_picks += int(counts["n_read"].sum())
+        self.n_particles.append(int(counts["n_particles"]))
+        self.n_unmatched.append(int(counts["n_unmatched"]))
+
+    def __len__(self) -> int:
+        return len(self.n_particles)
+
+    def _file(self, number: int) -> Path:
+        return self.folder / f"batch_{number:06d}.npz"
+
+    def decide(self, picker: str, scale: Scale, ranked_among: NDArray[np.float64]) -> None:
+        """Keep how a picker's scores are read; the scores to rank among are empty for no rank."""
+        write_arrays(self._scores_file(len(self.scales)), {"scores": ranked_among})
+        self.scales[picker] = scale
+        atomic_write(self.folder / SCALES, json.dumps(self.scales))
+
+    def ranked_among(self) -> Dict[str, NDArray[np.float64]]:
+        """Scores to rank among, of the pickers whose scores are ranked."""
+        return {
+            name: read_arrays(self._scores_file(number), remedy=REMEDY)["scores"]
+            for number, (name, scale) in enumerate(self.scales.items())
+            if scale.transform == "rank"
+        }
+
+    def _scores_file(self, number: int) -> Path:
+        return self.folder / f"scores_{number}.npz"
+
+    def append(
+        self,
+        micrographs: List[int],
+        n_read: NDArray[np.int64],
+        result: ConsensusResult,
+        ids: NDArray[np.int64],
+        unmatched: Optional[Picks],
+    ) -> Batch:
+        """Keep a batch; it is done once this returns, and not before.
+
+        Parameters
+        ----------
+        micrographs : list of int
+            Ids of the micrographs that `result` counts.
+        n_read : ndarray of int64, shape (n_micrographs, n_pickers)
+        result : ConsensusResult
+        ids : ndarray of int64, shape (n_picks,)
+            Of the picks that the members are indices of.
+        unmatched : Picks or None
+        """
+        members = np.where(result.members >= 0, np.append(ids, -1)[result.members], -1)
+        kept = replace(result, members=members, is_unmatched=np.zeros(0, dtype=bool))
+        counts = {
+            "micrograph_ids": np.array(micrographs, dtype=np.int64),
+            "n_read": n_read,
+            "n_particles": np.array(len(result)),
+            "n_unmatched": np.array(0 if unmatched is None else len(unmatched)),
+        }
+        left = {} if unmatched is None else picks_to_arrays(unmatched)
+        others = {f"{UNMATCHED}{name}": column for name, column in left.items()}
+        write_arrays(self._file(len(self)), {**counts, **result_to_arrays(kept), **others})
+        self._count(counts)
+        return Batch(micrographs, n_read, kept, unmatched)
+
+    def batches(self, first: int = 0) -> Iterator[Batch]:
+        """The batches in their order, one at a time in memory."""
+        for number in range(first, len(self)):
+            arrays = read_arrays(self._file(number), remedy=REMEDY)
+            left = {
+                name[len(UNMATCHED) :]: column
+                for name, column in arrays.items()
+                if name.startswith(UNMATCHED)
+            }
+            yield Batch(
+                arrays["micrograph_ids"].tolist(),
+                arrays["n_read"],
+                result_from_arrays(arrays),
+                picks_from_arrays(left) if left else None,
+            )
