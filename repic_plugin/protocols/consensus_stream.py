@@ -79,9 +79,11 @@ class ConsensusStream:
         self._resume()
         last_news = time.monotonic()
         while True:
+            problems = self.inputs.problems()
             has_news = self.inputs.look()
             if has_news:
                 last_news = time.monotonic()
+            has_news |= self.inputs.problems() != problems
             is_last = self.inputs.are_closed or self._is_idle(last_news)
             waiting = [one for one in self.inputs.micrographs.names if one not in self._done]
             ready = waiting if is_last else self.inputs.ready(waiting)

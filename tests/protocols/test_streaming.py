@@ -2,12 +2,14 @@
 
 import random
 import threading
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 from growing_sets import Feeder
-from iterative_runs import after_the_kill, kill
+from iterative_runs import after_the_kill, kill, run_again
 from scipion_project import coordinates, write_images, write_picker
 
 from repic_plugin.formats import read_consensus_tables
@@ -73,7 +75,7 @@ def told(run):
             tables.x,
             tables.y,
             tables.weight,
-            map(tuple, tables.members[:, :0]),
+            tables.n_members.tolist(),
         )
     )
     counts = sorted(zip(tables.micrograph_names, map(tuple, tables.n_picks), tables.n_selected))
@@ -108,9 +110,21 @@ def n_done(project, run):
     return sum(len(read_arrays(file, ["micrograph_ids"])["micrograph_ids"]) for file in files)
 
 
+def has_done(project, run, n):
+    return n_done(project, run) >= n
+
+
 def ended(project, run):
-    gone, alive = psutil.wait_procs(psutil.Process().children(), timeout=60)
+    """The run once it has finished."""
+    _, alive = psutil.wait_procs(psutil.Process().children(), timeout=120)
     assert not alive
+    finished = current(project, run)
+    assert finished.isFinished(), finished.getErrorMessage()
+    return finished
+
+
+def current(project, run):
+    """The run as it says itself now."""
     found = {one.getObjId(): one for one in project.project.getRuns(refresh=True)}
     return found[run.getObjId()]
 
@@ -119,23 +133,143 @@ def test_it_follows_and_ends_as_at_once(project, pickers, feeders, at_once):
     one, two, three = feeders
     ids = sorted({mic for feeder in feeders for mic in feeder.rows})
     run = launched(project, pickers, "follows")
+    until((project.folder(run) / "stream").is_dir, "it began without a pick", run)
     one.feed(*ids[:6])
     two.feed(*ids[:4])
     three.feed(*ids[2:5])
-    # micrographs 3 to 4 of all; those without a pick of one wait for its end
-    until(lambda: n_done(project, run) >= 2, "the first micrographs", run)
-    assert n_done(project, run) == len(set(ids[2:4]) & picked(feeders))
+    of_all = len(picked_by_all(feeders))
+    until(lambda: n_done(project, run) == of_all, "what all have picked", run)
     three.feed(*ids[:2])
-    until(lambda: n_done(project, run) >= 4, "two more", run)
+    until(lambda: n_done(project, run) == len(picked_by_all(feeders)) > of_all, "more", run)
+    shown = current(project, run)
+    assert shown.outputCoordinates.isStreamOpen()
+    assert any("micrographs wait" in line for line in shown._summary())
+    finish(feeders, ids)
+    finished = ended(project, run)
+    assert told(finished) == at_once[0]
+    assert finished.outputCoordinates.isStreamClosed()
+    assert any("another picker on" in line for line in finished._summary())
+    files = sorted((project.folder(run) / "stream").iterdir())
+    again = run_again(project, finished)
+    assert again.isFinished(), again.getErrorMessage()
+    assert told(again) == at_once[0]
+    assert sorted((project.folder(run) / "stream").iterdir()) == files  # nothing twice
+
+
+def test_killed_again_and_again_it_ends_as_at_once(project, pickers, feeders, at_once):
+    ids = sorted({mic for feeder in feeders for mic in feeder.rows})
+    run = launched(project, pickers, "killed", mode=1)
+    dice = random.Random(0)
+    for step in range(0, len(ids), 5):
+        for feeder in feeders:
+            feeder.feed(*ids[step : step + 5])
+        wanted = dice.randint(0, len(picked_by_all(feeders)))
+        until(partial(has_done, project, run, wanted), "its kill", run)
+        kill(run, with_children=True)
+        run = after_the_kill(project, run)
+        project.project.launchProtocol(run, wait=False)
+    finish(feeders, ids)
+    finished = ended(project, run)
+    assert told(finished) == at_once[1]
+    done = read_consensus_tables(finished._getExtraPath()).micrograph_names
+    assert sorted(done) == sorted(set(done))
+    assert len(done) == N_MICROGRAPHS
+
+
+def test_late_pickers_are_not_waited_for(project, pickers, feeders):
+    one, two, three = feeders
+    both = sorted(set(one.rows) & set(two.rows))
+    run = launched(project, pickers, "late", mode=1, lateAfter=1, endAfterIdle=4)
+    one.feed(*one.rows)
+    two.feed(*two.rows)
+    until(lambda: n_done(project, run) >= len(both), "those of two pickers", run)
+    three.feed(*three.rows)
+    finished = ended(project, run)  # though nobody closes its inputs
+    tables = read_consensus_tables(finished._getExtraPath())
+    assert len(tables.micrograph_names) == N_MICROGRAPHS
+    assert tables.n_picks[:, 2].sum() < sum(map(len, three.rows.values()))
+    summary = " ".join(finished._summary())
+    assert "Ended with one, two, three still open: nothing had come for 4 s" in summary
+    assert "three: picks on" in summary
+    assert "have changed since they were used" in summary
+
+
+def test_an_input_that_is_emptied_and_written_anew_repeats_nothing(
+    project, pickers, feeders, at_once
+):
+    ids = sorted({mic for feeder in feeders for mic in feeder.rows})
+    run = launched(project, pickers, "reset")
+    for feeder in feeders:
+        feeder.feed(*ids[:7])
+    until(lambda: n_done(project, run) >= len(picked_by_all(feeders)), "a part", run)
+    feeders[1].empty()
+    feeders[1].fed = []
+    until(
+        lambda: any("emptied or written anew" in line for line in current(project, run)._summary()),
+        "it was told",
+        run,
+    )
+    finish(feeders, ids)
+    finished = ended(project, run)
+    assert told(finished) == at_once[0]
+    assert not any("have changed since" in line for line in finished._summary())
+
+
+def test_a_damaged_input_is_told_and_waited_for(project, pickers, feeders, at_once):
+    ids = sorted({mic for feeder in feeders for mic in feeder.rows})
+    run = launched(project, pickers, "damaged")
+    feeders[0].feed(*ids[:3])
+    until((project.folder(run) / "stream").is_dir, "it began", run)
+    whole = Path(feeders[0].file).read_bytes()
+    Path(feeders[0].file).write_bytes(whole[: len(whole) // 2])
+    until(
+        lambda: any("cannot be read" in line for line in current(project, run)._summary()),
+        "it was told",
+        run,
+    )
+    Path(feeders[0].file).write_bytes(whole)
+    finish(feeders, ids)
+    finished = ended(project, run)
+    assert told(finished) == at_once[0]
+
+
+def test_other_values_begin_anew(project, pickers, feeders, at_once):
+    ids = sorted({mic for feeder in feeders for mic in feeder.rows})
+    run = launched(project, pickers, "anew")
+    for feeder in feeders:
+        feeder.feed(*ids[:5])
+    until(lambda: n_done(project, run) > 0, "a part", run)
+    kill(run, with_children=True)
+    run = after_the_kill(project, run)
+    run.mode.set(1)
+    finish(feeders, ids)
+    finished = run_again(project, run)
+    assert finished.isFinished(), finished.getErrorMessage()
+    assert told(finished) == at_once[1]
+
+
+def test_a_closed_input_without_a_pick_is_no_reason_to_wait(project, material, pickers, feeders):
+    folder = material[1]
+    micrographs = pickers[0].inputMicrographs.getObjValue()
+    write_picker(folder / "nothing", {name: [] for name in NAMES}, BOX_PX)
+    nothing = project.picks("nothing", micrographs, folder / "nothing", BOX_PX)
+    run = launched(project, [pickers[0], pickers[1], nothing], "nothing", mode=1)
+    for feeder in feeders[:2]:
+        feeder.feed(*feeder.rows)
+        feeder.close()
+    finished = ended(project, run)
+    tables = read_consensus_tables(finished._getExtraPath())
+    assert len(tables.micrograph_names) == N_MICROGRAPHS
+    assert len(tables) > 0
+
+
+def picked_by_all(feeders):
+    """Micrographs that every picker has picks on, of what they wrote so far."""
+    return set.intersection(*({m for m in one.fed if m in one.rows} for one in feeders))
+
+
+def finish(feeders, ids):
+    """Write what is missing, and close."""
     for feeder in feeders:
         feeder.feed(*[mic for mic in ids if mic not in feeder.fed])
         feeder.close()
-    finished = ended(project, run)
-    assert finished.isFinished(), finished.getErrorMessage()
-    assert told(finished) == at_once[0]
-    assert finished.outputCoordinates.isStreamClosed()
-
-
-def picked(feeders):
-    """Micrographs that every picker has picks on, of what they wrote so far."""
-    return set.intersection(*({m for m in one.fed if m in one.rows} for one in feeders))
