@@ -1,10 +1,63 @@
-"""A stand-in for pickers that write their sets while others read them."""
+"""Stand-ins for a microscope and for pickers: they write their sets while others read them."""
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 from repic_plugin import constants
+
+
+def open_and_empty(file):
+    """Make it the file of a set that is open and has no item yet."""
+    os.unlink(file)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("CREATE TABLE Properties (key TEXT UNIQUE, value TEXT)")
+        connection.execute("INSERT INTO Properties VALUES ('_streamState', '1')")
+
+
+@contextmanager
+def appended(set_class, file, is_open=True):
+    """The set in a file, to be appended to; written and closed in the end."""
+    from pyworkflow.object import Set
+
+    before = os.getcwd()
+    os.chdir(os.path.dirname(file))
+    try:
+        items = set_class(filename=os.path.basename(file))
+        items.loadAllProperties()
+        if items.getSize():
+            items.enableAppend()
+        yield items
+        items.setStreamState(Set.STREAM_OPEN if is_open else Set.STREAM_CLOSED)
+        items.write()
+        items.close()
+    finally:
+        os.chdir(before)
+
+
+class Microscope:
+    """Takes back the micrographs of a finished import, and hands them out again bit by bit."""
+
+    def __init__(self, project, protocol):
+        output = protocol.outputMicrographs
+        self.file = os.path.join(project.project.path, output.getFileName())
+        self.sampling = output.getSamplingRate()
+        self.acquisition = output.getAcquisition().clone()
+        self.waiting = [item.clone() for item in output]
+        output.close()
+        open_and_empty(self.file)
+
+    def expose(self, n, is_open=True):
+        """The next n; the ids of them."""
+        from pwem.objects import SetOfMicrographs
+
+        taken, self.waiting = self.waiting[:n], self.waiting[n:]
+        with appended(SetOfMicrographs, self.file, is_open) as micrographs:
+            micrographs.setSamplingRate(self.sampling)
+            micrographs.setAcquisition(self.acquisition)
+            for one in taken:
+                micrographs.append(one)
+        return [one.getObjId() for one in taken]
 
 
 class Feeder:
@@ -34,10 +87,7 @@ class Feeder:
 
     def empty(self):
         """Begin anew."""
-        os.unlink(self.file)
-        with closing(sqlite3.connect(self.file)) as connection, connection:
-            connection.execute("CREATE TABLE Properties (key TEXT UNIQUE, value TEXT)")
-            connection.execute("INSERT INTO Properties VALUES ('_streamState', '1')")
+        open_and_empty(self.file)
 
     def feed(self, *micrographs):
         """Write the picks of some micrographs, by id."""
@@ -49,15 +99,9 @@ class Feeder:
 
     def _write(self, micrographs, *, is_open=True):
         from pwem.objects import Coordinate, SetOfCoordinates
-        from pyworkflow.object import Float, Set
+        from pyworkflow.object import Float
 
-        before = os.getcwd()
-        os.chdir(os.path.dirname(self.file))
-        try:
-            coordinates = SetOfCoordinates(filename=os.path.basename(self.file))
-            coordinates.loadAllProperties()
-            if coordinates.getSize():
-                coordinates.enableAppend()
+        with appended(SetOfCoordinates, self.file, is_open) as coordinates:
             coordinates.setMicrographs(self.micrographs)
             coordinates.setBoxSize(self.box_size)
             for micrograph in micrographs:
@@ -68,8 +112,3 @@ class Feeder:
                     item.setMicName(name)
                     item.setPosition(x, y)
                     coordinates.append(item)
-            coordinates.setStreamState(Set.STREAM_OPEN if is_open else Set.STREAM_CLOSED)
-            coordinates.write()
-            coordinates.close()
-        finally:
-            os.chdir(before)
