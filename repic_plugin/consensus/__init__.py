@@ -3,7 +3,13 @@
 from repic_plugin.consensus.batch import POSITIONS
 from repic_plugin.consensus.boxes import check_micrograph_size
 from repic_plugin.consensus.inspection import micrograph_graph
-from repic_plugin.consensus.one_shot import MIN_JACCARD, MODES, default_quorum, find_consensus
+from repic_plugin.consensus.one_shot import (
+    MIN_JACCARD,
+    MODES,
+    default_quorum,
+    find_consensus,
+    ranked_scores,
+)
 from repic_plugin.consensus.picks import (
     Picks,
     for_each_picker,
@@ -46,6 +52,7 @@ __all__ = [
     "micrograph_graph",
     "picks_from_arrays",
     "picks_to_arrays",
+    "ranked_scores",
     "recommended_num_particles",
     "recommended_number",
     "result_from_arrays",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,7 +30,7 @@ from repic_plugin.consensus.scores import (
 )
 from repic_plugin.consensus.solvers import choose_solver
 
-__all__ = ["MIN_JACCARD", "MODES", "default_quorum", "find_consensus"]
+__all__ = ["MIN_JACCARD", "MODES", "default_quorum", "find_consensus", "ranked_scores"]
 
 MODES = ("all", "quorum")
 BATCH_SIZE = 64  # micrographs; enough to make the cost of a call disappear
@@ -161,6 +161,41 @@ def find_consensus(
     result = _assembled(picks, settings, transforms, wanted, found)
     _warn_of_unproven(result)
     return result
+
+
+def ranked_scores(
+    picks: Picks,
+    box_size_px: BoxSize,
+    *,
+    score_transform: ScoreTransform = "auto",
+    min_score: MinScore = None,
+    micrograph_size_px: Optional[ArrayLike] = None,
+) -> Dict[str, NDArray[np.float64]]:
+    """The scores that `find_consensus` ranks among, to be given to it with parts of the picks.
+
+    Parameters
+    ----------
+    picks : Picks
+        Of any number of pickers.
+    box_size_px, score_transform, min_score, micrograph_size_px
+        As of `find_consensus`.
+
+    Returns
+    -------
+    dict of str to ndarray of float64
+        Ascending, by the names of the pickers whose scores are ranked.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+    """
+    transforms = choose_transforms(picks, score_transform)
+    entered = above_min_score(picks, min_score)
+    sizes_px = box_sizes(box_size_px, picks.picker_names)
+    entered &= inside_micrograph(picks, sizes_px, micrograph_size_px)
+    references = rank_references(picks, transforms, entered)
+    return {picks.picker_names[number]: scores for number, scores in references.items()}
 
 
 def default_quorum(n_pickers: int) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyworkflow.object import Set
 
-from repic_plugin.convert.sets import column_names, open_set_file
+from repic_plugin.convert.sets import column_names, open_set_file, why_unreadable
 
 __all__ = ["GrowingMicrographs", "GrowingPicks", "Span", "UnreadableSetError", "stream_state"]
 
@@ -31,11 +31,25 @@ class Span(NamedTuple):
 
 
 def stream_state(file_name: str) -> Optional[int]:
-    """Whether more will come, as a set's file says: STREAM_OPEN, STREAM_CLOSED or nothing."""
+    """Whether more will come, as a set's file says: STREAM_OPEN, STREAM_CLOSED or nothing.
+
+    Raises
+    ------
+    UnreadableSetError
+        If the file cannot be read now.
+    """
     if not os.path.isfile(file_name):
         return None
-    with closing(open_set_file(file_name)) as connection:
-        return _property(connection, "_streamState") or None
+    try:
+        with closing(open_set_file(file_name)) as connection:
+            return _property(connection, "_streamState") or None
+    except (ValueError, sqlite3.Error) as error:
+        raise _unreadable(file_name, error) from error
+
+
+def _unreadable(file_name: str, error: Exception) -> UnreadableSetError:
+    told = isinstance(error, ValueError) and str(error).startswith(file_name)
+    return UnreadableSetError(str(error) if told else f"{file_name}: {why_unreadable(error)}")
 
 
 class _Growing:
@@ -69,9 +83,7 @@ class _Growing:
                 state = _property(connection, "_streamState")
                 self.has_state, self.is_closed = bool(state), state == Set.STREAM_CLOSED
         except (OSError, ValueError, sqlite3.Error) as error:
-            raise UnreadableSetError(
-                f"{self.file_name}: cannot be read ({error}); run its protocol again if it stays so"
-            ) from error
+            raise _unreadable(self.file_name, error) from error
         self._stamp = stamp
         return True
 
@@ -148,6 +160,29 @@ class GrowingPicks(_Growing):
             self.spans[micrograph] = Span(before.first, last, before.n + n)
             self._last_id = max(self._last_id, last)
 
+    def score_range(self, score_attribute: Optional[str]) -> Optional[Tuple[float, float]]:
+        """Least and largest score that there is by now; None where there is none.
+
+        Raises
+        ------
+        UnreadableSetError
+            If the file cannot be read now.
+        ValueError
+            If the coordinates lack the attribute.
+        """
+        try:
+            with closing(open_set_file(self.file_name)) as connection:
+                columns = column_names(connection)
+                if score_attribute is None or not columns:
+                    return None
+                _check_attribute(columns, score_attribute, self.file_name)
+                column = columns[score_attribute]
+                found = connection.execute(f"SELECT MIN({column}), MAX({column}) FROM Objects")
+                least, largest = found.fetchone()
+        except sqlite3.Error as error:
+            raise _unreadable(self.file_name, error) from error
+        return None if least is None else (float(least), float(largest))
+
     def read(self, micrographs: Sequence[int], score_attribute: Optional[str]) -> NDArray[Any]:
         """The coordinates on some micrographs.
 
@@ -180,7 +215,7 @@ class GrowingPicks(_Growing):
                         place = (span.first, span.last, micrograph)
                         rows += connection.execute(statement, place).fetchall()
         except sqlite3.Error as error:
-            raise UnreadableSetError(f"{self.file_name}: cannot be read ({error})") from error
+            raise _unreadable(self.file_name, error) from error
         found = np.array(rows, dtype=np.float64).reshape(len(rows), 5)
         if np.isnan(found[:, :4]).any() or np.isinf(found).any():
             raise ValueError(
@@ -189,12 +224,16 @@ class GrowingPicks(_Growing):
         return found
 
 
-def _selection(columns: Dict[str, str], score_attribute: Optional[str], file_name: str) -> str:
-    if columns and score_attribute is not None and score_attribute not in columns:
+def _check_attribute(columns: Dict[str, str], name: Optional[str], file_name: str) -> None:
+    if columns and name is not None and name not in columns:
         raise ValueError(
-            f"{file_name}: its coordinates have no attribute {score_attribute}; they have "
+            f"{file_name}: its coordinates have no attribute {name}; they have "
             f"{', '.join(sorted(columns))}"
         )
+
+
+def _selection(columns: Dict[str, str], score_attribute: Optional[str], file_name: str) -> str:
+    _check_attribute(columns, score_attribute, file_name)
     known = {name: columns.get(name, "NULL") for name in ("_micId", "_x", "_y")}
     score = "NULL" if score_attribute is None else columns.get(score_attribute, "NULL")
     return (

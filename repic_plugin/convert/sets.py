@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from pyworkflow.object import Set
 
@@ -16,6 +16,7 @@ __all__ = [
     "open_set_file",
     "read_item_columns",
     "table_prefix",
+    "why_unreadable",
 ]
 
 
@@ -27,13 +28,13 @@ def table_prefix(items: Set) -> str:
 
 def item_labels(file_name: str, prefix: str = "") -> List[str]:
     """Attributes of a set's items; none where it has no item."""
-    with closing(open_set_file(file_name)) as connection:
+    with _reading(file_name) as connection:
         return list(column_names(connection, prefix))
 
 
 def count_items(file_name: str) -> int:
     """Items of a set, counted in its file."""
-    with closing(open_set_file(file_name)) as connection:
+    with _reading(file_name) as connection:
         if not column_names(connection):
             return 0
         return int(connection.execute("SELECT COUNT(*) FROM Objects").fetchone()[0])
@@ -68,7 +69,7 @@ def read_item_columns(
     ValueError
         If the file cannot be read, or the items lack an attribute.
     """
-    with closing(open_set_file(file_name)) as connection:
+    with _reading(file_name) as connection:
         column_of = {"id": "id", **column_names(connection, prefix)}
         if len(column_of) == 1:
             return []
@@ -97,11 +98,29 @@ def column_names(connection: sqlite3.Connection, prefix: str = "") -> Dict[str, 
     return {label: column for label, column in rows if label != "self"}
 
 
+def why_unreadable(error: Exception) -> str:
+    """Why a set's file cannot be read, and what to do about it."""
+    reason = str(error)
+    if "locked" in reason:
+        return f"cannot be read ({reason}): another program writes it; try again when it is done"
+    if "readonly" in reason:  # of a transaction that has to be undone before anybody can read
+        return "cannot be read (a program was killed while it wrote it); continue its protocol"
+    return f"cannot be read ({reason}); run its protocol again"
+
+
+@contextmanager
+def _reading(file_name: str) -> Iterator[sqlite3.Connection]:
+    """A connection for one look; what is wrong with the file is a ValueError."""
+    with closing(open_set_file(file_name)) as connection:
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            raise ValueError(f"{file_name}: {why_unreadable(error)}") from error
+
+
 def open_set_file(file_name: str) -> sqlite3.Connection:
     """A connection that reads only; raises a ValueError where the file cannot be opened."""
     try:
         return sqlite3.connect(f"{Path(file_name).resolve().as_uri()}?mode=ro", uri=True)
     except sqlite3.OperationalError as error:
-        raise ValueError(
-            f"{file_name}: cannot be read ({error}); run its protocol again"
-        ) from error
+        raise ValueError(f"{file_name}: {why_unreadable(error)}") from error

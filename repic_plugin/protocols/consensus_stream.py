@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 from pwem.objects import SetOfCoordinates
 from pyworkflow.object import Set
 
-from repic_plugin.consensus import Picks, choose_transforms, default_quorum, find_consensus
+from repic_plugin.consensus import (
+    Picks,
+    choose_transforms,
+    default_quorum,
+    find_consensus,
+    ranked_scores,
+)
 from repic_plugin.constants import SCORE_ATTRIBUTES
 from repic_plugin.convert import (
     MicrographTable,
@@ -32,9 +38,7 @@ from repic_plugin.protocols.stream_record import Batch, Scale, StreamRecord
 if TYPE_CHECKING:
     from repic_plugin.protocols.protocol_consensus import ProtRepicConsensus
 
-__all__ = ["PARTICLES", "STREAM", "UNMATCHED", "ConsensusStream"]
-
-STREAM = "stream"  # the folder of the record
+__all__ = ["PARTICLES", "UNMATCHED", "ConsensusStream"]
 
 PARTICLES, UNMATCHED = "outputCoordinates", "outputUnmatched"
 SUFFIXES = {PARTICLES: "", UNMATCHED: "_unmatched"}
@@ -51,9 +55,11 @@ class ConsensusStream:
     protocol : ProtRepicConsensus
     settings : dict
         As `stream_settings` gives them.
+    inputs : str
+        The number of picks of each input as JSON, null for one that still grows.
     """
 
-    def __init__(self, protocol: ProtRepicConsensus, settings: Dict[str, Any]) -> None:
+    def __init__(self, protocol: ProtRepicConsensus, settings: Dict[str, Any], inputs: str) -> None:
         self.protocol, self.settings = protocol, settings
         names, options = settings["names"], settings["options"]
         quorum = len(names)
@@ -65,8 +71,9 @@ class ConsensusStream:
             names, list(protocol.inputCoordinates), quorum, late_after_s if is_quorum else None
         )
         self.record = StreamRecord(
-            protocol._getExtraPath(STREAM), json.dumps(settings, sort_keys=True)
+            protocol._getExtraPath("stream"), json.dumps(settings, sort_keys=True), inputs
         )
+        self._may_grow = None in json.loads(inputs)
         self.totals = ConsensusTotals()
         self._done = set(self.record.micrographs)
         self._told: Counter[str] = Counter()
@@ -76,6 +83,9 @@ class ConsensusStream:
 
     def run(self) -> None:
         """Work until nothing more can come, then close the outputs and write the tables."""
+        if self.record.is_finished:
+            self.protocol.info("nothing has changed since the last run")
+            return
         self._resume()
         last_news = time.monotonic()
         while True:
@@ -160,28 +170,30 @@ class ConsensusStream:
     def _decide(self, number: int) -> bool:
         """From all scores of a picker that are there by now."""
         picker = self.inputs.pickers[number]
-        present = picker.picks.attributes
+        present, options = picker.picks.attributes, self.settings["options"]
         asked = self.settings["score_attributes"][number]
         attribute = asked or next((one for one in SCORE_ATTRIBUTES if one in present), None)
         transform = transform_of(self.settings["score_transforms"][number], attribute)
-        rows = picker.picks.read(list(picker.picks.spans), attribute)
-        score = rows[~np.isnan(rows[:, 4]), 4]
-        nobody = np.zeros(len(score), dtype=np.int64)
+        ends = np.array(picker.picks.score_range(attribute) or (), dtype=np.float64)
+        nobody = np.zeros(len(ends), dtype=np.int64)
         scored = Picks.from_columns(
-            nobody, nobody, nobody, nobody, score, picker_names=[picker.name]
+            nobody, nobody, nobody, nobody, ends, picker_names=[picker.name]
         )
         (transform,) = choose_transforms(scored, [transform])
         is_enough = picker.is_closed or len(picker.picks.spans) >= LEAST_RANKED
         if transform == "rank" and not (is_enough or self._ended_idle):
             return False
-        least = self.settings["options"]["min_score"][number]
-        ranked = score if least is None else score[score >= least]
-        nothing = np.zeros(0)
-        self.record.decide(
-            picker.name,
-            Scale(attribute, transform),
-            ranked if transform == "rank" else nothing,
-        )
+        among = np.zeros(0)
+        if transform == "rank":
+            every = self.inputs.read_one(number, attribute)
+            among = ranked_scores(
+                every,
+                options["box_size_px"][number],
+                score_transform="rank",
+                min_score=[options["min_score"][number]],
+                micrograph_size_px=micrograph_size(self.protocol),
+            )[picker.name]
+        self.record.decide(picker.name, Scale(attribute, transform), among)
         return True
 
     # ---------------------------------------------------------------- outputs
@@ -238,9 +250,8 @@ class ConsensusStream:
 
     def _resume(self) -> None:
         """Bring the outputs to where the record is; they may be a batch behind it."""
-        if not len(self.record):
-            for output in SUFFIXES:
-                self._file(output).unlink(missing_ok=True)  # of other settings
+        if self.record.is_new:
+            self._forget()
             return
         self.protocol.info(f"going on after {len(self._done):,} micrographs")
         first = {output: self._n_written(output) for output in self._outputs()}
@@ -252,6 +263,15 @@ class ConsensusStream:
         for output in self._outputs():
             if hasattr(self.protocol, output):  # closed by who saw the run stop
                 self._update(output, self._opened(output), Set.STREAM_OPEN)
+
+    def _forget(self) -> None:
+        """Remove what a run with other values or inputs left."""
+        for file in ("consensus.csv", "summary.csv", "summary.json"):
+            Path(self.protocol._getExtraPath(file)).unlink(missing_ok=True)
+        for output in SUFFIXES:
+            self._file(output).unlink(missing_ok=True)
+            if hasattr(self.protocol, output) and output not in self._outputs():
+                self.protocol.deleteOutput(getattr(self.protocol, output))
 
     def _n_written(self, output: str) -> int:
         """How many batches an output holds; it is begun anew where that cannot be told."""
@@ -276,6 +296,8 @@ class ConsensusStream:
             coordinates.setObjComment(proof(self.totals.n_unproven))
             self._update(output, coordinates, Set.STREAM_CLOSED)
         self._tell(is_closed=True)
+        at_rest = [picker.picks.n_picks for picker in self.inputs.pickers]
+        self.record.finish(json.dumps(at_rest), keep=self._may_grow)
 
     # ------------------------------------------------------------------- told
 
@@ -320,8 +342,19 @@ class ConsensusStream:
         if is_closed or resets:
             lines += self._changed()
         if is_closed:
+            lines += self._left_out()
+        if is_closed and self._may_grow:
             lines += self._unpicked()
         return lines
+
+    def _left_out(self) -> List[str]:
+        """Picks on micrographs that nobody asked for."""
+        counts = ((picker.name, picker.n_left_out()) for picker in self.inputs.pickers)
+        return [
+            f"! {n:,} picks of {name} lie on micrographs that the first set lacks."
+            for name, n in counts
+            if n
+        ]
 
     def _changed(self) -> List[str]:
         """Micrographs whose picks are not those that were used."""

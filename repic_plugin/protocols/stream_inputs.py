@@ -126,6 +126,11 @@ class StreamPicker:
         """Picks on one of the reference's micrographs."""
         return self.picks.spans.get(self.own_id(micrograph), NOTHING).n
 
+    def n_left_out(self) -> int:
+        """Picks on micrographs that the reference lacks."""
+        known = {self.own_id(one) for one in self._reference.names}
+        return sum(span.n for one, span in self.picks.spans.items() if one not in known)
+
     def has(self, micrograph: int) -> bool:
         """Whether it has picked one of the reference's micrographs, or will not any more."""
         return self.is_closed or self.n_picks(micrograph) > 0
@@ -264,6 +269,26 @@ class StreamInputs:
         n_read = np.bincount(group, minlength=len(place) * k).reshape(len(place), k)
         return BatchInput(list(micrographs), picks, ids.astype(np.int64), n_read)
 
+    def read_one(self, number: int, attribute: Optional[str]) -> Picks:
+        """All picks of one picker that are there by now, with its own name alone.
+
+        Raises
+        ------
+        UnreadableSetError, ValueError
+            As `read`.
+        """
+        picker = self.pickers[number]
+        found = picker.picks.read(list(picker.picks.spans), attribute)
+        nobody = np.zeros(len(found), dtype=np.int64)
+        return Picks.from_columns(
+            nobody,
+            nobody,
+            *(found[:, 2:4] * picker.scale).T,
+            np.nan_to_num(found[:, 4]),
+            has_score=~np.isnan(found[:, 4]),
+            picker_names=[picker.name],
+        )
+
     def names(self, micrographs: Sequence[int]) -> List[str]:
         """Of some micrographs; with their ids where names are not unique."""
         every = self.micrographs.names
@@ -281,7 +306,6 @@ def _is_at_work(pointer: Pointer) -> bool:
     run = pointer.getObjValue()
     if not isinstance(run, Protocol):
         return bool(pointer.get().isStreamOpen())
-    path = run.getProject().path
-    if not os.path.isfile(os.path.join(path, run.getDbPath())):
+    if not os.path.isfile(run.getDbPath()):  # from the project's folder, where jobs run
         return bool(run.isActive())
-    return bool(getProtocolFromDb(path, run.getDbPath(), run.getObjId()).isActive())
+    return bool(getProtocolFromDb(os.getcwd(), run.getDbPath(), run.getObjId()).isActive())

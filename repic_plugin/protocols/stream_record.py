@@ -27,7 +27,7 @@ from repic_plugin.formats import atomic_write, read_arrays, write_arrays
 
 __all__ = ["Batch", "Scale", "StreamRecord"]
 
-SETTINGS, SCALES = "settings.json", "scales.json"
+SETTINGS, SCALES, FINISHED = "settings.json", "scales.json", "finished.json"
 COUNTS = ("micrograph_ids", "n_read", "n_particles", "n_unmatched")
 UNMATCHED = "unmatched."
 REMEDY = "choose Restart in the form"
@@ -60,10 +60,17 @@ class StreamRecord:
     ----------
     folder : str or path
     settings : str
-        What the result depends on. A record of other settings is removed.
+        What the result depends on. A record of other settings is removed, and one of a run that
+        finished with inputs that were at rest, if they have changed since.
+    inputs : str
+        What the inputs hold, as far as they are at rest.
 
     Attributes
     ----------
+    is_new : bool
+        Whether there was nothing.
+    is_finished : bool
+        Whether a run with these settings and inputs has finished.
     micrographs : list of int
         Ids of the micrographs that are done, in the order in which they were.
     n_read : list of ndarray
@@ -76,22 +83,40 @@ class StreamRecord:
         By picker, as far as they are decided.
     """
 
-    def __init__(self, folder: str, settings: str) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: str, settings: str, inputs: str = "") -> None:
+        self.folder, self._inputs = Path(folder), inputs
         self.micrographs: List[int] = []
         self.n_read: List[NDArray[np.int64]] = []
         self.n_picks = 0
         self.n_particles: List[int] = []
         self.n_unmatched: List[int] = []
         self.scales: Dict[str, Scale] = {}
-        file = self.folder / SETTINGS
-        if file.is_file() and file.read_text("utf-8") == settings:
+        finished_with = _text(self.folder / FINISHED)
+        self.is_finished = self._is_of(settings) and finished_with == inputs
+        self.is_new = not self._is_of(settings) or not (self.is_finished or self._is_whole())
+        if not self.is_new:
             self._read()
             return
         if self.folder.exists():
             shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True)
-        atomic_write(file, settings)
+        atomic_write(self.folder / SETTINGS, settings)
+
+    def _is_of(self, settings: str) -> bool:
+        return _text(self.folder / SETTINGS) == settings
+
+    def _is_whole(self) -> bool:
+        """Whether the batches are there: not after the end of a run whose inputs were at rest."""
+        return _text(self.folder / FINISHED) is None or self._file(0).is_file()
+
+    def finish(self, inputs: str, keep: bool) -> None:
+        """Note that all is done, with what the inputs hold in the end.
+
+        Batches are needed again only if the inputs may grow on: `keep` them then.
+        """
+        atomic_write(self.folder / FINISHED, inputs)
+        for number in range(0 if keep else len(self)):
+            self._file(number).unlink()
 
     def _read(self) -> None:
         scales = self.folder / SCALES
@@ -181,3 +206,7 @@ class StreamRecord:
                 result_from_arrays(arrays),
                 picks_from_arrays(left) if left else None,
             )
+
+
+def _text(file: Path) -> Optional[str]:
+    return file.read_text("utf-8") if file.is_file() else None
