@@ -52,7 +52,9 @@ bench: $(READY)
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/run.py $(if $(PICKS),--picks "$(PICKS)")
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/templates.py
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/viewing.py
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/scale.py
 	@$(VENV)/bin/python benchmarks/classification.py $(if $(MAP),--map "$(MAP)")
+	@$(VENV)/bin/python benchmarks/ranks.py
 
 figures: $(READY)
 	@$(VENV)/bin/python benchmarks/figures.py $(if $(MAP),--map "$(MAP)")

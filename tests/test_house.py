@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "compiled": set(),
     "consensus": {"compiled"},
     "classification": {"compiled", "consensus"},
-    "evaluation": {"consensus"},
+    "evaluation": {"compiled", "consensus"},
     "iteration": {"consensus", "evaluation"},
     "simulation": {"classification", "compiled", "consensus"},
     "template_picking": {"classification"},

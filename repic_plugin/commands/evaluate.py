@@ -62,10 +62,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--curve", metavar="FILE", help="write precision and recall by threshold as CSV"
     )
     parser.add_argument("--plot", metavar="FILE.png", help="draw the scores and the curves")
+    parser.add_argument("--threads", type=int, default=1)
 
 
 def run(args: argparse.Namespace) -> None:
     """Read, score, print, write."""
+    if args.threads < 1:
+        raise ValueError(f"--threads must be at least 1, got {args.threads}")
     _check_files(args)
     sets, reference = _loaded(args)
     rows: List[MicrographScores] = []
@@ -78,6 +81,7 @@ def run(args: argparse.Namespace) -> None:
             args.box_size,
             radius_px=args.radius,
             micrograph_size_px=args.micrograph_size,
+            n_threads=args.threads,
         )
         n_left_out = picks.n_micrographs - len({row.micrograph for row in mine})
         rows += mine

@@ -7,7 +7,14 @@ from typing import Optional, Tuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["check_box_size", "check_centers", "check_radius", "check_same_grid", "check_volume"]
+__all__ = [
+    "check_box_size",
+    "check_centers",
+    "check_radius",
+    "check_same_grid",
+    "check_threads",
+    "check_volume",
+]
 
 # Headers round the size of a voxel; this much more, and a box of 500 px is wrong by half a voxel.
 MAX_PIXEL_SIZE_DIFFERENCE = 1e-3
@@ -47,6 +54,13 @@ def check_radius(radius_px: float) -> float:
             f"radius_px must be positive and finite, got {radius_px}; a quarter of the box is usual"
         )
     return float(radius_px)
+
+
+def check_threads(n_threads: int) -> int:
+    """Number of threads as a positive int."""
+    if n_threads < 1 or int(n_threads) != n_threads:
+        raise ValueError(f"n_threads must be a whole number, 1 or more, got {n_threads}")
+    return int(n_threads)
 
 
 def check_volume(

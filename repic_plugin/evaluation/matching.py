@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from repic_plugin.evaluation.checks import check_centers, check_radius
 from repic_plugin.evaluation.scores import Scores
 
-__all__ = ["match_scores"]
+__all__ = ["match_scores", "max_pairs_by_group"]
 
 
 def match_scores(centers: ArrayLike, reference_centers: ArrayLike, radius_px: float) -> Scores:
@@ -44,16 +44,35 @@ def match_scores(centers: ArrayLike, reference_centers: ArrayLike, radius_px: fl
     """
     found = check_centers("centers", centers)
     wanted = check_centers("reference_centers", reference_centers)
-    n_pairs = _max_pairs(found, wanted, check_radius(radius_px))
+    radius = check_radius(radius_px)
+    n_pairs = int(
+        max_pairs_by_group(
+            found, np.zeros(len(found), int), wanted, np.zeros(len(wanted), int), 1, radius
+        )[0]
+    )
     return Scores(n_pairs, len(found) - n_pairs, len(wanted) - n_pairs)
 
 
-def _max_pairs(found: NDArray[np.float64], wanted: NDArray[np.float64], radius_px: float) -> int:
+def max_pairs_by_group(
+    found: NDArray[np.float64],
+    found_group: NDArray[np.int64],
+    wanted: NDArray[np.float64],
+    wanted_group: NDArray[np.int64],
+    n_groups: int,
+    radius_px: float,
+) -> NDArray[np.int64]:
+    """How many pairs can be made on each of several micrographs, shape (n_groups,)."""
     if not (len(found) and len(wanted)):
-        return 0
-    near = cKDTree(found).sparse_distance_matrix(cKDTree(wanted), radius_px, output_type="ndarray")
+        return np.zeros(n_groups, dtype=np.int64)
+    apart_px = 2 * radius_px + 1  # a third coordinate keeps the micrographs apart
+    trees = [
+        cKDTree(np.column_stack([centers, group * apart_px]))
+        for centers, group in ((found, found_group), (wanted, wanted_group))
+    ]
+    near = trees[0].sparse_distance_matrix(trees[1], radius_px, output_type="ndarray")
     links = csr_matrix(
         (np.ones(len(near), dtype=np.int8), (near["i"], near["j"])),
         shape=(len(found), len(wanted)),
     )
-    return int(np.count_nonzero(maximum_bipartite_matching(links, perm_type="column") >= 0))
+    is_paired = maximum_bipartite_matching(links, perm_type="column") >= 0
+    return np.bincount(found_group[is_paired], minlength=n_groups)

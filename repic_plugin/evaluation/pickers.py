@@ -46,6 +46,7 @@ def evaluate_picks(
     reference_box_size_px: Optional[int] = None,
     radius_px: Optional[float] = None,
     micrograph_size_px: Optional[Sequence[int]] = None,
+    n_threads: int = 1,
 ) -> Tuple[PickerScores, ...]:
     """Score each picker against a reference, such as hand-picked particles.
 
@@ -67,6 +68,8 @@ def evaluate_picks(
         Largest distance between the centres of a pair, a quarter of `box_size_px` by default.
     micrograph_size_px : (int, int), optional
         Width and height of all micrographs, to which boxes are clipped.
+    n_threads : int
+        The result does not depend on it.
 
     Returns
     -------
@@ -86,6 +89,7 @@ def evaluate_picks(
         reference_box_size_px=reference_box_size_px,
         radius_px=radius_px,
         micrograph_size_px=micrograph_size_px,
+        n_threads=n_threads,
     )
     n_common = len(rows) // max(picks.n_pickers, 1)
     return sum_by_picker(rows, n_left_out=picks.n_micrographs - n_common)

@@ -1,7 +1,7 @@
 """Files to arrays and back: picks (BOX, CBOX, STAR, Topaz, CSV) and particles (MRC, STAR)."""
 
 from repic_plugin.formats.arrays import read_arrays, write_arrays
-from repic_plugin.formats.atomic import atomic_open, atomic_write
+from repic_plugin.formats.atomic import UNFINISHED, atomic_open, atomic_write
 from repic_plugin.formats.class_files import (
     CLASS_FILES,
     checkpoint_owner,
@@ -49,6 +49,7 @@ from repic_plugin.formats.table import (
 __all__ = [
     "CLASS_FILES",
     "TABLE_NAMES",
+    "UNFINISHED",
     "ClassTables",
     "ConsensusTables",
     "Format",

@@ -70,7 +70,14 @@ def read_arrays(
             file.seek(0)
             with np.load(file, allow_pickle=False) as stored:
                 wanted = stored.files if names is None else names
-                return {name: stored[name] for name in wanted}
+                return {name: _array(stored[name], name) for name in wanted}
     except UNREADABLE as error:
         reason = getattr(error, "strerror", None) or error
         raise format_error(Path(path), f"cannot be read ({reason}); {remedy}") from error
+
+
+def _array(stored: Any, name: str) -> NDArray[Any]:
+    """What is stored under a name; numpy hands out the bytes of anything that is no array."""
+    if not isinstance(stored, np.ndarray):
+        raise ValueError(f"{name} is no array")
+    return stored

@@ -9,7 +9,10 @@ from typing import BinaryIO, Iterator, Union
 
 from repic_plugin.formats.errors import PathLike
 
-__all__ = ["atomic_open", "atomic_write"]
+__all__ = ["UNFINISHED", "atomic_open", "atomic_write"]
+
+# Name of a file that is not complete: left over where its writer was killed.
+UNFINISHED = f".{'[0-9a-f]' * 32}.tmp"
 
 
 @contextmanager
@@ -48,8 +51,10 @@ def atomic_open(path: PathLike, *, sync: bool = False) -> Iterator[BinaryIO]:
             if sync:
                 os.fsync(file.fileno())
         os.replace(hidden, target)
-    except BaseException:
+    except BaseException as error:
         os.unlink(hidden)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = target  # a disk that is full does not say which file
         raise
 
 

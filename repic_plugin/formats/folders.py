@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ __all__ = ["PicksDir", "read_picker_folder", "read_picks_dir"]
 
 LAYOUT = "picks_dir/<picker>/<micrograph>.box (or .cbox, .star, .txt, .tsv, .csv)"
 MIN_PICKERS = 2  # a consensus needs two opinions
+MICROGRAPH = "micrograph"
+COLUMNS = ("x", "y", "score", "has_score", "row")  # of a table, with the names of Picks
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,9 @@ def read_picks_dir(
             f"got {len(folders)} ({found}); lay the files out as {LAYOUT}"
         )
         raise format_error(folder, problem)
-    pickers = [read_picker_folder(entry, progress=progress) for entry in folders]
+    pickers = [_gathered(entry, progress) for entry in folders]
     _check_common_micrograph(folder, pickers)
-    return _merged(pickers)
+    return _joined(pickers)
 
 
 def read_picker_folder(
@@ -115,7 +117,22 @@ def read_picker_folder(
         If the folder is missing or has no pick file, a file is wrong, or two files hold picks of
         the same micrograph.
     """
-    place = Path(folder)
+    return _joined([_gathered(Path(folder), progress)])
+
+
+class _Gathered(NamedTuple):
+    """What the files of one picker hold; `parts` has an array for each file under each column."""
+
+    name: str
+    micrographs: List[str]
+    in_file: List[List[str]]
+    parts: Dict[str, List[NDArray[Any]]]
+    n_rows: List[int]
+    box_size_px: Optional[float]
+    ignored: Tuple[Path, ...]
+
+
+def _gathered(place: Path, progress: Optional[Callable[[], None]]) -> _Gathered:
     files = [e for e in _visible_entries(place) if not e.is_dir() and e.name not in TABLE_NAMES]
     known = formats_by_suffix()
     readable = [file for file in files if file.suffix.lower() in known]
@@ -125,17 +142,15 @@ def read_picker_folder(
         raise format_error(place, problem)
     tables = [_read(file, progress) for file in readable]
     per_file = [_names_in(file, table) for file, table in zip(readable, tables)]
-    names = _micrograph_names(readable, per_file)
-    index = {name: i for i, name in enumerate(names)}
-    micrograph = [_micrograph_column(t, own, index) for t, own in zip(tables, per_file)]
     sizes = [table.box_size_px for table in tables if table.box_size_px is not None]
     all_sizes = np.concatenate(sizes) if sizes else np.zeros(0)
-    return PicksDir(
-        picks=_one_picker(
-            Path(os.path.abspath(place)).name, names, np.concatenate(micrograph), tables
-        ),
-        row=np.concatenate([table.row for table in tables]),
-        box_size_px=(float(np.median(all_sizes)) if len(all_sizes) else None,),
+    return _Gathered(
+        name=Path(os.path.abspath(place)).name,
+        micrographs=_micrograph_names(readable, per_file),
+        in_file=per_file,
+        parts={name: [getattr(table, name) for table in tables] for name in (*COLUMNS, MICROGRAPH)},
+        n_rows=[len(table) for table in tables],
+        box_size_px=float(np.median(all_sizes)) if len(all_sizes) else None,
         ignored=tuple(file for file in files if file.suffix.lower() not in known),
     )
 
@@ -181,63 +196,51 @@ def _micrograph_names(files: Sequence[Path], per_file: Sequence[List[str]]) -> L
     return sorted(holder)
 
 
-def _micrograph_column(
-    table: PickTable, own: Sequence[str], index: Dict[str, int]
-) -> NDArray[np.int64]:
-    if table.micrograph is None:
-        return np.full(len(table), index[own[0]], dtype=np.int64)
-    names = table.micrograph.tolist()
-    return np.fromiter(map(index.__getitem__, names), dtype=np.int64, count=len(names))
-
-
-def _one_picker(
-    picker: str, names: List[str], micrograph: NDArray[np.int64], tables: Sequence[PickTable]
-) -> Picks:
-    return Picks.from_columns(
-        micrograph,
-        np.zeros(len(micrograph), dtype=np.int64),
-        np.concatenate([table.x for table in tables]),
-        np.concatenate([table.y for table in tables]),
-        np.concatenate([table.score for table in tables]),
-        has_score=np.concatenate([table.has_score for table in tables]),
-        micrograph_names=names,
-        picker_names=[picker],
-    )
-
-
-def _check_common_micrograph(folder: Path, pickers: Sequence[PicksDir]) -> None:
-    count = Counter(name for picker in pickers for name in picker.picks.micrograph_names)
+def _check_common_micrograph(folder: Path, pickers: Sequence[_Gathered]) -> None:
+    count = Counter(name for picker in pickers for name in picker.micrographs)
     if len(pickers) < MIN_PICKERS or max(count.values(), default=0) >= MIN_PICKERS:
         return
-    examples = listed(
-        f"{p.picks.picker_names[0]}: {next(iter(p.picks.micrograph_names), 'no micrograph')}"
-        for p in pickers
-    )
+    examples = listed(f"{p.name}: {next(iter(p.micrographs), 'no micrograph')}" for p in pickers)
     problem = (
         f"no micrograph name is common to two pickers, got {examples}; make the names the same"
     )
     raise format_error(folder, problem)
 
 
-def _merged(pickers: Sequence[PicksDir]) -> PicksDir:
-    """Several pickers as one record."""
-    names = sorted({name for picker in pickers for name in picker.picks.micrograph_names})
+def _joined(pickers: Sequence[_Gathered]) -> PicksDir:
+    """One record of all pickers. The parts are used up: two copies would not fit into memory."""
+    names = sorted({name for picker in pickers for name in picker.micrographs})
     index = {name: i for i, name in enumerate(names)}
-    every = [picker.picks for picker in pickers]
-    new_index = [np.array([index[n] for n in p.micrograph_names], dtype=np.int64) for p in every]
+    micrograph = np.concatenate(
+        [
+            _micrograph_column(found, own, n, index)
+            for one in pickers
+            for found, own, n in zip(one.parts.pop(MICROGRAPH), one.in_file, one.n_rows)
+        ]
+    )
+    columns = {
+        name: np.concatenate([part for one in pickers for part in one.parts.pop(name)])
+        for name in COLUMNS
+    }
+    row = columns.pop("row")
     picks = Picks.from_columns(
-        np.concatenate([new[p.micrograph] for new, p in zip(new_index, every)]),
-        np.repeat(np.arange(len(every)), [len(p) for p in every]),
-        np.concatenate([p.x for p in every]),
-        np.concatenate([p.y for p in every]),
-        np.concatenate([p.score for p in every]),
-        has_score=np.concatenate([p.has_score for p in every]),
+        micrograph,
+        np.repeat(np.arange(len(pickers)), [sum(one.n_rows) for one in pickers]),
+        **columns,
         micrograph_names=names,
-        picker_names=[p.picker_names[0] for p in every],
+        picker_names=[one.name for one in pickers],
     )
     return PicksDir(
         picks=picks,
-        row=np.concatenate([picker.row for picker in pickers]),
-        box_size_px=tuple(picker.box_size_px[0] for picker in pickers),
-        ignored=tuple(file for picker in pickers for file in picker.ignored),
+        row=row,
+        box_size_px=tuple(one.box_size_px for one in pickers),
+        ignored=tuple(file for one in pickers for file in one.ignored),
     )
+
+
+def _micrograph_column(
+    found: Optional[NDArray[np.str_]], own: Sequence[str], n_rows: int, index: Dict[str, int]
+) -> NDArray[np.int64]:
+    if found is None:
+        return np.full(n_rows, index[own[0]], dtype=np.int64)
+    return np.fromiter(map(index.__getitem__, found.tolist()), dtype=np.int64, count=n_rows)

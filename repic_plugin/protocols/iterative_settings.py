@@ -15,7 +15,14 @@ from repic_plugin.protocols.iterative_form import AUTOMATIC, MANUAL, N_LINES, TR
 if TYPE_CHECKING:
     from repic_plugin.protocols.protocol_iterative import ProtRepicIterative
 
-__all__ = ["Line", "check_form", "find_box_size", "iterative_settings", "picker_lines"]
+__all__ = [
+    "Line",
+    "check_form",
+    "find_box_size",
+    "iterative_settings",
+    "needs_gpu",
+    "picker_lines",
+]
 
 SAME_PIXEL_SIZE = 1e-3
 
@@ -125,6 +132,21 @@ def iterative_settings(protocol: ProtRepicIterative) -> Dict[str, Any]:
         for line in picker_lines(protocol)
     ]
     return settings
+
+
+def needs_gpu(protocol: ProtRepicIterative) -> bool:
+    """Whether a picker of the form computes on a GPU, and may."""
+    adapters = list(PICKERS.values())
+    places = range(1, N_LINES + 1) if protocol.usesGpu() else ()
+    for place in places:
+        number = protocol.getAttributeValue(f"picker{place}") or 0
+        if not number:
+            continue
+        runs = [getattr(protocol, f"{role}{place}").get() for role in ("trainRun", "pickRun")]
+        copies = adapters[number - 1].name == "project"
+        if adapters[number - 1].uses_gpu or any(run.usesGpu() for run in runs if copies and run):
+            return True
+    return False
 
 
 def check_form(protocol: ProtRepicIterative) -> List[str]:

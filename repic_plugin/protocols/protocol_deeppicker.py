@@ -24,7 +24,12 @@ from repic_plugin.protocols.deeppicker_files import (
     usable_labels,
     write_labels,
 )
-from repic_plugin.protocols.shared_params import define_box_size, define_micrographs, identity
+from repic_plugin.protocols.shared_params import (
+    GpusInUse,
+    define_box_size,
+    define_micrographs,
+    identity,
+)
 
 __all__ = [
     "DeepPickerPickOutput",
@@ -52,7 +57,7 @@ class DeepPickerPickOutput(Enum):
     outputCoordinates = SetOfCoordinates
 
 
-class ProtDeepPickerTrain(EMProtocol):  # type: ignore[misc]
+class ProtDeepPickerTrain(GpusInUse, EMProtocol):  # type: ignore[misc]
     """Train DeepPicker on coordinates (Wang et al. 2016, doi:10.1016/j.jsb.2016.07.006).
 
     Runs train.py of the user's own DeepPicker, as patched by REPIC's authors (DEEPPICKER_HOME and
@@ -169,7 +174,7 @@ class ProtDeepPickerTrain(EMProtocol):  # type: ignore[misc]
         return ["Wang2016", "Cameron2024"]
 
 
-class ProtDeepPickerPick(ProtParticlePicking):
+class ProtDeepPickerPick(GpusInUse, ProtParticlePicking):
     """Pick particles with DeepPicker (Wang et al. 2016, doi:10.1016/j.jsb.2016.07.006).
 
     Runs autoPick.py of the user's own DeepPicker, as patched by REPIC's authors (DEEPPICKER_HOME,

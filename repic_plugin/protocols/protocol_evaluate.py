@@ -42,6 +42,7 @@ from repic_plugin.formats import (
     write_micrograph_scores,
     write_scores,
 )
+from repic_plugin.protocols.leftovers import remove_unfinished
 from repic_plugin.protocols.picker_names import picker_names
 from repic_plugin.protocols.shared_params import define_box_size
 
@@ -103,10 +104,12 @@ class ProtRepicEvaluate(EMProtocol):
             help="*No*: nobody has looked at them, so they are left out. *Yes*: they hold no "
             "particle, and every pick on them is false.",
         )
+        form.addParallelSection(threads=1, mpi=0)
 
     # ----------------------------------------------------------------- steps
 
     def _insertAllSteps(self) -> None:
+        remove_unfinished(self)
         settings = json.dumps(self._settings(), sort_keys=True)
         self._insertFunctionStep(self.evaluateStep, settings, needsGPU=False)
 
@@ -116,7 +119,7 @@ class ProtRepicEvaluate(EMProtocol):
             Path(self.scores_file()).unlink()  # of an earlier run with other values
         values = json.loads(settings)
         sets, reference = self._loaded(values)
-        scores, rows, curves = _scored(sets, reference, values)
+        scores, rows, curves = _scored(sets, reference, values, self.numberOfThreads.get())
         write_micrograph_scores(self.micrographs_file(), rows)
         write_curves(self.curves_file(), curves)
         write_scores(self.scores_file(), scores, curves)  # last: the summary goes by it
@@ -288,7 +291,7 @@ def _on(picks: Picks, micrographs: NDArray[np.int64]) -> Picks:
 
 
 def _scored(
-    sets: List[Picks], reference: Picks, settings: Dict[str, Any]
+    sets: List[Picks], reference: Picks, settings: Dict[str, Any], n_threads: int
 ) -> Tuple[List[PickerScores], List[MicrographScores], List[PrecisionRecall]]:
     """Scores of each set, of each micrograph, and curves; boxes may differ between the sets."""
     scores: List[PickerScores] = []
@@ -303,6 +306,7 @@ def _scored(
             reference_box_size_px=settings["reference_box_size_px"],
             radius_px=radius_px,
             micrograph_size_px=settings["micrograph_size_px"],
+            n_threads=n_threads,
         )
         rows += mine
         scores += sum_by_picker(mine, n_left_out=n - reference.n_micrographs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import Enum
 from typing import List
 
@@ -15,6 +16,9 @@ from repic_plugin.formats import PicksDir, read_picker_folder
 from repic_plugin.protocols.shared_params import define_box_size, define_micrographs
 
 __all__ = ["ImportOutput", "ProtRepicImportPicks"]
+
+# More files are read by the step alone: the window would stand still meanwhile.
+FILES_READ_AHEAD = 500
 
 
 class ImportOutput(Enum):
@@ -67,6 +71,8 @@ class ProtRepicImportPicks(ProtParticlePicking):
             return []  # scheduled before its input is there, or Scipion says that it is missing
         if not self.picksFolder.get():
             return ["The folder with the pick files is missing: choose one."]
+        if _n_entries(self.picksFolder.get()) > FILES_READ_AHEAD:
+            return []
         try:
             loaded = read_picker_folder(self.picksFolder.get())
             picks_on_micrographs(loaded.picks, read_micrographs(self.inputMicrographs.get()))
@@ -83,6 +89,14 @@ class ProtRepicImportPicks(ProtParticlePicking):
 
     def _methods(self) -> List[str]:
         return self._summary()
+
+
+def _n_entries(folder: str) -> int:
+    """Files and folders in it; 0 where it cannot be read, which reading it will say better."""
+    try:
+        return len(os.listdir(folder))
+    except OSError:
+        return 0
 
 
 def _box_size(loaded: PicksDir, folder: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import Any, ClassVar, List
+from typing import Any, ClassVar, Dict, List
 
 from pwem.objects import SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
@@ -23,6 +23,7 @@ from repic_plugin.protocols.iterative_report import methods_text, summary_lines
 from repic_plugin.protocols.iterative_settings import (
     check_form,
     iterative_settings,
+    needs_gpu,
     picker_lines,
 )
 from repic_plugin.protocols.iterative_stages import PARTICLES, Stages
@@ -186,5 +187,20 @@ class ProtRepicIterative(WritesReport, ProtParticlePicking):
             return ""
         # steps that run at the same time share the GPUs out among their threads
         shared_out = hasattr(threading.current_thread(), "needsGPU")
-        gpus = self.getExecutor().getGpuList() if shared_out else self.getGpuList()
-        return " ".join(map(str, gpus or self.getGpuList()))
+        executor = self.getExecutor()
+        # in a job of a queue, the GPUs that it was given have other numbers than in the form
+        all_gpus = getattr(executor, "gpuList", None) or super().getGpuList()
+        gpus = executor.getGpuList() if shared_out else all_gpus
+        return " ".join(map(str, gpus or all_gpus))
+
+    def getGpuList(self) -> List[int]:
+        """What a queue is asked for: none where no picker computes on one."""
+        gpus: List[int] = super().getGpuList() if needs_gpu(self) else []
+        return gpus
+
+    def getSubmitDict(self) -> Dict[str, Any]:
+        """What a queue is asked for: the pickers run in the job of this protocol."""
+        at_once = max(1, self.numberOfThreads.get() - 1)
+        cores = at_once * max(1, self.getBinThreads())
+        asked: Dict[str, Any] = super().getSubmitDict()
+        return {**asked, "JOB_THREADS": cores, "JOB_CORES": cores, **self.getQueueParams()[1]}

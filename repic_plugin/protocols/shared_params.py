@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, List
 
 from pyworkflow.protocol import params
 from pyworkflow.utils import Message
 
-__all__ = ["define_box_size", "define_micrographs", "identity"]
+__all__ = ["GpusInUse", "define_box_size", "define_micrographs", "identity"]
 
 
 def define_micrographs(form: params.Form, help_text: str = "") -> None:
@@ -38,3 +38,12 @@ def identity(pointer: Any) -> str:
     """What a step has to be done again for: another set, or one that has grown."""
     items = pointer.get()
     return "" if items is None else f"{items.getFileName()} {items.getSize()}"
+
+
+class GpusInUse:
+    """Before its Scipion class among the bases of a protocol that can do without a GPU."""
+
+    def getGpuList(self: Any) -> List[int]:
+        """What a queue is asked for: none where the form says not to use one."""
+        gpus: List[int] = super().getGpuList() if self.usesGpu() else []  # type: ignore[misc]
+        return gpus

@@ -281,6 +281,30 @@ def refuses(run, case):
     return check
 
 
+def test_threads_change_nothing(run, scored, tmp_path):
+    def files(n_threads):
+        folder = tmp_path / str(n_threads)
+        folder.mkdir()
+        tables = ("--out", folder / "a", "--per-micrograph", folder / "b", "--curve", folder / "c")
+        outcome = run(
+            "evaluate",
+            scored / "picks",
+            scored / "reference",
+            *SIZE,
+            *tables,
+            "--threads",
+            n_threads,
+        )
+        assert (outcome.code, outcome.err) == (0, ())
+        return tree(folder)
+
+    assert files(1) == files(3)
+
+
+def test_no_threads(refuses):
+    refuses("--threads", 0, words=["--threads must be at least 1, got 0"])
+
+
 def test_missing_folders(refuses):
     refuses(picks="gone", words=["gone: no such folder", "check the name"])
     refuses(reference="gone", words=["gone: no such folder", "check the name"])

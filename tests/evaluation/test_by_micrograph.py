@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from repic_plugin.consensus import Picks
@@ -10,6 +11,8 @@ from repic_plugin.evaluation import (
     Scores,
     evaluate_by_micrograph,
     evaluate_picks,
+    match_scores,
+    pixel_scores,
     sum_by_picker,
 )
 from repic_plugin.simulation import simulate_picks
@@ -61,6 +64,43 @@ def test_a_row_is_what_the_micrograph_alone_gives(simulated):
     ]
     expected = [row for row in evaluate_by_micrograph(*alone, 180, **OPTIONS) if row.n_reference]
     assert [row for row in rows if row.micrograph == name] == expected
+
+
+@pytest.mark.parametrize("options", [OPTIONS, {}])
+def test_threads_and_batches_change_nothing(options, monkeypatch):
+    from repic_plugin.evaluation import by_micrograph
+
+    found = simulate_picks(37, 3, n_particles=30, random_state=5)  # some batches, one not full
+    drop = found.truth.micrograph % 5 != 2  # micrographs without a reference particle
+    sides = found.picks, found.truth.take(drop)
+    rows = evaluate_by_micrograph(*sides, 180, **options)
+    assert len(rows) == 3 * 37
+    assert evaluate_by_micrograph(*sides, 180, n_threads=3, **options) == rows
+    scores = evaluate_picks(*sides, 180, **options)
+    assert evaluate_picks(*sides, 180, n_threads=3, **options) == scores
+    monkeypatch.setattr(by_micrograph, "BATCH_SIZE", 1)
+    assert evaluate_by_micrograph(*sides, 180, n_threads=2, **options) == rows
+
+
+def test_a_row_is_what_the_functions_for_one_micrograph_give(simulated):
+    picks, truth = simulated
+    rows = evaluate_by_micrograph(picks, truth, 180, **OPTIONS)
+    sizes = {name: OPTIONS[name] for name in ("reference_box_size_px", "micrograph_size_px")}
+    for row in rows:
+        mine = picks.take(
+            (picks.picker == picks.picker_names.index(row.picker))
+            & (picks.micrograph == picks.micrograph_names.index(row.micrograph))
+        )
+        theirs = truth.take(truth.micrograph == truth.micrograph_names.index(row.micrograph))
+        centers = [np.column_stack([one.x, one.y]) for one in (mine, theirs)]
+        assert row.pixel == pixel_scores(*centers, 180, **sizes)
+        assert row.matching == match_scores(*centers, OPTIONS["radius_px"])
+
+
+@pytest.mark.parametrize("n_threads", [0, -1, 1.5])
+def test_wrong_numbers_of_threads(simulated, n_threads):
+    with pytest.raises(ValueError, match="n_threads must be a whole number, 1 or more"):
+        evaluate_by_micrograph(*simulated, 180, n_threads=n_threads)
 
 
 def test_what_is_left_out_is_kept():

@@ -1,5 +1,7 @@
 """The tables of a consensus, written and read back."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -200,3 +202,20 @@ def test_a_table_that_was_cut_short(tmp_path, name):
     path.write_text(path.read_text()[:-2])
     with pytest.raises(FormatError, match=rf"{name}, line \d+: ends within a line; run"):
         read_consensus_tables(tmp_path)
+
+
+def test_writing_takes_memory_for_some_rows_at_a_time(tmp_path, monkeypatch):
+    from repic_plugin.formats import reports
+
+    result, row = made(n=20_000), np.arange(1, 41)
+    texts, peaks = [], []
+    for n_rows in (1 << 30, 1000):
+        monkeypatch.setattr(reports, "ROWS_AT_A_TIME", n_rows)
+        tracemalloc.start()
+        write_consensus_table(tmp_path / "consensus.csv", result, row)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        texts.append((tmp_path / "consensus.csv").read_bytes())
+    assert texts[0] == texts[1]
+    assert texts[0].count(b"\n") == 20_001
+    assert peaks[1] < peaks[0] / 4
