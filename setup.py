@@ -18,7 +18,14 @@ setup(
     long_description_content_type="text/markdown",
     license="GPL-3.0-or-later",
     packages=find_packages(include=["repic_plugin", "repic_plugin.*"]),
-    package_data={"repic_plugin": ["repic_logo.png", "protocols.conf", "py.typed"]},
+    package_data={
+        "repic_plugin": [
+            "repic_logo.png",
+            "protocols.conf",
+            "py.typed",
+            "templates/*.json.template",
+        ]
+    },
     python_requires=">=3.8,<3.12",
     install_requires=[
         "gurobipy>=11",
@@ -34,8 +41,18 @@ setup(
         "tqdm",
     ],
     extras_require={
+        "mpi": ["mpi4py>=4.1"],
         "scipion": ["scipion-app>=3.8"],
-        "test": ["hypothesis", "mypy", "pytest", "pytest-xdist", "ruff", "scipion-app>=3.8"],
+        "test": [
+            "hypothesis",
+            "mpi4py>=4.1",
+            "mypy",
+            "openmpi",
+            "pytest",
+            "pytest-xdist",
+            "ruff",
+            "scipion-app>=3.8",
+        ],
     },
     entry_points={
         "pyworkflow.plugin": ["repic_plugin = repic_plugin"],

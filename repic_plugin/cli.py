@@ -17,6 +17,7 @@ from repic_plugin.commands import (
     evaluate,
     fsc,
     report,
+    run,
     score_classes,
     simulate,
     simulate_micrographs,
@@ -35,6 +36,7 @@ COMMANDS = {
     "score-classes": score_classes,
     "fsc": fsc,
     "report": report,
+    "run": run,
     "demo": demo,
     "demo-iterative": demo_iterative,
 }
@@ -89,14 +91,14 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     -------
     int
         0, 2 after bad input (one line on stderr says what, where and the remedy), 130 when
-        interrupted, 141 when the reader of the output went away.
+        interrupted, 141 when the reader of the output went away; what `run` says of its own.
     """
     args = build_parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("default", category=UserWarning, module="repic_plugin")
             warnings.showwarning = _show_warning
-            args.run(args)
+            return int(args.run(args) or 0)
     except BrokenPipeError:  # who reads our output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -106,7 +108,6 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     except KeyboardInterrupt:
         print("repic-plugin: interrupted; nothing was written", file=sys.stderr)
         return 130
-    return 0
 
 
 def _show_warning(message: Any, *_args: Any, **_kwargs: Any) -> None:

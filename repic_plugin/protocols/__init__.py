@@ -5,6 +5,7 @@ from repic_plugin.protocols.protocol_consensus import ProtRepicConsensus
 from repic_plugin.protocols.protocol_cross_fsc import ProtRepicCrossFsc
 from repic_plugin.protocols.protocol_deeppicker import ProtDeepPickerPick, ProtDeepPickerTrain
 from repic_plugin.protocols.protocol_evaluate import ProtRepicEvaluate
+from repic_plugin.protocols.protocol_extract import ProtRepicExtract
 from repic_plugin.protocols.protocol_import import ProtRepicImportPicks
 from repic_plugin.protocols.protocol_iterative import ProtRepicIterative
 from repic_plugin.protocols.protocol_labels import ProtRepicLabels
@@ -18,6 +19,7 @@ __all__ = [
     "ProtRepicConsensus",
     "ProtRepicCrossFsc",
     "ProtRepicEvaluate",
+    "ProtRepicExtract",
     "ProtRepicImportPicks",
     "ProtRepicIterative",
     "ProtRepicLabels",

@@ -1,6 +1,7 @@
 """Micrographs and a few particles in, templates and more particles out."""
 
 from repic_plugin.template_picking.correlation import TemplateBank
+from repic_plugin.template_picking.extraction import ExtractedParticles, extract_particles
 from repic_plugin.template_picking.peaks import find_peaks
 from repic_plugin.template_picking.picking import (
     DEFAULT_DISTANCE_BOXES,
@@ -27,11 +28,13 @@ from repic_plugin.template_picking.templates import (
 __all__ = [
     "DEFAULT_DISTANCE_BOXES",
     "DEFAULT_STEP_DEG",
+    "ExtractedParticles",
     "FoundParticles",
     "LearntTemplates",
     "TemplateBank",
     "TemplateMatcher",
     "cut_boxes",
+    "extract_particles",
     "find_peaks",
     "fitted_templates",
     "general_template",

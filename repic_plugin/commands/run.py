@@ -1,0 +1,194 @@
+"""Run a workflow or a template in a Scipion project, to its end or to where it stopped before."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import re
+import signal
+import sys
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
+from typing import Any, Iterator, List, Optional
+
+from repic_plugin.commands.options import print_table
+from repic_plugin.commands.run_environment import project_folder, set_user_environment
+from repic_plugin.commands.run_record import LOCK, check_same, locked, read_record
+from repic_plugin.commands.run_workflow import (
+    KIND,
+    Workflow,
+    read_placeholders,
+    read_workflow,
+    template_names,
+)
+
+__all__ = ["add_arguments", "run"]
+
+INTERRUPTED, TERMINATED = 130, 143
+SUMMARY, LOG = "repic-run-summary.json", "repic-run.log"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the command's arguments."""
+    parser.add_argument(
+        "workflow",
+        nargs="?",
+        metavar="WORKFLOW.json|TEMPLATE",
+        help="as Scipion exports it, or a template: " + ", ".join(template_names()),
+    )
+    parser.add_argument(
+        "values", nargs="*", metavar="name=value", help="of the template; see --list"
+    )
+    parser.add_argument("--project", metavar="NAME", help="is made, or goes on where it stopped")
+    parser.add_argument(
+        "--timeout", type=float, metavar="SECONDS", help="stop all after so long (exit code 124)"
+    )
+    parser.add_argument(
+        "--summary", metavar="FILE.json", help="what became of each protocol; kept up to date"
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="show the templates, or the values of one"
+    )
+    _allow_values_after_options(parser)
+
+
+def _allow_values_after_options(parser: argparse.ArgumentParser) -> None:
+    """Argparse takes all positional arguments in one go, or it has to be asked to mix them."""
+    at_once = parser.parse_known_args
+
+    def mixed(arguments: Any = None, namespace: Any = None) -> Any:
+        parser.parse_known_args = at_once  # type: ignore[method-assign]
+        try:
+            return parser.parse_known_intermixed_args(arguments, namespace)
+        finally:
+            parser.parse_known_args = mixed  # type: ignore[method-assign,assignment]
+
+    parser.parse_known_args = mixed  # type: ignore[method-assign,assignment]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check, load, watch; the exit code tells how it ended."""
+    if args.list:
+        _list(args.workflow)
+        return 0
+    if not args.workflow or not args.project:
+        raise ValueError("a workflow or template and --project NAME are needed; see --help")
+    workflow = read_workflow(args.workflow, args.values)
+    if args.timeout is not None and not args.timeout > 0:
+        raise ValueError(f"--timeout must be a positive number of seconds, got {args.timeout:g}")
+    summary = _summary_file(args.summary)
+    if re.search(r"[^\w-]", args.project):
+        raise ValueError(
+            f"--project must be of letters, digits, - and _, got {args.project!r}: Scipion changes "
+            "other signs"
+        )
+    set_user_environment()
+    folder = project_folder(args.project)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _no_empty_folder(folder), locked(folder, args.project):
+        record = read_record(folder)
+        if record is not None:  # before the seconds that Scipion takes
+            check_same(record, workflow, args.project)
+        files = [folder / SUMMARY, *([summary] if summary else [])]
+        return _run(workflow, folder, files, args.timeout)
+
+
+def _run(workflow: Workflow, folder: Path, files: List[Path], timeout: Optional[float]) -> int:
+    terminal = sys.stdout
+
+    def tell(line: str) -> None:
+        try:
+            print(line, file=terminal, flush=True)
+        except BrokenPipeError:  # nobody reads any more; the runs are to be seen to all the same
+            os.dup2(os.open(os.devnull, os.O_WRONLY), terminal.fileno())
+
+    tell(f"project {folder}")
+    with _signals(), _scipion_told_to(folder / LOG):
+        from repic_plugin.commands.run_project import (  # noqa: PLC0415 - Scipion
+            WorkflowProject,
+            check_protocols,
+        )
+        from repic_plugin.commands.run_watch import Watch  # noqa: PLC0415 - Scipion
+
+        watch = None
+        try:
+            check_protocols(workflow)
+            watch = Watch(WorkflowProject(folder, workflow), tell, files, timeout)
+            code = watch.run()
+        except KeyboardInterrupt as interrupt:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)  # stopping takes a moment
+            tell("interrupted: what runs is stopped; call again to go on")
+            code = TERMINATED if isinstance(interrupt, _Terminated) else INTERRUPTED
+            if watch is not None:
+                watch.stop_all()
+                watch.write_summary(code)
+    tell(f"exit code {code}, summary {files[-1]}")
+    return code
+
+
+@contextmanager
+def _no_empty_folder(folder: Path) -> Iterator[None]:
+    """Where no project was made, none is left to be seen in Scipion's window."""
+    try:
+        yield
+    finally:
+        if not (folder / "project.sqlite").exists():
+            for name in (LOCK, LOG):
+                if (folder / name).exists():
+                    (folder / name).unlink()
+            with suppress(OSError):  # not ours
+                folder.rmdir()
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM."""
+
+
+def _terminate(_number: int, _frame: Any) -> None:
+    raise _Terminated
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """SIGTERM as Ctrl-C, also where a shell in the background has switched that off."""
+    before = {
+        signal.SIGTERM: signal.signal(signal.SIGTERM, _terminate),
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _scipion_told_to(path: Path) -> Iterator[None]:
+    """What Scipion prints goes to a file; our own lines stay alone."""
+    with open(path, "a", encoding="utf-8", buffering=1) as file:
+        handler = logging.StreamHandler(file)
+        logging.getLogger().addHandler(handler)
+        try:
+            with redirect_stdout(file), redirect_stderr(file):
+                yield
+        finally:
+            logging.getLogger().removeHandler(handler)
+
+
+def _summary_file(name: Optional[str]) -> Optional[Path]:
+    if name is None:
+        return None
+    path = Path(name).absolute()
+    if path.is_dir() or not path.parent.is_dir():
+        raise ValueError(f"--summary {name}: must be a file in a folder that exists")
+    return path
+
+
+def _list(source: Optional[str]) -> None:
+    if not source:
+        print("\n".join(template_names()))
+        return
+    rows = [[one.name, one.default, KIND[one.kind], one.title] for one in read_placeholders(source)]
+    print_table(["name", "default", "is", "what"], rows)

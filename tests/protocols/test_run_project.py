@@ -1,0 +1,150 @@
+"""`repic-plugin run` as a facility calls it: to the end, into failures, through kills."""
+
+import json
+import signal
+
+import psutil
+import pytest
+
+from repic_plugin.commands.run_processes import is_at_work
+from repic_plugin.commands.run_workflow import read_workflow
+from tests.protocols.workflow_runs import (
+    N_PARTICLES,
+    Command,
+    endless,
+    extraction,
+    importing,
+    kill_command,
+    picks_of,
+    project_folder,
+    protocol,
+    read_summary,
+    run_folders,
+    write_material,
+    write_workflow,
+)
+
+
+@pytest.fixture
+def material(tmp_path):
+    return write_material(tmp_path / "data")
+
+
+def is_running(name, folder):
+    """Whether the run in a folder of a project has a process."""
+    return is_at_work(str(project_folder(name)), f"{folder}/logs/run.db")
+
+
+@pytest.mark.slow
+def test_what_is_not_installed_or_refers_to_nothing_is_refused(tmp_path):
+    from repic_plugin.commands.run_project import check_protocols
+
+    missing = write_workflow(tmp_path / "a.json", [protocol(1, "XmippProtNone", "x")])
+    with pytest.raises(ValueError, match=r"XmippProtNone is not installed; install scipion-em-x"):
+        check_protocols(read_workflow(str(missing), []))
+    dangling = write_workflow(tmp_path / "b.json", [extraction(1, "x")])
+    with pytest.raises(ValueError, match=r"inputCoordinates of 1 .* 2.outputCoordinates, which"):
+        check_protocols(read_workflow(str(dangling), []))
+    command = Command(missing, "--project", "missing")
+    assert command.ended() == 2
+    assert command.errors.count("\n") == 1
+    assert not project_folder("missing").exists()
+
+
+@pytest.mark.thorough
+def test_a_run_that_waits_for_another_starts_when_that_has_ended(material, tmp_path):
+    after = {"_prerequisites": ["3"]}  # Scipion's scheduler would sleep and look, again and again
+    protocols = [importing(material), picks_of(material), extraction(3, "first")]
+    protocols += [extraction(4, "second", **after)]
+    workflow = write_workflow(tmp_path / "workflow.json", protocols)
+    assert Command(workflow, "--project", "ordered").ended() == 0
+    rows, _ = read_summary("ordered")
+    assert rows["second"]["start"] > rows["first"]["end"]
+    assert rows["second"]["outputs"][0]["size"] == N_PARTICLES
+
+
+@pytest.mark.thorough
+def test_after_a_failure_nothing_waits_and_a_second_call_mends_it(material, tmp_path):
+    broken = {}
+    for path in (material / "micrographs").iterdir():  # headers alone
+        broken[path] = path.read_bytes()
+        path.write_bytes(broken[path][:2000])
+    classes = {"inputParticles": "3.outputParticles", "numberOfClasses": 2, "numberOfThreads": 1}
+    protocols = [
+        importing(material),
+        picks_of(material),
+        extraction(3, "particles"),
+        protocol(4, "ProtAckMeans2D", "classes", **classes),
+        protocol(5, "ProtSubSet", "some", inputFullSet="4.outputAverages", chooseAtRandom=True),
+    ]
+    workflow = write_workflow(tmp_path / "workflow.json", protocols)
+    command = Command(workflow, "--project", "mended")
+    assert command.ended() == 1, command.story()
+    rows, code = read_summary("mended")
+    assert code == 1
+    assert [row["status"] for row in rows.values()] == [
+        *("finished", "finished", "failed", "not started", "not started")
+    ]
+    assert "no micrograph of 2 can be used" in rows["particles"]["error"]
+    assert "\x1b" not in rows["particles"]["error"]
+    for label in ("classes", "some"):
+        assert rows[label]["error"].endswith("particles, which failed")
+        assert any(f"{label}: not started: waits for" in line for line in command.lines)
+
+    for path, data in broken.items():
+        path.write_bytes(data)
+    again = Command(workflow, "--project", "mended")
+    assert again.ended() == 0, again.story()
+    mended, code = read_summary("mended")
+    assert {row["status"] for row in mended.values()} == {"finished"}
+    assert mended["picks"] == rows["picks"]
+    assert mended["particles"]["id"] == rows["particles"]["id"]
+    assert len(run_folders("mended")) == 5
+
+
+@pytest.mark.thorough
+def test_it_goes_on_after_ctrl_c_and_a_kill_and_its_time_ends(material, tmp_path):
+    workflow = write_workflow(tmp_path / "workflow.json", endless(material))
+    words = (workflow, "--project", "interrupted")
+    first = Command(*words).until("micrographs: running")
+    (folder,) = run_folders("interrupted")
+    assert first.signalled(signal.SIGINT) == 130
+    assert not is_running("interrupted", folder)
+    rows, code = read_summary("interrupted")
+    assert code == 130
+    assert (rows["micrographs"]["status"], rows["picks"]["status"]) == ("aborted", "waiting")
+
+    second = Command(*words).until("micrographs: running")
+    assert kill_command(second) == -signal.SIGKILL
+    assert is_running("interrupted", folder)  # a run is nobody's child
+    pids = {one.pid for one in psutil.process_iter() if _runs(one, folder)}
+
+    third = Command(*words, "--timeout", 3)
+    assert third.ended() == 124, third.story()
+    assert not any("launched" in line for line in third.lines)  # it is the same run still
+    assert pids
+    assert not any(psutil.pid_exists(pid) and _runs(psutil.Process(pid), folder) for pid in pids)
+    rows, code = read_summary("interrupted")
+    assert (rows["micrographs"]["status"], code) == ("aborted", 124)
+    assert run_folders("interrupted") == [folder]
+
+
+def _runs(process, folder):
+    try:
+        return folder in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+
+
+@pytest.mark.thorough
+def test_a_kill_while_it_loads_leaves_no_protocol_twice(material, tmp_path):
+    workflow = write_workflow(tmp_path / "workflow.json", [importing(material)])
+    assert Command(workflow, "--project", "half").ended() == 0
+    record = project_folder("half") / "repic-run.json"
+    half = json.loads(record.read_text())
+    assert half["ids"]
+    record.write_text(json.dumps({**half, "ids": {}}))  # as before all were in
+    assert Command(workflow, "--project", "half").ended() == 0
+    assert len(run_folders("half")) == 1
+    rows, _ = read_summary("half")
+    assert len(rows) == 1
