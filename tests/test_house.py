@@ -19,7 +19,7 @@ PURE |= {"template_picking"}
 SCIPION = {"pwem", "pyworkflow"}
 KNOWS_SCIPION = {"plugin", "convert", "pickers", "protocols", "viewers", "wizards", "objects"}
 KNOWS_SCIPION |= {"reports"}
-DEMOS = {"demo_project.py", "demo_iterative_project.py"}  # loaded by nobody else
+PROJECTS = "_project.py"  # ends the names of commands' files that load Scipion, each by one other
 NUMERICAL = {"numpy", "scipy", "networkx", "numba", "gurobipy", "threadpoolctl"}
 # what each room may import of ours; a room that is not named here has no business with others
 MAY_IMPORT = {
@@ -82,12 +82,14 @@ def test_a_room_imports_only_what_it_may(path):
     for name in imported_modules(path):
         package, *rest = name.split(".")
         if package == "repic_plugin" and rest and rest[0] != "__version__":
-            may = {*MAY_IMPORT[room], room, *({"pickers"} if path.name in DEMOS else ())}
+            is_project = path.name.endswith(PROJECTS)
+            may = {*MAY_IMPORT[room], room, *({"pickers"} if is_project else ())}
             assert rest[0] in may, f"{room} imports {name}"
             if room in PURE and rest[0] in PURE - {room}:
                 assert len(rest) == 1, f"{room} reaches behind the door of {rest[0]}: {name}"
         if package in SCIPION:
-            assert room in KNOWS_SCIPION or path.name in DEMOS, f"{room} imports {name}"
+            knows = room in KNOWS_SCIPION or path.name.endswith(PROJECTS)
+            assert knows, f"{room} imports {name}"
         if room in PURE and package not in {"repic_plugin", *STANDARD}:
             assert package in NUMERICAL, f"the pure room {room} imports {name}"
 

@@ -208,6 +208,10 @@ class ProtRepicEvaluate(EMProtocol):
         """Table of pickers and thresholds."""
         return self._getExtraPath("curves.csv")
 
+    def named_sets(self) -> List[Tuple[str, SetOfCoordinates]]:
+        """The sets that are scored, by the names that tables and pictures have."""
+        return list(zip(self._names(), self._sets()))
+
     def _micrographs(self) -> SetOfMicrographs:
         return self.referenceCoordinates.get().getMicrographs()
 

@@ -27,7 +27,7 @@ from repic_plugin.viewers.overlay_model import BoxSet, ConsensusDetails, Overlay
 __all__ = ["of_consensus", "of_coordinates", "of_pickers", "open_micrograph"]
 
 MRC_SUFFIXES = (".mrc", ".mrcs", ".map")
-CONSENSUS = "consensus"
+CONSENSUS, REFERENCE = "consensus", "reference"
 # For sets that know none, so that their boxes can be seen at all.
 DEFAULT_BOX_PX = 100
 
@@ -47,7 +47,9 @@ def open_micrograph(file_name: str) -> NDArray[Any]:
     return micrograph_pixels(file_name)
 
 
-def of_coordinates(sets: Sequence[NamedSet]) -> OverlayModel:
+def of_coordinates(
+    sets: Sequence[NamedSet], reference: Optional[SetOfCoordinates] = None
+) -> OverlayModel:
     """Sets of coordinates on the micrographs of the first, in its px.
 
     The first that a consensus wrote is shown as such, with its weights.
@@ -56,6 +58,8 @@ def of_coordinates(sets: Sequence[NamedSet]) -> OverlayModel:
     ----------
     sets : sequence of (str, SetOfCoordinates)
         With their names.
+    reference : SetOfCoordinates, optional
+        The truth, to be shown as such.
 
     Returns
     -------
@@ -66,6 +70,7 @@ def of_coordinates(sets: Sequence[NamedSet]) -> OverlayModel:
     ValueError
         If a set does not know its micrographs, or has none in common with the first.
     """
+    sets = [*sets, *([] if reference is None else [(REFERENCE, reference)])]
     inputs = [PickerInput(name, one, find_score_attribute(one)) for name, one in sets]
     picks, ids = _read(inputs)
     is_weighted = [constants.WEIGHT in item_labels(one.getFileName()) for _, one in sets]
@@ -73,7 +78,7 @@ def of_coordinates(sets: Sequence[NamedSet]) -> OverlayModel:
     boxes, details = [], None
     for place, (name, one) in enumerate(sets):
         size_px = _box_size(one, sets[0][1])
-        role = CONSENSUS if place == agreed else "picker"
+        role = CONSENSUS if place == agreed else REFERENCE if one is reference else "picker"
         label = name if size_px else f"{name} (box size not known)"
         boxes.append(_box_set(picks, place, label, size_px or DEFAULT_BOX_PX, role))
         if place == agreed:

@@ -12,6 +12,7 @@ from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
 from repic_plugin.protocols import (
     ProtDeepPickerPick,
     ProtRepicConsensus,
+    ProtRepicEvaluate,
     ProtRepicImportPicks,
     ProtRepicIterative,
     ProtRepicLabels,
@@ -76,15 +77,17 @@ def _model(obj: Any, protocol: Any) -> OverlayModel:
         return of_coordinates([(_label(obj, protocol), obj)])
     if isinstance(source, ProtRepicConsensus):
         return of_consensus(source)
+    if isinstance(source, ProtRepicEvaluate):
+        return of_coordinates(source.named_sets(), source.referenceCoordinates.get())
     outputs = _outputs(source)
     if not outputs:
         raise ValueError("there are no coordinates yet; run the protocol first")
     if len(outputs) == 1:
         return of_coordinates([(_label(source, None), outputs[0][1])])
     pickers = [(_picker(name), one) for name, one in outputs if name != CONSENSUS]
-    return of_coordinates(
-        pickers + [("consensus", one) for name, one in outputs if name == CONSENSUS]
-    )
+    consensus = [("consensus", one) for name, one in outputs if name == CONSENSUS]
+    reference = getattr(source, "referenceCoordinates", None)
+    return of_coordinates(pickers + consensus, reference and reference.get())
 
 
 def _source(coordinates: SetOfCoordinates, protocol: Any) -> Any:

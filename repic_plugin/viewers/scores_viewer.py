@@ -10,6 +10,7 @@ from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
 from repic_plugin.formats import read_curves, read_micrograph_scores, read_scores
 from repic_plugin.protocols import ProtRepicEvaluate
 from repic_plugin.viewers.figure_window import FigureWindow
+from repic_plugin.viewers.overlay_viewer import overlay_window
 from repic_plugin.viewers.score_plots import (
     per_micrograph_figure,
     precision_recall_figure,
@@ -38,4 +39,6 @@ class RepicScoresViewer(Viewer):  # type: ignore[misc]
                 read_micrograph_scores(obj.micrographs_file())
             ),
         }
-        return [FigureWindow(self.getTkRoot(), f"{obj.getObjLabel()}: scores", pictures)]
+        title = f"{obj.getObjLabel()}: scores"
+        more = {"Boxes on their micrographs...": lambda root: overlay_window(root, obj)}
+        return [FigureWindow(self.getTkRoot(), title, pictures, more=more)]

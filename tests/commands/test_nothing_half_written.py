@@ -122,7 +122,7 @@ def test_evaluate_leaves_an_earlier_table(run, tiny, tmp_path, monkeypatch, faul
 
 
 def test_evaluate_that_fails_writes_no_table(run, tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluate_module, "evaluate_picks", disk_full)
+    monkeypatch.setattr(evaluate_module, "evaluate_by_micrograph", disk_full)
     metrics = tmp_path / "metrics.csv"
     assert run("evaluate", tiny, tiny / "topaz", "--box-size", 9, "--out", metrics).code == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["picks"]

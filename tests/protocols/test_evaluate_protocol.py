@@ -128,6 +128,19 @@ def test_a_consensus_is_told_from_a_picker_and_ranked_by_its_weight(project, pic
     assert settings["score_attributes"] == [constants.PICK_SCORE, constants.WEIGHT]
 
 
+def test_its_boxes_lie_over_those_of_the_reference(scored, monkeypatch):
+    pytest.importorskip("tkinter", reason="this Python has no tkinter")
+    from repic_plugin.viewers.overlay_viewer import overlay_window
+
+    monkeypatch.chdir(scored.getProject().path)
+    model = overlay_window(None, scored).model
+    roles = [(one.name, one.role) for one in model.sets]
+    assert roles == [("my picker", "picker"), ("binned", "picker"), ("reference", "reference")]
+    model.go_to(0)
+    shown = {layer.name: layer.centers.tolist() for layer in model.layers()}
+    assert shown["reference"] == [[float(c) for c in one] for one in TRUTH["mic a"]]
+
+
 @pytest.fixture(scope="module")
 def with_empty(project, picker, truth):
     """A wider radius, a given box, and all micrographs."""

@@ -375,7 +375,8 @@ def test_the_boxes_of_iterative_picking(seen, runs):
     loop = runs["loop"]
     assert told["title"] == "loop: boxes on their micrographs"
     templates = {f"Template ({i})": getattr(loop, f"outputCoordinates_Template{i}") for i in (1, 2)}
-    assert_boxes(told, counted(**templates, consensus=loop.outputCoordinates))
+    truth = runs["truth"].outputCoordinates
+    assert_boxes(told, counted(**templates, consensus=loop.outputCoordinates, reference=truth))
 
 
 def test_coordinates_of_others_open_with_our_overlay(seen, runs):
