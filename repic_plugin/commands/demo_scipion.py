@@ -6,8 +6,9 @@ import os
 import shlex
 import shutil
 import sys
-from importlib.util import find_spec
 from pathlib import Path
+
+from repic_plugin.commands.run_environment import project_folder, set_common_environment
 
 __all__ = ["demo_folder", "open_command", "set_environment"]
 
@@ -39,20 +40,12 @@ def set_environment(folder: Path) -> None:
     ValueError
         If Scipion's application is not installed.
     """
-    spec = find_spec("scipion")
-    if spec is None or spec.origin is None:
-        raise ValueError(
-            "the demo needs Scipion's application: pip install 'scipion-em-repic-plugin[scipion]'"
-        )
-    hosts = Path(spec.origin).parent / "templates" / "hosts.template"
-    # a protocol is run by the first python on the path
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    os.environ.setdefault("SCIPION_DOMAIN", "pwem")
+    hosts = set_common_environment("the demo")
     os.environ.setdefault("SCIPION_HOME", str(folder))
     os.environ.setdefault("SCIPION_HOSTS", str(hosts))
     os.environ["SCIPION_USER_DATA"] = str(folder / "scipion")
     os.environ["SCIPION_NOTIFY"] = "False"
-    (folder / "scipion" / "projects").mkdir(parents=True)
+    project_folder("").mkdir(parents=True)
 
 
 def open_command(folder: Path, project: str) -> str:

@@ -7,7 +7,29 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["project_folder", "set_user_environment"]
+__all__ = ["project_folder", "set_common_environment", "set_user_environment"]
+
+# Scipion puts the path of a project into a shell line, between double quotes.
+NOT_IN_PATHS = '$`"\\'
+
+
+def set_common_environment(who: str) -> Path:
+    """What holds for every project; returns the template of Scipion's hosts.conf.
+
+    Raises
+    ------
+    ValueError
+        If Scipion's application is not installed.
+    """
+    spec = find_spec("scipion")
+    if spec is None or spec.origin is None:
+        raise ValueError(
+            f"{who} needs Scipion's application: pip install 'scipion-em-repic-plugin[scipion]'"
+        )
+    os.environ.setdefault("SCIPION_DOMAIN", "pwem")
+    # a protocol is run by the first python on the path
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return Path(spec.origin).parent / "templates" / "hosts.template"
 
 
 def set_user_environment() -> None:
@@ -18,24 +40,29 @@ def set_user_environment() -> None:
     ValueError
         If Scipion's application is not installed.
     """
-    spec = find_spec("scipion")
-    if spec is None or spec.origin is None:
-        raise ValueError(
-            "this needs Scipion's application: pip install 'scipion-em-repic-plugin[scipion]'"
-        )
+    template = set_common_environment("this")
     data = Path(os.environ.setdefault("SCIPION_USER_DATA", "~/ScipionUserData")).expanduser()
     (data / "projects").mkdir(parents=True, exist_ok=True)
     home = Path(os.environ.setdefault("SCIPION_HOME", str(data)))
     own = home / "config" / "hosts.conf"
-    template = Path(spec.origin).parent / "templates" / "hosts.template"
     os.environ.setdefault("SCIPION_HOSTS", str(own if own.is_file() else template))
-    os.environ.setdefault("SCIPION_DOMAIN", "pwem")
     os.environ.setdefault("SCIPION_NOTIFY", "False")
-    # a protocol is run by the first python on the path
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
 def project_folder(name: str) -> Path:
-    """Where Scipion keeps a project of that name."""
+    """Where Scipion keeps a project of that name.
+
+    Raises
+    ------
+    ValueError
+        If a shell would read more than a name in that path.
+    """
     data = Path(os.path.expandvars(os.environ["SCIPION_USER_DATA"])).expanduser()
-    return data.absolute() / "projects" / name
+    folder = data.absolute() / "projects" / name
+    bad = sorted(set(NOT_IN_PATHS) & set(str(folder)))
+    if bad:
+        raise ValueError(
+            f"{folder}: Scipion puts this path into a shell line, which may not hold "
+            f"{' '.join(bad)}; choose another folder or name"
+        )
+    return folder

@@ -196,3 +196,13 @@ def test_one_project_is_run_by_one_command_at_a_time(tmp_path):
         pass
     with locked(tmp_path, "p"):
         pass
+
+
+@pytest.mark.parametrize("name", ["a$(touch pwned)", "a`b`", 'a"b'])
+def test_a_project_whose_path_a_shell_would_read_is_refused(name, monkeypatch, tmp_path):
+    from repic_plugin.commands.run_environment import project_folder
+
+    monkeypatch.setenv("SCIPION_USER_DATA", str(tmp_path))
+    with pytest.raises(ValueError, match=r"puts this path into a shell line, .*; choose another"):
+        project_folder(name)
+    assert project_folder("a b; c") == tmp_path / "projects" / "a b; c"
