@@ -15,6 +15,7 @@ from repic_plugin.classification.estimators import (
     k_means,
     spider_k_means,
 )
+from repic_plugin.classification.ranks import ALONE, MpiRanks, Ranks
 from repic_plugin.classification.result import Classification
 from repic_plugin.classification.rules import RULES
 from repic_plugin.classification.state import (
@@ -26,6 +27,7 @@ from repic_plugin.classification.state import (
 
 __all__ = [
     "ALIGNMENTS",
+    "ALONE",
     "CTF_MODES",
     "DEFAULT_RINGS",
     "RULES",
@@ -36,6 +38,8 @@ __all__ = [
     "EQKMeans",
     "IterationRecord",
     "KMeans",
+    "MpiRanks",
+    "Ranks",
     "SpiderKMeans",
     "State",
     "ack_means",

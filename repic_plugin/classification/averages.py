@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.classification.polar import PolarGrid
 from repic_plugin.classification.preparation import PolarImages
+from repic_plugin.classification.ranks import ALONE, Ranks
+from repic_plugin.classification.steady import steadying
 from repic_plugin.classification.threads import for_each_chunk
+from repic_plugin.compiled import compiled
 
 __all__ = ["Alignment", "ClassSums", "aligned_coefficients", "class_sums", "noise_over_signal"]
 
@@ -18,7 +21,7 @@ __all__ = ["Alignment", "ClassSums", "aligned_coefficients", "class_sums", "nois
 MIN_SIGNAL = 1e-4
 # The least noise, as a part of the power of the images.
 MIN_NOISE = 0.05
-IMAGES_PER_CHUNK = 256
+IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`
 
 Samples = NDArray[np.complex64]
 Single = NDArray[np.float32]
@@ -49,9 +52,13 @@ class Alignment:
         """Of some of the images."""
         return Alignment(self.angle[rows], self.shift_px[rows], self.mirror[rows])
 
+    def carried(self, carry: Callable[[NDArray[Any]], NDArray[Any]]) -> Alignment:
+        """With every column as `carry` gives it."""
+        return Alignment(carry(self.angle), carry(self.shift_px), carry(self.mirror))
+
     def copy(self) -> Alignment:
         """Arrays of its own."""
-        return Alignment(self.angle.copy(), self.shift_px.copy(), self.mirror.copy())
+        return self.carried(np.copy)
 
     def put(self, rows: Any, other: Alignment) -> None:
         """Replace that of some of the images, in place."""
@@ -140,10 +147,17 @@ def aligned_coefficients(
     return found
 
 
-def class_sums(images: PolarImages, aligned: Samples, labels: Labels, n_classes: int) -> ClassSums:
-    """Add up the images of each class.
+def class_sums(
+    images: PolarImages,
+    aligned: Samples,
+    labels: Labels,
+    n_classes: int,
+    ranks: Ranks = ALONE,
+) -> ClassSums:
+    """Add up the images of each class, those of all ranks.
 
-    Noise and signal are estimated on each ring, see `noise_over_signal`.
+    The sums are the same in whatever order the images come. Noise and signal are estimated on each
+    ring, see `noise_over_signal`.
 
     Parameters
     ----------
@@ -153,6 +167,7 @@ def class_sums(images: PolarImages, aligned: Samples, labels: Labels, n_classes:
     labels : ndarray of int64, shape (n,)
         -1 for images in no class.
     n_classes : int
+    ranks : Ranks
 
     Returns
     -------
@@ -160,18 +175,21 @@ def class_sums(images: PolarImages, aligned: Samples, labels: Labels, n_classes:
     """
     grid = images.grid
     n_rings = len(grid.rings)
-    total = np.zeros((n_classes, grid.n_coefficients), np.complex64)
-    weight, (power, own) = np.zeros((n_classes, n_rings)), np.zeros((2, n_rings))
-    order = np.argsort(labels, kind="stable")
-    starts = np.searchsorted(labels[order], np.arange(n_classes + 1))
-    for k in range(n_classes):
-        for first in range(starts[k], starts[k + 1], IMAGES_PER_CHUNK):
-            rows = order[first : min(first + IMAGES_PER_CHUNK, starts[k + 1])]
-            members, squares = aligned[rows], images.weight[rows] ** 2
-            total[k] += members.sum(axis=0)
-            weight[k] += squares.sum(axis=0)
-            power += grid.power(members).sum(axis=0)
-            own += (squares**2).sum(axis=0)
+    summed = np.zeros((n_classes, 2 * grid.n_coefficients + n_rings))
+    rings = np.zeros((2, n_rings))
+    parts = aligned.view(np.float32)
+    _add_up(
+        parts,
+        images.weight,
+        labels,
+        grid.ring,
+        _steadying(parts, images.weight, len(grid.ring), ranks),
+        summed,
+        rings,
+    )
+    summed, (power, own) = ranks.sum(summed), ranks.sum(rings)
+    weight = summed[:, 2 * grid.n_coefficients :]
+    total = summed[:, : 2 * grid.n_coefficients].astype(np.float32).view(np.complex64)
     n_coefficients = np.bincount(grid.ring, minlength=n_rings)
     prior = noise_over_signal(
         power / n_coefficients,
@@ -182,6 +200,38 @@ def class_sums(images: PolarImages, aligned: Samples, labels: Labels, n_classes:
         weight.mean(axis=0),
     )
     return ClassSums(grid, total, weight.astype(np.float32), prior)
+
+
+def _steadying(parts: Single, weight: Single, n_coefficients: int, ranks: Ranks) -> Floats:
+    """See `steadying`, for the images, their power, their squared weights and the squares of it."""
+    largest = [max(v.max(initial=0.0), -v.min(initial=0.0)) for v in (parts, weight)]
+    value, shown = ranks.largest(np.array(largest, np.float64)).tolist()
+    n = ranks.count(len(parts))
+    bounds = (value, 2 * n_coefficients * value**2, shown**2, shown**4)
+    return np.array([steadying(n * bound) for bound in bounds])
+
+
+@compiled
+def _add_up(images, weight, labels, ring, steadying, summed, rings):  # type: ignore[no-untyped-def]
+    """Add images and squared weights to the sums of their classes, power and w^4 to the rings'."""
+    n_images, n_values = images.shape
+    n_rings = weight.shape[1]
+    power = np.empty(n_rings)
+    value_shift, power_shift, square_shift, fourth_shift = steadying
+    for i in range(n_images):
+        k = labels[i]
+        if k < 0:
+            continue
+        power[:] = 0.0
+        for j in range(n_values):
+            value = np.float64(images[i, j])
+            summed[k, j] += (value + value_shift) - value_shift
+            power[ring[j // 2]] += value * value
+        for r in range(n_rings):
+            square = np.float64(weight[i, r]) ** 2
+            summed[k, n_values + r] += (square + square_shift) - square_shift
+            rings[0, r] += (power[r] + power_shift) - power_shift
+            rings[1, r] += (square * square + fourth_shift) - fourth_shift
 
 
 def noise_over_signal(

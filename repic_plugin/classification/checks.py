@@ -18,6 +18,7 @@ __all__ = [
     "check_enough",
     "check_images",
     "check_optics",
+    "check_ranks",
     "check_resume",
     "check_settings",
     "check_shift",
@@ -96,6 +97,15 @@ def check_enough(n_images: int, n_classes: int) -> None:
         raise ValueError(
             f"n_classes must not exceed the number of images that are not empty, {n_images}, "
             f"got {n_classes}"
+        )
+
+
+def check_ranks(settings: CourseSettings, n_ranks: int) -> None:
+    """Refuse what needs all dissimilarities in one place."""
+    if n_ranks > 1 and settings.method == "eqk":
+        raise ValueError(
+            f"method 'eqk' sorts all pairs of an image and a class in one process, got {n_ranks} "
+            "of them (MPI); start one, or choose another method"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from repic_plugin.classification.checks import (
     check_enough,
     check_images,
     check_optics,
+    check_ranks,
     check_resume,
     check_settings,
     check_shift,
@@ -24,7 +25,8 @@ from repic_plugin.classification.course import Course, CourseSettings
 from repic_plugin.classification.ctf import CtfParameters
 from repic_plugin.classification.fixed import Fixed
 from repic_plugin.classification.full_averages import full_averages
-from repic_plugin.classification.preparation import prepare_images
+from repic_plugin.classification.preparation import PolarImages, prepare_images
+from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.refinement import junk_classes, refine_poses
 from repic_plugin.classification.result import Classification
 from repic_plugin.classification.state import State
@@ -59,6 +61,7 @@ def classify_particles(
     resume: Optional[State] = None,
     on_iteration: Optional[Callable[[State], None]] = None,
     progress: Optional[Callable[[int, int], None]] = None,
+    ranks: Ranks = ALONE,
 ) -> Classification:
     """Sort particle images into 2D classes.
 
@@ -106,15 +109,19 @@ def classify_particles(
     n_threads : int
         Does not change the result.
     resume : State, optional
-        Where an earlier call with the same arguments stood.
+        Where an earlier call with the same arguments stood; the number of ranks may be another.
     on_iteration : callable, optional
-        Called with the state after every iteration.
+        Called with the state after every iteration, on the first rank.
     progress : callable, optional
-        Called with the number of images read so far and of all.
+        Called with the number of images read so far and of all, those of this rank.
+    ranks : Ranks
+        Over how many processes the images are spread, which does not change the result. All of
+        them call this with the same arguments.
 
     Returns
     -------
     Classification
+        On ranks other than the first, one without images and classes.
 
     Raises
     ------
@@ -155,6 +162,7 @@ def classify_particles(
     )
     n_images = check_images(images)
     check_settings(settings, n_images, ctf_mode, n_threads)
+    check_ranks(settings, ranks.size)
     check_shift(max_shift_px, images.shape[-1])
     check_optics(pixel_size_angstrom, ctf, n_images)
     grid, mask_radius_px, edge_px = layout(images.shape[-1], n_rings, mask_diameter_px)
@@ -166,27 +174,30 @@ def classify_particles(
         "n_threads": n_threads,
     }
     with one_blas_thread():
-        prepared = prepare_images(
-            images,
-            grid,
-            mask_radius_px=mask_radius_px,
-            mask_edge_px=edge_px,
-            progress=progress,
-            **optics,
-        )
-        rows = np.flatnonzero(~prepared.is_empty)
-        check_enough(len(rows), n_classes)
+        with ranks.agreement():
+            prepared = prepare_images(
+                images,
+                grid,
+                mask_radius_px=mask_radius_px,
+                mask_edge_px=edge_px,
+                part=ranks.part(n_images),
+                progress=progress,
+                **optics,
+            )
+        kept, rows = _kept(prepared, n_images, ranks)
+        n_kept = ranks.count(len(rows))
+        check_enough(n_kept, n_classes)
         if resume is not None:
-            check_resume(resume, len(rows), n_classes)
-        kept = prepared.take(rows) if len(rows) < len(prepared) else prepared
-        course = Course(kept, settings, n_threads)
+            check_resume(resume, n_kept, n_classes)
+        course = Course(kept, settings, n_threads, ranks)
         del prepared, kept  # the course replaces them when it recentres the images
-        state = course.start() if resume is None else resume
+        mine = ranks.part(n_kept)
+        state = course.start() if resume is None else resume.carried(lambda all_: all_[mine].copy())
         while state.stage != "done":
             state = course.advance(state)
             if on_iteration is not None:
-                on_iteration(state)
-        found = _poses(course, state, n_images, rows)
+                _pass_on(state, on_iteration, ranks)
+        found = _poses(course, state)
         averages = full_averages(
             images,
             found.labels,
@@ -194,14 +205,39 @@ def classify_particles(
             found.shift_px,
             found.mirror,
             n_classes,
+            rows=rows,
+            ranks=ranks,
             **optics,
         )
-    return _classification(state, found, averages)
+    return _classification(state, _of_all(found, rows, n_images, ranks), averages)
+
+
+def _kept(prepared: PolarImages, n_images: int, ranks: Ranks) -> Tuple[PolarImages, Labels]:
+    """The images of this rank that are not empty, and which of all images they are.
+
+    Ranks that have fewer than others get some of theirs.
+    """
+    own = np.flatnonzero(~prepared.is_empty)
+    rows = ranks.part(n_images).start + own
+    kept = prepared.take(own) if len(own) < len(prepared) else prepared
+    if ranks.size == 1 or ranks.count(len(rows)) == n_images:
+        return kept, rows
+    columns = (kept.samples, kept.weight, kept.energy, kept.is_empty, rows)
+    *moved, rows = ranks.evened(columns)
+    return PolarImages(kept.grid, *moved), rows
+
+
+def _pass_on(state: State, on_iteration: Callable[[State], None], ranks: Ranks) -> None:
+    """Call `on_iteration` with the states of all ranks as one."""
+    whole = state.carried(ranks.collect)
+    with ranks.agreement():
+        if ranks.is_first:
+            on_iteration(whole)
 
 
 @dataclass(frozen=True, eq=False)
 class _Poses:
-    """Of all images, empty ones too; see `Classification`."""
+    """See `Classification`."""
 
     labels: Labels
     rotation_deg: Floats
@@ -211,32 +247,48 @@ class _Poses:
     explained: Floats  # of each image's sum of squares
 
 
-def _poses(course: Course, state: State, n_images: int, rows: Labels) -> _Poses:
-    """Where the course has brought the images, which are the `rows` of all."""
+def _poses(course: Course, state: State) -> _Poses:
+    """Where the course has brought the images of this rank."""
     setting = course.setting(state)
     members = setting.aligned(state.alignment)
-    sums = class_sums(setting.images, members, state.labels, course.settings.n_classes)
+    n_classes = course.settings.n_classes
+    sums = class_sums(setting.images, members, state.labels, n_classes, course.ranks)
     if isinstance(setting, Fixed):
         alignment = state.alignment
         compared = setting.compare(sums, members, state.labels).dissimilarity
-        dissimilarity = compared[np.arange(len(rows)), state.labels]
+        dissimilarity = compared[np.arange(len(state.labels)), state.labels]
     else:
         alignment, dissimilarity = refine_poses(
             setting, sums, members, state.labels, state.alignment, course.finest_step_px
         )
+    return _Poses(
+        labels=state.labels,
+        rotation_deg=_turns_back(alignment.angle),
+        shift_px=state.offset_px + alignment.shift_px,
+        mirror=alignment.mirror,
+        dissimilarity=dissimilarity.astype(np.float64),
+        explained=(setting.images.energy - dissimilarity).astype(np.float64),
+    )
 
-    def of_all(values: NDArray[Any], empty: Any) -> NDArray[Any]:
-        every = np.full((n_images, *values.shape[1:]), empty)
-        every[rows] = values
-        return every
+
+def _of_all(found: _Poses, rows: Labels, n_images: int, ranks: Ranks) -> _Poses:
+    """Of all images of all ranks, empty ones too; on the first rank only."""
+    rows = ranks.collect(rows)
+    n_images = n_images if ranks.is_first else 0
+
+    def every(column: NDArray[Any], empty: Any) -> NDArray[Any]:
+        of_kept = ranks.collect(column)
+        of_all = np.full((n_images, *column.shape[1:]), empty)
+        of_all[rows] = of_kept
+        return of_all
 
     return _Poses(
-        labels=of_all(state.labels, -1),
-        rotation_deg=of_all(_turns_back(alignment.angle), 0.0),
-        shift_px=of_all(state.offset_px + alignment.shift_px, 0.0),
-        mirror=of_all(alignment.mirror, False),
-        dissimilarity=of_all(dissimilarity, np.nan),
-        explained=of_all(setting.images.energy - dissimilarity, 0.0),
+        labels=every(found.labels, -1),
+        rotation_deg=every(found.rotation_deg, 0.0),
+        shift_px=every(found.shift_px, 0.0),
+        mirror=every(found.mirror, False),
+        dissimilarity=every(found.dissimilarity, np.nan),
+        explained=every(found.explained, 0.0),
     )
 
 

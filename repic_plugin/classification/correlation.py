@@ -13,6 +13,7 @@ Shifts and mirrors are applied to the references, of which there are fewer.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from threading import local
 from typing import List, Tuple
 
 import numpy as np
@@ -82,8 +83,7 @@ def best_poses(grid: PolarGrid, images: Samples, references: Samples, n_threads:
     """
     n_references, n_candidates, _ = references.shape
     waves = _quarter_waves(grid)
-    n_rows = max(1, min(IMAGES_PER_CHUNK, len(images)))
-    per_block = max(1, PAIRS_PER_BLOCK // (n_rows * n_candidates))
+    per_block = max(1, PAIRS_PER_BLOCK // (IMAGES_PER_CHUNK * n_candidates))
     blocks = [
         (slice(k, min(k + per_block, n_references)), _columns(grid, references[k : k + per_block]))
         for k in range(0, n_references, per_block)
@@ -91,10 +91,15 @@ def best_poses(grid: PolarGrid, images: Samples, references: Samples, n_threads:
     score = np.empty((len(images), n_references), np.float32)
     place = np.empty((len(images), n_references), np.int32)
 
+    scratch = local()  # memory that is given back to the system has to be cleared again
+
     def search(rows: slice) -> None:
         parts = _rows(grid, images[rows])
+        if not hasattr(scratch, "values"):
+            widest = IMAGES_PER_CHUNK * min(per_block, n_references) * n_candidates
+            scratch.values = _scratch(waves, widest)
         for mine, columns in blocks:
-            quarter = _quarter_turn(waves, parts, columns)
+            quarter = _quarter_turn(waves, parts, columns, scratch.values)
             _keep_best(*quarter, n_candidates, grid.n_angles, score[rows, mine], place[rows, mine])
 
     for_each_chunk(search, len(images), IMAGES_PER_CHUNK, n_threads)
@@ -130,17 +135,30 @@ def _quarter_turn(
     waves: Tuple[Single, Single, Single, Single],
     rows: List[Single],
     columns: List[Tuple[Single, Single]],
+    scratch: List[Single],
 ) -> List[Single]:
     """Even cosine, odd cosine, even sine and odd sine parts, shape (n_angles / 4 + 1, pairs)."""
     shape = (len(rows[0]), columns[0][0].shape[1])
+    *spaces, space = scratch
     parts = []
-    for wave, is_sine, first in zip(waves, (0, 0, 1, 1), (0, 1, 0, 1)):
+    for wave, is_sine, first, part in zip(waves, (0, 0, 1, 1), (0, 1, 0, 1), spaces):
         orders = range(first, len(rows), 2)
-        products = np.empty((len(orders), *shape), np.float32)
+        products = _shaped(space, (len(orders), *shape))
         for product, m in zip(products, orders):
             np.matmul(rows[m], columns[m][is_sine], out=product)
-        parts.append(wave @ products.reshape(len(orders), -1))
+        found = _shaped(part, (len(wave), shape[0] * shape[1]))
+        parts.append(np.matmul(wave, products.reshape(len(orders), -1), out=found))
     return parts
+
+
+def _scratch(waves: Tuple[Single, Single, Single, Single], n_pairs: int) -> List[Single]:
+    """Memory for the four parts of `_quarter_turn`, and for its products."""
+    sizes = [*(len(wave) for wave in waves), max(wave.shape[1] for wave in waves)]
+    return [np.empty(size * n_pairs, np.float32) for size in sizes]
+
+
+def _shaped(space: Single, shape: Tuple[int, ...]) -> Single:
+    return space[: int(np.prod(shape))].reshape(shape)
 
 
 @compiled

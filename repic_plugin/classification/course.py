@@ -13,9 +13,11 @@ from repic_plugin.classification.correlation import shift_grid
 from repic_plugin.classification.fixed import Fixed, FixedComparison
 from repic_plugin.classification.multi_reference import Comparison, MultiReference
 from repic_plugin.classification.preparation import PolarImages
+from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.rules import RULES
 from repic_plugin.classification.split_merge import trade_classes
 from repic_plugin.classification.state import IterationRecord, State
+from repic_plugin.classification.steady import steady_sum
 from repic_plugin.classification.subspace import Subspace
 
 __all__ = ["ALIGNMENTS", "Course", "CourseSettings"]
@@ -76,12 +78,23 @@ class Course:
         None of them empty.
     settings : CourseSettings
     n_threads : int
+    ranks : Ranks
+        Who hold the other images. The states of each rank are of its own images.
     """
 
-    def __init__(self, images: PolarImages, settings: CourseSettings, n_threads: int = 1) -> None:
+    def __init__(
+        self,
+        images: PolarImages,
+        settings: CourseSettings,
+        n_threads: int = 1,
+        ranks: Ranks = ALONE,
+    ) -> None:
         self.images = images
         self.settings = settings
         self.n_threads = n_threads
+        self.ranks = ranks
+        self.n_images = ranks.count(len(images))
+        self.first_row = ranks.first_row(len(images))
         wavelength = images.grid.box_size_px / float(images.grid.rings[-1])
         step = max(1.0, float(np.rint(GLOBAL_STEP * wavelength)))
         self.global_shifts = shift_grid(settings.max_shift_px, step)
@@ -92,12 +105,11 @@ class Course:
 
     def start(self) -> State:
         """Averages of random subsets at random angles."""
-        n = len(self.images)
+        n, mine = len(self.images), slice(self.first_row, self.first_row + len(self.images))
         rng = np.random.default_rng([self.settings.random_state, 0])
-        labels = rng.permutation(n) % self.settings.n_classes
-        alignment = Alignment(
-            rng.uniform(0, 2 * np.pi, n), np.zeros((n, 2)), np.zeros(n, dtype=np.bool_)
-        )
+        labels = rng.permutation(self.n_images)[mine] % self.settings.n_classes
+        angle = rng.uniform(0, 2 * np.pi, self.n_images)[mine].copy()
+        alignment = Alignment(angle, np.zeros((n, 2)), np.zeros(n, dtype=np.bool_))
         stage = "common" if self.settings.alignment == "rfa" else "global"
         return State(labels, alignment, np.zeros((n, 2)), stage)
 
@@ -143,7 +155,9 @@ class Course:
         if phase == "local" and self.settings.alignment == "rfa":
             setting = Fixed(self.images, state.alignment, n_threads)
         elif phase != "common" and self.settings.alignment == "msa":
-            setting = Subspace(self.images, shifts, mirror=mirror, n_threads=n_threads)
+            setting = Subspace(
+                self.images, shifts, mirror=mirror, n_threads=n_threads, ranks=self.ranks
+            )
         else:
             setting = MultiReference(self.images, shifts, mirror=mirror, n_threads=n_threads)
         self._setting = (phase, setting)
@@ -154,14 +168,14 @@ class Course:
     ) -> Union[Comparison, FixedComparison]:
         """Compare the images with the averages of the classes, as they are aligned now."""
         members = setting.aligned(state.alignment)
-        sums = class_sums(setting.images, members, labels, n_classes)
+        sums = class_sums(setting.images, members, labels, n_classes, self.ranks)
         if state.iteration == 0:  # nothing is aligned yet
             return setting.compare(sums)
         return setting.compare(sums, members, labels if self.settings.leaves_out else None)
 
     def _align_to_common(self, state: State, setting: Setting) -> State:
         """Align the images to the average of them all; recentre them after the last time."""
-        n_images = len(state.labels)
+        n_images = self.n_images
         one_class = np.zeros_like(state.labels)
         found = self._compare(state, setting, one_class, 1)
         record = IterationRecord(state.iteration + 1, "common", 0.0, 0.0, n_images, n_images)
@@ -181,8 +195,8 @@ class Course:
     ) -> State:
         """Reassign the images, then go to the next stage if this one has converged."""
         rule = RULES[self.settings.method](state.constraint * self.settings.beta)
-        labels, penalty = rule.assign(found.dissimilarity, state.labels, rng)
-        inertia = float(found.dissimilarity[np.arange(len(labels)), labels].sum(dtype=np.float64))
+        labels, penalty = rule.assign(found.dissimilarity, state.labels, rng, self.ranks)
+        inertia = self._inertia(found, labels)
         state = self._recorded(state, labels, inertia + penalty)
         state = replace(state, alignment=found.alignment(labels))
         changed = state.records[-1].fraction_changed
@@ -193,6 +207,10 @@ class Course:
         if self.settings.trades and (settled or state.stage_iteration >= MAX_LOCAL):
             return state.enter("trade")
         return state.enter("done") if settled else state
+
+    def _inertia(self, found: Union[Comparison, FixedComparison], labels: Labels) -> float:
+        """Sum of the dissimilarities of the images to their classes."""
+        return steady_sum(found.dissimilarity[np.arange(len(labels)), labels], self.ranks)
 
     def _recentred(self, state: State) -> State:
         """Begin the local searches, with the images moved to where they were found."""
@@ -212,8 +230,7 @@ class Course:
         rng: np.random.Generator,
     ) -> State:
         """Trade classes; go back if the round before did not lower the loss."""
-        each = np.arange(len(state.labels))
-        total = float(found.dissimilarity[each, state.labels].sum(dtype=np.float64))
+        total = self._inertia(found, state.labels)
         if state.before_trade is not None and total >= state.before_trade[0]:
             total, labels, alignment = state.before_trade
             state = self._recorded(state, labels, total)
@@ -221,7 +238,9 @@ class Course:
         before = (total, state.labels, state.alignment)
         labels, alignment, n_trades = state.labels, state.alignment, 0
         if state.n_rounds < MAX_ROUNDS:
-            labels, alignment, n_trades = trade_classes(setting, found, *before[1:], rng)
+            labels, alignment, n_trades = trade_classes(
+                setting, found, *before[1:], rng, self.ranks
+            )
         state = self._recorded(state, labels, total)
         if n_trades == 0:
             return state.enter("done", before_trade=None)
@@ -236,11 +255,12 @@ class Course:
 
     def _recorded(self, state: State, labels: Labels, objective: float) -> State:
         """The same with new labels, one iteration on."""
-        sizes = np.bincount(labels, minlength=self.settings.n_classes)
+        sizes = self.ranks.sum(np.bincount(labels, minlength=self.settings.n_classes))
+        n_changed = self.ranks.count(int(np.count_nonzero(labels != state.labels)))
         record = IterationRecord(
             iteration=state.iteration + 1,
             stage=state.stage,
-            fraction_changed=float(np.mean(labels != state.labels)),
+            fraction_changed=n_changed / self.n_images,
             objective=objective,
             smallest=int(sizes.min()),
             largest=int(sizes.max()),

@@ -14,7 +14,7 @@ from repic_plugin.classification.threads import for_each_chunk
 
 __all__ = ["Fixed", "FixedComparison"]
 
-IMAGES_PER_CHUNK = 512
+IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`
 
 Samples = NDArray[np.complex64]
 Labels = NDArray[np.int64]
@@ -67,11 +67,12 @@ class Fixed:
         images, grid = self.images, self.images.grid
         averages = sums.averages()
         columns = np.ascontiguousarray(averages.view(np.float32).T)
-        dissimilarity = images.weight**2 @ grid.power(averages).T
-        dissimilarity += images.energy[:, None]
+        power = grid.power(averages).T
+        dissimilarity = np.empty((len(images), len(averages)), np.float32)
 
         def compare_chunk(rows: slice) -> None:
             mine = dissimilarity[rows]
+            mine[:] = images.weight[rows] ** 2 @ power + images.energy[rows, None]
             mine -= 2 * (self.weighted[rows].view(np.float32) @ columns)
             if members is None or labels is None:
                 return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from scipy import fft
 from repic_plugin.classification.averages import noise_over_signal
 from repic_plugin.classification.ctf import CtfParameters, contrast_transfer
 from repic_plugin.classification.preparation import centred
+from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.threads import for_each_chunk
 from repic_plugin.compiled import compiled
 
@@ -36,6 +37,8 @@ def full_averages(
     flip: bool = True,
     weight: bool = False,
     n_threads: int = 1,
+    rows: Optional[Labels] = None,
+    ranks: Ranks = ALONE,
 ) -> Single:
     """Average the images of each class in the poses that `Classification` describes.
 
@@ -59,28 +62,36 @@ def full_averages(
     flip, weight : bool
         As in `prepare_images`.
     n_threads : int
+    rows : ndarray of int64, shape (n,), optional
+        Which of `images` the n are; all of them, if not given.
+    ranks : Ranks
+        Each has the poses of its own images, and averages some of the classes.
 
     Returns
     -------
     ndarray of float32, shape (n_classes, box, box)
-        All zeros for a class without a member.
+        All zeros for a class without a member. On ranks other than the first there is none.
     """
     box = images.shape[-1]
     ring = _rings(box)
     n_rings = int(ring.max()) + 1
     n_members = _ring_sums(np.ones((1, *ring.shape)), ring, n_rings)[0]
-    totals = np.zeros((n_classes, box, box))
-    lone, own, power = (np.zeros((n_classes, n_rings)) for _ in range(3))
+    rows = np.arange(len(labels)) if rows is None else rows
+    poses = (rows, labels, rotation_deg, shift_px, mirror)
+    first, stop = (n_classes * rank // ranks.size for rank in (ranks.rank, ranks.rank + 1))
+    rows, labels, rotation_deg, shift_px, mirror = _of_own_classes(poses, n_classes, ranks)
+    totals = np.zeros((stop - first, box, box))
+    lone, own, power = (np.zeros((stop - first, n_rings)) for _ in range(3))
     order = np.argsort(labels, kind="stable")
-    starts = np.searchsorted(labels[order], np.arange(n_classes + 1))
+    starts = np.searchsorted(labels[order], np.arange(first, stop + 1))
 
     def add_class(one: slice) -> None:
         k = one.start
-        for first in range(starts[k], starts[k + 1], IMAGES_PER_CHUNK):
-            rows = np.sort(order[first : min(first + IMAGES_PER_CHUNK, starts[k + 1])])
-            transform = fft.rfft2(centred(np.asarray(images[rows], dtype=np.float32)))
-            mine = None if ctf is None else ctf.take(rows)
-            squares = np.ones((len(rows), n_rings))
+        for start in range(starts[k], starts[k + 1], IMAGES_PER_CHUNK):
+            some = np.sort(order[start : min(start + IMAGES_PER_CHUNK, starts[k + 1])])
+            transform = fft.rfft2(centred(np.asarray(images[rows[some]], dtype=np.float32)))
+            mine = None if ctf is None else ctf.take(rows[some])
+            squares = np.ones((len(some), n_rings))
             if mine is not None:
                 shown = _correct(transform, mine, pixel_size_angstrom, flip, weight)
                 if weight:
@@ -88,11 +99,15 @@ def full_averages(
             lone[k] += squares.sum(axis=0)
             own[k] += (squares**2).sum(axis=0)
             power[k] += _ring_sums(np.abs(transform) ** 2, ring, n_rings).sum(axis=0)
-            transform *= _shift_phases(shift_px[rows], box)
+            transform *= _shift_phases(shift_px[some], box)
             moved = fft.irfft2(transform, s=(box, box))
-            _add_turned(moved, np.deg2rad(rotation_deg[rows]), mirror[rows], totals[k])
+            _add_turned(moved, np.deg2rad(rotation_deg[some]), mirror[some], totals[k])
 
-    for_each_chunk(add_class, n_classes, 1, n_threads)
+    with ranks.agreement():
+        for_each_chunk(add_class, stop - first, 1, n_threads)
+    totals, lone, own, power = map(ranks.collect, (totals, lone, own, power))
+    if not ranks.is_first:
+        return np.zeros((0, box, box), np.float32)
     spectra = fft.rfft2(totals)
     excess = _ring_sums(np.abs(spectra) ** 2, ring, n_rings).sum(axis=0)
     prior = noise_over_signal(
@@ -106,6 +121,20 @@ def full_averages(
     spectra /= np.maximum(lone + prior, 1e-12)[:, ring]
     averages: Single = fft.irfft2(spectra, s=(box, box)).astype(np.float32)
     return averages
+
+
+def _of_own_classes(
+    columns: Tuple[NDArray[Any], ...], n_classes: int, ranks: Ranks
+) -> Tuple[NDArray[Any], ...]:
+    """Columns of all images of the classes that this rank averages; the second are labels."""
+    if ranks.size == 1:
+        return columns
+    ends = [n_classes * rank // ranks.size for rank in range(1, ranks.size)]
+    home = np.where(columns[1] < 0, -1, np.searchsorted(ends, columns[1], side="right"))
+    going = [np.flatnonzero(home == rank) for rank in range(ranks.size)]
+    return tuple(
+        np.concatenate(ranks.exchange([column[mine] for mine in going])) for column in columns
+    )
 
 
 def _rings(box: int) -> NDArray[np.int64]:

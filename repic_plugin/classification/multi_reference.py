@@ -16,7 +16,7 @@ from repic_plugin.classification.polar import PolarGrid
 from repic_plugin.classification.preparation import PolarImages
 from repic_plugin.classification.threads import for_each_chunk
 
-IMAGES_PER_CHUNK = 256
+IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`
 
 __all__ = ["Comparison", "MultiReference", "best_rotations", "moved_averages"]
 

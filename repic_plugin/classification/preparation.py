@@ -16,7 +16,7 @@ from repic_plugin.classification.threads import for_each_chunk
 
 __all__ = ["PolarImages", "centred", "prepare_images", "soft_mask"]
 
-IMAGES_PER_CHUNK = 500
+IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`; so do the powers of 2 below it
 # No more pixels at a time: large boxes on many threads would fill the memory.
 PIXELS_PER_CHUNK = 1 << 23
 
@@ -89,6 +89,7 @@ def prepare_images(
     ctf: Optional[CtfParameters] = None,
     flip: bool = True,
     weight: bool = False,
+    part: Optional[slice] = None,
     n_threads: int = 1,
     progress: Optional[Callable[[int, int], None]] = None,
 ) -> PolarImages:
@@ -113,20 +114,25 @@ def prepare_images(
         Whether the phases are still to be flipped.
     weight : bool
         Whether to weigh the rings by the abs(CTF).
+    part : slice, optional
+        Range of the images to prepare; all of them, if not given.
     n_threads : int
     progress : callable, optional
-        Called with the number of images read, and of all.
+        Called with the number of images read, and of those to be read.
 
     Returns
     -------
     PolarImages
+        Of the part.
 
     Raises
     ------
     ValueError
         If an image has a value that is not finite.
     """
-    n, box, _ = images.shape
+    part = slice(0, images.shape[0]) if part is None else part
+    ctf = ctf if ctf is None else ctf.take(part)
+    n, box = part.stop - part.start, images.shape[-1]
     side = min(box, 2 * (int(grid.rings[-1]) + 2))
     matrix, inside = _sampling_matrix(grid, side, mask_radius_px, mask_edge_px)
     samples = np.empty((n, len(grid.rings), grid.n_angles // 2), np.complex64)
@@ -135,8 +141,9 @@ def prepare_images(
 
     def read(rows: slice) -> None:
         nonlocal n_read
-        chunk = np.asarray(images[rows], dtype=np.float32)
-        _check_finite(chunk, rows.start)
+        first = part.start + rows.start
+        chunk = np.asarray(images[first : part.start + rows.stop], dtype=np.float32)
+        _check_finite(chunk, first)
         is_empty[rows] = np.ptp(chunk.reshape(len(chunk), -1), axis=1) == 0
         transform = fft.rfft2(centred(chunk))
         if ctf is not None and flip:
@@ -150,11 +157,17 @@ def prepare_images(
             if progress is not None:
                 progress(n_read, n)
 
-    for_each_chunk(read, n, min(IMAGES_PER_CHUNK, PIXELS_PER_CHUNK // box**2 + 1), n_threads)
+    for_each_chunk(read, n, _images_per_chunk(box), n_threads)
     shown = np.ones((n, len(grid.rings)), np.float32)
     if ctf is not None and weight:
         shown = _ring_weights(ctf, grid, pixel_size_angstrom)
     return PolarImages(grid, samples, shown, energy, is_empty)
+
+
+def _images_per_chunk(box: int) -> int:
+    """As many as fit, a power of two: it must not matter where a range of images begins."""
+    fit = max(1, PIXELS_PER_CHUNK // box**2)
+    return min(IMAGES_PER_CHUNK, 1 << (fit.bit_length() - 1))
 
 
 def centred(chunk: Single) -> Single:

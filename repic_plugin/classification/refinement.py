@@ -18,7 +18,7 @@ FINER_ANGLES = 4
 # A class is junk if it explains less than this part of what good classes explain of a member;
 # good is the upper quartile of the classes.
 JUNK_FRACTION, JUNK_REFERENCE = 0.25, 75.0
-IMAGES_PER_CHUNK = 256
+IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`
 
 Labels = NDArray[np.int64]
 Single = NDArray[np.float32]

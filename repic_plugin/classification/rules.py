@@ -1,7 +1,8 @@
 """Rules that assign images to classes by their dissimilarities.
 
-All have one interface: ``assign(dissimilarity, labels, random_state)`` gives new labels from the
-dissimilarity of each image to each class average and the labels that the averages were made with.
+All have one interface: ``assign(dissimilarity, labels, random_state, ranks)`` gives new labels from
+the dissimilarity of each image to each class average and the labels that the averages were made
+with.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, Callable, Dict, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
+from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.compiled import compiled
 
 __all__ = ["RULES", "AdaptiveRule", "EqualRule", "NearestRule", "Rule", "SizeFactorRule"]
@@ -27,7 +29,11 @@ class Rule:
     """What every rule does; `penalty` is added to the inertia to give the objective."""
 
     def assign(
-        self, dissimilarity: Floats, labels: Labels, random_state: np.random.Generator
+        self,
+        dissimilarity: Floats,
+        labels: Labels,
+        random_state: np.random.Generator,
+        ranks: Ranks = ALONE,
     ) -> Tuple[Labels, float]:
         """Assign all images.
 
@@ -37,6 +43,8 @@ class Rule:
         labels : ndarray of int64, shape (n_images,)
             Of the iteration before.
         random_state : numpy.random.Generator
+        ranks : Ranks
+            Who hold the other images.
 
         Returns
         -------
@@ -51,7 +59,11 @@ class NearestRule(Rule):
     """Traditional K-means: the least dissimilar class."""
 
     def assign(
-        self, dissimilarity: Floats, labels: Labels, random_state: np.random.Generator
+        self,
+        dissimilarity: Floats,
+        labels: Labels,
+        random_state: np.random.Generator,
+        ranks: Ranks = ALONE,
     ) -> Tuple[Labels, float]:
         """See `Rule.assign`."""
         return dissimilarity.argmin(axis=1), 0.0
@@ -74,27 +86,37 @@ class AdaptiveRule(Rule):
     beta: float = 0.5
 
     def assign(
-        self, dissimilarity: Floats, labels: Labels, random_state: np.random.Generator
+        self,
+        dissimilarity: Floats,
+        labels: Labels,
+        random_state: np.random.Generator,
+        ranks: Ranks = ALONE,
     ) -> Tuple[Labels, float]:
         """See `Rule.assign`."""
-        n, k = dissimilarity.shape
+        n, k = ranks.count(len(dissimilarity)), dissimilarity.shape[1]
         some = random_state.choice(n, min(n, N_SCALE_IMAGES), replace=False)
-        contrast = float(np.ptp(dissimilarity[some], axis=1).mean())
-        price = self.beta * contrast / (n // k)
-        sizes = np.bincount(labels, minlength=k)
+        price = self.beta * _contrast(dissimilarity, some, ranks) / (n // k)
         new = labels.copy()
-        _assign_in_turn(dissimilarity, price, new, sizes)
+        sizes = ranks.in_turn(
+            ranks.sum(np.bincount(labels, minlength=k)),
+            lambda sizes: _assign_in_turn(dissimilarity, price, new, sizes),
+        )
         return new, price / 2 * float((sizes.astype(np.float64) ** 2).sum())
 
 
 class EqualRule(Rule):
     """EQK-means: the pairs of least dissimilarity first, no class above its share of the images.
 
-    The share is n / k, rounded up for the first n mod k classes that fill it.
+    The share is n / k, rounded up for the first n mod k classes that fill it. For one rank only:
+    all pairs are sorted.
     """
 
     def assign(
-        self, dissimilarity: Floats, labels: Labels, random_state: np.random.Generator
+        self,
+        dissimilarity: Floats,
+        labels: Labels,
+        random_state: np.random.Generator,
+        ranks: Ranks = ALONE,
     ) -> Tuple[Labels, float]:
         """See `Rule.assign`."""
         new = np.full(len(dissimilarity), -1, dtype=np.int64)
@@ -114,12 +136,17 @@ class SizeFactorRule(Rule):
     """
 
     def assign(
-        self, dissimilarity: Floats, labels: Labels, random_state: np.random.Generator
+        self,
+        dissimilarity: Floats,
+        labels: Labels,
+        random_state: np.random.Generator,
+        ranks: Ranks = ALONE,
     ) -> Tuple[Labels, float]:
         """See `Rule.assign`."""
         new = labels.copy()
-        _assign_by_size_factor(
-            dissimilarity, new, np.bincount(labels, minlength=dissimilarity.shape[1])
+        ranks.in_turn(
+            ranks.sum(np.bincount(labels, minlength=dissimilarity.shape[1])),
+            lambda sizes: _assign_by_size_factor(dissimilarity, new, sizes),
         )
         return new, 0.0
 
@@ -130,6 +157,15 @@ RULES: Dict[str, Callable[[float], Rule]] = {
     "eqk": lambda _beta: EqualRule(),
     "spider": lambda _beta: SizeFactorRule(),
 }
+
+
+def _contrast(dissimilarity: Floats, some: Labels, ranks: Ranks) -> float:
+    """Mean difference of the greatest and the least dissimilarity, over some of all images."""
+    first = ranks.first_row(len(dissimilarity))
+    mine = (some >= first) & (some < first + len(dissimilarity))
+    contrast = np.zeros(len(some), dissimilarity.dtype)
+    contrast[mine] = np.ptp(dissimilarity[some[mine] - first], axis=1)
+    return float(ranks.sum(contrast).mean())
 
 
 @compiled

@@ -10,15 +10,19 @@ better only by fitting its own noise. (Such moves are those of Ueda et al. 2000,
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
-from typing import Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.classification.averages import Alignment, class_sums
 from repic_plugin.classification.multi_reference import Comparison, MultiReference
+from repic_plugin.classification.preparation import PolarImages
+from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.rules import AdaptiveRule
+from repic_plugin.classification.steady import steady
 from repic_plugin.classification.threads import for_each_chunk
 
 __all__ = ["trade_classes"]
@@ -40,7 +44,7 @@ class _Split:
 
     number: int
     gain: float
-    rows: Labels
+    rows: Labels  # of this rank
     halves: Labels  # 0 or 1
     alignment: Alignment
 
@@ -51,6 +55,7 @@ def trade_classes(
     labels: Labels,
     alignment: Alignment,
     random_state: np.random.Generator,
+    ranks: Ranks = ALONE,
 ) -> Tuple[Labels, Alignment, int]:
     """Make the trades that lower the objective.
 
@@ -62,6 +67,8 @@ def trade_classes(
     labels : ndarray of int64, shape (n,)
     alignment : Alignment
     random_state : numpy.random.Generator
+    ranks : Ranks
+        Who hold the other images.
 
     Returns
     -------
@@ -69,8 +76,8 @@ def trade_classes(
     alignment : Alignment
     n_trades : int
     """
-    splits = _try_splits(setting, found, labels, alignment, random_state)
-    moved, freed = _dissolved(found, labels, splits)
+    splits = _try_splits(setting, found, labels, alignment, random_state, ranks)
+    moved, freed = _dissolved(found, labels, splits, ranks)
     new_labels, new_alignment = moved.copy(), alignment.copy()
     rows = np.flatnonzero(moved != labels)
     new_alignment.put(rows, found.alignment(moved).take(rows))
@@ -81,7 +88,7 @@ def trade_classes(
 
 
 def _dissolved(
-    found: Comparison, labels: Labels, splits: List[_Split]
+    found: Comparison, labels: Labels, splits: List[_Split], ranks: Ranks = ALONE
 ) -> Tuple[Labels, Dict[int, _Split]]:
     """Dissolve a class for each split that is worth it.
 
@@ -98,7 +105,7 @@ def _dissolved(
     freed: Dict[int, _Split] = {}
     labels = labels.copy()
     left = set(range(found.dissimilarity.shape[1]))
-    next_best, costs = _dissolution(found, labels, [])
+    next_best, costs = _dissolution(found, labels, [], ranks)
     for split in sorted(splits, key=lambda one: -one.gain):
         cheapest = min(left - {split.number}, key=lambda k: (costs[k], k))
         if split.number not in left or split.gain <= costs[cheapest]:
@@ -109,11 +116,13 @@ def _dissolved(
         left -= {split.number, cheapest}
         if len(left) < 2:
             break
-        next_best, costs = _dissolution(found, labels, list(freed))
+        next_best, costs = _dissolution(found, labels, list(freed), ranks)
     return labels, freed
 
 
-def _dissolution(found: Comparison, labels: Labels, gone: List[int]) -> Tuple[Labels, Floats]:
+def _dissolution(
+    found: Comparison, labels: Labels, gone: List[int], ranks: Ranks = ALONE
+) -> Tuple[Labels, Floats]:
     """Best other class of each image, and what it costs to send a whole class there.
 
     m images that come to a class of s move its average towards them, which leaves s / (s + m) of
@@ -129,9 +138,10 @@ def _dissolution(found: Comparison, labels: Labels, gone: List[int]) -> Tuple[La
     extra = others[each, next_best] - found.dissimilarity[each, labels]
     route = labels * n_classes + next_best
     shape = (n_classes, n_classes)
-    coming = np.bincount(route, minlength=n_classes**2).reshape(shape)
-    lost = np.bincount(route, extra, minlength=n_classes**2).reshape(shape)
-    sizes = np.bincount(labels, minlength=n_classes)
+    coming = ranks.sum(np.bincount(route, minlength=n_classes**2)).reshape(shape)
+    extra = steady(extra, ranks)
+    lost = ranks.sum(np.bincount(route, extra, minlength=n_classes**2)).reshape(shape)
+    sizes = ranks.sum(np.bincount(labels, minlength=n_classes))
     costs: Floats = (lost * sizes / np.maximum(sizes + coming, 1)).sum(axis=1)
     return next_best, costs
 
@@ -142,12 +152,14 @@ def _try_splits(
     labels: Labels,
     alignment: Alignment,
     random_state: np.random.Generator,
+    ranks: Ranks = ALONE,
 ) -> List[_Split]:
     """Split the classes whose members are explained worst, and the largest."""
     n_classes = found.dissimilarity.shape[1]
     loss = found.dissimilarity[np.arange(len(labels)), labels].astype(np.float64)
-    sizes = np.bincount(labels, minlength=n_classes)
-    explained = np.bincount(labels, setting.images.energy - loss, minlength=n_classes)
+    sizes = ranks.sum(np.bincount(labels, minlength=n_classes))
+    gained = steady(setting.images.energy - loss, ranks)
+    explained = ranks.sum(np.bincount(labels, gained, minlength=n_classes))
     large = np.flatnonzero(sizes >= MIN_SPLIT_SIZE)
     worst = large[np.argsort(explained[large] / sizes[large], kind="stable")]
     largest = large[np.argsort(-sizes[large], kind="stable")]
@@ -158,19 +170,99 @@ def _try_splits(
             for k in order[: int(np.ceil(part * n_classes))]
         }
     )
-    n_trials = len(classes)
-    seeds = random_state.integers(2**63, size=n_trials)
+    seeds = random_state.integers(2**63, size=len(classes))
+    here = _Members(labels, setting, alignment, loss)
     splits: List[_Split] = []
+    wave = len(classes) if ranks.size == 1 else ranks.size * setting.n_threads
+    for first in range(0, len(classes), max(wave, 1)):
+        some = slice(first, first + wave)
+        splits += _split_some(here, classes[some], seeds[some], ranks)
+    return splits
+
+
+@dataclass(frozen=True, eq=False)
+class _Members:
+    """Images, their classes and poses, and how far they are from their averages."""
+
+    labels: Labels
+    setting: MultiReference
+    alignment: Alignment
+    loss: Floats
+
+    def carried(self, carry: Callable[[Any], Any]) -> _Members:
+        """With every column as `carry` gives it."""
+        images, setting = self.setting.images, copy.copy(self.setting)
+        columns = (images.samples, images.weight, images.energy, images.is_empty)
+        setting.images = PolarImages(images.grid, *map(carry, columns))
+        setting.weighted = carry(self.setting.weighted)
+        return _Members(
+            carry(self.labels), setting, self.alignment.carried(carry), carry(self.loss)
+        )
+
+
+class _Loan:
+    """The images of some classes, all those of the first class on the first rank and so on."""
+
+    def __init__(self, labels: Labels, classes: List[int], ranks: Ranks) -> None:
+        self.ranks = ranks
+        self.rows = [  # that this rank lends to each
+            np.flatnonzero(np.isin(labels, classes[rank :: ranks.size]))
+            for rank in range(ranks.size)
+        ]
+        self.ends = np.cumsum([len(rows) for rows in ranks.exchange(self.rows)])[:-1]
+
+    def lent(self, column: NDArray[Any]) -> NDArray[Any]:
+        """A column of the images that are here now, in the order of all images."""
+        return np.concatenate(self.ranks.exchange([column[rows] for rows in self.rows]))
+
+    def put_back(self, column: NDArray[Any], lent: NDArray[Any]) -> None:
+        """Bring a column of the images that were here into one of this rank's own images."""
+        found = self.ranks.exchange(np.split(lent, self.ends))
+        column[np.concatenate(self.rows)] = np.concatenate(found)
+
+
+def _split_some(
+    here: _Members, classes: List[int], seeds: NDArray[np.int64], ranks: Ranks
+) -> List[_Split]:
+    """Split some classes, each as a whole on one rank."""
+    if ranks.size == 1:
+        halves, poses, gains = _split_own(here, classes, seeds)
+    else:
+        loan = _Loan(here.labels, classes, ranks)
+        mine = slice(ranks.rank, None, ranks.size)
+        lent = here.carried(loan.lent)
+        lent_halves, lent_poses, own_gains = _split_own(lent, classes[mine], seeds[mine])
+        halves, poses = np.zeros(len(here.labels), np.int64), here.alignment.copy()
+        loan.put_back(halves, lent_halves)
+        loan.put_back(poses.angle, lent_poses.angle)
+        loan.put_back(poses.shift_px, lent_poses.shift_px)
+        loan.put_back(poses.mirror, lent_poses.mirror)
+        gains = np.zeros(len(classes))
+        gains[mine] = own_gains
+        gains = ranks.sum(gains)
+    members = [np.flatnonzero(here.labels == number) for number in classes]
+    return [
+        _Split(number, float(gain), rows, halves[rows], poses.take(rows))
+        for number, gain, rows in zip(classes, gains, members)
+    ]
+
+
+def _split_own(
+    members: _Members, classes: List[int], seeds: NDArray[np.int64]
+) -> Tuple[Labels, Alignment, Floats]:
+    """Halves and poses of all images, and by how much each split lowers the objective."""
+    halves, poses = np.zeros(len(members.labels), np.int64), members.alignment.copy()
+    gains = np.zeros(len(classes))
 
     def attempt(one: slice) -> None:
-        rows = np.flatnonzero(labels == classes[one.start])
-        rng = np.random.default_rng(seeds[one.start])
-        halves, poses, after = _halve(setting, rows, alignment.take(rows), rng)
-        gain = float(loss[rows].sum()) - after
-        splits.append(_Split(classes[one.start], gain, rows, halves, poses))
+        rows = np.flatnonzero(members.labels == classes[one.start])
+        before, rng = members.alignment.take(rows), np.random.default_rng(seeds[one.start])
+        halves[rows], found, after = _halve(members.setting, rows, before, rng)
+        poses.put(rows, found)
+        gains[one.start] = float(members.loss[rows].sum()) - after
 
-    for_each_chunk(attempt, n_trials, 1, setting.n_threads)
-    return sorted(splits, key=lambda split: split.number)
+    for_each_chunk(attempt, len(classes), 1, members.setting.n_threads)
+    return halves, poses, gains
 
 
 def _halve(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,19 @@ class State:
     def enter(self, stage: str, **changes: Any) -> State:
         """The same at the beginning of another stage."""
         return replace(self, stage=stage, stage_iteration=0, **changes)
+
+    def carried(self, carry: Callable[[NDArray[Any]], NDArray[Any]]) -> State:
+        """The same for other images: every column as `carry` gives it."""
+        before = self.before_trade
+        if before is not None:
+            before = (before[0], carry(before[1]), before[2].carried(carry))
+        return replace(
+            self,
+            labels=carry(self.labels),
+            alignment=self.alignment.carried(carry),
+            offset_px=carry(self.offset_px),
+            before_trade=before,
+        )
 
 
 def state_to_arrays(state: State) -> Dict[str, NDArray[Any]]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.classification.averages import ClassSums
 from repic_plugin.classification.multi_reference import Comparison, MultiReference
+from repic_plugin.classification.ranks import ALONE, Ranks
+from repic_plugin.classification.steady import steadying
 
 __all__ = ["Subspace", "principal_axes"]
+
+IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`
 
 Samples = NDArray[np.complex64]
 Labels = NDArray[np.int64]
@@ -23,16 +27,22 @@ class Subspace(MultiReference):
     dimensions as there are classes (van Heel and Frank 1981, Ultramicroscopy 6:187). Averages are
     compared as they look in it. An inner product with what an average has in the subspace is one of
     what both have there; the part of an image outside of it is the same for all averages at all
-    poses, and noise. See `MultiReference` for the parameters.
+    poses, and noise. See `MultiReference` for the parameters; `ranks` are those of the images.
     """
 
     _axes: Optional[NDArray[np.float32]] = None
+
+    def __init__(self, *arguments: Any, ranks: Ranks = ALONE, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.ranks = ranks
 
     def compare(
         self, sums: ClassSums, members: Optional[Samples] = None, labels: Optional[Labels] = None
     ) -> Comparison:
         """Compare each image with each average, see `MultiReference.compare`."""
-        self._axes = None if members is None else principal_axes(members, len(sums.total))
+        self._axes = (
+            None if members is None else principal_axes(members, len(sums.total), self.ranks)
+        )
         return super().compare(sums, members, labels)
 
     def _seen(self, averages: Samples) -> Samples:
@@ -42,13 +52,14 @@ class Subspace(MultiReference):
         return np.ascontiguousarray(inside, dtype=np.float32).view(np.complex64)
 
 
-def principal_axes(members: Samples, n_axes: int) -> NDArray[np.float32]:
-    """Directions of greatest power of the aligned images.
+def principal_axes(members: Samples, n_axes: int, ranks: Ranks = ALONE) -> NDArray[np.float32]:
+    """Directions of greatest power of the aligned images of all ranks.
 
     Parameters
     ----------
     members : ndarray of complex64, shape (n, n_coefficients)
     n_axes : int
+    ranks : Ranks
 
     Returns
     -------
@@ -56,5 +67,11 @@ def principal_axes(members: Samples, n_axes: int) -> NDArray[np.float32]:
         Orthonormal; real and imaginary parts alternate.
     """
     rows = members.view(np.float32)
-    _, vectors = np.linalg.eigh((rows.T @ rows).astype(np.float64))
+    largest = float(ranks.largest(np.array([np.abs(rows).max(initial=0.0)], np.float64))[0])
+    shift = steadying(2 * largest**2 * ranks.count(len(rows)))  # twice: products are rounded
+    products = np.zeros((rows.shape[1], rows.shape[1]))
+    for first in range(0, len(rows), IMAGES_PER_CHUNK):
+        chunk = rows[first : first + IMAGES_PER_CHUNK]
+        products += ((chunk.T @ chunk).astype(np.float64) + shift) - shift
+    _, vectors = np.linalg.eigh(ranks.sum(products))
     return np.ascontiguousarray(vectors.T[::-1][:n_axes], dtype=np.float32)

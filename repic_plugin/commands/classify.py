@@ -7,8 +7,8 @@ import os
 import re
 import sys
 import time
-import warnings
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Optional
 
@@ -21,10 +21,13 @@ from repic_plugin.classification import (
     DEFAULT_RINGS,
     RULES,
     Classification,
+    Ranks,
     State,
     classify_particles,
 )
+from repic_plugin.commands.classify_report import report, warn
 from repic_plugin.commands.options import new_folder, progress_bar
+from repic_plugin.commands.world import ending_together, the_ranks, warn_if_bound
 from repic_plugin.formats import (
     CLASS_FILES,
     FormatError,
@@ -35,7 +38,6 @@ from repic_plugin.formats import (
     write_checkpoint,
     write_class_files,
 )
-from repic_plugin.formats.errors import listed
 
 __all__ = ["add_arguments", "run"]
 
@@ -86,7 +88,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threads",
         type=int,
         metavar="N",
-        help="as many as there are processors if not given; does not change the result",
+        help="of each process; as many as there are processors if not given; neither threads nor "
+        "the processes that mpirun starts change the result",
     )
     parser.add_argument(
         "--checkpoint",
@@ -164,21 +167,38 @@ def _add_alignment(group: argparse._ArgumentGroup) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Read, classify, write."""
+    """Read, classify, write; alone, or together with the processes that mpirun has started."""
+    ranks = the_ranks()
+    with ending_together(ranks):
+        _run(args, ranks)
+
+
+def _run(args: argparse.Namespace, ranks: Ranks) -> None:
     started = time.perf_counter()
-    table = read_particles(args.particles, args.pixel_size)
-    _check_places(args, table)
-    parameters = _parameters(args, table)
+    with ranks.agreement():
+        table = read_particles(args.particles, args.pixel_size)
+        if ranks.is_first:
+            _check_places(args, table)
+        parameters = _parameters(args, table)
+    if not ranks.is_first:
+        table = replace(table, names=(), star=None)  # for those who write
     with _told_if_stopped(args, table):
-        found = _classify(args, table, parameters)
-        with _out_folder(args) as folder:
-            write_class_files(folder, table, found)
-            _draw(folder, table, found)
+        found = _classify(args, table, parameters, ranks)
+        with ranks.agreement():
+            if ranks.is_first:
+                _write(args, table, found)
+    if ranks.is_first:
+        warn(found)
+        report(found, parameters["ctf_mode"], time.perf_counter() - started)
+        print(f"written to {args.out}")
+
+
+def _write(args: argparse.Namespace, table: ParticleTable, found: Classification) -> None:
+    with _out_folder(args) as folder:
+        write_class_files(folder, table, found)
+        _draw(folder, table, found)
     if args.checkpoint:
         Path(args.checkpoint).unlink(missing_ok=True)
-    _warn(found)
-    _report(found, parameters["ctf_mode"], time.perf_counter() - started)
-    print(f"written to {args.out}")
 
 
 class _Probed(Exception):
@@ -267,19 +287,25 @@ def _rings(resolution_angstrom: float, table: ParticleTable) -> int:
 
 
 def _classify(
-    args: argparse.Namespace, table: ParticleTable, parameters: Dict[str, Any]
+    args: argparse.Namespace, table: ParticleTable, parameters: Dict[str, Any], ranks: Ranks
 ) -> Classification:
     owner = checkpoint_owner(table, parameters)
     resume = None
-    if _has_checkpoint(args):
-        resume = read_checkpoint(args.checkpoint, owner)
+    n_threads = _n_processors() if args.threads is None else args.threads
+    warn_if_bound(ranks, n_threads)
+    goes_on = ranks.count(int(ranks.is_first and _has_checkpoint(args))) > 0
+    with ranks.agreement():
+        if goes_on:
+            resume = read_checkpoint(args.checkpoint, owner)
+    if resume is not None and ranks.is_first:
         print(f"going on after iteration {resume.iteration}", file=sys.stderr)
-    with _users_words(args, table), _progress(args, owner) as callbacks:
+    with _users_words(args, table), _progress(args, owner, ranks.is_first) as callbacks:
         return classify_particles(
             table.images,
             ctf=table.ctf,
-            n_threads=_n_processors() if args.threads is None else args.threads,
+            n_threads=n_threads,
             resume=resume,
+            ranks=ranks,
             **parameters,
             **callbacks,
         )
@@ -315,10 +341,15 @@ def _in_users_words(message: str, args: argparse.Namespace, table: ParticleTable
 
 
 @contextmanager
-def _progress(args: argparse.Namespace, owner: str) -> Iterator[Dict[str, Callable[..., None]]]:
-    """Tell and keep every iteration: one bar at a time on a terminal, else a line for each."""
+def _progress(
+    args: argparse.Namespace, owner: str, is_first: bool
+) -> Iterator[Dict[str, Optional[Callable[..., None]]]]:
+    """Tell and keep every iteration: one bar at a time on a terminal, else a line for each.
+
+    Only the first of several processes has one.
+    """
     with ExitStack() as bars:
-        reading = bars.enter_context(progress_bar("reading", "particle"))
+        reading = bars.enter_context(progress_bar("reading", "particle")) if is_first else None
         bar: Optional[tqdm[Any]] = None
 
         def on_iteration(state: State) -> None:
@@ -366,34 +397,3 @@ def _draw(folder: Path, table: ParticleTable, found: Classification) -> None:
         pixel_size_angstrom=table.pixel_size_angstrom,
     )
     figure.savefig(folder / "classes.png")
-
-
-def _warn(found: Classification) -> None:
-    n_aside = int((found.labels < 0).sum())
-    if n_aside:
-        told = "put aside, in no class: their images are the same everywhere (empty)"
-        warnings.warn(f"{_counted(n_aside, 'particle')} {told}", stacklevel=2)
-    if not found.converged:
-        warnings.warn(
-            f"not converged in {_counted(len(found.records), 'iteration')}; raise --max-iterations",
-            stacklevel=2,
-        )
-
-
-def _report(found: Classification, ctf_mode: str, seconds: float) -> None:
-    sizes = found.sizes
-    ctf = "without CTF" if ctf_mode == "none" else f"with CTF ({ctf_mode})"
-    empty = f", {(sizes == 0).sum():,} empty" if (sizes == 0).any() else ""
-    print(
-        f"{len(found):,} particles {ctf}, {len(sizes):,} classes of {sizes.min():,} to "
-        f"{sizes.max():,}{empty} (coefficient of variation {sizes.std() / sizes.mean():.2f}), "
-        f"{_counted(len(found.records), 'iteration')}, {seconds:.1f} s"
-    )
-    if found.is_junk.any():
-        junk = listed(map(str, np.flatnonzero(found.is_junk).tolist()))
-        n_junk = int(sizes[found.is_junk].sum())
-        print(f"junk, it seems: classes {junk} ({_counted(n_junk, 'particle')})")
-
-
-def _counted(n: int, what: str) -> str:
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Dict, List
 
 import numpy as np
 from pwem.objects import SetOfParticles
 
 from repic_plugin.classification import ALIGNMENTS, CTF_MODES, RULES
-from repic_plugin.classification.checks import check_settings, check_shift, layout
+from repic_plugin.classification.checks import check_ranks, check_settings, check_shift, layout
 from repic_plugin.classification.course import CourseSettings
 from repic_plugin.convert import SHIFT_ORDERS, unreadable_stacks
 
@@ -21,6 +22,7 @@ NO_CTF = "none"
 # The form's words for the arguments that messages name.
 WORDS = {
     "n_classes": "the number of classes",
+    "method 'eqk'": "EQK-means",
     "max_iterations": "the largest number of iterations",
     "n_threads": "the number of threads",
     "random_state": "the seed",
@@ -88,6 +90,12 @@ def check_form(protocol: ProtAckMeans2D) -> None:
     particles = protocol.inputParticles.get()
     if not particles.getSize():
         raise ValueError("the set of particles is empty; choose another, or wait until it is not")
+    if protocol.numberOfMpi.get() > 1 and find_spec("mpi4py") is None:
+        raise ValueError(
+            f"{protocol.numberOfMpi.get()} MPI processes need mpi4py, which Scipion's Python does "
+            "not have; ask for 1 (threads need nothing), or pip install "
+            "'scipion-em-repic-plugin[mpi]'"
+        )
     unknown = unreadable_stacks(sorted(particles.getFiles()))
     if unknown:
         raise ValueError(
@@ -106,21 +114,19 @@ def check_form(protocol: ProtAckMeans2D) -> None:
 def _check_values(
     protocol: ProtAckMeans2D, settings: Dict[str, Any], particles: SetOfParticles
 ) -> None:
-    check_settings(
-        CourseSettings(
-            n_classes=settings["classes"],
-            method=settings["method"],
-            alignment=settings["alignment"],
-            beta=settings["beta"],
-            tolerance=settings["tolerance"],
-            max_iterations=settings["max_iterations"],
-            max_shift_px=settings["max_shift_px"],
-            random_state=settings["seed"],
-        ),
-        particles.getSize(),
-        settings["ctf"],
-        protocol.numberOfThreads.get(),
+    course = CourseSettings(
+        n_classes=settings["classes"],
+        method=settings["method"],
+        alignment=settings["alignment"],
+        beta=settings["beta"],
+        tolerance=settings["tolerance"],
+        max_iterations=settings["max_iterations"],
+        max_shift_px=settings["max_shift_px"],
+        random_state=settings["seed"],
     )
+    n_threads = protocol.numberOfThreads.get()
+    check_settings(course, particles.getSize(), settings["ctf"], n_threads)
+    check_ranks(course, protocol.numberOfMpi.get())
     pixel_size = particles.getSamplingRate()
     if not pixel_size or pixel_size <= 0:
         raise ValueError(

@@ -16,6 +16,7 @@ import psutil
 from pwem.objects import SetOfAverages, SetOfClasses2D, SetOfParticles
 from pwem.protocols import ProtClassify2D
 from pyworkflow.protocol import params
+from pyworkflow.utils import Environ
 
 from repic_plugin import __version__
 from repic_plugin.convert import (
@@ -54,6 +55,8 @@ __all__ = ["ProtAckMeans2D"]
 
 CLASSES, AVERAGES = "outputClasses", "outputAverages"
 ERROR_MARK = "repic-plugin: error: "
+# Of Open MPI to version 4, and from version 5 on; other MPIs leave threads alone.
+UNBINDING = ("OMPI_MCA_hwloc_base_binding_policy", "PRTE_MCA_hwloc_default_binding_policy")
 FEW_MEMBERS = 20  # below, averages are hardly better than the particles
 
 
@@ -77,7 +80,7 @@ class ProtAckMeans2D(WritesReport, ProtClassify2D):
         define_clustering_params(form)
         define_output_params(form)
         define_report_param(form)
-        form.addParallelSection(threads=4, mpi=0)
+        form.addParallelSection(threads=4, mpi=1)
 
     # ----------------------------------------------------------------- steps
 
@@ -126,12 +129,18 @@ class ProtAckMeans2D(WritesReport, ProtClassify2D):
         arguments += classify_arguments(json.loads(settings))
         arguments += ["--out", self.classes_folder(), "--overwrite"]
         arguments += ["--checkpoint", checkpoint, "--threads", str(self.getBinThreads())]
+        before = _written_at(self.classes_folder())
         try:
             self.runJob(
-                shlex.quote(sys.executable), " ".join(map(shlex.quote, arguments)), numberOfMpi=1
+                shlex.quote(sys.executable),
+                " ".join(map(shlex.quote, arguments)),
+                numberOfMpi=self.numberOfMpi.get(),
+                env=self._unboundEnviron(),
             )
         except CalledProcessError as error:
             raise RuntimeError(self._jobError() or str(error)) from error
+        if _written_at(self.classes_folder()) == before:  # in a queue, nobody sees how it ended
+            raise RuntimeError(self._jobError() or "the job left no classes; see its log")
 
     def createOutputStep(self, particles: str, settings: str, shift_order: str) -> None:
         """Write the classes, their averages and the summary."""
@@ -210,6 +219,13 @@ class ProtAckMeans2D(WritesReport, ProtClassify2D):
     def _particles(self) -> SetOfParticles:
         return self.inputParticles.get()
 
+    def _unboundEnviron(self) -> Environ:
+        """The job's environment: Open MPI would bind all threads of a process to one core."""
+        environ = Environ(self._getEnviron() or os.environ)
+        for name in UNBINDING:
+            environ.setdefault(name, "none")
+        return environ
+
     def _starFile(self) -> str:
         return self._getExtraPath("particles.star")
 
@@ -258,6 +274,11 @@ class ProtAckMeans2D(WritesReport, ProtClassify2D):
             return {}
         facts: Dict[str, Any] = json.loads(file.read_text("utf-8"))
         return facts
+
+
+def _written_at(folder: str) -> Optional[int]:
+    """When a folder of classes was made, in ns; None where there is none."""
+    return os.stat(folder).st_mtime_ns if os.path.isdir(folder) else None
 
 
 def _end_orphans(checkpoint: str) -> None:

@@ -307,7 +307,7 @@ def trades(monkeypatch):
     """Have `trade_classes` make as many trades as it is told, of nothing."""
 
     def have(n_trades):
-        def trade_classes(setting, found, labels, alignment, rng):
+        def trade_classes(setting, found, labels, alignment, rng, ranks):
             return np.roll(labels, 1), alignment.copy(), n_trades
 
         monkeypatch.setattr(course_module, "trade_classes", trade_classes)

@@ -273,7 +273,7 @@ def test_images_are_not_changed():
 def test_chunks_and_threads_change_nothing(monkeypatch, limit):
     images, ctf = noise(11), some_ctf(11)
     whole = prepare(images, ctf=ctf)
-    monkeypatch.setattr(preparation, limit, 4 if limit == "IMAGES_PER_CHUNK" else 3 * BOX**2)
+    monkeypatch.setattr(preparation, limit, 4 if limit == "IMAGES_PER_CHUNK" else 5 * BOX**2)
     counts = []
     one = prepare(images, ctf=ctf, progress=lambda done, of: counts.append((done, of)))
     assert counts == [(4, 11), (8, 11), (11, 11)]

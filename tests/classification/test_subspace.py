@@ -86,7 +86,7 @@ def test_with_all_axes_it_is_multi_reference_alignment(monkeypatch):
     setting, sums, members, labels = made(np.arange(12) % 3)
     monkeypatch.setattr(
         "repic_plugin.classification.subspace.principal_axes",
-        lambda members, _: principal_axes(members, 10_000),
+        lambda members, *_: principal_axes(members, 10_000),
     )
     found = setting.compare(sums, members, labels)
     expected = MultiReference(setting.images, setting.shifts_px).compare(sums, members, labels)

@@ -1,0 +1,123 @@
+"""Processes that mpirun or srun started together, for the commands that can use them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from contextlib import contextmanager
+from typing import Iterator, Mapping, Optional, Tuple
+
+from repic_plugin.classification import ALONE, MpiRanks, Ranks
+
+__all__ = ["ending_together", "the_ranks", "warn_if_bound"]
+
+# Where those who start processes say how many there are, and which of them this one is: Open MPI;
+# MPICH, Intel MPI and srun --mpi=pmi2.
+SIZE_AND_RANK = (("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"), ("PMI_SIZE", "PMI_RANK"))
+# srun --mpi=pmix: the first is there only with PMIx, the others with every srun.
+PMIX, SLURM_STEP = "PMIX_RANK", ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID")
+INSTALL = "install it into this Python: pip install 'scipion-em-repic-plugin[mpi]'"
+
+
+def the_ranks(environment: Optional[Mapping[str, str]] = None) -> Ranks:
+    """The processes that were started together with this one; `ALONE` if it was started alone.
+
+    MPI is loaded only if there are others.
+
+    Parameters
+    ----------
+    environment : mapping of str to str, optional
+        Where the starter has left its variables; `os.environ` by default.
+
+    Returns
+    -------
+    Ranks
+
+    Raises
+    ------
+    ValueError
+        If MPI cannot be used, on the first rank; the others end without a word.
+    """
+    size, rank = _started(os.environ if environment is None else environment)
+    if size < 2:
+        return ALONE
+    try:
+        return _mpi_ranks(size)
+    except ValueError:
+        if rank > 0:  # in peace: mpirun ends all as soon as one fails, and the first has to speak
+            raise SystemExit(0) from None
+        raise
+
+
+def _started(environment: Mapping[str, str]) -> Tuple[int, int]:
+    """How many processes were started together, and the number of this one."""
+    pairs = [*SIZE_AND_RANK, *([SLURM_STEP] if PMIX in environment else [])]
+    for size, rank in pairs:
+        if environment.get(size, "").isdigit():
+            number = environment.get(rank, "")
+            return int(environment[size]), int(number) if number.isdigit() else 0
+    return 1, 0
+
+
+def _mpi_ranks(size: int) -> Ranks:
+    started = f"{size} processes were started together (MPI), but"
+    try:
+        from mpi4py import MPI  # noqa: PLC0415  loads MPI, which one process does not need
+    except ImportError as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{started} mpi4py cannot be used ({reason}); {INSTALL}") from error
+    except RuntimeError as error:  # there is no libmpi
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"{started} mpi4py found no MPI library ({reason}); load the module of the MPI whose "
+            "mpirun was used"
+        ) from error
+    found = MPI.COMM_WORLD.Get_size()
+    if found != size:
+        raise ValueError(
+            f"{started} mpi4py sees {found}: it uses another MPI library than mpirun; "
+            "load the module of one of them, or pip install --force-reinstall mpi4py"
+        )
+    return MpiRanks(MPI.COMM_WORLD, MPI.SUM, MPI.MAX)
+
+
+def warn_if_bound(ranks: Ranks, n_threads: int) -> None:
+    """Tell that the threads share processors because mpirun has bound the process to them."""
+    n_processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else n_threads
+    if ranks.size > 1 and ranks.is_first and n_processors < n_threads:
+        warnings.warn(
+            f"{n_threads} threads on {n_processors} processor(s) of each MPI process; give it more "
+            "(Open MPI: mpirun --bind-to none; SLURM: --cpus-per-task) or ask for fewer --threads",
+            stacklevel=2,
+        )
+
+
+@contextmanager
+def ending_together(ranks: Ranks) -> Iterator[None]:
+    """Whatever ends one rank ends all of them; one speaks."""
+    try:
+        yield
+    except BaseException as error:
+        if ranks.size == 1:
+            raise
+        if ranks.has_agreed:  # all are here
+            if ranks.is_first:
+                raise
+            raise SystemExit(2) from None
+        ranks.abort(_said(error))
+
+
+def _said(error: BaseException) -> int:
+    """Tell an error that the other ranks do not know of; the exit code."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, (ValueError, OSError)):
+        print(f"repic-plugin: error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+        return 2
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    traceback.print_exception(type(error), error, error.__traceback__)
+    sys.stderr.flush()
+    return 1
