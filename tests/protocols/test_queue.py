@@ -94,6 +94,7 @@ def test_a_consensus_is_one_job(project, pickers, queue):
     assert not (queue / "2.job").exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_classification_is_one_job(project, particles, queue):
     values = {"numberOfClasses": 2, "numberOfThreads": 2, "maxIterations": 2}
@@ -124,6 +125,7 @@ def test_the_classifying_command_may_be_the_job(project, particles, queue, monke
     assert not (queue / "2.job").exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_stopping_cancels_the_job(project, particles, queue):
     values = {"numberOfClasses": 12, "tolerance": 0.0, "trade": False, "maxIterations": 100000}

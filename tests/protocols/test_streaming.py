@@ -160,9 +160,9 @@ def test_killed_again_and_again_it_ends_as_at_once(project, pickers, feeders, at
     ids = sorted({mic for feeder in feeders for mic in feeder.rows})
     run = launched(project, pickers, "killed", mode=1)
     dice = random.Random(0)
-    for step in range(0, len(ids), 5):
+    for step in range(0, len(ids), 3):
         for feeder in feeders:
-            feeder.feed(*ids[step : step + 5])
+            feeder.feed(*ids[step : step + 3])
         wanted = dice.randint(0, len(picked_by_all(feeders)))
         until(partial(has_done, project, run, wanted), "its kill", run)
         kill(run, with_children=True)
@@ -194,6 +194,7 @@ def test_late_pickers_are_not_waited_for(project, pickers, feeders):
     assert "have changed since they were used" in summary
 
 
+@pytest.mark.thorough
 def test_an_input_that_is_emptied_and_written_anew_repeats_nothing(
     project, pickers, feeders, at_once
 ):
@@ -215,6 +216,7 @@ def test_an_input_that_is_emptied_and_written_anew_repeats_nothing(
     assert not any("have changed since" in line for line in finished._summary())
 
 
+@pytest.mark.thorough
 def test_a_damaged_input_is_told_and_waited_for(project, pickers, feeders, at_once):
     ids = sorted({mic for feeder in feeders for mic in feeder.rows})
     run = launched(project, pickers, "damaged")
@@ -233,6 +235,7 @@ def test_a_damaged_input_is_told_and_waited_for(project, pickers, feeders, at_on
     assert told(finished) == at_once[0]
 
 
+@pytest.mark.thorough
 def test_other_values_begin_anew(project, pickers, feeders, at_once):
     ids = sorted({mic for feeder in feeders for mic in feeder.rows})
     run = launched(project, pickers, "anew")
