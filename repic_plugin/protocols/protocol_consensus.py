@@ -51,6 +51,11 @@ class ProtRepicConsensus(WritesReport, ProtParticlePicking):  # type: ignore[mis
         UNMATCHED: SetOfCoordinates,
     }
 
+    @classmethod
+    def worksInStreaming(cls) -> bool:
+        """Scipion refuses open inputs otherwise, and starts it when they are closed."""
+        return True
+
     # ------------------------------------------------------------------ form
 
     def _defineParams(self, form: params.Form) -> None:

@@ -71,7 +71,7 @@ class Feeder:
     """
 
     def __init__(self, project, protocol):
-        self.protocol = protocol
+        self.project, self.protocol = project.project, protocol
         output = protocol.outputCoordinates
         self.file = os.path.join(project.project.path, output.getFileName())
         self.box_size = output.getBoxSize()
@@ -84,6 +84,7 @@ class Feeder:
         output.close()
         self.fed = []
         self.empty()
+        self._tell(is_open=True)
 
     def empty(self):
         """Begin anew."""
@@ -96,6 +97,16 @@ class Feeder:
 
     def close(self):
         self._write([], is_open=False)
+        self._tell(is_open=False)
+
+    def _tell(self, is_open):
+        """The project knows it as well, as of a run that goes on."""
+        from pyworkflow.object import Set
+
+        output = self.protocol.outputCoordinates
+        output.setStreamState(Set.STREAM_OPEN if is_open else Set.STREAM_CLOSED)
+        self.project.mapper.store(output)
+        self.project.mapper.commit()
 
     def _write(self, micrographs, *, is_open=True):
         from pwem.objects import Coordinate, SetOfCoordinates

@@ -84,6 +84,7 @@ class Watched:
 def test_a_session_is_followed_and_ends_as_at_once(project, session):
     microscope, pickers, feeders, expected = session
     run = project.consensus(pickers, "follows", mode=1, streamingSleepOnWait=1)
+    assert run.validate() == []
     project.project.launchProtocol(run, wait=False)
     watched, pause = Watched(project.folder(run)), threading.Event()
     exposed, tick = [], 0

@@ -85,7 +85,7 @@ def told(run):
 def launched(project, pickers, label, **values):
     values = {"streamingSleepOnWait": 1, **values}
     run = project.consensus(pickers, label, **values)
-    assert run._validate() == []
+    assert run.validate() == []
     project.project.launchProtocol(run, wait=False)
     return run
 
