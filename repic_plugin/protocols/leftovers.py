@@ -17,4 +17,4 @@ def remove_unfinished(protocol: Protocol) -> None:
     To be called as the run begins, before anything is written.
     """
     for file in Path(protocol._getExtraPath()).rglob(UNFINISHED):
-        file.unlink()
+        file.unlink(missing_ok=True)  # by a job that goes on without its protocol

@@ -33,6 +33,7 @@ from repic_plugin.protocols.cross_fsc_form import (
     SPHERE_MASK,
     define_cross_fsc_params,
 )
+from repic_plugin.protocols.leftovers import remove_unfinished
 
 __all__ = ["CrossFscOutput", "ProtRepicCrossFsc"]
 
@@ -59,6 +60,7 @@ class ProtRepicCrossFsc(EMProtocol):  # type: ignore[misc]
         define_cross_fsc_params(form)
 
     def _insertAllSteps(self) -> None:
+        remove_unfinished(self)
         mask = self._volume_mask()
         files = [
             volume.getFileName() for volume in (*self._volumes().values(), self._reference(), mask)

@@ -13,6 +13,7 @@ from repic_plugin.convert import mean_defocus, read_micrographs
 from repic_plugin.formats import write_table
 from repic_plugin.iteration import SUBSETS, Subsets, draw_subsets
 from repic_plugin.iteration.subsets import N_VALIDATION, TRAINING_FRACTION
+from repic_plugin.protocols.leftovers import remove_unfinished
 from repic_plugin.protocols.shared_params import define_micrographs
 
 __all__ = ["ProtRepicSubsets", "define_subset_params"]
@@ -46,6 +47,7 @@ class ProtRepicSubsets(EMProtocol):  # type: ignore[misc]
         define_subset_params(form)
 
     def _insertAllSteps(self) -> None:
+        remove_unfinished(self)
         arguments = (self.numValidation.get(), self.trainingPercent.get(), self.seed.get())
         ctfs = self.inputCTFs.get()
         source = "" if ctfs is None else f"{ctfs.getFileName()} {ctfs.getSize()}"

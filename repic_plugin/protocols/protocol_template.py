@@ -18,6 +18,7 @@ from repic_plugin import constants
 from repic_plugin.consensus import Picks
 from repic_plugin.convert import append_picks, box_size_on, micrograph_files, read_micrographs
 from repic_plugin.formats import read_arrays, write_arrays, write_stack
+from repic_plugin.protocols.leftovers import remove_unfinished
 from repic_plugin.protocols.shared_params import identity
 from repic_plugin.protocols.template_form import define_pick_params, define_train_params
 from repic_plugin.protocols.template_images import (
@@ -67,6 +68,7 @@ class ProtTemplateTrain(EMProtocol):  # type: ignore[misc]
         define_train_params(form)
 
     def _insertAllSteps(self) -> None:
+        remove_unfinished(self)
         # of all steps: those before the last leave files that the last one removes
         settings = (
             self._box_size(),
@@ -78,6 +80,7 @@ class ProtTemplateTrain(EMProtocol):  # type: ignore[misc]
         for first, last in batches(self._n_micrographs()):
             self._insertFunctionStep(self.cutStep, first, last, *settings, needsGPU=False)
         self._insertFunctionStep(self.averageStep, *settings, needsGPU=False)
+        self._insertFunctionStep(self.cleanStep, *settings, needsGPU=False)
 
     def cutStep(self, first: int, last: int, box_size_px: int, *_settings: Any) -> None:
         """Cut the labelled particles out of some micrographs."""
@@ -115,8 +118,11 @@ class ProtTemplateTrain(EMProtocol):  # type: ignore[misc]
         averages = self._written(learnt, box_size_px)
         self._defineOutputs(outputAverages=averages)
         self._defineSourceRelation(self.inputCoordinates, averages)
-        for file in files:
-            Path(file).unlink()
+
+    def cleanStep(self, *_settings: Any) -> None:
+        """Remove what no step needs any more: a step of its own, for what is killed runs again."""
+        for first, _ in batches(self._n_micrographs()):
+            Path(self._boxes_file(first)).unlink(missing_ok=True)
 
     def _written(self, learnt: LearntTemplates, box_size_px: int) -> SetOfAverages:
         """The templates as a set."""
@@ -189,6 +195,7 @@ class ProtTemplatePick(ProtParticlePicking):
         define_pick_params(form)
 
     def _insertAllSteps(self) -> None:
+        remove_unfinished(self)
         settings = (
             identity(self.inputMicrographs),
             identity(self.inputAverages),
@@ -202,6 +209,7 @@ class ProtTemplatePick(ProtParticlePicking):
         for first, last in batches(self.inputMicrographs.get().getSize()):
             self._insertFunctionStep(self.pickStep, first, last, *settings, needsGPU=False)
         self._insertFunctionStep(self.createOutputStep, *settings, needsGPU=False)
+        self._insertFunctionStep(self.cleanStep, *settings, needsGPU=False)
 
     def pickStep(self, first: int, last: int, *_settings: Any) -> None:
         """Find the particles of some micrographs."""
@@ -245,8 +253,11 @@ class ProtTemplatePick(ProtParticlePicking):
             coordinates.setObjComment(f"{n_left_out} micrographs could not be used: see the log")
         self._defineOutputs(outputCoordinates=coordinates)
         self._defineSourceRelation(self.inputMicrographs, coordinates)
-        for file in files:
-            Path(file).unlink()
+
+    def cleanStep(self, *_settings: Any) -> None:
+        """Remove what no step needs any more: a step of its own, for what is killed runs again."""
+        for first, _ in batches(self.inputMicrographs.get().getSize()):
+            Path(self._picks_file(first)).unlink(missing_ok=True)
 
     def _matcher(self) -> TemplateMatcher:
         templates = self._templates()
