@@ -49,6 +49,7 @@ from repic_plugin.protocols.ack_means_settings import (
     classify_settings,
     input_settings,
 )
+from repic_plugin.protocols.leftovers import remove_unfinished
 from repic_plugin.protocols.report_step import WritesReport, define_report_param
 
 __all__ = ["ProtAckMeans2D"]
@@ -85,6 +86,7 @@ class ProtAckMeans2D(WritesReport, ProtClassify2D):
     # ----------------------------------------------------------------- steps
 
     def _insertAllSteps(self) -> None:
+        remove_unfinished(self)
         particles = json.dumps(input_settings(self), sort_keys=True)
         settings = classify_settings(self)
         shift_order = settings.pop("shift_order")

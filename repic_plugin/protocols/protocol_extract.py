@@ -23,6 +23,7 @@ from repic_plugin.convert import (
     read_picks,
 )
 from repic_plugin.formats import micrograph_name, read_arrays, write_arrays, write_stack
+from repic_plugin.protocols.leftovers import remove_unfinished
 from repic_plugin.protocols.shared_params import define_box_size, identity
 from repic_plugin.protocols.template_images import batches, on_each_micrograph
 from repic_plugin.template_picking import extract_particles
@@ -109,6 +110,7 @@ class ProtRepicExtract(ProtParticles):  # type: ignore[misc]
     # ----------------------------------------------------------------- steps
 
     def _insertAllSteps(self) -> None:
+        remove_unfinished(self)
         settings = (
             identity(self.inputCoordinates),
             identity(self.inputMicrographs),
@@ -121,6 +123,7 @@ class ProtRepicExtract(ProtParticles):  # type: ignore[misc]
         for first, last in batches(self._micrographs().getSize()):
             self._insertFunctionStep(self.extractStep, first, last, *settings, needsGPU=False)
         self._insertFunctionStep(self.createOutputStep, ctfs, *settings, needsGPU=False)
+        self._insertFunctionStep(self.cleanStep, ctfs, *settings, needsGPU=False)
 
     def extractStep(self, first: int, last: int, *_settings: Any) -> None:
         """Cut the particles out of some micrographs, a stack for each."""
@@ -181,8 +184,11 @@ class ProtRepicExtract(ProtParticles):  # type: ignore[misc]
         for pointer in (self.inputCoordinates, self.inputCTFs):
             if pointer.get() is not None:
                 self._defineSourceRelation(pointer, particles)
-        for file in files:
-            Path(file).unlink()
+
+    def cleanStep(self, *_settings: Any) -> None:
+        """Remove what no step needs any more: a step of its own, for what is killed runs again."""
+        for first, _ in batches(self._micrographs().getSize()):
+            Path(self._record(first)).unlink(missing_ok=True)
 
     def _append(
         self,
