@@ -13,6 +13,9 @@ VENV := .venv/$(VERSION)
 OUT ?= demo
 ITERATIVE ?= demo-iterative
 READY := $(VENV)/.ready
+# half as many again as there are processors: tests with Scipion wait much of their time
+WORKERS := $(shell echo $$(( ($$(nproc 2>/dev/null || echo 2) * 3 + 1) / 2 )))
+TEST = $(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 .PHONY: demo demo-iterative test test-all test-pickers lint bench figures venv clean
 
@@ -33,10 +36,10 @@ demo-iterative: $(READY)
 	@$(VENV)/bin/repic-plugin demo-iterative --out "$(ITERATIVE)" $(if $(MAP),--map "$(MAP)")
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile -m "not thorough" $(ARGS)
+	$(TEST) -m "not thorough" $(ARGS)
 
 test-all: $(READY)
-	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	$(TEST) $(ARGS)
 
 test-pickers:
 	@sh .ci/picker-environments .venv

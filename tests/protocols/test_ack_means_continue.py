@@ -140,6 +140,7 @@ def test_a_changed_value_is_not_skipped_by_continue(project, imported):
     assert more.outputAverages.getSize() == 3
 
 
+@pytest.mark.thorough
 def test_what_the_command_refuses_is_the_protocols_error(project, made, tmp_path):
     file = write_particle_set(tmp_path / "s", made.images[:10])
     particles = import_set(project, "to be cut", file)

@@ -167,7 +167,16 @@ def test_consensus_of_a_consensus_reads_its_score(project, pickers, of_all):
     assert coordinates(protocol) == AGREED_BY_ALL
 
 
-@pytest.mark.parametrize("step", ["stream", "consensus.csv", "summary.csv", "summary.json"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "stream",
+        *(
+            pytest.param(one, marks=pytest.mark.thorough)
+            for one in ("consensus.csv", "summary.csv", "summary.json")
+        ),
+    ],
+)
 def test_continue_after_a_failure_at_any_place(project, pickers, step):
     protocol = project.consensus(pickers, f"broken at {step}", unmatchedOutput=True)
     project.project.saveProtocol(protocol)

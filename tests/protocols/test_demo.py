@@ -51,6 +51,7 @@ def test_simulated(tmp_path):
     assert "scipion project repic_demo" in lines[-1]
 
 
+@pytest.mark.thorough
 def test_given_picks_and_a_second_run(tmp_path):
     size = ("--micrographs", 1, "--particles", 6, "--micrograph-size", 400, 400, "--box-size", 40)
     main([str(word) for word in ("simulate", tmp_path / "data", *size)])

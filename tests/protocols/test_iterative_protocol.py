@@ -212,6 +212,7 @@ def test_more_iterations_go_on_from_the_last(project, done):
     assert max(row.iteration for row in read_iterations(again.table_file())) == 2
 
 
+@pytest.mark.thorough
 def test_manual_picks_start_it(project, micrographs, truth):
     inputs = {"manualCoordinates": (truth, "outputCoordinates")}
     values = {"initialisation": 1, "manualProbability": 0.5, "boxSize": 0}

@@ -147,6 +147,7 @@ def test_without_templates_a_blob_is_looked_for(project, micrographs, truth):
     assert "a round blob" in done._summary()[0]
 
 
+@pytest.mark.thorough
 def test_labels_at_another_pixel_size_are_rescaled(project, micrographs, truth, tmp_path):
     small = tmp_path / "small"
     small.mkdir()
@@ -191,6 +192,7 @@ def test_a_micrograph_that_cannot_be_read_is_left_out_and_told(project, trained,
     assert f"of {len(GRID)} particles" in learnt._summary()[0]
 
 
+@pytest.mark.thorough
 def test_when_no_micrograph_can_be_read_the_run_fails(project, trained, tmp_path):
     folder, _ = write_micrographs(tmp_path / "all", NAMES[:1])
     gone = project.micrographs("all gone", folder, PIXEL_SIZE)
@@ -223,6 +225,7 @@ def test_continue_repeats_no_batch(project, noise):
     assert len({item.getMicId() for item in mended.outputCoordinates}) == 52
 
 
+@pytest.mark.thorough
 def test_a_changed_value_is_not_skipped_by_continue(project, micrographs, labels):
     again = finished(project, training(project, micrographs, labels, "changed"))
     again.numberOfTemplates.set(1)
