@@ -117,6 +117,7 @@ def test_a_job_that_outlived_its_protocol_is_ended(tmp_path, monkeypatch):
             process.stdin.close()
 
 
+@pytest.mark.thorough
 def test_a_changed_value_is_not_skipped_by_continue(project, imported):
     values = {"numberOfClasses": 2, "maxIterations": 3}
     protocol = classify(project, imported, "changed", **values)

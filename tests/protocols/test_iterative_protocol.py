@@ -281,6 +281,7 @@ def test_coordinates_that_are_there_are_taken_and_the_worst_picker_is_trained_ag
 NEVER = "minScore=1"  # no correlation is as high
 
 
+@pytest.mark.thorough
 def test_a_picker_that_finds_nothing_stops_the_run_or_the_others_go_on(project, micrographs):
     third = {"picker3": TEMPLATE, "options3": NEVER}
     run = project.run(iterative(project, micrographs, None, "fails", **third))

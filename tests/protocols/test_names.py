@@ -37,6 +37,7 @@ def test_micrographs_from_import_to_consensus(project, clean):
     assert len(coordinates(agreed)) == 6
 
 
+@pytest.mark.thorough
 def test_particles_in_a_stack_of_such_a_name(project, clean):
     made = simulated(n_views=2, per_view=15)
     folder = clean / FOLDER

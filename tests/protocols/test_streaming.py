@@ -176,6 +176,7 @@ def test_killed_again_and_again_it_ends_as_at_once(project, pickers, feeders, at
     assert len(done) == N_MICROGRAPHS
 
 
+@pytest.mark.thorough
 def test_late_pickers_are_not_waited_for(project, pickers, feeders):
     one, two, three = feeders
     both = sorted(set(one.rows) & set(two.rows))

@@ -165,6 +165,7 @@ def test_labels_at_another_pixel_size_are_rescaled(project, micrographs, truth, 
     assert len(found[3]) == 0
 
 
+@pytest.mark.thorough
 def test_light_particles_need_inverted_templates(project, trained, tmp_path):
     folder, truth = write_micrographs(tmp_path / "light", NAMES[:1], contrast=-1.0)
     light = project.micrographs("light", folder, PIXEL_SIZE)
@@ -175,6 +176,7 @@ def test_light_particles_need_inverted_templates(project, trained, tmp_path):
 # What goes wrong
 
 
+@pytest.mark.thorough
 def test_a_micrograph_that_cannot_be_read_is_left_out_and_told(project, trained, tmp_path):
     folder, truth = write_micrographs(tmp_path / "some", NAMES[:2])
     some = project.micrographs("some damaged", folder, PIXEL_SIZE)
