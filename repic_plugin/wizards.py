@@ -16,6 +16,7 @@ from repic_plugin.protocols import (
 )
 from repic_plugin.protocols.iterative_form import N_LINES
 from repic_plugin.viewers.preview import PreviewSettings, prepare_preview, preview_consensus
+from repic_plugin.viewers.words import sentence
 
 __all__ = ["RepicBoxSizeWizard", "RepicPreviewWizard", "input_box_size"]
 
@@ -38,7 +39,7 @@ class RepicBoxSizeWizard(Wizard):  # type: ignore[misc]
         try:
             form.setVar("boxSize", input_box_size(form.protocol))
         except ValueError as error:
-            form.showInfo(_sentence(error), "Box size")
+            form.showInfo(sentence(error), "Box size")
 
 
 class RepicPreviewWizard(Wizard):  # type: ignore[misc]
@@ -60,7 +61,7 @@ class RepicPreviewWizard(Wizard):  # type: ignore[misc]
                 picks, score_transform=options["score_transform"], min_score=options["min_score"]
             )
         except ValueError as error:
-            form.showInfo(_sentence(error), "Preview")
+            form.showInfo(sentence(error), "Preview")
             return
         sizes_px = options["box_size_px"]
         self.view = PreviewWindow(
@@ -140,8 +141,3 @@ def _kept(options: Any) -> Any:
     """Of the form's options those that hold for a preview too."""
     names = ("micrograph_size_px", "largest_component", "position", "solver")
     return {name: options[name] for name in names}
-
-
-def _sentence(error: ValueError) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."

@@ -72,7 +72,9 @@ def proof(n_unproven: int) -> str:
     return f"NOT proven optimal on {n_unproven} micrographs" if n_unproven else "proven optimal"
 
 
-def consensus_facts(totals: ConsensusTotals, n_picks: int) -> Dict[str, List[str]]:
+def consensus_facts(
+    totals: ConsensusTotals, n_picks: int, *, is_whole: bool = True
+) -> Dict[str, List[str]]:
     """What the summary and the methods say.
 
     Parameters
@@ -81,6 +83,9 @@ def consensus_facts(totals: ConsensusTotals, n_picks: int) -> Dict[str, List[str
         Of one batch or more.
     n_picks : int
         That were read.
+    is_whole : bool
+        Whether no batch is still to come. A number is recommended only then: it takes a sort of
+        all weights.
     """
     result = totals.last
     if result is None:
@@ -99,7 +104,9 @@ def consensus_facts(totals: ConsensusTotals, n_picks: int) -> Dict[str, List[str
             result.picker_names, totals.n_agreed, totals.n_used, result.score_transforms
         )
     ]
-    summary.append(f"Recommended: the best {totals.n_recommended} particles of each micrograph.")
+    if is_whole:
+        best = totals.n_recommended
+        summary.append(f"Recommended: the best {best} particles of each micrograph.")
     methods = (
         f"Of {n_picks:,} picks of {k} pickers ({', '.join(result.picker_names)}) a consensus of "
         f"{n_particles:,} particles was found with REPIC's method [Cameron2024]: cliques of "

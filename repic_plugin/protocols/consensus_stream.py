@@ -139,7 +139,7 @@ class ConsensusStream:
                 score_transform=[
                     scales[name].transform if name in scales else "identity" for name in names
                 ],
-                ranked_among=self.record.ranked_among(),
+                ranked_among=self.record.ranked_among,
                 micrograph_size_px=micrograph_size(protocol),
                 n_threads=protocol.numberOfThreads.get(),
                 **self.settings["options"],
@@ -147,8 +147,9 @@ class ConsensusStream:
         for warning in caught:
             self._say(str(warning.message))
         unmatched = found.picks.take(result.is_unmatched) if self.settings["unmatched"] else None
+        batch = self.record.append(found.micrographs, found.n_read, result, found.ids, unmatched)
         self._done.update(found.micrographs)
-        return self.record.append(found.micrographs, found.n_read, result, found.ids, unmatched)
+        return batch
 
     # ----------------------------------------------------------------- scores
 
@@ -309,7 +310,7 @@ class ConsensusStream:
 
     def _tell(self, is_closed: bool = False) -> None:
         """Keep the summary true."""
-        facts = consensus_facts(self.totals, self.record.n_picks)
+        facts = consensus_facts(self.totals, self.record.n_picks, is_whole=is_closed)
         lines = facts["summary"]
         if not is_closed:
             lines.append(self._waits())

@@ -81,6 +81,8 @@ class StreamRecord:
         For each batch.
     scales : dict of str to Scale
         By picker, as far as they are decided.
+    ranked_among : dict of str to ndarray
+        Scores to rank among, of the pickers whose scores are ranked.
     """
 
     def __init__(self, folder: str, settings: str, inputs: str = "") -> None:
@@ -91,6 +93,7 @@ class StreamRecord:
         self.n_particles: List[int] = []
         self.n_unmatched: List[int] = []
         self.scales: Dict[str, Scale] = {}
+        self.ranked_among: Dict[str, NDArray[np.float64]] = {}
         finished_with = _text(self.folder / FINISHED)
         self.is_finished = self._is_of(settings) and finished_with == inputs
         self.is_new = not self._is_of(settings) or not (self.is_finished or self._is_whole())
@@ -123,6 +126,10 @@ class StreamRecord:
         if scales.is_file():
             known: Dict[str, Any] = json.loads(scales.read_text("utf-8"))
             self.scales = {name: Scale(*one) for name, one in known.items()}
+        for number, (name, scale) in enumerate(self.scales.items()):
+            if scale.transform == "rank":
+                file = self._scores_file(number)
+                self.ranked_among[name] = read_arrays(file, remedy=REMEDY)["scores"]
         while self._file(len(self)).is_file():
             counts = read_arrays(self._file(len(self)), COUNTS, remedy=REMEDY)
             self._count(counts)
@@ -144,15 +151,9 @@ class StreamRecord:
         """Keep how a picker's scores are read; the scores to rank among are empty for no rank."""
         write_arrays(self._scores_file(len(self.scales)), {"scores": ranked_among})
         self.scales[picker] = scale
+        if scale.transform == "rank":
+            self.ranked_among[picker] = ranked_among
         atomic_write(self.folder / SCALES, json.dumps(self.scales))
-
-    def ranked_among(self) -> Dict[str, NDArray[np.float64]]:
-        """Scores to rank among, of the pickers whose scores are ranked."""
-        return {
-            name: read_arrays(self._scores_file(number), remedy=REMEDY)["scores"]
-            for number, (name, scale) in enumerate(self.scales.items())
-            if scale.transform == "rank"
-        }
 
     def _scores_file(self, number: int) -> Path:
         return self.folder / f"scores_{number}.npz"

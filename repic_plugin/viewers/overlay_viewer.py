@@ -23,6 +23,7 @@ from repic_plugin.viewers.overlay_data import of_consensus, of_coordinates, open
 from repic_plugin.viewers.overlay_model import OverlayModel
 from repic_plugin.viewers.overlay_window import OverlayWindow
 from repic_plugin.viewers.view_button import MakeView
+from repic_plugin.viewers.words import sentence
 
 __all__ = ["RepicOverlayViewer", "overlay_window"]
 
@@ -55,7 +56,7 @@ class RepicOverlayViewer(Viewer):  # type: ignore[misc]
         try:
             return [overlay_window(self.getTkRoot(), obj, self.protocol)]
         except ValueError as error:
-            return [self.infoMessage(_sentence(error), "Coordinates")]
+            return [self.infoMessage(sentence(error), "Coordinates")]
 
 
 def overlay_window(root: Any, obj: Any, protocol: Any = None) -> OverlayWindow:
@@ -125,8 +126,3 @@ def _label(obj: Any, protocol: Any) -> str:
 def _picker(output: str) -> str:
     """outputCoordinates_Template2 is what the iterations' plots call Template (2)."""
     return re.sub(r"(?<=\D)(\d+)$", r" (\1)", output.partition("_")[2])
-
-
-def _sentence(error: ValueError) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."

@@ -7,7 +7,8 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from repic_plugin.consensus import Picks, find_consensus
+from repic_plugin.consensus import find_consensus
+from tests.two_pickers import two_pickers
 
 pytestmark = pytest.mark.slow
 
@@ -123,24 +124,6 @@ def test_what_was_read_stays_where_the_file_cannot_be(file):
         assert growing.spans == before
 
 
-def batch(micrographs, seed):
-    rng = np.random.default_rng(seed)
-    where = np.repeat(np.arange(len(micrographs)), 20)
-    centers = rng.uniform(0, 300, (len(where), 2))
-    columns = [np.concatenate([where, where])]
-    columns += [np.concatenate([axis, axis + 2]) for axis in centers.T]
-    who = np.repeat([0, 1], len(where))
-    names = [f"m{one}" for one in micrographs]
-    return Picks.from_columns(
-        columns[0],
-        who,
-        *columns[1:],
-        rng.random(len(who)),
-        micrograph_names=names,
-        picker_names=["one", "two"],
-    )
-
-
 def test_a_record_is_read_back_batch_by_batch(tmp_path):
     from repic_plugin.protocols.stream_record import Scale, StreamRecord
 
@@ -149,7 +132,7 @@ def test_a_record_is_read_back_batch_by_batch(tmp_path):
     record.decide("two", Scale(None, "identity"), np.zeros(0))
     made = []
     for number, micrographs in enumerate(([4, 2], [], [9])):
-        found = batch(micrographs, number)
+        found = two_pickers(micrographs, number)
         result = find_consensus(found, 20)
         ids = np.arange(len(found)) + 100
         n_read = np.full((len(micrographs), 2), 20)
@@ -161,7 +144,7 @@ def test_a_record_is_read_back_batch_by_batch(tmp_path):
     assert again.n_particles == [len(result) for result, _ in made]
     assert again.n_picks == 3 * 40
     assert again.scales == record.scales
-    assert {name: among.tolist() for name, among in again.ranked_among().items()} == {
+    assert {name: among.tolist() for name, among in again.ranked_among.items()} == {
         "one": [0.5, 0.1]
     }
     for kept, (result, left) in zip(again.batches(), made):
