@@ -25,6 +25,9 @@ __all__ = ["ChildFailed", "Children"]
 
 # Short stages are noticed soon, long ones are not looked at all the time.
 FIRST_POLL_SECONDS, LAST_POLL_SECONDS, POLL_GROWTH = 0.1, 5.0, 1.2
+# What a child says that was valid when it was launched and not when it began: somebody wrote an
+# older state of its inputs into the project in between.
+SAW_LESS, RELAUNCHES = "Protocol has validation errors", 3
 # Parameters that do not change what comes out.
 HOW_IT_RUNS = {
     *("runName", "runMode", "hostName", "numberOfThreads", "numberOfMpi", "binThreads"),
@@ -98,10 +101,20 @@ class Children:
                 self._update(child, again=child.isFailed())
                 if not (_is_at_work(child) or _is_good(child, check)):
                     self._launch(child, MODE_RESTART)
-        done = self._finished(child, label)
+        self._wait(child)
+        for _ in range(RELAUNCHES):
+            if child.isFinished() or SAW_LESS not in str(child.getErrorMessage()):
+                break
+            with PROJECT_LOCK:
+                self._launch(child, MODE_RESTART)
+            self._wait(child)
+        if not child.isFinished():
+            told = child.getErrorMessage() or f"its process is gone, its status {child.getStatus()}"
+            reason = " ".join(COLORS.sub("", str(told)).split())
+            raise ChildFailed(f"{label} did not finish: {reason}; log: {child.getStderrLog()}")
         if check is not None:
-            check(done)
-        return done
+            check(child)
+        return child
 
     def find(self, tag: str) -> Optional[Protocol]:
         """The child with this tag.
@@ -128,8 +141,17 @@ class Children:
         return self.output(run_id, output).get()
 
     def output(self, run_id: int, output: str) -> Pointer:
-        """A pointer to the same."""
-        return Pointer(self.project.getObject(run_id), extended=output)
+        """A pointer to the same.
+
+        Whoever looks at the project writes into it what they have read of a run that was active.
+        If it ended meanwhile that is less than what stood there, its outputs can be gone: the
+        run's own file knows them.
+        """
+        pointer = Pointer(self.project.getObject(run_id), extended=output)
+        if pointer.get() is None and isinstance(pointer.getObjValue(), Protocol):
+            self._update(pointer.getObjValue(), again=True)
+            pointer = Pointer(self.project.getObject(run_id), extended=output)
+        return pointer
 
     def pointer(self, pointer: Pointer) -> Pointer:
         """The same pointer, to the project's own objects."""
@@ -140,6 +162,7 @@ class Children:
         self.project.closeMapper()
 
     def _launch(self, child: Protocol, mode: int) -> None:
+        self._restore_inputs(child)
         problems = child.validate()
         if problems:
             label = child.getObjLabel()
@@ -162,8 +185,21 @@ class Children:
             self.project._updateProtocol(child)
             self.project.mapper.commit()
 
-    def _finished(self, child: Protocol, label: str) -> Protocol:
-        """Wait for a child's end."""
+    def _restore_inputs(self, child: Protocol) -> None:
+        """Write again what the children that a child reads from have made; see `output`.
+
+        By a project that is opened for it: this one remembers the outputs, and would update rows
+        that are gone.
+        """
+        on_disk = Children(self._parent, self._token)
+        for _, pointer in child.iterInputPointers():
+            source = pointer.getObjValue()
+            if isinstance(source, Protocol) and on_disk.own(source.getObjId()) is not None:
+                on_disk.output(source.getObjId(), pointer.getExtended())
+        on_disk.close()
+
+    def _wait(self, child: Protocol) -> None:
+        """Until a child has ended."""
         pause = FIRST_POLL_SECONDS
         while child.isActive():
             time.sleep(pause)
@@ -172,11 +208,6 @@ class Children:
             self._update(child)
         if not child.isFinished():
             self._update(child, again=True)
-        if not child.isFinished():
-            told = child.getErrorMessage() or f"its process is gone, its status {child.getStatus()}"
-            reason = " ".join(COLORS.sub("", str(told)).split())
-            raise ChildFailed(f"{label} did not finish: {reason}; log: {child.getStderrLog()}")
-        return self.project.getObject(child.getObjId())
 
 
 def _reap(pid: int) -> None:

@@ -97,9 +97,16 @@ def wait_for_stage(project, protocol, stage):
     for _ in range(1200):
         if stage in children(project, protocol):
             return
-        assert psutil.Process().children(), f"it ended before {stage}"
+        alive = [one for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
+        assert alive, f"it ended before {stage}: {told(project, protocol)}"
         pause.wait(0.1)
     raise AssertionError(f"{stage} did not begin")
+
+
+def told(project, protocol):
+    """The last words of a run."""
+    runs = project.project.getRuns(refresh=True)
+    return next(run for run in runs if run.getObjId() == protocol.getObjId()).getErrorMessage()
 
 
 def kill(protocol, with_children):
