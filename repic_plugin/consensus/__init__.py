@@ -2,6 +2,7 @@
 
 from repic_plugin.consensus.batch import POSITIONS
 from repic_plugin.consensus.boxes import check_micrograph_size
+from repic_plugin.consensus.ensemble import EnsembleModel
 from repic_plugin.consensus.inspection import micrograph_graph
 from repic_plugin.consensus.one_shot import (
     MIN_JACCARD,
@@ -40,6 +41,7 @@ __all__ = [
     "SOLVERS",
     "SUGGESTED_MIN_SCORES",
     "ConsensusResult",
+    "EnsembleModel",
     "MicrographCounts",
     "Picks",
     "SolverError",

@@ -17,7 +17,13 @@ from repic_plugin.consensus.batch import (
     solve_batch,
 )
 from repic_plugin.consensus.boxes import BoxSize, box_sizes, inside_micrograph, largest_reach
+from repic_plugin.consensus.ensemble import EnsembleModel
 from repic_plugin.consensus.picks import Picks
+from repic_plugin.consensus.probabilistic import (
+    by_probability,
+    check_target,
+    places_on_micrograph,
+)
 from repic_plugin.consensus.result import ConsensusResult, MicrographCounts
 from repic_plugin.consensus.scores import (
     MinScore,
@@ -32,7 +38,7 @@ from repic_plugin.consensus.solvers import choose_solver
 
 __all__ = ["MIN_JACCARD", "MODES", "default_quorum", "find_consensus", "ranked_scores"]
 
-MODES = ("all", "quorum")
+MODES = ("all", "quorum", "probabilistic")
 BATCH_SIZE = 64  # micrographs; enough to make the cost of a call disappear
 MIN_JACCARD = 0.3  # Cameron et al. 2024, Online Methods
 
@@ -54,6 +60,7 @@ def find_consensus(
     *,
     mode: str = "all",
     quorum: Optional[int] = None,
+    target_precision: Optional[float] = None,
     min_overlap: float = MIN_JACCARD,
     score_transform: ScoreTransform = "auto",
     ranked_among: Optional[Mapping[str, ArrayLike]] = None,
@@ -65,6 +72,8 @@ def find_consensus(
     solver: str = "auto",
     time_limit_s: Optional[float] = None,
     micrographs: Optional[ArrayLike] = None,
+    micrograph_quality: Optional[ArrayLike] = None,
+    ensemble: Optional[EnsembleModel] = None,
     n_threads: int = 1,
     progress: Optional[Callable[[int, int], None]] = None,
 ) -> ConsensusResult:
@@ -81,10 +90,16 @@ def find_consensus(
         Of k >= 2 pickers.
     box_size_px : float, sequence of float or mapping of picker name to float
         Side of the boxes, px; one for all pickers or one for each.
-    mode : {'all', 'quorum'}
+    mode : {'all', 'quorum', 'probabilistic'}
         ``all``: particles found by all k pickers (REPIC). ``quorum``: by at least `quorum` of them.
+        ``probabilistic``: by one or more, each weighing the probability that it is a particle,
+        which is told from the agreement and the scores of all pickers (docs/probabilistic.md).
     quorum : int, optional
         2 to k; by default the smallest majority (2 of 2, 2 of 3, 3 of 4). Only for ``quorum``.
+    target_precision : float, optional
+        Keep as many particles as this share of which is expected to be true, in (0, 1). By default
+        the expected F1 score is made as high as it can be, or `num_particles` decides. Only for
+        ``probabilistic``.
     min_overlap : float
         Boxes are joined if their Jaccard index is above this, 0 <= `min_overlap` < 1.
     score_transform : str, sequence of str or mapping of picker name to str
@@ -111,6 +126,12 @@ def find_consensus(
         For the integer programs of one micrograph; the best found until then is returned.
     micrographs : array_like of int, optional
         Work on these micrographs only (a batch). Scores are still compared over all picks.
+    micrograph_quality : array_like of float, shape (n_micrographs,), optional
+        Such as the defocus in Angstrom: pickers are described by it too. Only for
+        ``probabilistic``.
+    ensemble : EnsembleModel, optional
+        Of a consensus before, such as one of more micrographs; it is fitted to `picks` by default.
+        Only for ``probabilistic``.
     n_threads : int
         The result does not depend on it.
     progress : callable, optional
@@ -144,6 +165,7 @@ def find_consensus(
     settings = _check_settings(
         picks, box_size_px, mode, quorum, min_overlap, position, num_particles, time_limit_s
     )._replace(largest_component=largest_component, solver=choose_solver(solver))
+    check_target(mode, target_precision, micrograph_quality, ensemble, picks)
     wanted = _check_micrographs(picks, micrographs)
     transforms = choose_transforms(picks, score_transform)
     entered = above_min_score(picks, min_score)
@@ -160,7 +182,19 @@ def find_consensus(
     found = _solved(batches, prepare, settings, n_threads, len(wanted), progress)
     result = _assembled(picks, settings, transforms, wanted, found)
     _warn_of_unproven(result)
-    return result
+    if mode != "probabilistic":
+        return result
+    alone = picks.take(result.is_unmatched)
+    return by_probability(
+        result,
+        picks,
+        comparable_scores(alone, transforms, references),
+        places_on_micrograph(picks, settings.sizes_px, settings.min_overlap),
+        target_precision=target_precision,
+        num_particles=num_particles,
+        quality=micrograph_quality,
+        model=ensemble,
+    )
 
 
 def ranked_scores(
@@ -217,10 +251,11 @@ def _check_settings(
     if k < 2:
         raise ValueError(f"a consensus needs the picks of at least two pickers, got {k}")
     if mode not in MODES:
-        raise ValueError(f"mode must be all or quorum, got {mode!r}")
-    if mode == "all" and quorum not in (None, k):
-        raise ValueError(f"quorum {quorum} has no meaning in mode all; choose mode quorum")
-    least = k if mode == "all" else default_quorum(k) if quorum is None else quorum
+        raise ValueError(f"mode must be all, quorum or probabilistic, got {mode!r}")
+    if mode != "quorum" and quorum not in (None, k if mode == "all" else None):
+        raise ValueError(f"quorum {quorum} has no meaning in mode {mode}; choose mode quorum")
+    by_mode = {"all": k, "quorum": default_quorum(k) if quorum is None else quorum}
+    least = by_mode.get(mode, 2)  # a pick that stands alone weighs nothing
     if least not in range(2, k + 1):
         raise ValueError(f"quorum must lie in 2 to {k}, the number of pickers, got {least}")
     if position not in POSITIONS:
@@ -231,9 +266,8 @@ def _check_settings(
         raise ValueError(f"time_limit_s must be more than 0 s, got {time_limit_s}")
     sizes_px = box_sizes(box_size_px, picks.picker_names)
     reach_px = largest_reach(sizes_px, min_overlap, picks.picker_names, all_pairs=least == k)
-    return Settings(
-        int(least), float(min_overlap), sizes_px, reach_px, position, num_particles, time_limit_s
-    )
+    cut = None if mode == "probabilistic" else num_particles  # a single pick may be kept, too
+    return Settings(int(least), float(min_overlap), sizes_px, reach_px, position, cut, time_limit_s)
 
 
 def _check_micrographs(picks: Picks, micrographs: Optional[ArrayLike]) -> NDArray[np.int64]:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Dict, Mapping, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from repic_plugin.consensus.ensemble import (
+    EnsembleModel,
+    model_from_arrays,
+    model_to_arrays,
+)
 
 __all__ = [
     "ConsensusResult",
@@ -76,6 +82,9 @@ class ConsensusResult:
     solver : str
         What solved the components that are too large to be searched exhaustively.
     quorum : int
+    ensemble : EnsembleModel or None
+        What the pickers are worth, of mode ``probabilistic``; `weight` is the probability to be a
+        particle then, and a particle may have one member.
     """
 
     micrograph: NDArray[np.int64]
@@ -92,6 +101,7 @@ class ConsensusResult:
     score_transforms: Tuple[str, ...]
     solver: str
     quorum: int
+    ensemble: Optional[EnsembleModel] = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -108,7 +118,9 @@ class ConsensusResult:
 
 
 PARTICLE_COLUMNS = ("micrograph", "x", "y", "weight", "overlap", "score", "members")
-RESULT_FIELDS = tuple(f.name for f in fields(ConsensusResult) if f.name != "micrographs")
+RESULT_FIELDS = tuple(
+    f.name for f in fields(ConsensusResult) if f.name not in ("micrographs", "ensemble")
+)
 
 
 def recommended_num_particles(result: ConsensusResult) -> int:
@@ -170,6 +182,8 @@ def result_to_arrays(result: ConsensusResult) -> Dict[str, NDArray[Any]]:
     arrays = {name: np.asarray(getattr(result, name)) for name in RESULT_FIELDS}
     for f in fields(MicrographCounts):
         arrays[f"micrographs.{f.name}"] = np.asarray(getattr(result.micrographs, f.name))
+    if result.ensemble is not None:
+        arrays.update(model_to_arrays(result.ensemble))
     return arrays
 
 
@@ -190,4 +204,6 @@ def result_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> ConsensusResult:
     values["solver"] = str(values["solver"])
     values["quorum"] = int(values["quorum"])
     counts["names"] = tuple(counts["names"].tolist())
-    return ConsensusResult(micrographs=MicrographCounts(**counts), **values)
+    return ConsensusResult(
+        micrographs=MicrographCounts(**counts), ensemble=model_from_arrays(arrays), **values
+    )

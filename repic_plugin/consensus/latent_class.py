@@ -1,0 +1,294 @@
+"""Two latent classes of what pickers find: particles, and places that are none.
+
+Dawid and Skene 1979 (doi:10.2307/2346806) estimate the errors of observers whose answers are all
+that is known. Here the observers are pickers, each place is a particle or junk, and places that
+nobody picked are not seen: their number is estimated too, as in capture-recapture (Otis et al.
+1978). The model and what it assumes: docs/probabilistic.md.
+"""
+
+from __future__ import annotations
+
+from typing import List, NamedTuple, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from repic_plugin.compiled import compiled
+
+__all__ = ["Cells", "LatentClasses", "fit_from", "fit_latent_classes", "log_weights", "posterior"]
+
+# The prior. A recall is Beta(2, 2), the rate of junk Beta(1.1, 1.9); a picker's scores in each
+# class have this many candidates' worth of an even distribution.
+RECALL_PRIOR = (1.0, 1.0)
+JUNK_PRIOR = (0.1, 0.9)
+SCORE_PRIOR = 2.0
+
+START_SHIFTS = (0.0, -1.0, 1.0)  # on the recalls' logits
+MAX_ITERATIONS, TOLERANCE = 2000, 1e-6  # of every recall
+LARGEST_POPULATION = 1e3  # times what was seen
+LEAST, MOST = 1e-6, 1 - 1e-4  # of a probability
+
+
+class Cells(NamedTuple):
+    """Candidates that look alike, counted.
+
+    Attributes
+    ----------
+    found : ndarray of bool, shape (n_cells, n_pickers)
+        At least one in each row.
+    score_bin : ndarray of int64, shape (n_cells, n_pickers)
+        From 0, better scores higher; -1 where there is no pick or no score.
+    n : ndarray of float64, shape (n_cells,)
+    """
+
+    found: NDArray[np.bool_]
+    score_bin: NDArray[np.int64]
+    n: NDArray[np.float64]
+
+
+class LatentClasses(NamedTuple):
+    """What the model holds to be true of a data set.
+
+    Attributes
+    ----------
+    n_particles, n_junk : float
+        Places of each class, those that nobody picked included.
+    recall, junk_rate : ndarray of float64, shape (n_pickers,)
+        Share of the particles, and of the junk, that a picker picks.
+    particle_scores, junk_scores : ndarray of float64, shape (n_pickers, n_bins)
+        Distribution of a picker's scores in each class.
+    log_likelihood : float
+    has_converged : bool
+    """
+
+    n_particles: float
+    recall: NDArray[np.float64]
+    n_junk: float
+    junk_rate: NDArray[np.float64]
+    particle_scores: NDArray[np.float64]
+    junk_scores: NDArray[np.float64]
+    log_likelihood: float = -np.inf
+    has_converged: bool = False
+
+
+def fit_latent_classes(
+    cells: Cells, n_bins: int, n_places: float, junk_is_free: bool
+) -> Tuple[LatentClasses, List[LatentClasses]]:
+    """The most probable two classes, from several starts.
+
+    Parameters
+    ----------
+    cells : Cells
+    n_bins : int
+        Of the scores.
+    n_places : float
+        How many boxes could lie beside each other without being joined: particles and junk
+        together are at most that many.
+    junk_is_free : bool
+        Whether the number of junk places is estimated, below `n_places`; it is all places that
+        hold no particle otherwise, which is right where false picks of different pickers meet by
+        chance only.
+
+    Returns
+    -------
+    LatentClasses
+        The best.
+    list of LatentClasses
+        That of each start.
+    """
+    starts = [_start(cells, n_bins, n_places, shift) for shift in START_SHIFTS]
+    fits = [fit_from(start, cells, n_places, junk_is_free) for start in starts]
+    return max(fits, key=lambda fit: fit.log_likelihood), fits
+
+
+def fit_from(
+    start: LatentClasses,
+    cells: Cells,
+    n_places: float,
+    junk_is_free: bool,
+    *,
+    fixed_scores: bool = False,
+    max_iterations: int = MAX_ITERATIONS,
+    tolerance: float = TOLERANCE,
+) -> LatentClasses:
+    """Expectation and maximisation in turn, from a start to where no recall changes.
+
+    Parameters
+    ----------
+    start : LatentClasses
+    cells, n_places, junk_is_free
+        As of `fit_latent_classes`.
+    fixed_scores : bool
+        Keep the distributions of the scores as they are.
+    max_iterations : int
+    tolerance : float
+        Of every recall.
+
+    Returns
+    -------
+    LatentClasses
+    """
+    fit = start
+    for _ in range(max_iterations):
+        particle, junk = log_weights(fit, cells)
+        likelihood = _log_likelihood(fit, cells, particle, junk)
+        new = _maximised(fit, cells, expit(particle - junk), n_places, junk_is_free, fixed_scores)
+        change = np.abs(new.recall - fit.recall).max()
+        fit = new._replace(log_likelihood=likelihood)
+        if change < tolerance:
+            return fit._replace(has_converged=True)
+    return fit
+
+
+def posterior(fit: LatentClasses, cells: Cells) -> NDArray[np.float64]:
+    """Probability of each cell's candidates to be particles, shape (n_cells,)."""
+    particle, junk = log_weights(fit, cells)
+    return np.asarray(expit(particle - junk))
+
+
+def log_weights(
+    fit: LatentClasses, cells: Cells
+) -> Tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Logarithms of how many candidates of each class a cell is expected to hold."""
+    return (
+        _log_expected(cells, fit.n_particles, fit.recall, fit.particle_scores),
+        _log_expected(cells, fit.n_junk, fit.junk_rate, fit.junk_scores),
+    )
+
+
+def _log_expected(
+    cells: Cells, n: float, rate: NDArray[np.float64], scores: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    result = np.log(n) + np.log1p(-rate).sum() + cells.found @ logit(rate)
+    for picker, density in enumerate(np.log(scores)):
+        score_bin = cells.score_bin[:, picker]
+        result += np.append(density, 0.0)[score_bin]  # the last answers for -1
+    return np.asarray(result)
+
+
+def _log_likelihood(
+    fit: LatentClasses,
+    cells: Cells,
+    particle: NDArray[np.float64],
+    junk: NDArray[np.float64],
+) -> float:
+    """Of the counts, which are Poisson."""
+    seen = fit.n_particles * (1 - np.prod(1 - fit.recall))
+    seen += fit.n_junk * (1 - np.prod(1 - fit.junk_rate))
+    return float(cells.n @ np.logaddexp(particle, junk) - seen)
+
+
+def _maximised(
+    fit: LatentClasses,
+    cells: Cells,
+    probability: NDArray[np.float64],
+    n_places: float,
+    junk_is_free: bool,
+    fixed_scores: bool,
+) -> LatentClasses:
+    """The parameters, given the probability of every cell."""
+    particles = cells.n * probability
+    junk = cells.n - particles
+    found = cells.found.astype(np.float64)
+    n_seen, n_found = particles.sum(), found.T @ particles
+    n_particles = _population(n_seen, n_found + LEAST, np.inf)
+    n_false_seen, n_false = junk.sum(), found.T @ junk
+    most = max(n_places, n_false_seen)
+    if junk_is_free:
+        n_junk = _population(n_false_seen, n_false, most)
+    else:
+        n_junk = max(most - n_particles, n_false_seen)
+    recall = (n_found + RECALL_PRIOR[0]) / (n_particles + sum(RECALL_PRIOR))
+    junk_rate = (n_false + JUNK_PRIOR[0]) / (n_junk + sum(JUNK_PRIOR))
+    scores = (fit.particle_scores, fit.junk_scores)
+    return LatentClasses(
+        max(n_particles, LEAST),
+        np.clip(recall, LEAST, MOST),
+        max(n_junk, LEAST),
+        np.clip(junk_rate, LEAST, MOST),
+        *(scores if fixed_scores else _score_distributions(cells, particles, junk, fit)),
+    )
+
+
+@compiled
+def _population(n_seen, n_found, most):  # type: ignore[no-untyped-def]
+    """How many there are of which `n_seen` were found, `n_found` by each picker.
+
+    Pickers find them independently: n_seen = N (1 - prod(1 - n_found / N)), which has one solution
+    (Otis et al. 1978, model M_t).
+    """
+    low = max(n_seen, n_found.max(), LEAST)
+    most = min(most, low * LARGEST_POPULATION)
+    if n_found.sum() <= n_seen * (1 + LEAST):  # none was found twice
+        return most
+    high = low
+    for _ in range(100):
+        is_doubling = high < most and high * (1 - np.prod(1 - n_found / high)) < n_seen
+        if not is_doubling:
+            break
+        low, high = high, 2 * high
+    for _ in range(50):
+        middle = (low + high) / 2
+        if middle * (1 - np.prod(1 - n_found / middle)) < n_seen:
+            low = middle
+        else:
+            high = middle
+    return min(high, most)
+
+
+def _score_distributions(
+    cells: Cells,
+    particles: NDArray[np.float64],
+    junk: NDArray[np.float64],
+    fit: LatentClasses,
+) -> Tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Histograms whose ratio rises with the score: a better score never speaks against a pick."""
+    n_bins = fit.particle_scores.shape[1]
+    result: Tuple[List[NDArray[np.float64]], List[NDArray[np.float64]]] = ([], [])
+    for score_bin in cells.score_bin.T:
+        is_scored = score_bin >= 0
+        good = np.bincount(score_bin[is_scored], particles[is_scored], n_bins)
+        bad = np.bincount(score_bin[is_scored], junk[is_scored], n_bins)
+        total = good + bad
+        share = rising(good / np.maximum(total, LEAST), np.maximum(total, LEAST))
+        for density, counts in zip(result, (share * total, (1 - share) * total)):
+            smooth = counts + SCORE_PRIOR / n_bins
+            density.append(smooth / smooth.sum())
+    return np.array(result[0]), np.array(result[1])
+
+
+def rising(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The nearest values that do not fall (isotonic regression; Barlow et al. 1972)."""
+    blocks: List[Tuple[float, float, int]] = []
+    for value, weight in zip(values.tolist(), weights.tolist()):
+        blocks.append((value, weight, 1))
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            (a, wa, na), (b, wb, nb) = blocks[-2:]
+            blocks[-2:] = [((a * wa + b * wb) / (wa + wb), wa + wb, na + nb)]
+    return np.repeat([block[0] for block in blocks], [block[2] for block in blocks])
+
+
+def _start(cells: Cells, n_bins: int, n_places: float, shift: float) -> LatentClasses:
+    """How often a picker finds what others agree on, and what is left over of its picks."""
+    k = cells.found.shape[1]
+    n_others = cells.found.sum(axis=1)[:, None] - cells.found
+    is_agreed = (n_others >= min(2, k - 1)) * cells.n[:, None]
+    share = (is_agreed * cells.found).sum(axis=0) / np.maximum(is_agreed.sum(axis=0), 1)
+    recall = np.clip(expit(logit(np.clip(share, 0.01, 0.99)) + shift), 0.02, 0.99)
+    n_agreed = cells.n[cells.found.sum(axis=1) >= 2].sum()
+    n_particles = n_agreed / max(_at_least_two(recall), 1e-3)
+    n_particles = min(max(n_particles, 1.0), 0.9 * max(n_places, cells.n.sum()))
+    n_junk = max(n_places - n_particles, 0.1 * n_places, 1.0)
+    n_picks = cells.found.T @ cells.n
+    junk_rate = np.clip((n_picks - n_particles * recall) / n_junk, 0.05 * n_picks / n_junk, 0.5)
+    even = np.full((k, n_bins), 1 / n_bins)
+    return LatentClasses(
+        n_particles, recall, n_junk, np.clip(junk_rate, LEAST, MOST), even, even.copy()
+    )
+
+
+def _at_least_two(rate: NDArray[np.float64]) -> float:
+    """Probability that two pickers or more find it."""
+    none = np.prod(1 - rate)
+    return float(1 - none - (none * rate / (1 - rate)).sum())

@@ -1,0 +1,179 @@
+"""The consensus by probability: one pick or more, weighed by what the pickers are worth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Optional, Tuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from repic_plugin.consensus.candidates import as_cells, score_bins, score_edges
+from repic_plugin.consensus.ensemble import EnsembleModel
+from repic_plugin.consensus.ensemble_fit import Sample, fit_ensemble
+from repic_plugin.consensus.latent_class import posterior
+from repic_plugin.consensus.picks import Picks
+from repic_plugin.consensus.result import ConsensusResult
+
+__all__ = ["by_probability", "check_target", "places_on_micrograph"]
+
+
+def by_probability(
+    groups: ConsensusResult,
+    picks: Picks,
+    comparable: NDArray[np.float64],
+    places: float,
+    *,
+    target_precision: Optional[float],
+    num_particles: Optional[int],
+    quality: Optional[ArrayLike],
+    model: Optional[EnsembleModel],
+) -> ConsensusResult:
+    """Give every group of picks, and every pick that is in none, its probability; keep the best.
+
+    Parameters
+    ----------
+    groups : ConsensusResult
+        The optimal groups of two picks or more.
+    picks : Picks
+    comparable : ndarray of float64, shape (n_unmatched,)
+        Comparable scores of the picks that are in no group.
+    places : float
+        On a micrograph, see `places_on_micrograph`.
+    target_precision, num_particles, quality, model
+        As of `find_consensus`.
+
+    Returns
+    -------
+    ConsensusResult
+        The weight is the probability.
+    """
+    wanted = _wanted(groups)
+    single = np.flatnonzero(groups.is_unmatched)
+    alone = np.full((len(single), picks.n_pickers), -1)
+    alone[np.arange(len(single)), picks.picker[single]] = single
+    everything = replace(
+        groups,
+        micrograph=np.append(groups.micrograph, picks.micrograph[single]),
+        x=np.append(groups.x, picks.x[single]),
+        y=np.append(groups.y, picks.y[single]),
+        overlap=np.append(groups.overlap, np.zeros(len(single))),
+        score=np.append(groups.score, comparable),
+        members=np.concatenate([groups.members, alone]),
+    )
+    entered = groups.is_unmatched.copy()
+    entered[groups.members[groups.members >= 0]] = True
+    edges = score_edges(picks, entered) if model is None else model.score_edges
+    cells, cell = as_cells(everything.members, score_bins(picks, edges), edges.shape[1] + 1)
+    rank = np.full(picks.n_micrographs, -1)
+    rank[wanted] = np.arange(len(wanted))
+    place = rank[everything.micrograph]
+    if model is None:
+        sample = Sample(cells, cell, place, len(wanted), places * len(wanted))
+        values = None if quality is None else np.asarray(quality, np.float64)[wanted]
+        model = fit_ensemble(
+            sample, picks.picker_names, edges, target_precision=target_precision, quality=values
+        )
+    weight = posterior(model.classes, cells)[cell]
+    by_number = num_particles is not None and target_precision is None
+    return _kept(
+        replace(everything, weight=weight, quorum=1, ensemble=model),
+        place,
+        0.0 if by_number else model.threshold,
+        num_particles,
+    )
+
+
+def _wanted(groups: ConsensusResult) -> NDArray[np.int64]:
+    number = {name: index for index, name in enumerate(groups.micrograph_names)}
+    return np.array([number[name] for name in groups.micrographs.names], dtype=np.int64)
+
+
+def _kept(
+    everything: ConsensusResult,
+    place: NDArray[np.int64],
+    threshold: float,
+    num_particles: Optional[int],
+) -> ConsensusResult:
+    """Candidates above the threshold, by micrograph and best first."""
+    n = len(everything.micrographs.names)
+    order = np.lexsort((everything.y, everything.x, -everything.weight, place))
+    chosen = order[everything.weight[order] >= threshold]
+    n_selected = np.bincount(place[chosen], minlength=n)
+    is_free = everything.is_unmatched.copy()
+    is_free[everything.members[everything.members >= 0]] = True
+    taken = everything.members[chosen]
+    is_free[taken[taken >= 0]] = False
+    if num_particles is not None:
+        number = np.arange(len(chosen)) - np.repeat(np.cumsum(n_selected) - n_selected, n_selected)
+        chosen = chosen[number < num_particles]
+    columns = ("micrograph", "x", "y", "weight", "overlap", "score", "members")
+    return replace(
+        everything,
+        is_unmatched=is_free,
+        micrographs=replace(everything.micrographs, n_selected=n_selected),
+        **{name: getattr(everything, name)[chosen] for name in columns},
+    )
+
+
+def places_on_micrograph(picks: Picks, sizes_px: NDArray[np.float64], min_overlap: float) -> float:
+    """How many boxes could lie beside each other on a micrograph without being joined.
+
+    The area in which picks lie by the area in which a box's centre can lie so that the box is
+    joined with a given one: for squares of side a and Jaccard index t,
+    ``4 a^2 (1 - u + u ln u)`` with ``u = 2 t / (1 + t)``.
+
+    Parameters
+    ----------
+    picks : Picks
+    sizes_px : ndarray of float64, shape (n_pickers,)
+    min_overlap : float
+
+    Returns
+    -------
+    float
+        At least 1.
+    """
+    if not len(picks):
+        return 1.0
+    area = float(np.ptp(picks.x) * np.ptp(picks.y))
+    u = 2 * min_overlap / (1 + min_overlap)
+    joined = 4 * float(np.mean(sizes_px)) ** 2 * (1 - u + (u * np.log(u) if u > 0 else 0.0))
+    return max(area / joined, 1.0)
+
+
+def check_target(
+    mode: str,
+    target_precision: Optional[float],
+    quality: Optional[ArrayLike],
+    model: Optional[EnsembleModel],
+    picks: Picks,
+) -> Tuple[Optional[float], Optional[ArrayLike]]:
+    """What mode probabilistic is asked for.
+
+    Raises
+    ------
+    ValueError
+        If it is outside its range, belongs to another mode, or the model to other pickers.
+    """
+    asked = {
+        "target_precision": target_precision,
+        "micrograph_quality": quality,
+        "ensemble": model,
+    }
+    for name, value in asked.items():
+        if value is not None and mode != "probabilistic":
+            raise ValueError(f"{name} has no meaning in mode {mode}; choose mode probabilistic")
+    if target_precision is not None and not 0 < target_precision < 1:
+        raise ValueError(f"target_precision must lie between 0 and 1, got {target_precision}")
+    if model is not None and model.picker_names != picks.picker_names:
+        raise ValueError(
+            f"the ensemble was fitted to the pickers {', '.join(model.picker_names)}, "
+            f"but the pickers are {', '.join(picks.picker_names)}; fit it to these"
+        )
+    if quality is not None and np.shape(quality) != (picks.n_micrographs,):
+        raise ValueError(
+            f"micrograph_quality must have one value for each of the {picks.n_micrographs} "
+            f"micrographs, got shape {np.shape(quality)}"
+        )
+    return target_precision, quality
