@@ -2,7 +2,11 @@
 
 from repic_plugin.consensus.batch import POSITIONS
 from repic_plugin.consensus.boxes import check_micrograph_size
-from repic_plugin.consensus.ensemble import EnsembleModel
+from repic_plugin.consensus.ensemble import (
+    EnsembleModel,
+    model_from_arrays,
+    model_to_arrays,
+)
 from repic_plugin.consensus.inspection import micrograph_graph
 from repic_plugin.consensus.one_shot import (
     MIN_JACCARD,
@@ -52,6 +56,8 @@ __all__ = [
     "for_each_picker",
     "join_results",
     "micrograph_graph",
+    "model_from_arrays",
+    "model_to_arrays",
     "picks_from_arrays",
     "picks_to_arrays",
     "ranked_scores",

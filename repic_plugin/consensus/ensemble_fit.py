@@ -165,7 +165,7 @@ def _replicates(
     shrink = np.sqrt(min(n_drawn / n, 1.0))  # fewer micrographs scatter more
     whole = _described(best, sample.cells)
     result = []
-    for _ in range(N_REPLICATES if n > 1 else 0):
+    for _ in range(N_REPLICATES):
         times = np.bincount(rng.integers(0, n, n_drawn), minlength=n)
         count = _counted(sample, times)
         here = np.flatnonzero(count)
@@ -206,8 +206,6 @@ def _described(
 
 def _interval(values: List[Any]) -> NDArray[np.float64]:
     """Last axis: lower and upper end."""
-    if not values:
-        return np.full(2, np.nan)
     return np.moveaxis(np.percentile(np.array(values), INTERVAL, axis=0), 0, -1)
 
 

@@ -13,6 +13,11 @@ from repic_plugin.formats.class_star import write_classes_star
 from repic_plugin.formats.class_tables import ClassTables, read_class_tables
 from repic_plugin.formats.comma import write as write_csv
 from repic_plugin.formats.consensus_tables import ConsensusTables, read_consensus_tables
+from repic_plugin.formats.ensemble_files import (
+    ENSEMBLE_NAMES,
+    read_ensemble,
+    write_ensemble,
+)
 from repic_plugin.formats.errors import FormatError
 from repic_plugin.formats.files import Format, known_formats, read_picks_file, write_picks_file
 from repic_plugin.formats.folders import PicksDir, read_picker_folder, read_picks_dir
@@ -48,6 +53,7 @@ from repic_plugin.formats.table import (
 
 __all__ = [
     "CLASS_FILES",
+    "ENSEMBLE_NAMES",
     "TABLE_NAMES",
     "UNFINISHED",
     "ClassTables",
@@ -72,6 +78,7 @@ __all__ = [
     "read_class_tables",
     "read_consensus_tables",
     "read_curves",
+    "read_ensemble",
     "read_fsc_table",
     "read_iterations",
     "read_map",
@@ -90,6 +97,7 @@ __all__ = [
     "write_consensus_tables",
     "write_csv",
     "write_curves",
+    "write_ensemble",
     "write_fsc_table",
     "write_iterations",
     "write_micrograph_scores",
