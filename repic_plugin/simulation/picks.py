@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, ndtr, ndtri
 
 from repic_plugin.consensus import Picks, check_micrograph_size
 from repic_plugin.simulation.checks import (
     check_count,
     check_distance,
+    check_fraction,
     check_per_picker,
     check_seed,
 )
@@ -26,6 +27,10 @@ MIN_DISTANCE_BOX_FRACTION = 0.9
 FALSE_PICK_BOX_FRACTION = 0.5
 # Above it no score of a false pick comes near one of a true pick, and the logistic saturates.
 MAX_SCORE_SEPARATION = 20.0
+
+# A picker of a family that shares junk finds this much of it, the one with the most false picks.
+JUNK_FOUND = 0.7
+COMMON_STREAM = 2**31  # beside those of the pickers, whatever their number
 
 PerPicker = Union[float, Sequence[float]]
 
@@ -60,6 +65,24 @@ class _Picker:
     jitter_px: float
     score_separation: float
 
+    def n_false(self, n_particles: int) -> float:
+        """Expected false picks on a micrograph of so many particles."""
+        return n_particles * self.recall * (1 - self.precision) / self.precision
+
+
+class _Common(NamedTuple):
+    """What the pickers of a family share on a micrograph.
+
+    `difficulty` is a standard normal value of each particle, `miss_correlation` its share of the
+    variance of what decides whether it is found; at each of the places `junk` a picker of
+    `n` expected shared false picks picks with probability n / len(junk).
+    """
+
+    difficulty: NDArray[np.float64]
+    miss_correlation: float
+    junk: NDArray[np.float64]
+    shared_junk: float
+
 
 def simulate_picks(
     n_micrographs: int = 6,
@@ -73,16 +96,19 @@ def simulate_picks(
     jitter_px: Optional[PerPicker] = None,
     score_separation: PerPicker = 2.0,
     min_distance_px: Optional[float] = None,
+    miss_correlation: float = 0.0,
+    shared_junk: float = 0.0,
+    family: Optional[Sequence[int]] = None,
     picker_names: Optional[Sequence[str]] = None,
     random_state: int = 0,
 ) -> SimulatedPicks:
-    """Draw particles and what each of several independent pickers makes of them.
+    """Draw particles and what each of several pickers makes of them.
 
     Particles lie uniformly with their boxes inside the micrograph, `min_distance_px` apart. A
     picker finds each with probability `recall`, at a centre off by Gaussian noise, and adds a
     Poisson number of false picks such that its expected precision is `precision`. False picks
     lie uniformly, half a box or more from every particle and from each other, so that none is
-    right by chance.
+    right by chance. Pickers are independent unless `miss_correlation` or `shared_junk` is given.
 
     Parameters
     ----------
@@ -104,6 +130,14 @@ def simulate_picks(
         means for true and for false picks are this far apart, at half of it above and below 0.
     min_distance_px : float, optional
         Smallest distance between particles, nine tenths of the box by default.
+    miss_correlation : float
+        In [0, 1). Some particles are hard: the tetrachoric correlation of what two pickers of the
+        family miss. They score hard particles lower, as much.
+    shared_junk : float
+        In [0, 1). Share of the false picks of the family's pickers that lie at places which
+        attract all of them.
+    family : sequence of int, optional
+        The pickers that this holds for, from 0; all by default.
     picker_names : sequence of str, optional
         ``picker_1, picker_2, ...`` by default.
     random_state : int
@@ -134,14 +168,23 @@ def simulate_picks(
     )
     jitter = box_px * JITTER_BOX_FRACTION if jitter_px is None else jitter_px
     pickers = _pickers(n_pickers, recall, precision, jitter, score_separation)
+    correlation = check_fraction("miss_correlation", miss_correlation)
+    share = check_fraction("shared_junk", shared_junk)
+    in_family = np.isin(np.arange(n_pickers), range(n_pickers) if family is None else family)
+    relatives = [picker for picker, is_in in zip(pickers, in_family) if is_in]
     truth, found = [], []
     for seed in np.random.SeedSequence(check_seed(random_state)).spawn(n_micrographs):
         truth_seed, *picker_seeds = seed.spawn(n_pickers + 1)
         particles = place_apart(n_particles, region, spacing_px, np.random.default_rng(truth_seed))
         truth.append(particles)
-        for picker, picker_seed in zip(pickers, picker_seeds):
+        common_seed = np.random.SeedSequence(
+            seed.entropy, spawn_key=(*seed.spawn_key, COMMON_STREAM)
+        )
+        common = _common(particles, relatives, correlation, share, region, box_px, common_seed)
+        alone = common._replace(miss_correlation=0.0, shared_junk=0.0)
+        for picker, is_in, picker_seed in zip(pickers, in_family, picker_seeds):
             rng = np.random.default_rng(picker_seed)
-            found.append(_pick(particles, picker, region, box_px, rng))
+            found.append(_pick(particles, picker, common if is_in else alone, region, box_px, rng))
     return SimulatedPicks(
         _as_picks(found, n_micrographs, names),
         _as_picks(truth, n_micrographs, ["truth"]),
@@ -168,31 +211,71 @@ def _pickers(
     return [_Picker(*row) for row in zip(*columns)]
 
 
-def _pick(
+def _common(
     particles: NDArray[np.float64],
-    picker: _Picker,
+    relatives: Sequence[_Picker],
+    miss_correlation: float,
+    shared_junk: float,
+    region: Region,
+    box_px: int,
+    seed: np.random.SeedSequence,
+) -> _Common:
+    """What the pickers of a family share on one micrograph."""
+    rng = np.random.default_rng(seed)
+    difficulty = rng.standard_normal(len(particles))
+    most = max((picker.n_false(len(particles)) for picker in relatives), default=0.0)
+    n_junk = int(np.ceil(shared_junk * most / JUNK_FOUND))
+    junk = _false_places(n_junk, particles, region, box_px, rng)
+    return _Common(difficulty, miss_correlation, junk, shared_junk if n_junk else 0.0)
+
+
+def _false_places(
+    n: int,
+    particles: NDArray[np.float64],
     region: Region,
     box_px: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """What one picker finds on one micrograph: columns x, y, score, by falling score."""
-    hits = particles[rng.random(len(particles)) < picker.recall]
-    hits = hits + rng.normal(0.0, 1.0, hits.shape) * picker.jitter_px
-    n_expected = len(particles) * picker.recall * (1 - picker.precision) / picker.precision
-    n_false = int(rng.poisson(n_expected))
-    misses = place_apart(
-        n_false,
+    return place_apart(
+        n,
         region,
         box_px * FALSE_PICK_BOX_FRACTION,
         rng,
         keep_clear=particles,
         what="false picks (set by precision)",
     )
+
+
+def _pick(
+    particles: NDArray[np.float64],
+    picker: _Picker,
+    common: _Common,
+    region: Region,
+    box_px: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """What one picker finds on one micrograph: columns x, y, score, by falling score."""
+    own, shared = np.sqrt(1 - common.miss_correlation), np.sqrt(common.miss_correlation)
+    chance = rng.random(len(particles))
+    if shared:
+        chance = ndtr(own * ndtri(chance) + shared * common.difficulty)
+    is_found = chance < picker.recall
+    hits = particles[is_found]
+    hits = hits + rng.normal(0.0, 1.0, hits.shape) * picker.jitter_px
+    n_false = picker.n_false(len(particles))
+    n_own = int(rng.poisson(n_false * (1 - common.shared_junk)))
+    misses = _false_places(n_own, particles, region, box_px, rng)
+    if common.shared_junk:
+        is_picked = rng.random(len(common.junk)) < n_false * common.shared_junk / len(common.junk)
+        junk = common.junk[is_picked]
+        misses = np.concatenate([misses, junk + rng.normal(0.0, picker.jitter_px, junk.shape)])
     half = picker.score_separation / 2
     means = np.repeat([half, -half], [len(hits), len(misses)])
-    scores = expit(rng.normal(means, 1.0))
-    rows = np.column_stack([np.concatenate([hits, misses]), scores])
-    return rows[np.argsort(-scores, kind="stable")]
+    noise = rng.normal(0.0, 1.0, len(means))
+    noise[: len(hits)] *= own
+    noise[: len(hits)] -= shared * common.difficulty[is_found]
+    rows = np.column_stack([np.concatenate([hits, misses]), expit(means + noise)])
+    return rows[np.argsort(-rows[:, 2], kind="stable")]
 
 
 def _region(size_px: Tuple[int, int], box_px: int) -> Region:

@@ -205,3 +205,57 @@ def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message) as error:
         simulate_picks(**arguments)
     assert "\n" not in str(error.value)
+
+
+# errors that pickers share
+
+
+def found_by(simulated):
+    """Which particles each picker found, shape (n_particles, n_pickers)."""
+    result = np.zeros((len(simulated.truth), simulated.picks.n_pickers), dtype=bool)
+    for picker in range(simulated.picks.n_pickers):
+        first = 0
+        for micrograph in range(simulated.picks.n_micrographs):
+            true = centers(simulated.truth, micrograph)
+            distance, nearest = cKDTree(true).query(centers(simulated.picks, micrograph, picker))
+            result[first + nearest[distance < BOX / 2], picker] = True
+            first += len(true)
+    return result
+
+
+def test_a_family_misses_the_same_particles_and_only_the_family():
+    same = {"recall": 0.5, "precision": 0.9, "random_state": 4}
+    related = simulate_picks(30, 3, miss_correlation=0.6, family=(0, 1), **same)
+    found = found_by(related)
+    correlation = np.corrcoef(found.T)
+    assert np.allclose(found.mean(axis=0), 0.5, atol=0.03)
+    # the correlation of two halved normal variables of correlation 0.6
+    assert abs(correlation[0, 1] - 2 / np.pi * np.arcsin(0.6)) < 0.05
+    assert np.abs(correlation[2, :2]).max() < 0.05
+
+
+def test_a_family_picks_the_same_junk():
+    apart, shared = (
+        simulate_picks(10, 2, precision=0.5, shared_junk=share, random_state=1)
+        for share in (0.0, 0.8)
+    )
+    near = []
+    for simulated in (apart, shared):
+        false = [nearest_particle(simulated, picker)[0] for picker in (0, 1)]
+        n_false = [np.count_nonzero(~is_true(offsets)) for offsets in false]
+        picks, n_near = simulated.picks, 0
+        for micrograph in range(picks.n_micrographs):
+            true = cKDTree(centers(simulated.truth, micrograph))
+            first, second = (centers(picks, micrograph, picker) for picker in (0, 1))
+            first = first[true.query(first)[0] > BOX / 2]
+            second = second[true.query(second)[0] > BOX / 2]
+            n_near += np.count_nonzero(cKDTree(second).query(first)[0] < BOX / 4)
+        near.append(n_near / n_false[0])
+    assert near[0] < 0.2
+    assert 0.45 < near[1] < 0.75  # 0.7 of the 0.8, and some by chance
+
+
+@pytest.mark.parametrize("name", ["miss_correlation", "shared_junk"])
+def test_what_is_shared_is_a_part(name):
+    with pytest.raises(ValueError, match=f"{name} must"):
+        simulate_picks(1, 2, **{name: 1.5})
