@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import warnings
 from pathlib import Path
+from typing import List, Optional, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from repic_plugin.commands.options import (
     new_folder,
@@ -21,6 +24,8 @@ from repic_plugin.consensus import (
     POSITIONS,
     SOLVERS,
     ConsensusResult,
+    EnsembleModel,
+    expected_scores,
     find_consensus,
     recommended_num_particles,
 )
@@ -29,7 +34,9 @@ from repic_plugin.formats import (
     PicksDir,
     check_picker_columns,
     read_picks_dir,
+    read_quality,
     write_consensus_table,
+    write_ensemble,
     write_particle_files,
     write_summary_table,
 )
@@ -53,6 +60,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mode", choices=MODES, default="all", help="who has to agree")
     parser.add_argument(
         "--quorum", type=int, metavar="Q", help="least number of pickers (smallest majority)"
+    )
+    parser.add_argument(
+        "--target-precision",
+        type=float,
+        metavar="P",
+        help="mode probabilistic: share of the kept particles that is expected to be true "
+        "(highest expected F1)",
+    )
+    parser.add_argument(
+        "--quality",
+        metavar="CSV",
+        help="mode probabilistic: a table micrograph,defocus (or another value), to describe the "
+        "pickers by it",
     )
     parser.add_argument(
         "--min-overlap", type=float, default=MIN_JACCARD, help="boxes overlap above this"
@@ -111,12 +131,15 @@ def run(args: argparse.Namespace) -> None:
         with progress_bar("reading", "file") as progress:
             loaded = read_picks_dir(args.picks_dir, progress=progress)
         check_picker_columns(loaded.picks.picker_names)
+        names = loaded.picks.micrograph_names
+        quality = None if args.quality is None else read_quality(args.quality, names)
         with progress_bar("consensus", "micrograph") as progress:
             result = find_consensus(
                 loaded.picks,
                 box_size_px,
                 mode=args.mode,
                 quorum=args.quorum,
+                target_precision=args.target_precision,
                 min_overlap=args.min_overlap,
                 min_score=per_picker("--min-score", args.min_score, number),
                 score_transform=per_picker("--score-transform", args.score_transform, _name)
@@ -125,6 +148,7 @@ def run(args: argparse.Namespace) -> None:
                 largest_component=args.largest_component,
                 position=args.position,
                 num_particles=args.num_particles,
+                micrograph_quality=quality,
                 solver=args.solver,
                 time_limit_s=args.time_limit,
                 n_threads=args.threads,
@@ -134,25 +158,98 @@ def run(args: argparse.Namespace) -> None:
         write_particle_files(folder, result, box_size_px=largest_px, format_name=args.format)
         write_consensus_table(folder / TABLE_NAMES[0], result, loaded.row)
         write_summary_table(folder / TABLE_NAMES[1], result)
-    _print_result(loaded, result)
+        if result.ensemble is not None:
+            write_ensemble(folder, result.ensemble)
+    if result.ensemble is None:
+        _print_result(loaded, result)
+    else:
+        _print_probable(loaded, result, result.ensemble, _kept_by(args, result.ensemble))
+    _print_ignored(loaded)
     print(f"written to {args.out}")
+    for told in _warnings(result, args.target_precision):
+        warnings.warn(told, stacklevel=2)
 
 
 def _name(text: str, _option: str) -> str:
     return text
 
 
-def _print_result(loaded: PicksDir, result: ConsensusResult) -> None:
+def _kept_by(args: argparse.Namespace, model: EnsembleModel) -> str:
+    """The rule that the particles were chosen by."""
+    threshold = f"probability of at least {model.threshold:.3f} ({model.threshold_rule})"
+    if args.num_particles is None:
+        return threshold
+    number = f"the best {args.num_particles} of each micrograph"
+    return number if args.target_precision is None else f"{threshold}, {number}"
+
+
+def _warnings(result: ConsensusResult, target_precision: Optional[float]) -> List[str]:
+    """What speaks against the estimates, and a target that cannot be had."""
+    told = [] if result.ensemble is None else list(result.ensemble.warnings)
+    if target_precision is not None and not len(result):
+        told.append(
+            f"no choice of particles has an expected precision of {target_precision:g}, so none "
+            f"is kept; lower --target-precision"
+        )
+    return told
+
+
+def _print_probable(
+    loaded: PicksDir, result: ConsensusResult, model: EnsembleModel, kept_by: str
+) -> None:
+    """What the pickers are worth, and what the particles promise."""
+    columns = [
+        _with_interval(model.precision, model.precision_interval),
+        _with_interval(model.recall, model.recall_interval),
+        [f"{value:.3f}" for value in model.f1.tolist()],
+    ]
+    rows = [
+        [*row[:4], *cells, row[5]] for row, *cells in zip(_picker_rows(loaded, result), *columns)
+    ]
+    header = ["picker", "picks", "used", "in consensus", "precision (95 %)", "recall (95 %)", "F1"]
+    print_table([*header, "scores"], rows)
+    n_micrographs = len(result.micrographs.names)
+    expected = expected_scores(result.weight, model, n_micrographs)
+    low, high = expected.n_particles_interval
+    n_with = len(np.unique(result.micrograph))
+    print(
+        f"\nconsensus: {len(result):,} particles on {n_with:,} of {n_micrographs:,} micrographs, "
+        f"expected precision {_ratio(expected.precision)} and recall {_ratio(expected.recall)}; "
+        f"kept: {kept_by}"
+    )
+    print(
+        f"estimated in all: {expected.n_particles:,.0f} particles ({low:,.0f} to {high:,.0f}), "
+        f"those that no picker found included"
+    )
+
+
+def _with_interval(values: NDArray[np.float64], intervals: NDArray[np.float64]) -> List[str]:
+    return [
+        f"{value:.3f} ({low:.3f} to {high:.3f})" if np.isfinite(value) else "-"
+        for value, (low, high) in zip(values.tolist(), intervals.tolist())
+    ]
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.3f}" if np.isfinite(value) else "-"
+
+
+def _picker_rows(loaded: PicksDir, result: ConsensusResult) -> List[Sequence[str]]:
+    """Name, picks, those that were used, those in the consensus, their share, the scores."""
     entered = result.micrographs.n_picks.sum(axis=0)
     given = np.bincount(loaded.picks.picker, minlength=loaded.picks.n_pickers)
     agreed = (result.members >= 0).sum(axis=0)
-    rows = [
+    return [
         [name, f"{n:,}", f"{used:,}", f"{k:,}", f"{k / max(used, 1):.1%}", transform]
         for name, n, used, k, transform in zip(
             result.picker_names, given, entered, agreed, result.score_transforms
         )
     ]
-    print_table(["picker", "picks", "used", "in consensus", "share", "scores"], rows)
+
+
+def _print_result(loaded: PicksDir, result: ConsensusResult) -> None:
+    header = ["picker", "picks", "used", "in consensus", "share", "scores"]
+    print_table(header, _picker_rows(loaded, result))
     counts = result.micrographs
     n_with = len(np.unique(result.micrograph))
     proof = "proven optimal" if result.is_optimal else "NOT proven optimal on all micrographs"
@@ -161,6 +258,9 @@ def _print_result(loaded: PicksDir, result: ConsensusResult) -> None:
         f"micrographs, objective {counts.objective.sum():.4f}, {proof}"
     )
     print(f"recommended: the best {recommended_num_particles(result)} of each micrograph")
+
+
+def _print_ignored(loaded: PicksDir) -> None:
     for path in loaded.ignored[:3]:
         print(f"not read: {path} (unknown suffix)")
     if len(loaded.ignored) > 3:

@@ -6,7 +6,10 @@ import argparse
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from repic_plugin.commands.options import print_table
 from repic_plugin.consensus import Picks
@@ -14,13 +17,17 @@ from repic_plugin.evaluation import (
     MicrographScores,
     PickerScores,
     PrecisionRecall,
+    Reliability,
+    confirmed_picks,
     evaluate_by_micrograph,
     flip_y,
     precision_recall_curve,
+    reliability,
     sum_by_picker,
 )
 from repic_plugin.formats import (
     atomic_open,
+    read_ensemble,
     read_picker_folder,
     read_picks_dir,
     write_curves,
@@ -32,6 +39,7 @@ __all__ = ["add_arguments", "run"]
 
 CONSENSUS = "consensus"
 MEASURES = ("precision", "recall", "f1")
+RELIABILITY = "_reliability"  # ends the name of the second picture
 FILE_OPTIONS = ("out", "per_micrograph", "curve", "plot")
 
 
@@ -61,8 +69,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--curve", metavar="FILE", help="write precision and recall by threshold as CSV"
     )
-    parser.add_argument("--plot", metavar="FILE.png", help="draw the scores and the curves")
+    parser.add_argument(
+        "--plot",
+        metavar="FILE.png",
+        help="draw the scores and the curves; of a consensus by probability a second picture, "
+        f"FILE{RELIABILITY}.png",
+    )
     parser.add_argument("--threads", type=int, default=1)
+
+
+class Promised(NamedTuple):
+    """Probabilities of particles and whether the reference confirms them, both shape (n,)."""
+
+    probability: NDArray[np.float64]
+    is_true: NDArray[np.bool_]
 
 
 def run(args: argparse.Namespace) -> None:
@@ -88,6 +108,9 @@ def run(args: argparse.Namespace) -> None:
         scores += sum_by_picker(mine, n_left_out=n_left_out)
         curves += precision_recall_curve(picks, reference, args.box_size, radius_px=args.radius)
     _print_scores(scores, curves)
+    promised = _promised(args, sets[-1], reference)
+    if promised is not None:
+        _print_reliability(reliability(*promised))
     if args.out:
         write_scores(args.out, scores, curves)
     if args.per_micrograph:
@@ -96,9 +119,13 @@ def run(args: argparse.Namespace) -> None:
         write_curves(args.curve, curves)
     if args.plot:
         _plot(args.plot, scores, curves)
+        if promised is not None:
+            _plot_reliability(_second_picture(args.plot), promised)
     for name in FILE_OPTIONS:
         if getattr(args, name):
             print(f"written to {getattr(args, name)}")
+    if args.plot and promised is not None:
+        print(f"written to {_second_picture(args.plot)}")
 
 
 def _check_files(args: argparse.Namespace) -> None:
@@ -153,6 +180,38 @@ def _print_scores(scores: Sequence[PickerScores], curves: Sequence[PrecisionReca
     first = scores[0]
     left_out = f"; {first.n_left_out} without a reference left out" if first.n_left_out else ""
     print(f"\nreference: {first.n_reference:,} on {first.n_micrographs} micrographs{left_out}")
+
+
+def _promised(args: argparse.Namespace, found: Picks, reference: Picks) -> Optional[Promised]:
+    """Of a consensus by probability; its files have the probabilities as scores."""
+    if not args.consensus or read_ensemble(args.consensus) is None:
+        return None
+    of = confirmed_picks(found, reference, args.box_size, radius_px=args.radius)
+    used = of.is_compared & found.has_score
+    return Promised(np.clip(found.score[used], 0, 1), of.is_confirmed[used])
+
+
+def _print_reliability(found: Reliability) -> None:
+    rows = [
+        [f"{low:.1f} to {high:.1f}", f"{count:,}", f"{mean:.3f}", f"{share:.3f}"]
+        for low, high, count, mean, share in zip(found.edges, found.edges[1:], *found[1:])
+        if count
+    ]
+    print("\ndo the probabilities of the consensus come true?")
+    print_table(["probability", "particles", "mean", "in the reference"], rows)
+
+
+def _second_picture(plot: str) -> Path:
+    """Where the reliability diagram goes."""
+    return Path(plot).with_name(f"{Path(plot).stem}{RELIABILITY}.png")
+
+
+def _plot_reliability(path: Path, promised: Promised) -> None:
+    from repic_plugin.viewers import reliability_figure  # noqa: PLC0415 - matplotlib loads slowly
+
+    figure = reliability_figure(*promised, label=CONSENSUS)
+    with atomic_open(path) as file:
+        figure.savefig(file, format="png")
 
 
 def _plot(path: str, scores: Sequence[PickerScores], curves: Sequence[PrecisionRecall]) -> None:

@@ -7,6 +7,7 @@ from repic_plugin.consensus.ensemble import (
     model_from_arrays,
     model_to_arrays,
 )
+from repic_plugin.consensus.expected import ExpectedScores, expected_scores
 from repic_plugin.consensus.inspection import micrograph_graph
 from repic_plugin.consensus.one_shot import (
     MIN_JACCARD,
@@ -46,12 +47,14 @@ __all__ = [
     "SUGGESTED_MIN_SCORES",
     "ConsensusResult",
     "EnsembleModel",
+    "ExpectedScores",
     "MicrographCounts",
     "Picks",
     "SolverError",
     "check_micrograph_size",
     "choose_transforms",
     "default_quorum",
+    "expected_scores",
     "find_consensus",
     "for_each_picker",
     "join_results",

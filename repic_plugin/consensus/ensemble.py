@@ -46,6 +46,8 @@ class EnsembleModel:
     dependence, dependence_error : ndarray of float64, shape (n_pickers, n_pickers)
         How much better the first picker scores particles that the second found too, as a share of
         its range of ranks, beyond what the model explains; and its standard error.
+    third_class_gain : float
+        By how much a third kind of place explains the picks better (`gain_of_third_class`).
     pattern_found : ndarray of bool, shape (n_patterns, n_pickers)
         The patterns of agreement that occur.
     pattern_count, pattern_expected : ndarray of float64, shape (n_patterns,)
@@ -75,6 +77,7 @@ class EnsembleModel:
     threshold_rule: str
     dependence: NDArray[np.float64]
     dependence_error: NDArray[np.float64]
+    third_class_gain: float
     pattern_found: NDArray[np.bool_]
     pattern_count: NDArray[np.float64]
     pattern_expected: NDArray[np.float64]

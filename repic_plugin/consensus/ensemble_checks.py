@@ -18,6 +18,7 @@ DEPENDENCE_BOUND = 0.03  # of the range of a picker's scores
 DEPENDENCE_ERRORS = 2.0
 SAME_LIKELIHOOD, OTHER_RECALL = 2.0, 0.05
 WORTH_F1 = 0.3
+THIRD_CLASS_GAIN = 10.0
 
 
 def check_identified(picker_names: Tuple[str, ...], n_scored: int) -> None:
@@ -77,7 +78,7 @@ def warnings_of(model: EnsembleModel, fits: List[LatentClasses], n_scored: int) 
         lambda: _few_pickers(model, n_scored),
         lambda: _several_answers(fits),
         lambda: _no_consensus(model),
-        lambda: _hard_particles(model),
+        lambda: _shared_errors(model),
     ]
     return [told for told in (check() for check in checks) if told]
 
@@ -114,21 +115,29 @@ def _no_consensus(model: EnsembleModel) -> Optional[str]:
     worthy = [name for name, f1 in zip(model.picker_names, model.f1) if f1 >= WORTH_F1]
     if len(worthy) >= 2:
         return None
+    who = f"only {worthy[0]}" if worthy else "none"
     return (
-        f"no consensus is meaningful here: only {worthy[0] if worthy else 'none'} of "
-        f"{len(model.picker_names)} pickers seems to find particles (F1 of {WORTH_F1:g} or more); "
-        "look at the picks of each, and retrain or leave out those that failed"
+        f"no consensus is meaningful here: {who} of {len(model.picker_names)} pickers seems to "
+        f"find particles (F1 of {WORTH_F1:g} or more); look at the picks of each, and retrain or "
+        "leave out those that failed"
     )
 
 
-def _hard_particles(model: EnsembleModel) -> Optional[str]:
+def _shared_errors(model: EnsembleModel) -> Optional[str]:
+    """Pickers are not independent."""
     sure = np.nan_to_num(model.dependence - DEPENDENCE_ERRORS * model.dependence_error)
     j, other = np.unravel_index(int(np.argmax(sure)), sure.shape)
-    if sure[j, other] < DEPENDENCE_BOUND:
-        return None
-    names = model.picker_names
-    return (
-        f"{names[j]} scores particles that {names[other]} missed worse than the others: some "
-        "particles are hard for several pickers, so there are more of them than estimated, and "
-        "recalls are lower"
-    )
+    if sure[j, other] >= DEPENDENCE_BOUND:
+        names = model.picker_names
+        return (
+            f"{names[j]} scores particles that {names[other]} missed worse than the others: some "
+            "particles are hard for several pickers, so there are more of them than estimated, "
+            "and recalls are lower"
+        )
+    if model.third_class_gain > THIRD_CLASS_GAIN:
+        return (
+            "three kinds of places explain the picks better than particles and junk: some pickers "
+            "share errors, and what agrees with them is worth less than it seems; look at the "
+            "particles that only some of them found"
+        )
+    return None

@@ -23,6 +23,7 @@ from repic_plugin.consensus.latent_class import (
     log_weights,
     posterior,
 )
+from repic_plugin.consensus.third_class import gain_of_third_class
 
 __all__ = ["Sample", "fit_ensemble"]
 
@@ -119,6 +120,7 @@ def fit_ensemble(
         threshold_rule=rule,
         dependence=value,
         dependence_error=error,
+        third_class_gain=gain_of_third_class(cells, probability, n_bins, sample.n_places),
         pattern_found=found,
         pattern_count=count,
         pattern_expected=expected,
@@ -149,7 +151,8 @@ def _threshold(
     if target_precision is None:
         best = int(np.argmax(n_true / (n_kept + n_particles)))
         return float(probability[order[best]]), "highest expected F1 score"
-    reached = np.flatnonzero(n_true / n_kept >= target_precision)
+    is_last = np.append(np.diff(probability[order]) != 0, True)  # of those that are equal
+    reached = np.flatnonzero(is_last & (n_true / n_kept >= target_precision))
     rule = f"expected precision of {target_precision:g}"
     return float(probability[order[reached[-1]]]) if len(reached) else 1.0, rule
 

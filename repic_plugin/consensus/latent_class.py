@@ -16,7 +16,16 @@ from scipy.special import expit, logit
 
 from repic_plugin.compiled import compiled
 
-__all__ = ["Cells", "LatentClasses", "fit_from", "fit_latent_classes", "log_weights", "posterior"]
+__all__ = [
+    "Cells",
+    "LatentClasses",
+    "fit_from",
+    "fit_latent_classes",
+    "log_expected",
+    "log_weights",
+    "population",
+    "posterior",
+]
 
 # The prior. A recall is Beta(2, 2), the rate of junk Beta(1.1, 1.9); a picker's scores in each
 # class have this many candidates' worth of an even distribution.
@@ -152,14 +161,15 @@ def log_weights(
 ) -> Tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Logarithms of how many candidates of each class a cell is expected to hold."""
     return (
-        _log_expected(cells, fit.n_particles, fit.recall, fit.particle_scores),
-        _log_expected(cells, fit.n_junk, fit.junk_rate, fit.junk_scores),
+        log_expected(cells, fit.n_particles, fit.recall, fit.particle_scores),
+        log_expected(cells, fit.n_junk, fit.junk_rate, fit.junk_scores),
     )
 
 
-def _log_expected(
+def log_expected(
     cells: Cells, n: float, rate: NDArray[np.float64], scores: NDArray[np.float64]
 ) -> NDArray[np.float64]:
+    """The same of one class of `n` places, picked with these rates."""
     result = np.log(n) + np.log1p(-rate).sum() + cells.found @ logit(rate)
     for picker, density in enumerate(np.log(scores)):
         score_bin = cells.score_bin[:, picker]
@@ -192,11 +202,11 @@ def _maximised(
     junk = cells.n - particles
     found = cells.found.astype(np.float64)
     n_seen, n_found = particles.sum(), found.T @ particles
-    n_particles = _population(n_seen, n_found + LEAST, np.inf)
+    n_particles = population(n_seen, n_found + LEAST, np.inf)
     n_false_seen, n_false = junk.sum(), found.T @ junk
     most = max(n_places, n_false_seen)
     if junk_is_free:
-        n_junk = _population(n_false_seen, n_false, most)
+        n_junk = population(n_false_seen, n_false, most)
     else:
         n_junk = max(most - n_particles, n_false_seen)
     recall = (n_found + RECALL_PRIOR[0]) / (n_particles + sum(RECALL_PRIOR))
@@ -212,7 +222,7 @@ def _maximised(
 
 
 @compiled
-def _population(n_seen, n_found, most):  # type: ignore[no-untyped-def]
+def population(n_seen, n_found, most):  # type: ignore[no-untyped-def]
     """How many there are of which `n_seen` were found, `n_found` by each picker.
 
     Pickers find them independently: n_seen = N (1 - prod(1 - n_found / N)), which has one solution

@@ -46,10 +46,12 @@ def by_probability(
     Returns
     -------
     ConsensusResult
-        The weight is the probability.
+        The weight is the probability. Where there is no pick there is nothing to fit a model to.
     """
-    wanted = _wanted(groups)
     single = np.flatnonzero(groups.is_unmatched)
+    if not len(groups) and not len(single):
+        return replace(groups, quorum=1, ensemble=model)
+    wanted = _wanted(groups)
     alone = np.full((len(single), picks.n_pickers), -1)
     alone[np.arange(len(single)), picks.picker[single]] = single
     everything = replace(

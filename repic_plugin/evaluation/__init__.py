@@ -6,6 +6,7 @@ from repic_plugin.evaluation.by_micrograph import (
     matching_radius,
 )
 from repic_plugin.evaluation.class_scores import ClassScores, score_classes
+from repic_plugin.evaluation.confirmed import ConfirmedPicks, confirmed_picks
 from repic_plugin.evaluation.curves import PrecisionRecall, precision_recall_curve
 from repic_plugin.evaluation.fsc import (
     HALF_MAP_THRESHOLD,
@@ -20,18 +21,22 @@ from repic_plugin.evaluation.matching import match_scores
 from repic_plugin.evaluation.pickers import PickerScores, evaluate_picks, sum_by_picker
 from repic_plugin.evaluation.pixels import pixel_scores
 from repic_plugin.evaluation.registration import RigidTransform, register_rigid
+from repic_plugin.evaluation.reliability import Reliability, reliability
 from repic_plugin.evaluation.scores import Scores
 
 __all__ = [
     "HALF_MAP_THRESHOLD",
     "REFERENCE_THRESHOLD",
     "ClassScores",
+    "ConfirmedPicks",
     "MicrographScores",
     "PickerScores",
     "PrecisionRecall",
+    "Reliability",
     "RigidTransform",
     "Scores",
     "ShellCorrelation",
+    "confirmed_picks",
     "evaluate_by_micrograph",
     "evaluate_picks",
     "flip_y",
@@ -41,6 +46,7 @@ __all__ = [
     "pixel_scores",
     "precision_recall_curve",
     "register_rigid",
+    "reliability",
     "resolution_text",
     "score_classes",
     "soft_mask",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from repic_plugin.evaluation.by_micrograph import (
 )
 from repic_plugin.evaluation.checks import check_box_size
 
-__all__ = ["PrecisionRecall", "precision_recall_curve"]
+__all__ = ["PrecisionRecall", "pairs_by_rank", "precision_recall_curve"]
 
 # As many as a picture can show; the area is taken over all of them.
 MAX_POINTS = 200
@@ -117,19 +117,33 @@ def precision_recall_curve(
     if max_points is not None and max_points < 3:
         raise ValueError(f"max_points must be 3 or more, got {max_points}; None keeps all")
     common = common_micrographs(picks, reference)
-    centers, true_centers = centers_of(picks), centers_of(reference)
-    wanted = rows_by_group(reference)[0]
-    n_reference = sum(len(wanted[theirs]) for _, theirs in common)
+    n_reference = int(np.isin(reference.micrograph, [theirs for _, theirs in common]).sum())
     score = np.where(picks.has_score, picks.score, ALL_PICKS)
-    adds_pair = np.zeros(len(picks), dtype=bool)
+    adds_pair = pairs_by_rank(picks, reference, common, radius)
     curves = []
     for name, found in zip(picks.picker_names, rows_by_group(picks)):
-        for mine, theirs in common:
-            ranked = found[mine][np.argsort(-score[found[mine]], kind="stable")]
-            adds_pair[ranked] = _pairs_added(centers[ranked], true_centers[wanted[theirs]], radius)
         used = np.concatenate([found[mine] for mine, _ in common])
         curves.append(_curve(name, score[used], adds_pair[used], n_reference, max_points))
     return tuple(curves)
+
+
+def pairs_by_rank(
+    picks: Picks, reference: Picks, common: Sequence[Tuple[int, int]], radius_px: float
+) -> Flags:
+    """Whether each pick, the best of its picker first, makes the greatest matching larger.
+
+    `common` has the micrographs as `common_micrographs` gives them; False on the others.
+    """
+    centers, true_centers = centers_of(picks), centers_of(reference)
+    wanted = rows_by_group(reference)[0]
+    score = np.where(picks.has_score, picks.score, ALL_PICKS)
+    adds_pair = np.zeros(len(picks), dtype=bool)
+    for found in rows_by_group(picks):
+        for mine, theirs in common:
+            ranked = found[mine][np.argsort(-score[found[mine]], kind="stable")]
+            true = true_centers[wanted[theirs]]
+            adds_pair[ranked] = _pairs_added(centers[ranked], true, radius_px)
+    return adds_pair
 
 
 def _curve(

@@ -25,6 +25,7 @@ from repic_plugin.formats.fsc_table import read_fsc_table, write_fsc_table
 from repic_plugin.formats.iteration_table import read_iterations, write_iterations
 from repic_plugin.formats.particle_star_writing import write_particles_star
 from repic_plugin.formats.particles import ParticleTable, read_particles
+from repic_plugin.formats.quality_table import read_quality
 from repic_plugin.formats.reports import (
     TABLE_NAMES,
     check_picker_columns,
@@ -87,6 +88,7 @@ __all__ = [
     "read_picker_folder",
     "read_picks_dir",
     "read_picks_file",
+    "read_quality",
     "read_scores",
     "stack_pixel_size",
     "write_arrays",

@@ -8,12 +8,11 @@ from typing import Iterator, List, Optional
 
 from repic_plugin.consensus import EnsembleModel, model_from_arrays, model_to_arrays
 from repic_plugin.formats.arrays import read_arrays, write_arrays
-from repic_plugin.formats.errors import PathLike
-from repic_plugin.formats.reports import write_table
+from repic_plugin.formats.errors import PathLike, format_error
+from repic_plugin.formats.reports import ENSEMBLE_NAMES, write_table
 
 __all__ = ["ENSEMBLE_NAMES", "read_ensemble", "write_ensemble"]
 
-ENSEMBLE_NAMES = ("pickers.csv", "ensemble.npz")  # beside the tables of a consensus
 COLUMNS = (
     *("picker", "group", "from", "to", "precision", "precision_low", "precision_high"),
     *("recall", "recall_low", "recall_high", "f1"),
@@ -50,7 +49,13 @@ def read_ensemble(folder: PathLike) -> Optional[EnsembleModel]:
         If it is damaged.
     """
     file = Path(folder) / ENSEMBLE_NAMES[1]
-    return model_from_arrays(read_arrays(file)) if file.is_file() else None
+    if not file.is_file():
+        return None
+    try:
+        return model_from_arrays(read_arrays(file))
+    except KeyError as error:
+        told = f"must hold the array {error}, as this version writes it; find the consensus again"
+        raise format_error(file, told) from None
 
 
 def _rows(model: EnsembleModel) -> Iterator[List[str]]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from repic_plugin.consensus import Picks
 from repic_plugin.formats.errors import PathLike, format_error, listed
 from repic_plugin.formats.files import formats_by_suffix, read_picks_file, stem_micrograph
-from repic_plugin.formats.reports import TABLE_NAMES
+from repic_plugin.formats.reports import ENSEMBLE_NAMES, TABLE_NAMES
 from repic_plugin.formats.table import PickTable
 
 __all__ = ["PicksDir", "read_picker_folder", "read_picks_dir"]
@@ -133,7 +133,8 @@ class _Gathered(NamedTuple):
 
 
 def _gathered(place: Path, progress: Optional[Callable[[], None]]) -> _Gathered:
-    files = [e for e in _visible_entries(place) if not e.is_dir() and e.name not in TABLE_NAMES]
+    tables_beside = {*TABLE_NAMES, *ENSEMBLE_NAMES}
+    files = [e for e in _visible_entries(place) if not e.is_dir() and e.name not in tables_beside]
     known = formats_by_suffix()
     readable = [file for file in files if file.suffix.lower() in known]
     if not readable:

@@ -19,6 +19,7 @@ from repic_plugin.formats.files import write_picks_file
 from repic_plugin.formats.writing import coordinate_texts, score_texts
 
 __all__ = [
+    "ENSEMBLE_NAMES",
     "TABLE_NAMES",
     "check_picker_columns",
     "write_consensus_table",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 TABLE_NAMES = ("consensus.csv", "summary.csv")  # beside the pick files of a consensus
+ENSEMBLE_NAMES = ("pickers.csv", "ensemble.npz")  # beside them, of mode probabilistic
 PARTICLE_COLUMNS = ("micrograph", "x_center", "y_center", "weight", "overlap", "score", "n_pickers")
 ROWS_AT_A_TIME = 1 << 15  # the texts of millions would fill the memory
 # after the picks of each picker
@@ -60,7 +62,7 @@ def write_particle_files(
         If a file cannot be written.
     """
     taken = [f"{name}.{format_name}" for name in result.micrographs.names]
-    clash = sorted(set(taken) & set(TABLE_NAMES))
+    clash = sorted(set(taken) & {*TABLE_NAMES, *ENSEMBLE_NAMES})
     if clash:
         raise ValueError(
             f"the particles of a micrograph would be written to {clash[0]}, which is the name of "

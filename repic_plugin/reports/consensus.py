@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.consensus import recommended_number
-from repic_plugin.formats import ConsensusTables, read_consensus_tables
+from repic_plugin.formats import ConsensusTables, read_consensus_tables, read_ensemble
 from repic_plugin.reports.document import Block, Picture, Table, Warnings
+from repic_plugin.reports.ensemble import ensemble_blocks
 from repic_plugin.viewers.agreement_plots import agreement_figure, overlap_figure
 from repic_plugin.viewers.weight_plots import weights_figure
 
@@ -22,6 +23,17 @@ MARKER, TITLE = "consensus.csv", "consensus picking"
 def blocks(folder: Path) -> List[Block]:
     """Pickers against the consensus, how they agree, and the weights."""
     found = read_consensus_tables(folder)
+    model = read_ensemble(folder)
+    warnings = _warnings(found)
+    if model is None:
+        head = [*_agreed(found), Warnings(warnings)]
+    else:
+        head = ensemble_blocks(found, model, warnings)
+    return [*head, *_pictures(found, is_probability=model is not None), *_extremes(found)]
+
+
+def _agreed(found: ConsensusTables) -> List[Block]:
+    """How many particles there are, and how many picks of each picker are in them."""
     n_used, n_agreed = found.n_picks.sum(axis=0), (found.members >= 0).sum(axis=0)
     share = np.divide(n_agreed, n_used, out=np.zeros(len(n_used)), where=n_used > 0)
     rows: List[List[object]] = [
@@ -34,19 +46,26 @@ def blocks(folder: Path) -> List[Block]:
         f"{len(found):,} particles on {with_particles:,} of {len(found.micrograph_names):,} "
         f"micrographs. Recommended: the best {best} of each."
     )
+    return [about, Table(["picker", "picks", "in the consensus", "share"], rows)]
+
+
+def _pictures(found: ConsensusTables, *, is_probability: bool) -> List[Block]:
     agreement = agreement_figure(found.members, found.picker_names, found.n_unmatched)
     weights = weights_figure(
-        found.weight, found.micrograph, n_members=found.n_members, recommended=best
+        found.weight,
+        found.micrograph,
+        n_members=found.n_members,
+        is_probability=is_probability,
     )
-    pictures = [
+    what = "Probabilities" if is_probability else "Weights"
+    pictures: List[Block] = [
         Picture(agreement, "How many particles each combination of pickers found."),
-        Picture(weights, "Weights of the particles, best first, and their distribution."),
+        Picture(weights, f"{what} of the particles, best first, and their distribution."),
     ]
     if np.isfinite(found.overlap).any():
         overlaps = overlap_figure(found.overlap, found.n_members)
         pictures.append(Picture(overlaps, "Overlap of the boxes that make up a particle."))
-    table = Table(["picker", "picks", "in the consensus", "share"], rows)
-    return [about, table, Warnings(_warnings(found)), *pictures, *_extremes(found)]
+    return pictures
 
 
 def agreement_by_micrograph(found: ConsensusTables) -> NDArray[np.float64]:

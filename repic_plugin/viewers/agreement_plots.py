@@ -105,6 +105,8 @@ def overlap_figure(
 ) -> Figure:
     """Draw how far the boxes of a particle overlap, a line for each number of pickers.
 
+    A particle of one picker has no overlap: such particles are counted in the legend only.
+
     Parameters
     ----------
     overlap : array_like of float, shape (n,)
@@ -280,6 +282,10 @@ def _draw_overlaps(axes: Axes, overlap: NDArray[np.float64], numbers: NDArray[np
     colors = member_colors(max(int(numbers.max()), 1))
     for k in np.unique(numbers).tolist():
         mine = overlap[numbers == k]
+        if k == 1:
+            label = f"{member_label(k)}: {len(mine):,} particles, no overlap"
+            axes.plot([], [], color=colors[k], linewidth=2.5, label=label)
+            continue
         share = 100 * np.histogram(mine, edges)[0] / len(mine)
         who = f"{member_label(k)}: " if k else ""
         label = f"{who}{len(mine):,} particles, median {np.median(mine):.2f}"

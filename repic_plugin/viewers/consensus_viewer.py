@@ -12,9 +12,16 @@ from pwem.objects import EMSet, SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
 from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
 
-from repic_plugin.formats import TABLE_NAMES, ConsensusTables, read_consensus_tables
+from repic_plugin.consensus import EnsembleModel
+from repic_plugin.formats import (
+    TABLE_NAMES,
+    ConsensusTables,
+    read_consensus_tables,
+    read_ensemble,
+)
 from repic_plugin.protocols import ProtRepicConsensus
 from repic_plugin.viewers.agreement_plots import agreement_figure, overlap_figure
+from repic_plugin.viewers.ensemble_plots import pickers_figure
 from repic_plugin.viewers.figure_window import FigureWindow
 from repic_plugin.viewers.weight_plots import weights_figure
 
@@ -23,6 +30,8 @@ __all__ = ["RepicConsensusViewer", "consensus_pictures", "consensus_window"]
 
 class RepicConsensusViewer(Viewer):  # type: ignore[misc]
     """How the weights are distributed, which pickers agree, and how far their boxes overlap.
+
+    Of a probabilistic consensus first of all what the pickers are worth.
 
     Of several viewers Scipion opens the first: by name, those that aim at the very class before
     those that aim at a class above it. This one aims above, to leave the first place to the
@@ -64,13 +73,18 @@ def consensus_window(root: Any, obj: Any, protocol: Any = None) -> FigureWindow:
     if folder is None:
         raise ValueError("the tables of the consensus are missing; run the protocol again")
     pictures = consensus_pictures(
-        read_consensus_tables(folder), chosen=chosen.get() if chosen is not None else None
+        read_consensus_tables(folder),
+        chosen=chosen.get() if chosen is not None else None,
+        ensemble=read_ensemble(folder),
     )
     return FigureWindow(root, f"{label}: weights and agreement", pictures)
 
 
 def consensus_pictures(
-    found: ConsensusTables, *, chosen: Optional[int] = None
+    found: ConsensusTables,
+    *,
+    chosen: Optional[int] = None,
+    ensemble: Optional[EnsembleModel] = None,
 ) -> Dict[str, Callable[[], Figure]]:
     """The pictures of a consensus by name.
 
@@ -79,25 +93,33 @@ def consensus_pictures(
     found : ConsensusTables
     chosen : int, optional
         Particles that the user wanted for each micrograph.
+    ensemble : EnsembleModel, optional
+        Of a probabilistic consensus: its pickers and warnings come first.
     """
     cut = f"{found.n_cut:,} particles were cut: "
-    pictures: Dict[str, Callable[[], Figure]] = {
-        "weights": partial(
-            weights_figure,
-            found.weight,
-            found.micrograph,
-            n_members=found.n_members,
-            chosen=chosen or None,
-            title=cut + "these are the others" if found.n_cut else None,
-        ),
-        "agreement": partial(
-            agreement_figure,
-            found.members,
-            found.picker_names,
-            found.n_unmatched,
-            title=cut + "their picks count as in no particle" if found.n_cut else None,
-        ),
-    }
+    pictures: Dict[str, Callable[[], Figure]] = {}
+    if ensemble is not None:
+        pictures["pickers"] = partial(pickers_figure, ensemble)
+    pictures.update(
+        {
+            "weights" if ensemble is None else "probabilities": partial(
+                weights_figure,
+                found.weight,
+                found.micrograph,
+                n_members=found.n_members,
+                chosen=chosen or None,
+                is_probability=ensemble is not None,
+                title=cut + "these are the others" if found.n_cut else None,
+            ),
+            "agreement": partial(
+                agreement_figure,
+                found.members,
+                found.picker_names,
+                found.n_unmatched,
+                title=cut + "their picks count as in no particle" if found.n_cut else None,
+            ),
+        }
+    )
     if not np.isnan(found.overlap).any():  # tables of earlier versions have none
         pictures["overlaps"] = partial(overlap_figure, found.overlap, found.n_members)
     return pictures

@@ -22,6 +22,7 @@ from repic_plugin.convert.sets import read_item_columns
 from repic_plugin.formats import FormatError, read_consensus_tables
 from repic_plugin.protocols import ProtRepicConsensus
 from repic_plugin.viewers.display import open_mrc
+from repic_plugin.viewers.ensemble_sets import has_probabilities
 from repic_plugin.viewers.overlay_model import BoxSet, ConsensusDetails, OverlayModel
 
 __all__ = ["of_consensus", "of_coordinates", "of_pickers", "open_micrograph"]
@@ -181,6 +182,7 @@ def _details(
         score=numbers.get(constants.SCORE),
         members=members,
         pickers=known.get(constants.PICKERS),
+        weight_name="probability" if has_probabilities(coordinates) else "weight",
     )
 
 

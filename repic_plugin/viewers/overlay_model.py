@@ -57,6 +57,8 @@ class ConsensusDetails:
         picker has none.
     pickers : sequence of str, length n, optional
         Names of the pickers that found each, for a consensus whose pickers are not there.
+    weight_name : str
+        Such as ``probability`` where the weight is one.
     """
 
     weight: ArrayLike
@@ -64,6 +66,7 @@ class ConsensusDetails:
     score: Optional[ArrayLike] = None
     members: Optional[ArrayLike] = None
     pickers: Optional[Sequence[str]] = None
+    weight_name: str = "weight"
 
 
 class OverlayModel:
@@ -88,7 +91,7 @@ class OverlayModel:
     place : int
         Index of the micrograph that is looked at.
     threshold : float
-        Particles of less weight are not shown.
+        Particles of less weight, which is called `weight_name`, are not shown.
     scale : float
         Boxes are shown at this part of their size, to leave something of a crowded micrograph to
         be seen. At first what fits the fullest micrograph.
@@ -142,6 +145,7 @@ class OverlayModel:
     def _set_details(self, details: Optional[ConsensusDetails]) -> None:
         """Take over what is known of the particles."""
         self._details = details
+        self.weight_name = "weight" if details is None else details.weight_name
         if details is None:
             return
         n = 0 if self.consensus is None else len(np.asarray(self.consensus.x))
@@ -309,10 +313,10 @@ class OverlayModel:
         lines = [f"x {np.asarray(one.x)[particle]:.0f}, y {np.asarray(one.y)[particle]:.0f} px"]
         if details is None:
             return lines
-        for what in ("weight", "overlap", "score"):
-            column = getattr(details, what)
-            if column is not None:
-                lines.append(f"{what} {np.asarray(column)[particle]:.3f}")
+        columns = (details.weight, details.overlap, details.score)
+        for what, column in zip((self.weight_name, "overlap", "score"), columns):
+            if column is not None and (what != "overlap" or np.asarray(column)[particle]):
+                lines.append(f"{what} {np.asarray(column)[particle]:.3f}")  # 0 is no overlap
         if details.members is not None:
             return lines + self._members(np.asarray(details.members)[particle])
         if details.pickers is not None:

@@ -181,7 +181,7 @@ class OverlayWindow(View):  # type: ignore[misc]
 
     def _add_threshold(self, panel: Any) -> None:
         """A slider for the least weight."""
-        box = ttk.LabelFrame(panel, text="Least weight", padding=PAD)
+        box = ttk.LabelFrame(panel, text=f"Least {self.model.weight_name}", padding=PAD)
         box.pack(fill=tk.X, pady=(PAD, 0))
         low, high = self.model.weight_range or (0.0, 1.0)
         self.slider = ttk.Scale(

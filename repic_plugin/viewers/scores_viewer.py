@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, ClassVar, List
+from typing import Any, Callable, ClassVar, Dict, List
 
+from matplotlib.figure import Figure
 from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
 
 from repic_plugin.formats import read_curves, read_micrograph_scores, read_scores
 from repic_plugin.protocols import ProtRepicEvaluate
+from repic_plugin.viewers.ensemble_sets import outcomes, probable_sets
 from repic_plugin.viewers.figure_window import FigureWindow
 from repic_plugin.viewers.overlay_viewer import overlay_window
+from repic_plugin.viewers.reliability_plots import reliability_figure
 from repic_plugin.viewers.score_plots import (
     per_micrograph_figure,
     precision_recall_figure,
@@ -21,7 +24,10 @@ __all__ = ["RepicScoresViewer"]
 
 
 class RepicScoresViewer(Viewer):  # type: ignore[misc]
-    """Precision, recall and F1 of each picker, by threshold and by micrograph."""
+    """Precision, recall and F1 of each picker, by threshold and by micrograph.
+
+    Of a probabilistic consensus also whether its probabilities keep their word.
+    """
 
     _label = "scores"
     _environments: ClassVar = [DESKTOP_TKINTER]
@@ -31,7 +37,7 @@ class RepicScoresViewer(Viewer):  # type: ignore[misc]
         scores = read_scores(obj.scores_file())
         if not scores:
             return [self.infoMessage("There are no scores yet: run the protocol first.")]
-        pictures = {
+        pictures: Dict[str, Callable[[], Figure]] = {
             "scores": partial(score_bars_figure, scores),
             "scores by pixels": partial(score_bars_figure, scores, measure="pixel"),
             "precision-recall": lambda: precision_recall_figure(read_curves(obj.curves_file())),
@@ -39,6 +45,12 @@ class RepicScoresViewer(Viewer):  # type: ignore[misc]
                 read_micrograph_scores(obj.micrographs_file())
             ),
         }
+        for name in probable_sets(obj):
+            pictures[f"reliability of {name}"] = partial(_reliability, obj, name)
         title = f"{obj.getObjLabel()}: scores"
         more = {"Boxes on their micrographs...": lambda root: overlay_window(root, obj)}
         return [FigureWindow(self.getTkRoot(), title, pictures, more=more)]
+
+
+def _reliability(protocol: ProtRepicEvaluate, name: str) -> Figure:
+    return reliability_figure(*outcomes(protocol, name), label=name)

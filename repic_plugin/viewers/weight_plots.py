@@ -30,6 +30,7 @@ MAX_POINTS = 2000  # of a curve: more are not seen
 N_BINS = 60
 SHARE = 0.7  # of the cumulated weight: REPIC's rule
 ALL_LABEL = "particles"
+ALONE_PLACE = 0.95  # in the map of colours, of one picker
 CUMULATED_COLOR, RECOMMENDED_COLOR = "#303030", "#303030"
 LEGEND: Dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncol": 2}
 LEGEND.update(frameon=False, fontsize=11)
@@ -42,6 +43,7 @@ def weights_figure(
     n_members: Optional[ArrayLike] = None,
     recommended: Optional[int] = None,
     chosen: Optional[int] = None,
+    is_probability: bool = False,
     title: Optional[str] = None,
 ) -> Figure:
     """Draw the weights of all particles, best first, and their histogram.
@@ -61,6 +63,9 @@ def weights_figure(
         Particles for each micrograph; by default what `recommended_number` says.
     chosen : int, optional
         The user's number of particles for each micrograph.
+    is_probability : bool
+        Weights are the probabilities of mode ``probabilistic``: they are called so, and REPIC's
+        recommended number, which has no meaning there, is left out.
     title : str, optional
 
     Returns
@@ -80,11 +85,13 @@ def weights_figure(
     if not len(weights):
         say_nothing_to_draw([ranked, histogram])
         return figure
-    best = recommended_number(weights, places) if recommended is None else recommended
     n_micrographs = len(np.unique(places))
-    _draw_ranked(ranked, weights, numbers, n_micrographs)
+    _draw_ranked(ranked, weights, numbers, n_micrographs, is_probability)
+    best = None
+    if not is_probability:
+        best = recommended_number(weights, places) if recommended is None else recommended
     _draw_numbers(ranked, best, chosen)
-    _draw_histogram(histogram, weights, numbers)
+    _draw_histogram(histogram, weights, numbers, is_probability)
     histogram.legend(**LEGEND)
     return figure
 
@@ -112,8 +119,8 @@ def check_members_column(name: str, values: ArrayLike, n: int) -> NDArray[np.int
 def member_colors(largest: int) -> Dict[int, str]:
     """Colour of each number of pickers from 1 to `largest`: the more, the darker."""
     places = np.linspace(0.8, 0.1, max(largest - 1, 2))  # of 2, 3, ... pickers
-    shades = [to_hex(colormaps["viridis"](place)) for place in places]
-    return {n: shades[max(n - 2, 0)] for n in range(1, largest + 1)}
+    shades = [to_hex(colormaps["viridis"](place)) for place in (ALONE_PLACE, *places)]
+    return {n: shades[n - 1] for n in range(1, largest + 1)}
 
 
 def member_label(n_members: int) -> str:
@@ -164,6 +171,7 @@ def _draw_ranked(
     weights: NDArray[np.float64],
     numbers: Optional[NDArray[np.int64]],
     n_micrographs: int,
+    is_probability: bool,
 ) -> None:
     """The weights, best first, and the share of their sum reached."""
     order = np.argsort(-weights, kind="stable")
@@ -172,16 +180,24 @@ def _draw_ranked(
     members = None if numbers is None else numbers[order]
     for label, color, mine in _groups(members, len(weights)):
         rows = _thinned(np.flatnonzero(mine))
+        # lines of groups whose probabilities mix would hide each other
+        style = {"linestyle": "none"} if is_probability else {"solid_capstyle": "butt"}
         axes.plot(ranks[rows], ordered[rows], color=color, linewidth=4, label=label,
-                  solid_capstyle="butt", marker="o", markersize=3)  # fmt: skip
+                  marker="o", markersize=3, **style)  # fmt: skip
     axes.set_xlabel("particles per micrograph, best first")
-    axes.set_ylabel("weight")
-    axes.set_ylim(0, ordered[0] * 1.05 or 1)
+    axes.set_ylabel(_name(is_probability))
+    axes.set_ylim(0, 1.05 if is_probability else ordered[0] * 1.05 or 1)
     axes.set_xlim(0, ranks[-1] * 1.02)
-    _draw_cumulated(axes, ranks, ordered)
+    _draw_cumulated(axes, ranks, ordered, is_probability)
 
 
-def _draw_cumulated(axes: Axes, ranks: NDArray[np.float64], ordered: NDArray[np.float64]) -> None:
+def _name(is_probability: bool) -> str:
+    return "probability" if is_probability else "weight"
+
+
+def _draw_cumulated(
+    axes: Axes, ranks: NDArray[np.float64], ordered: NDArray[np.float64], is_probability: bool
+) -> None:
     cumulated = np.cumsum(ordered)
     share = cumulated / (cumulated[-1] or 1.0)
     twin = axes.twinx()
@@ -189,19 +205,24 @@ def _draw_cumulated(axes: Axes, ranks: NDArray[np.float64], ordered: NDArray[np.
     twin.tick_params(labelsize=LABEL_POINTS - 1)
     rows = _thinned(np.arange(len(ranks)))
     twin.plot(ranks[rows], share[rows], color=CUMULATED_COLOR, linewidth=1.6, label="cumulated")
-    twin.axhline(SHARE, color=CUMULATED_COLOR, linewidth=1, linestyle=":")
+    if not is_probability:
+        twin.axhline(SHARE, color=CUMULATED_COLOR, linewidth=1, linestyle=":")
     twin.set_ylim(0, 1.05)
     twin.yaxis.set_major_formatter(PercentFormatter(1))
-    twin.set_ylabel("cumulated weight (thin line)", fontsize=LABEL_POINTS)
+    twin.set_ylabel(f"cumulated {_name(is_probability)} (thin line)", fontsize=LABEL_POINTS)
 
 
-def _draw_numbers(axes: Axes, recommended: int, chosen: Optional[int]) -> None:
+def _draw_numbers(axes: Axes, recommended: Optional[int], chosen: Optional[int]) -> None:
     """Lines at the numbers of particles, named above the panel where they hide nothing."""
-    marks = [(f"recommended: {recommended:,}", recommended, RECOMMENDED_COLOR, "--")]
+    marks = []
+    if recommended is not None:
+        marks.append((f"recommended: {recommended:,}", recommended, RECOMMENDED_COLOR, "--"))
     if chosen:
         marks.append((f"chosen: {chosen:,}", chosen, CONSENSUS_COLOR, "-"))
     for label, place, color, style in marks:
         axes.axvline(place, color=color, linewidth=2, linestyle=style, label=label)
+    if not marks:
+        return
     right = max(axes.get_xlim()[1], 1.02 * max(place for _, place, _, _ in marks))
     axes.set_xlim(0, right)
     lines = [line for line in axes.lines if line.get_label() in {mark[0] for mark in marks}]
@@ -209,10 +230,14 @@ def _draw_numbers(axes: Axes, recommended: int, chosen: Optional[int]) -> None:
 
 
 def _draw_histogram(
-    axes: Axes, weights: NDArray[np.float64], numbers: Optional[NDArray[np.int64]]
+    axes: Axes,
+    weights: NDArray[np.float64],
+    numbers: Optional[NDArray[np.int64]],
+    is_probability: bool,
 ) -> None:
     groups = _groups(numbers, len(weights))
-    edges = np.linspace(min(0.0, weights.min()), weights.max() or 1.0, N_BINS + 1)
+    most = 1.0 if is_probability else weights.max() or 1.0
+    edges = np.linspace(min(0.0, weights.min()), most, N_BINS + 1)
     axes.hist(
         [weights[mine] for _, _, mine in groups],
         edges,
@@ -221,7 +246,7 @@ def _draw_histogram(
         label=[f"{label}: {np.count_nonzero(mine):,}" for label, _, mine in groups],
     )
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set_xlabel("weight")
+    axes.set_xlabel(_name(is_probability))
     axes.set_ylabel("particles")
 
 

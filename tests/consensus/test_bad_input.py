@@ -79,8 +79,8 @@ def test_min_overlap(min_overlap):
 @pytest.mark.parametrize(
     ("argument", "value", "words"),
     [
-        ("mode", "some", ["all or quorum", "'some'"]),
-        ("mode", None, ["all or quorum", "None"]),
+        ("mode", "some", ["all, quorum or probabilistic", "'some'"]),
+        ("mode", None, ["all, quorum or probabilistic", "None"]),
         ("position", "median", ["member or mean", "'median'"]),
         ("num_particles", 0, ["at least 1", "got 0"]),
         ("num_particles", -5, ["at least 1", "got -5"]),

@@ -1,0 +1,286 @@
+"""Mode probabilistic: what it estimates, what it keeps, what it refuses, what it warns of."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from repic_plugin.consensus import (
+    Picks,
+    find_consensus,
+    join_results,
+    result_from_arrays,
+    result_to_arrays,
+)
+from repic_plugin.consensus import ensemble_fit as fitting
+from repic_plugin.consensus.probabilistic import places_on_micrograph
+from repic_plugin.simulation import simulate_picks
+
+BOX = 180
+RECALL, PRECISION = (0.9, 0.45, 0.75), (0.8, 0.7, 0.6)
+ALL = 10**9  # particles of a micrograph: every candidate
+
+
+@pytest.fixture(autouse=True)
+def few_replicates(monkeypatch):
+    monkeypatch.setattr(fitting, "N_REPLICATES", 12)
+
+
+def data(n_micrographs=20, recall=RECALL, precision=PRECISION, seed=3, **values):
+    return simulate_picks(
+        n_micrographs,
+        len(recall),
+        n_particles=80,
+        recall=recall,
+        precision=precision,
+        random_state=seed,
+        **values,
+    )
+
+
+def probable(picks, **values):
+    return find_consensus(picks, BOX, mode="probabilistic", **values)
+
+
+def columns(picks, **changed):
+    names = ("micrograph", "picker", "x", "y", "score")
+    return Picks.from_columns(**{**{name: getattr(picks, name) for name in names}, **changed})
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    return data()
+
+
+@pytest.fixture(scope="module")
+def found(simulated):
+    return probable(simulated.picks)
+
+
+@pytest.fixture(scope="module")
+def candidates(simulated, found):
+    return probable(simulated.picks, ensemble=found.ensemble, num_particles=ALL)
+
+
+# what is estimated
+
+
+def test_recall_and_precision_are_told_without_labels(found):
+    model = found.ensemble
+    assert np.allclose(model.recall, RECALL, atol=0.05)
+    assert np.allclose(model.precision, PRECISION, atol=0.05)
+    assert model.n_particles == pytest.approx(20 * 80, rel=0.05)
+    assert model.warnings == ()
+    low, high = model.recall_interval.T
+    assert (low < model.recall).all()
+    assert (model.recall < high).all()
+    assert (high - low < 0.15).all()
+
+
+def test_a_probability_is_a_share(candidates, simulated):
+    """Of candidates that are believed to be true by 0.3 to 0.9, so many are."""
+    probability = candidates.weight
+    truth = simulated.truth
+    middle = (probability > 0.3) & (probability < 0.9)
+    is_true = np.array(
+        [
+            (np.hypot(truth.x - x, truth.y - y)[truth.micrograph == m].min() < BOX / 4)
+            for m, x, y in zip(candidates.micrograph, candidates.x, candidates.y)
+        ]
+    )
+    n = middle.sum()
+    assert n > 100
+    assert abs(is_true[middle].mean() - probability[middle].mean()) < 3 * 0.5 / np.sqrt(n)
+    assert is_true[probability > 0.95].mean() > 0.95
+
+
+def test_every_pick_is_in_one_candidate(candidates, simulated):
+    members = candidates.members[candidates.members >= 0]
+    assert sorted(members.tolist()) == list(range(len(simulated.picks)))
+    assert not candidates.is_unmatched.any()
+
+
+def test_the_order_of_pickers_and_picks_does_not_matter(simulated, found):
+    picks = simulated.picks
+    order = np.random.default_rng(0).permutation(len(picks))
+    turned = columns(
+        picks.take(order), picker=2 - picks.picker[order], picker_names=["c", "b", "a"]
+    )
+    again = probable(turned)
+    assert np.allclose(again.ensemble.recall[::-1], found.ensemble.recall, atol=1e-4)
+    assert len(again) == len(found)
+    assert np.allclose(again.weight, found.weight, atol=1e-4)
+
+
+def test_only_the_order_of_scores_matters(simulated):
+    picks = simulated.picks
+    ranked = {"score_transform": "rank"}
+    plain, cubed = (
+        probable(picks, **ranked),
+        probable(columns(picks, score=picks.score**3), **ranked),
+    )
+    assert np.array_equal(plain.members, cubed.members)
+    assert np.allclose(plain.weight, cubed.weight)
+
+
+def test_micrographs_of_another_quality_have_other_recalls():
+    good, bad = data(recall=(0.95, 0.9, 0.9)), data(recall=(0.5, 0.85, 0.85), seed=9)
+    both = columns(
+        good.picks,
+        **{
+            name: np.concatenate([getattr(one.picks, name) for one in (good, bad)])
+            for name in ("picker", "x", "y", "score")
+        },
+        micrograph=np.append(good.picks.micrograph, bad.picks.micrograph + 20),
+    )
+    defocus = np.append(np.linspace(1e4, 1.5e4, 20), np.linspace(1.6e4, 2e4, 20))
+    model = probable(both, micrograph_quality=defocus).ensemble
+    assert model.quality_edges[[0, -1]].tolist() == [1e4, 2e4]
+    assert np.allclose(model.quality_recall[0], [0.95, 0.9, 0.9], atol=0.06)
+    assert np.allclose(model.quality_recall[-1], [0.5, 0.85, 0.85], atol=0.06)
+
+
+def test_places_that_boxes_can_share_are_as_many_as_chance_says():
+    """Of two boxes at random, one in so many is joined to the other."""
+    rng = np.random.default_rng(5)
+    n, side = 4000, 4000.0
+    x, y = rng.uniform(0, side, (2, 2 * n))
+    picks = Picks.from_columns(np.repeat(np.arange(n), 2), np.tile([0, 1], n), x, y)
+    with pytest.warns(UserWarning, match="have no score"):
+        n_joined = len(find_consensus(picks, 800, min_overlap=0.2))
+    # boxes near the edge have fewer neighbours
+    places = places_on_micrograph(picks, np.array([800.0, 800.0]), 0.2)
+    assert 0.6 < n_joined * places / n < 1.05
+
+
+# what is kept
+
+
+def test_the_default_threshold_has_the_highest_expected_f1(found, candidates):
+    probability = np.sort(candidates.weight)[::-1]
+    n_particles = found.ensemble.n_particles
+    best = max(
+        2 * probability[:n].sum() / (n + n_particles) for n in range(1, len(probability) + 1)
+    )
+    assert 2 * found.weight.sum() / (len(found) + n_particles) == pytest.approx(best)
+    assert found.weight.min() >= found.ensemble.threshold
+
+
+def test_a_target_precision_is_kept_by_as_many_as_can_be(simulated, candidates):
+    sizes = []
+    for target in (0.99, 0.9, 0.7):
+        kept = probable(simulated.picks, target_precision=target)
+        assert kept.weight.mean() >= target
+        more = np.sort(candidates.weight)[::-1]
+        assert kept.weight.min() > more[len(kept)]
+        next_value = more[len(kept)]
+        equals = np.count_nonzero(np.isclose(more, next_value))
+        assert more[: len(kept) + equals].mean() < target
+        sizes.append(len(kept))
+    assert sizes == sorted(sizes)
+
+
+def test_the_best_of_each_micrograph(simulated, candidates):
+    kept = probable(simulated.picks, num_particles=30)
+    assert np.bincount(kept.micrograph).tolist() == [30] * 20
+    for m in range(20):
+        best = candidates.weight[candidates.micrograph == m][:30]
+        assert np.allclose(kept.weight[kept.micrograph == m], best)
+
+
+def test_batches_with_the_model_of_the_whole_are_the_whole(simulated, found):
+    batches = [
+        probable(simulated.picks, ensemble=found.ensemble, micrographs=part, n_threads=2)
+        for part in (np.arange(7), np.arange(7, 20))
+    ]
+    joined = join_results(batches)
+    assert np.array_equal(joined.members, found.members)
+    assert np.array_equal(joined.weight, found.weight)
+
+
+def test_what_is_stored_is_what_was_found(found):
+    again = result_from_arrays(result_to_arrays(found))
+    assert again.ensemble.warnings == found.ensemble.warnings
+    assert np.array_equal(again.ensemble.dependence, found.ensemble.dependence, equal_nan=True)
+    assert again.ensemble.threshold == found.ensemble.threshold
+    assert replace(found, ensemble=None).quorum == again.quorum == 1
+
+
+# what is warned of
+
+
+def test_particles_that_are_hard_for_several_pickers_are_told_of():
+    model = probable(data(30, miss_correlation=0.6).picks).ensemble
+    assert any("hard for several pickers" in told for told in model.warnings)
+
+
+def test_pickers_that_share_all_their_errors_are_told_of():
+    pickers = {"recall": (0.8, 0.6, 0.7, 0.5, 0.75), "precision": (0.5,) * 5}
+    model = probable(data(30, **pickers, shared_junk=0.6).picks).ensemble
+    assert any("three kinds of places" in told for told in model.warnings)
+
+
+def test_junk_that_a_family_shares_is_allowed_for():
+    model = probable(data(30, shared_junk=0.6, family=(1, 2)).picks).ensemble
+    assert np.allclose(model.recall, RECALL, atol=0.05)
+    assert np.allclose(model.precision, PRECISION, atol=0.05)
+
+
+def test_pickers_that_failed_make_no_consensus():
+    values = {"recall": (0.85, 0.06, 0.04), "precision": (0.8, 0.06, 0.05)}
+    model = probable(data(**values, score_separation=(2, 0.3, 0.3)).picks).ensemble
+    assert any("no consensus is meaningful" in told for told in model.warnings)
+
+
+def test_two_pickers_are_described_with_a_word_of_caution():
+    model = probable(data(recall=(0.9, 0.6), precision=(0.8, 0.8)).picks).ensemble
+    assert "two pickers" in model.warnings[0]
+
+
+def test_without_scores_agreement_does_but_for_two_pickers(simulated):
+    picks = simulated.picks
+    with pytest.warns(UserWarning, match="have no score"):
+        model = probable(columns(picks, score=None)).ensemble
+    assert np.allclose(model.recall, RECALL, atol=0.08)
+    assert "three pickers without scores" in model.warnings[0]
+    two = picks.take(picks.picker < 2)
+    with pytest.raises(ValueError, match="cannot be told without scores of both"), pytest.warns(
+        UserWarning, match="have no score"
+    ):
+        probable(columns(two, score=None))
+
+
+# odd inputs
+
+
+def test_nothing_is_no_consensus():
+    nothing = probable(Picks.from_columns([], [], [], [], picker_names=["a", "b"]))
+    assert len(nothing) == 0
+    assert nothing.ensemble is None
+
+
+def test_a_picker_without_a_pick_has_no_precision(simulated):
+    model = probable(columns(simulated.picks, picker_names=["a", "b", "c", "none"])).ensemble
+    assert np.isnan(model.precision[3])
+    assert model.recall[3] < 0.01
+    assert np.allclose(model.recall[:3], RECALL, atol=0.06)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"target_precision": 1.0}, "target_precision must lie between 0 and 1, got 1.0"),
+        ({"micrograph_quality": [1.0]}, "one value for each of the 20 micrographs"),
+        ({"quorum": 2}, "quorum 2 has no meaning in mode probabilistic"),
+        ({"mode": "all", "target_precision": 0.9}, "target_precision has no meaning in mode all"),
+    ],
+)
+def test_bad_arguments(simulated, values, message):
+    with pytest.raises(ValueError, match=message):
+        find_consensus(simulated.picks, BOX, **{"mode": "probabilistic", **values})
+
+
+def test_the_model_of_other_pickers_is_refused(simulated, found):
+    other = columns(simulated.picks, picker_names=["x", "y", "z"])
+    with pytest.raises(ValueError, match="fitted to the pickers picker_1, picker_2, picker_3"):
+        probable(other, ensemble=found.ensemble)
