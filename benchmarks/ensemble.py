@@ -30,6 +30,7 @@ BOX_PX = 180
 N_PARTICLES = 100  # on a micrograph of 4096 x 4096 px
 CLOSE, OFF = 0.05, 0.10
 CALIBRATION = (0.8, 0.9)
+CROWD = {"n_particles": 250, "min_distance_px": BOX_PX / 2, "precision": 0.8}
 KINDS = ("independent", "hard particles", "shared junk", "both")
 
 
@@ -50,7 +51,7 @@ def main() -> None:
     parser.add_argument("--picks", metavar="DIR", help="a folder with a sub-folder for each picker")
     parser.add_argument("--map", metavar="FILE", help="an MRC map to draw micrographs of")
     parser.add_argument("--pixel-size", type=float, default=5.0, metavar="ANGSTROM")
-    parser.add_argument("--cases", type=int, default=40, help="of each kind of pickers")
+    parser.add_argument("--cases", type=int, default=10, help="of each kind of pickers")
     parser.add_argument("--only", choices=("simulated", "real", "picks", "speed", "joint"))
     args = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -164,14 +165,16 @@ def joint(n_cases: int) -> None:
     """Candidates chosen by their log-odds instead of by overlap and score, F1 of both."""
     print(f"\none step or two, {n_cases} data sets of each kind (F1, two steps -> one step)")
     for kind in KINDS:
-        pairs = [both_ways(kind, seed) for seed in range(n_cases)]
-        two, one, n_changed = np.mean(pairs, axis=0)
-        print(f"{kind}: {two:.4f} -> {one:.4f}, {n_changed:.2%} of the candidates differ")
+        for crowd in ({}, CROWD):
+            pairs = [both_ways(kind, seed, crowd) for seed in range(n_cases)]
+            two, one, changed = np.mean(pairs, axis=0)
+            name = f"{kind}, crowded" if crowd else kind
+            print(f"{name}: {two:.4f} -> {one:.4f}, {changed:.2%} of the particles differ")
 
 
-def both_ways(kind: str, seed: int) -> List[float]:
-    values = {**draw(kind, seed), "n_micrographs": 40}
-    data = simulate_picks(n_particles=N_PARTICLES, box_size_px=BOX_PX, **values)
+def both_ways(kind: str, seed: int, crowd: Dict[str, Any]) -> List[float]:
+    values = {"n_particles": N_PARTICLES, **draw(kind, seed), **crowd, "n_micrographs": 40}
+    data = simulate_picks(box_size_px=BOX_PX, **values)
     picks, n = data.picks, len(data.truth)
     two = find_consensus(picks, BOX_PX, mode="probabilistic")
     members, probability = by_log_odds(picks, two.ensemble)
@@ -188,8 +191,8 @@ def both_ways(kind: str, seed: int) -> List[float]:
 def by_log_odds(picks: Picks, model: Any) -> Any:
     """The partition of the picks into candidates that is most probable in the model.
 
-    A group is worth the logarithm of how often the model expects it, less that of its members
-    alone, so that a pick that stays alone is worth nothing.
+    A group is worth the logarithm of how often the model expects it at a place, less that of its
+    members alone, so that a pick that stays alone is worth nothing.
     """
     k = picks.n_pickers
     order = np.lexsort((picks.picker, picks.micrograph))
@@ -210,7 +213,7 @@ def by_log_odds(picks: Picks, model: Any) -> Any:
         cells, cell = as_cells(groups, bins, n_bins)
         particle, junk = log_weights(model.classes, cells)
         total = logsumexp([particle, junk], axis=0)
-        return total[cell], (particle - junk)[cell]
+        return total[cell] - np.log(model.n_places), (particle - junk)[cell]
 
     rows = np.full((len(cliques.members), k), -1)
     clique, slot = np.nonzero(cliques.members >= 0)

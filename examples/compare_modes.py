@@ -1,4 +1,4 @@
-"""Simulate three pickers, find their consensus in both modes, compare with the truth."""
+"""Simulate three pickers, find their consensus in all modes, compare with the truth."""
 
 from repic_plugin.consensus import find_consensus
 from repic_plugin.evaluation import match_scores
@@ -11,10 +11,10 @@ simulated = simulate_picks(
 )
 truth = list(zip(simulated.truth.x, simulated.truth.y))
 
-for mode in ("all", "quorum"):
+for mode in ("all", "quorum", "probabilistic"):
     result = find_consensus(simulated.picks, BOX_SIZE_PX, mode=mode)
     scores = match_scores(list(zip(result.x, result.y)), truth, radius_px=BOX_SIZE_PX / 4)
     print(
-        f"{mode:6s} {len(result):4d} particles, precision {scores.precision:.2f}, "
+        f"{mode:13s} {len(result):4d} particles, precision {scores.precision:.2f}, "
         f"recall {scores.recall:.2f}, optimal: {result.is_optimal}"
     )

@@ -1,5 +1,6 @@
 """Picks in, consensus out: `find_consensus` and the records it takes and returns."""
 
+from repic_plugin.consensus.arguments import MODES, default_quorum
 from repic_plugin.consensus.batch import POSITIONS
 from repic_plugin.consensus.boxes import check_micrograph_size
 from repic_plugin.consensus.ensemble import (
@@ -9,13 +10,7 @@ from repic_plugin.consensus.ensemble import (
 )
 from repic_plugin.consensus.expected import ExpectedScores, expected_scores
 from repic_plugin.consensus.inspection import micrograph_graph
-from repic_plugin.consensus.one_shot import (
-    MIN_JACCARD,
-    MODES,
-    default_quorum,
-    find_consensus,
-    ranked_scores,
-)
+from repic_plugin.consensus.one_shot import MIN_JACCARD, find_consensus, ranked_scores
 from repic_plugin.consensus.picks import (
     Picks,
     for_each_picker,

@@ -9,19 +9,22 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.consensus.arguments import (
+    check_micrographs,
+    check_probabilistic,
+    check_settings,
+)
 from repic_plugin.consensus.batch import (
-    POSITIONS,
     BatchConsensus,
     BatchPicks,
     Settings,
     solve_batch,
 )
-from repic_plugin.consensus.boxes import BoxSize, box_sizes, inside_micrograph, largest_reach
+from repic_plugin.consensus.boxes import BoxSize, box_sizes, inside_micrograph
 from repic_plugin.consensus.ensemble import EnsembleModel
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.probabilistic import (
     by_probability,
-    check_target,
     places_on_micrograph,
 )
 from repic_plugin.consensus.result import ConsensusResult, MicrographCounts
@@ -36,9 +39,8 @@ from repic_plugin.consensus.scores import (
 )
 from repic_plugin.consensus.solvers import choose_solver
 
-__all__ = ["MIN_JACCARD", "MODES", "default_quorum", "find_consensus", "ranked_scores"]
+__all__ = ["MIN_JACCARD", "find_consensus", "ranked_scores"]
 
-MODES = ("all", "quorum", "probabilistic")
 BATCH_SIZE = 64  # micrographs; enough to make the cost of a call disappear
 MIN_JACCARD = 0.3  # Cameron et al. 2024, Online Methods
 
@@ -162,11 +164,13 @@ def find_consensus(
     >>> particles.members.tolist(), particles.weight.round(3).tolist()
     ([[0, 1, 2]], [0.587])
     """
-    settings = _check_settings(
+    settings = check_settings(
         picks, box_size_px, mode, quorum, min_overlap, position, num_particles, time_limit_s
     )._replace(largest_component=largest_component, solver=choose_solver(solver))
-    check_target(mode, target_precision, micrograph_quality, ensemble, picks)
-    wanted = _check_micrographs(picks, micrographs)
+    check_probabilistic(
+        picks, mode, target_precision, micrograph_quality, ensemble, largest_component
+    )
+    wanted = check_micrographs(picks, micrographs)
     transforms = choose_transforms(picks, score_transform)
     entered = above_min_score(picks, min_score)
     entered &= inside_micrograph(picks, settings.sizes_px, micrograph_size_px)
@@ -230,59 +234,6 @@ def ranked_scores(
     entered &= inside_micrograph(picks, sizes_px, micrograph_size_px)
     references = rank_references(picks, transforms, entered)
     return {picks.picker_names[number]: scores for number, scores in references.items()}
-
-
-def default_quorum(n_pickers: int) -> int:
-    """The smallest majority: 2 of 2, 2 of 3, 3 of 4, 3 of 5."""
-    return n_pickers // 2 + 1
-
-
-def _check_settings(
-    picks: Picks,
-    box_size_px: BoxSize,
-    mode: str,
-    quorum: Optional[int],
-    min_overlap: float,
-    position: str,
-    num_particles: Optional[int],
-    time_limit_s: Optional[float],
-) -> Settings:
-    k = picks.n_pickers
-    if k < 2:
-        raise ValueError(f"a consensus needs the picks of at least two pickers, got {k}")
-    if mode not in MODES:
-        raise ValueError(f"mode must be all, quorum or probabilistic, got {mode!r}")
-    if mode != "quorum" and quorum not in (None, k if mode == "all" else None):
-        raise ValueError(f"quorum {quorum} has no meaning in mode {mode}; choose mode quorum")
-    by_mode = {"all": k, "quorum": default_quorum(k) if quorum is None else quorum}
-    least = by_mode.get(mode, 2)  # a pick that stands alone weighs nothing
-    if least not in range(2, k + 1):
-        raise ValueError(f"quorum must lie in 2 to {k}, the number of pickers, got {least}")
-    if position not in POSITIONS:
-        raise ValueError(f"position must be member or mean, got {position!r}")
-    if num_particles is not None and not (num_particles >= 1 and num_particles % 1 == 0):
-        raise ValueError(f"num_particles must be an integer of at least 1, got {num_particles}")
-    if time_limit_s is not None and not time_limit_s > 0:
-        raise ValueError(f"time_limit_s must be more than 0 s, got {time_limit_s}")
-    sizes_px = box_sizes(box_size_px, picks.picker_names)
-    reach_px = largest_reach(sizes_px, min_overlap, picks.picker_names, all_pairs=least == k)
-    cut = None if mode == "probabilistic" else num_particles  # a single pick may be kept, too
-    return Settings(int(least), float(min_overlap), sizes_px, reach_px, position, cut, time_limit_s)
-
-
-def _check_micrographs(picks: Picks, micrographs: Optional[ArrayLike]) -> NDArray[np.int64]:
-    if micrographs is None:
-        return np.arange(picks.n_micrographs)
-    wanted = np.asarray(micrographs).reshape(-1)
-    if len(wanted) and wanted.dtype.kind not in "iu":
-        raise ValueError(f"micrographs must be integer indices, got dtype {wanted.dtype}")
-    wanted = wanted.astype(np.int64)
-    if len(np.unique(wanted)) < len(wanted):
-        raise ValueError("micrographs must differ from each other, got one twice")
-    bad = wanted[(wanted < 0) | (wanted >= picks.n_micrographs)]
-    if len(bad):
-        raise ValueError(f"micrographs must be below {picks.n_micrographs}, got {bad[0]}")
-    return wanted
 
 
 def _warn_of_missing_scores(picks: Picks, wanted: NDArray[np.int64]) -> None:

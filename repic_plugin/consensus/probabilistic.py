@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Optional, Tuple
+from typing import Optional
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +15,7 @@ from repic_plugin.consensus.latent_class import posterior
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.result import ConsensusResult
 
-__all__ = ["by_probability", "check_target", "places_on_micrograph"]
+__all__ = ["by_probability", "places_on_micrograph"]
 
 
 def by_probability(
@@ -142,40 +142,3 @@ def places_on_micrograph(picks: Picks, sizes_px: NDArray[np.float64], min_overla
     u = 2 * min_overlap / (1 + min_overlap)
     joined = 4 * float(np.mean(sizes_px)) ** 2 * (1 - u + (u * np.log(u) if u > 0 else 0.0))
     return max(area / joined, 1.0)
-
-
-def check_target(
-    mode: str,
-    target_precision: Optional[float],
-    quality: Optional[ArrayLike],
-    model: Optional[EnsembleModel],
-    picks: Picks,
-) -> Tuple[Optional[float], Optional[ArrayLike]]:
-    """What mode probabilistic is asked for.
-
-    Raises
-    ------
-    ValueError
-        If it is outside its range, belongs to another mode, or the model to other pickers.
-    """
-    asked = {
-        "target_precision": target_precision,
-        "micrograph_quality": quality,
-        "ensemble": model,
-    }
-    for name, value in asked.items():
-        if value is not None and mode != "probabilistic":
-            raise ValueError(f"{name} has no meaning in mode {mode}; choose mode probabilistic")
-    if target_precision is not None and not 0 < target_precision < 1:
-        raise ValueError(f"target_precision must lie between 0 and 1, got {target_precision}")
-    if model is not None and model.picker_names != picks.picker_names:
-        raise ValueError(
-            f"the ensemble was fitted to the pickers {', '.join(model.picker_names)}, "
-            f"but the pickers are {', '.join(picks.picker_names)}; fit it to these"
-        )
-    if quality is not None and np.shape(quality) != (picks.n_micrographs,):
-        raise ValueError(
-            f"micrograph_quality must have one value for each of the {picks.n_micrographs} "
-            f"micrographs, got shape {np.shape(quality)}"
-        )
-    return target_precision, quality

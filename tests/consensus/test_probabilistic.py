@@ -271,6 +271,7 @@ def test_a_picker_without_a_pick_has_no_precision(simulated):
     [
         ({"target_precision": 1.0}, "target_precision must lie between 0 and 1, got 1.0"),
         ({"micrograph_quality": [1.0]}, "one value for each of the 20 micrographs"),
+        ({"largest_component": True}, "largest_component has no meaning"),
         ({"quorum": 2}, "quorum 2 has no meaning in mode probabilistic"),
         ({"mode": "all", "target_precision": 0.9}, "target_precision has no meaning in mode all"),
     ],

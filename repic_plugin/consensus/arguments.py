@@ -1,0 +1,131 @@
+"""What `find_consensus` is asked for, checked once."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from repic_plugin.consensus.batch import POSITIONS, Settings
+from repic_plugin.consensus.boxes import BoxSize, box_sizes, largest_reach
+from repic_plugin.consensus.ensemble import EnsembleModel
+from repic_plugin.consensus.picks import Picks
+
+__all__ = [
+    "MODES",
+    "check_micrographs",
+    "check_probabilistic",
+    "check_settings",
+    "default_quorum",
+]
+
+MODES = ("all", "quorum", "probabilistic")
+
+
+def default_quorum(n_pickers: int) -> int:
+    """The smallest majority: 2 of 2, 2 of 3, 3 of 4, 3 of 5."""
+    return n_pickers // 2 + 1
+
+
+def check_settings(
+    picks: Picks,
+    box_size_px: BoxSize,
+    mode: str,
+    quorum: Optional[int],
+    min_overlap: float,
+    position: str,
+    num_particles: Optional[int],
+    time_limit_s: Optional[float],
+) -> Settings:
+    """What holds for every micrograph.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two pickers, or an argument is outside its range.
+    """
+    k = picks.n_pickers
+    if k < 2:
+        raise ValueError(f"a consensus needs the picks of at least two pickers, got {k}")
+    if mode not in MODES:
+        raise ValueError(f"mode must be all, quorum or probabilistic, got {mode!r}")
+    if mode != "quorum" and quorum not in (None, k if mode == "all" else None):
+        raise ValueError(f"quorum {quorum} has no meaning in mode {mode}; choose mode quorum")
+    by_mode = {"all": k, "quorum": default_quorum(k) if quorum is None else quorum}
+    least = by_mode.get(mode, 2)  # a pick that stands alone weighs nothing
+    if least not in range(2, k + 1):
+        raise ValueError(f"quorum must lie in 2 to {k}, the number of pickers, got {least}")
+    if position not in POSITIONS:
+        raise ValueError(f"position must be member or mean, got {position!r}")
+    if num_particles is not None and not (num_particles >= 1 and num_particles % 1 == 0):
+        raise ValueError(f"num_particles must be an integer of at least 1, got {num_particles}")
+    if time_limit_s is not None and not time_limit_s > 0:
+        raise ValueError(f"time_limit_s must be more than 0 s, got {time_limit_s}")
+    sizes_px = box_sizes(box_size_px, picks.picker_names)
+    reach_px = largest_reach(sizes_px, min_overlap, picks.picker_names, all_pairs=least == k)
+    cut = None if mode == "probabilistic" else num_particles  # a single pick may be kept, too
+    return Settings(int(least), float(min_overlap), sizes_px, reach_px, position, cut, time_limit_s)
+
+
+def check_micrographs(picks: Picks, micrographs: Optional[ArrayLike]) -> NDArray[np.int64]:
+    """Indices of the micrographs to work on.
+
+    Raises
+    ------
+    ValueError
+        If they are no indices, or one is there twice.
+    """
+    if micrographs is None:
+        return np.arange(picks.n_micrographs)
+    wanted = np.asarray(micrographs).reshape(-1)
+    if len(wanted) and wanted.dtype.kind not in "iu":
+        raise ValueError(f"micrographs must be integer indices, got dtype {wanted.dtype}")
+    wanted = wanted.astype(np.int64)
+    if len(np.unique(wanted)) < len(wanted):
+        raise ValueError("micrographs must differ from each other, got one twice")
+    bad = wanted[(wanted < 0) | (wanted >= picks.n_micrographs)]
+    if len(bad):
+        raise ValueError(f"micrographs must be below {picks.n_micrographs}, got {bad[0]}")
+    return wanted
+
+
+def check_probabilistic(
+    picks: Picks,
+    mode: str,
+    target_precision: Optional[float],
+    quality: Optional[ArrayLike],
+    model: Optional[EnsembleModel],
+    largest_component: bool,
+) -> None:
+    """What mode probabilistic is asked for, and that no other mode is.
+
+    Raises
+    ------
+    ValueError
+        If a value is outside its range, belongs to another mode, or the model to other pickers.
+    """
+    asked = {
+        "target_precision": target_precision,
+        "micrograph_quality": quality,
+        "ensemble": model,
+    }
+    for name, value in asked.items():
+        if value is not None and mode != "probabilistic":
+            raise ValueError(f"{name} has no meaning in mode {mode}; choose mode probabilistic")
+    if largest_component and mode == "probabilistic":
+        raise ValueError(
+            "largest_component has no meaning in mode probabilistic, where a pick may stand alone"
+        )
+    if target_precision is not None and not 0 < target_precision < 1:
+        raise ValueError(f"target_precision must lie between 0 and 1, got {target_precision}")
+    if model is not None and model.picker_names != picks.picker_names:
+        raise ValueError(
+            f"the ensemble was fitted to the pickers {', '.join(model.picker_names)}, "
+            f"but the pickers are {', '.join(picks.picker_names)}; fit it to these"
+        )
+    if quality is not None and np.shape(quality) != (picks.n_micrographs,):
+        raise ValueError(
+            f"micrograph_quality must have one value for each of the {picks.n_micrographs} "
+            f"micrographs, got shape {np.shape(quality)}"
+        )
