@@ -9,6 +9,17 @@
   doi     = {http://doi.org/10.1038/s42003-024-07045-0}
 }
 
+@article{DawidSkene1979,
+  title   = {{Maximum Likelihood Estimation of Observer Error-Rates Using the EM Algorithm}},
+  author  = {Dawid, A. P. and Skene, A. M.},
+  journal = {Applied Statistics},
+  volume  = {28},
+  number  = {1},
+  pages   = {20-28},
+  year    = {1979},
+  doi     = {http://doi.org/10.2307/2346806}
+}
+
 @article{Harauz1986,
   title   = {{Exact filters for general geometry three dimensional reconstruction}},
   author  = {Harauz, George and van Heel, Marin},

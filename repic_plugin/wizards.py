@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pyworkflow.wizard import Wizard
 
-from repic_plugin.consensus import default_quorum
+from repic_plugin.consensus import MODES, default_quorum
 from repic_plugin.convert import box_size_on
 from repic_plugin.protocols import (
     ProtRepicConsensus,
@@ -14,6 +14,7 @@ from repic_plugin.protocols import (
     ProtTemplatePick,
     ProtTemplateTrain,
 )
+from repic_plugin.protocols.consensus_ensemble import PROBABILISTIC
 from repic_plugin.protocols.iterative_form import N_LINES
 from repic_plugin.viewers.preview import PreviewSettings, prepare_preview, preview_consensus
 from repic_plugin.viewers.words import sentence
@@ -107,8 +108,9 @@ def input_box_size(protocol: Any) -> int:
 
 def form_settings(protocol: ProtRepicConsensus, n_pickers: int) -> PreviewSettings:
     """What the form says, within the ranges of the sliders."""
-    quorum = n_pickers
-    if protocol.mode.get() == 1:
+    mode = MODES[protocol.mode.get()]
+    quorum = 2 if mode == PROBABILISTIC else n_pickers  # the groups that get a probability
+    if mode == "quorum":
         quorum = protocol.quorum.get() or default_quorum(n_pickers)
     return PreviewSettings(
         quorum=min(max(2, quorum), n_pickers),
@@ -118,10 +120,14 @@ def form_settings(protocol: ProtRepicConsensus, n_pickers: int) -> PreviewSettin
 
 
 def write_settings(form: Any, settings: PreviewSettings, n_pickers: int) -> None:
-    """Write what the sliders say to the form of a consensus protocol."""
-    is_quorum = settings.quorum < n_pickers
-    form.setVar("mode", int(is_quorum))
-    form.setVar("quorum", settings.quorum if is_quorum else 0)
+    """Write what the sliders say to the form of a consensus protocol.
+
+    A consensus by probability stays one: it has no least number of pickers.
+    """
+    if MODES[form.protocol.mode.get()] != PROBABILISTIC:
+        is_quorum = settings.quorum < n_pickers
+        form.setVar("mode", int(is_quorum))
+        form.setVar("quorum", settings.quorum if is_quorum else 0)
     form.setVar("minOverlap", settings.min_overlap)
     form.setVar("numParticles", settings.num_particles)
 

@@ -170,11 +170,12 @@ def log_expected(
     cells: Cells, n: float, rate: NDArray[np.float64], scores: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The same of one class of `n` places, picked with these rates."""
-    result = np.log(n) + np.log1p(-rate).sum() + cells.found @ logit(rate)
-    for picker, density in enumerate(np.log(scores)):
-        score_bin = cells.score_bin[:, picker]
-        result += np.append(density, 0.0)[score_bin]  # the last answers for -1
-    return np.asarray(result)
+    result = np.full(len(cells.n), np.log(n) + np.log1p(-rate).sum())
+    # picker by picker: the same cell has the same bits, whatever cells are beside it
+    for picker, (log_odds, density) in enumerate(zip(logit(rate), np.log(scores))):
+        result += np.where(cells.found[:, picker], log_odds, 0.0)
+        result += np.append(density, 0.0)[cells.score_bin[:, picker]]  # the last answers for -1
+    return result
 
 
 def _log_likelihood(

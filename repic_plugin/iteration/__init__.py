@@ -7,6 +7,7 @@ from repic_plugin.iteration.scores import (
     agreement,
     iteration_rows,
     least_agreeing,
+    lowest_f1,
 )
 from repic_plugin.iteration.subsets import SUBSETS, Subsets, draw_subsets
 
@@ -20,5 +21,6 @@ __all__ = [
     "draw_subsets",
     "iteration_rows",
     "least_agreeing",
+    "lowest_f1",
     "sampled",
 ]

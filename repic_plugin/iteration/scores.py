@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.consensus import Picks
+from repic_plugin.consensus import EnsembleModel, Picks
 from repic_plugin.evaluation import evaluate_picks
 from repic_plugin.iteration.subsets import SUBSETS
 
-__all__ = ["ITERATION_COLUMNS", "IterationRow", "agreement", "iteration_rows", "least_agreeing"]
+__all__ = [
+    "ITERATION_COLUMNS",
+    "IterationRow",
+    "agreement",
+    "iteration_rows",
+    "least_agreeing",
+    "lowest_f1",
+]
 
 CONSENSUS, ALL = "consensus", "all"
 
@@ -131,6 +138,24 @@ def least_agreeing(rows: Sequence[IterationRow], subset: str = ALL) -> str:
     """
     pickers = [row for row in rows if row.name != CONSENSUS and row.subset == subset]
     return min(pickers, key=lambda row: row.agreement).name
+
+
+def lowest_f1(model: EnsembleModel, names: Collection[str]) -> str:
+    """The picker with the lowest estimated F1 score.
+
+    Parameters
+    ----------
+    model : EnsembleModel
+    names : collection of str
+        The pickers in question, some of the model's.
+
+    Returns
+    -------
+    str
+        The first of equal ones.
+    """
+    scores = {name: f1 for name, f1 in zip(model.picker_names, model.f1) if name in names}
+    return min(scores, key=lambda name: scores[name])
 
 
 def _on(picks: Picks, micrographs: NDArray[np.int64]) -> Picks:

@@ -8,7 +8,12 @@ from typing import Dict, List, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.consensus import ConsensusResult, recommended_number
+from repic_plugin.consensus import (
+    ConsensusResult,
+    EnsembleModel,
+    expected_scores,
+    recommended_number,
+)
 
 __all__ = ["ConsensusTotals", "consensus_facts", "proof"]
 
@@ -73,7 +78,12 @@ def proof(n_unproven: int) -> str:
 
 
 def consensus_facts(
-    totals: ConsensusTotals, n_picks: int, *, is_whole: bool = True
+    totals: ConsensusTotals,
+    n_picks: int,
+    *,
+    is_whole: bool = True,
+    num_particles: Optional[int] = None,
+    target_precision: Optional[float] = None,
 ) -> Dict[str, List[str]]:
     """What the summary and the methods say.
 
@@ -86,10 +96,15 @@ def consensus_facts(
     is_whole : bool
         Whether no batch is still to come. A number is recommended only then: it takes a sort of
         all weights.
+    num_particles, target_precision
+        As of `find_consensus`: how a consensus by probability was cut.
     """
     result = totals.last
     if result is None:
         return {"summary": [], "methods": []}
+    if result.ensemble is not None:
+        kept_by = _kept_by(result.ensemble, num_particles, target_precision)
+        return _facts_by_probability(totals, result.ensemble, n_picks, kept_by)
     k, n_particles = len(result.picker_names), totals.n_particles
     who = f"all {k}" if result.quorum == k else f"at least {result.quorum} of {k}"
     proven = proof(totals.n_unproven)
@@ -113,3 +128,74 @@ def consensus_facts(
         f"overlapping boxes of {who} pickers, chosen by integer programming ({proven})."
     )
     return {"summary": summary, "methods": [methods]}
+
+
+def _kept_by(
+    model: EnsembleModel, num_particles: Optional[int], target_precision: Optional[float]
+) -> str:
+    """The rule by which particles were kept."""
+    threshold = f"threshold {model.threshold:.3f}, {model.threshold_rule}"
+    if num_particles is None:
+        return threshold
+    best = f"the best {num_particles} of each micrograph"
+    return best if target_precision is None else f"{threshold}; {best}"
+
+
+def _facts_by_probability(
+    totals: ConsensusTotals, model: EnsembleModel, n_picks: int, kept_by: str
+) -> Dict[str, List[str]]:
+    n_particles = totals.n_particles
+    expected = expected_scores(np.concatenate(totals.weights), model, totals.n_micrographs)
+    low, high = expected.n_particles_interval
+    promise = f"expected precision {expected.precision:.3f}, recall {expected.recall:.3f}"
+    if not n_particles:
+        promise = "no choice of particles is expected to be good enough; ask for less precision"
+    summary = [
+        f"*{n_particles:,} particles* kept of an estimated {expected.n_particles:,.0f} "
+        f"({low:,.0f} to {high:,.0f}), on {totals.n_with:,} of {totals.n_micrographs:,} "
+        "micrographs.",
+        f"{'' if n_particles else '! '}{promise[0].upper()}{promise[1:]} ({kept_by}).",
+        *_picker_lines(totals, model),
+    ]
+    if totals.n_unproven:
+        summary.append(f"The choice of groups is {proof(totals.n_unproven)}.")
+    if model.n_micrographs < totals.n_micrographs:
+        summary.append(
+            f"The pickers were judged on {model.n_micrographs:,} of the micrographs, all "
+            "particles by that."
+        )
+    summary += [f"! Take care: {warning}." for warning in model.warnings]
+    methods = (
+        f"Of {n_picks:,} picks of {len(model.picker_names)} pickers "
+        f"({', '.join(model.picker_names)}) a consensus of {n_particles:,} particles was found by "
+        "probability: groups of overlapping boxes were chosen by integer programming as in REPIC "
+        f"[Cameron2024] ({proof(totals.n_unproven)}), and a latent-class model of the agreement "
+        f"and the scores of the pickers, fitted without labels on {model.n_micrographs:,} "
+        "micrographs [DawidSkene1979], gave each group and each pick that stands alone the "
+        f"probability of being a particle ({kept_by}; {promise})."
+    )
+    return {"summary": summary, "methods": [methods]}
+
+
+def _picker_lines(totals: ConsensusTotals, model: EnsembleModel) -> List[str]:
+    """How good each picker is."""
+    return [
+        f"{name}: precision {_share(precision, precisions)}, recall {_share(recall, recalls)}; "
+        f"{n_in:,} of {n_used:,} picks are kept."
+        for name, precision, precisions, recall, recalls, n_in, n_used in zip(
+            model.picker_names,
+            model.precision,
+            model.precision_interval,
+            model.recall,
+            model.recall_interval,
+            totals.n_agreed,
+            totals.n_used,
+        )
+    ]
+
+
+def _share(value: float, interval: NDArray[np.float64]) -> str:
+    """An estimate and its interval."""
+    if np.isnan(value):
+        return "unknown"
+    return f"{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"

@@ -15,6 +15,7 @@ __all__ = [
     "define_input_params",
     "define_score_params",
     "define_streaming_params",
+    "define_target_precision",
 ]
 
 KEEP_ALL = "-"
@@ -35,13 +36,16 @@ def define_input_params(form: params.Form) -> None:
     form.addParam(
         "mode",
         params.EnumParam,
-        choices=["all pickers", "a quorum of the pickers"],
+        choices=["all pickers", "a quorum of the pickers", "by probability"],
         default=0,
         display=params.EnumParam.DISPLAY_HLIST,
         label="Who has to agree",
         help="*all pickers*: a particle is found by every picker (REPIC). *a quorum*: by at "
         "least so many of them; a weak picker then no longer costs the particles it misses. "
-        "Larger groups win over the smaller ones inside them.",
+        "Larger groups win over the smaller ones inside them. *by probability*: by one or more; "
+        "how good each picker is, is estimated from where the pickers agree and from their "
+        "scores, without labels, and what is probably a particle is kept. Best with three pickers "
+        "or more that have scores.",
     )
     form.addParam(
         "quorum",
@@ -50,6 +54,17 @@ def define_input_params(form: params.Form) -> None:
         condition="mode==1",
         label="Least number of pickers",
         help="0 takes the smallest majority: 2 of 2 or 3, 3 of 4 or 5.",
+    )
+    define_target_precision(form)
+    form.addParam(
+        "inputCTFs",
+        params.PointerParam,
+        pointerClass="SetOfCTF",
+        allowsNull=True,
+        condition="mode==2",
+        label="CTF of the micrographs",
+        help="Precision and recall of the pickers are then told for low, medium and high defocus "
+        "too. The particles do not depend on it.",
     )
     define_box_size(
         form,
@@ -61,7 +76,23 @@ def define_input_params(form: params.Form) -> None:
         params.IntParam,
         default=0,
         label="Particles to keep on each micrograph",
-        help="The best by weight; 0 keeps all. The summary recommends a number.",
+        help="The best by weight; 0 keeps all. The summary recommends a number. *By probability*: "
+        "so many of the most probable ones, without a threshold if no precision is given; 0 leaves "
+        "it to the threshold.",
+    )
+
+
+def define_target_precision(form: params.Form) -> None:
+    """What share of a consensus by probability is to be true."""
+    form.addParam(
+        "targetPrecision",
+        params.FloatParam,
+        default=0,
+        condition="mode==2",
+        label="Precision to reach",
+        help="The share of the kept particles that is expected to be true, such as 0.95: the "
+        "higher, the fewer are kept. 0 keeps as many as give the highest expected F1 score, the "
+        "best balance of false particles and missed ones.",
     )
 
 
@@ -154,6 +185,7 @@ def define_graph_params(form: params.Form) -> None:
         default=False,
         expertLevel=LEVEL_ADVANCED,
         label="Output the picks without a partner too",
+        help="Those that are in no particle of the consensus.",
     )
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from pwem.objects import SetOfCoordinates
+from pyworkflow.object import Pointer
+from pyworkflow.protocol import Protocol
 
 from repic_plugin.consensus import MODES, POSITIONS, SOLVERS, Picks, find_consensus
 from repic_plugin.constants import SCORE_ATTRIBUTES
 from repic_plugin.convert import find_score_attribute
 from repic_plugin.formats import check_picker_columns
+from repic_plugin.protocols.consensus_ensemble import PROBABILISTIC
 from repic_plugin.protocols.consensus_form import KEEP_ALL
 
 if TYPE_CHECKING:
@@ -21,6 +25,7 @@ __all__ = [
     "consensus_settings",
     "micrograph_size",
     "stream_settings",
+    "target_precision",
     "transform_of",
 ]
 
@@ -76,8 +81,10 @@ def stream_settings(protocol: ProtRepicConsensus, names: List[str]) -> Dict[str,
     _check_sets(sets, names)
     sizes_px = _box_sizes(sets, names, protocol.boxSize.get())
     mode = MODES[protocol.mode.get()]
+    is_probable = mode == PROBABILISTIC
     transforms = protocol.scoreTransforms.get()
     return {
+        **({"ctfs": _file_of(protocol.inputCTFs)} if is_probable else {}),
         "inputs": [one.getFileName() for one in sets],
         "names": names,
         "score_attributes": _entries(
@@ -90,6 +97,7 @@ def stream_settings(protocol: ProtRepicConsensus, names: List[str]) -> Dict[str,
             "box_size_px": sizes_px,
             "mode": mode,
             "quorum": protocol.quorum.get() or None if mode == "quorum" else None,
+            **({"target_precision": target_precision(protocol)} if is_probable else {}),
             "min_overlap": protocol.minOverlap.get(),
             "min_score": _entries("least scores", protocol.minScores.get(), names, float),
             "largest_component": protocol.largestComponent.get(),
@@ -112,9 +120,44 @@ def check_settings(settings: Dict[str, Any]) -> None:
     check_picker_columns(settings["names"])
     nothing = Picks.from_columns([], [], [], [], picker_names=settings["names"])
     options = {**settings["options"], "micrograph_size_px": None}
-    if "score_transforms" in settings:  # of a stream
+    is_stream = "score_transforms" in settings
+    if is_stream:
         options["score_transform"] = [one or "auto" for one in settings["score_transforms"]]
     find_consensus(nothing, **options)
+    if options["mode"] == PROBABILISTIC and not is_stream and None in settings["score_attributes"]:
+        _check_identified(settings["names"], options["box_size_px"])
+
+
+def _check_identified(names: List[str], sizes_px: List[float]) -> None:
+    """Let `find_consensus` refuse two pickers whose picks have no scores."""
+    if len(names) == 2:
+        one_each = Picks.from_columns([0, 0], [0, 1], [0, 0], [0, 0], picker_names=names)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that scores are missing
+            find_consensus(one_each, sizes_px, mode=PROBABILISTIC)
+
+
+def _file_of(pointer: Pointer) -> str:
+    """Of a set that may grow, which is no reason to begin anew."""
+    items = pointer.get()
+    return "" if items is None else str(items.getFileName())
+
+
+def target_precision(protocol: Protocol) -> Optional[float]:
+    """The form's; None for the highest expected F1 score.
+
+    Raises
+    ------
+    ValueError
+        If it is out of range.
+    """
+    target = float(protocol.targetPrecision.get() or 0)
+    if not 0 <= target < 1:
+        raise ValueError(
+            f"the precision to reach must be at least 0 and below 1, got {target:g}; 0.95 asks for "
+            "95 per cent, 0 for the highest expected F1 score"
+        )
+    return target or None
 
 
 def _check_sets(sets: Sequence[SetOfCoordinates], names: Sequence[str]) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 import numpy as np
-from numpy.typing import NDArray
 from pwem.objects import SetOfCoordinates
 from pyworkflow.object import Set
 
 from repic_plugin.consensus import (
+    ConsensusResult,
     Picks,
     choose_transforms,
     default_quorum,
@@ -29,11 +29,23 @@ from repic_plugin.convert import (
     append_picks,
     count_items,
 )
-from repic_plugin.formats import atomic_write, write_consensus_tables
+from repic_plugin.formats import (
+    ENSEMBLE_NAMES,
+    atomic_write,
+    write_consensus_tables,
+    write_ensemble,
+)
+from repic_plugin.protocols.consensus_ensemble import (
+    LEAST_FITTED,
+    PROBABILISTIC,
+    defocus_of,
+    micrographs_to_fit,
+)
 from repic_plugin.protocols.consensus_facts import ConsensusTotals, consensus_facts, proof
 from repic_plugin.protocols.consensus_settings import micrograph_size, transform_of
 from repic_plugin.protocols.stream_inputs import BatchInput, StreamInputs
 from repic_plugin.protocols.stream_record import Batch, Scale, StreamRecord
+from repic_plugin.protocols.stream_remarks import remarks, what_waits
 
 if TYPE_CHECKING:
     from repic_plugin.protocols.protocol_consensus import ProtRepicConsensus
@@ -62,6 +74,7 @@ class ConsensusStream:
     def __init__(self, protocol: ProtRepicConsensus, settings: Dict[str, Any], inputs: str) -> None:
         self.protocol, self.settings = protocol, settings
         names, options = settings["names"], settings["options"]
+        self._is_probable = options["mode"] == PROBABILISTIC
         quorum = len(names)
         if options["mode"] == "quorum":
             quorum = options["quorum"] or default_quorum(len(names))
@@ -118,7 +131,7 @@ class ConsensusStream:
         for first in range(0, len(ready), LARGEST_BATCH):
             micrographs = ready[first : first + LARGEST_BATCH]
             try:
-                if not self._scales_are_known(micrographs):
+                if not (self._model_is_known(ready) and self._scales_are_known(micrographs)):
                     break
                 found = self.inputs.read(micrographs, self._attributes())
             except UnreadableSetError as error:
@@ -130,12 +143,23 @@ class ConsensusStream:
 
     def _solved(self, found: BatchInput) -> Batch:
         """Find the consensus of a batch and put it on record."""
+        given = {"ensemble": self.record.model} if self._is_probable else {}
+        result = self._consensus(found.picks, **given)
+        if result.ensemble is not None and self.record.model is None:
+            self.record.keep_model(result.ensemble)  # where they were to be judged was no pick
+        unmatched = found.picks.take(result.is_unmatched) if self.settings["unmatched"] else None
+        batch = self.record.append(found.micrographs, found.n_read, result, found.ids, unmatched)
+        self._done.update(found.micrographs)
+        return batch
+
+    def _consensus(self, picks: Picks, **given: Any) -> ConsensusResult:
+        """Find the consensus of some picks, and tell what is odd about them."""
         protocol, names = self.protocol, self.settings["names"]
         scales = self.record.scales
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             result = find_consensus(
-                found.picks,
+                picks,
                 score_transform=[
                     scales[name].transform if name in scales else "identity" for name in names
                 ],
@@ -143,13 +167,29 @@ class ConsensusStream:
                 micrograph_size_px=micrograph_size(protocol),
                 n_threads=protocol.numberOfThreads.get(),
                 **self.settings["options"],
+                **given,
             )
         for warning in caught:
             self._say(str(warning.message))
-        unmatched = found.picks.take(result.is_unmatched) if self.settings["unmatched"] else None
-        batch = self.record.append(found.micrographs, found.n_read, result, found.ids, unmatched)
-        self._done.update(found.micrographs)
-        return batch
+        return result
+
+    def _model_is_known(self, ready: List[int]) -> bool:
+        """Judge the pickers before the first batch, if by probability; whether that can be, yet."""
+        if not self._is_probable or self.record.model is not None:
+            return True
+        is_last = self.inputs.are_closed or self._ended_idle
+        chosen = micrographs_to_fit(ready, is_last)
+        if not (chosen and self._scales_are_known(chosen)):
+            return False
+        picks = self.inputs.read(chosen, self._attributes()).picks
+        every = self.inputs.micrographs.names
+        defocus = defocus_of(self.protocol.inputCTFs.get(), [every[one] for one in chosen])
+        model = self._consensus(picks, micrograph_quality=defocus).ensemble
+        if model is None:  # no pick
+            return is_last
+        self.record.keep_model(model)
+        self.protocol.info(f"the pickers were judged on {len(chosen):,} micrographs")
+        return True
 
     # ----------------------------------------------------------------- scores
 
@@ -267,7 +307,7 @@ class ConsensusStream:
 
     def _forget(self) -> None:
         """Remove what a run with other values or inputs left."""
-        for file in ("consensus.csv", "summary.csv", "summary.json"):
+        for file in ("consensus.csv", "summary.csv", "summary.json", *ENSEMBLE_NAMES):
             Path(self.protocol._getExtraPath(file)).unlink(missing_ok=True)
         for output in SUFFIXES:
             self._file(output).unlink(missing_ok=True)
@@ -292,6 +332,8 @@ class ConsensusStream:
         if len(self.record):
             results = (batch.result for batch in self.record.batches())
             write_consensus_tables(extra("consensus.csv"), extra("summary.csv"), results)
+        if self.record.model is not None:
+            write_ensemble(extra(), self.record.model)
         for output in self._outputs():
             coordinates = self._opened(output)
             coordinates.setObjComment(proof(self.totals.n_unproven))
@@ -310,11 +352,28 @@ class ConsensusStream:
 
     def _tell(self, is_closed: bool = False) -> None:
         """Keep the summary true."""
-        facts = consensus_facts(self.totals, self.record.n_picks, is_whole=is_closed)
+        options = self.settings["options"]
+        facts = consensus_facts(
+            self.totals,
+            self.record.n_picks,
+            is_whole=is_closed,
+            num_particles=options["num_particles"],
+            target_precision=options.get("target_precision"),
+        )
         lines = facts["summary"]
         if not is_closed:
-            lines.append(self._waits())
-        lines += self._remarks(is_closed)
+            waiting = [one for one in self.inputs.micrographs.names if one not in self._done]
+            is_judged = not self._is_probable or self.record.model is not None
+            lines.append(what_waits(self.inputs, waiting, 0 if is_judged else LEAST_FITTED))
+        idle_s = self.protocol.endAfterIdle.get() if self._ended_idle else None
+        lines += remarks(
+            self.inputs,
+            self.record,
+            is_closed=is_closed,
+            may_grow=self._may_grow,
+            idle_s=idle_s,
+            has_ctfs=bool(self.settings.get("ctfs")),
+        )
         for line in lines:
             if line.startswith("!"):
                 self._say(line[1:].strip())
@@ -322,67 +381,3 @@ class ConsensusStream:
         file = Path(self.protocol._summaryFile())
         if not file.is_file() or file.read_text("utf-8") != text:
             atomic_write(file, text)
-
-    def _waits(self) -> str:
-        waiting = [one for one in self.inputs.micrographs.names if one not in self._done]
-        lacking = self.inputs.lacking(waiting)
-        who = "; ".join(f"{name} lacks {n:,}" for name, n in lacking.items())
-        return f"Following its inputs: {len(waiting):,} micrographs wait{': ' if who else ''}{who}."
-
-    def _remarks(self, is_closed: bool) -> List[str]:
-        """What a user should know of the inputs."""
-        lines = [f"! {problem}" for problem in self.inputs.problems()]
-        if self._ended_idle and not self.inputs.are_closed:
-            still_open = [one.name for one in self.inputs.pickers if not one.is_closed]
-            lines.append(
-                f"! Ended with {', '.join(still_open)} still open: nothing had come for "
-                f"{self.protocol.endAfterIdle.get():,} s."
-            )
-        resets = [one.name for one in self.inputs.pickers if one.picks.n_resets]
-        lines += [f"! {name} was emptied or written anew while it was followed." for name in resets]
-        if is_closed or resets:
-            lines += self._changed()
-        if is_closed:
-            lines += self._left_out()
-        if is_closed and self._may_grow:
-            lines += self._unpicked()
-        return lines
-
-    def _left_out(self) -> List[str]:
-        """Picks on micrographs that nobody asked for."""
-        counts = ((picker.name, picker.n_left_out()) for picker in self.inputs.pickers)
-        return [
-            f"! {n:,} picks of {name} lie on micrographs that the first set lacks."
-            for name, n in counts
-            if n
-        ]
-
-    def _changed(self) -> List[str]:
-        """Micrographs whose picks are not those that were used."""
-        if not self.record.micrographs:
-            return []
-        known = self.inputs.micrographs.names
-        kept = [i for i, one in enumerate(self.record.micrographs) if one in known]
-        now = self.inputs.n_picks([self.record.micrographs[i] for i in kept])
-        used = np.array(self.record.n_read)[kept]
-        counts = (now != used).sum(axis=0)
-        return [
-            f"! {name}: picks on {n:,} micrographs have changed since they were used; restart the "
-            "run to use them as they are."
-            for name, n in zip(self.settings["names"], counts)
-            if n
-        ]
-
-    def _unpicked(self) -> List[str]:
-        """Pickers that closed with fewer micrographs than others."""
-        n_picked = self._n_picked()
-        most = int(n_picked.max(initial=0))
-        return [
-            f"{name} has picks on {n:,} micrographs, another picker on {most:,}."
-            for name, n in zip(self.settings["names"], n_picked.tolist())
-            if n < most
-        ]
-
-    def _n_picked(self) -> NDArray[np.int64]:
-        used = np.array(self.record.n_read).reshape(-1, len(self.settings["names"]))
-        return np.asarray((used > 0).sum(axis=0))

@@ -9,6 +9,7 @@ from pyworkflow.protocol.constants import LEVEL_ADVANCED
 
 from repic_plugin.consensus import MIN_JACCARD
 from repic_plugin.pickers import KNOWN, PICKERS
+from repic_plugin.protocols.consensus_form import define_target_precision
 from repic_plugin.protocols.protocol_subsets import define_subset_params
 from repic_plugin.protocols.shared_params import define_box_size, define_micrographs
 
@@ -42,7 +43,8 @@ def define_input_params(form: params.Form) -> None:
         allowsNull=True,
         label="CTF of the micrographs",
         help="Micrographs for training and testing are then drawn from low, medium and high "
-        "defocus alike; without it at random.",
+        "defocus alike; without it at random. A consensus by probability also tells how good the "
+        "pickers are by defocus.",
     )
     form.addParam(
         "initialisation",
@@ -81,7 +83,7 @@ def define_input_params(form: params.Form) -> None:
         default=0,
         label="Particles expected in a micrograph",
         help="So many of the best of each micrograph are trained on. 0 takes the number that the "
-        "consensus recommends (70 per cent of its weight).",
+        "consensus recommends (70 per cent of its weight); by probability, all that it keeps.",
     )
     form.addParam("numIterations", params.IntParam, default=4, label="Iterations")
     form.addParam(
@@ -168,10 +170,13 @@ def define_consensus_params(form: params.Form) -> None:
     form.addParam(
         "mode",
         params.EnumParam,
-        choices=["all pickers", "a quorum of the pickers"],
+        choices=["all pickers", "a quorum of the pickers", "by probability"],
         default=0,
         display=params.EnumParam.DISPLAY_HLIST,
         label="Who has to agree",
+        help="*by probability*: one picker or more; how good each is, is estimated from their "
+        "agreement and scores, without labels. What is probably a particle is trained on, and the "
+        "worst picker is the one with the lowest estimated F1 score.",
     )
     form.addParam(
         "quorum",
@@ -181,6 +186,7 @@ def define_consensus_params(form: params.Form) -> None:
         label="Least number of pickers",
         help="0 takes the smallest majority.",
     )
+    define_target_precision(form)
     form.addParam(
         "minOverlap",
         params.FloatParam,
@@ -198,8 +204,8 @@ def define_run_params(form: Any) -> None:
         params.BooleanParam,
         default=False,
         label="Train only the worst picker again",
-        help="After the first iteration only the picker that agrees least with the consensus is "
-        "trained and picks again.",
+        help="After the first iteration only the picker that agrees least with the consensus, or "
+        "has the lowest estimated F1 score, is trained and picks again.",
     )
     form.addParam(
         "stopWhenStable",

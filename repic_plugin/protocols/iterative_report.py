@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Dict, List, Sequence
+from typing import Dict, List, Optional, Sequence
 
-from repic_plugin.iteration import IterationRow
+from repic_plugin.consensus import EnsembleModel
+from repic_plugin.iteration import IterationRow, lowest_f1
 
 __all__ = ["methods_text", "summary_lines", "told"]
 
@@ -18,9 +19,15 @@ def told(rows: Sequence[IterationRow], subset: str = ALL) -> List[str]:
 
 
 def summary_lines(
-    rows: Sequence[IterationRow], dropped: Dict[str, str], is_finished: bool
+    rows: Sequence[IterationRow],
+    dropped: Dict[str, str],
+    is_finished: bool,
+    model: Optional[EnsembleModel] = None,
 ) -> List[str]:
-    """What the summary says: the last iteration in full, the earlier ones in short."""
+    """What the summary says: the last iteration in full, the earlier ones in short.
+
+    `model` is that of the last consensus, if it is one by probability.
+    """
     if not rows:
         return ["No iteration has ended yet."]
     last = max(row.iteration for row in rows)
@@ -33,17 +40,23 @@ def summary_lines(
     if tests:
         best = max(tests, key=lambda row: row.f1)
         lines.append(f"Best consensus against the reference: iteration {best.iteration}.")
+    if model is not None:
+        worst = lowest_f1(model, model.picker_names)
+        f1 = model.f1[model.picker_names.index(worst)]
+        lines.append(f"Worst picker: {worst}, estimated F1 {f1:.3f}.")
+        lines += [f"Take care: {warning}." for warning in model.warnings]
     lines += [f"Without {name}: failed in {reason}" for name, reason in dropped.items()]
     return lines
 
 
-def methods_text(rows: Sequence[IterationRow], n_particles: int) -> str:
+def methods_text(rows: Sequence[IterationRow], n_particles: int, is_probable: bool = False) -> str:
     """What was done, for a paper."""
     names = list(dict.fromkeys(row.name for row in rows if row.name != CONSENSUS))
     last = max((row.iteration for row in rows), default=0)
+    by = "; consensus by probability [DawidSkene1979]" if is_probable else ""
     return (
         f"{len(names)} pickers ({', '.join(names)}) were trained for {last} iterations on what "
-        f"they agreed on (iterative REPIC [Cameron2024]), which left {n_particles:,} particles."
+        f"they agreed on (iterative REPIC [Cameron2024]{by}), which left {n_particles:,} particles."
     )
 
 

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from pyworkflow.object import Pointer
 
+from repic_plugin.consensus import MODES
 from repic_plugin.convert import box_size_on, pixel_ratio
 from repic_plugin.iteration import draw_subsets
 from repic_plugin.pickers import PICKERS, Picker, PickerSettings, read_options
+from repic_plugin.protocols.consensus_ensemble import PROBABILISTIC
+from repic_plugin.protocols.consensus_settings import target_precision
 from repic_plugin.protocols.iterative_form import AUTOMATIC, MANUAL, N_LINES, TRANSFER
 
 if TYPE_CHECKING:
@@ -102,9 +105,9 @@ def iterative_settings(protocol: ProtRepicIterative) -> Dict[str, Any]:
     already done.
     """
     initialisation = protocol.initialisation.get()
-    names = ("numParticles", "mode", "quorum", "minOverlap", "retrainWorst", "stopWhenStable",
-             "stableAgreement", "ifPickerFails", "numValidation", "trainingPercent",
-             "seed")  # fmt: skip
+    names = ("numParticles", "mode", "quorum", "targetPrecision", "minOverlap", "retrainWorst",
+             "stopWhenStable", "stableAgreement", "ifPickerFails", "numValidation",
+             "trainingPercent", "seed")  # fmt: skip
     settings = {name: protocol.getAttributeValue(name) for name in names}
     settings["initialisation"] = initialisation
     settings["box_size_px"] = find_box_size(protocol)
@@ -154,6 +157,8 @@ def check_form(protocol: ProtRepicIterative) -> List[str]:
     try:
         lines = picker_lines(protocol)
         problems = [problem for line in lines for problem in line.picker.problems()]
+        if MODES[protocol.mode.get()] == PROBABILISTIC:
+            target_precision(protocol)
         n_micrographs = protocol.inputMicrographs.get().getSize()
         draw_subsets(
             n_micrographs,

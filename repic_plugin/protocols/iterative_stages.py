@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
 from pwem.objects import EMObject, SetOfCoordinates
 from pyworkflow.object import Pointer, Set
 from pyworkflow.protocol import Protocol
 
-from repic_plugin.consensus import Picks
+from repic_plugin.consensus import MODES, EnsembleModel, Picks
 from repic_plugin.convert import read_micrographs
-from repic_plugin.formats import read_iterations, write_iterations
+from repic_plugin.formats import (
+    read_ensemble,
+    read_iterations,
+    write_ensemble,
+    write_iterations,
+)
 from repic_plugin.iteration import (
     SUBSETS,
     agreement,
     iteration_rows,
     least_agreeing,
+    lowest_f1,
 )
 from repic_plugin.pickers import PickerFailed
 from repic_plugin.protocols.children import ChildFailed, Children
+from repic_plugin.protocols.consensus_ensemble import PROBABILISTIC
 from repic_plugin.protocols.iterative_cleaning import clean_older
 from repic_plugin.protocols.iterative_form import STOP
 from repic_plugin.protocols.iterative_report import told
@@ -134,12 +142,15 @@ class Stages:
             "ProtRepicConsensus",
             mode=form.mode.get(),
             quorum=min(form.quorum.get(), len(lines)),
+            targetPrecision=form.targetPrecision.get(),
             minOverlap=form.minOverlap.get(),
             boxSize=lines[0].picker.settings.box_size_px,
             **consensus_values(lines, [one.get() for one in picks]),
         )
         for one in picks:
             child.inputCoordinates.append(one)
+        if self._is_probable and form.inputCTFs.hasValue():
+            child.inputCTFs.copy(self._children.pointer(form.inputCTFs))
         done = self._children.run(child, f"iter {iteration} - consensus", _has_particles)
         self._state.put(CONSENSUS, iteration, "", done.getObjId(), PARTICLES)
 
@@ -148,7 +159,9 @@ class Stages:
         if self._state.is_over(iteration):
             return
         agreed = self._recall(CONSENSUS, iteration)
-        n_best = self._protocol.numParticles.get() or recommended(agreed.get())
+        n_best = self._protocol.numParticles.get()
+        if not (n_best or self._is_probable):  # which keeps what it holds for particles
+            n_best = recommended(agreed.get())
         self._make_labels(iteration, agreed, n_best, 1.0)
 
     def score(self, iteration: int) -> None:
@@ -166,6 +179,9 @@ class Stages:
         write_iterations(form.table_file(), [*before, *rows])
         for line_of_text in told(rows):
             form.info(line_of_text)
+        model = self._model(iteration, [line.label for line in lines])
+        if model is not None:
+            write_ensemble(form._getExtraPath(), model)
         clean_older(form.clean.get(), self._children, self._state, iteration)
         if form.stopWhenStable and self._state.get(CONSENSUS, iteration - 1) is not None:
             same = agreement(self._agreed(iteration - 1), agreed, box_px)[0]
@@ -235,10 +251,30 @@ class Stages:
             return False
         if not self._protocol.retrainWorst or iteration == 1:
             return True
+        return line.label == self._worst(iteration - 1)
+
+    def _worst(self, iteration: int) -> str:
+        """Of the pickers that can be trained the worst one of an iteration."""
         rows = read_iterations(self._protocol.table_file())
-        last = [row for row in rows if row.iteration == iteration - 1]
+        last = [row for row in rows if row.iteration == iteration and row.name != CONSENSUS]
         able = {one.label for one in self._active() if one.picker.trainable}
-        return line.label == least_agreeing([row for row in last if row.name in able])
+        model = self._model(iteration, list(dict.fromkeys(row.name for row in last)))
+        if model is not None:
+            return lowest_f1(model, able)
+        return least_agreeing([row for row in last if row.name in able])
+
+    def _model(self, iteration: int, names: Sequence[str]) -> Optional[EnsembleModel]:
+        """What the consensus of an iteration estimates of the pickers, which have these names."""
+        found = self._state.get(CONSENSUS, iteration)
+        if found is None or not self._is_probable:
+            return None
+        run = self._children.project.getObject(found[0])
+        model = None if run is None else read_ensemble(run._getExtraPath())
+        return None if model is None else replace(model, picker_names=tuple(names))
+
+    @property
+    def _is_probable(self) -> bool:
+        return bool(MODES[self._protocol.mode.get()] == PROBABILISTIC)
 
     def _pick(self, iteration: int, line: Line, model: Optional[Pointer]) -> None:
         try:

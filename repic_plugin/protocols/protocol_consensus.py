@@ -11,6 +11,7 @@ from pwem.protocols import ProtParticlePicking
 from pyworkflow.object import Pointer, Set
 from pyworkflow.protocol import params
 
+from repic_plugin.consensus import MODES
 from repic_plugin.convert import (
     PickerInput,
     UnreadableSetError,
@@ -18,6 +19,7 @@ from repic_plugin.convert import (
     match_micrographs,
     stream_state,
 )
+from repic_plugin.protocols.consensus_ensemble import PROBABILISTIC
 from repic_plugin.protocols.consensus_form import (
     define_graph_params,
     define_input_params,
@@ -109,7 +111,8 @@ class ProtRepicConsensus(WritesReport, ProtParticlePicking):  # type: ignore[mis
         return self._facts().get("methods", [])
 
     def _citations(self) -> List[str]:
-        return ["Cameron2024", "Huangfu2018"]  # the method, and the solver that is always there
+        cited = ["Cameron2024", "Huangfu2018"]  # the method, and the solver that is always there
+        return [*cited, "DawidSkene1979"] if MODES[self.mode.get()] == PROBABILISTIC else cited
 
     # --------------------------------------------------------------- helpers
 

@@ -11,7 +11,9 @@ from pwem.protocols import ProtParticlePicking
 from pyworkflow.protocol import STEPS_PARALLEL, params
 from pyworkflow.protocol.constants import GPU_LIST, USE_GPU
 
-from repic_plugin.formats import read_iterations
+from repic_plugin.consensus import MODES
+from repic_plugin.formats import read_ensemble, read_iterations
+from repic_plugin.protocols.consensus_ensemble import PROBABILISTIC
 from repic_plugin.protocols.iterative_form import (
     MANUAL,
     define_consensus_params,
@@ -161,17 +163,22 @@ class ProtRepicIterative(WritesReport, ProtParticlePicking):
 
     def _summary(self) -> List[str]:
         rows = read_iterations(self.table_file())
-        return summary_lines(rows, self._state.dropped, hasattr(self, PARTICLES))
+        model = read_ensemble(self._getExtraPath()) if self._is_probable() else None
+        return summary_lines(rows, self._state.dropped, hasattr(self, PARTICLES), model)
 
     def _methods(self) -> List[str]:
         if not hasattr(self, PARTICLES):
             return []
-        return [methods_text(read_iterations(self.table_file()), len(self.outputCoordinates))]
+        rows = read_iterations(self.table_file())
+        return [methods_text(rows, len(self.outputCoordinates), self._is_probable())]
 
     def _citations(self) -> List[str]:
-        return ["Cameron2024"]
+        return ["Cameron2024", "DawidSkene1979"] if self._is_probable() else ["Cameron2024"]
 
     # --------------------------------------------------------------- helpers
+
+    def _is_probable(self) -> bool:
+        return bool(MODES[self.mode.get()] == PROBABILISTIC)
 
     @property
     def _state(self) -> RunState:

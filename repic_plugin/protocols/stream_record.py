@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 
 from repic_plugin.consensus import (
     ConsensusResult,
+    EnsembleModel,
     Picks,
+    model_from_arrays,
+    model_to_arrays,
     picks_from_arrays,
     picks_to_arrays,
     result_from_arrays,
@@ -28,6 +31,7 @@ from repic_plugin.formats import atomic_write, read_arrays, write_arrays
 __all__ = ["Batch", "Scale", "StreamRecord"]
 
 SETTINGS, SCALES, FINISHED = "settings.json", "scales.json", "finished.json"
+MODEL = "ensemble.npz"
 COUNTS = ("micrograph_ids", "n_read", "n_particles", "n_unmatched")
 UNMATCHED = "unmatched."
 REMEDY = "choose Restart in the form"
@@ -83,6 +87,8 @@ class StreamRecord:
         By picker, as far as they are decided.
     ranked_among : dict of str to ndarray
         Scores to rank among, of the pickers whose scores are ranked.
+    model : EnsembleModel or None
+        What the pickers are worth, once that is decided, in mode ``probabilistic``.
     """
 
     def __init__(self, folder: str, settings: str, inputs: str = "") -> None:
@@ -94,6 +100,7 @@ class StreamRecord:
         self.n_unmatched: List[int] = []
         self.scales: Dict[str, Scale] = {}
         self.ranked_among: Dict[str, NDArray[np.float64]] = {}
+        self.model: Optional[EnsembleModel] = None
         finished_with = _text(self.folder / FINISHED)
         self.is_finished = self._is_of(settings) and finished_with == inputs
         self.is_new = not self._is_of(settings) or not (self.is_finished or self._is_whole())
@@ -130,6 +137,8 @@ class StreamRecord:
             if scale.transform == "rank":
                 file = self._scores_file(number)
                 self.ranked_among[name] = read_arrays(file, remedy=REMEDY)["scores"]
+        if (self.folder / MODEL).is_file():
+            self.model = model_from_arrays(read_arrays(self.folder / MODEL, remedy=REMEDY))
         while self._file(len(self)).is_file():
             counts = read_arrays(self._file(len(self)), COUNTS, remedy=REMEDY)
             self._count(counts)
@@ -154,6 +163,11 @@ class StreamRecord:
         if scale.transform == "rank":
             self.ranked_among[picker] = ranked_among
         atomic_write(self.folder / SCALES, json.dumps(self.scales))
+
+    def keep_model(self, model: EnsembleModel) -> None:
+        """Keep what the pickers are worth, by which all batches are judged."""
+        write_arrays(self.folder / MODEL, model_to_arrays(model))
+        self.model = model
 
     def _scores_file(self, number: int) -> Path:
         return self.folder / f"scores_{number}.npz"
