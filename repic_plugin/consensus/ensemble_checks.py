@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Callable, List, Optional, Tuple
 
 import numpy as np
@@ -18,6 +19,7 @@ DEPENDENCE_BOUND = 0.03  # of the range of a picker's scores
 DEPENDENCE_ERRORS = 2.0
 SAME_LIKELIHOOD, OTHER_RECALL = 2.0, 0.05
 WORTH_F1 = 0.3
+SAME_PICKS = 0.99
 THIRD_CLASS_GAIN = 10.0
 
 
@@ -76,6 +78,7 @@ def warnings_of(model: EnsembleModel, fits: List[LatentClasses], n_scored: int) 
     """Why the estimates may be wrong, in the words of a user."""
     checks: List[Callable[[], Optional[str]]] = [
         lambda: _few_pickers(model, n_scored),
+        lambda: _copies(model),
         lambda: _several_answers(fits),
         lambda: _no_consensus(model),
         lambda: _shared_errors(model),
@@ -94,6 +97,20 @@ def _few_pickers(model: EnsembleModel, n_scored: int) -> Optional[str]:
             "three pickers without scores: false picks are taken to meet by chance only, and "
             "junk that two pickers share counts as particles"
         )
+    return None
+
+
+def _copies(model: EnsembleModel) -> Optional[str]:
+    """Two sets that are one would agree on everything, false picks included."""
+    for first, second in combinations(range(len(model.picker_names)), 2):
+        pair = model.pattern_found[:, [first, second]]
+        n_either = model.pattern_count[pair.any(axis=1)].sum()
+        if n_either and model.pattern_count[pair.all(axis=1)].sum() > SAME_PICKS * n_either:
+            names = (model.picker_names[first], model.picker_names[second])
+            return (
+                f"{names[0]} and {names[1]} have the same picks, which count as agreement; "
+                "leave one of them out"
+            )
     return None
 
 

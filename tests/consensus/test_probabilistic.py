@@ -226,6 +226,22 @@ def test_junk_that_a_family_shares_is_allowed_for():
     assert np.allclose(model.precision, PRECISION, atol=0.05)
 
 
+def test_two_copies_of_one_picker_are_told_of(simulated):
+    picks = simulated.picks
+    copied = columns(
+        picks,
+        **{
+            name: np.append(getattr(picks, name), getattr(picks, name)[picks.picker == 1])
+            for name in ("micrograph", "x", "y", "score")
+        },
+        picker=np.append(picks.picker, np.full((picks.picker == 1).sum(), 3)),
+    )
+    assert any(
+        "picker1 and picker3 have the same picks" in told
+        for told in probable(copied).ensemble.warnings
+    )
+
+
 def test_pickers_that_failed_make_no_consensus():
     values = {"recall": (0.85, 0.06, 0.04), "precision": (0.8, 0.06, 0.05)}
     model = probable(data(**values, score_separation=(2, 0.3, 0.3)).picks).ensemble
