@@ -290,13 +290,12 @@ def given(picks: Picks) -> None:
         other = find_consensus(
             picks, BOX_PX, mode="probabilistic", micrographs=held_out, num_particles=10**9
         )
-        gains.append(held_out_gain(mine.ensemble, other.members >= 0, mine))
+        gains.append(held_out_gain(mine.ensemble, other.members >= 0))
     print(f"held-out log-likelihood per candidate over independent pickers: {np.mean(gains):+.4f}")
 
 
-def held_out_gain(model: Any, found: Any, learnt: Any) -> float:
+def held_out_gain(model: Any, found: Any) -> float:
     """Of the patterns of agreement, against pickers that pick places independently."""
-    del learnt
     patterns = model.pattern_found
     codes = 1 << np.arange(found.shape[1])
     every = np.arange(1, 2 ** found.shape[1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Optional
+from typing import Optional, Tuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,11 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from repic_plugin.consensus.candidates import as_cells, score_bins, score_edges
 from repic_plugin.consensus.ensemble import EnsembleModel
 from repic_plugin.consensus.ensemble_fit import Sample, fit_ensemble
-from repic_plugin.consensus.latent_class import posterior
+from repic_plugin.consensus.latent_class import Cells, posterior
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.result import ConsensusResult
 
 __all__ = ["by_probability", "places_on_micrograph"]
+
+LARGEST_FIT = 100_000  # cells: half a minute, and intervals that are narrow
 
 
 def by_probability(
@@ -71,8 +73,9 @@ def by_probability(
     rank[wanted] = np.arange(len(wanted))
     place = rank[everything.micrograph]
     if model is None:
-        sample = Sample(cells, cell, place, len(wanted), places * len(wanted))
-        values = None if quality is None else np.asarray(quality, np.float64)[wanted]
+        every = Sample(cells, cell, place, len(wanted), places * len(wanted))
+        chosen, sample = _spread(every)
+        values = None if quality is None else np.asarray(quality, np.float64)[wanted][chosen]
         model = fit_ensemble(
             sample, picks.picker_names, edges, target_precision=target_precision, quality=values
         )
@@ -84,6 +87,25 @@ def by_probability(
         0.0 if by_number else model.threshold,
         num_particles,
     )
+
+
+def _spread(every: Sample) -> Tuple[NDArray[np.int64], Sample]:
+    """Micrographs, evenly spread, with as many kinds of candidates as a fit needs.
+
+    Few pickers have few kinds, and no micrograph is left out.
+    """
+    n_chosen = every.n_micrographs * LARGEST_FIT // len(every.cells.n)
+    if n_chosen >= every.n_micrographs:
+        return np.arange(every.n_micrographs), every
+    last = every.n_micrographs - 1
+    chosen = np.unique(np.linspace(0, last, max(n_chosen, 1)).round().astype(np.int64))
+    rank = np.full(every.n_micrographs, -1)
+    rank[chosen] = np.arange(len(chosen))
+    is_in = rank[every.micrograph] >= 0
+    kinds, cell, count = np.unique(every.cell[is_in], return_inverse=True, return_counts=True)
+    cells = Cells(every.cells.found[kinds], every.cells.score_bin[kinds], count.astype(np.float64))
+    places = every.n_places * len(chosen) / every.n_micrographs
+    return chosen, Sample(cells, cell, rank[every.micrograph[is_in]], len(chosen), places)
 
 
 def _wanted(groups: ConsensusResult) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ from repic_plugin.consensus import (
     Picks,
     find_consensus,
     join_results,
+    probabilistic,
     result_from_arrays,
     result_to_arrays,
 )
@@ -151,6 +152,17 @@ def test_places_that_boxes_can_share_are_as_many_as_chance_says():
     # boxes near the edge have fewer neighbours
     places = places_on_micrograph(picks, np.array([800.0, 800.0]), 0.2)
     assert 0.6 < n_joined * places / n < 1.05
+
+
+def test_many_kinds_of_candidates_are_learnt_on_some_micrographs(simulated, monkeypatch):
+    monkeypatch.setattr(probabilistic, "LARGEST_FIT", 400)
+    result = probable(simulated.picks, micrograph_quality=np.arange(20.0))
+    model = result.ensemble
+    assert 3 <= model.n_micrographs < 20
+    assert model.quality_edges[[0, -1]].tolist() == [0, 19]
+    assert np.allclose(model.recall, RECALL, atol=0.1)
+    assert model.n_particles / model.n_micrographs == pytest.approx(80, rel=0.1)
+    assert len(np.unique(result.micrograph)) == 20
 
 
 # what is kept
