@@ -8,6 +8,8 @@ criterion (Schwarz 1978, doi:10.1214/aos/1176344136).
 
 from __future__ import annotations
 
+from typing import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
@@ -48,35 +50,29 @@ def gain_of_third_class(
     float
         In units of log-likelihood; above 0 three classes are preferred.
     """
-    two = np.stack([probability, 1 - probability], axis=1)
-    n_found = cells.found.sum(axis=1)
-    found_by_more = (n_found > np.average(n_found, weights=cells.n * probability + LEAST)) * 1.0
-    found_twice = (n_found >= 2) * 1.0
-    starts = [
-        np.stack([probability * part, probability * (1 - part), 1 - probability], axis=1)
-        for part in (found_by_more,)
-    ]
-    starts.append(
-        np.stack(
-            [probability, (1 - probability) * found_twice, (1 - probability) * (1 - found_twice)],
-            axis=1,
-        )
+    junk, n_found = 1 - probability, cells.found.sum(axis=1)
+    usual = np.average(n_found, weights=cells.n * probability + LEAST)
+    easy, met = n_found > usual, n_found >= 2
+    starts = (
+        (probability * easy, probability * ~easy, junk),  # some particles are hard
+        (probability, junk * met, junk * ~met),  # some junk attracts several pickers
     )
     three = max(_log_likelihood(cells, start, n_bins, n_places) for start in starts)
+    two = _log_likelihood(cells, (probability, junk), n_bins, n_places)
     n_scored = int((cells.score_bin >= 0).any(axis=0).sum())
     n_parameters = 1 + cells.found.shape[1] + n_scored * (n_bins - 1)
     cost = n_parameters / 2 * float(np.log(cells.n.sum()))
-    return three - _log_likelihood(cells, two, n_bins, n_places) - cost
+    return three - two - cost
 
 
 def _log_likelihood(
-    cells: Cells, share: NDArray[np.float64], n_bins: int, n_places: float
+    cells: Cells, start: Sequence[NDArray[np.float64]], n_bins: int, n_places: float
 ) -> float:
     """Where expectation and maximisation end from these shares of each cell's candidates.
 
     The first class may be of any number, the others are no more than there are places.
     """
-    share = share + BLUR
+    share = np.stack(start, axis=1) + BLUR
     share /= share.sum(axis=1, keepdims=True)
     before, likelihood = np.zeros(1), -np.inf
     for _ in range(MAX_ITERATIONS):
