@@ -19,7 +19,7 @@ __all__ = ["run_project"]
 def run_project(
     name: str, material: Material, pixel_size_angstrom: float, progress: Callable[[], None]
 ) -> List[ConsensusRun]:
-    """Make a project, import micrographs and picks, run the consensus in both modes.
+    """Make a project, import micrographs and picks, run the consensus in all modes.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def run_project(
     Returns
     -------
     list of ConsensusRun
-        Of all pickers, and of a quorum.
+        Of all pickers, of a quorum and, with three pickers or more, by probability.
 
     Raises
     ------
@@ -49,6 +49,8 @@ def run_project(
         progress()
     k = len(pickers)
     names = [f"consensus of all {k}", f"consensus of at least {default_quorum(k)}"]
+    if k > 2:  # two have to have scores
+        names.append("consensus by probability")
     results = []
     for mode, label in enumerate(names):
         run = project.run("ProtRepicConsensus", label, {"inputCoordinates": pickers}, mode=mode)

@@ -45,6 +45,7 @@ def test_simulated(tmp_path):
         scores(lines, "consensus of at least"),
     )
     assert all_agree[0] > max(precision for precision, _, _ in pickers) + 0.1
+    assert scores(lines, "consensus by probability")[2] > majority[2] + 0.02
     assert majority[2] > max(f1 for _, _, f1 in pickers) + 0.05
     assert imread(tmp_path / "demo" / "overlay.png").shape[1] >= 1000
     assert (tmp_path / "demo" / "scipion" / "projects" / "repic_demo" / "project.sqlite").is_file()
