@@ -194,10 +194,9 @@ class Watched:
         self.stream, self.line = stream, ""
     def write(self, text):
         self.stream.write(text)
-        self.line += text
-        if self.line.startswith("iteration 2 ") and self.line.endswith("\\n"):
+        *lines, self.line = (self.line + text).split("\\n")
+        if any(line.startswith("iteration 2 ") for line in lines):
             os.kill(os.getpid(), signal.SIGINT)
-        self.line = "" if self.line.endswith("\\n") else self.line
     def __getattr__(self, name):
         return getattr(self.stream, name)
 
