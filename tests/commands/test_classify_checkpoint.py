@@ -200,6 +200,7 @@ class Watched:
     def __getattr__(self, name):
         return getattr(self.stream, name)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell in background
 sys.stderr = Watched(sys.stderr)
 sys.exit(main())
 """
