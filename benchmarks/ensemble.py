@@ -242,7 +242,11 @@ def by_log_odds(picks: Picks, model: Any) -> Any:
 
 def real(map_file: str, pixel_size: float) -> None:
     """Pickers of other people on simulated micrographs."""
-    picks, truth, box_px = real_picks(map_file, pixel_size)
+    found = real_picks(map_file, pixel_size)
+    if found is None:
+        print("\nreal pickers: fewer than two are there; make test-pickers brings them")
+        return
+    picks, truth, box_px = found
     radius_px, n = box_px / 4, len(truth)
     is_true = confirmed(picks.micrograph, picks.x, picks.y, picks, truth, radius_px)
     result = find_consensus(picks, box_px, mode="probabilistic")

@@ -51,8 +51,8 @@ class Found(NamedTuple):
     box_size_px: int
 
 
-def real_picks(map_file: str, pixel_size: Optional[float] = None, seed: int = 7) -> Found:
-    """Simulate micrographs and let every picker that is there pick them."""
+def real_picks(map_file: str, pixel_size: Optional[float] = None, seed: int = 7) -> Optional[Found]:
+    """Simulate micrographs and let every picker that is there pick them; None without two."""
     volume, voxel_size = load_map(map_file, pixel_size, None)
     with tempfile.TemporaryDirectory(prefix="repic-pickers-") as name:
         folder = Path(name)
@@ -77,6 +77,8 @@ def real_picks(map_file: str, pixel_size: Optional[float] = None, seed: int = 7)
             for image, columns in rows.items():
                 x, y, score = best(*columns)
                 write_picks_file(place / f"{image}.box", x, y, box_size_px=box_px, score=score)
+        if len(list((folder / "picks").iterdir())) < 2:
+            return None
         return Found(read_picks_dir(folder / "picks").picks, reference.picks, box_px)
 
 
