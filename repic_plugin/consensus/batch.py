@@ -13,7 +13,14 @@ from repic_plugin.consensus.graph import keep_largest_component, overlap_graph
 from repic_plugin.consensus.packing import pack
 from repic_plugin.consensus.solvers import get_solver
 
-__all__ = ["POSITIONS", "BatchConsensus", "BatchPicks", "Settings", "solve_batch"]
+__all__ = [
+    "POSITIONS",
+    "BatchConsensus",
+    "BatchPicks",
+    "Settings",
+    "best_of_each",
+    "solve_batch",
+]
 
 POSITIONS = ("member", "mean")
 
@@ -98,7 +105,7 @@ def solve_batch(picks: BatchPicks, settings: Settings) -> BatchConsensus:
     selected = np.flatnonzero(packing.is_selected)
     micrograph = cliques.micrograph[selected]
     n_selected = np.bincount(micrograph, minlength=n)
-    kept = selected[_best(n_selected, settings.num_particles)]
+    kept = selected[best_of_each(n_selected, settings.num_particles)]
     x, y = _positions(picks, cliques, kept, settings.position)
     return BatchConsensus(
         micrograph=cliques.micrograph[kept],
@@ -119,7 +126,7 @@ def solve_batch(picks: BatchPicks, settings: Settings) -> BatchConsensus:
     )
 
 
-def _best(n_selected: NDArray[np.int64], num_particles: Optional[int]) -> NDArray[np.intp]:
+def best_of_each(n_selected: NDArray[np.int64], num_particles: Optional[int]) -> NDArray[np.intp]:
     """Which of the selected cliques, by micrograph and best first, are the best of each."""
     place = np.arange(n_selected.sum())
     if num_particles is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Sequence, Tuple
+from typing import Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,24 +10,10 @@ from numpy.typing import NDArray
 from repic_plugin.consensus.latent_class import Cells
 from repic_plugin.consensus.picks import Picks
 
-__all__ = ["Candidates", "as_cells", "score_bins", "score_edges"]
+__all__ = ["as_cells", "score_bins", "score_edges"]
 
 MOST_BINS, PICKS_PER_BIN = 12, 50
 MOST_PICKERS = 16  # their bins have to fit one 64-bit integer
-
-
-class Candidates(NamedTuple):
-    """Picks in groups, each pick in one of them.
-
-    Attributes
-    ----------
-    micrograph : ndarray of int64, shape (n_candidates,)
-    members : ndarray of int64, shape (n_candidates, n_pickers)
-        Indices of picks, each in its picker's column; -1 where the picker has none.
-    """
-
-    micrograph: NDArray[np.int64]
-    members: NDArray[np.int64]
 
 
 def score_edges(picks: Picks, is_used: NDArray[np.bool_]) -> NDArray[np.float64]:

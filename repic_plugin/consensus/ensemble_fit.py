@@ -25,7 +25,7 @@ from repic_plugin.consensus.latent_class import (
 )
 from repic_plugin.consensus.third_class import gain_of_third_class
 
-__all__ = ["Sample", "fit_ensemble"]
+__all__ = ["Sample", "cells_of", "fit_ensemble"]
 
 N_REPLICATES = 100
 LARGEST_REPLICATE = 50_000  # cells; with more, replicates are of fewer micrographs
@@ -170,13 +170,9 @@ def _replicates(
     result = []
     for _ in range(N_REPLICATES):
         times = np.bincount(rng.integers(0, n, n_drawn), minlength=n)
-        count = _counted(sample, times)
-        here = np.flatnonzero(count)
-        cells = Cells(sample.cells.found[here], sample.cells.score_bin[here], count[here])
-        share = n_drawn / n
-        start = best._replace(n_particles=best.n_particles * share, n_junk=best.n_junk * share)
+        cells, share = cells_of(sample, times), n_drawn / n
         fit = fit_from(
-            start,
+            _scaled(best, share),
             cells,
             sample.n_places * share,
             is_free,
@@ -194,10 +190,17 @@ def _replicates(
     return result
 
 
-def _counted(sample: Sample, times: NDArray[Any]) -> NDArray[np.float64]:
-    """Candidates of each cell, a micrograph's counted some times."""
+def cells_of(sample: Sample, times: NDArray[Any]) -> Cells:
+    """The cells of some micrographs, each counted so many times; shape (n_micrographs,)."""
     weight = times[sample.micrograph].astype(np.float64)
-    return np.bincount(sample.cell, weight, len(sample.cells.n)).astype(np.float64)
+    count = np.bincount(sample.cell, weight, len(sample.cells.n)).astype(np.float64)
+    here = np.flatnonzero(count)
+    return Cells(sample.cells.found[here], sample.cells.score_bin[here], count[here])
+
+
+def _scaled(fit: LatentClasses, share: float) -> LatentClasses:
+    """What holds for a share of the micrographs."""
+    return fit._replace(n_particles=fit.n_particles * share, n_junk=fit.n_junk * share)
 
 
 def _described(
@@ -237,15 +240,13 @@ def _by_quality(
     if len(edges) < 3 or quality is None:
         return np.zeros(0), np.zeros((0, k)), np.zeros((0, k))
     group = np.searchsorted(edges[1:-1], quality, side="right")
+    present = np.unique(group[np.isfinite(quality)])  # of few micrographs one may have none
     recall, precision = [], []
-    for number in range(len(edges) - 1):
+    for number in present:
         is_in = np.isfinite(quality) & (group == number)
-        count = _counted(sample, is_in)
-        here = np.flatnonzero(count)
-        cells = Cells(sample.cells.found[here], sample.cells.score_bin[here], count[here])
-        share = is_in.mean()
-        start = best._replace(n_particles=best.n_particles * share, n_junk=best.n_junk * share)
+        cells, share = cells_of(sample, is_in), is_in.mean()
+        start = _scaled(best, share)
         fit = fit_from(start, cells, sample.n_places * share, is_free, fixed_scores=True)
         recall.append(fit.recall)
         precision.append(_precision(cells, posterior(fit, cells)))
-    return edges, np.array(recall), np.array(precision)
+    return np.append(edges[present], edges[-1]), np.array(recall), np.array(precision)

@@ -192,6 +192,7 @@ def find_consensus(
     return by_probability(
         result,
         picks,
+        wanted,
         comparable_scores(alone, transforms, references),
         places_on_micrograph(picks, settings.sizes_px, settings.min_overlap),
         target_precision=target_precision,

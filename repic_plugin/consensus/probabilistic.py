@@ -8,10 +8,11 @@ from typing import Optional, Tuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.consensus.batch import best_of_each
 from repic_plugin.consensus.candidates import as_cells, score_bins, score_edges
 from repic_plugin.consensus.ensemble import EnsembleModel
-from repic_plugin.consensus.ensemble_fit import Sample, fit_ensemble
-from repic_plugin.consensus.latent_class import Cells, posterior
+from repic_plugin.consensus.ensemble_fit import Sample, cells_of, fit_ensemble
+from repic_plugin.consensus.latent_class import posterior
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.result import ConsensusResult
 
@@ -23,6 +24,7 @@ LARGEST_FIT = 100_000  # cells: half a minute, and intervals that are narrow
 def by_probability(
     groups: ConsensusResult,
     picks: Picks,
+    wanted: NDArray[np.int64],
     comparable: NDArray[np.float64],
     places: float,
     *,
@@ -38,6 +40,8 @@ def by_probability(
     groups : ConsensusResult
         The optimal groups of two picks or more.
     picks : Picks
+    wanted : ndarray of int64, shape (n_micrographs,)
+        The micrographs that `groups` is of.
     comparable : ndarray of float64, shape (n_unmatched,)
         Comparable scores of the picks that are in no group.
     places : float
@@ -53,9 +57,11 @@ def by_probability(
     single = np.flatnonzero(groups.is_unmatched)
     if not len(groups) and not len(single):
         return replace(groups, quorum=1, ensemble=model)
-    wanted = _wanted(groups)
     alone = np.full((len(single), picks.n_pickers), -1)
     alone[np.arange(len(single)), picks.picker[single]] = single
+    members = np.concatenate([groups.members, alone])
+    entered = np.zeros(len(picks), dtype=bool)
+    entered[members[members >= 0]] = True
     everything = replace(
         groups,
         micrograph=np.append(groups.micrograph, picks.micrograph[single]),
@@ -63,12 +69,11 @@ def by_probability(
         y=np.append(groups.y, picks.y[single]),
         overlap=np.append(groups.overlap, np.zeros(len(single))),
         score=np.append(groups.score, comparable),
-        members=np.concatenate([groups.members, alone]),
+        members=members,
+        is_unmatched=entered,
     )
-    entered = groups.is_unmatched.copy()
-    entered[groups.members[groups.members >= 0]] = True
     edges = score_edges(picks, entered) if model is None else model.score_edges
-    cells, cell = as_cells(everything.members, score_bins(picks, edges), edges.shape[1] + 1)
+    cells, cell = as_cells(members, score_bins(picks, edges), edges.shape[1] + 1)
     rank = np.full(picks.n_micrographs, -1)
     rank[wanted] = np.arange(len(wanted))
     place = rank[everything.micrograph]
@@ -102,15 +107,10 @@ def _spread(every: Sample) -> Tuple[NDArray[np.int64], Sample]:
     rank = np.full(every.n_micrographs, -1)
     rank[chosen] = np.arange(len(chosen))
     is_in = rank[every.micrograph] >= 0
-    kinds, cell, count = np.unique(every.cell[is_in], return_inverse=True, return_counts=True)
-    cells = Cells(every.cells.found[kinds], every.cells.score_bin[kinds], count.astype(np.float64))
+    _, cell = np.unique(every.cell[is_in], return_inverse=True)
+    cells = cells_of(every, rank >= 0)
     places = every.n_places * len(chosen) / every.n_micrographs
     return chosen, Sample(cells, cell, rank[every.micrograph[is_in]], len(chosen), places)
-
-
-def _wanted(groups: ConsensusResult) -> NDArray[np.int64]:
-    number = {name: index for index, name in enumerate(groups.micrograph_names)}
-    return np.array([number[name] for name in groups.micrographs.names], dtype=np.int64)
 
 
 def _kept(
@@ -119,18 +119,15 @@ def _kept(
     threshold: float,
     num_particles: Optional[int],
 ) -> ConsensusResult:
-    """Candidates above the threshold, by micrograph and best first."""
+    """Candidates above the threshold, by micrograph and best first; all are unmatched as yet."""
     n = len(everything.micrographs.names)
     order = np.lexsort((everything.y, everything.x, -everything.weight, place))
     chosen = order[everything.weight[order] >= threshold]
     n_selected = np.bincount(place[chosen], minlength=n)
     is_free = everything.is_unmatched.copy()
-    is_free[everything.members[everything.members >= 0]] = True
     taken = everything.members[chosen]
     is_free[taken[taken >= 0]] = False
-    if num_particles is not None:
-        number = np.arange(len(chosen)) - np.repeat(np.cumsum(n_selected) - n_selected, n_selected)
-        chosen = chosen[number < num_particles]
+    chosen = chosen[best_of_each(n_selected, num_particles)]
     columns = ("micrograph", "x", "y", "weight", "overlap", "score", "members")
     return replace(
         everything,

@@ -141,6 +141,15 @@ def test_micrographs_of_another_quality_have_other_recalls():
     assert np.allclose(model.quality_recall[-1], [0.5, 0.85, 0.85], atol=0.06)
 
 
+@pytest.mark.filterwarnings("error")
+def test_fewer_micrographs_than_groups_have_fewer_groups(simulated):
+    quality = np.append([1e4, 2e4], np.full(18, np.nan))
+    model = probable(simulated.picks, micrographs=[0, 1], micrograph_quality=quality).ensemble
+    assert model.quality_edges[[0, -1]].tolist() == [1e4, 2e4]
+    assert model.quality_recall.shape == (2, 3)
+    assert np.isfinite(model.quality_recall).all()
+
+
 def test_places_that_boxes_can_share_are_as_many_as_chance_says():
     """Of two boxes at random, one in so many is joined to the other."""
     rng = np.random.default_rng(5)
