@@ -16,12 +16,12 @@ from scipy.spatial import cKDTree
 from scipy.special import logsumexp
 
 from repic_plugin.consensus import Picks, find_consensus
-from repic_plugin.consensus.batch import BatchPicks, Settings
-from repic_plugin.consensus.candidates import as_cells, score_bins
 from repic_plugin.consensus.cliques import find_cliques
+from repic_plugin.consensus.ensemble.candidates import as_cells, score_bins
+from repic_plugin.consensus.ensemble.latent_class import log_weights
 from repic_plugin.consensus.graph import overlap_graph
-from repic_plugin.consensus.latent_class import log_weights
 from repic_plugin.consensus.packing import pack
+from repic_plugin.consensus.records import BatchPicks, Settings
 from repic_plugin.consensus.solvers import get_solver
 from repic_plugin.formats import read_picks_dir
 from repic_plugin.simulation import simulate_picks

@@ -21,13 +21,8 @@ from repic_plugin.evaluation import (
     soft_mask,
 )
 from repic_plugin.formats import read_map
+from repic_plugin.plots import comparison_figure, convergence_figure, fsc_figure, montage_figure
 from repic_plugin.simulation import phantom_map, simulate_particles
-from repic_plugin.viewers import (
-    comparison_figure,
-    convergence_figure,
-    fsc_figure,
-    montage_figure,
-)
 
 RULES = {"ack": "ACK-means", "kmeans": "K-means", "eqk": "EQK-means"}
 N_VIEWS, N_PER_VIEW, PIXEL_SIZE = 25, 80, 5.0

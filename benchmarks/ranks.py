@@ -19,7 +19,7 @@ import numpy as np
 
 from repic_plugin.classification import CtfParameters, classify_particles
 from repic_plugin.classification.checks import layout
-from repic_plugin.commands.world import the_ranks
+from repic_plugin.commands.mpi import the_ranks
 from repic_plugin.simulation import phantom_map, simulate_particles
 
 BOX_PX, PIXEL_SIZE, VIEWS, PER_VIEW = 64, 5.0, 25, 80

@@ -16,9 +16,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from repic_plugin.viewers import Layer
-from repic_plugin.viewers.display import open_mrc
-from repic_plugin.viewers.overlay_picture import OverlayPicture
+from repic_plugin.formats import open_mrc
+from repic_plugin.plots import Layer
+from repic_plugin.plots.overlay_picture import OverlayPicture
 
 SIZE_PX, N_BOXES, BOX_PX = 4096, 300, 180
 REPEATS = 3

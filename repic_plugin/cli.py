@@ -9,37 +9,9 @@ import warnings
 from typing import Any, NoReturn, Optional, Sequence
 
 from repic_plugin import __version__
-from repic_plugin.commands import (
-    classify,
-    consensus,
-    demo,
-    demo_iterative,
-    evaluate,
-    fsc,
-    report,
-    run,
-    score_classes,
-    simulate,
-    simulate_micrographs,
-    simulate_particles,
-)
+from repic_plugin.commands import COMMANDS
 
 __all__ = ["build_parser", "main"]
-
-COMMANDS = {
-    "consensus": consensus,
-    "evaluate": evaluate,
-    "simulate": simulate,
-    "simulate-micrographs": simulate_micrographs,
-    "classify": classify,
-    "simulate-particles": simulate_particles,
-    "score-classes": score_classes,
-    "fsc": fsc,
-    "report": report,
-    "run": run,
-    "demo": demo,
-    "demo-iterative": demo_iterative,
-}
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter):

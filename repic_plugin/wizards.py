@@ -7,17 +7,18 @@ from typing import Any, ClassVar
 from pyworkflow.wizard import Wizard
 
 from repic_plugin.consensus import MODES, default_quorum
-from repic_plugin.convert import box_size_on
+from repic_plugin.convert import box_size_on, open_micrograph
+from repic_plugin.plots import PreviewSettings, prepare_preview, preview_consensus
 from repic_plugin.protocols import (
+    N_LINES,
+    PROBABILISTIC,
     ProtRepicConsensus,
     ProtRepicIterative,
     ProtTemplatePick,
     ProtTemplateTrain,
+    of_pickers,
 )
-from repic_plugin.protocols.consensus_ensemble import PROBABILISTIC
-from repic_plugin.protocols.iterative_form import N_LINES
-from repic_plugin.viewers.preview import PreviewSettings, prepare_preview, preview_consensus
-from repic_plugin.viewers.words import sentence
+from repic_plugin.viewers import sentence
 
 __all__ = ["RepicBoxSizeWizard", "RepicPreviewWizard", "input_box_size"]
 
@@ -51,13 +52,12 @@ class RepicPreviewWizard(Wizard):  # type: ignore[misc]
     def show(self, form: Any, *params: Any) -> None:
         """Open the preview, or say what it lacks."""
         # windows need a screen, and Scipion loads this file without one too
-        from repic_plugin.viewers.overlay_data import of_pickers, open_micrograph  # noqa: PLC0415
-        from repic_plugin.viewers.preview_window import PreviewWindow  # noqa: PLC0415
+        from repic_plugin.viewers import PreviewWindow  # noqa: PLC0415
 
         protocol = form.protocol
         try:
             model, picks = of_pickers(protocol)
-            options = protocol._settings()["options"]
+            options = protocol.run_settings()["options"]
             prepared = prepare_preview(
                 picks, score_transform=options["score_transform"], min_score=options["min_score"]
             )

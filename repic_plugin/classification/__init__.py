@@ -1,8 +1,15 @@
 """Particle images in, 2D classes out."""
 
-from repic_plugin.classification.checks import CTF_MODES, DEFAULT_RINGS
+from repic_plugin.classification.checks import (
+    CTF_MODES,
+    DEFAULT_RINGS,
+    check_ranks,
+    check_settings,
+    check_shift,
+    layout,
+)
 from repic_plugin.classification.classify import classify_particles
-from repic_plugin.classification.course import ALIGNMENTS
+from repic_plugin.classification.course import ALIGNMENTS, CourseSettings
 from repic_plugin.classification.ctf import CtfParameters, contrast_transfer
 from repic_plugin.classification.estimators import (
     ACKMeans,
@@ -34,6 +41,7 @@ __all__ = [
     "ACKMeans",
     "Classification",
     "Clustering",
+    "CourseSettings",
     "CtfParameters",
     "EQKMeans",
     "IterationRecord",
@@ -43,10 +51,14 @@ __all__ = [
     "SpiderKMeans",
     "State",
     "ack_means",
+    "check_ranks",
+    "check_settings",
+    "check_shift",
     "classify_particles",
     "contrast_transfer",
     "eqk_means",
     "k_means",
+    "layout",
     "spider_k_means",
     "state_from_arrays",
     "state_to_arrays",

@@ -8,10 +8,10 @@ from typing import Any, Callable, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from repic_plugin.classification.exact_sums import steadying
 from repic_plugin.classification.polar import PolarGrid
 from repic_plugin.classification.preparation import PolarImages
 from repic_plugin.classification.ranks import ALONE, Ranks
-from repic_plugin.classification.steady import steadying
 from repic_plugin.classification.threads import for_each_chunk
 from repic_plugin.compiled import compiled
 

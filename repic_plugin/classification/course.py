@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from repic_plugin.classification.averages import Alignment, class_sums
 from repic_plugin.classification.correlation import shift_grid
+from repic_plugin.classification.exact_sums import steady_sum
 from repic_plugin.classification.fixed import Fixed, FixedComparison
 from repic_plugin.classification.multi_reference import Comparison, MultiReference
 from repic_plugin.classification.preparation import PolarImages
@@ -17,7 +18,6 @@ from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.rules import RULES
 from repic_plugin.classification.split_merge import trade_classes
 from repic_plugin.classification.state import IterationRecord, State
-from repic_plugin.classification.steady import steady_sum
 from repic_plugin.classification.subspace import Subspace
 
 __all__ = ["ALIGNMENTS", "Course", "CourseSettings"]

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.classification.averages import Alignment, class_sums
+from repic_plugin.classification.exact_sums import steady
 from repic_plugin.classification.multi_reference import Comparison, MultiReference
 from repic_plugin.classification.preparation import PolarImages
 from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.rules import AdaptiveRule
-from repic_plugin.classification.steady import steady
 from repic_plugin.classification.threads import for_each_chunk
 
 __all__ = ["trade_classes"]

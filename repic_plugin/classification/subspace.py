@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.classification.averages import ClassSums
+from repic_plugin.classification.exact_sums import steadying
 from repic_plugin.classification.multi_reference import Comparison, MultiReference
 from repic_plugin.classification.ranks import ALONE, Ranks
-from repic_plugin.classification.steady import steadying
 
 __all__ = ["Subspace", "principal_axes"]
 

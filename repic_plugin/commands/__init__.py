@@ -1,1 +1,31 @@
-"""One module for each command of `repic-plugin`: its arguments, and what it calls."""
+"""The commands of `repic-plugin`, one module each, with ``add_arguments`` and ``run``."""
+
+from repic_plugin.commands import (
+    classify,
+    consensus,
+    evaluate,
+    fsc,
+    report,
+    run,
+    score_classes,
+    simulate,
+    simulate_micrographs,
+    simulate_particles,
+)
+from repic_plugin.commands.demos import consensus as demo
+from repic_plugin.commands.demos import iterative as demo_iterative
+
+COMMANDS = {
+    "consensus": consensus,
+    "evaluate": evaluate,
+    "simulate": simulate,
+    "simulate-micrographs": simulate_micrographs,
+    "classify": classify,
+    "simulate-particles": simulate_particles,
+    "score-classes": score_classes,
+    "fsc": fsc,
+    "report": report,
+    "run": run,
+    "demo": demo,
+    "demo-iterative": demo_iterative,
+}

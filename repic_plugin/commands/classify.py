@@ -26,8 +26,8 @@ from repic_plugin.classification import (
     classify_particles,
 )
 from repic_plugin.commands.classify_report import report, warn
+from repic_plugin.commands.mpi import ending_together, the_ranks, warn_if_bound
 from repic_plugin.commands.options import new_folder, progress_bar
-from repic_plugin.commands.world import ending_together, the_ranks, warn_if_bound
 from repic_plugin.formats import (
     CLASS_FILES,
     FormatError,
@@ -388,7 +388,7 @@ def _told(state: State) -> str:
 
 
 def _draw(folder: Path, table: ParticleTable, found: Classification) -> None:
-    from repic_plugin.viewers import montage_figure  # noqa: PLC0415  matplotlib takes a second
+    from repic_plugin.plots import montage_figure  # noqa: PLC0415  matplotlib takes a second
 
     figure = montage_figure(
         found.averages,

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from repic_plugin.classification import Classification
-from repic_plugin.formats.errors import listed
+from repic_plugin.formats import listed
 
 __all__ = ["report", "warn"]
 

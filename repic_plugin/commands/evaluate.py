@@ -207,7 +207,7 @@ def _second_picture(plot: str) -> Path:
 
 
 def _plot_reliability(path: Path, promised: Promised) -> None:
-    from repic_plugin.viewers import reliability_figure  # noqa: PLC0415 - matplotlib loads slowly
+    from repic_plugin.plots import reliability_figure  # noqa: PLC0415 - matplotlib loads slowly
 
     figure = reliability_figure(*promised, label=CONSENSUS)
     with atomic_open(path) as file:
@@ -215,7 +215,7 @@ def _plot_reliability(path: Path, promised: Promised) -> None:
 
 
 def _plot(path: str, scores: Sequence[PickerScores], curves: Sequence[PrecisionRecall]) -> None:
-    from repic_plugin.viewers import evaluation_figure  # noqa: PLC0415 - matplotlib loads slowly
+    from repic_plugin.plots import evaluation_figure  # noqa: PLC0415 - matplotlib loads slowly
 
     figure = evaluation_figure(scores, curves)
     with atomic_open(path) as file:

@@ -14,13 +14,13 @@ from repic_plugin.evaluation import (
     HALF_MAP_THRESHOLD,
     REFERENCE_THRESHOLD,
     ShellCorrelation,
+    check_same_grid,
     fourier_shell_correlation,
     register_rigid,
     resolution_text,
     soft_mask,
     spherical_mask,
 )
-from repic_plugin.evaluation.checks import check_same_grid
 from repic_plugin.formats import read_map, write_fsc_table
 
 __all__ = ["add_arguments", "run"]
@@ -165,7 +165,7 @@ def _print_resolutions(
 
 def _write_plot(path: Path, curves: Dict[str, ShellCorrelation], threshold: float) -> None:
     # matplotlib takes longer to load than the other commands do to start
-    from repic_plugin.viewers import fsc_figure  # noqa: PLC0415
+    from repic_plugin.plots import fsc_figure  # noqa: PLC0415
 
     order: Tuple[float, ...] = tuple(sorted(THRESHOLDS, key=lambda one: one != threshold))
     fsc_figure(curves, thresholds=order).savefig(path)

@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.formats import read_map
-from repic_plugin.simulation import phantom_map
-from repic_plugin.simulation.particles import (
+from repic_plugin.simulation import (
     DEFAULT_AMPLITUDE_CONTRAST,
     DEFAULT_DEFOCUS_RANGE_ANGSTROM,
     DEFAULT_SPHERICAL_ABERRATION_MM,
     DEFAULT_VOLTAGE_KV,
+    PHANTOM_BOX_PX,
+    PHANTOM_PIXEL_SIZE_ANGSTROM,
+    phantom_map,
 )
-from repic_plugin.simulation.phantom import PHANTOM_BOX_PX, PHANTOM_PIXEL_SIZE_ANGSTROM
 
 __all__ = ["PHANTOM", "add_map", "add_microscope", "load_map"]
 

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise ValueError(f"--out {out}: must be a file in a folder that exists")
     if (folder / PROJECT_FILE).is_file():
-        from repic_plugin.reports.project import project_sections  # noqa: PLC0415 - Scipion
+        from repic_plugin.reports import project_sections  # noqa: PLC0415 - Scipion
 
         sections = project_sections(folder)
     else:

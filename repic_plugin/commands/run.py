@@ -13,13 +13,17 @@ from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
 from repic_plugin.commands.options import print_table
-from repic_plugin.commands.run_environment import project_folder, set_user_environment
-from repic_plugin.commands.run_record import LOCK, check_same, locked, read_record
-from repic_plugin.commands.run_workflow import (
+from repic_plugin.workflow import (
     KIND,
+    LOCK,
     Workflow,
+    check_same,
+    locked,
+    project_folder,
     read_placeholders,
+    read_record,
     read_workflow,
+    set_user_environment,
     template_names,
 )
 
@@ -105,11 +109,11 @@ def _run(workflow: Workflow, folder: Path, files: List[Path], timeout: Optional[
 
     tell(f"project {folder}")
     with _signals(), _scipion_told_to(folder / LOG):
-        from repic_plugin.commands.run_project import (  # noqa: PLC0415 - Scipion
+        from repic_plugin.workflow import (  # noqa: PLC0415 - Scipion
+            Watch,
             WorkflowProject,
             check_protocols,
         )
-        from repic_plugin.commands.run_watch import Watch  # noqa: PLC0415 - Scipion
 
         watch = None
         try:

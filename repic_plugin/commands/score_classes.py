@@ -11,9 +11,14 @@ from numpy.typing import NDArray
 
 from repic_plugin.commands.options import new_folder, print_table
 from repic_plugin.evaluation import ClassScores, score_classes
-from repic_plugin.formats import write_table
-from repic_plugin.formats.errors import format_error, listed
-from repic_plugin.formats.text import TextTable, header_table, read_columns
+from repic_plugin.formats import (
+    TextTable,
+    format_error,
+    header_table,
+    listed,
+    read_columns,
+    write_table,
+)
 from repic_plugin.simulation import directions_from_euler
 
 __all__ = ["add_arguments", "run"]
@@ -202,10 +207,8 @@ def _write_tables(folder: Path, scores: ClassScores) -> None:
 
 def _write_plots(folder: Path, scores: ClassScores, name: str) -> None:
     # matplotlib takes longer to load than the scores take to compute
-    from repic_plugin.viewers import class_plots  # noqa: PLC0415
+    from repic_plugin import plots  # noqa: PLC0415
 
-    distances = class_plots.angular_distance_figure(
-        {name: scores}, max_angle_deg=scores.max_angle_deg
-    )
+    distances = plots.angular_distance_figure({name: scores}, max_angle_deg=scores.max_angle_deg)
     distances.savefig(folder / "angular_distances.png")
-    class_plots.class_sizes_figure({name: scores.sizes}).savefig(folder / "class_sizes.png")
+    plots.class_sizes_figure({name: scores.sizes}).savefig(folder / "class_sizes.png")

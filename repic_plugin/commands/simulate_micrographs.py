@@ -13,10 +13,21 @@ from repic_plugin.classification import CtfParameters
 from repic_plugin.commands.maps import add_map, add_microscope, load_map
 from repic_plugin.commands.options import new_folder, progress_bar
 from repic_plugin.commands.simulate import write_micrograph
-from repic_plugin.formats import atomic_write, write_picks_file, write_table
-from repic_plugin.formats.star_writing import table_header, table_rows
-from repic_plugin.simulation import SimulatedExposure, map_diameter, simulate_exposures
-from repic_plugin.simulation.exposures import DEFAULT_GRADIENT, DEFAULT_N_JUNK, DEFAULT_SNR
+from repic_plugin.formats import (
+    atomic_write,
+    table_header,
+    table_rows,
+    write_picks_file,
+    write_table,
+)
+from repic_plugin.simulation import (
+    DEFAULT_GRADIENT,
+    DEFAULT_N_JUNK,
+    DEFAULT_SNR,
+    SimulatedExposure,
+    map_diameter,
+    simulate_exposures,
+)
 
 __all__ = ["JUNK_COLUMNS", "TRUTH_COLUMNS", "add_arguments", "run", "write_exposures"]
 

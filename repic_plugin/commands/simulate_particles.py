@@ -13,8 +13,12 @@ from numpy.typing import NDArray
 from repic_plugin.commands.maps import add_map, add_microscope, load_map
 from repic_plugin.commands.options import new_folder, progress_bar
 from repic_plugin.formats import write_particles_star, write_stack, write_table
-from repic_plugin.simulation import SimulatedParticles, simulate_particles
-from repic_plugin.simulation.particles import DEFAULT_MAX_SHIFT_PX, DEFAULT_SPREAD_DEG
+from repic_plugin.simulation import (
+    DEFAULT_MAX_SHIFT_PX,
+    DEFAULT_SPREAD_DEG,
+    SimulatedParticles,
+    simulate_particles,
+)
 
 __all__ = ["TRUTH_COLUMNS", "add_arguments", "run", "write_particles"]
 

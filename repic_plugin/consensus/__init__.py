@@ -3,14 +3,14 @@
 from repic_plugin.consensus.arguments import MODES, default_quorum
 from repic_plugin.consensus.batch import POSITIONS
 from repic_plugin.consensus.boxes import check_micrograph_size
-from repic_plugin.consensus.ensemble import (
+from repic_plugin.consensus.ensemble.expected import ExpectedScores, expected_scores
+from repic_plugin.consensus.ensemble.model import (
     EnsembleModel,
     model_from_arrays,
     model_to_arrays,
 )
-from repic_plugin.consensus.expected import ExpectedScores, expected_scores
+from repic_plugin.consensus.find import MIN_JACCARD, find_consensus, ranked_scores
 from repic_plugin.consensus.inspection import micrograph_graph
-from repic_plugin.consensus.one_shot import MIN_JACCARD, find_consensus, ranked_scores
 from repic_plugin.consensus.picks import (
     Picks,
     for_each_picker,
@@ -29,7 +29,11 @@ from repic_plugin.consensus.result import (
 from repic_plugin.consensus.scores import (
     SCORE_TRANSFORMS,
     SUGGESTED_MIN_SCORES,
+    MinScore,
+    ScoreTransform,
+    above_min_score,
     choose_transforms,
+    comparable_scores,
 )
 from repic_plugin.consensus.solvers import SOLVERS, SolverError
 
@@ -44,10 +48,14 @@ __all__ = [
     "EnsembleModel",
     "ExpectedScores",
     "MicrographCounts",
+    "MinScore",
     "Picks",
+    "ScoreTransform",
     "SolverError",
+    "above_min_score",
     "check_micrograph_size",
     "choose_transforms",
+    "comparable_scores",
     "default_quorum",
     "expected_scores",
     "find_consensus",

@@ -7,10 +7,11 @@ from typing import Optional
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from repic_plugin.consensus.batch import POSITIONS, Settings
+from repic_plugin.consensus.batch import POSITIONS
 from repic_plugin.consensus.boxes import BoxSize, box_sizes, largest_reach
-from repic_plugin.consensus.ensemble import EnsembleModel
+from repic_plugin.consensus.ensemble.model import EnsembleModel
 from repic_plugin.consensus.picks import Picks
+from repic_plugin.consensus.records import Settings
 
 __all__ = [
     "MODES",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple, Optional, Tuple
+from typing import Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,72 +11,16 @@ from numpy.typing import NDArray
 from repic_plugin.consensus.cliques import Cliques, find_cliques
 from repic_plugin.consensus.graph import keep_largest_component, overlap_graph
 from repic_plugin.consensus.packing import pack
+from repic_plugin.consensus.records import BatchConsensus, BatchPicks, Settings
 from repic_plugin.consensus.solvers import get_solver
 
 __all__ = [
     "POSITIONS",
-    "BatchConsensus",
-    "BatchPicks",
-    "Settings",
     "best_of_each",
     "solve_batch",
 ]
 
 POSITIONS = ("member", "mean")
-
-
-class Settings(NamedTuple):
-    """What holds for every micrograph; see `find_consensus`."""
-
-    quorum: int
-    min_overlap: float
-    sizes_px: NDArray[np.float64]
-    reach_px: float
-    position: str
-    num_particles: Optional[int]
-    time_limit_s: Optional[float]
-    largest_component: bool = False
-    solver: str = "highs"
-
-
-class BatchPicks(NamedTuple):
-    """The picks of some micrographs, by micrograph and in it by picker.
-
-    `pick` leads back to the given picks; `micrograph` counts in the batch, whose m-th holds the
-    picks ``starts[m]`` to ``starts[m + 1]``; `score` is comparable between pickers, in [0, 1].
-    """
-
-    starts: NDArray[np.int64]
-    pick: NDArray[np.int64]
-    micrograph: NDArray[np.int64]
-    picker: NDArray[np.int64]
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    score: NDArray[np.float64]
-
-
-class BatchConsensus(NamedTuple):
-    """The particles of some micrographs, and how they came about.
-
-    Columns of particles and of micrographs as in `ConsensusResult` and `MicrographCounts`, but
-    `micrograph` counts in the batch; `unmatched` holds indices of given picks.
-    """
-
-    micrograph: NDArray[np.int64]
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    weight: NDArray[np.float64]
-    overlap: NDArray[np.float64]
-    score: NDArray[np.float64]
-    members: NDArray[np.int64]
-    unmatched: NDArray[np.int64]
-    n_picks: NDArray[np.int64]
-    n_edges: NDArray[np.int64]
-    n_cliques: NDArray[np.int64]
-    n_selected: NDArray[np.int64]
-    objective: NDArray[np.float64]
-    is_optimal: NDArray[np.bool_]
-    seconds: NDArray[np.float64]
 
 
 def solve_batch(picks: BatchPicks, settings: Settings) -> BatchConsensus:

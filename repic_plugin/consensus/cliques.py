@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.compiled import compiled
 from repic_plugin.consensus.graph import OverlapGraph
-
-if TYPE_CHECKING:
-    from repic_plugin.consensus.batch import BatchPicks
+from repic_plugin.consensus.records import BatchPicks
 
 __all__ = ["Cliques", "find_cliques"]
 

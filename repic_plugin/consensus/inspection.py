@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from repic_plugin.consensus.boxes import BoxSize, box_sizes, largest_reach
+from repic_plugin.consensus.find import MIN_JACCARD
 from repic_plugin.consensus.graph import overlap_graph, to_networkx
-from repic_plugin.consensus.one_shot import MIN_JACCARD
 from repic_plugin.consensus.picks import Picks
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.consensus.batch import best_of_each
-from repic_plugin.consensus.candidates import as_cells, score_bins, score_edges
-from repic_plugin.consensus.ensemble import EnsembleModel
-from repic_plugin.consensus.ensemble_fit import Sample, cells_of, fit_ensemble
-from repic_plugin.consensus.latent_class import posterior
+from repic_plugin.consensus.ensemble.candidates import as_cells, score_bins, score_edges
+from repic_plugin.consensus.ensemble.fit import Sample, cells_of, fit_ensemble
+from repic_plugin.consensus.ensemble.latent_class import posterior
+from repic_plugin.consensus.ensemble.model import EnsembleModel
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.result import ConsensusResult
 

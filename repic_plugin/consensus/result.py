@@ -8,7 +8,7 @@ from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.consensus.ensemble import (
+from repic_plugin.consensus.ensemble.model import (
     EnsembleModel,
     model_from_arrays,
     model_to_arrays,

@@ -23,7 +23,7 @@ from repic_plugin.convert.growing import (
     UnreadableSetError,
     stream_state,
 )
-from repic_plugin.convert.images import micrograph_pixels
+from repic_plugin.convert.images import micrograph_pixels, open_micrograph
 from repic_plugin.convert.micrographs import (
     box_size_on,
     mean_defocus,
@@ -38,7 +38,7 @@ from repic_plugin.convert.particles import (
     read_particle_rows,
     unreadable_stacks,
 )
-from repic_plugin.convert.sets import count_items, item_labels
+from repic_plugin.convert.sets import count_items, has_probabilities, item_labels, read_item_columns
 from repic_plugin.convert.transforms import SHIFT_ORDERS, transform_matrices
 
 __all__ = [
@@ -60,13 +60,16 @@ __all__ = [
     "box_size_on",
     "count_items",
     "find_score_attribute",
+    "has_probabilities",
     "item_labels",
     "match_micrographs",
     "mean_defocus",
     "micrograph_files",
     "micrograph_pixels",
+    "open_micrograph",
     "picks_on_micrographs",
     "pixel_ratio",
+    "read_item_columns",
     "read_micrographs",
     "read_particle_rows",
     "read_picks",

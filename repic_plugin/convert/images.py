@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import mrcfile
 import numpy as np
 from numpy.typing import NDArray
 from pwem.emlib.image.image_readers import ImageReadersRegistry
 
-__all__ = ["micrograph_pixels"]
+from repic_plugin.formats import open_mrc
+
+__all__ = ["micrograph_pixels", "open_micrograph"]
 
 MRC_SUFFIXES = (".mrc", ".mrcs", ".map")
+
+
+def open_micrograph(file_name: str) -> NDArray[Any]:
+    """The image in a micrograph's file, shape (height, width); of MRC files as a memory map.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read.
+    """
+    if file_name.lower().endswith(MRC_SUFFIXES):
+        return open_mrc(file_name)
+    return micrograph_pixels(file_name)
 
 
 def micrograph_pixels(file_name: str) -> NDArray[np.float32]:

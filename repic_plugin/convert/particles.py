@@ -13,8 +13,7 @@ from pwem.objects import SetOfParticles
 
 from repic_plugin.classification import CtfParameters
 from repic_plugin.convert.sets import item_labels, read_item_columns, table_prefix
-from repic_plugin.formats import write_stack
-from repic_plugin.formats.stacks import STACK_SUFFIXES, stack_file
+from repic_plugin.formats import STACK_SUFFIXES, stack_file, write_stack
 
 __all__ = ["ParticleRows", "as_mrc_stacks", "read_particle_rows", "unreadable_stacks"]
 

@@ -9,9 +9,13 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from pyworkflow.object import Set
 
+from repic_plugin import constants
+from repic_plugin.formats import ENSEMBLE_NAMES
+
 __all__ = [
     "column_names",
     "count_items",
+    "has_probabilities",
     "item_labels",
     "open_set_file",
     "read_item_columns",
@@ -24,6 +28,14 @@ def table_prefix(items: Set) -> str:
     """What the names of a set's tables begin with: mostly nothing."""
     prefix = (items.getPrefix() or "").strip()
     return f"{prefix}_" if prefix and not prefix.endswith("_") else prefix
+
+
+def has_probabilities(coordinates: Set) -> bool:
+    """Whether a probabilistic consensus left the set: its run then left what it fitted, too."""
+    file = coordinates.getFileName()
+    if not file or constants.WEIGHT not in item_labels(file):
+        return False
+    return (Path(file).parent / "extra" / ENSEMBLE_NAMES[1]).is_file()
 
 
 def item_labels(file_name: str, prefix: str = "") -> List[str]:

@@ -1,32 +1,48 @@
 """Files to arrays and back: picks (BOX, CBOX, STAR, Topaz, CSV) and particles (MRC, STAR)."""
 
-from repic_plugin.formats.arrays import read_arrays, write_arrays
-from repic_plugin.formats.atomic import UNFINISHED, atomic_open, atomic_write
-from repic_plugin.formats.class_files import (
+from repic_plugin.formats.base.arrays import read_arrays, write_arrays
+from repic_plugin.formats.base.atomic import UNFINISHED, atomic_open, atomic_write
+from repic_plugin.formats.base.errors import FormatError, PathLike, format_error, listed
+from repic_plugin.formats.base.star_writing import table_header, table_rows
+from repic_plugin.formats.base.text_tables import TextTable, header_table, read_columns
+from repic_plugin.formats.images.class_star import write_classes_star
+from repic_plugin.formats.images.mrc import open_mrc
+from repic_plugin.formats.images.mrc_header import HEADER_BYTES, read_header
+from repic_plugin.formats.images.particle_star_writing import write_particles_star
+from repic_plugin.formats.images.particles import ParticleTable, read_particles
+from repic_plugin.formats.images.stack_writing import write_stack
+from repic_plugin.formats.images.stacks import (
+    STACK_SUFFIXES,
+    ImageStacks,
+    open_stack,
+    read_map,
+    stack_file,
+    stack_pixel_size,
+)
+from repic_plugin.formats.picks.csv_picks import write as write_csv
+from repic_plugin.formats.picks.folders import PicksDir, read_picker_folder, read_picks_dir
+from repic_plugin.formats.picks.registry import (
+    Format,
+    known_formats,
+    read_picks_file,
+    write_picks_file,
+)
+from repic_plugin.formats.picks.table import (
+    PickTable,
+    centers_from_corners,
+    corners_from_centers,
+    micrograph_name,
+)
+from repic_plugin.formats.results.class_files import (
     CLASS_FILES,
     checkpoint_owner,
     read_checkpoint,
     write_checkpoint,
     write_class_files,
 )
-from repic_plugin.formats.class_star import write_classes_star
-from repic_plugin.formats.class_tables import ClassTables, read_class_tables
-from repic_plugin.formats.comma import write as write_csv
-from repic_plugin.formats.consensus_tables import ConsensusTables, read_consensus_tables
-from repic_plugin.formats.ensemble_files import (
-    ENSEMBLE_NAMES,
-    read_ensemble,
-    write_ensemble,
-)
-from repic_plugin.formats.errors import FormatError
-from repic_plugin.formats.files import Format, known_formats, read_picks_file, write_picks_file
-from repic_plugin.formats.folders import PicksDir, read_picker_folder, read_picks_dir
-from repic_plugin.formats.fsc_table import read_fsc_table, write_fsc_table
-from repic_plugin.formats.iteration_table import read_iterations, write_iterations
-from repic_plugin.formats.particle_star_writing import write_particles_star
-from repic_plugin.formats.particles import ParticleTable, read_particles
-from repic_plugin.formats.quality_table import read_quality
-from repic_plugin.formats.reports import (
+from repic_plugin.formats.results.class_tables import ClassTables, read_class_tables
+from repic_plugin.formats.results.consensus_reading import ConsensusTables, read_consensus_tables
+from repic_plugin.formats.results.consensus_writing import (
     TABLE_NAMES,
     check_picker_columns,
     write_consensus_table,
@@ -35,7 +51,15 @@ from repic_plugin.formats.reports import (
     write_summary_table,
     write_table,
 )
-from repic_plugin.formats.score_tables import (
+from repic_plugin.formats.results.ensemble import (
+    ENSEMBLE_NAMES,
+    read_ensemble,
+    write_ensemble,
+)
+from repic_plugin.formats.results.fsc import read_fsc_table, write_fsc_table
+from repic_plugin.formats.results.iterations import read_iterations, write_iterations
+from repic_plugin.formats.results.quality import read_quality
+from repic_plugin.formats.results.scores import (
     read_curves,
     read_micrograph_scores,
     read_scores,
@@ -43,18 +67,12 @@ from repic_plugin.formats.score_tables import (
     write_micrograph_scores,
     write_scores,
 )
-from repic_plugin.formats.stack_writing import write_stack
-from repic_plugin.formats.stacks import ImageStacks, open_stack, read_map, stack_pixel_size
-from repic_plugin.formats.table import (
-    PickTable,
-    centers_from_corners,
-    corners_from_centers,
-    micrograph_name,
-)
 
 __all__ = [
     "CLASS_FILES",
     "ENSEMBLE_NAMES",
+    "HEADER_BYTES",
+    "STACK_SUFFIXES",
     "TABLE_NAMES",
     "UNFINISHED",
     "ClassTables",
@@ -63,24 +81,32 @@ __all__ = [
     "FormatError",
     "ImageStacks",
     "ParticleTable",
+    "PathLike",
     "PickTable",
     "PicksDir",
+    "TextTable",
     "atomic_open",
     "atomic_write",
     "centers_from_corners",
     "check_picker_columns",
     "checkpoint_owner",
     "corners_from_centers",
+    "format_error",
+    "header_table",
     "known_formats",
+    "listed",
     "micrograph_name",
+    "open_mrc",
     "open_stack",
     "read_arrays",
     "read_checkpoint",
     "read_class_tables",
+    "read_columns",
     "read_consensus_tables",
     "read_curves",
     "read_ensemble",
     "read_fsc_table",
+    "read_header",
     "read_iterations",
     "read_map",
     "read_micrograph_scores",
@@ -90,7 +116,10 @@ __all__ = [
     "read_picks_file",
     "read_quality",
     "read_scores",
+    "stack_file",
     "stack_pixel_size",
+    "table_header",
+    "table_rows",
     "write_arrays",
     "write_checkpoint",
     "write_class_files",

@@ -9,11 +9,19 @@ from repic_plugin.iteration.scores import (
     least_agreeing,
     lowest_f1,
 )
-from repic_plugin.iteration.subsets import SUBSETS, Subsets, draw_subsets
+from repic_plugin.iteration.subsets import (
+    N_VALIDATION,
+    SUBSETS,
+    TRAINING_FRACTION,
+    Subsets,
+    draw_subsets,
+)
 
 __all__ = [
     "ITERATION_COLUMNS",
+    "N_VALIDATION",
     "SUBSETS",
+    "TRAINING_FRACTION",
     "IterationRow",
     "Subsets",
     "agreement",

@@ -1,18 +1,26 @@
 """The forms and steps that Scipion shows and runs."""
 
-from repic_plugin.protocols.protocol_ack_means import ProtAckMeans2D
-from repic_plugin.protocols.protocol_consensus import ProtRepicConsensus
-from repic_plugin.protocols.protocol_cross_fsc import ProtRepicCrossFsc
-from repic_plugin.protocols.protocol_deeppicker import ProtDeepPickerPick, ProtDeepPickerTrain
-from repic_plugin.protocols.protocol_evaluate import ProtRepicEvaluate
-from repic_plugin.protocols.protocol_extract import ProtRepicExtract
-from repic_plugin.protocols.protocol_import import ProtRepicImportPicks
-from repic_plugin.protocols.protocol_iterative import ProtRepicIterative
-from repic_plugin.protocols.protocol_labels import ProtRepicLabels
-from repic_plugin.protocols.protocol_subsets import ProtRepicSubsets
-from repic_plugin.protocols.protocol_template import ProtTemplatePick, ProtTemplateTrain
+from repic_plugin.protocols.classification.protocol import ProtAckMeans2D
+from repic_plugin.protocols.consensus.fit_subset import PROBABILISTIC
+from repic_plugin.protocols.consensus.overlays import of_coordinates, of_pickers
+from repic_plugin.protocols.consensus.protocol import ProtRepicConsensus
+from repic_plugin.protocols.evaluation.protocol_cross_fsc import ProtRepicCrossFsc
+from repic_plugin.protocols.evaluation.protocol_evaluate import ProtRepicEvaluate
+from repic_plugin.protocols.iterative.form import N_LINES
+from repic_plugin.protocols.iterative.protocol import ProtRepicIterative
+from repic_plugin.protocols.iterative.protocol_labels import ProtRepicLabels
+from repic_plugin.protocols.iterative.protocol_subsets import ProtRepicSubsets
+from repic_plugin.protocols.particles.protocol_extract import ProtRepicExtract
+from repic_plugin.protocols.picking.protocol_deeppicker import (
+    ProtDeepPickerPick,
+    ProtDeepPickerTrain,
+)
+from repic_plugin.protocols.picking.protocol_import import ProtRepicImportPicks
+from repic_plugin.protocols.picking.protocol_template import ProtTemplatePick, ProtTemplateTrain
 
 __all__ = [
+    "N_LINES",
+    "PROBABILISTIC",
     "ProtAckMeans2D",
     "ProtDeepPickerPick",
     "ProtDeepPickerTrain",
@@ -26,4 +34,6 @@ __all__ = [
     "ProtRepicSubsets",
     "ProtTemplatePick",
     "ProtTemplateTrain",
+    "of_coordinates",
+    "of_pickers",
 ]

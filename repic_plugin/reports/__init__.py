@@ -1,5 +1,6 @@
 """Results in, one HTML file out that anybody can open."""
 
+from repic_plugin.lazy import lazy_door
 from repic_plugin.reports.document import (
     Block,
     Lines,
@@ -25,3 +26,6 @@ __all__ = [
     "render_report",
     "write_pictures",
 ]
+
+HOMES = {"project_sections": "project", "write_run_report": "project"}  # they load Scipion
+__getattr__, __dir__ = lazy_door(__name__, HOMES)

@@ -9,9 +9,8 @@ import mrcfile
 import numpy as np
 
 from repic_plugin.formats import read_class_tables
+from repic_plugin.plots import convergence_figure, montage_figure, size_bars_figure
 from repic_plugin.reports.document import Block, Picture, Table, Warnings
-from repic_plugin.viewers.class_montage import montage_figure
-from repic_plugin.viewers.class_plots import convergence_figure, size_bars_figure
 
 __all__ = ["MARKER", "TITLE", "blocks"]
 

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from repic_plugin.consensus import recommended_number
 from repic_plugin.formats import ConsensusTables, read_consensus_tables, read_ensemble
+from repic_plugin.plots import agreement_figure, overlap_figure, weights_figure
 from repic_plugin.reports.document import Block, Picture, Table, Warnings
 from repic_plugin.reports.ensemble import ensemble_blocks
-from repic_plugin.viewers.agreement_plots import agreement_figure, overlap_figure
-from repic_plugin.viewers.weight_plots import weights_figure
 
 __all__ = ["MARKER", "TITLE", "agreement_by_micrograph", "blocks", "telling_micrographs"]
 

@@ -12,8 +12,7 @@ from typing import Any, Dict, List, Sequence, Tuple, Union
 
 from matplotlib.figure import Figure
 
-from repic_plugin.formats import atomic_write
-from repic_plugin.formats.errors import PathLike
+from repic_plugin.formats import PathLike, atomic_write
 
 __all__ = [
     "Block",

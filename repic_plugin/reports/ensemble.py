@@ -8,8 +8,8 @@ import numpy as np
 
 from repic_plugin.consensus import EnsembleModel, expected_scores
 from repic_plugin.formats import ConsensusTables
+from repic_plugin.plots import pickers_figure
 from repic_plugin.reports.document import Block, Picture, Table, Warnings
-from repic_plugin.viewers.ensemble_plots import pickers_figure
 
 __all__ = ["ensemble_blocks"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Dict, List, Tuple
 
-from repic_plugin.formats.errors import PathLike
+from repic_plugin.formats import PathLike
 from repic_plugin.reports.document import Section
 
 __all__ = ["find_results", "folder_sections", "kinds"]

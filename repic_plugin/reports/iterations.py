@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import List
 
 from repic_plugin.formats import read_iterations
+from repic_plugin.plots import iterations_figure
 from repic_plugin.reports.document import Block, Picture, Table
-from repic_plugin.viewers.iteration_plots import iterations_figure
 
 __all__ = ["MARKER", "TITLE", "blocks"]
 

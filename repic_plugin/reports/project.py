@@ -14,9 +14,9 @@ from pyworkflow.object import Boolean, Pointer
 from pyworkflow.project import Project
 from pyworkflow.protocol import Protocol
 
-from repic_plugin.formats import atomic_write, read_consensus_tables
-from repic_plugin.formats.errors import PathLike
-from repic_plugin.protocols import ProtRepicConsensus
+from repic_plugin.convert import open_micrograph
+from repic_plugin.formats import PathLike, atomic_write, read_consensus_tables
+from repic_plugin.plots import overlay_figure
 from repic_plugin.reports import consensus
 from repic_plugin.reports.consensus import telling_micrographs
 from repic_plugin.reports.document import (
@@ -30,8 +30,6 @@ from repic_plugin.reports.document import (
 )
 from repic_plugin.reports.folder import find_results
 from repic_plugin.reports.versions import made_by
-from repic_plugin.viewers.overlay import overlay_figure
-from repic_plugin.viewers.overlay_data import of_consensus, open_micrograph
 
 __all__ = ["project_sections", "run_section", "write_run_report"]
 
@@ -98,16 +96,16 @@ def run_section(run: Protocol) -> Section:
     ]
     for place, kind in find_results(folder):
         blocks += kind.blocks(place)
-    if isinstance(run, ProtRepicConsensus) and (folder / consensus.MARKER).is_file():
+    if hasattr(run, "overlay_model") and (folder / consensus.MARKER).is_file():
         blocks += _overlays(run, folder)
     blocks += ["Please cite:", Lines([_plain(text) for text in run.getCitations().values()])]
     return Section(f"{run.getObjLabel()}: {run.getClassLabel(False)}", blocks)
 
 
-def _overlays(run: ProtRepicConsensus, folder: Path) -> List[Block]:
+def _overlays(run: Protocol, folder: Path) -> List[Block]:
     """The micrographs on which pickers agree best, typically and worst, with all boxes."""
     try:
-        model = of_consensus(run)
+        model = run.overlay_model()
     except (ValueError, OSError) as error:
         return [Warnings([f"No overlays: {error}"])]
     blocks: List[Block] = []

@@ -7,12 +7,8 @@ from typing import List
 
 from repic_plugin.evaluation import Scores
 from repic_plugin.formats import read_curves, read_micrograph_scores, read_scores
+from repic_plugin.plots import per_micrograph_figure, precision_recall_figure, score_bars_figure
 from repic_plugin.reports.document import Block, Picture, Table, Warnings
-from repic_plugin.viewers.score_plots import (
-    per_micrograph_figure,
-    precision_recall_figure,
-    score_bars_figure,
-)
 
 __all__ = ["MARKER", "TITLE", "blocks"]
 

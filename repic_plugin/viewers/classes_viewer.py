@@ -12,15 +12,16 @@ from matplotlib.figure import Figure
 from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
 
 from repic_plugin.formats import ClassTables, ImageStacks, read_class_tables
-from repic_plugin.protocols import ProtAckMeans2D
-from repic_plugin.viewers.class_members import (
+from repic_plugin.plots import (
     MAX_MEMBERS,
     class_at,
+    convergence_figure,
     members_figure,
+    montage_figure,
     registered_images,
+    size_bars_figure,
 )
-from repic_plugin.viewers.class_montage import montage_figure
-from repic_plugin.viewers.class_plots import convergence_figure, size_bars_figure
+from repic_plugin.protocols import ProtAckMeans2D
 from repic_plugin.viewers.figure_window import FigureWindow
 
 __all__ = ["RepicClassesViewer"]

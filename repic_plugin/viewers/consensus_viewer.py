@@ -19,11 +19,9 @@ from repic_plugin.formats import (
     read_consensus_tables,
     read_ensemble,
 )
+from repic_plugin.plots import agreement_figure, overlap_figure, pickers_figure, weights_figure
 from repic_plugin.protocols import ProtRepicConsensus
-from repic_plugin.viewers.agreement_plots import agreement_figure, overlap_figure
-from repic_plugin.viewers.ensemble_plots import pickers_figure
 from repic_plugin.viewers.figure_window import FigureWindow
-from repic_plugin.viewers.weight_plots import weights_figure
 
 __all__ = ["RepicConsensusViewer", "consensus_pictures", "consensus_window"]
 

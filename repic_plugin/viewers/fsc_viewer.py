@@ -9,9 +9,9 @@ from typing import Any, ClassVar, List
 from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
 
 from repic_plugin.formats import read_fsc_table
+from repic_plugin.plots import fsc_figure
 from repic_plugin.protocols import ProtRepicCrossFsc
 from repic_plugin.viewers.figure_window import FigureWindow
-from repic_plugin.viewers.fsc_plots import fsc_figure
 
 __all__ = ["RepicFscViewer"]
 

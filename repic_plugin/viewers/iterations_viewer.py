@@ -8,9 +8,9 @@ from typing import Any, ClassVar, List
 from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
 
 from repic_plugin.formats import read_iterations
+from repic_plugin.plots import iterations_figure
 from repic_plugin.protocols import ProtRepicIterative
 from repic_plugin.viewers.figure_window import FigureWindow
-from repic_plugin.viewers.iteration_plots import iterations_figure
 from repic_plugin.viewers.overlay_viewer import overlay_window
 
 __all__ = ["RepicIterationsViewer"]

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Dict, List, Tuple
 from pwem.objects import SetOfCoordinates
 from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
 
+from repic_plugin.convert import open_micrograph
+from repic_plugin.plots import OverlayModel
 from repic_plugin.protocols import (
     ProtDeepPickerPick,
     ProtRepicConsensus,
@@ -17,13 +19,12 @@ from repic_plugin.protocols import (
     ProtRepicIterative,
     ProtRepicLabels,
     ProtTemplatePick,
+    of_coordinates,
 )
 from repic_plugin.viewers.consensus_viewer import consensus_window
-from repic_plugin.viewers.overlay_data import of_consensus, of_coordinates, open_micrograph
-from repic_plugin.viewers.overlay_model import OverlayModel
+from repic_plugin.viewers.messages import sentence
 from repic_plugin.viewers.overlay_window import OverlayWindow
 from repic_plugin.viewers.view_button import MakeView
-from repic_plugin.viewers.words import sentence
 
 __all__ = ["RepicOverlayViewer", "overlay_window"]
 
@@ -77,7 +78,7 @@ def _model(obj: Any, protocol: Any) -> OverlayModel:
     if source is None:
         return of_coordinates([(_label(obj, protocol), obj)])
     if isinstance(source, ProtRepicConsensus):
-        return of_consensus(source)
+        return source.overlay_model()
     if isinstance(source, ProtRepicEvaluate):
         return of_coordinates(source.named_sets(), source.referenceCoordinates.get())
     outputs = _outputs(source)

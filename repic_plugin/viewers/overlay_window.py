@@ -11,10 +11,15 @@ from matplotlib.backends.backend_tkagg import FigureCanvasTkAgg, NavigationToolb
 from matplotlib.figure import Figure
 from pyworkflow.viewer import View
 
+from repic_plugin.plots import (
+    LEAST_SCALE,
+    OpenImage,
+    OverlayModel,
+    OverlayPicture,
+    ground_size,
+    overlay_figure,
+)
 from repic_plugin.viewers.figure_window import LARGEST_PART
-from repic_plugin.viewers.overlay import overlay_figure
-from repic_plugin.viewers.overlay_model import LEAST_SCALE, OverlayModel
-from repic_plugin.viewers.overlay_picture import OpenImage, OverlayPicture, ground_size
 from repic_plugin.viewers.view_button import MakeView, ViewButton
 
 __all__ = ["OverlayWindow", "PictureFrame"]

@@ -10,13 +10,9 @@ import numpy as np
 from pyworkflow.viewer import View
 
 from repic_plugin.consensus import ConsensusResult
-from repic_plugin.viewers.colors import CONSENSUS_COLOR
+from repic_plugin.plots import CONSENSUS_COLOR, Layer, OpenImage, OverlayModel, PreviewSettings
 from repic_plugin.viewers.figure_window import LARGEST_PART
-from repic_plugin.viewers.overlay import Layer
-from repic_plugin.viewers.overlay_model import OverlayModel
-from repic_plugin.viewers.overlay_picture import OpenImage
 from repic_plugin.viewers.overlay_window import PAD, PANEL_WIDTH_PX, PictureFrame
-from repic_plugin.viewers.preview import PreviewSettings
 
 __all__ = ["PreviewWindow"]
 

@@ -9,16 +9,15 @@ from matplotlib.figure import Figure
 from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
 
 from repic_plugin.formats import read_curves, read_micrograph_scores, read_scores
-from repic_plugin.protocols import ProtRepicEvaluate
-from repic_plugin.viewers.ensemble_sets import outcomes, probable_sets
-from repic_plugin.viewers.figure_window import FigureWindow
-from repic_plugin.viewers.overlay_viewer import overlay_window
-from repic_plugin.viewers.reliability_plots import reliability_figure
-from repic_plugin.viewers.score_plots import (
+from repic_plugin.plots import (
     per_micrograph_figure,
     precision_recall_figure,
+    reliability_figure,
     score_bars_figure,
 )
+from repic_plugin.protocols import ProtRepicEvaluate
+from repic_plugin.viewers.figure_window import FigureWindow
+from repic_plugin.viewers.overlay_viewer import overlay_window
 
 __all__ = ["RepicScoresViewer"]
 
@@ -45,7 +44,7 @@ class RepicScoresViewer(Viewer):  # type: ignore[misc]
                 read_micrograph_scores(obj.micrographs_file())
             ),
         }
-        for name in probable_sets(obj):
+        for name in obj.probable_sets():
             pictures[f"reliability of {name}"] = partial(_reliability, obj, name)
         title = f"{obj.getObjLabel()}: scores"
         more = {"Boxes on their micrographs...": lambda root: overlay_window(root, obj)}
@@ -53,4 +52,4 @@ class RepicScoresViewer(Viewer):  # type: ignore[misc]
 
 
 def _reliability(protocol: ProtRepicEvaluate, name: str) -> Figure:
-    return reliability_figure(*outcomes(protocol, name), label=name)
+    return reliability_figure(*protocol.outcomes(name), label=name)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from repic_plugin.classification import ALONE, classify_particles
 from repic_plugin.classification import ranks as ranks_module
+from repic_plugin.classification.exact_sums import steady, steady_sum
 from repic_plugin.classification.ranks import Ranks
-from repic_plugin.classification.steady import steady, steady_sum
 from repic_plugin.classification.threads import one_blas_thread
 from tests.classification.particles import particles, same_result
 from tests.classification.thread_ranks import on_threads

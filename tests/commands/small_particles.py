@@ -8,8 +8,8 @@ import numpy as np
 
 from repic_plugin.commands.simulate_particles import write_particles
 from repic_plugin.formats import read_particles, write_stack
+from repic_plugin.plots import montage_figure
 from repic_plugin.simulation import phantom_map, simulate_particles
-from repic_plugin.viewers import montage_figure
 from tests.commands.helpers import csv_rows
 
 N_VIEWS, PER_VIEW, BOX, PIXEL_SIZE = 4, 10, 32, 5.0

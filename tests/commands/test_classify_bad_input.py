@@ -363,7 +363,7 @@ def test_the_disk_is_full_after_some_files(classify, made, tmp_path, monkeypatch
             raise OSError(errno.ENOSPC, "No space left on device")
         return replace_file(*places)
 
-    monkeypatch.setattr("repic_plugin.formats.atomic.os.replace", full)
+    monkeypatch.setattr("repic_plugin.formats.base.atomic.os.replace", full)
     assert "No space left" in classify(made / "particles.star").err[-1]
     assert list(tmp_path.iterdir()) == []
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-import repic_plugin.formats.class_files
+import repic_plugin.formats.results.class_files
 from repic_plugin.commands import classify as classify_module
 from repic_plugin.formats import read_particles, write_arrays, write_checkpoint
 from tests.commands.helpers import PREFIX, assert_refused, tree
@@ -345,7 +345,7 @@ def test_other_particles(classify, stopped, particles, file, out, change):
 
 def test_another_version(classify, stopped, file, out, monkeypatch):
     stopped(1)
-    monkeypatch.setattr(repic_plugin.formats.class_files, "__version__", "0.0.9")
+    monkeypatch.setattr(repic_plugin.formats.results.class_files, "__version__", "0.0.9")
     assert_not_used(classify(), file, out, "another version")
 
 

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from repic_plugin.classification import ALONE
+from repic_plugin.commands.mpi import the_ranks
 from repic_plugin.commands.simulate_particles import write_particles
-from repic_plugin.commands.world import the_ranks
 from repic_plugin.simulation import phantom_map, simulate_particles
 from tests.commands.helpers import PREFIX, tree
 from tests.commands.mpi_runs import (  # noqa: F401  the fixture

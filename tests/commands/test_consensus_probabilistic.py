@@ -10,7 +10,8 @@ import pytest
 
 from repic_plugin.cli import main
 from repic_plugin.commands.simulate import write_pickers
-from repic_plugin.consensus import ensemble_fit, expected_scores
+from repic_plugin.consensus import expected_scores
+from repic_plugin.consensus.ensemble import fit as ensemble_fit
 from repic_plugin.formats import read_consensus_tables, read_ensemble, read_picker_folder
 from repic_plugin.simulation import simulate_picks
 from tests.commands.helpers import (

@@ -9,7 +9,7 @@ from repic_plugin.commands import consensus as consensus_module
 from repic_plugin.commands import evaluate as evaluate_module
 from repic_plugin.commands import options as options_module
 from repic_plugin.commands import simulate as simulate_module
-from repic_plugin.formats import atomic
+from repic_plugin.formats.base import atomic
 from tests.commands.helpers import TINY, assert_refused, tree
 
 WRITERS = ("write_particle_files", "write_consensus_table", "write_summary_table")

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from repic_plugin.commands.run_record import Record, check_same, digest, locked, read_record
-from repic_plugin.commands.run_workflow import read_workflow, template_names
+from repic_plugin.workflow.definition import read_workflow, template_names
+from repic_plugin.workflow.record import Record, check_same, digest, locked, read_record
 from tests.commands.helpers import assert_refused
 
 TEMPLATE = """Something in words.
@@ -200,7 +200,7 @@ def test_one_project_is_run_by_one_command_at_a_time(tmp_path):
 
 @pytest.mark.parametrize("name", ["a$(touch pwned)", "a`b`", 'a"b'])
 def test_a_project_whose_path_a_shell_would_read_is_refused(name, monkeypatch, tmp_path):
-    from repic_plugin.commands.run_environment import project_folder
+    from repic_plugin.workflow.environment import project_folder
 
     monkeypatch.setenv("SCIPION_USER_DATA", str(tmp_path))
     with pytest.raises(ValueError, match=r"puts this path into a shell line, .*; choose another"):

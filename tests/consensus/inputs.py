@@ -9,10 +9,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from repic_plugin.consensus import Picks, find_consensus
-from repic_plugin.consensus.batch import BatchPicks
 from repic_plugin.consensus.boxes import box_sizes, largest_reach
 from repic_plugin.consensus.cliques import Cliques, find_cliques
 from repic_plugin.consensus.graph import overlap_graph
+from repic_plugin.consensus.records import BatchPicks
 from tests import oracle
 
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from repic_plugin.consensus import cliques as cliques_module
 from repic_plugin.consensus import find_consensus
-from repic_plugin.consensus.batch import BatchPicks
 from repic_plugin.consensus.cliques import find_cliques
 from repic_plugin.consensus.graph import OverlapGraph
+from repic_plugin.consensus.records import BatchPicks
 from tests import oracle
 from tests.consensus.inputs import (
     DataSet,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq, minimize
 from scipy.special import expit
 
-from repic_plugin.consensus.latent_class import (
+from repic_plugin.consensus.ensemble.latent_class import (
     Cells,
     LatentClasses,
     fit_latent_classes,

@@ -13,7 +13,7 @@ from repic_plugin.consensus import (
     result_from_arrays,
     result_to_arrays,
 )
-from repic_plugin.consensus import ensemble_fit as fitting
+from repic_plugin.consensus.ensemble import fit as fitting
 from repic_plugin.consensus.probabilistic import places_on_micrograph
 from repic_plugin.simulation import simulate_picks
 

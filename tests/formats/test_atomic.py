@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import repic_plugin
-from repic_plugin.formats import atomic as atomic_module
 from repic_plugin.formats import atomic_open, atomic_write, write_picks_file
+from repic_plugin.formats.base import atomic as atomic_module
 
 
 def test_writes_text_and_bytes_as_they_are(tmp_path):

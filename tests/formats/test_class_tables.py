@@ -11,7 +11,7 @@ from repic_plugin.formats import (
     write_class_files,
     write_stack,
 )
-from repic_plugin.formats.particles import read_particles
+from repic_plugin.formats.images.particles import read_particles
 
 
 @pytest.fixture

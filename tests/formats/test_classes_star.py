@@ -10,14 +10,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from repic_plugin.formats import (
-    FormatError,
-    read_particles,
-    star_text,
-    write_classes_star,
-    write_stack,
-)
-from repic_plugin.formats.text import raw_words
+from repic_plugin.formats import FormatError, read_particles, write_classes_star, write_stack
+from repic_plugin.formats.base import star_reading as star_text
+from repic_plugin.formats.base.text_tables import raw_words
 
 PIXEL_SIZE = 2.5
 OLD = """
@@ -311,7 +306,7 @@ def test_a_plain_stack(project):
 
 def test_many_rows_go_block_by_block(project, monkeypatch):
     whole = classify(NEW, out="whole.star")
-    monkeypatch.setattr("repic_plugin.formats.class_star.ROWS_PER_BLOCK", 2)
+    monkeypatch.setattr("repic_plugin.formats.images.class_star.ROWS_PER_BLOCK", 2)
     assert classify(NEW, out="parts.star") == whole
 
 

@@ -205,7 +205,7 @@ def test_a_table_that_was_cut_short(tmp_path, name):
 
 
 def test_writing_takes_memory_for_some_rows_at_a_time(tmp_path, monkeypatch):
-    from repic_plugin.formats import reports
+    from repic_plugin.formats.results import consensus_writing as reports
 
     result, row = made(n=20_000), np.arange(1, 41)
     texts, peaks = [], []

@@ -5,7 +5,8 @@ import csv
 import numpy as np
 import pytest
 
-from repic_plugin.consensus import ensemble_fit, find_consensus
+from repic_plugin.consensus import find_consensus
+from repic_plugin.consensus.ensemble import fit as ensemble_fit
 from repic_plugin.formats import (
     FormatError,
     read_arrays,

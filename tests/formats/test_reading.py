@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from repic_plugin.formats import known_formats, micrograph_name, read_picks_file
-from repic_plugin.formats import text as text_module
+from repic_plugin.formats.base import text_tables as text_module
 
 STAR_30 = """
 data_

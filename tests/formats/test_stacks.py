@@ -8,14 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from repic_plugin.formats import (
-    FormatError,
-    ImageStacks,
-    open_stack,
-    read_map,
-    stack_pixel_size,
-    stacks,
-)
+from repic_plugin.formats import FormatError, ImageStacks, open_stack, read_map, stack_pixel_size
+from repic_plugin.formats.images import stacks
 
 KINDS = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 

@@ -23,7 +23,7 @@ from tests.pickers.deeppicker_material import (
 
 
 def test_part_of_the_labelled_micrographs_is_held_out():
-    from repic_plugin.protocols.deeppicker_files import held_out
+    from repic_plugin.protocols.picking.deeppicker_files import held_out
 
     micrograph = np.repeat([0, 2, 3, 7, 8, 9], 5)  # 1, 4, 5, 6 have no label
     zeros = np.zeros(len(micrograph))
@@ -46,7 +46,7 @@ def test_part_of_the_labelled_micrographs_is_held_out():
     [(17, 16, 32), (16, 16, 4), (17, 15, 4), (3, 2, 4)],
 )
 def test_batches_fit_what_train_can_do(n_training, n_validation, batch):
-    from repic_plugin.protocols.deeppicker_files import fitting_batch_size
+    from repic_plugin.protocols.picking.deeppicker_files import fitting_batch_size
 
     assert fitting_batch_size(32, n_training, n_validation) == batch
     assert fitting_batch_size(2, n_training, n_validation) == 2
@@ -54,7 +54,7 @@ def test_batches_fit_what_train_can_do(n_training, n_validation, batch):
 
 @pytest.mark.parametrize("few", [(2, 9), (9, 1)])
 def test_too_few_labels_are_said(few):
-    from repic_plugin.protocols.deeppicker_files import fitting_batch_size
+    from repic_plugin.protocols.picking.deeppicker_files import fitting_batch_size
 
     with pytest.raises(ValueError, match="too few for batches of 4; give more labels"):
         fitting_batch_size(32, *few)
@@ -187,7 +187,7 @@ def test_labels_are_those_whose_boxes_lie_within_at_any_pixel_size(
 ):
     from pwem.objects import SetOfMicrographs
 
-    from repic_plugin.protocols.deeppicker_files import usable_labels
+    from repic_plugin.protocols.picking.deeppicker_files import usable_labels
 
     others = SetOfMicrographs(filename=micrographs.get().getFileName())
     others.loadAllProperties()

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
 HOME = Path(tempfile.mkdtemp(prefix="repic-scipion-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 (HOME / "data" / "projects").mkdir(parents=True)
@@ -27,6 +26,6 @@ os.environ.update(
 @pytest.fixture(scope="session")
 def project():
     """One project for all tests: making one costs more than running a protocol."""
-    from scipion_project import Project
+    from tests.protocols.scipion_project import Project
 
     return Project("tests")

@@ -4,11 +4,11 @@ from functools import cached_property
 
 import mrcfile
 import numpy as np
-from growing_sets import Feeder
-from particle_set import classification, import_set, simulated, write_particle_set
-from scipion_project import write_picker
 
 from repic_plugin.simulation import phantom_map
+from tests.protocols.growing_sets import Feeder
+from tests.protocols.particle_set import classification, import_set, simulated, write_particle_set
+from tests.protocols.scipion_project import write_picker
 from tests.protocols.template_runs import (
     PIXEL_SIZE,
     label,

@@ -7,7 +7,7 @@ import re
 from contextlib import contextmanager
 from pathlib import Path
 
-from iterative_runs import after_the_kill
+from tests.protocols.iterative_runs import after_the_kill
 
 HOOK = Path(__file__).parent / "killing"
 NAMES = ("KILL", "FULL", "CLOCK", "PLACES")

@@ -2,8 +2,8 @@
 
 import mrcfile
 import numpy as np
-from scipion_project import write_picker
 
+from tests.protocols.scipion_project import write_picker
 from tests.template_picking.material import BOX, one_body
 
 PIXEL_SIZE = 1.5

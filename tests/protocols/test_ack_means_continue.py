@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from particle_set import (
+
+from repic_plugin.formats import read_arrays
+from tests.protocols.particle_set import (
     classification,
     classify,
     import_set,
@@ -19,8 +21,6 @@ from particle_set import (
     tables,
     write_particle_set,
 )
-
-from repic_plugin.formats import read_arrays
 
 pytestmark = pytest.mark.slow
 
@@ -95,7 +95,7 @@ def kill_all():
 
 
 def test_a_job_that_outlived_its_protocol_is_ended(tmp_path, monkeypatch):
-    from repic_plugin.protocols.protocol_ack_means import _end_orphans
+    from repic_plugin.protocols.classification.protocol import _end_orphans
 
     monkeypatch.chdir(tmp_path)
     wait = [sys.executable, "-c", "input()"]

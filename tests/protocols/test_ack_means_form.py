@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from particle_set import classification, import_set, simulated, write_particle_set
 
 from repic_plugin import constants
 from repic_plugin.formats import ClassTables
+from tests.protocols.particle_set import classification, import_set, simulated, write_particle_set
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ def imported(project, made, tmp_path_factory):
 
 def test_every_value_of_the_form_reaches_the_command(project, imported):
     from repic_plugin.cli import build_parser
-    from repic_plugin.protocols.ack_means_settings import classify_arguments, classify_settings
+    from repic_plugin.protocols.classification.settings import classify_arguments, classify_settings
 
     values = {"method": 3, "alignment": 2, "ctf": 1, "mirror": True, "resolution": 30.0}
     values.update(maxShift=2.5, maskDiameter=30.0, beta=0.25, trade=False, tolerance=0.05)
@@ -44,7 +44,7 @@ def test_every_value_of_the_form_reaches_the_command(project, imported):
 
 def test_the_form_has_the_commands_defaults(project, imported):
     from repic_plugin.cli import build_parser
-    from repic_plugin.protocols.ack_means_settings import classify_arguments, classify_settings
+    from repic_plugin.protocols.classification.settings import classify_arguments, classify_settings
 
     settings = classify_settings(classification(project, imported, "defaults"))
     words = ["classify", "x.star", "--out", "o"]
@@ -126,7 +126,7 @@ def test_without_particles_there_is_nothing_to_say(project):
 
 
 def test_junk_empty_classes_and_the_end_of_patience_are_told():
-    from repic_plugin.protocols.ack_means_report import classification_facts
+    from repic_plugin.protocols.classification.summary import classification_facts
 
     labels = np.array([0, 0, 0, 2, 2, 3, -1])
     found = ClassTables(

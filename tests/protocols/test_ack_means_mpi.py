@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
-from particle_set import (
+
+from tests.commands.mpi_runs import PERMISSIONS, needs_mpi  # noqa: F401  the fixture
+from tests.protocols.particle_set import (
     classification,
     classify,
     import_set,
@@ -11,8 +13,6 @@ from particle_set import (
     simulated,
     write_particle_set,
 )
-
-from tests.commands.mpi_runs import PERMISSIONS, needs_mpi  # noqa: F401  the fixture
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,9 @@ def test_one_process_is_the_default(project, imported):
 
 
 def test_without_mpi4py_it_is_told_before_the_run(project, imported, monkeypatch):
-    monkeypatch.setattr("repic_plugin.protocols.ack_means_settings.find_spec", lambda name: None)
+    monkeypatch.setattr(
+        "repic_plugin.protocols.classification.settings.find_spec", lambda name: None
+    )
     values = {"numberOfClasses": 4}
     assert classification(project, imported, "one", numberOfMpi=1, **values)._validate() == []
     (message,) = classification(project, imported, "two", numberOfMpi=2, **values)._validate()
@@ -54,7 +56,9 @@ def test_without_mpi4py_it_is_told_before_the_run(project, imported, monkeypatch
 
 
 def test_equal_sizes_need_one_process(project, imported, monkeypatch):
-    monkeypatch.setattr("repic_plugin.protocols.ack_means_settings.find_spec", lambda name: name)
+    monkeypatch.setattr(
+        "repic_plugin.protocols.classification.settings.find_spec", lambda name: name
+    )
     values = {"numberOfClasses": 4, "method": 2}
     assert classification(project, imported, "one", numberOfMpi=1, **values)._validate() == []
     (message,) = classification(project, imported, "two", numberOfMpi=2, **values)._validate()

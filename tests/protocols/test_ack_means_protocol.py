@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.text import Text
-from particle_set import (
+
+from repic_plugin import constants
+from repic_plugin.formats import read_particles
+from tests.protocols.particle_set import (
     PIXEL_SIZE,
     aligned,
     classification,
@@ -19,9 +22,6 @@ from particle_set import (
     tables,
     write_particle_set,
 )
-
-from repic_plugin import constants
-from repic_plugin.formats import read_particles
 
 pytestmark = pytest.mark.slow
 

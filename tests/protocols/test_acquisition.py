@@ -9,11 +9,11 @@ import threading
 import numpy as np
 import psutil
 import pytest
-from growing_sets import Feeder, Microscope
-from iterative_runs import after_the_kill, kill
-from scipion_project import coordinates, write_images, write_picker
 
 from repic_plugin.formats import read_arrays, read_consensus_tables
+from tests.protocols.growing_sets import Feeder, Microscope
+from tests.protocols.iterative_runs import after_the_kill, kill
+from tests.protocols.scipion_project import coordinates, write_images, write_picker
 
 pytestmark = pytest.mark.slow
 

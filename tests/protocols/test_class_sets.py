@@ -5,9 +5,9 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from particle_set import PIXEL_SIZE, change, loaded, poses, write_particle_set
 
 from repic_plugin import constants
+from tests.protocols.particle_set import PIXEL_SIZE, change, loaded, poses, write_particle_set
 
 N, K = 60, 5
 

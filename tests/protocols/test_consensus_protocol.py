@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipion_project import coordinates, write_images, write_picker
 
 from repic_plugin import constants
 from repic_plugin.consensus import find_consensus
 from repic_plugin.formats import read_picks_dir
+from tests.protocols.scipion_project import coordinates, write_images, write_picker
 
 pytestmark = pytest.mark.slow
 
@@ -215,7 +215,7 @@ def test_a_changed_value_is_not_skipped_by_continue(project, pickers):
 
 
 def test_a_result_that_is_not_proven_says_so(folders):
-    from repic_plugin.protocols.consensus_facts import ConsensusTotals, consensus_facts
+    from repic_plugin.protocols.consensus.summary import ConsensusTotals, consensus_facts
 
     picks = read_picks_dir(folders / "picks").picks
     result = find_consensus(picks, SIZE)

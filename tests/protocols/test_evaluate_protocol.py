@@ -3,11 +3,11 @@
 import csv
 
 import pytest
-from scipion_project import write_images, write_picker
 
 from repic_plugin import constants
 from repic_plugin.evaluation import Scores
 from repic_plugin.formats import read_curves, read_micrograph_scores, read_scores
+from tests.protocols.scipion_project import write_images, write_picker
 
 pytestmark = pytest.mark.slow
 
@@ -123,7 +123,7 @@ def test_the_pictures_are_drawn_from_the_tables(scored, monkeypatch):
 def test_a_consensus_is_told_from_a_picker_and_ranked_by_its_weight(project, picker, binned, truth):
     agreed = project.run(project.consensus([picker, binned], "agreed"))
     assert agreed.isFinished(), agreed.getErrorMessage()
-    settings = evaluation(project, [picker, agreed], truth, "told")._settings()
+    settings = evaluation(project, [picker, agreed], truth, "told").run_settings()
     assert settings["names"] == ["my picker", "agreed (consensus)"]
     assert settings["score_attributes"] == [constants.PICK_SCORE, constants.WEIGHT]
 

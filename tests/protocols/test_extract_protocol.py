@@ -3,10 +3,10 @@
 import mrcfile
 import numpy as np
 import pytest
-from scipion_project import write_picker
 
 from repic_plugin.template_picking import extract_particles
 from tests.protocols.pwem_sets import write_ctfs
+from tests.protocols.scipion_project import write_picker
 
 pytestmark = pytest.mark.slow
 BOX, SIZE, PIXEL_SIZE = 24, 128, 2.0

@@ -6,10 +6,10 @@ docs/reliability.md tells how often each fault was tried, and what came of it.
 from pathlib import Path
 
 import pytest
-from iterative_runs import after_the_kill, run_again
 
 from tests.protocols.fault_cases import CASES, World
 from tests.protocols.faults import faults, killed, n_touched, outcome, unfinished
+from tests.protocols.iterative_runs import after_the_kill, run_again
 from tests.small_disks import small_disk
 
 pytestmark = pytest.mark.slow

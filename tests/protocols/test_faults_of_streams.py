@@ -12,11 +12,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from iterative_runs import after_the_kill
 
 from repic_plugin.formats import read_consensus_tables
 from tests.protocols import test_streaming as followed
 from tests.protocols.faults import faults, unfinished
+from tests.protocols.iterative_runs import after_the_kill
 from tests.protocols.test_streaming import (
     N_MICROGRAPHS,
     current,

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def file(tmp_path):
-    from growing_sets import open_and_empty
+    from tests.protocols.growing_sets import open_and_empty
 
     path = tmp_path / "coordinates.sqlite"
     path.touch()
@@ -25,9 +25,10 @@ def file(tmp_path):
 
 def write(file, rows, *, is_open=True):
     """Rows of micrograph id, x, y, score."""
-    from growing_sets import appended
     from pwem.objects import Coordinate, SetOfCoordinates
     from pyworkflow.object import Float
+
+    from tests.protocols.growing_sets import appended
 
     with appended(SetOfCoordinates, file, is_open) as coordinates:
         for micrograph, x, y, score in rows:
@@ -78,7 +79,7 @@ def test_picks_of_some_micrographs(file):
 
 @pytest.mark.parametrize("is_same_file", [True, False])
 def test_a_set_that_shrinks_is_read_anew(file, tmp_path, is_same_file):
-    from growing_sets import open_and_empty
+    from tests.protocols.growing_sets import open_and_empty
 
     write(file, FIRST)
     growing = picks(file)
@@ -125,7 +126,7 @@ def test_what_was_read_stays_where_the_file_cannot_be(file):
 
 
 def test_a_record_is_read_back_batch_by_batch(tmp_path):
-    from repic_plugin.protocols.stream_record import Scale, StreamRecord
+    from repic_plugin.protocols.consensus.stream_record import Scale, StreamRecord
 
     record = StreamRecord(tmp_path / "stream", "settings")
     record.decide("one", Scale("_score", "rank"), np.array([0.5, 0.1]))

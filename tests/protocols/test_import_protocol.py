@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from scipion_project import coordinates, write_images, write_picker
 
 from repic_plugin import constants
+from tests.protocols.scipion_project import coordinates, write_images, write_picker
 
 pytestmark = pytest.mark.slow
 

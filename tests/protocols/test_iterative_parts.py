@@ -10,13 +10,13 @@ from repic_plugin.iteration import IterationRow
 
 @pytest.fixture
 def state(tmp_path):
-    from repic_plugin.protocols.iterative_state import RunState
+    from repic_plugin.protocols.iterative.state import RunState
 
     return RunState(str(tmp_path / "state.json"))
 
 
 def test_a_run_remembers_across_processes(state, tmp_path):
-    from repic_plugin.protocols.iterative_state import RunState
+    from repic_plugin.protocols.iterative.state import RunState
 
     token = state.token
     state.put("picks", 0, "Topaz (2)", 7, "outputCoordinates")
@@ -45,7 +45,7 @@ def test_beginning_again_keeps_the_token_only(state):
 
 
 def test_two_runs_have_two_tokens(tmp_path):
-    from repic_plugin.protocols.iterative_state import RunState
+    from repic_plugin.protocols.iterative.state import RunState
 
     tokens = {RunState(str(tmp_path / f"{i}.json")).token for i in range(5)}
     assert len(tokens) == 5
@@ -56,7 +56,7 @@ def test_two_runs_have_two_tokens(tmp_path):
     [(0, {1, 2, 3}, {1, 2, 3}), (1, {3}, {1, 2, 3}), (2, {3}, {3})],
 )
 def test_older_iterations_are_cleaned(state, tmp_path, what, tmp_left, models_left):
-    from repic_plugin.protocols.iterative_cleaning import clean_older
+    from repic_plugin.protocols.iterative.cleaning import clean_older
 
     runs = {}
     for k in (1, 2, 3):
@@ -76,7 +76,7 @@ def test_older_iterations_are_cleaned(state, tmp_path, what, tmp_left, models_le
 
 
 def test_what_others_made_is_not_cleaned(state):
-    from repic_plugin.protocols.iterative_cleaning import clean_older
+    from repic_plugin.protocols.iterative.cleaning import clean_older
 
     state.put("picks", 0, "Topaz", 5, "outputCoordinates")  # the user's own run
     clean_older(2, SimpleNamespace(own=lambda _: None), state, 1)
@@ -88,7 +88,7 @@ def row(iteration, name, f1=math.nan):
 
 
 def test_the_summary_names_the_best_iteration_and_who_was_dropped():
-    from repic_plugin.protocols.iterative_report import summary_lines
+    from repic_plugin.protocols.iterative.summary import summary_lines
 
     rows = [row(k, name, 0.9 - abs(k - 1) / 10) for k in range(3) for name in ("A", "consensus")]
     lines = summary_lines(rows, {"B": "iteration 1, training: no memory"}, True)

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from iterative_runs import (
+from scipy.spatial import cKDTree
+
+from repic_plugin import constants
+from repic_plugin.convert import read_micrographs
+from repic_plugin.formats import micrograph_name, read_iterations
+from repic_plugin.protocols.iterative.sets import reference_picks
+from repic_plugin.protocols.iterative.settings import find_box_size
+from tests.protocols.iterative_runs import (
     BOX,
     N_PARTICLES,
     PIXEL_SIZE,
@@ -21,14 +28,7 @@ from iterative_runs import (
     wait_for_stage,
     write_material,
 )
-from scipion_project import write_images, write_picker
-from scipy.spatial import cKDTree
-
-from repic_plugin import constants
-from repic_plugin.convert import read_micrographs
-from repic_plugin.formats import micrograph_name, read_iterations
-from repic_plugin.protocols.iterative_sets import reference_picks
-from repic_plugin.protocols.iterative_settings import find_box_size
+from tests.protocols.scipion_project import write_images, write_picker
 
 pytestmark = pytest.mark.slow
 

@@ -4,8 +4,17 @@ import json
 from pathlib import Path
 
 import pytest
-from particle_set import change, classify, import_set, loaded, simulated, tables, write_particle_set
-from scipion_project import coordinates, write_images, write_picker
+
+from tests.protocols.particle_set import (
+    change,
+    classify,
+    import_set,
+    loaded,
+    simulated,
+    tables,
+    write_particle_set,
+)
+from tests.protocols.scipion_project import coordinates, write_images, write_picker
 
 pytestmark = pytest.mark.slow
 

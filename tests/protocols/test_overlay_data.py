@@ -4,7 +4,8 @@ import os
 
 import numpy as np
 import pytest
-from scipion_project import coordinates, write_images, write_picker
+
+from tests.protocols.scipion_project import coordinates, write_images, write_picker
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +46,8 @@ def shown(model, place=0):
 
 
 def test_a_consensus_lies_over_its_pickers(runs):
-    from repic_plugin.viewers.overlay_data import of_consensus, open_micrograph
+    from repic_plugin.convert import open_micrograph
+    from repic_plugin.protocols.consensus.overlays import of_consensus
 
     model = of_consensus(runs["consensus"])
     assert [(one.name, one.role, one.box_size_px) for one in model.sets] == [
@@ -65,7 +67,7 @@ def test_a_consensus_lies_over_its_pickers(runs):
 
 
 def test_particles_know_their_pickers_picks(runs):
-    from repic_plugin.viewers.overlay_data import of_consensus
+    from repic_plugin.protocols.consensus.overlays import of_consensus
 
     model = of_consensus(runs["consensus"])
     model.go_to(1)
@@ -80,7 +82,7 @@ def test_particles_know_their_pickers_picks(runs):
 
 
 def test_without_the_table_pickers_are_named(runs, monkeypatch, tmp_path):
-    from repic_plugin.viewers.overlay_data import of_consensus
+    from repic_plugin.protocols.consensus.overlays import of_consensus
 
     monkeypatch.setattr(runs["consensus"], "_getExtraPath", lambda *_: str(tmp_path))
     model = of_consensus(runs["consensus"])
@@ -88,7 +90,7 @@ def test_without_the_table_pickers_are_named(runs, monkeypatch, tmp_path):
 
 
 def test_sets_made_elsewhere(runs):
-    from repic_plugin.viewers.overlay_data import of_coordinates
+    from repic_plugin.protocols.consensus.overlays import of_coordinates
 
     consensus, second = runs["consensus"].outputCoordinates, runs["two"].outputCoordinates
     model = of_coordinates([("agreed", consensus), ("two", second)])
@@ -104,7 +106,7 @@ def test_sets_made_elsewhere(runs):
 
 
 def test_a_set_without_a_box_size_is_drawn_and_says_so(runs, monkeypatch):
-    from repic_plugin.viewers.overlay_data import of_coordinates
+    from repic_plugin.protocols.consensus.overlays import of_coordinates
 
     picks = runs["one"].outputCoordinates
     monkeypatch.setattr(picks, "getBoxSize", lambda: None)
@@ -113,7 +115,7 @@ def test_a_set_without_a_box_size_is_drawn_and_says_so(runs, monkeypatch):
 
 
 def test_what_is_no_micrograph_is_said(tmp_path):
-    from repic_plugin.viewers.overlay_data import open_micrograph
+    from repic_plugin.convert import open_micrograph
 
     for suffix in ("mrc", "tif", "jpg"):
         with pytest.raises(ValueError, match=f"gone.{suffix}"):

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from particle_set import PIXEL_SIZE, change, loaded, write_particle_set
 
 from repic_plugin.formats import read_particles, write_particles_star
+from tests.protocols.particle_set import PIXEL_SIZE, change, loaded, write_particle_set
 
 N = 60
 

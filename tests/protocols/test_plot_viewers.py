@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from matplotlib.text import Text
-from scipion_project import write_images, write_picker
 
 from repic_plugin.formats import ClassTables, read_consensus_tables, write_stack
+from tests.protocols.scipion_project import write_images, write_picker
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("tkinter", reason="this Python has no tkinter")

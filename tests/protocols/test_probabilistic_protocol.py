@@ -6,8 +6,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from growing_sets import Feeder
-from iterative_runs import (
+
+from repic_plugin import constants
+from repic_plugin.consensus import find_consensus
+from repic_plugin.convert import read_micrographs
+from repic_plugin.formats import ENSEMBLE_NAMES, read_ensemble
+from repic_plugin.simulation import simulate_picks
+from tests.protocols.growing_sets import Feeder
+from tests.protocols.iterative_runs import (
     PIXEL_SIZE,
     after_the_kill,
     children,
@@ -16,14 +22,8 @@ from iterative_runs import (
     places,
     write_material,
 )
-from pwem_sets import write_ctfs
-from scipion_project import write_images, write_picker
-
-from repic_plugin import constants
-from repic_plugin.consensus import find_consensus
-from repic_plugin.convert import read_micrographs
-from repic_plugin.formats import ENSEMBLE_NAMES, read_ensemble
-from repic_plugin.simulation import simulate_picks
+from tests.protocols.pwem_sets import write_ctfs
+from tests.protocols.scipion_project import write_images, write_picker
 from tests.protocols.test_streaming import ended, launched, n_done, until
 
 pytestmark = pytest.mark.slow
@@ -197,7 +197,7 @@ def test_it_follows_what_grows_and_a_kill_changes_nothing(project, pickers, pick
 
 
 def test_the_model_is_kept_with_the_record(tmp_path, at_once):
-    from repic_plugin.protocols.stream_record import StreamRecord
+    from repic_plugin.protocols.consensus.stream_record import StreamRecord
 
     model = read_ensemble(at_once._getExtraPath())
     StreamRecord(tmp_path / "stream", "settings").keep_model(model)
@@ -206,7 +206,7 @@ def test_the_model_is_kept_with_the_record(tmp_path, at_once):
 
 
 def test_micrographs_to_judge_the_pickers_on():
-    from repic_plugin.protocols.consensus_ensemble import FIT_MICROGRAPHS, micrographs_to_fit
+    from repic_plugin.protocols.consensus.fit_subset import FIT_MICROGRAPHS, micrographs_to_fit
 
     assert micrographs_to_fit(range(29), False) == []
     assert micrographs_to_fit(range(30), False) == list(range(30))
@@ -226,9 +226,9 @@ def test_a_precision_that_cannot_be_is_told_before_the_run(project, pickers, val
 
 
 def test_two_pickers_without_scores_are_told_before_the_run(project, pickers):
-    from repic_plugin.protocols.consensus_settings import check_settings
+    from repic_plugin.protocols.consensus.settings import check_settings
 
-    settings = project.consensus(pickers[:2], mode=2)._settings()
+    settings = project.consensus(pickers[:2], mode=2).run_settings()
     check_settings(settings)
     with pytest.raises(ValueError, match="cannot be told without scores of both"):
         check_settings({**settings, "score_attributes": [None, None]})
@@ -239,12 +239,12 @@ def test_other_modes_depend_on_nothing_of_this_one(project, pickers, ctfs):
     other = project.consensus(pickers, mode=1, targetPrecision=0.9)
     other.inputCTFs.set(ctfs)
     other.inputCTFs.setExtended("outputCTF")
-    assert other._settings() == plain._settings()
+    assert other.run_settings() == plain.run_settings()
     assert "DawidSkene1979" not in plain._citations()
 
 
 def test_the_preview_leaves_the_mode(project, pickers):
-    from repic_plugin.viewers.preview import PreviewSettings
+    from repic_plugin.plots.preview import PreviewSettings
     from repic_plugin.wizards import form_settings, write_settings
 
     values = {}
@@ -256,7 +256,7 @@ def test_the_preview_leaves_the_mode(project, pickers):
 
 
 def test_a_restart_forgets_the_pickers(project, at_once):
-    from repic_plugin.protocols.consensus_stream import ConsensusStream
+    from repic_plugin.protocols.consensus.stream import ConsensusStream
 
     run = project.consensus([], "forgetful")
     project.project.saveProtocol(run)
@@ -277,7 +277,7 @@ def test_the_worst_picker_has_the_lowest_estimated_f1(at_once, tmp_path):
     from repic_plugin.consensus import MODES
     from repic_plugin.formats import write_ensemble, write_iterations
     from repic_plugin.iteration import IterationRow
-    from repic_plugin.protocols.iterative_stages import Stages
+    from repic_plugin.protocols.iterative.stages import Stages
 
     model = read_ensemble(at_once._getExtraPath())
     assert PICKERS[int(np.argmin(model.f1))] == "weak"

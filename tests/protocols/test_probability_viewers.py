@@ -5,10 +5,10 @@ import os
 import numpy as np
 import pytest
 from matplotlib.text import Text
-from scipion_project import write_images, write_picker
 
 from repic_plugin.formats import read_consensus_tables, read_ensemble
 from repic_plugin.simulation import simulate_picks
+from tests.protocols.scipion_project import write_images, write_picker
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("tkinter", reason="this Python has no tkinter")
@@ -91,7 +91,7 @@ def test_the_pickers_come_first_in_the_window_of_a_probabilistic_consensus(proje
 
 
 def test_particles_of_one_picker_know_who_found_them(runs):
-    from repic_plugin.viewers.overlay_data import of_consensus, of_coordinates
+    from repic_plugin.protocols.consensus.overlays import of_consensus, of_coordinates
 
     tables = read_consensus_tables(runs["probable"]._getExtraPath())
     alone = int(np.flatnonzero(tables.n_members == 1)[0])
@@ -111,12 +111,11 @@ def test_particles_of_one_picker_know_who_found_them(runs):
 
 def test_the_evaluation_tells_whether_probabilities_come_true(project, runs):
     from repic_plugin.viewers import RepicScoresViewer
-    from repic_plugin.viewers.ensemble_sets import outcomes, probable_sets
 
     evaluated = runs["evaluated"]
-    (name,) = probable_sets(evaluated)
+    (name,) = evaluated.probable_sets()
     assert name.startswith("probable")
-    probability, is_true = outcomes(evaluated, name)
+    probability, is_true = evaluated.outcomes(name)
     assert len(probability) == runs["probable"].outputCoordinates.getSize()
     assert is_true.mean() == pytest.approx(probability.mean(), abs=0.1)
     (window,) = RepicScoresViewer(project=project.project)._visualize(evaluated)

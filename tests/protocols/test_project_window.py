@@ -12,9 +12,6 @@ import mrcfile
 import numpy as np
 import psutil
 import pytest
-from iterative_runs import BOX, PIXEL_SIZE, children, iterative, write_material
-from particle_set import classification, simulated, write_particle_set
-from scipion_project import Project, write_picker
 
 from repic_plugin.commands.simulate_micrographs import MICROGRAPHS, REFERENCE
 from repic_plugin.formats import (
@@ -26,6 +23,9 @@ from repic_plugin.formats import (
     read_scores,
 )
 from repic_plugin.simulation import phantom_map
+from tests.protocols.iterative_runs import BOX, PIXEL_SIZE, children, iterative, write_material
+from tests.protocols.particle_set import classification, simulated, write_particle_set
+from tests.protocols.scipion_project import Project, write_picker
 from tests.virtual_screen import ARTIFACTS, VIRTUAL, a_screen, window_manager
 
 pytestmark = pytest.mark.slow

@@ -2,12 +2,20 @@
 
 import ast
 import os
+import sys
 import threading
 from pathlib import Path
 
 import pytest
-from particle_set import classification, import_set, simulated, tables, write_particle_set
-from scipion_project import write_images, write_picker
+
+from tests.protocols.particle_set import (
+    classification,
+    import_set,
+    simulated,
+    tables,
+    write_particle_set,
+)
+from tests.protocols.scipion_project import write_images, write_picker
 
 STANDIN = Path(__file__).with_name("queue_standin")
 WHOLE, COMMANDS = "N", "Y"  # QUEUE_FOR_JOBS: the protocol as one job, or only its commands
@@ -209,11 +217,14 @@ def test_in_a_job_gpus_have_the_numbers_of_the_job(project):
 def calls(method):
     """Each call of a method in the protocols' files: where, and its keywords."""
     folder = Path(__file__).parents[2] / "repic_plugin" / "protocols"
-    for path in sorted(folder.glob("*.py")):
+    for path in sorted(folder.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
             if is_call and node.func.attr == method:
-                yield f"{path.name}:{node.lineno}", {one.arg: one.value for one in node.keywords}
+                yield (
+                    f"{path.relative_to(folder)}:{node.lineno}",
+                    {one.arg: one.value for one in node.keywords},
+                )
 
 
 def test_every_step_says_whether_it_needs_a_gpu():
@@ -224,13 +235,12 @@ def test_every_step_says_whether_it_needs_a_gpu():
 
 
 def source_of(protocol):
-    """Of the protocol's file and those beside it that it imports."""
-    folder = Path(__file__).parents[2] / "repic_plugin" / "protocols"
-    text = (folder / f"{type(protocol).__module__.rpartition('.')[2]}.py").read_text("utf-8")
+    """Of the protocol's file and those of its room that it imports."""
+    text = Path(sys.modules[type(protocol).__module__].__file__).read_text("utf-8")
     for node in ast.walk(ast.parse(text)):
-        package, _, name = (getattr(node, "module", None) or "").rpartition(".")
-        if isinstance(node, ast.ImportFrom) and package == "repic_plugin.protocols":
-            text += (folder / f"{name}.py").read_text("utf-8")
+        module = getattr(node, "module", None) or ""
+        if isinstance(node, ast.ImportFrom) and module.startswith("repic_plugin.protocols."):
+            text += Path(sys.modules[module].__file__).read_text("utf-8")
     return text
 
 
@@ -243,7 +253,7 @@ def test_threads_are_offered_where_they_are_used(ours):
 
 
 def test_the_window_does_not_read_a_large_folder(project, pickers, tmp_path, monkeypatch):
-    from repic_plugin.protocols import protocol_import
+    from repic_plugin.protocols.picking import protocol_import
 
     read = []
     monkeypatch.setattr(protocol_import, "read_picker_folder", lambda _: read.append(1) or 1 / 0)

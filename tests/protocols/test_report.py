@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from scipion_project import write_images, write_picker
+
+from tests.protocols.scipion_project import write_images, write_picker
 
 pytestmark = pytest.mark.slow
 CENTRES = {"a": [(20, 20), (44, 40)], "b": [(30, 30)], "c": []}

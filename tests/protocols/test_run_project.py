@@ -6,8 +6,8 @@ import signal
 import psutil
 import pytest
 
-from repic_plugin.commands.run_processes import is_at_work
-from repic_plugin.commands.run_workflow import read_workflow
+from repic_plugin.workflow.definition import read_workflow
+from repic_plugin.workflow.processes import is_at_work
 from tests.protocols.workflow_runs import (
     N_PARTICLES,
     Command,
@@ -37,7 +37,7 @@ def is_running(name, folder):
 
 @pytest.mark.slow
 def test_what_is_not_installed_or_refers_to_nothing_is_refused(tmp_path):
-    from repic_plugin.commands.run_project import check_protocols
+    from repic_plugin.workflow.project import check_protocols
 
     missing = write_workflow(tmp_path / "a.json", [protocol(1, "XmippProtNone", "x")])
     with pytest.raises(ValueError, match=r"XmippProtNone is not installed; install scipion-em-x"):

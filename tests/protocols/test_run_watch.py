@@ -87,7 +87,7 @@ class Project:
 
 @pytest.fixture
 def watch(tmp_path):
-    from repic_plugin.commands.run_watch import Watch
+    from repic_plugin.workflow.watch import Watch
 
     def made(runs, outdated=()):
         project = Project(tmp_path, runs, outdated)

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from growing_sets import Feeder
-from iterative_runs import after_the_kill, kill, run_again
-from scipion_project import coordinates, write_images, write_picker
 
 from repic_plugin.formats import read_consensus_tables
+from tests.protocols.growing_sets import Feeder
+from tests.protocols.iterative_runs import after_the_kill, kill, run_again
+from tests.protocols.scipion_project import coordinates, write_images, write_picker
 
 pytestmark = pytest.mark.slow
 

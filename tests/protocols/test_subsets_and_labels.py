@@ -4,11 +4,11 @@ import csv
 
 import numpy as np
 import pytest
-from pwem_sets import write_ctfs
-from scipion_project import write_images, write_picker
 
 from repic_plugin import constants
 from repic_plugin.convert import mean_defocus, read_micrographs
+from tests.protocols.pwem_sets import write_ctfs
+from tests.protocols.scipion_project import write_images, write_picker
 
 pytestmark = pytest.mark.slow
 

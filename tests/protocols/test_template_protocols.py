@@ -6,11 +6,11 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 import pytest
-from scipion_project import write_picker
 from scipy.spatial import cKDTree
 
 from repic_plugin import constants
-from repic_plugin.protocols.template_images import average_images, labels_on
+from repic_plugin.protocols.common.micrograph_batches import average_images, labels_on
+from tests.protocols.scipion_project import write_picker
 from tests.protocols.template_runs import (
     LABELLED,
     NAMES,

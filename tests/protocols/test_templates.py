@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import repic_plugin
-from repic_plugin.commands.run_workflow import read_placeholders, template_names
+from repic_plugin.workflow.definition import read_placeholders, template_names
 from tests.protocols.workflow_runs import (
     N_PARTICLES,
     Command,

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from particle_set import PIXEL_SIZE, aligned, poses
 
 from repic_plugin.simulation import phantom_map, simulate_particles
+from tests.protocols.particle_set import PIXEL_SIZE, aligned, poses
 
 
 def test_the_matrix_takes_a_particle_to_its_average():

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from scipion_project import write_images, write_picker
+
+from tests.protocols.scipion_project import write_images, write_picker
 
 pytestmark = pytest.mark.slow
 
@@ -141,7 +142,7 @@ def test_the_preview_needs_inputs(project):
 
 def test_the_preview_computes_with_the_form_and_writes_to_it(project, runs, monkeypatch):
     pytest.importorskip("tkinter", reason="this Python has no tkinter")
-    from repic_plugin.viewers.preview import PreviewSettings
+    from repic_plugin.plots.preview import PreviewSettings
     from repic_plugin.viewers.preview_window import PreviewWindow
     from repic_plugin.wizards import RepicPreviewWizard
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import mrcfile
 import numpy as np
-from scipion_project import write_picker
+
+from tests.protocols.scipion_project import write_picker
 
 PROGRAM = str(Path(sys.executable).with_name("repic-plugin"))
 BOX, SIZE = 24, 128

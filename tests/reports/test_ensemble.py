@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from repic_plugin.consensus import ensemble_fit, expected_scores, find_consensus
+from repic_plugin.consensus import expected_scores, find_consensus
+from repic_plugin.consensus.ensemble import fit as ensemble_fit
 from repic_plugin.formats import (
     read_consensus_tables,
     write_consensus_table,

@@ -6,9 +6,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from repic_plugin.consensus import Picks
-from repic_plugin.viewers.display import open_mrc
-from repic_plugin.viewers.overlay_model import BoxSet, ConsensusDetails, OverlayModel
-from repic_plugin.viewers.preview import PreviewSettings, prepare_preview, preview_consensus
+from repic_plugin.formats import open_mrc
+from repic_plugin.plots.overlay_model import BoxSet, ConsensusDetails, OverlayModel
+from repic_plugin.plots.preview import PreviewSettings, prepare_preview, preview_consensus
 from tests.virtual_screen import a_screen, photograph
 
 SIZE_PX = 400

@@ -1,0 +1,1 @@
+"""The demos: simulated data through a Scipion project, with a table and a picture."""

@@ -1,0 +1,153 @@
+"""Run the consensus in a new Scipion project and show the result."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Sequence
+
+import mrcfile
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.commands.demos.environment import demo_folder, open_command, set_environment
+from repic_plugin.commands.demos.records import ConsensusRun, Material
+from repic_plugin.commands.options import print_table, progress_bar
+from repic_plugin.commands.simulate import write_micrograph, write_micrographs, write_pickers
+from repic_plugin.consensus import Picks
+from repic_plugin.evaluation import evaluate_picks
+from repic_plugin.formats import read_picks_dir
+from repic_plugin.simulation import background_micrograph, simulate_picks
+
+__all__ = ["add_arguments", "run"]
+
+PROJECT = "repic_demo"
+PIXEL_SIZE_ANGSTROM = 1.77
+# three pickers that differ as real ones do: one careful, one greedy, one weak
+RECALL, PRECISION = (0.85, 0.9, 0.7), (0.85, 0.6, 0.75)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the command's arguments."""
+    parser.add_argument(
+        "--picks", metavar="DIR", help="a folder with a sub-folder for each picker, not simulated"
+    )
+    parser.add_argument(
+        "--micrographs", metavar="DIR", help="the MRC files of --picks; grey ones without"
+    )
+    parser.add_argument("--box-size", type=int, metavar="PX", help="that of the files")
+    parser.add_argument("--out", metavar="DIR", default="demo", help="folder to write")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Simulate or read, run Scipion, print, draw."""
+    folder = demo_folder(Path(args.out))
+    material = _given(args, folder) if args.picks else _simulated(args.seed, folder)
+    set_environment(folder)
+    from repic_plugin.commands.demos.consensus_project import run_project  # noqa: PLC0415 - needs Scipion
+
+    print("running Scipion: micrographs, picks, consensus ...")
+    with progress_bar("Scipion", "protocol") as progress:
+        results = run_project(PROJECT, material, PIXEL_SIZE_ANGSTROM, progress)
+    _print_sets(material, results)
+    _print_micrographs(results[0])
+    _draw(material, results[0].particles, folder / "overlay.png")
+    print(f"\npicture: {folder / 'overlay.png'}")
+    print(f"project: open it in Scipion with\n  {open_command(folder, PROJECT)}")
+
+
+def _simulated(seed: int, folder: Path) -> Material:
+    print("simulating micrographs and the picks of three pickers ...")
+    simulated = simulate_picks(
+        recall=RECALL,
+        precision=PRECISION,
+        picker_names=["careful", "greedy", "weak"],
+        random_state=seed,
+    )
+    write_pickers(folder / "picks", simulated.picks, simulated.box_size_px)
+    write_micrographs(folder / "micrographs", simulated, PIXEL_SIZE_ANGSTROM, seed)
+    return Material(
+        folder / "picks",
+        folder / "micrographs",
+        read_picks_dir(folder / "picks"),
+        simulated.truth,
+        simulated.box_size_px,
+    )
+
+
+def _given(args: argparse.Namespace, folder: Path) -> Material:
+    loaded = read_picks_dir(args.picks)
+    sizes = [size for size in loaded.box_size_px if size is not None]
+    if not sizes and not args.box_size:
+        raise ValueError(f"{args.picks}: its files hold no box size; add --box-size")
+    box_px = args.box_size or round(max(sizes))
+    images = Path(args.micrographs).resolve() if args.micrographs else folder / "micrographs"
+    if not args.micrographs:
+        print("no micrographs given: drawing grey ones, only the picks on them are real ...")
+        _draw_grey(images, loaded.picks, box_px, args.seed)
+    return Material(Path(args.picks).resolve(), images, loaded, None, box_px)
+
+
+def _draw_grey(folder: Path, picks: Picks, box_px: int, seed: int) -> None:
+    """Micrographs without a particle, as large as the boxes need."""
+    folder.mkdir()
+    width, height = (int(np.ceil(c.max(initial=box_px) + box_px / 2)) for c in (picks.x, picks.y))
+    image = background_micrograph((width, height), seed)
+    for name in picks.micrograph_names:
+        write_micrograph(folder / f"{name}.mrc", image, PIXEL_SIZE_ANGSTROM)
+
+
+def _print_sets(material: Material, results: Sequence[ConsensusRun]) -> None:
+    """Pickers and consensus, a row each; against the truth where it is known."""
+    picks = material.loaded.picks
+    agreed = results[0].n_agreed
+    n_picks = np.bincount(picks.picker, minlength=picks.n_pickers)
+    rows = [
+        [name, f"{n:,}", f"{agreed[name]:,}", f"{agreed[name] / max(n, 1):.1%}"]
+        for name, n in zip(picks.picker_names, n_picks.tolist())
+    ]
+    rows += [[one.name, f"{len(one.particles):,}", "", ""] for one in results]
+    header = ["set", "particles", "in consensus", "share"]
+    if material.truth is not None:
+        header += ["precision", "recall", "F1"]
+        sets = [picks, *(one.particles for one in results)]
+        scores = [
+            score.matching
+            for one in sets
+            for score in evaluate_picks(one, material.truth, material.box_size_px)
+        ]
+        for row, score in zip(rows, scores):
+            row += [f"{value:.3f}" for value in (score.precision, score.recall, score.f1)]
+    print()
+    print_table(header, rows)
+
+
+def _print_micrographs(one: ConsensusRun) -> None:
+    print()
+    columns = ("micrograph", "n_cliques", "n_selected", "objective", "is_optimal")
+    print_table(columns, [[row[name] for name in columns] for row in one.summary])
+
+
+def _draw(material: Material, particles: Picks, picture: Path) -> None:
+    """The first micrograph with the picks of every picker and the consensus on it."""
+    # half a second, which the other commands should not wait for
+    from repic_plugin.plots import Layer, overlay_figure  # noqa: PLC0415
+
+    picks = material.loaded.picks
+    name = next(one for one in picks.micrograph_names if one in particles.micrograph_names)
+    with mrcfile.open(material.micrographs_dir / f"{name}.mrc") as mrc:
+        image = np.array(mrc.data, dtype=np.float32)
+    layers = [
+        Layer(picker, _centres(picks, name, p), material.box_size_px)
+        for p, picker in enumerate(picks.picker_names)
+    ]
+    chosen = _centres(particles, name, 0)
+    layers.append(Layer("consensus", chosen, material.box_size_px, role="consensus"))
+    overlay_figure(image, layers, title=name).savefig(picture)
+
+
+def _centres(picks: Picks, micrograph: str, picker: int) -> NDArray[np.float64]:
+    m = picks.micrograph_names.index(micrograph)
+    mine = (picks.micrograph == m) & (picks.picker == picker)
+    return np.column_stack((picks.x[mine], picks.y[mine]))

@@ -1,0 +1,73 @@
+"""The demo's Scipion project. Importing this loads Scipion: its variables have to be set before."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from typing import Any, Callable, List
+
+from repic_plugin import constants
+from repic_plugin.commands.demos.records import ConsensusRun, Material
+from repic_plugin.consensus import default_quorum
+from repic_plugin.convert import PickerInput, read_picks
+from repic_plugin.formats import micrograph_name
+from repic_plugin.workflow import ScipionProject
+
+__all__ = ["run_project"]
+
+
+def run_project(
+    name: str, material: Material, pixel_size_angstrom: float, progress: Callable[[], None]
+) -> List[ConsensusRun]:
+    """Make a project, import micrographs and picks, run the consensus in all modes.
+
+    Parameters
+    ----------
+    name : str
+    material : Material
+    pixel_size_angstrom : float
+    progress : callable
+        Called after each protocol.
+
+    Returns
+    -------
+    list of ConsensusRun
+        Of all pickers, of a quorum and, with three pickers or more, by probability.
+
+    Raises
+    ------
+    ValueError
+        If a protocol fails.
+    """
+    project = ScipionProject(name)
+    micrographs = project.micrographs(material.micrographs_dir, pixel_size_angstrom)
+    progress()
+    pickers = []
+    for picker in material.loaded.picks.picker_names:
+        folder = material.picks_dir / picker
+        pickers.append(project.picks(picker, folder, micrographs, material.box_size_px))
+        progress()
+    k = len(pickers)
+    names = [f"consensus of all {k}", f"consensus of at least {default_quorum(k)}"]
+    if k > 2:  # two have to have scores
+        names.append("consensus by probability")
+    results = []
+    for mode, label in enumerate(names):
+        run = project.run("ProtRepicConsensus", label, {"inputCoordinates": pickers}, mode=mode)
+        results.append(_result(label, run, material))
+        progress()
+    return results
+
+
+def _result(label: str, protocol: Any, material: Material) -> ConsensusRun:
+    """Read back what the protocol left in the project."""
+    source = PickerInput(label, protocol.outputCoordinates, constants.SCORE)
+    particles = read_picks([source])[0]
+    named = tuple(micrograph_name(name) for name in particles.micrograph_names)
+    with open(protocol._getExtraPath("summary.csv"), encoding="utf-8", newline="") as file:
+        summary = list(csv.DictReader(file))
+    with open(protocol._getExtraPath("consensus.csv"), encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    pickers = material.loaded.picks.picker_names
+    n_agreed = {name: sum(row[name] != "" for row in rows) for name in pickers}
+    return ConsensusRun(label, replace(particles, micrograph_names=named), summary, n_agreed)

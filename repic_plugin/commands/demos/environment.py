@@ -1,0 +1,56 @@
+"""A Scipion of a demo's own, in a folder that can be thrown away."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from repic_plugin.workflow import project_folder, set_common_environment
+
+__all__ = ["demo_folder", "open_command", "set_environment"]
+
+MARK = ".repic-plugin-demo"  # only a folder that holds it is ever replaced
+
+
+def demo_folder(folder: Path) -> Path:
+    """An empty folder; an earlier demo in it is removed.
+
+    Raises
+    ------
+    ValueError
+        If it holds something else.
+    """
+    folder = folder.resolve()
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
+        raise ValueError(f"{folder}: is not empty and no earlier demo; choose another --out")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / MARK).touch()
+    return folder
+
+
+def set_environment(folder: Path) -> None:
+    """What Scipion reads before its first import; a Scipion that runs already keeps its own.
+
+    Raises
+    ------
+    ValueError
+        If Scipion's application is not installed.
+    """
+    hosts = set_common_environment("the demo")
+    os.environ.setdefault("SCIPION_HOME", str(folder))
+    os.environ.setdefault("SCIPION_HOSTS", str(hosts))
+    os.environ["SCIPION_USER_DATA"] = str(folder / "scipion")
+    os.environ["SCIPION_NOTIFY"] = "False"
+    project_folder("").mkdir(parents=True)
+
+
+def open_command(folder: Path, project: str) -> str:
+    """What opens the demo's project in Scipion's window."""
+    scipion = Path(sys.executable).with_name("scipion")
+    path = f"PATH={shlex.quote(str(scipion.parent))}:$PATH"
+    home, data = (shlex.quote(str(one)) for one in (folder, folder / "scipion"))
+    return f"{path} SCIPION_HOME={home} SCIPION_USER_DATA={data} scipion project {project}"

@@ -1,0 +1,87 @@
+"""The project of the iterative demo. Importing this loads Scipion: its variables come before."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Callable, List, Sequence
+
+from repic_plugin.formats import read_iterations
+from repic_plugin.iteration import IterationRow
+from repic_plugin.pickers import PICKERS
+from repic_plugin.workflow import ScipionProject
+
+__all__ = ["run_iterations"]
+
+# The same picker with three settings, as three pickers that err in different ways.
+OPTIONS = ("", "train.numberOfTemplates=1", "angularStep=30; train.numberOfTemplates=12")
+POLL_SECONDS = 1.0
+
+
+def run_iterations(
+    name: str,
+    micrographs_dir: Path,
+    truth_dir: Path,
+    pixel_size_angstrom: float,
+    n_expected: int,
+    n_iterations: int,
+    told: Callable[[Sequence[IterationRow]], None],
+) -> List[IterationRow]:
+    """Make a project, import micrographs and truth, run the iterations.
+
+    Parameters
+    ----------
+    name : str
+    micrographs_dir, truth_dir : path
+    pixel_size_angstrom : float
+    n_expected : int
+        Particles in a micrograph.
+    n_iterations : int
+    told : callable
+        Gets the rows of each iteration when it has ended.
+
+    Returns
+    -------
+    list of IterationRow
+
+    Raises
+    ------
+    ValueError
+        If a protocol fails.
+    """
+    project = ScipionProject(name)
+    micrographs = project.micrographs(micrographs_dir, pixel_size_angstrom)
+    truth = project.picks("truth", truth_dir, micrographs)
+    number = 1 + list(PICKERS).index("template")
+    lines = {f"picker{i}": number for i in range(1, len(OPTIONS) + 1)}
+    lines.update({f"options{i}": text for i, text in enumerate(OPTIONS, 1)})
+    run = project.launch(
+        "ProtRepicIterative",
+        "iterative picking",
+        {"inputMicrographs": micrographs, "referenceCoordinates": truth},
+        numIterations=n_iterations,
+        numParticles=n_expected,
+        numValidation=3,
+        trainingPercent=25,
+        mode=1,
+        **lines,
+    )
+    return _watched(project, run, told)
+
+
+def _watched(
+    project: ScipionProject, run: Any, told: Callable[[Sequence[IterationRow]], None]
+) -> List[IterationRow]:
+    """Tell of each iteration when it has ended, and hand back all when the run has."""
+    n_told = 0
+    while True:
+        project.project._updateProtocol(run)
+        project.project.mapper.commit()  # else its runs wait for the project's database
+        rows = read_iterations(run.table_file())
+        for iteration in sorted({row.iteration for row in rows})[n_told:]:
+            told([row for row in rows if row.iteration == iteration])
+            n_told += 1
+        if not run.isActive():
+            project.finished(run)
+            return rows
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,131 @@
+"""What the agreement of pickers says of them, as a record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.consensus.ensemble.latent_class import LatentClasses
+
+__all__ = ["EnsembleModel", "model_from_arrays", "model_to_arrays"]
+
+ARRAYS = "ensemble."
+
+
+@dataclass(frozen=True)
+class EnsembleModel:
+    """What the agreement of pickers says of them (docs/probabilistic.md).
+
+    Attributes
+    ----------
+    picker_names : tuple of str
+    n_micrographs, n_candidates : int
+        That it was fitted on.
+    n_particles : float
+        On these micrographs, those that no picker found included.
+    n_particles_interval : ndarray of float64, shape (2,)
+        95 per cent, from a bootstrap over micrographs; so are the other intervals.
+    recall, precision : ndarray of float64, shape (n_pickers,)
+        Estimates; nan for the precision of a picker without a pick.
+    recall_interval, precision_interval : ndarray of float64, shape (n_pickers, 2)
+    n_junk, n_places : float
+        Places that hold no particle and attract pickers, and how many places there are.
+    junk_rate : ndarray of float64, shape (n_pickers,)
+        Share of the junk that a picker picks.
+    score_edges : ndarray of float64, shape (n_pickers, n_bins - 1)
+        On the picker's own scale; nan without scores.
+    particle_scores, junk_scores : ndarray of float64, shape (n_pickers, n_bins)
+        Distributions.
+    threshold : float
+        Candidates of at least this probability are kept.
+    threshold_rule : str
+        How it was chosen.
+    dependence, dependence_error : ndarray of float64, shape (n_pickers, n_pickers)
+        How much better the first picker scores particles that the second found too, as a share of
+        its range of ranks, beyond what the model explains; and its standard error.
+    third_class_gain : float
+        By how much a third kind of place explains the picks better (`gain_of_third_class`).
+    pattern_found : ndarray of bool, shape (n_patterns, n_pickers)
+        The patterns of agreement that occur.
+    pattern_count, pattern_expected : ndarray of float64, shape (n_patterns,)
+    quality_edges : ndarray of float64, shape (n_groups + 1,)
+        Of the micrographs' quality (defocus); empty where it was not given.
+    quality_recall, quality_precision : ndarray of float64, shape (n_groups, n_pickers)
+    warnings : tuple of str
+        Why the estimates may be wrong; empty where nothing speaks against them.
+    """
+
+    picker_names: Tuple[str, ...]
+    n_micrographs: int
+    n_candidates: int
+    n_particles: float
+    n_particles_interval: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    recall_interval: NDArray[np.float64]
+    precision: NDArray[np.float64]
+    precision_interval: NDArray[np.float64]
+    n_junk: float
+    n_places: float
+    junk_rate: NDArray[np.float64]
+    score_edges: NDArray[np.float64]
+    particle_scores: NDArray[np.float64]
+    junk_scores: NDArray[np.float64]
+    threshold: float
+    threshold_rule: str
+    dependence: NDArray[np.float64]
+    dependence_error: NDArray[np.float64]
+    third_class_gain: float
+    pattern_found: NDArray[np.bool_]
+    pattern_count: NDArray[np.float64]
+    pattern_expected: NDArray[np.float64]
+    quality_edges: NDArray[np.float64]
+    quality_recall: NDArray[np.float64]
+    quality_precision: NDArray[np.float64]
+    warnings: Tuple[str, ...]
+
+    @property
+    def f1(self) -> NDArray[np.float64]:
+        """Estimated F1 score of each picker, shape (n_pickers,)."""
+        precision = np.nan_to_num(self.precision)
+        both = np.maximum(precision + self.recall, 1e-12)
+        return np.asarray(2 * precision * self.recall / both)
+
+    @property
+    def classes(self) -> LatentClasses:
+        """The parameters that give a candidate its probability."""
+        return LatentClasses(
+            self.n_particles,
+            self.recall,
+            self.n_junk,
+            self.junk_rate,
+            self.particle_scores,
+            self.junk_scores,
+        )
+
+
+def model_to_arrays(model: EnsembleModel) -> Dict[str, NDArray[Any]]:
+    """The model as arrays of numbers and strings, to be stored without pickle."""
+    return {f"{ARRAYS}{f.name}": np.asarray(getattr(model, f.name)) for f in fields(model)}
+
+
+def model_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Optional[EnsembleModel]:
+    """The model that `model_to_arrays` took apart; None where there is none.
+
+    Raises
+    ------
+    KeyError
+        If some of its arrays are missing.
+    """
+    if f"{ARRAYS}recall" not in arrays:
+        return None
+    values: Dict[str, Any] = {}
+    for f in fields(EnsembleModel):
+        array = arrays[f"{ARRAYS}{f.name}"]
+        is_names = f.name in ("picker_names", "warnings")
+        values[f.name] = tuple(map(str, array.tolist())) if is_names else array
+        if array.ndim == 0:
+            values[f.name] = array.item()
+    return EnsembleModel(**values)

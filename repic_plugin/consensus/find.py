@@ -1,0 +1,355 @@
+"""From the picks of several pickers to one consensus set."""
+
+from __future__ import annotations
+
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from repic_plugin.consensus.arguments import (
+    check_micrographs,
+    check_probabilistic,
+    check_settings,
+)
+from repic_plugin.consensus.batch import solve_batch
+from repic_plugin.consensus.boxes import BoxSize, box_sizes, inside_micrograph
+from repic_plugin.consensus.ensemble.model import EnsembleModel
+from repic_plugin.consensus.picks import Picks
+from repic_plugin.consensus.probabilistic import (
+    by_probability,
+    places_on_micrograph,
+)
+from repic_plugin.consensus.records import BatchConsensus, BatchPicks, Settings
+from repic_plugin.consensus.result import ConsensusResult, MicrographCounts
+from repic_plugin.consensus.scores import (
+    MinScore,
+    References,
+    ScoreTransform,
+    above_min_score,
+    choose_transforms,
+    comparable_scores,
+    rank_references,
+)
+from repic_plugin.consensus.solvers import choose_solver
+
+__all__ = ["MIN_JACCARD", "find_consensus", "ranked_scores"]
+
+BATCH_SIZE = 64  # micrographs; enough to make the cost of a call disappear
+MIN_JACCARD = 0.3  # Cameron et al. 2024, Online Methods
+
+
+class Rows(NamedTuple):
+    """Where the picks of some micrographs stand.
+
+    The m-th micrograph's are the places ``begin[m]`` to ``end[m]`` of the picks, or of `order`.
+    """
+
+    order: Optional[NDArray[np.intp]]
+    begin: NDArray[np.int64]
+    end: NDArray[np.int64]
+
+
+def find_consensus(
+    picks: Picks,
+    box_size_px: BoxSize,
+    *,
+    mode: str = "all",
+    quorum: Optional[int] = None,
+    target_precision: Optional[float] = None,
+    min_overlap: float = MIN_JACCARD,
+    score_transform: ScoreTransform = "auto",
+    ranked_among: Optional[Mapping[str, ArrayLike]] = None,
+    min_score: MinScore = None,
+    micrograph_size_px: Optional[ArrayLike] = None,
+    largest_component: bool = False,
+    position: str = "member",
+    num_particles: Optional[int] = None,
+    solver: str = "auto",
+    time_limit_s: Optional[float] = None,
+    micrographs: Optional[ArrayLike] = None,
+    micrograph_quality: Optional[ArrayLike] = None,
+    ensemble: Optional[EnsembleModel] = None,
+    n_threads: int = 1,
+    progress: Optional[Callable[[int, int], None]] = None,
+) -> ConsensusResult:
+    """The optimal consensus of several pickers (REPIC; Cameron et al. 2024).
+
+    On each micrograph, boxes of different pickers that overlap are joined; a clique is a set of
+    boxes of different pickers that all overlap each other; the cliques that together weigh most,
+    no box in two of them, are the particles. A clique weighs the median of its overlaps times the
+    median of its scores, plus 1 for each member above the quorum.
+
+    Parameters
+    ----------
+    picks : Picks
+        Of k >= 2 pickers.
+    box_size_px : float, sequence of float or mapping of picker name to float
+        Side of the boxes, px; one for all pickers or one for each.
+    mode : {'all', 'quorum', 'probabilistic'}
+        ``all``: particles found by all k pickers (REPIC). ``quorum``: by at least `quorum` of them.
+        ``probabilistic``: by one or more, each weighing the probability that it is a particle,
+        which is told from the agreement and the scores of all pickers (docs/probabilistic.md).
+    quorum : int, optional
+        2 to k; by default the smallest majority (2 of 2, 2 of 3, 3 of 4). Only for ``quorum``.
+    target_precision : float, optional
+        Keep as many particles as this share of which is expected to be true, in (0, 1). By default
+        the expected F1 score is made as high as it can be, or `num_particles` decides. Only for
+        ``probabilistic``.
+    min_overlap : float
+        Boxes are joined if their Jaccard index is above this, 0 <= `min_overlap` < 1.
+    score_transform : str, sequence of str or mapping of picker name to str
+        How scores become comparable: ``auto``, ``identity`` (probabilities), ``logistic``
+        (log-likelihood ratios) or ``rank``; decided once for each picker over all its picks.
+    ranked_among : mapping of picker name to array_like of float, optional
+        Scores to rank among, where `picks` are only a part of the data set; by default a picker's
+        own scores are.
+    min_score : float, sequence of float or None, mapping of picker name to float, optional
+        Picks below it, on the picker's own scale, are dropped before the graph is built.
+    micrograph_size_px : array_like of float, shape (2,) or (n_micrographs, 2), optional
+        Width and height; given, picks whose box sticks out are dropped.
+    largest_component : bool
+        Keep only the largest connected component of each micrograph's graph (``--get_cc``).
+    position : {'member', 'mean'}
+        A particle lies where the member with the highest total overlap lies (REPIC), or at the
+        mean of its members weighted by their scores.
+    num_particles : int, optional
+        Keep the best of each micrograph, at most this many.
+    solver : {'auto', 'highs', 'gurobi'}
+        For components that are too large to be searched exhaustively. ``auto`` is Gurobi where
+        the user has a licence of their own, HiGHS otherwise.
+    time_limit_s : float, optional
+        For the integer programs of one micrograph; the best found until then is returned.
+    micrographs : array_like of int, optional
+        Work on these micrographs only (a batch). Scores are still compared over all picks.
+    micrograph_quality : array_like of float, shape (n_micrographs,), optional
+        Such as the defocus in Angstrom: pickers are described by it too. Only for
+        ``probabilistic``.
+    ensemble : EnsembleModel, optional
+        Of a consensus before, such as one of more micrographs; it is fitted to `picks` by default.
+        Only for ``probabilistic``.
+    n_threads : int
+        The result does not depend on it.
+    progress : callable, optional
+        Called as ``progress(n_done, n_micrographs)``.
+
+    Returns
+    -------
+    ConsensusResult
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two pickers, or an argument is outside its range.
+    SolverError
+        If Gurobi is asked for and cannot be used.
+
+    Warns
+    -----
+    UserWarning
+        If scores are missing, or a time limit ended a search.
+
+    Examples
+    --------
+    >>> picks = Picks.from_columns(
+    ...     micrograph=[0, 0, 0, 0], picker=[0, 1, 2, 0],
+    ...     x=[100, 104, 98, 400], y=[100, 96, 102, 400], score=[0.9, 0.7, 0.8, 0.9])
+    >>> particles = find_consensus(picks, box_size_px=50)
+    >>> particles.members.tolist(), particles.weight.round(3).tolist()
+    ([[0, 1, 2]], [0.587])
+    """
+    settings = check_settings(
+        picks, box_size_px, mode, quorum, min_overlap, position, num_particles, time_limit_s
+    )._replace(largest_component=largest_component, solver=choose_solver(solver))
+    check_probabilistic(
+        picks, mode, target_precision, micrograph_quality, ensemble, largest_component
+    )
+    wanted = check_micrographs(picks, micrographs)
+    transforms = choose_transforms(picks, score_transform)
+    entered = above_min_score(picks, min_score)
+    entered &= inside_micrograph(picks, settings.sizes_px, micrograph_size_px)
+    _warn_of_missing_scores(picks, wanted)
+    references = dict(rank_references(picks, transforms, entered))
+    for name, scores in (ranked_among or {}).items():
+        references[picks.picker_names.index(name)] = np.sort(np.asarray(scores, dtype=np.float64))
+
+    def prepare(rows: Rows) -> BatchPicks:
+        return _prepared(picks, rows, entered, transforms, references)
+
+    batches = _batches(picks, wanted, n_threads)
+    found = _solved(batches, prepare, settings, n_threads, len(wanted), progress)
+    result = _assembled(picks, settings, transforms, wanted, found)
+    _warn_of_unproven(result)
+    if mode != "probabilistic":
+        return result
+    alone = picks.take(result.is_unmatched)
+    return by_probability(
+        result,
+        picks,
+        wanted,
+        comparable_scores(alone, transforms, references),
+        places_on_micrograph(picks, settings.sizes_px, settings.min_overlap),
+        target_precision=target_precision,
+        num_particles=num_particles,
+        quality=micrograph_quality,
+        model=ensemble,
+    )
+
+
+def ranked_scores(
+    picks: Picks,
+    box_size_px: BoxSize,
+    *,
+    score_transform: ScoreTransform = "auto",
+    min_score: MinScore = None,
+    micrograph_size_px: Optional[ArrayLike] = None,
+) -> Dict[str, NDArray[np.float64]]:
+    """The scores that `find_consensus` ranks among, to be given to it with parts of the picks.
+
+    Parameters
+    ----------
+    picks : Picks
+        Of any number of pickers.
+    box_size_px, score_transform, min_score, micrograph_size_px
+        As of `find_consensus`.
+
+    Returns
+    -------
+    dict of str to ndarray of float64
+        Ascending, by the names of the pickers whose scores are ranked.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+    """
+    transforms = choose_transforms(picks, score_transform)
+    entered = above_min_score(picks, min_score)
+    sizes_px = box_sizes(box_size_px, picks.picker_names)
+    entered &= inside_micrograph(picks, sizes_px, micrograph_size_px)
+    references = rank_references(picks, transforms, entered)
+    return {picks.picker_names[number]: scores for number, scores in references.items()}
+
+
+def _warn_of_missing_scores(picks: Picks, wanted: NDArray[np.int64]) -> None:
+    is_missing = ~picks.has_score
+    if not is_missing.any():
+        return
+    is_missing &= np.isin(picks.micrograph, wanted)
+    missing = np.bincount(picks.picker[is_missing], minlength=picks.n_pickers)
+    for name, count in zip(picks.picker_names, missing):
+        if count:
+            warnings.warn(f"{count:,} picks of {name} have no score; they count as 1", stacklevel=3)
+
+
+def _warn_of_unproven(result: ConsensusResult) -> None:
+    n_unproven = int((~result.micrographs.is_optimal).sum())
+    if n_unproven:
+        warnings.warn(
+            f"the time limit ended the search on {n_unproven} micrographs: their consensus is not "
+            f"proven optimal",
+            stacklevel=3,
+        )
+
+
+def _batches(picks: Picks, wanted: NDArray[np.int64], n_threads: int) -> List[Rows]:
+    """Where the picks of each batch of micrographs stand, by micrograph and picker."""
+    micrograph, picker = picks.micrograph, picks.picker
+    same = micrograph[1:] == micrograph[:-1]
+    ascending = np.where(same, picker[1:] >= picker[:-1], micrograph[1:] > micrograph[:-1])
+    order = None
+    if not ascending.all():
+        order = np.lexsort((picker, micrograph))
+        micrograph = micrograph[order]
+    starts = np.searchsorted(micrograph, np.arange(picks.n_micrographs + 1))
+    size = min(BATCH_SIZE, max(1, len(wanted) // max(n_threads, 1)))
+    chunks = (wanted[i : i + size] for i in range(0, len(wanted), size))
+    return [Rows(order, starts[chunk], starts[chunk + 1]) for chunk in chunks]
+
+
+def _prepared(
+    picks: Picks,
+    rows: Rows,
+    entered: NDArray[np.bool_],
+    transforms: Sequence[str],
+    references: References,
+) -> BatchPicks:
+    """The picks of a batch that entered, with comparable scores."""
+    where: Any = slice(rows.begin[0], rows.end[-1])
+    if np.any(rows.begin[1:] != rows.end[:-1]):
+        where = np.concatenate([np.arange(i, j) for i, j in zip(rows.begin, rows.end)])
+    if rows.order is not None:
+        where = rows.order[where]
+    micrograph = np.repeat(np.arange(len(rows.begin)), rows.end - rows.begin)
+    pick = np.arange(where.start, where.stop) if isinstance(where, slice) else where
+    kept = entered[where]
+    part = picks.take(where)
+    if not kept.all():
+        pick, micrograph, part = pick[kept], micrograph[kept], part.take(kept)
+    return BatchPicks(
+        starts=np.searchsorted(micrograph, np.arange(len(rows.begin) + 1)),
+        pick=pick,
+        micrograph=micrograph,
+        picker=part.picker,
+        x=part.x,
+        y=part.y,
+        score=comparable_scores(part, transforms, references),
+    )
+
+
+def _solved(
+    batches: Sequence[Rows],
+    prepare: Callable[[Rows], BatchPicks],
+    settings: Settings,
+    n_threads: int,
+    n_micrographs: int,
+    progress: Optional[Callable[[int, int], None]],
+) -> List[BatchConsensus]:
+    n_done = 0
+    found = []
+    with ThreadPoolExecutor(max(1, n_threads)) as pool:
+        solve = pool.map if n_threads > 1 else map
+        for consensus in solve(lambda rows: solve_batch(prepare(rows), settings), batches):
+            found.append(consensus)
+            n_done += len(consensus.n_edges)
+            if progress is not None:
+                progress(n_done, n_micrographs)
+    return found
+
+
+def _assembled(
+    picks: Picks,
+    settings: Settings,
+    transforms: Sequence[str],
+    wanted: NDArray[np.int64],
+    found: Sequence[BatchConsensus],
+) -> ConsensusResult:
+    """One record of all batches."""
+    if not found:
+        none, nowhere = np.zeros(0, np.int64), np.zeros(0)
+        nothing = BatchPicks(np.zeros(1, np.int64), none, none, none, nowhere, nowhere, nowhere)
+        found = [solve_batch(nothing, settings)]
+    column = {
+        name: np.concatenate([getattr(batch, name) for batch in found])
+        for name in BatchConsensus._fields
+    }
+    first = np.cumsum([0, *(len(batch.n_edges) for batch in found)])
+    in_wanted = np.concatenate([batch.micrograph + i for batch, i in zip(found, first)])
+    is_unmatched = np.zeros(len(picks), dtype=bool)
+    is_unmatched[column["unmatched"]] = True
+    counts = {name: column[name] for name in MicrographCounts.__annotations__ if name in column}
+    names = tuple(picks.micrograph_names[m] for m in wanted.tolist())
+    particles = {name: column[name] for name in ("x", "y", "weight", "overlap", "score", "members")}
+    return ConsensusResult(
+        micrograph=wanted[in_wanted],
+        is_unmatched=is_unmatched,
+        micrographs=MicrographCounts(names=names, **counts),
+        micrograph_names=picks.micrograph_names,
+        picker_names=picks.picker_names,
+        score_transforms=tuple(transforms),
+        solver=settings.solver,
+        quorum=settings.quorum,
+        **particles,
+    )

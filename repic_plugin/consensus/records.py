@@ -1,0 +1,64 @@
+"""The records that the stages of a batch hand on: settings, picks, consensus."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BatchConsensus", "BatchPicks", "Settings"]
+
+
+class Settings(NamedTuple):
+    """What holds for every micrograph; see `find_consensus`."""
+
+    quorum: int
+    min_overlap: float
+    sizes_px: NDArray[np.float64]
+    reach_px: float
+    position: str
+    num_particles: Optional[int]
+    time_limit_s: Optional[float]
+    largest_component: bool = False
+    solver: str = "highs"
+
+
+class BatchPicks(NamedTuple):
+    """The picks of some micrographs, by micrograph and in it by picker.
+
+    `pick` leads back to the given picks; `micrograph` counts in the batch, whose m-th holds the
+    picks ``starts[m]`` to ``starts[m + 1]``; `score` is comparable between pickers, in [0, 1].
+    """
+
+    starts: NDArray[np.int64]
+    pick: NDArray[np.int64]
+    micrograph: NDArray[np.int64]
+    picker: NDArray[np.int64]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    score: NDArray[np.float64]
+
+
+class BatchConsensus(NamedTuple):
+    """The particles of some micrographs, and how they came about.
+
+    Columns of particles and of micrographs as in `ConsensusResult` and `MicrographCounts`, but
+    `micrograph` counts in the batch; `unmatched` holds indices of given picks.
+    """
+
+    micrograph: NDArray[np.int64]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    overlap: NDArray[np.float64]
+    score: NDArray[np.float64]
+    members: NDArray[np.int64]
+    unmatched: NDArray[np.int64]
+    n_picks: NDArray[np.int64]
+    n_edges: NDArray[np.int64]
+    n_cliques: NDArray[np.int64]
+    n_selected: NDArray[np.int64]
+    objective: NDArray[np.float64]
+    is_optimal: NDArray[np.bool_]
+    seconds: NDArray[np.float64]

@@ -1,0 +1,1 @@
+"""What all files share: errors, atomic writing, arrays, text tables, STAR."""

@@ -1,0 +1,83 @@
+"""Named arrays in one file, whole or not there."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any, Dict, Iterable, Mapping, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.formats.base.atomic import atomic_open
+from repic_plugin.formats.base.errors import PathLike, format_error
+
+__all__ = ["read_arrays", "write_arrays"]
+
+ZIP_START = b"PK"
+# What numpy and zipfile raise for damaged files; a flag that no writer sets is a RuntimeError.
+UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile)
+
+
+def write_arrays(path: PathLike, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays of numbers, booleans or strings by name (numpy's .npz).
+
+    Parameters
+    ----------
+    path : str or path
+    arrays : mapping of str to ndarray
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    with atomic_open(path) as file:
+        np.savez(file, **arrays)
+
+
+def read_arrays(
+    path: PathLike,
+    names: Optional[Iterable[str]] = None,
+    *,
+    remedy: str = "restart the run that wrote it",
+) -> Dict[str, NDArray[Any]]:
+    """Read what `write_arrays` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+    names : iterable of str, optional
+        Read these arrays only.
+    remedy : str
+        What the error advises.
+
+    Returns
+    -------
+    dict of str to ndarray
+
+    Raises
+    ------
+    FormatError
+        If the file is missing, damaged or of another kind.
+    KeyError
+        If an array is missing that was asked for.
+    """
+    try:
+        with open(path, "rb") as file:
+            if file.read(len(ZIP_START)) != ZIP_START:
+                raise ValueError("it is of another kind, or damaged")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as stored:
+                wanted = stored.files if names is None else names
+                return {name: _array(stored[name], name) for name in wanted}
+    except UNREADABLE as error:
+        reason = getattr(error, "strerror", None) or error
+        raise format_error(Path(path), f"cannot be read ({reason}); {remedy}") from error
+
+
+def _array(stored: Any, name: str) -> NDArray[Any]:
+    """What is stored under a name; numpy hands out the bytes of anything that is no array."""
+    if not isinstance(stored, np.ndarray):
+        raise ValueError(f"{name} is no array")
+    return stored

@@ -1,0 +1,46 @@
+"""Pieces of STAR files as RELION 3.1 and later write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, List, Sequence
+
+from numpy.typing import NDArray
+
+from repic_plugin.formats.base.errors import format_error
+from repic_plugin.formats.base.text_tables import raw_words
+
+VERSION = "# version 30001"
+
+
+def table_header(name: str, labels: Sequence[str]) -> str:
+    """The lines above the rows of a table; `name` begins with ``data_``."""
+    lines = [f"_{label} #{number}" for number, label in enumerate(labels, 1)]
+    return "\n".join(["", VERSION, "", name, "", "loop_", *lines, ""])
+
+
+def table_rows(columns: Sequence[Sequence[str]]) -> str:
+    """The rows of a table from its columns."""
+    return "".join(" ".join(row) + "\n" for row in zip(*columns))
+
+
+def number_cells(column: NDArray[Any]) -> List[str]:
+    """Numbers as text: integers as they are, others with six decimals."""
+    if column.dtype.kind == "i":
+        return list(map(str, column.tolist()))
+    return [f"{value:.6f}" for value in column.tolist()]
+
+
+def quotes_for(stack: str, path: Path) -> str:
+    """The quotes that names of images in a stack need in a STAR file, mostly none.
+
+    Raises
+    ------
+    FormatError
+        If no quotes help; it names the file `path` that is being written.
+    """
+    for quote in ("", '"', "'"):
+        name = f"{quote}1@{stack}{quote}"
+        if stack.isprintable() and raw_words(name) == [name]:
+            return quote
+    raise format_error(path, f"the name of the stack {stack!r} cannot be written; rename the stack")

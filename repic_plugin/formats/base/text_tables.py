@@ -1,0 +1,279 @@
+"""Tables in text files: from lines to checked columns, with the line of whatever is wrong."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.formats.base.errors import FormatError, format_error, listed, shown
+from repic_plugin.formats.picks.table import micrograph_name
+
+MISSING = ("", "<NA>")  # an empty CSV cell; what crYOLO writes for a value it does not have
+_WORD = re.compile(r""""[^"]*"(?=\s|$)|'[^']*'(?=\s|$)|\S+""")
+_MIN_QUOTED = 2
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """The header and the data lines of one table of a text file.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    columns : tuple of str
+        Name of each column.
+    lines : sequence of str
+        Every line of the file.
+    start, stop : int
+        The table's data lines are among ``lines[start:stop]``.
+    delimiter : str or None
+        What stands between two values; None for any white space.
+    name : str
+        The table's name where a file holds several.
+    """
+
+    path: Path
+    columns: Tuple[str, ...]
+    lines: Sequence[str]
+    start: int
+    stop: int
+    delimiter: Optional[str] = None
+    name: str = ""
+
+    def rows(self) -> List[str]:
+        """The data lines, without blank lines and comments."""
+        rows = list(filter(str.strip, self.lines[self.start : self.stop]))
+        if "#" in "".join(rows):
+            rows = [row for row in rows if not row.lstrip().startswith("#")]
+        return rows
+
+    def numbered_rows(self) -> Iterator[Tuple[int, str]]:
+        """Number in the file, from 1, and text of each data line."""
+        for number in range(self.start, self.stop):
+            text = self.lines[number].lstrip()
+            if text and not text.startswith("#"):
+                yield number + 1, self.lines[number]
+
+    def row_error(self, row: int, problem: str) -> FormatError:
+        """The error for a data row, counted from 0."""
+        numbers = [number for number, _ in self.numbered_rows()]
+        return format_error(self.path, problem, line=numbers[row])
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of a table: finite numbers (NaN: a missing value that may be missing) and words."""
+
+    numbers: Dict[str, NDArray[np.float64]]
+    words: Dict[str, List[str]]
+
+
+def read_text(path: Path) -> str:
+    """The text of a file with line feeds as its only line ends.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be opened or is no text.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise format_error(path, "no such file; check the name") from None
+    except OSError as exc:
+        raise format_error(path, f"cannot be read ({exc.strerror}); check the file") from exc
+    if b"\0" in data:
+        line = data.count(b"\n", 0, data.index(b"\0")) + 1
+        raise format_error(path, "must be text, got a zero byte; is this an image?", line=line)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        line = data.count(b"\n", 0, exc.start) + 1
+        problem = f"must be UTF-8 text, got byte {data[exc.start]:#04x}; convert the file"
+        raise format_error(path, problem, line=line) from exc
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def empty_error(path: Path) -> FormatError:
+    """The error for a file that must have a header and has nothing."""
+    return format_error(
+        path,
+        "the file is empty, but even a file without rows has a header; the program that wrote it "
+        "was probably stopped: run it again or remove the file",
+    )
+
+
+def header_table(path: Path, delimiter: str) -> TextTable:
+    """The table of a file whose first line, comments apart, names the columns."""
+    lines = read_text(path).split("\n")
+    everything = TextTable(path, (), lines, 0, len(lines), delimiter)
+    for number, line in everything.numbered_rows():
+        names = tuple(name.strip() for name in _split(everything, number, line))
+        return TextTable(path, names, lines, number, len(lines), delimiter)
+    raise empty_error(path)
+
+
+def require_columns(table: TextTable, names: Sequence[str]) -> None:
+    """Raise a FormatError unless the table has these columns, each once."""
+    missing = [name for name in names if name not in table.columns]
+    if missing:
+        raise format_error(
+            table.path,
+            f"column {listed(missing)} is missing, found {listed(table.columns)}; "
+            "check that the suffix fits the format",
+            line=table.start or None,
+        )
+
+
+def require_positive(table: TextTable, columns: Columns, names: Sequence[str]) -> None:
+    """Raise a FormatError unless the values of these columns, where they are, exceed 0."""
+    for name in names:
+        bad = np.flatnonzero(columns.numbers[name] <= 0)
+        if len(bad):
+            value = columns.numbers[name][bad[0]]
+            raise table.row_error(
+                bad[0], f"{name} must be > 0, got {value:g}; correct the box size"
+            )
+
+
+def read_columns(
+    table: TextTable,
+    numbers: Sequence[str],
+    words: Sequence[str] = (),
+    may_be_missing: Sequence[str] = (),
+) -> Columns:
+    """Columns of a table, checked.
+
+    Parameters
+    ----------
+    table : TextTable
+    numbers, words : sequence of str
+        Columns to read as numbers and as they stand. All must exist.
+    may_be_missing : sequence of str
+        Those of `numbers` in which a value may be missing: it becomes NaN.
+
+    Raises
+    ------
+    FormatError
+        At the first line with a wrong number of values, or a value that is no finite number.
+    """
+    for name in (*numbers, *words):
+        if table.columns.count(name) > 1:
+            raise format_error(table.path, f"column {name} stands there twice; remove one of them")
+    rows = table.rows()
+    fast = _read_fast(table, rows, numbers, words)
+    return _read_carefully(table, numbers, words, may_be_missing) if fast is None else fast
+
+
+def raw_words(row: str) -> List[str]:
+    """The values of a line of a white-space table as they stand there, with their quotes."""
+    return _WORD.findall(row) if '"' in row or "'" in row else row.split()
+
+
+def read_micrographs(table: TextTable, columns: Columns, column: str) -> NDArray[np.str_]:
+    """The names of a column's micrographs, shape (n,), cut with `micrograph_name`."""
+    written = columns.words[column]
+    name_of = {text: micrograph_name(text) for text in set(written)}
+    names = [name_of[text] for text in written]
+    if "" in names:
+        row = names.index("")
+        problem = f"{column} must name a micrograph, got {shown(written[row])}; fill the column"
+        raise table.row_error(row, problem)
+    return np.array(names, dtype=np.str_)
+
+
+def _read_fast(
+    table: TextTable, rows: List[str], numbers: Sequence[str], words: Sequence[str]
+) -> Optional[Columns]:
+    """All rows at once; None where anything is unusual."""
+    quotechar = '"' if table.delimiter != "\t" else None
+    if not rows:
+        return Columns({name: np.zeros(0) for name in numbers}, {name: [] for name in words})
+    if table.delimiter is None and "'" in "".join(rows):
+        return None
+    # Columns that nobody asked for are cut to a character, but counted.
+    kinds = {**dict.fromkeys(numbers, "f8"), **dict.fromkeys(words, "O")}
+    dtype = np.dtype([(f"c{i}", kinds.get(name, "U1")) for i, name in enumerate(table.columns)])
+    try:
+        found = np.loadtxt(
+            rows, dtype, comments=None, delimiter=table.delimiter, quotechar=quotechar, ndmin=1
+        )
+    except ValueError:
+        return None
+    at = {name: f"c{table.columns.index(name)}" for name in (*numbers, *words)}
+    columns = Columns(
+        {name: np.ascontiguousarray(found[at[name]]) for name in numbers},
+        {name: found[at[name]].tolist() for name in words},
+    )
+    # An open quote joins lines: then, and for NaN and infinity, the careful way finds the line.
+    finite = all(np.isfinite(column).all() for column in columns.numbers.values())
+    return columns if finite and len(found) == len(rows) else None
+
+
+def _read_carefully(
+    table: TextTable, numbers: Sequence[str], words: Sequence[str], may_be_missing: Sequence[str]
+) -> Columns:
+    """Line by line: finds the line that is wrong, and reads what is unusual but right."""
+    at = {name: table.columns.index(name) for name in (*numbers, *words)}
+    values: Dict[str, List[float]] = {name: [] for name in numbers}
+    texts: Dict[str, List[str]] = {name: [] for name in words}
+    for number, line in table.numbered_rows():
+        cells = _split(table, number, line)
+        _check_count(table, number, cells)
+        for name in numbers:
+            cell = cells[at[name]].strip()
+            missing = name in may_be_missing and cell in MISSING
+            values[name].append(math.nan if missing else _number(table, number, name, cell))
+        for name in words:
+            texts[name].append(cells[at[name]])
+    return Columns({name: np.array(values[name], np.float64) for name in numbers}, texts)
+
+
+def _split(table: TextTable, number: int, line: str) -> List[str]:
+    if table.delimiter is None:
+        words = _WORD.findall(line)
+        return [w[1:-1] if _is_quoted(w) else w for w in words]
+    if table.delimiter == "\t":
+        return line.split("\t")
+    try:
+        return next(csv.reader([line], delimiter=table.delimiter, strict=True))
+    except csv.Error as exc:
+        problem = f"cannot be split into cells ({exc}); check the quotes"
+        raise format_error(table.path, problem, line=number) from exc
+
+
+def _is_quoted(word: str) -> bool:
+    return len(word) >= _MIN_QUOTED and word[0] in "\"'" and word[0] == word[-1]
+
+
+def _check_count(table: TextTable, number: int, cells: Sequence[str]) -> None:
+    expected = len(table.columns)
+    if len(cells) == expected:
+        return
+    fewer = len(cells) < expected
+    remedy = "the file may be cut off: write it again" if fewer else "remove what is too much"
+    problem = (
+        f"a row must have {expected} values ({listed(table.columns)}), got {len(cells)}; {remedy}"
+    )
+    raise format_error(table.path, problem, line=number)
+
+
+def _number(table: TextTable, number: int, name: str, cell: str) -> float:
+    try:
+        # Python takes 1_000 for a number; no program that writes picks does.
+        value = float(cell.replace("_", "?"))
+    except ValueError:
+        problem = f"{name} must be a number, got {shown(cell)}; correct or remove the row"
+        raise format_error(table.path, problem, line=number) from None
+    if not math.isfinite(value):
+        problem = f"{name} must be finite, got {cell}; remove the row"
+        raise format_error(table.path, problem, line=number)
+    return value

@@ -1,0 +1,1 @@
+"""MRC headers, stacks of images and the STAR files of particles and classes."""

@@ -1,0 +1,353 @@
+"""The particles of a RELION STAR file: which images, and what is known of each.
+
+RELION 3.0 has one table with everything in its rows; from 3.1 on, what many particles share stands
+in a table of optics groups.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.classification import CtfParameters
+from repic_plugin.formats.base.errors import FormatError, format_error, listed, shown
+from repic_plugin.formats.base.star_reading import no_table_error, star_tables
+from repic_plugin.formats.base.text_tables import TextTable, read_columns
+from repic_plugin.formats.images.stacks import ImageStacks, stack_file
+
+__all__ = [
+    "ParticleStar",
+    "read_particle_star",
+    "star_ctf",
+    "star_flag",
+    "star_images",
+    "star_pixel_size",
+]
+
+PARTICLES, OPTICS = "data_particles", "data_optics"
+IMAGE, GROUP, GROUP_NAME = "rlnImageName", "rlnOpticsGroup", "rlnOpticsGroupName"
+IMAGE_PIXEL_SIZE, PIXEL_SIZE = "rlnImagePixelSize", "rlnPixelSize"
+DETECTOR_PIXEL_SIZE, MAGNIFICATION = "rlnDetectorPixelSize", "rlnMagnification"
+IMAGE_SIZE, DIMENSIONS = "rlnImageSize", "rlnImageDimensionality"
+DEFOCUS_U, DEFOCUS_V, DEFOCUS_ANGLE = "rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle"
+VOLTAGE, ABERRATION = "rlnVoltage", "rlnSphericalAberration"
+AMPLITUDE_CONTRAST, PHASE_SHIFT = "rlnAmplitudeContrast", "rlnPhaseShift"
+PHASE_FLIPPED, PREMULTIPLIED = "rlnCtfDataArePhaseFlipped", "rlnCtfDataAreCtfPremultiplied"
+NUMBERS = (
+    *(GROUP, IMAGE_PIXEL_SIZE, PIXEL_SIZE, DETECTOR_PIXEL_SIZE, MAGNIFICATION),
+    *(IMAGE_SIZE, DIMENSIONS, DEFOCUS_U, DEFOCUS_V, DEFOCUS_ANGLE),
+    *(VOLTAGE, ABERRATION, AMPLITUDE_CONTRAST, PHASE_SHIFT, PHASE_FLIPPED, PREMULTIPLIED),
+)
+ANGSTROM_PER_MICROMETRE = 1e4
+# A thousandth moves nothing by more than half a pixel in boxes of up to 1000 px.
+MAX_PIXEL_SIZE_RATIO = 1.001
+MAX_DIGITS = 9  # of an image's number
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ParticleStar:
+    """The tables of a STAR file of particles, with the columns that this program understands.
+
+    Attributes
+    ----------
+    path : Path
+    particles : TextTable
+        As in the file.
+    optics : TextTable or None
+        None before RELION 3.1.
+    names : list of str, length n
+        ``_rlnImageName``.
+    group : ndarray of int64, shape (n,), or None
+        Each particle's row in `optics`.
+    particle_values, optics_values : dict of str to ndarray of float64
+        The columns of `NUMBERS` that the tables have.
+    """
+
+    path: Path
+    particles: TextTable
+    optics: Optional[TextTable]
+    names: List[str]
+    group: Optional[NDArray[np.int64]]
+    particle_values: Dict[str, Floats]
+    optics_values: Dict[str, Floats]
+
+    def values(self, label: str) -> Optional[Floats]:
+        """A number of each particle, shape (n,), from its row or its optics group; None if absent.
+
+        Where both have it the row decides, as in RELION.
+        """
+        if label in self.particle_values:
+            return self.particle_values[label]
+        if self.group is not None and label in self.optics_values:
+            return self.optics_values[label][self.group]
+        return None
+
+    def one_value(self, label: str, remedy: str, default: float = 0.0) -> float:
+        """The number that all particles share; raises a FormatError where they differ."""
+        values = self.values(label)
+        if values is None:
+            return default
+        self.check_same(label, values, remedy)
+        return float(values[0])
+
+    def check_same(self, what: str, values: Floats, remedy: str, ratio: float = 1.0) -> None:
+        """Raise a FormatError unless the values differ by no more than a factor of `ratio`."""
+        first = values[0]
+        different = np.maximum(values, first) > np.minimum(values, first) * ratio
+        if different.any():
+            row = int(np.argmax(different))
+            problem = f"{what} must be the same for all particles, got {values[row]:g} and before "
+            raise self.particles.row_error(row, f"{problem}{first:g}; {remedy}")
+
+
+def read_particle_star(path: Path) -> ParticleStar:
+    """Read a STAR file of particles, of RELION 3.0 or later.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    ParticleStar
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read, has no particles, or a row or an optics group is wrong.
+    """
+    tables = star_tables(path, pairs=True)
+    with_images = [table for table in tables if IMAGE in table.columns]
+    if not with_images:
+        raise no_table_error(path, tables, f"with _{IMAGE}, one row for each particle")
+    particles = next((t for t in with_images if t.name == PARTICLES), with_images[0])
+    optics = next((t for t in tables if t.name == OPTICS), None)
+    columns = read_columns(particles, _known(particles), (IMAGE,))
+    names = columns.words[IMAGE]
+    if not names:
+        raise format_error(path, f"{particles.name} has no particles; select some")
+    found = read_columns(optics, _known(optics)).numbers if optics else {}
+    group = _groups(particles, columns.numbers.get(GROUP), optics, found, len(names))
+    return ParticleStar(path, particles, optics, names, group, columns.numbers, found)
+
+
+def star_images(star: ParticleStar) -> ImageStacks:
+    """The images of a STAR file's particles.
+
+    A relative name is looked for in the current folder, in the STAR file's folder, and in the
+    folders above it: RELION's names are relative to its project's folder. The first that exists
+    is taken.
+
+    Raises
+    ------
+    FormatError
+        If a name has no number, or a stack is missing, shorter than the names say, or different
+        from the others.
+    """
+    dimensions = star.one_value(DIMENSIONS, "take the particles that are images", 2.0)
+    if dimensions != 2:
+        problem = f"_{DIMENSIONS} must be 2, got {dimensions:g}; these are no images: project them"
+        raise format_error(star.path, problem)
+    files, stack, index, numbered = _split_names(star)
+    _, first_rows = np.unique(stack, return_index=True)
+    folders = _Folders(star.path)
+    paths = [folders.find(file, star.particles, row) for file, row in zip(files, first_rows)]
+    images = ImageStacks(paths, stack, index, row_error=star.particles.row_error)
+    _check_numbered(star, images, numbered)
+    _check_box(star, images.shape[2])
+    return images
+
+
+def star_pixel_size(star: ParticleStar) -> float:
+    """Pixel size of the particles in angstrom; 0 where the file does not say.
+
+    Raises
+    ------
+    FormatError
+        If it differs between particles or is not positive.
+    """
+    label, sizes = _pixel_sizes(star)
+    if sizes is None:
+        return 0.0
+    wrong = np.flatnonzero(sizes <= 0)
+    if len(wrong):
+        problem = f"{label} must be > 0, got {sizes[wrong[0]]:g}; correct the pixel size"
+        raise star.particles.row_error(int(wrong[0]), problem)
+    remedy = "class the particles of each pixel size by themselves, or rescale them"
+    star.check_same(f"{label} (angstrom)", sizes, remedy, MAX_PIXEL_SIZE_RATIO)
+    return float(sizes[0])
+
+
+def star_ctf(star: ParticleStar) -> Optional[CtfParameters]:
+    """The parameters of each particle's contrast transfer function; None without a defocus.
+
+    Raises
+    ------
+    FormatError
+        If there is a defocus, but no voltage, spherical aberration or amplitude contrast, or a
+        value is out of its range.
+    """
+    defocus_u = star.values(DEFOCUS_U)
+    if defocus_u is None:
+        return None
+    columns = {label: star.values(label) for label in (VOLTAGE, ABERRATION, AMPLITUDE_CONTRAST)}
+    missing = [f"_{label}" for label, values in columns.items() if values is None]
+    if missing:
+        problem = f"{listed(missing)} is missing, but _{DEFOCUS_U} is there; add it"
+        remedy = f"{problem}, or take the defocus out to go on without a CTF"
+        raise format_error(star.path, remedy)
+    optional = {label: star.values(label) for label in (DEFOCUS_V, DEFOCUS_ANGLE, PHASE_SHIFT)}
+    try:
+        return CtfParameters.from_columns(
+            defocus_u,
+            optional[DEFOCUS_V],
+            _or_zero(optional[DEFOCUS_ANGLE]),
+            voltage_kv=_or_zero(columns[VOLTAGE]),
+            spherical_aberration_mm=_or_zero(columns[ABERRATION]),
+            amplitude_contrast=_or_zero(columns[AMPLITUDE_CONTRAST]),
+            phase_shift_deg=_or_zero(optional[PHASE_SHIFT]),
+        )
+    except ValueError as exc:
+        raise format_error(star.path, str(exc)) from exc
+
+
+def star_flag(star: ParticleStar, label: str) -> bool:
+    """Whether a yes-or-no column says yes; raises a FormatError where particles differ."""
+    return bool(star.one_value(label, "class the particles of each kind by themselves"))
+
+
+def _or_zero(values: Optional[Floats]) -> Floats:
+    return np.zeros(()) if values is None else values
+
+
+def _known(table: TextTable) -> List[str]:
+    return [label for label in NUMBERS if label in table.columns]
+
+
+def _groups(
+    particles: TextTable,
+    group: Optional[Floats],
+    optics: Optional[TextTable],
+    optics_values: Dict[str, Floats],
+    n_particles: int,
+) -> Optional[NDArray[np.int64]]:
+    """The row in the optics table of each particle; None without such a table."""
+    if optics is None:
+        return None
+    n_groups = len(optics.rows())
+    if GROUP not in optics_values or group is None:
+        if n_groups == 1:
+            return np.zeros(n_particles, np.int64)
+        lacking = OPTICS if GROUP not in optics_values else particles.name
+        problem = (
+            f"column _{GROUP} is missing in {lacking}, and there are {n_groups} groups; add it"
+        )
+        raise format_error(particles.path, problem)
+    order = np.argsort(optics_values[GROUP], kind="stable")
+    known = optics_values[GROUP][order]
+    place = np.minimum(np.searchsorted(known, group), n_groups - 1)
+    unknown = np.flatnonzero(known[place] != group) if n_groups else np.arange(n_particles)
+    if len(unknown):
+        row = int(unknown[0])
+        problem = f"{GROUP} must be one of {listed(f'{g:g}' for g in known)}, got {group[row]:g}"
+        raise particles.row_error(row, f"{problem}; add the group to {OPTICS}")
+    return np.asarray(order[place], np.int64)
+
+
+def _pixel_sizes(star: ParticleStar) -> Tuple[str, Optional[Floats]]:
+    """What gives the pixel size, and that of each particle in angstrom."""
+    image = star.values(IMAGE_PIXEL_SIZE)
+    if image is not None:
+        return IMAGE_PIXEL_SIZE, image
+    detector, magnification = star.values(DETECTOR_PIXEL_SIZE), star.values(MAGNIFICATION)
+    if detector is not None and magnification is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sizes = detector * ANGSTROM_PER_MICROMETRE / magnification
+        label = f"{DETECTOR_PIXEL_SIZE} / {MAGNIFICATION}"
+        return label, np.where(np.isfinite(sizes), sizes, 0.0)
+    return PIXEL_SIZE, star.values(PIXEL_SIZE)
+
+
+class _Names(NamedTuple):
+    files: List[str]
+    stack: NDArray[np.int64]
+    image: NDArray[np.int64]
+    numbered: NDArray[np.bool_]
+
+
+def _split_names(star: ParticleStar) -> _Names:
+    """Files, and each particle's file and image, from names as 000001@stack.mrcs or image.mrc."""
+    number_of: Dict[str, int] = {}
+    stack, index, numbered = [], [], []
+    for row, name in enumerate(star.names):
+        number, at, file = name.partition("@")
+        if not at:
+            number, file = "1", name
+        n_digits = len(number.lstrip("0"))
+        if not (file and number.isdecimal() and 0 < n_digits <= MAX_DIGITS):
+            raise _name_error(star, row)
+        stack.append(number_of.setdefault(file, len(number_of)))
+        index.append(int(number) - 1)
+        numbered.append(bool(at))
+    return _Names(list(number_of), np.array(stack), np.array(index), np.array(numbered))
+
+
+def _name_error(star: ParticleStar, row: int) -> FormatError:
+    problem = f"{IMAGE} must be as in 000001@stack.mrcs, counted from 1, got"
+    return star.particles.row_error(row, f"{problem} {shown(star.names[row])}; correct the name")
+
+
+def _check_numbered(star: ParticleStar, images: ImageStacks, numbered: NDArray[np.bool_]) -> None:
+    """Raise a FormatError where a name has no number although its file has several images."""
+    open_question = np.flatnonzero(~numbered & (images.lengths[images.stack] > 1))
+    if len(open_question):
+        raise _name_error(star, int(open_question[0]))
+
+
+def _check_box(star: ParticleStar, box: int) -> None:
+    sizes = star.values(IMAGE_SIZE)
+    if sizes is None or (sizes == box).all():
+        return
+    row = int(np.argmax(sizes != box))
+    problem = f"{IMAGE_SIZE} must be the box of the images, {box} px, got {sizes[row]:g}"
+    remedy = "the stacks may have been written anew: correct the optics group"
+    raise star.particles.row_error(row, f"{problem}; {remedy}")
+
+
+class _Folders:
+    """Where relative names are looked for."""
+
+    def __init__(self, star_path: Path) -> None:
+        folder = Path(os.path.abspath(star_path)).parent
+        self._bases = list(dict.fromkeys([Path.cwd(), folder, *folder.parents]))
+        self._there: Dict[Path, bool] = {}
+
+    def find(self, file: str, table: TextTable, row: int) -> Path:
+        """Absolute path of the file of a row; raises a FormatError where there is none."""
+        wanted = stack_file(file)
+        for path in self._candidates(wanted):
+            if path.is_file():
+                return path
+        bases = [] if wanted.is_absolute() else self._bases
+        where = f", looked for in {listed(map(str, bases))}" if bases else ""
+        remedy = f"go to the project's folder, or correct {IMAGE}"
+        raise table.row_error(row, f"no such file: {wanted}{where}; {remedy}")
+
+    def _candidates(self, wanted: Path) -> Iterator[Path]:
+        if wanted.is_absolute():
+            yield wanted
+            return
+        for base in self._bases:
+            path = base / wanted
+            # Thousands of stacks lie in few folders: ask a slow disk once for each folder.
+            if path.parent not in self._there:
+                self._there[path.parent] = path.parent.is_dir()
+            if self._there[path.parent]:
+                yield path

@@ -1,0 +1,141 @@
+"""Particles as a STAR file, from what is known of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.classification import CtfParameters
+from repic_plugin.formats.base.atomic import atomic_open
+from repic_plugin.formats.base.errors import PathLike
+from repic_plugin.formats.base.star_writing import (
+    number_cells,
+    quotes_for,
+    table_header,
+    table_rows,
+)
+from repic_plugin.formats.images.particle_star import (
+    ABERRATION,
+    AMPLITUDE_CONTRAST,
+    DEFOCUS_ANGLE,
+    DEFOCUS_U,
+    DEFOCUS_V,
+    DIMENSIONS,
+    GROUP,
+    GROUP_NAME,
+    IMAGE,
+    IMAGE_PIXEL_SIZE,
+    IMAGE_SIZE,
+    OPTICS,
+    PARTICLES,
+    PHASE_FLIPPED,
+    PHASE_SHIFT,
+    VOLTAGE,
+)
+
+__all__ = ["write_particles_star"]
+
+
+def write_particles_star(
+    path: PathLike,
+    names: Sequence[str],
+    pixel_size_angstrom: float,
+    box_size_px: int,
+    ctf: Optional[CtfParameters] = None,
+    phase_flipped: bool = False,
+) -> None:
+    """Write particles as RELION 3.1 and later do, one optics group for each microscope.
+
+    RELION opens no file without ``_rlnVoltage`` and ``_rlnSphericalAberration``: they are 0 where
+    there is no CTF.
+
+    Parameters
+    ----------
+    path : str or path
+    names : sequence of str, length n
+        As in ``_rlnImageName``: 000001@stack.mrcs. Quotes are added where they are needed.
+    pixel_size_angstrom : float
+    box_size_px : int
+    ctf : CtfParameters, optional
+        Of the n particles.
+    phase_flipped : bool
+        Whether the images' phases are flipped already.
+
+    Raises
+    ------
+    ValueError
+        If there are no particles, `ctf` is of another number, or a size is not positive.
+    FormatError
+        If the name of a stack cannot be written in a STAR file.
+    OSError
+        If the file cannot be written; `path` is then as before.
+    """
+    _check(len(names), pixel_size_angstrom, box_size_px, ctf)
+    microscopes, group = _microscopes(ctf, len(names))
+    n_groups = len(microscopes)
+    voltage, aberration, contrast = (number_cells(column) for column in microscopes.T)
+    optics: Dict[str, List[str]] = {
+        GROUP: [str(number) for number in range(1, n_groups + 1)],
+        GROUP_NAME: [f"opticsGroup{number}" for number in range(1, n_groups + 1)],
+        IMAGE_PIXEL_SIZE: [f"{pixel_size_angstrom:.6f}"] * n_groups,
+        IMAGE_SIZE: [str(box_size_px)] * n_groups,
+        DIMENSIONS: ["2"] * n_groups,
+        VOLTAGE: voltage,
+        ABERRATION: aberration,
+    }
+    if ctf is not None:
+        optics[AMPLITUDE_CONTRAST] = contrast
+    if phase_flipped:
+        optics[PHASE_FLIPPED] = ["1"] * n_groups
+    columns = {IMAGE: _quoted(names, Path(path)), GROUP: number_cells(group), **_defocus(ctf)}
+    with atomic_open(path) as file:
+        for name, table in ((OPTICS, optics), (PARTICLES, columns)):
+            text = table_header(name, list(table)) + table_rows(list(table.values()))
+            file.write(text.encode() + b"\n")
+
+
+def _check(
+    n_particles: int, pixel_size_angstrom: float, box_size_px: int, ctf: Optional[CtfParameters]
+) -> None:
+    if not n_particles:
+        raise ValueError("names must name one particle or more, got none")
+    if not (np.isfinite(pixel_size_angstrom) and pixel_size_angstrom > 0):
+        raise ValueError(f"pixel_size_angstrom must be positive, got {pixel_size_angstrom}")
+    if box_size_px < 1:
+        raise ValueError(f"box_size_px must be positive, got {box_size_px}")
+    if ctf is not None and len(ctf) != n_particles:
+        raise ValueError(f"ctf must be of the {n_particles} particles, got {len(ctf)}")
+
+
+def _microscopes(
+    ctf: Optional[CtfParameters], n_particles: int
+) -> Tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Voltage, aberration and contrast of each group, and the group of each particle, from 1."""
+    if ctf is None:
+        return np.zeros((1, 3)), np.ones(n_particles, np.int64)
+    shared = np.stack([ctf.voltage_kv, ctf.spherical_aberration_mm, ctf.amplitude_contrast], 1)
+    microscopes, group = np.unique(shared, axis=0, return_inverse=True)
+    return microscopes, group.ravel().astype(np.int64) + 1
+
+
+def _defocus(ctf: Optional[CtfParameters]) -> Dict[str, List[str]]:
+    if ctf is None:
+        return {}
+    columns = {
+        DEFOCUS_U: ctf.defocus_u_angstrom,
+        DEFOCUS_V: ctf.defocus_v_angstrom,
+        DEFOCUS_ANGLE: ctf.defocus_angle_deg,
+    }
+    if ctf.phase_shift_deg.any():
+        columns[PHASE_SHIFT] = ctf.phase_shift_deg
+    return {label: number_cells(column) for label, column in columns.items()}
+
+
+def _quoted(names: Sequence[str], path: Path) -> List[str]:
+    """Names with the quotes that their stacks need."""
+    stacks = [name.partition("@")[2] or name for name in names]
+    quotes = {stack: quotes_for(stack, path) for stack in dict.fromkeys(stacks)}
+    return [f"{quotes[stack]}{name}{quotes[stack]}" for name, stack in zip(names, stacks)]

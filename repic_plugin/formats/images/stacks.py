@@ -1,0 +1,329 @@
+"""Stacks of particle images, read image by image from MRC files, and maps."""
+
+from __future__ import annotations
+
+import mmap
+from collections import OrderedDict
+from pathlib import Path
+from threading import Lock
+from typing import Any, Callable, Optional, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from repic_plugin.formats.base.errors import FormatError, PathLike, format_error
+from repic_plugin.formats.images.mrc_header import (
+    VOLUME_STACKS,
+    MrcHeader,
+    read_header,
+    volume_stack_error,
+)
+
+__all__ = [
+    "STACK_SUFFIXES",
+    "ImageStacks",
+    "open_stack",
+    "read_map",
+    "stack_pixel_size",
+]
+
+STACK_SUFFIXES = (".mrcs", ".mrc", ".st")
+# Thousands of stacks must fit in a process that may open 1024 files.
+MAX_OPEN_STACKS = 16
+# What two headers may differ by, in single precision and after rounding, and be called the same.
+MAX_PIXEL_SIZE_RATIO = 1.001
+# Numbers converted at a time, on top of what the caller gets: 16 MB.
+BLOCK_NUMBERS = 1 << 22
+
+RowError = Callable[[int, str], FormatError]
+
+
+class ImageStacks:
+    """Images of one or many MRC stacks as one array of float32 that stays on the disk.
+
+    ``images[rows]``, with a slice or an array of integers, reads these images, stack by stack and
+    in the order of the file, and returns them in the order asked for, as an ndarray of float32,
+    shape (m, box, box); an integer gives one image, shape (box, box).
+
+    Parameters
+    ----------
+    paths : sequence of str or path
+        The stacks. All headers, and the lengths of the files, are checked at once.
+    stack : array_like of int, shape (n,)
+        The stack of each image, counted from 0 in `paths`.
+    index : array_like of int, shape (n,)
+        The image in that stack, counted from 0.
+    row_error : callable, optional
+        ``row_error(row, problem)`` makes the error for an image that is not there; by default it
+        names the stack.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (n, box, box).
+    dtype : dtype
+        float32, whatever the files hold.
+    paths : tuple of Path
+    stack, index : ndarray of int64, shape (n,)
+    lengths : ndarray of int64, shape (n_stacks,)
+        Number of images in each stack.
+    pixel_size_angstrom : float
+        As the headers say; 0 where none does.
+
+    Raises
+    ------
+    FormatError
+        If a file is missing, no MRC stack, cut short, or has fewer images than asked for, if
+        images are not square, or if box or pixel size differ between stacks.
+    ValueError
+        If there are no images, or `stack` and `index` do not fit.
+    """
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(
+        self,
+        paths: Sequence[PathLike],
+        stack: ArrayLike,
+        index: ArrayLike,
+        *,
+        row_error: Optional[RowError] = None,
+    ) -> None:
+        self.stack, self.index = _checked_rows(len(paths), stack, index)
+        headers = [_stack_header(path) for path in paths]
+        _check_alike(headers)
+        self.paths = tuple(header.path for header in headers)
+        self.lengths = np.array([header.shape[0] for header in headers], np.int64)
+        known = (header.pixel_size_angstrom[2] for header in headers)
+        self.pixel_size_angstrom = next((size for size in known if size), 0.0)
+        box = headers[0].shape[2]
+        self.shape: Tuple[int, int, int] = (len(self.stack), box, box)
+        self._check_there(row_error)
+        self._maps = _OpenMaps(headers)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        n, rows, columns = self.shape
+        return f"ImageStacks({n} images of {rows} x {columns} px in {len(self.paths)} files)"
+
+    def __getitem__(self, rows: Any) -> NDArray[np.float32]:
+        stack, index = self.stack[rows], self.index[rows]
+        if np.ndim(stack) > 1:
+            raise IndexError("images are taken with a slice, an integer or a list of integers")
+        if np.ndim(stack) == 0:
+            only: NDArray[np.float32] = self[[rows]][0]
+            return only
+        result = np.empty((len(stack), *self.shape[1:]), np.float32)
+        order = np.lexsort((index, stack))
+        cuts = np.flatnonzero(np.diff(stack[order])) + 1
+        for group in np.split(order, cuts):
+            if len(group):
+                self._maps.read(int(stack[group[0]]), index[group], result, group)
+        return result
+
+    def _check_there(self, row_error: Optional[RowError]) -> None:
+        """Raise an error unless each stack has the images that are asked of it."""
+        beyond = np.flatnonzero((self.index < 0) | (self.index >= self.lengths[self.stack]))
+        if not len(beyond):
+            return
+        row = int(beyond[0])
+        number, stack = self.index[row] + 1, self.stack[row]
+        path, length = self.paths[stack], self.lengths[stack]
+        problem = f"image {number} must be one of 1 to {length}, as many as the stack has"
+        remedy = "the stack is shorter than the list of particles says: extract it again"
+        if row_error is None:
+            raise format_error(path, f"{problem}; {remedy}")
+        raise row_error(row, f"{problem}, {path}; {remedy}")
+
+
+class _OpenMaps:
+    """Memory maps of the stacks read last."""
+
+    def __init__(self, headers: Sequence[MrcHeader]) -> None:
+        self._headers = headers
+        self._lock = Lock()
+        self._open: OrderedDict[int, Tuple[mmap.mmap, NDArray[Any]]] = OrderedDict()
+
+    def read(
+        self,
+        stack: int,
+        index: NDArray[np.int64],
+        result: NDArray[np.float32],
+        rows: NDArray[np.int64],
+    ) -> None:
+        """Read images of one stack into these rows of `result`."""
+        memory, images = self._map(stack)
+        step = max(1, BLOCK_NUMBERS // images[0].size)
+        for start in range(0, len(index), step):
+            block = slice(start, start + step)
+            result[rows[block]] = images[index[block]]
+            # The pages stay in the system's cache, but no longer count as this process's memory.
+            memory.madvise(mmap.MADV_DONTNEED)
+
+    def _map(self, stack: int) -> Tuple[mmap.mmap, NDArray[Any]]:
+        with self._lock:
+            if stack not in self._open:
+                self._open[stack] = _map_images(self._headers[stack])
+            self._open.move_to_end(stack)
+            # Who still reads from a map that is dropped here keeps it alive until done.
+            while len(self._open) > MAX_OPEN_STACKS:
+                self._open.popitem(last=False)
+            return self._open[stack]
+
+
+def open_stack(path: PathLike) -> ImageStacks:
+    """All images of one MRC stack, in the order of the file.
+
+    Parameters
+    ----------
+    path : str or path
+        With a suffix of `STACK_SUFFIXES`. What calls itself a volume is a stack of its sections,
+        for many programs write stacks so.
+
+    Returns
+    -------
+    ImageStacks
+
+    Raises
+    ------
+    FormatError
+        As `ImageStacks`.
+    """
+    n_images = _stack_header(path).shape[0]
+    return ImageStacks([path], np.zeros(n_images, np.int64), np.arange(n_images))
+
+
+def stack_pixel_size(path: PathLike) -> float:
+    """Pixel size of an MRC stack in angstrom, along x; 0 where its header holds none.
+
+    Raises
+    ------
+    FormatError
+        As `open_stack`.
+    """
+    return _stack_header(path).pixel_size_angstrom[2]
+
+
+def read_map(path: PathLike) -> Tuple[NDArray[np.float32], float]:
+    """Read a three-dimensional map.
+
+    Parameters
+    ----------
+    path : str or path
+        MRC file of modes 0, 1, 2, 6 or 12, with any order of its axes.
+
+    Returns
+    -------
+    density : ndarray of float32, shape (z, y, x)
+    voxel_size_angstrom : float
+        0 where the header holds none.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read, is an image or a stack of volumes, its voxels are no cubes, or
+        a number is not finite.
+    """
+    header = read_header(path)
+    if header.shape[0] < 2:
+        raise format_error(header.path, "must be a map, got a single image; give a volume")
+    if header.space_group in VOLUME_STACKS:
+        raise volume_stack_error(header)
+    sizes = header.pixel_size_angstrom
+    if max(sizes) > min(sizes) * MAX_PIXEL_SIZE_RATIO:
+        shown = " x ".join(f"{size:g}" for size in reversed(sizes))
+        raise format_error(
+            header.path, f"voxels must be cubes, got {shown} angstrom; resample the map"
+        )
+    _, sections = _map_images(header)
+    # The axes of the array, in the order z, y, x.
+    density = sections.transpose([header.axes.index(axis) for axis in (3, 2, 1)])
+    density = np.ascontiguousarray(density, np.float32)
+    n_bad = int(np.count_nonzero(~np.isfinite(density)))
+    if n_bad:
+        raise format_error(
+            header.path, f"density must be finite, got {n_bad} NaN or infinite; mend the map"
+        )
+    return density, sizes[2]
+
+
+def stack_file(path: PathLike) -> Path:
+    """The file of a stack's name, which in RELION may end in a colon and a format."""
+    text = str(path)
+    name, colon, kind = text.rpartition(":")
+    return Path(name if colon and kind in ("mrc", "mrcs") else text)
+
+
+def _checked_rows(
+    n_stacks: int, stack: ArrayLike, index: ArrayLike
+) -> Tuple[NDArray[np.int64], NDArray[np.int64]]:
+    stacks, indices = np.array(stack), np.array(index)
+    if not (stacks.ndim == 1 and stacks.shape == indices.shape and len(stacks)):
+        raise ValueError(
+            "stack and index must have one number for each image, and there must be an image, got "
+            f"shapes {stacks.shape} and {indices.shape}"
+        )
+    for name, rows in (("stack", stacks), ("index", indices)):
+        if not np.issubdtype(rows.dtype, np.integer):
+            raise ValueError(f"{name} must be integers, got {rows.dtype}")
+    if stacks.min() < 0 or stacks.max() >= n_stacks:
+        raise ValueError(f"stack must be below {n_stacks}, the number of paths, and not negative")
+    return stacks.astype(np.int64), indices.astype(np.int64)
+
+
+def _stack_header(path: PathLike) -> MrcHeader:
+    """The header of a file that can be a stack of square images."""
+    file = stack_file(path)
+    if file.suffix.lower() not in STACK_SUFFIXES:
+        known = ", ".join(STACK_SUFFIXES)
+        raise format_error(
+            file, f"a stack must end in {known}, got {file.suffix!r}; convert it to MRC"
+        )
+    header = read_header(file)
+    _, rows, columns = header.shape
+    if header.space_group in VOLUME_STACKS:
+        raise volume_stack_error(header)
+    if rows != columns:
+        raise format_error(
+            file, f"images must be square, got {columns} x {rows} px; extract them again"
+        )
+    return header
+
+
+def _check_alike(headers: Sequence[MrcHeader]) -> None:
+    """Raise a FormatError unless all stacks have one box and, where they say it, one pixel size."""
+    first = headers[0]
+    for header in headers:
+        box, wanted = header.shape[2], first.shape[2]
+        if box != wanted:
+            raise format_error(
+                header.path,
+                f"images must be of one size, got {box} px, and {wanted} px in {first.path}; "
+                "class them one after the other, or extract them again",
+            )
+    known = [header for header in headers if header.pixel_size_angstrom[2]]
+    for header in known:
+        size, other = header.pixel_size_angstrom[2], known[0].pixel_size_angstrom[2]
+        if max(size, other) > min(size, other) * MAX_PIXEL_SIZE_RATIO:
+            raise format_error(
+                header.path,
+                f"images must have one pixel size, got {size:g} angstrom, and {other:g} angstrom "
+                f"in {known[0].path}; class them one after the other, or mend the headers",
+            )
+
+
+def _map_images(header: MrcHeader) -> Tuple[mmap.mmap, NDArray[Any]]:
+    """A map of a file, and its numbers in their shape."""
+    try:
+        with open(header.path, "rb") as file:
+            memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        numbers = np.frombuffer(memory, header.dtype, header.count, header.offset)
+    except OSError as exc:
+        problem = f"can no longer be read ({exc.strerror}); check the file"
+        raise format_error(header.path, problem) from exc
+    except ValueError:
+        problem = "has become shorter since it was opened; leave it until the work is done"
+        raise format_error(header.path, problem) from None
+    return memory, numbers.reshape(header.shape)

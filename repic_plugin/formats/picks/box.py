@@ -1,0 +1,136 @@
+"""BOX files: x, y of the lower corner, width, height and a score, one file a micrograph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List, Optional, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from repic_plugin.formats.base.atomic import atomic_write
+from repic_plugin.formats.base.errors import PathLike, format_error, shown
+from repic_plugin.formats.base.text_tables import (
+    TextTable,
+    read_columns,
+    read_text,
+    require_positive,
+)
+from repic_plugin.formats.picks.cells import (
+    checked_box_size,
+    checked_column,
+    coordinate_texts,
+    score_texts,
+)
+from repic_plugin.formats.picks.table import (
+    PickTable,
+    corners_from_centers,
+    pick_table_from_corners,
+)
+
+NAME = "box"
+SUFFIXES = (".box",)
+COLUMNS = ("x", "y", "width", "height", "score")
+N_WITHOUT_SCORE = 4
+
+
+def read(path: Path) -> PickTable:
+    """Read a BOX file.
+
+    A first line of words is taken as a header; blank lines and what follows ``#`` are skipped. A
+    file without a row, even of zero bytes, is a micrograph without picks.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    PickTable
+        With the box sizes of the file; the fifth column, where there is one, is the score.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read or a row is wrong.
+    """
+    text = read_text(path)
+    lines = text.split("\n")
+    if "#" in text:
+        lines = [line.split("#", 1)[0] for line in lines]
+    table = _table(path, lines)
+    found = read_columns(table, table.columns)
+    require_positive(table, found, ("width", "height"))
+    columns = found.numbers
+    sizes = np.stack([columns["width"], columns["height"]], axis=1)
+    corners = np.stack([columns["x"], columns["y"]], axis=1)
+    return pick_table_from_corners(corners, sizes, columns.get("score"))
+
+
+def write(
+    path: PathLike,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    box_size_px: float,
+    score: Optional[ArrayLike] = None,
+) -> None:
+    """Write a BOX file in REPIC's layout: x, y, width, height[, score], tabs, no header.
+
+    Parameters
+    ----------
+    path : str or path
+    x, y : array_like of float, shape (n,)
+        Box centres, px. The file holds the lower corners, to four decimals.
+    box_size_px : float
+        Side of the boxes.
+    score : array_like of float, shape (n,), optional
+        Fifth column, to nine digits.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a number is not finite or the box size is below 1 px.
+    OSError
+        If the file cannot be written.
+    """
+    center_x = checked_column("x", x)
+    centers = np.stack([center_x, checked_column("y", y, len(center_x))], axis=1)
+    side = checked_box_size(box_size_px)
+    corners = corners_from_centers(centers, side)
+    sides = coordinate_texts(np.array([side])) * len(corners)
+    cells: List[Sequence[str]] = [coordinate_texts(column) for column in corners.T]
+    cells += [sides, sides]
+    if score is not None:
+        cells.append(score_texts(checked_column("score", score, len(corners))))
+    atomic_write(path, "".join("\t".join(row) + "\n" for row in zip(*cells)))
+
+
+def _table(path: Path, lines: List[str]) -> TextTable:
+    """The rows with their columns, which the first row's length tells."""
+    start = 0
+    everything = TextTable(path, COLUMNS, lines, 0, len(lines))
+    for number, line in everything.numbered_rows():
+        words = line.split()
+        if start == 0 and not any(_is_number(word) for word in words) and _is_row(words):
+            start = number
+            continue
+        if not _is_row(words):
+            problem = (
+                f"a BOX row is x, y, width, height[, score], got {shown(line)}; correct the row"
+            )
+            raise format_error(path, problem, line=number)
+        return TextTable(path, COLUMNS[: len(words)], lines, start, len(lines))
+    return TextTable(path, COLUMNS[:N_WITHOUT_SCORE], lines, start, len(lines))
+
+
+def _is_row(words: Sequence[str]) -> bool:
+    return N_WITHOUT_SCORE <= len(words) <= len(COLUMNS)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,137 @@
+"""CSV tables: box centres of one micrograph or many, under a header."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict, List, Mapping, Optional, Sequence
+
+from numpy.typing import ArrayLike
+
+from repic_plugin.formats.base.atomic import atomic_write
+from repic_plugin.formats.base.errors import PathLike
+from repic_plugin.formats.base.text_tables import (
+    header_table,
+    read_columns,
+    read_micrographs,
+    require_columns,
+    require_positive,
+)
+from repic_plugin.formats.picks.cells import (
+    checked_box_size,
+    checked_column,
+    coordinate_texts,
+    score_texts,
+)
+from repic_plugin.formats.picks.table import PickTable, pick_table
+
+NAME = "csv"
+SUFFIXES = (".csv",)
+MICROGRAPH, X, Y, SCORE, BOX_SIZE = "micrograph", "x_center", "y_center", "score", "box_size_px"
+
+
+def read(path: Path) -> PickTable:
+    """Read a CSV table.
+
+    Its columns are x_center and y_center (or x and y, box centres too), and, where they are there,
+    score, micrograph and box_size_px. Others are passed over; so is ``weight``, which a consensus
+    has beside its score and which is on no picker's scale.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    PickTable
+        An empty cell of the score means that the pick has none.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read, a column is missing, or a row is wrong.
+    """
+    table = header_table(path, ",")
+    x, y = (
+        short if short in table.columns and long not in table.columns else long
+        for short, long in (("x", X), ("y", Y))
+    )
+    require_columns(table, (x, y))
+    score, sizes, names = ([c] if c in table.columns else [] for c in (SCORE, BOX_SIZE, MICROGRAPH))
+    columns = read_columns(table, (x, y, *score, *sizes), names, may_be_missing=score)
+    require_positive(table, columns, sizes)
+    return pick_table(
+        columns.numbers[x],
+        columns.numbers[y],
+        columns.numbers.get(SCORE),
+        micrograph=read_micrographs(table, columns, MICROGRAPH) if names else None,
+        box_size_px=columns.numbers.get(BOX_SIZE),
+    )
+
+
+def write(
+    path: PathLike,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    box_size_px: float,
+    score: Optional[ArrayLike] = None,
+    micrograph: Optional[Sequence[str]] = None,
+    extra: Optional[Mapping[str, ArrayLike]] = None,
+) -> None:
+    """Write a CSV table: [micrograph,] x_center, y_center, box_size_px[, score][, extra columns].
+
+    Parameters
+    ----------
+    path : str or path
+    x, y : array_like of float, shape (n,)
+        Box centres, px, written to four decimals.
+    box_size_px : float
+        Side of the boxes.
+    score : array_like of float, shape (n,), optional
+        To nine digits.
+    micrograph : sequence of str, length n, optional
+        Name of each pick's micrograph.
+    extra : mapping of str to array_like of float, shape (n,), optional
+        Further columns by name, to nine digits.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a number is not finite, the box size is below 1 px, or a name is
+        unusable.
+    OSError
+        If the file cannot be written.
+    """
+    center_x = checked_column("x", x)
+    n = len(center_x)
+    columns: Dict[str, List[str]] = {}
+    if micrograph is not None:
+        columns[MICROGRAPH] = _name_cells(micrograph, n)
+    columns[X] = coordinate_texts(center_x)
+    columns[Y] = coordinate_texts(checked_column("y", y, n))
+    columns[BOX_SIZE] = [f"{checked_box_size(box_size_px):.9g}"] * n
+    if score is not None:
+        columns[SCORE] = score_texts(checked_column("score", score, n))
+    for name, values in (extra or {}).items():
+        if name in columns:
+            raise ValueError(f"extra column {name!r} is written already; give it another name")
+        columns[_quoted(name)] = score_texts(checked_column(name, values, n))
+    rows = [columns.keys(), *zip(*columns.values())]
+    atomic_write(path, "".join(",".join(row) + "\n" for row in rows))
+
+
+def _name_cells(names: Sequence[str], n_picks: int) -> List[str]:
+    if len(names) != n_picks:
+        raise ValueError(
+            f"micrograph must have one name for each of {n_picks} picks, got {len(names)}"
+        )
+    cell_of = {str(name): _quoted(str(name)) for name in set(names)}
+    return [cell_of[str(name)] for name in names]
+
+
+def _quoted(name: str) -> str:
+    """A name as one cell; quoted where it would be taken for a comment or for several cells."""
+    if not name.strip() or not name.isprintable():
+        raise ValueError(f"a name must be printable text, got {name!r}; rename it")
+    plain = not any(c in name for c in ',"#')
+    return name if plain else '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,158 @@
+"""Any pick file: the format is found by the suffix."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Callable, Dict, Mapping, Optional, Tuple
+
+from numpy.typing import ArrayLike
+
+from repic_plugin.formats.base.errors import PathLike, format_error, listed
+from repic_plugin.formats.picks.table import PickTable, micrograph_name
+
+__all__ = ["Format", "known_formats", "read_picks_file", "write_picks_file"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of pick file.
+
+    Attributes
+    ----------
+    name : str
+        As ``box``.
+    suffixes : tuple of str
+        File suffixes, lower case with their dot.
+    read : callable
+        From a Path to a `PickTable`.
+    write : callable or None
+        As `write_picks_file`; None where files of this kind are only read.
+    stem_endings : tuple of str
+        What programs put between a micrograph's name and the suffix.
+    """
+
+    name: str
+    suffixes: Tuple[str, ...]
+    read: Callable[[Path], PickTable]
+    write: Optional[Callable[..., None]]
+    stem_endings: Tuple[str, ...]
+
+
+@lru_cache(maxsize=None)
+def known_formats() -> Tuple[Format, ...]:
+    """Every format, sorted by name.
+
+    A module of this package that defines ``SUFFIXES`` and ``read`` is a format; ``NAME``, ``write``
+    and ``STEM_ENDINGS`` are optional. Adding a format is adding such a file.
+    """
+    package = importlib.import_module(__package__)
+    found = []
+    for info in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{__package__}.{info.name}")
+        if hasattr(module, "SUFFIXES") and hasattr(module, "read"):
+            found.append(
+                Format(
+                    name=getattr(module, "NAME", info.name),
+                    suffixes=tuple(module.SUFFIXES),
+                    read=module.read,
+                    write=getattr(module, "write", None),
+                    stem_endings=tuple(getattr(module, "STEM_ENDINGS", ())),
+                )
+            )
+    return tuple(sorted(found, key=lambda known: known.name))
+
+
+@lru_cache(maxsize=None)
+def formats_by_suffix() -> Mapping[str, Format]:
+    """The format of each known suffix."""
+    return {suffix: known for known in known_formats() for suffix in known.suffixes}
+
+
+def read_picks_file(path: PathLike) -> PickTable:
+    """Read the picks of one file.
+
+    Parameters
+    ----------
+    path : str or path
+        A BOX (.box), CBOX (.cbox), RELION STAR (.star), Topaz (.txt, .tsv) or CSV (.csv) file.
+
+    Returns
+    -------
+    PickTable
+        Box centres, px, whatever the file holds.
+
+    Raises
+    ------
+    FormatError
+        If the suffix is unknown, or the file is missing, cut off, no text or wrong in a row. The
+        message is one line with the file, the line, the rule, the value and the remedy.
+    """
+    file = Path(path)
+    by_suffix = formats_by_suffix()
+    known = by_suffix.get(file.suffix.lower())
+    if known is None:
+        suffixes = ", ".join(sorted(by_suffix))
+        problem = (
+            f"suffix must be one of {suffixes}, got {file.suffix!r}; rename or convert the file"
+        )
+        raise format_error(file, problem)
+    return known.read(file)
+
+
+def write_picks_file(
+    path: PathLike,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    box_size_px: float,
+    score: Optional[ArrayLike] = None,
+    format_name: Optional[str] = None,
+) -> None:
+    """Write the picks of one micrograph, in one step: no reader ever sees half a file.
+
+    Parameters
+    ----------
+    path : str or path
+    x, y : array_like of float, shape (n,)
+        Box centres, px.
+    box_size_px : float
+        Side of the boxes.
+    score : array_like of float, shape (n,), optional
+        Score or weight of each pick.
+    format_name : str, optional
+        ``box``, ``star`` or ``csv``; by default the suffix of `path` tells.
+
+    Raises
+    ------
+    ValueError
+        If the format cannot be written, lengths differ, a number is not finite or the box size is
+        below 1 px.
+    OSError
+        If the file cannot be written; what was there before stays.
+    """
+    suffix = Path(path).suffix.lower()
+    writers: Dict[str, Callable[..., None]] = {
+        known.name: known.write for known in known_formats() if known.write is not None
+    }
+    by_suffix = formats_by_suffix()
+    name = by_suffix[suffix].name if format_name is None and suffix in by_suffix else format_name
+    if name not in writers:
+        raise ValueError(
+            f"format must be one of {listed(writers)}, got {name or suffix!r}; "
+            "choose another format_name or suffix"
+        )
+    writers[name](path, x, y, box_size_px=box_size_px, score=score)
+
+
+def stem_micrograph(path: Path) -> str:
+    """The micrograph that a file's own name tells."""
+    stem = path.stem
+    for ending in formats_by_suffix()[path.suffix.lower()].stem_endings:
+        if stem.endswith(ending) and stem != ending:
+            stem = stem[: -len(ending)]
+            break
+    return micrograph_name(stem)

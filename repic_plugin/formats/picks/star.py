@@ -1,0 +1,107 @@
+"""STAR files of RELION: box centres, for one micrograph or many."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List, Optional
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from repic_plugin.formats.base.atomic import atomic_write
+from repic_plugin.formats.base.errors import PathLike
+from repic_plugin.formats.base.star_reading import no_table_error, star_tables
+from repic_plugin.formats.base.text_tables import read_columns, read_micrographs
+from repic_plugin.formats.picks.cells import checked_box_size, checked_column, score_texts
+from repic_plugin.formats.picks.table import PickTable, pick_table
+
+NAME = "star"
+SUFFIXES = (".star",)
+# What pickers put after the micrograph's name: RELION's two, and DeepPicker's usual symbol.
+STEM_ENDINGS = ("_autopick", "_manualpick", "_deeppicker")
+X, Y = "rlnCoordinateX", "rlnCoordinateY"
+SCORE = "rlnAutopickFigureOfMerit"
+MICROGRAPH = "rlnMicrographName"
+NO_VALUE = -999.0  # what RELION's manual picker writes where it has no value
+
+
+def read(path: Path) -> PickTable:
+    """Read the first table with coordinates of a RELION STAR file, 3.0 or later.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    PickTable
+        ``_rlnAutopickFigureOfMerit`` is the score, except for RELION's -999;
+        ``_rlnMicrographName`` names the micrographs.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read, no table has the coordinates, or a row is wrong.
+    """
+    tables = star_tables(path)
+    table = next((t for t in tables if X in t.columns and Y in t.columns), None)
+    if table is None:
+        raise no_table_error(path, tables, f"with _{X} and _{Y}")
+    score = [SCORE] if SCORE in table.columns else []
+    names = [MICROGRAPH] if MICROGRAPH in table.columns else []
+    columns = read_columns(table, (X, Y, *score), names, may_be_missing=score)
+    merit = columns.numbers.get(SCORE)
+    return pick_table(
+        columns.numbers[X],
+        columns.numbers[Y],
+        None if merit is None else np.where(merit == NO_VALUE, np.nan, merit),
+        micrograph=read_micrographs(table, columns, MICROGRAPH) if names else None,
+    )
+
+
+def write(
+    path: PathLike,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    box_size_px: float,
+    score: Optional[ArrayLike] = None,
+) -> None:
+    """Write the coordinate file of one micrograph as RELION's pickers do.
+
+    Parameters
+    ----------
+    path : str or path
+    x, y : array_like of float, shape (n,)
+        Box centres, px, written to six decimals.
+    box_size_px : float
+        Checked, but not in the file: RELION has no column for it.
+    score : array_like of float, shape (n,), optional
+        ``_rlnAutopickFigureOfMerit``, to nine digits.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a number is not finite or the box size is below 1 px.
+    OSError
+        If the file cannot be written.
+    """
+    checked_box_size(box_size_px)
+    center_x = checked_column("x", x)
+    columns = [center_x, checked_column("y", y, len(center_x))]
+    cells = [[f"{value:.6f}" for value in column.tolist()] for column in columns]
+    labels = [X, Y]
+    if score is not None:
+        labels.append(SCORE)
+        cells.append(_with_point(score_texts(checked_column("score", score, len(center_x)))))
+    # RELION and Scipion's import of RELION coordinates both take the first table, whatever its
+    # name; RELION's pickers write it unnamed and without optics, so that versions 3.0 to 5 agree.
+    header = ["", "data_", "", "loop_"] + [f"_{label} #{i}" for i, label in enumerate(labels, 1)]
+    rows = [" ".join(row) for row in zip(*cells)]
+    atomic_write(path, "\n".join([*header, *rows, "", ""]))
+
+
+def _with_point(numbers: List[str]) -> List[str]:
+    # Scipion's reader takes a column's type from its first row: 1 would make an integer column,
+    # in which the next row's 0.5 is an error.
+    return [text if "." in text or "e" in text else f"{text}.0" for text in numbers]

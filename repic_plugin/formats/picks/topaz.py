@@ -1,0 +1,46 @@
+"""Topaz tables: box centres of many micrographs, tab separated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from repic_plugin.formats.base.text_tables import (
+    header_table,
+    read_columns,
+    read_micrographs,
+    require_columns,
+)
+from repic_plugin.formats.picks.table import PickTable, pick_table
+
+NAME = "topaz"
+SUFFIXES = (".txt", ".tsv")
+MICROGRAPH, X, Y, SCORE = "image_name", "x_coord", "y_coord", "score"
+
+
+def read(path: Path) -> PickTable:
+    """Read a Topaz table: image_name, x_coord, y_coord and, where there is one, score.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    PickTable
+        With the coordinates as they stand: a table of scaled-down images is scaled by the caller.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read, a column is missing, or a row is wrong.
+    """
+    table = header_table(path, "\t")
+    require_columns(table, (MICROGRAPH, X, Y))
+    score = [SCORE] if SCORE in table.columns else []
+    columns = read_columns(table, (X, Y, *score), [MICROGRAPH], may_be_missing=score)
+    return pick_table(
+        columns.numbers[X],
+        columns.numbers[Y],
+        columns.numbers.get(SCORE),
+        micrograph=read_micrographs(table, columns, MICROGRAPH),
+    )

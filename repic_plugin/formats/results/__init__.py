@@ -1,0 +1,1 @@
+"""What our own commands and protocols write and read again."""

@@ -1,0 +1,176 @@
+"""The files that a 2D classification leaves, and those from which it goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, List, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin import __version__
+from repic_plugin.classification import Classification, State, state_from_arrays, state_to_arrays
+from repic_plugin.formats.base.arrays import read_arrays, write_arrays
+from repic_plugin.formats.base.errors import PathLike, format_error
+from repic_plugin.formats.images.class_star import write_classes_star
+from repic_plugin.formats.images.particles import ParticleTable
+from repic_plugin.formats.images.stack_writing import write_stack
+from repic_plugin.formats.results.consensus_writing import write_table
+
+__all__ = [
+    "CLASS_FILES",
+    "checkpoint_owner",
+    "read_checkpoint",
+    "write_checkpoint",
+    "write_class_files",
+]
+
+CLASS_FILES = ("assignments.csv", "class_averages.mrcs", "classes.star", "convergence.csv")
+ASSIGNMENT_COLUMNS = ("particle", "class", "rotation_deg", "shift_x_px", "shift_y_px", "mirror")
+CLASS_COLUMNS = ("class", "size", "explained", "is_junk")
+CONVERGENCE_COLUMNS = ("iteration", "stage", "fraction_changed", "objective", "smallest", "largest")
+POSE_DECIMALS = 4  # of degrees and px
+OWNER, NAMES = "owner", "names"  # of the other arrays of a checkpoint: none must be lost
+START_AGAIN = "name another checkpoint, or start from the beginning without this one"
+
+
+def write_class_files(folder: PathLike, table: ParticleTable, found: Classification) -> None:
+    """Write assignments.csv, class_averages.mrcs, classes.star, classes.csv and convergence.csv.
+
+    Parameters
+    ----------
+    folder : str or path
+        Must exist.
+    table : ParticleTable
+    found : Classification
+        Of these particles.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written.
+    """
+    folder = Path(folder)
+    _write_assignments(folder / "assignments.csv", table, found)
+    write_stack(folder / "class_averages.mrcs", found.averages, table.pixel_size_angstrom)
+    x, y = found.shift_px.T
+    write_classes_star(
+        folder / "classes.star", table, found.labels, found.rotation_deg, x, y, found.mirror
+    )
+    classes = zip(
+        range(len(found.sizes)),
+        found.sizes.tolist(),
+        [f"{value:.6g}" for value in found.explained.tolist()],
+        found.is_junk.astype(int).tolist(),
+    )
+    write_table(folder / "classes.csv", CLASS_COLUMNS, classes)
+    _write_convergence(folder / "convergence.csv", found)
+
+
+def checkpoint_owner(table: ParticleTable, parameters: Mapping[str, Any]) -> str:
+    """What a checkpoint must have been made of to be used again, as one word.
+
+    Stacks count by size and time of change, so that they may be moved or named in another way.
+
+    Parameters
+    ----------
+    table : ParticleTable
+    parameters : mapping of str to number, str, bool or None
+        All that changes the classes, beside the particles and their CTF.
+
+    Returns
+    -------
+    str
+    """
+    stats = [os.stat(path) for path in table.images.paths]
+    stacks = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
+    told = json.dumps([__version__, dict(parameters), stacks], sort_keys=True)
+    found = hashlib.sha256(told.encode("utf-8"))
+    ctf = () if table.ctf is None else table.ctf.columns()
+    for column in (table.images.stack, table.images.index, *ctf):
+        found.update(np.ascontiguousarray(column).data)
+    return found.hexdigest()
+
+
+def write_checkpoint(path: PathLike, owner: str, state: State) -> None:
+    """Keep the state of a classification, in place of the one before.
+
+    Parameters
+    ----------
+    path : str or path
+    owner : str
+        From `checkpoint_owner`.
+    state : State
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; it is then as before.
+    """
+    arrays = state_to_arrays(state)
+    write_arrays(path, {OWNER: np.array([owner]), NAMES: np.array(sorted(arrays)), **arrays})
+
+
+def read_checkpoint(path: PathLike, owner: str) -> State:
+    """The state that `write_checkpoint` kept.
+
+    Parameters
+    ----------
+    path : str or path
+    owner : str
+        From `checkpoint_owner`, for the particles and parameters to go on with.
+
+    Returns
+    -------
+    State
+
+    Raises
+    ------
+    FormatError
+        If the file is missing or damaged, or its owner is another.
+    """
+    arrays = read_arrays(path, remedy=START_AGAIN)
+    try:
+        found, names = str(arrays[OWNER][0]), arrays[NAMES].tolist()
+        state = state_from_arrays({name: arrays[name] for name in names})
+    except KeyError as error:
+        problem = f"is damaged or no checkpoint ({error} is missing)"
+        raise format_error(Path(path), f"{problem}; {START_AGAIN}") from error
+    if found != owner:
+        problem = "was made with other particles or parameters, or by another version"
+        raise format_error(Path(path), f"{problem}; {START_AGAIN}")
+    return state
+
+
+def _write_assignments(path: Path, table: ParticleTable, found: Classification) -> None:
+    columns = (
+        table.names,
+        found.labels.tolist(),
+        *(_pose_cells(column) for column in (found.rotation_deg, *found.shift_px.T)),
+        found.mirror.astype(int).tolist(),
+        ["" if np.isnan(value) else f"{value:.6g}" for value in found.dissimilarity.tolist()],
+    )
+    write_table(path, (*ASSIGNMENT_COLUMNS, "dissimilarity"), zip(*columns))
+
+
+def _pose_cells(values: NDArray[np.float64]) -> List[str]:
+    rounded = np.round(values, POSE_DECIMALS) + 0.0  # adding 0 turns -0 into 0
+    return [f"{value:.{POSE_DECIMALS}f}" for value in rounded.tolist()]
+
+
+def _write_convergence(path: Path, found: Classification) -> None:
+    rows = (
+        (
+            record.iteration,
+            record.stage,
+            f"{record.fraction_changed:.6f}",
+            f"{record.objective:.9g}",  # it moves by parts of a thousandth at the end
+            record.smallest,
+            record.largest,
+        )
+        for record in found.records
+    )
+    write_table(path, CONVERGENCE_COLUMNS, rows)

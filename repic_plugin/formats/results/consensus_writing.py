@@ -1,0 +1,248 @@
+"""The files that a consensus leaves: a pick file for each micrograph, and two tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Iterable, Iterator, List, Optional, Sequence, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.consensus import ConsensusResult
+from repic_plugin.formats.base.atomic import atomic_open
+from repic_plugin.formats.base.errors import PathLike
+from repic_plugin.formats.picks.cells import coordinate_texts, score_texts
+from repic_plugin.formats.picks.registry import write_picks_file
+
+__all__ = [
+    "ENSEMBLE_NAMES",
+    "TABLE_NAMES",
+    "check_picker_columns",
+    "write_consensus_table",
+    "write_consensus_tables",
+    "write_particle_files",
+    "write_summary_table",
+    "write_table",
+]
+
+TABLE_NAMES = ("consensus.csv", "summary.csv")  # beside the pick files of a consensus
+ENSEMBLE_NAMES = ("pickers.csv", "ensemble.npz")  # beside them, of mode probabilistic
+PARTICLE_COLUMNS = ("micrograph", "x_center", "y_center", "weight", "overlap", "score", "n_pickers")
+ROWS_AT_A_TIME = 1 << 15  # the texts of millions would fill the memory
+# after the picks of each picker
+SUMMARY_COLUMNS = ("n_edges", "n_cliques", "n_selected", "objective", "is_optimal", "seconds")
+
+
+def write_particle_files(
+    folder: PathLike, result: ConsensusResult, *, box_size_px: float, format_name: str = "box"
+) -> None:
+    """Write the particles of each micrograph, best first, to a file named after it.
+
+    A micrograph without a particle gets a file without a row.
+
+    Parameters
+    ----------
+    folder : str or path
+        Must exist.
+    result : ConsensusResult
+    box_size_px : float
+        Side of the particles' boxes.
+    format_name : {'box', 'star', 'csv'}
+        In a BOX file the columns are x and y of the lower corner, width, height, weight.
+
+    Raises
+    ------
+    ValueError
+        If the format is unknown, or a micrograph's file would have the name of a table.
+    OSError
+        If a file cannot be written.
+    """
+    taken = [f"{name}.{format_name}" for name in result.micrographs.names]
+    clash = sorted(set(taken) & {*TABLE_NAMES, *ENSEMBLE_NAMES})
+    if clash:
+        raise ValueError(
+            f"the particles of a micrograph would be written to {clash[0]}, which is the name of "
+            f"a table; choose another --format"
+        )
+    order = np.argsort(result.micrograph, kind="stable")
+    starts = np.searchsorted(result.micrograph[order], np.arange(len(result.micrograph_names) + 1))
+    index = {name: i for i, name in enumerate(result.micrograph_names)}
+    for name in result.micrographs.names:
+        mine = order[starts[index[name]] : starts[index[name] + 1]]
+        write_picks_file(
+            Path(folder) / f"{name}.{format_name}",
+            result.x[mine],
+            result.y[mine],
+            box_size_px=box_size_px,
+            score=result.weight[mine],
+            format_name=format_name,
+        )
+
+
+def write_consensus_table(path: PathLike, result: ConsensusResult, row: NDArray[np.int64]) -> None:
+    """Write a CSV row for each particle.
+
+    micrograph, x_center, y_center, weight, overlap, score, n_pickers, and for each picker the row
+    of its pick in that picker's file, empty if it has none.
+
+    Parameters
+    ----------
+    path : str or path
+    result : ConsensusResult
+    row : ndarray of int64, shape (n_picks,)
+        Row in its own file, from 1, of each of the picks that the consensus was made of.
+
+    Raises
+    ------
+    ValueError
+        If a picker is named as one of the other columns.
+    OSError
+        If the file cannot be written.
+    """
+    members = np.where(result.members >= 0, np.append(row, -1)[result.members], -1)
+    write_consensus_tables(path, None, [replace(result, members=members)])
+
+
+def write_consensus_tables(
+    particles: Optional[PathLike], summary: Optional[PathLike], results: Iterable[ConsensusResult]
+) -> None:
+    """Write the tables of `write_consensus_table` and `write_summary_table` batch by batch.
+
+    Parameters
+    ----------
+    particles, summary : str, path or None
+        Where; a table with None is not written.
+    results : iterable of ConsensusResult
+        Of different micrographs and the same pickers, at least one. Members are the rows
+        themselves. Only one is held at a time.
+
+    Raises
+    ------
+    ValueError
+        If a picker is named as one of the other columns.
+    OSError
+        If a file cannot be written.
+    """
+    with ExitStack() as files:
+        texts = [path and files.enter_context(_atomic_text(path)) for path in (particles, summary)]
+        writers = [csv.writer(text, lineterminator="\n") if text else None for text in texts]
+        for number, result in enumerate(results):
+            if number == 0:
+                _write_headers(writers, result.picker_names)
+            for writer, rows in zip(writers, (_particle_rows, _summary_rows)):
+                if writer is not None:
+                    writer.writerows(rows(result))
+
+
+def _write_headers(writers: Sequence[Any], picker_names: Sequence[str]) -> None:
+    check_picker_columns(picker_names)
+    counted = [f"n_picks_{name}" for name in picker_names]
+    headers = ([*PARTICLE_COLUMNS, *picker_names], ["micrograph", *counted, *SUMMARY_COLUMNS])
+    for writer, header in zip(writers, headers):
+        if writer is not None:
+            writer.writerow(header)
+
+
+def _particle_rows(result: ConsensusResult) -> Iterator[Sequence[object]]:
+    for first in range(0, len(result), ROWS_AT_A_TIME):
+        yield from _some_particle_rows(result, slice(first, first + ROWS_AT_A_TIME))
+
+
+def _some_particle_rows(result: ConsensusResult, some: slice) -> Iterator[Sequence[object]]:
+    columns: List[Sequence[str]] = [
+        [result.micrograph_names[m] for m in result.micrograph[some].tolist()],
+        coordinate_texts(result.x[some]),
+        coordinate_texts(result.y[some]),
+        score_texts(result.weight[some]),
+        score_texts(result.overlap[some]),
+        score_texts(result.score[some]),
+        [str(n) for n in (result.members[some] >= 0).sum(axis=1).tolist()],
+    ]
+    for members in result.members[some].T:
+        columns.append(["" if row < 0 else str(row) for row in members.tolist()])
+    return zip(*columns)
+
+
+def write_summary_table(path: PathLike, result: ConsensusResult) -> None:
+    """Write a CSV row for each micrograph.
+
+    micrograph, n_picks_<picker>..., n_edges, n_cliques, n_selected, objective, is_optimal,
+    seconds.
+
+    Parameters
+    ----------
+    path : str or path
+    result : ConsensusResult
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    write_consensus_tables(None, path, [result])
+
+
+def _summary_rows(result: ConsensusResult) -> Iterator[Sequence[object]]:
+    counts = result.micrographs
+    columns: List[Sequence[object]] = [
+        counts.names,
+        *(column.tolist() for column in counts.n_picks.T),
+        counts.n_edges.tolist(),
+        counts.n_cliques.tolist(),
+        counts.n_selected.tolist(),
+        [f"{value:.6f}" for value in counts.objective.tolist()],
+        [str(proven).lower() for proven in counts.is_optimal.tolist()],
+        [f"{value:.6f}" for value in counts.seconds.tolist()],
+    ]
+    return zip(*columns)
+
+
+def check_picker_columns(picker_names: Sequence[str]) -> None:
+    """Refuse pickers that `write_consensus_table` could not give a column of their own.
+
+    Raises
+    ------
+    ValueError
+        If a picker is named as one of the other columns.
+    """
+    clash = [name for name in picker_names if name in PARTICLE_COLUMNS]
+    if clash:
+        raise ValueError(
+            f"a picker is named {clash[0]}, as a column of {TABLE_NAMES[0]}; give it another name"
+        )
+
+
+def write_table(path: PathLike, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV table in one step.
+
+    Parameters
+    ----------
+    path : str or path
+    header : sequence of str
+    rows : iterable of sequences
+        Cells are written as `str` gives them.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    with _atomic_text(path) as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+@contextmanager
+def _atomic_text(path: PathLike) -> Iterator[TextIO]:
+    """Text that goes to the disk as it is written, and takes its name once it is complete."""
+    with atomic_open(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        try:
+            yield text
+        finally:
+            text.detach()  # writes the rest; the file below is closed by who opened it

@@ -1,0 +1,78 @@
+"""What the pickers of a probabilistic consensus are worth: a table to read, and the whole model."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Iterator, List, Optional
+
+from repic_plugin.consensus import EnsembleModel, model_from_arrays, model_to_arrays
+from repic_plugin.formats.base.arrays import read_arrays, write_arrays
+from repic_plugin.formats.base.errors import PathLike, format_error
+from repic_plugin.formats.results.consensus_writing import ENSEMBLE_NAMES, write_table
+
+__all__ = ["ENSEMBLE_NAMES", "read_ensemble", "write_ensemble"]
+
+COLUMNS = (
+    *("picker", "group", "from", "to", "precision", "precision_low", "precision_high"),
+    *("recall", "recall_low", "recall_high", "f1"),
+)
+ALL, QUALITY = "all", "quality"
+DECIMALS = 4
+
+
+def write_ensemble(folder: PathLike, model: EnsembleModel) -> None:
+    """Write the table of the pickers and the model.
+
+    The table has a row for each picker, and one for each group of micrographs by quality.
+
+    Parameters
+    ----------
+    folder : str or path
+    model : EnsembleModel
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written.
+    """
+    write_table(Path(folder) / ENSEMBLE_NAMES[0], COLUMNS, _rows(model))
+    write_arrays(Path(folder) / ENSEMBLE_NAMES[1], model_to_arrays(model))
+
+
+def read_ensemble(folder: PathLike) -> Optional[EnsembleModel]:
+    """The model that `write_ensemble` left; None where there is none.
+
+    Raises
+    ------
+    FormatError
+        If it is damaged.
+    """
+    file = Path(folder) / ENSEMBLE_NAMES[1]
+    if not file.is_file():
+        return None
+    try:
+        return model_from_arrays(read_arrays(file))
+    except KeyError as error:
+        told = f"must hold the array {error}, as this version writes it; find the consensus again"
+        raise format_error(file, told) from None
+
+
+def _rows(model: EnsembleModel) -> Iterator[List[str]]:
+    ends = zip(model.precision_interval, model.recall_interval)
+    for number, ((low, high), (least, most)) in enumerate(ends):
+        precision, recall = model.precision[number], model.recall[number]
+        values = (precision, low, high, recall, least, most, model.f1[number])
+        yield [model.picker_names[number], ALL, "", "", *map(_cell, values)]
+    nothing = math.nan
+    for group, edges in enumerate(zip(model.quality_edges, model.quality_edges[1:])):
+        for number, name in enumerate(model.picker_names):
+            precision = model.quality_precision[group, number]
+            recall = model.quality_recall[group, number]
+            f1 = 2 * precision * recall / max(precision + recall, 1e-12)
+            values = (precision, nothing, nothing, recall, nothing, nothing, f1)
+            yield [name, QUALITY, *(f"{edge:.6g}" for edge in edges), *map(_cell, values)]
+
+
+def _cell(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.{DECIMALS}f}"

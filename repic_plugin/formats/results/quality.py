@@ -1,0 +1,72 @@
+"""Tables that give each micrograph a value, such as its defocus."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.formats.base.errors import PathLike, format_error, listed
+from repic_plugin.formats.base.text_tables import (
+    header_table,
+    read_columns,
+    read_micrographs,
+    require_columns,
+)
+
+__all__ = ["read_quality"]
+
+MICROGRAPH = "micrograph"
+
+
+def read_quality(path: PathLike, micrograph_names: Sequence[str]) -> NDArray[np.float64]:
+    """Read a CSV table with a row for each micrograph.
+
+    Its columns are ``micrograph`` and one with the values, under any name; further ones are passed
+    over, and so are micrographs of other names. Folders and endings of names do not count.
+
+    Parameters
+    ----------
+    path : str or path
+    micrograph_names : sequence of str
+
+    Returns
+    -------
+    ndarray of float64, shape (n_micrographs,)
+        In the order of `micrograph_names`; nan for those that are not in the table or have an
+        empty cell.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read, a value is no number, a micrograph is there twice or none of
+        them is.
+    """
+    file = Path(path)
+    table = header_table(file, ",")
+    require_columns(table, (MICROGRAPH,))
+    others = [name for name in table.columns if name != MICROGRAPH]
+    if not others:
+        problem = f"must have a column of values, such as defocus, beside {MICROGRAPH}; add it"
+        raise format_error(file, problem, line=table.start)
+    columns = read_columns(table, others[:1], (MICROGRAPH,), may_be_missing=others[:1])
+    place = {name: number for number, name in enumerate(micrograph_names)}
+    values = np.full(len(place), np.nan)
+    is_set = np.zeros(len(place), dtype=bool)
+    written = read_micrographs(table, columns, MICROGRAPH).tolist()
+    for row, (name, value) in enumerate(zip(written, columns.numbers[others[0]].tolist())):
+        number = place.get(name, place.get(PurePosixPath(name).stem))
+        if number is None:
+            continue
+        if is_set[number]:
+            raise table.row_error(row, f"micrograph {name} is there twice; remove one of them")
+        values[number], is_set[number] = value, True
+    if not is_set.any():
+        problem = (
+            f"names no micrograph of the picks, got {listed(written[:2])} for "
+            f"{listed(micrograph_names[:2])}; make the names the same"
+        )
+        raise format_error(file, problem)
+    return values

@@ -1,0 +1,46 @@
+"""Figures: data in, a matplotlib Figure out; no Scipion and no Tk.
+
+Each is imported when it is asked for, so that who draws nothing does not load matplotlib.
+"""
+
+from __future__ import annotations
+
+from repic_plugin.lazy import lazy_door
+
+HOMES = {
+    "BoxSet": "overlay_model",
+    "CONSENSUS_COLOR": "colors",
+    "ConsensusDetails": "overlay_model",
+    "LEAST_SCALE": "overlay_model",
+    "Layer": "overlay",
+    "MAX_MEMBERS": "class_members",
+    "OpenImage": "overlay_picture",
+    "OverlayModel": "overlay_model",
+    "OverlayPicture": "overlay_picture",
+    "PreviewSettings": "preview",
+    "agreement_figure": "agreement",
+    "angular_distance_figure": "class_curves",
+    "class_at": "class_members",
+    "class_sizes_figure": "class_curves",
+    "comparison_figure": "class_curves",
+    "convergence_figure": "class_curves",
+    "evaluation_figure": "scores",
+    "fsc_figure": "fsc",
+    "ground_size": "overlay_picture",
+    "iterations_figure": "iterations",
+    "members_figure": "class_members",
+    "montage_figure": "class_montage",
+    "overlap_figure": "agreement",
+    "overlay_figure": "overlay",
+    "per_micrograph_figure": "scores",
+    "pickers_figure": "ensemble",
+    "precision_recall_figure": "scores",
+    "prepare_preview": "preview",
+    "preview_consensus": "preview",
+    "registered_images": "class_members",
+    "reliability_figure": "reliability",
+    "score_bars_figure": "scores",
+    "size_bars_figure": "class_curves",
+    "weights_figure": "weights",
+}
+__getattr__, __dir__ = lazy_door(__name__, HOMES)

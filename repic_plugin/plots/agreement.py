@@ -1,0 +1,299 @@
+"""Which pickers agree: an UpSet plot, and how far the boxes of a particle overlap.
+
+Lex et al. 2014, doi:10.1109/TVCG.2014.2346248.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Optional, Sequence, Tuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+from numpy.typing import ArrayLike, NDArray
+
+from repic_plugin.plots.colors import picker_color
+from repic_plugin.plots.weights import (
+    check_column,
+    check_members_column,
+    member_colors,
+    member_label,
+    panels,
+    say_nothing_to_draw,
+)
+
+__all__ = ["agreement_figure", "overlap_figure"]
+
+DPI = 130
+MAX_SUBSETS = 20
+MAX_PICKERS = 62  # bits of an integer
+LETTERS = 34  # of a picker's name that are shown
+# Sizes in inches.
+COLUMN, ROW, BARS, SIDE, MARGIN = 0.62, 0.42, 3.2, 2.6, 1.9
+LETTER = 0.1
+NARROWEST = 5.0  # of the bars: the axis labels need it
+POINTS = 11.5
+PRESENT, ABSENT = "#202020", "#D8D8D8"
+ALONE_STYLE = {"facecolor": "white", "edgecolor": "#606060", "hatch": "////"}
+OTHERS_COLOR = "#9A9A9A"
+THOUSANDS = StrMethodFormatter("{x:,.0f}")
+N_BINS = 50
+
+
+@dataclass(frozen=True)
+class _Subset:
+    pickers: Tuple[int, ...]
+    count: int
+    in_consensus: bool = True
+
+
+def agreement_figure(
+    members: ArrayLike,
+    picker_names: Sequence[str],
+    n_unmatched: Optional[ArrayLike] = None,
+    *,
+    title: Optional[str] = None,
+) -> Figure:
+    """Draw how many particles each subset of the pickers found, as an UpSet plot.
+
+    A column is a subset: dark dots are its pickers, the bar above counts its particles. Bars at
+    the left count all picks of each picker, the part in the consensus in full colour. At most 20
+    subsets are shown, the largest first; the rest is summed.
+
+    Parameters
+    ----------
+    members : array_like, shape (n, k)
+        Whether a picker found a particle; or, as integers, its pick, negative where it has none.
+    picker_names : sequence of str, length k
+    n_unmatched : array_like of int, shape (k,), optional
+        Picks of each picker that are in no particle of the consensus: hatched bars.
+    title : str, optional
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        With an Agg canvas: it needs no screen, and pyplot does not know of it.
+
+    Raises
+    ------
+    ValueError
+        If arguments do not fit together.
+    """
+    names = list(picker_names)
+    found = _check_members(members, len(names))
+    alone = _check_unmatched(n_unmatched, len(names))
+    subsets = _subsets(found, alone)
+    shown, rest = subsets[:MAX_SUBSETS], subsets[MAX_SUBSETS:]
+    figure, corner, bars, sides, dots = _canvas(names, len(shown) + bool(rest), title)
+    if not subsets:
+        say_nothing_to_draw([bars, sides, dots])
+        return figure
+    _draw_bars(bars, shown, rest, len(names))
+    _draw_legend(corner, shown, len(names))
+    _draw_dots(dots, shown, rest, names)
+    _draw_sides(sides, found.sum(axis=0), alone)
+    return figure
+
+
+def overlap_figure(
+    overlap: ArrayLike, n_members: Optional[ArrayLike] = None, *, title: Optional[str] = None
+) -> Figure:
+    """Draw how far the boxes of a particle overlap, a line for each number of pickers.
+
+    A particle of one picker has no overlap: such particles are counted in the legend only.
+
+    Parameters
+    ----------
+    overlap : array_like of float, shape (n,)
+        Median Jaccard index of the boxes of each particle, from 0 to 1.
+    n_members : array_like of int, shape (n,), optional
+        Number of pickers that found each particle.
+    title : str, optional
+
+    Raises
+    ------
+    ValueError
+        If overlaps lie outside [0, 1] or columns differ in length.
+    """
+    values = check_column("overlap", overlap)
+    if len(values) and not (values.min() >= 0 and values.max() <= 1):
+        raise ValueError(
+            f"overlap must lie in [0, 1], got {values.min():g} to {values.max():g}; "
+            "give Jaccard indices"
+        )
+    counts = np.zeros(len(values)) if n_members is None else n_members
+    numbers = check_members_column("n_members", counts, len(values))
+    figure, (axes,) = panels(1, title, (8.0, 4.8))
+    if not len(values):
+        say_nothing_to_draw([axes])
+        return figure
+    _draw_overlaps(axes, values, numbers)
+    return figure
+
+
+def _check_members(members: ArrayLike, n_pickers: int) -> NDArray[np.bool_]:
+    array = np.asarray(members)
+    if array.size == 0:
+        array = np.zeros((0, n_pickers), dtype=bool)
+    if not 1 <= n_pickers <= MAX_PICKERS:
+        raise ValueError(f"picker_names must be 1 to {MAX_PICKERS} names, got {n_pickers}")
+    if array.ndim != 2 or array.shape[1] != n_pickers or array.dtype.kind not in "bi":
+        raise ValueError(
+            f"members must be booleans or whole numbers of shape (n, {n_pickers}), a column for "
+            f"each picker, got shape {array.shape} and dtype {array.dtype}"
+        )
+    return np.asarray(array if array.dtype == bool else array >= 0)
+
+
+def _check_unmatched(n_unmatched: Optional[ArrayLike], n_pickers: int) -> NDArray[np.int64]:
+    array = np.asarray(np.zeros(n_pickers, int) if n_unmatched is None else n_unmatched)
+    if array.shape != (n_pickers,) or array.dtype.kind not in "iu" or (array < 0).any():
+        raise ValueError(
+            f"n_unmatched must be {n_pickers} counts, one for each picker, got {array.tolist()!r}"
+        )
+    return array.astype(np.int64)
+
+
+def _subsets(found: NDArray[np.bool_], alone: NDArray[np.int64]) -> List[_Subset]:
+    """All subsets that have particles, and the picks in none, the largest first."""
+    n_pickers = found.shape[1]
+    codes, counts = np.unique(found @ (1 << np.arange(n_pickers)), return_counts=True)
+    subsets = [
+        _Subset(tuple(i for i in range(n_pickers) if code >> i & 1), count)
+        for code, count in zip(codes.tolist(), counts.tolist())
+    ]
+    subsets += [_Subset((i,), count, False) for i, count in enumerate(alone.tolist()) if count]
+    return sorted(subsets, key=lambda one: (-one.count, one.pickers))
+
+
+def _canvas(
+    names: Sequence[str], n_columns: int, title: Optional[str]
+) -> Tuple[Figure, Axes, Axes, Axes, Axes]:
+    """Figure with a corner for the legend and bars above, sizes and dots below."""
+    widest = LETTER * max(map(len, map(_short, names)))
+    width, height = max(COLUMN * n_columns, NARROWEST), ROW * len(names) + 0.2
+    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
+    size = (width + SIDE + widest + 0.8, BARS + height + MARGIN)
+    figure = Figure(figsize=size, dpi=DPI, facecolor="white", layout=layout)
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(2, 2, width_ratios=[SIDE, width], height_ratios=[BARS, height])
+    dots = figure.add_subplot(grid[1, 1])
+    bars = figure.add_subplot(grid[0, 1], sharex=dots)
+    sides = figure.add_subplot(grid[1, 0], sharey=dots)
+    corner = figure.add_subplot(grid[0, 0])
+    corner.axis("off")
+    for axes in (bars, sides, dots):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=POINTS - 0.5)
+    if title:
+        figure.suptitle(title, fontsize=14, weight="bold", wrap=True, parse_math=False)
+    return figure, corner, bars, sides, dots
+
+
+def _short(name: str) -> str:
+    """Cut in the middle: names often differ in their last letters only."""
+    return name if len(name) <= LETTERS else f"{name[:22]}…{name[23 - LETTERS :]}"
+
+
+def _draw_bars(
+    axes: Axes, shown: Sequence[_Subset], rest: Sequence[_Subset], n_pickers: int
+) -> None:
+    colors = member_colors(n_pickers)
+    heights = [one.count for one in shown]
+    for place, one in enumerate(shown):
+        plain = {"color": colors[max(len(one.pickers), 1)]}
+        axes.bar(place, one.count, 0.7, **(plain if one.in_consensus else ALONE_STYLE))
+    if rest:
+        heights.append(sum(one.count for one in rest))
+        axes.bar(len(shown), heights[-1], 0.7, color=OTHERS_COLOR)
+    for place, count in enumerate(heights):
+        axes.annotate(f"{count:,}", (place, count), (0, 2), textcoords="offset points",
+                      ha="center", va="bottom", fontsize=_points(heights))  # fmt: skip
+    axes.set_ylim(0, max(heights) * 1.12)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_ylabel("particles", fontsize=POINTS + 0.5)
+    axes.yaxis.set_major_formatter(THOUSANDS)
+    axes.tick_params(axis="x", bottom=False, labelbottom=False)
+
+
+def _points(counts: Sequence[int]) -> float:
+    """Size of letters at which the widest number stays in its column."""
+    letters = max(len(f"{count:,}") for count in counts)
+    return float(min(POINTS, COLUMN * 72 / (0.62 * letters)))
+
+
+def _draw_legend(axes: Axes, shown: Sequence[_Subset], n_pickers: int) -> None:
+    colors = member_colors(n_pickers)
+    sizes = sorted({len(one.pickers) for one in shown if one.in_consensus})
+    handles = [Patch(color=colors[max(size, 1)], label=member_label(size)) for size in sizes]
+    if any(not one.in_consensus for one in shown):
+        handles.append(Patch(label="picks in no particle\nof the consensus", **ALONE_STYLE))
+    axes.legend(handles=handles, loc="upper left", frameon=False, fontsize=POINTS)
+
+
+def _draw_dots(
+    axes: Axes, shown: Sequence[_Subset], rest: Sequence[_Subset], names: Sequence[str]
+) -> None:
+    rows = np.arange(len(names))
+    for place, one in enumerate(shown):
+        axes.scatter(np.full(len(rows), place), rows, s=90, color=ABSENT, zorder=2)
+        mine = list(one.pickers)
+        axes.plot(np.full(len(mine), place), mine, color=PRESENT, linewidth=2.5, zorder=3,
+                  marker="o", markersize=9.5, gid="subset")  # fmt: skip
+    if rest:
+        axes.text(len(shown), rows.mean(), f"{len(rest)}\nothers", ha="center", va="center",
+                  fontsize=POINTS - 1)  # fmt: skip
+    n_columns = len(shown) + bool(rest)
+    spare = max(0.0, NARROWEST / COLUMN - n_columns)  # few bars stay narrow, at the left
+    axes.set_xlim(-0.6, n_columns - 0.4 + spare)
+    axes.set_ylim(len(names) - 0.4, -0.6)  # the first picker on top
+    axes.set_yticks(rows, [_short(name) for name in names], fontsize=POINTS + 0.5)
+    for label in axes.get_yticklabels():
+        label.set_parse_math(False)
+    axes.tick_params(length=0, labelbottom=False)
+    axes.spines[["bottom", "left"]].set_visible(False)
+
+
+def _draw_sides(axes: Axes, matched: NDArray[np.int64], alone: NDArray[np.int64]) -> None:
+    """Bars that grow to the left: picks of each picker, those in the consensus at the right."""
+    rows = np.arange(len(matched))
+    colors = [picker_color(i) for i in rows]
+    total = matched + alone
+    axes.barh(rows, matched, 0.6, color=colors, gid="matched")
+    axes.barh(rows, alone, 0.6, left=matched, color=colors, alpha=0.35, gid="unmatched")
+    for row, (n_in, n_all) in enumerate(zip(matched.tolist(), total.tolist())):
+        share = f" ({n_in / n_all:.0%} in)" if alone.any() and n_all else ""
+        axes.text(n_all, row, f"{n_all:,}{share} ", ha="right", va="center", fontsize=POINTS - 1)
+    axes.set_xlim(max(total.max(), 1) * 2.1, 0)
+    axes.set_xlabel("picks", fontsize=POINTS + 0.5)
+    axes.tick_params(axis="y", left=False, labelleft=False)
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(2, integer=True))
+    axes.xaxis.set_major_formatter(THOUSANDS)
+
+
+def _draw_overlaps(axes: Axes, overlap: NDArray[np.float64], numbers: NDArray[np.int64]) -> None:
+    edges = np.linspace(0, 1, N_BINS + 1)
+    colors = member_colors(max(int(numbers.max()), 1))
+    for k in np.unique(numbers).tolist():
+        mine = overlap[numbers == k]
+        if k == 1:
+            label = f"{member_label(k)}: {len(mine):,} particles, no overlap"
+            axes.plot([], [], color=colors[k], linewidth=2.5, label=label)
+            continue
+        share = 100 * np.histogram(mine, edges)[0] / len(mine)
+        who = f"{member_label(k)}: " if k else ""
+        label = f"{who}{len(mine):,} particles, median {np.median(mine):.2f}"
+        color = colors[max(k, 1)]
+        axes.stairs(share, edges, color=color, linewidth=2.5, label=label)
+        axes.axvline(np.median(mine), color=color, linewidth=1.2, linestyle="--")
+    axes.set_xlim(0, 1)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("overlap of the boxes (Jaccard index, median of the particle's pairs)")
+    axes.set_ylabel("particles (%)")
+    axes.legend(loc="upper left", frameon=False, fontsize=POINTS)

@@ -1,0 +1,393 @@
+"""The averages of all 2D classes in one picture."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from dataclasses import dataclass
+from typing import Any, List, Optional, Sequence, Tuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Rectangle
+from matplotlib.textpath import text_to_path
+from numpy.typing import ArrayLike, NDArray
+
+from repic_plugin.plots.class_curves import check_flags, check_sizes, class_order
+from repic_plugin.plots.colors import JUNK_COLOR
+
+__all__ = ["CELL", "grey_tiles", "montage_figure"]
+
+MAX_CLASSES = 1000
+DPI = 128  # a power of two: px become inches and px again without rounding
+FONT = "DejaVu Sans"  # comes with matplotlib: labels have the same width everywhere
+
+# Widths in px of the figure at its own resolution.
+FIRST_TILE, WIDEST_MOSAIC, NARROWEST_FIGURE = 600, 2400, 820
+MARGIN = 30
+# Shapes of the mosaic, width over height, from about square to a little over 3:2.
+ASPECT_RANGE = (0.95, 1.7)
+
+# Font sizes, points.
+TITLE_POINTS, SUMMARY_POINTS, LABEL_POINTS = 15.0, 11.0, 10.5
+WORD_POINTS = 7.5  # where labels get smaller than this, junk is a sign and no word
+ROW = 1.5  # height of a line of text in units of its font size
+JUNK_WORD, JUNK_SIGN = "junk", "\N{MULTIPLICATION SIGN}"
+
+# Grey values inside the inscribed circle beyond these percentiles are shown as black and white:
+# corners, where few particles contribute, have no say.
+CONTRAST_PERCENTILES = (0.5, 99.5)
+PLAIN_FRAME, JUNK_FRAME = "#404040", JUNK_COLOR
+PLAIN_TEXT, JUNK_TEXT = "white", "black"
+EMPTY_STRIPES = (216, 238)  # grey values
+FLAT_GREY = 128
+CHUNK = 64  # averages that are read at a time
+CELL = "class "  # and its index: the gid of the unseen rectangle over its cell
+
+
+def montage_figure(
+    averages: Any,
+    sizes: ArrayLike,
+    *,
+    flagged: Optional[ArrayLike] = None,
+    pixel_size_angstrom: Optional[float] = None,
+    order: str = "size",
+    title: Optional[str] = None,
+    max_classes: int = MAX_CLASSES,
+    first_number: int = 0,
+) -> Figure:
+    """Draw the averages of all classes as a mosaic, each labelled "number: size".
+
+    Each average has a contrast of its own. A class without particles is a striped tile. The
+    classes flagged as junk have a light orange frame and the word "junk" or, where tiles are
+    small, a cross.
+
+    Parameters
+    ----------
+    averages : array_like, shape (n_classes, box, box)
+        Real grey values, finite where a class has particles. Anything that has a shape and gives
+        images for an array of indices will do; only the images that are shown are read.
+    sizes : array_like of int, shape (n_classes,)
+        Particles in each class.
+    flagged : array_like of bool, shape (n_classes,), optional
+        True for junk classes.
+    pixel_size_angstrom : float, optional
+        For a scale bar; None or 0 where it is not known.
+    order : {"size", "class"}
+        Largest first (equal ones in the order of their numbers), or in the order of their numbers.
+    title : str, optional
+    max_classes : int
+        Of more classes the largest are shown, and the figure says so.
+    first_number : int
+        Number of the first class: 0 as in assignments.csv, 1 as in RELION's and Scipion's files.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        With an Agg canvas: it needs no screen, and pyplot does not know of it.
+
+    Raises
+    ------
+    ValueError
+        If an argument has the wrong shape or lies outside its range.
+    """
+    images = _check_averages(averages)
+    counts = check_sizes("sizes", sizes, images.shape[0])
+    junk = check_flags(flagged, len(counts))
+    pixel_size = _check_pixel_size(pixel_size_angstrom)
+    if max_classes < 1:
+        raise ValueError(f"max_classes must be 1 or more, got {max_classes}; leave it out")
+    shown = class_order(counts, order, max_classes)
+    labels, points, mark = _labels(counts, junk, shown, first_number)
+    header = _header(title, _summary(counts, junk, len(shown), mark), _grid(len(shown))[1])
+    layout = _layout(len(shown), points, _text_height(header), bool(pixel_size))
+    mosaic = _mosaic(images, counts, junk, shown, layout)
+    figure, axes = _canvas(layout, mosaic)
+    _draw_header(axes, header)
+    _draw_labels(axes, layout, labels, junk[shown], points)
+    _mark_cells(axes, layout, shown)
+    if pixel_size:
+        _draw_scale_bar(axes, layout, images.shape[1], pixel_size)
+    return figure
+
+
+def _check_averages(averages: Any) -> Any:
+    images = averages if hasattr(averages, "shape") else np.asarray(averages)
+    shape = tuple(images.shape)
+    if len(shape) != 3 or shape[1] != shape[2] or 0 in shape:
+        raise ValueError(
+            f"averages must have shape (n_classes, box, box), got {shape}; stack square images"
+        )
+    return images
+
+
+def _check_pixel_size(pixel_size_angstrom: Optional[float]) -> float:
+    """0 where it is not known."""
+    value = float(pixel_size_angstrom or 0)
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(
+            f"pixel_size_angstrom must be positive, got {pixel_size_angstrom}; "
+            "leave it out where it is not known"
+        )
+    return value
+
+
+def _labels(
+    sizes: NDArray[np.int64], junk: NDArray[np.bool_], shown: NDArray[np.int64], first_number: int
+) -> Tuple[List[str], float, str]:
+    """What stands under each tile, the font size at which all of it fits, and the mark of junk."""
+    room = _tile_px(_grid(len(shown))[1]) * 72 / DPI * 0.96
+    for mark in (JUNK_WORD, JUNK_SIGN):
+        labels = [
+            f"{i + first_number}: {sizes[i]:,}" + (f" {mark}" if junk[i] else "") for i in shown
+        ]
+        points = min(LABEL_POINTS, room / _widest(labels))
+        if points >= WORD_POINTS:
+            break
+    return labels, points, mark
+
+
+def _widest(labels: Sequence[str]) -> float:
+    """Width of the widest text in units of the font size, measured on the longest few."""
+    longest = sorted(set(labels), key=len, reverse=True)[:50]
+    font = FontProperties(family=FONT, size=1)
+    measure = text_to_path.get_text_width_height_descent
+    return max(float(measure(label, font, ismath=False)[0]) for label in longest)
+
+
+def _summary(sizes: NDArray[np.int64], junk: NDArray[np.bool_], n_shown: int, mark: str) -> str:
+    """One line on all classes, shown or not."""
+    parts = [
+        f"{len(sizes):,} {'class' if len(sizes) == 1 else 'classes'}",
+        f"{sizes.sum():,} {'particle' if sizes.sum() == 1 else 'particles'}",
+    ]
+    if n_shown < len(sizes):
+        parts.insert(1, f"the {n_shown:,} largest shown")
+    if (sizes == 0).any():
+        parts.append(f"{np.count_nonzero(sizes == 0):,} empty (striped)")
+    if junk.any():
+        parts.append(f"{np.count_nonzero(junk):,} flagged as junk (orange, “{mark}”)")
+    return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class _Line:
+    text: str
+    points: float
+    weight: str
+
+    @property
+    def height(self) -> float:
+        """In px."""
+        return self.points * ROW * DPI / 72
+
+
+def _header(title: Optional[str], summary: str, columns: int) -> List[_Line]:
+    """Lines above the mosaic, broken where the figure ends."""
+    points = (_figure_width(columns) - 2 * MARGIN) * 72 / DPI
+    lines = []
+    for text, size, weight, letter in (
+        (title or "", TITLE_POINTS, "bold", 0.72),  # mean width of a letter in font sizes
+        (summary, SUMMARY_POINTS, "normal", 0.6),
+    ):
+        rows = textwrap.wrap(text, max(8, int(points / (size * letter))))
+        lines += [_Line(row, size, weight) for row in rows]
+    return lines
+
+
+def _text_height(lines: Sequence[_Line]) -> int:
+    return math.ceil(sum(line.height for line in lines))
+
+
+def _grid(n_tiles: int) -> Tuple[int, int]:
+    """Rows and columns: few empty places, and a shape between a square and 3:2."""
+    low, high = np.log(ASPECT_RANGE)
+    columns = np.arange(1, n_tiles + 1)
+    rows = -(-n_tiles // columns)
+    aspect = np.log(columns / (rows * 1.12))  # a tile is higher than wide by its label
+    outside = np.maximum(low - aspect, 0) + np.maximum(aspect - high, 0)
+    best = int(np.argmin((rows * columns - n_tiles) / n_tiles + outside))
+    return int(rows[best]), int(columns[best])
+
+
+def _tile_px(columns: int) -> int:
+    """Side of a tile: the mosaic widens with the root of its columns, up to a limit."""
+    return int(min(FIRST_TILE * math.sqrt(columns), WIDEST_MOSAIC) / columns)
+
+
+def _figure_width(columns: int) -> int:
+    tile = _tile_px(columns)
+    mosaic = columns * (tile + 2 * _frame_px(tile) + _gap_px(tile)) - _gap_px(tile)
+    return max(mosaic + 2 * MARGIN, NARROWEST_FIGURE)
+
+
+def _frame_px(tile: int) -> int:
+    return max(2, round(tile / 50))
+
+
+def _gap_px(tile: int) -> int:
+    return max(3, round(tile / 18))
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where everything is, in px of the figure, the first row on top."""
+
+    rows: int
+    columns: int
+    tile: int
+    strip: int  # height of the label under a tile
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def frame(self) -> int:
+        return _frame_px(self.tile)
+
+    @property
+    def cell(self) -> Tuple[int, int]:
+        """Height and width of a tile with its frame and label."""
+        return self.tile + self.frame + self.strip, self.tile + 2 * self.frame
+
+    @property
+    def mosaic(self) -> Tuple[int, int]:
+        """Height and width of all cells with the gaps between them."""
+        gap, (height, width) = _gap_px(self.tile), self.cell
+        return self.rows * (height + gap) - gap, self.columns * (width + gap) - gap
+
+    def corner(self, place: int) -> Tuple[int, int]:
+        """Row and column in the mosaic where a cell begins."""
+        row, column = divmod(place, self.columns)
+        gap, (height, width) = _gap_px(self.tile), self.cell
+        return row * (height + gap), column * (width + gap)
+
+
+def _layout(n_tiles: int, points: float, header: int, scale_bar: bool) -> _Layout:
+    rows, columns = _grid(n_tiles)
+    tile = _tile_px(columns)
+    strip = math.ceil(points * ROW * DPI / 72)
+    cells = _Layout(rows, columns, tile, strip, 0, 0, 0, 0)
+    height, mosaic_width = cells.mosaic
+    top = MARGIN + header + MARGIN // 3
+    bottom = MARGIN + (math.ceil(SUMMARY_POINTS * 2 * DPI / 72) if scale_bar else 0)
+    width = _figure_width(columns)
+    left = (width - mosaic_width) // 2
+    return _Layout(rows, columns, tile, strip, left, top, width, top + height + bottom)
+
+
+def _mosaic(
+    images: Any,
+    sizes: NDArray[np.int64],
+    junk: NDArray[np.bool_],
+    shown: NDArray[np.int64],
+    layout: _Layout,
+) -> NDArray[np.uint8]:
+    """All cells without their text, RGB."""
+    mosaic = np.full((*layout.mosaic, 3), 255, dtype=np.uint8)
+    frames = [np.round(255 * np.array(to_rgb(c))) for c in (PLAIN_FRAME, JUNK_FRAME)]
+    place = np.arange(layout.tile)
+    stripe = np.add.outer(place, place) // max(3, layout.tile // 12) % 2
+    empty = np.where(stripe, *EMPTY_STRIPES)
+    height, width = layout.cell
+    for start in range(0, len(shown), CHUNK):
+        some = shown[start : start + CHUNK]
+        tiles = grey_tiles(np.asarray(images[some], dtype=np.float32), layout.tile)
+        for i, tile in enumerate(tiles):
+            y, x = layout.corner(start + i)
+            mosaic[y : y + height, x : x + width] = frames[int(junk[some[i]])]
+            inner = mosaic[y + layout.frame :, x + layout.frame :][: layout.tile, : layout.tile]
+            inner[:] = (tile if sizes[some[i]] else empty)[..., None]
+    return mosaic
+
+
+def grey_tiles(images: NDArray[np.float32], tile: int) -> NDArray[np.uint8]:
+    """Images at the size at which they are shown, each stretched from black to white."""
+    box = images.shape[1]
+    resample = _resampling(box, tile)
+    # Without its ground a flat region is exactly 0, and no rounding is there to be stretched.
+    step = max(1, box // 32)
+    ground = np.median(images[:, ::step, ::step], axis=(1, 2), keepdims=True)
+    tiles = resample @ (images - ground) @ resample.T
+    radius = (np.arange(tile) + 0.5) / tile - 0.5
+    inside = np.add.outer(radius**2, radius**2) <= 0.25
+    low, high = np.percentile(tiles[:, inside], CONTRAST_PERCENTILES, axis=1)
+    narrow = ~(high > low)  # a few points on a flat ground
+    low[narrow], high[narrow] = tiles[narrow].min(axis=(1, 2)), tiles[narrow].max(axis=(1, 2))
+    span = np.where(high > low, high - low, 1.0)
+    stretched = np.clip((tiles - low[:, None, None]) / span[:, None, None], 0, 1)
+    flat = ~(high > low)
+    stretched[flat] = FLAT_GREY / 255
+    return np.asarray(np.round(255 * stretched), dtype=np.uint8)
+
+
+def _resampling(n_pixels: int, n_shown: int) -> NDArray[np.float32]:
+    """Weights, shape (n_shown, n_pixels): linear, and wide enough to average where shrunk."""
+    step = n_pixels / n_shown
+    center = (np.arange(n_shown) + 0.5) * step - 0.5
+    distance = np.abs(np.subtract.outer(center, np.arange(n_pixels)))
+    weights = np.maximum(1 - distance / max(step, 1.0), 0)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def _canvas(layout: _Layout, mosaic: NDArray[np.uint8]) -> Tuple[Figure, Axes]:
+    """Figure with the mosaic, and its one Axes that covers it and counts in its px."""
+    figure = Figure(figsize=(layout.width / DPI, layout.height / DPI), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.axis("off")
+    right, bottom = layout.left + mosaic.shape[1], layout.top + mosaic.shape[0]
+    extent = (layout.left, right, bottom, layout.top)
+    axes.imshow(mosaic, extent=extent, aspect="auto", interpolation="nearest")
+    axes.set_xlim(0, layout.width)
+    axes.set_ylim(layout.height, 0)
+    return figure, axes
+
+
+def _write(axes: Axes, x: float, y: float, text: str, points: float, **style: Any) -> None:
+    axes.text(x, y, text, fontsize=points, family=FONT, parse_math=False, **style)
+
+
+def _draw_header(axes: Axes, lines: Sequence[_Line]) -> None:
+    y = float(MARGIN)
+    for line in lines:
+        _write(axes, MARGIN, y, line.text, line.points, weight=line.weight, va="top")
+        y += line.height
+
+
+def _draw_labels(
+    axes: Axes, layout: _Layout, labels: Sequence[str], junk: NDArray[np.bool_], points: float
+) -> None:
+    for place, label in enumerate(labels):
+        row, column = layout.corner(place)
+        x = layout.left + column + layout.cell[1] / 2
+        y = layout.top + row + layout.cell[0] - layout.strip / 2
+        color = JUNK_TEXT if junk[place] else PLAIN_TEXT
+        _write(axes, x, y, label, points, color=color, ha="center", va="center_baseline")
+
+
+def _mark_cells(axes: Axes, layout: _Layout, shown: NDArray[np.int64]) -> None:
+    """Say which class lies where, for `class_at`."""
+    height, width = layout.cell
+    for place, k in enumerate(shown.tolist()):
+        row, column = layout.corner(place)
+        corner = (layout.left + column, layout.top + row)
+        axes.add_patch(Rectangle(corner, width, height, visible=False, gid=f"{CELL}{k}"))
+
+
+def _draw_scale_bar(axes: Axes, layout: _Layout, box: int, pixel_size_angstrom: float) -> None:
+    """A bar of a round length, at most half a tile, under the mosaic."""
+    half = box * pixel_size_angstrom / 2
+    decade = 10.0 ** math.floor(math.log10(half))
+    length = max(step * decade for step in (0.5, 1, 2, 5) if step * decade <= half)
+    long = length / (box * pixel_size_angstrom) * layout.tile
+    y = layout.top + layout.mosaic[0] + SUMMARY_POINTS * 1.4 * DPI / 72
+    start = layout.left
+    axes.plot([start, start + long], [y, y], color="black", linewidth=2.5, solid_capstyle="butt")
+    text = f"{length:g} Å" if length < 1000 else f"{length / 10:g} nm"
+    _write(axes, start + long + 14, y, text, SUMMARY_POINTS, va="center")

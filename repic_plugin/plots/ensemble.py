@@ -1,0 +1,295 @@
+"""What a probabilistic consensus holds its pickers to be: a card for each, and whether it fits.
+
+Each function returns a matplotlib Figure with an Agg canvas: it needs no screen, and pyplot does
+not know of it.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import List, Sequence, Tuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FixedLocator, MaxNLocator, StrMethodFormatter
+from numpy.typing import NDArray
+
+from repic_plugin.consensus import EnsembleModel
+from repic_plugin.plots.colors import VERMILLION, picker_color
+from repic_plugin.plots.reliability import reliability_figure
+
+__all__ = ["headline", "pickers_figure", "reliability_figure"]
+
+DPI = 130
+# Sizes in inches.
+WIDTH, MEASURES_HEIGHT, SCORES_HEIGHT = 13.0, 1.75, 1.95
+LINE, PATTERN_ROW, PATTERN_MARGIN = 0.24, 0.36, 1.1
+LETTERS_PER_INCH = 10  # of the headline
+MOST_COLUMNS = 4
+MAX_PATTERNS = 15
+FEW_PICKERS = 3  # so many are all named
+NAME_LETTERS, PATTERN_LETTERS = 24, 16
+POINTS = 10.5
+MAX_TICKS = 4  # of the scores, whose numbers are wide
+FACTS_COLOR, GRID_COLOR = "#303030", "#DDDDDD"
+JUNK_STYLE = {"facecolor": "none", "edgecolor": "#404040", "hatch": "////", "linewidth": 1.2}
+EXPECTED_STYLE = {"facecolor": "white", "edgecolor": "#404040", "hatch": "////"}
+OBSERVED_COLOR = "#7A7A7A"
+MEASURES = ("precision", "recall", "F1")
+MARKERS = "osD^vP"
+NO_PICKS = "no picks"
+
+Floats = NDArray[np.float64]
+
+
+def pickers_figure(model: EnsembleModel) -> Figure:
+    """Draw what is estimated of each picker, and how far the picks agree with the model.
+
+    Each picker has a card: its precision, recall and F1 with 95 per cent intervals (that of F1
+    reaches from both lower ends to both upper ones, so it is rather too long), and, where it gives
+    scores, how they are spread among particles and among junk. Bins are equally wide in the
+    picture and hold equally many picks; the ticks tell where they meet, on the picker's own scale.
+    Below, how many candidates each combination of pickers found, and how many were expected; and
+    the recall by the micrographs' quality where that is known. Warnings stand on top.
+
+    Parameters
+    ----------
+    model : EnsembleModel
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    told = headline(model)
+    warned = [line for one in model.warnings for line in _wrapped(f"Warning: {one}.")]
+    labels, _, _ = _patterns(model)
+    n_columns = _n_columns(len(model.picker_names))
+    n_rows = -(-len(model.picker_names) // n_columns)
+    has_scores = bool(_is_scored(model).any())
+    heights = [
+        LINE * (len(told) + len(warned)) + 0.2,
+        n_rows * (MEASURES_HEIGHT + SCORES_HEIGHT * has_scores),
+        PATTERN_ROW * max(len(labels), 5) + PATTERN_MARGIN,
+    ]
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08)
+    figure = Figure(figsize=(WIDTH, sum(heights)), dpi=DPI, facecolor="white", layout=layout)
+    FigureCanvasAgg(figure)
+    top, middle, bottom = figure.subfigures(3, 1, height_ratios=heights)
+    _write(top, told, warned)
+    cards = np.atleast_1d(middle.subfigures(n_rows, n_columns, squeeze=False).ravel())
+    for place in range(len(model.picker_names)):
+        _draw_card(cards[place], model, place, has_scores)
+    _draw_fit(bottom, model)
+    return figure
+
+
+def headline(model: EnsembleModel) -> List[str]:
+    """The estimated number of particles and the threshold, in words, a line each."""
+    low, high = model.n_particles_interval
+    n = model.n_micrographs
+    return [
+        f"Estimated: {model.n_particles:,.0f} particles ({low:,.0f} to {high:,.0f}) on {n:,} "
+        f"micrograph{'s' * (n != 1)}, those that no picker found included",
+        f"{model.threshold_rule[:1].upper()}{model.threshold_rule[1:]}: where probabilities of "
+        f"{model.threshold:.3f} or more are kept",
+    ]
+
+
+def _wrapped(line: str) -> List[str]:
+    return textwrap.wrap(line, int(WIDTH * LETTERS_PER_INCH))
+
+
+def _n_columns(n_pickers: int) -> int:
+    return n_pickers if n_pickers <= MOST_COLUMNS else 3 if n_pickers <= 6 else MOST_COLUMNS
+
+
+def _is_scored(model: EnsembleModel) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(model.score_edges).all(axis=1))
+
+
+def _write(canvas: SubFigure, told: Sequence[str], warned: Sequence[str]) -> None:
+    """The facts, then the warnings, each line of its own colour."""
+    colors = [FACTS_COLOR] * len(told) + [VERMILLION] * len(warned)
+    lines = [*told, *warned]
+    for place, (line, color) in enumerate(zip(lines, colors)):
+        height = 1 - (place + 0.9) / (len(lines) + 0.8)
+        weight = "normal" if place else "bold"
+        canvas.text(0.01, height, line, color=color, weight=weight, fontsize=POINTS + 1,
+                    va="center", parse_math=False)  # fmt: skip
+
+
+# ----------------------------------------------------------------- cards
+
+
+def _draw_card(canvas: SubFigure, model: EnsembleModel, place: int, has_scores: bool) -> None:
+    if has_scores:
+        upper, lower = canvas.subplots(2, 1, height_ratios=(MEASURES_HEIGHT, SCORES_HEIGHT))
+        _draw_scores(lower, model, place)
+    else:
+        upper = canvas.subplots()
+    name = _short(model.picker_names[place], NAME_LETTERS)
+    upper.set_title(name, fontsize=POINTS + 2, weight="bold", parse_math=False)
+    _draw_measures(upper, model, place)
+
+
+def _measures(model: EnsembleModel, place: int) -> List[Tuple[float, float, float]]:
+    """Value, lower and upper end of precision, recall and F1."""
+    precision, recall = model.precision_interval[place], model.recall_interval[place]
+    values = (model.precision[place], model.recall[place], model.f1[place])
+    ends = (precision, recall, 2 * precision * recall / np.maximum(precision + recall, 1e-12))
+    if np.isnan(values[0]):  # without a pick
+        return [(np.nan, np.nan, np.nan)] * 3
+    return [(float(value), *map(float, pair)) for value, pair in zip(values, ends)]
+
+
+def _draw_measures(axes: Axes, model: EnsembleModel, place: int) -> None:
+    for row, (value, low, high) in enumerate(_measures(model, place)):
+        axes.axhline(row, color=GRID_COLOR, linewidth=1, zorder=0)
+        words = NO_PICKS if np.isnan(value) else f"{value:.2f} ({low:.2f} to {high:.2f})"
+        axes.text(1.07, row, words, transform=axes.get_yaxis_transform(), va="center",
+                  fontsize=POINTS - 1)  # fmt: skip
+        if np.isnan(value):
+            continue
+        reach = [[max(value - low, 0.0)], [max(high - value, 0.0)]]
+        axes.errorbar([value], [row], xerr=reach, color=picker_color(place), marker="o",
+                      markersize=6, elinewidth=2, ecolor=FACTS_COLOR, capsize=5, capthick=1.5,
+                      clip_on=False, zorder=3)  # fmt: skip
+    axes.set_xlim(0, 1)
+    axes.set_ylim(len(MEASURES) - 0.5, -0.5)
+    axes.set_yticks(range(len(MEASURES)), MEASURES, fontsize=POINTS)
+    axes.set_xticks((0, 0.25, 0.5, 0.75, 1), ("0", "", "0.5", "", "1"))
+    axes.grid(axis="x", color=GRID_COLOR, linewidth=0.8)
+    axes.set_axisbelow(True)
+    _plain(axes)
+    axes.tick_params(axis="y", length=0)
+
+
+def _draw_scores(axes: Axes, model: EnsembleModel, place: int) -> None:
+    """Shares of the particles and of the junk that fall into each bin of the scores."""
+    if not _is_scored(model)[place]:
+        axes.axis("off")
+        axes.text(0.5, 0.5, "no scores", transform=axes.transAxes, ha="center", fontsize=POINTS)
+        return
+    good, bad = 100 * model.particle_scores[place], 100 * model.junk_scores[place]
+    borders = np.arange(len(good) + 1)
+    axes.stairs(good, borders, fill=True, color=picker_color(place), alpha=0.75, label="particles")
+    axes.stairs(bad, borders, fill=True, label="junk", **JUNK_STYLE)
+    inner = model.score_edges[place]
+    chosen = np.unique(np.linspace(0, len(inner) - 1, MAX_TICKS).round().astype(np.int64))
+    axes.set_xticks(chosen + 1, [f"{inner[i]:.3g}" for i in chosen])
+    axes.xaxis.set_minor_locator(FixedLocator(borders[1:-1].tolist()))
+    axes.set_xlim(0, borders[-1])
+    axes.set_ylim(0, 1.05 * max(good.max(), bad.max()))
+    axes.yaxis.set_major_locator(MaxNLocator(3))
+    axes.set_xlabel("score", fontsize=POINTS)
+    axes.set_ylabel("share (%)", fontsize=POINTS)
+    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.6), frameon=False,
+                fontsize=POINTS - 1)  # fmt: skip
+    _plain(axes)
+
+
+# ------------------------------------------------------- observed, expected
+
+
+def _draw_fit(canvas: SubFigure, model: EnsembleModel) -> None:
+    """Agreement as counted and as expected, and the recall by quality where it is known."""
+    if len(model.quality_edges):
+        left, right = canvas.subplots(1, 2, width_ratios=(1.7, 1))
+        _draw_quality(right, model)
+    else:
+        left = canvas.subplots()
+    labels, count, expected = _patterns(model)
+    rows = np.arange(len(labels))
+    observed = left.barh(rows - 0.2, count, 0.36, color=OBSERVED_COLOR, label="observed")
+    awaited = left.barh(rows + 0.2, expected, 0.36, label="expected", **EXPECTED_STYLE)
+    for bars in (observed, awaited):
+        numbers = [f"{bar.get_width():,.0f}" for bar in bars]
+        left.bar_label(bars, numbers, padding=4, fontsize=POINTS - 2)
+    left.set_yticks(rows, labels, fontsize=POINTS)
+    for label in left.get_yticklabels():
+        label.set_parse_math(False)
+    left.set_ylim(max(len(labels), 1) - 0.4, -0.6)
+    left.set_xlim(0, 1.12 * max(1.0, *count, *expected))
+    left.set_xlabel("candidates that these pickers found, and no other", fontsize=POINTS)
+    left.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    left.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    left.legend(loc="lower left", bbox_to_anchor=(0, 0.98), ncol=2, frameon=False, fontsize=POINTS)
+    left.tick_params(axis="y", length=0)
+    _plain(left)
+
+
+def _patterns(model: EnsembleModel) -> Tuple[List[str], Floats, Floats]:
+    """Labels, counts and expected counts, the largest first, the rest as one."""
+    order = np.lexsort((np.arange(len(model.pattern_count)), -model.pattern_count))
+    shown, rest = order[:MAX_PATTERNS], order[MAX_PATTERNS:]
+    labels = [_pattern(model.pattern_found[row], model.picker_names) for row in shown]
+    columns = [model.pattern_count, model.pattern_expected]
+    values = [column[shown] for column in columns]
+    if len(rest):
+        labels.append(f"{len(rest):,} other combinations")
+        values = [np.append(some, column[rest].sum()) for some, column in zip(values, columns)]
+    return labels, values[0], values[1]
+
+
+def _pattern(found: NDArray[np.bool_], names: Sequence[str]) -> str:
+    """The pickers by name, or those that are missing, whichever is shorter."""
+    short = [_short(name, PATTERN_LETTERS) for name in names]
+    mine = [name for name, is_in in zip(short, found) if is_in]
+    others = [name for name, is_in in zip(short, found) if not is_in]
+    if len(names) > FEW_PICKERS and not others:
+        return f"all {len(names)} pickers"
+    if len(names) > FEW_PICKERS and len(others) < len(mine):
+        return f"all but {' and '.join(others)}"
+    return " + ".join(mine) if len(mine) > 1 else f"{mine[0]} alone"
+
+
+def _draw_quality(axes: Axes, model: EnsembleModel) -> None:
+    """A line for each picker over the groups of micrographs."""
+    edges = model.quality_edges
+    groups = np.arange(len(edges) - 1)
+    for place, name in enumerate(model.picker_names):
+        axes.plot(groups, model.quality_recall[:, place], color=picker_color(place), linewidth=2,
+                  marker=MARKERS[place % len(MARKERS)], markersize=8, markeredgecolor="white",
+                  clip_on=False, label=_legend_name(name))  # fmt: skip
+    labels = [f"{_number(low)} to\n{_number(high)}" for low, high in zip(edges, edges[1:])]
+    axes.set_xticks(groups, labels)
+    axes.set_xlim(-0.3, len(groups) - 0.7)
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel("quality of the micrographs, such as their defocus", fontsize=POINTS)
+    axes.set_ylabel("recall", fontsize=POINTS)
+    axes.set_title("recall by quality", fontsize=POINTS + 1)
+    axes.grid(axis="y", color=GRID_COLOR, linewidth=0.8)
+    legend = axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False,
+                         fontsize=POINTS - 1)  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    _plain(axes)
+
+
+# ---------------------------------------------------------------- shared
+
+
+def _legend_name(name: str) -> str:
+    """Matplotlib leaves out labels that begin with an underscore."""
+    short = _short(name, PATTERN_LETTERS)
+    return f" {short}" if short.startswith("_") else short
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _short(name: str, most: int) -> str:
+    """Cut in the middle: names often differ in their last letters only."""
+    if len(name) <= most:
+        return name
+    tail = most // 3
+    return f"{name[: most - tail - 1]}…{name[-tail:]}"
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=POINTS - 1)

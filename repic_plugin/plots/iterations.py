@@ -1,0 +1,120 @@
+"""Curves of an iterative run, as in figures 3 to 5 of Cameron et al. 2024.
+
+doi:10.1038/s42003-024-07045-0.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
+
+from repic_plugin.iteration import IterationRow
+from repic_plugin.plots.colors import CONSENSUS_COLOR, picker_colors
+
+__all__ = ["iterations_figure"]
+
+DPI = 130
+PANEL = (4.4, 3.4)  # inches
+CONSENSUS = "consensus"
+MARKERS = "osD^vP"
+PANELS = (
+    ("n_particles", "particles"),
+    ("agreement", "agreement with the consensus"),
+    ("precision", "precision"),
+    ("recall", "recall"),
+    ("f1", "F1"),
+)
+
+
+def iterations_figure(
+    rows: Sequence[IterationRow], *, subset: str = "all", title: Optional[str] = None
+) -> Figure:
+    """Draw particles, agreement and, where a reference was given, precision, recall and F1.
+
+    A line for each picker and one for the consensus; panels without a value are left out.
+
+    Parameters
+    ----------
+    rows : sequence of IterationRow
+    subset : str
+        Of the micrographs: ``training``, ``validation``, ``testing`` or ``all``.
+    title : str, optional
+
+    Raises
+    ------
+    ValueError
+        If no row is of this subset.
+    """
+    chosen = [row for row in rows if row.subset == subset]
+    if not chosen:
+        known = ", ".join(sorted({row.subset for row in rows})) or "none"
+        raise ValueError(f"rows must hold the subset {subset!r}, got {known}")
+    panels = [
+        (field, label)
+        for field, label in PANELS
+        if any(not math.isnan(getattr(row, field)) for row in chosen)
+    ]
+    figure, axes = _canvas(len(panels), title)
+    styles = _styles(chosen)
+    for one, (field, label) in zip(axes, panels):
+        _draw(one, chosen, field, styles)
+        one.set_ylabel(label)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncol=6,
+                  frameon=False)  # fmt: skip
+    return figure
+
+
+def _canvas(n_panels: int, title: Optional[str]) -> Tuple[Figure, List[Axes]]:
+    columns = min(n_panels, 3)
+    rows = math.ceil(n_panels / columns)
+    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
+    size = (PANEL[0] * columns, PANEL[1] * rows + 0.6)
+    figure = Figure(figsize=size, dpi=DPI, facecolor="white", layout=layout)
+    FigureCanvasAgg(figure)
+    axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    for spare in axes[n_panels:]:
+        spare.remove()
+    for one in axes[:n_panels]:
+        one.spines[["top", "right"]].set_visible(False)
+        one.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        one.set_xlabel("iteration")
+    if title:
+        figure.suptitle(title, fontsize=13, weight="bold")
+    return figure, axes[:n_panels]
+
+
+def _styles(rows: Sequence[IterationRow]) -> Dict[str, Dict[str, object]]:
+    """Colour and marker of each line; the consensus is the thickest."""
+    pickers = list(dict.fromkeys(row.name for row in rows if row.name != CONSENSUS))
+    colors = picker_colors(pickers)
+    styles: Dict[str, Dict[str, object]] = {
+        name: {"color": colors[name], "marker": MARKERS[i % len(MARKERS)], "linewidth": 1.6}
+        for i, name in enumerate(pickers)
+    }
+    styles[CONSENSUS] = {
+        "color": CONSENSUS_COLOR,
+        "marker": "*",
+        "markersize": 10,
+        "linewidth": 2.6,
+    }
+    return styles
+
+
+def _draw(
+    axes: Axes, rows: Sequence[IterationRow], field: str, styles: Dict[str, Dict[str, object]]
+) -> None:
+    for name, style in styles.items():
+        mine = [row for row in rows if row.name == name]
+        values = np.array([getattr(row, field) for row in mine], dtype=float)
+        axes.plot([row.iteration for row in mine], values, label=name, **style)
+    if field == "n_particles":
+        axes.set_ylim(bottom=0)
+    else:
+        axes.set_ylim(0, 1.02)

@@ -1,0 +1,142 @@
+"""The consensus of one micrograph, fast enough to follow a slider."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any, Mapping, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.consensus import (
+    ConsensusResult,
+    MinScore,
+    Picks,
+    ScoreTransform,
+    above_min_score,
+    choose_transforms,
+    comparable_scores,
+    find_consensus,
+)
+
+__all__ = ["PreparedPicks", "PreviewSettings", "prepare_preview", "preview_consensus"]
+
+# A preview waits no longer for the integer programs; what is found until then is shown.
+TIME_LIMIT_S = 2.0
+
+
+@dataclass(frozen=True)
+class PreviewSettings:
+    """What the sliders set.
+
+    Attributes
+    ----------
+    quorum : int
+        Least number of pickers.
+    min_overlap : float
+    num_particles : int
+        The best to keep; 0 keeps all.
+    """
+
+    quorum: int
+    min_overlap: float
+    num_particles: int = 0
+
+
+@dataclass(frozen=True)
+class PreparedPicks:
+    """Picks whose scores are comparable, and where each micrograph's are.
+
+    Attributes
+    ----------
+    picks : Picks
+        Those above the thresholds, by micrograph.
+    starts : ndarray of int64, shape (n_micrographs + 1,)
+        Where each micrograph's picks begin.
+    """
+
+    picks: Picks
+    starts: NDArray[np.int64]
+
+    def on(self, micrograph: int) -> Picks:
+        """The picks of a micrograph."""
+        return self.picks.take(slice(self.starts[micrograph], self.starts[micrograph + 1]))
+
+
+def prepare_preview(
+    picks: Picks, *, score_transform: ScoreTransform = "auto", min_score: MinScore = None
+) -> PreparedPicks:
+    """Do once what concerns all micrographs: scores are compared over all picks of a picker.
+
+    Parameters
+    ----------
+    picks : Picks
+    score_transform, min_score
+        As of `find_consensus`.
+
+    Returns
+    -------
+    PreparedPicks
+
+    Raises
+    ------
+    ValueError
+        As `find_consensus` does.
+    """
+    transforms = choose_transforms(picks, score_transform)
+    entered = above_min_score(picks, min_score)
+    kept = picks.take(entered)
+    scores = comparable_scores(kept, transforms)
+    kept = replace(kept, score=scores, has_score=np.ones(len(kept), dtype=bool))
+    kept = kept.take(np.argsort(kept.micrograph, kind="stable"))
+    starts = np.searchsorted(kept.micrograph, np.arange(picks.n_micrographs + 1))
+    return PreparedPicks(kept, starts)
+
+
+def preview_consensus(
+    prepared: PreparedPicks,
+    micrograph: int,
+    settings: PreviewSettings,
+    *,
+    box_size_px: Any,
+    options: Optional[Mapping[str, Any]] = None,
+) -> ConsensusResult:
+    """The consensus on one micrograph.
+
+    Parameters
+    ----------
+    prepared : PreparedPicks
+    micrograph : int
+    settings : PreviewSettings
+    box_size_px
+        As of `find_consensus`.
+    options : mapping of str to object, optional
+        Further arguments of `find_consensus`; those that the settings or the preparation replace
+        are passed over.
+
+    Returns
+    -------
+    ConsensusResult
+        Its members are indices among the micrograph's picks.
+
+    Raises
+    ------
+    ValueError
+        If a setting is outside its range.
+    """
+    arguments = {
+        "time_limit_s": TIME_LIMIT_S,
+        **(options or {}),
+        "mode": "quorum",
+        "quorum": settings.quorum,
+        "min_overlap": settings.min_overlap,
+        "num_particles": settings.num_particles or None,
+        "score_transform": "identity",
+        "min_score": None,
+        "box_size_px": box_size_px,
+        "micrographs": [micrograph],
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a time limit ended it, which a preview may
+        return find_consensus(prepared.on(micrograph), **arguments)

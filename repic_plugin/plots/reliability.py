@@ -1,0 +1,120 @@
+"""Whether probabilities keep what they promise, against a reference."""
+
+from __future__ import annotations
+
+from typing import Tuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+from numpy.typing import ArrayLike, NDArray
+
+from repic_plugin.evaluation import Reliability, reliability
+from repic_plugin.plots.colors import CONSENSUS_COLOR
+from repic_plugin.plots.weights import say_nothing_to_draw
+
+__all__ = ["reliability_figure", "share_interval"]
+
+DPI = 130
+SIZE = (7.2, 7.6)  # inches
+POINTS = 11.5
+NORMAL_QUANTILE = 1.959964  # of 95 per cent
+DIAGONAL_COLOR, COUNT_COLOR = "#606060", "#9A9A9A"
+
+Floats = NDArray[np.float64]
+
+
+def reliability_figure(probability: ArrayLike, is_true: ArrayLike, *, label: str = "") -> Figure:
+    """Draw how many of the particles of each probability are true, a reliability diagram.
+
+    Points on the diagonal keep their word; those below promise too much. Bars are 95 per cent
+    intervals of the share (Wilson 1927, doi:10.1080/01621459.1927.10502953). Below, how many
+    particles each tenth of the probability holds.
+
+    Parameters
+    ----------
+    probability : array_like of float, shape (n,)
+        In [0, 1].
+    is_true : array_like of bool, shape (n,)
+        Whether the reference has that particle.
+    label : str, optional
+        Of whose particles they are, for the title.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        With an Agg canvas: it needs no screen, and pyplot does not know of it.
+
+    Raises
+    ------
+    ValueError
+        If the columns differ in length, or a probability lies outside [0, 1].
+    """
+    found = reliability(probability, is_true)
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
+    figure = Figure(figsize=SIZE, dpi=DPI, facecolor="white", layout=layout)
+    FigureCanvasAgg(figure)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    if label:
+        figure.suptitle(label, fontsize=14, weight="bold", wrap=True, parse_math=False)
+    if not found.count.sum():
+        say_nothing_to_draw([upper, lower])
+        return figure
+    _draw_shares(upper, found)
+    _draw_counts(lower, found)
+    return figure
+
+
+def share_interval(share: Floats, count: NDArray[np.int64]) -> Tuple[Floats, Floats]:
+    """Wilson's 95 per cent interval of shares of counts, both shape (n,); nan of nothing."""
+    n = np.where(count > 0, count, np.nan)
+    z2 = NORMAL_QUANTILE**2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = NORMAL_QUANTILE * np.sqrt(share * (1 - share) / n + z2 / (4 * n**2)) / (1 + z2 / n)
+    return np.asarray(middle - half), np.asarray(middle + half)
+
+
+def _draw_shares(axes: Axes, found: Reliability) -> None:
+    axes.plot((0, 1), (0, 1), color=DIAGONAL_COLOR, linestyle="--", linewidth=1.4,
+              label="as promised")  # fmt: skip
+    low, high = share_interval(found.share_true, found.count)
+    some = found.count > 0
+    share = found.share_true[some]
+    reach = np.maximum([share - low[some], high[some] - share], 0)
+    axes.errorbar(found.mean_probability[some], share, yerr=reach, color=CONSENSUS_COLOR,
+                  marker="o", markersize=8, markeredgecolor="white", linewidth=1.6, elinewidth=2.2,
+                  capsize=4, clip_on=False, zorder=3, label="found in the reference")  # fmt: skip
+    n = found.count.sum()
+    promised = float(found.mean_probability[some] @ found.count[some])
+    true = float(share @ found.count[some])
+    axes.set_title(
+        f"{n:,} particles, {promised:,.0f} promised to be true, {true:,.0f} are",
+        fontsize=POINTS + 0.5,
+    )
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.set_ylabel("share in the reference", fontsize=POINTS)
+    axes.legend(loc="upper left", frameon=False, fontsize=POINTS)
+    _plain(axes)
+
+
+def _draw_counts(axes: Axes, found: Reliability) -> None:
+    axes.stairs(found.count, found.edges, fill=True, color=COUNT_COLOR)
+    for count, low, high in zip(found.count.tolist(), found.edges, found.edges[1:]):
+        if count:
+            axes.text((low + high) / 2, count, f"{count:,}", ha="center", va="bottom",
+                      fontsize=POINTS - 2)  # fmt: skip
+    axes.set_ylim(0, 1.2 * found.count.max())
+    axes.set_xticks(found.edges)
+    axes.set_xlabel("probability", fontsize=POINTS)
+    axes.set_ylabel("particles", fontsize=POINTS)
+    axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    _plain(axes)
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=POINTS - 0.5)

@@ -1,0 +1,257 @@
+"""How the particles' weights are distributed: REPIC's plot of particle numbers.
+
+Cameron et al. 2024, doi:10.1038/s42003-024-07045-0.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import ArrayLike, NDArray
+
+from repic_plugin.consensus import recommended_number
+from repic_plugin.plots.colors import CONSENSUS_COLOR
+
+__all__ = ["check_column", "check_members_column", "member_colors", "member_label", "panels"]
+__all__ += ["say_nothing_to_draw", "weights_figure"]
+
+DPI = 130
+PANEL = (6.2, 4.6)  # inches
+LABEL_POINTS = 12
+MAX_POINTS = 2000  # of a curve: more are not seen
+N_BINS = 60
+SHARE = 0.7  # of the cumulated weight: REPIC's rule
+ALL_LABEL = "particles"
+ALONE_PLACE = 0.95  # in the map of colours, of one picker
+CUMULATED_COLOR, RECOMMENDED_COLOR = "#303030", "#303030"
+LEGEND: Dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncol": 2}
+LEGEND.update(frameon=False, fontsize=11)
+
+
+def weights_figure(
+    weight: ArrayLike,
+    micrograph: ArrayLike,
+    *,
+    n_members: Optional[ArrayLike] = None,
+    recommended: Optional[int] = None,
+    chosen: Optional[int] = None,
+    is_probability: bool = False,
+    title: Optional[str] = None,
+) -> Figure:
+    """Draw the weights of all particles, best first, and their histogram.
+
+    Left, a place on the x axis is a number of particles for each micrograph, on average over those
+    that have any, as in `recommended_number`; the cumulated weight is drawn too, with its 70 per
+    cent. Colours tell how many pickers found a particle: each one above the quorum adds 1.
+
+    Parameters
+    ----------
+    weight : array_like of float, shape (n,)
+    micrograph : array_like of int, shape (n,)
+        The micrograph of each particle.
+    n_members : array_like of int, shape (n,), optional
+        Number of pickers that found each particle.
+    recommended : int, optional
+        Particles for each micrograph; by default what `recommended_number` says.
+    chosen : int, optional
+        The user's number of particles for each micrograph.
+    is_probability : bool
+        Weights are the probabilities of mode ``probabilistic``: they are called so, and REPIC's
+        recommended number, which has no meaning there, is left out.
+    title : str, optional
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        With an Agg canvas: it needs no screen, and pyplot does not know of it.
+
+    Raises
+    ------
+    ValueError
+        If columns differ in length, or a weight is not finite.
+    """
+    weights = check_column("weight", weight)
+    places = check_members_column("micrograph", micrograph, len(weights))
+    numbers = _numbers(n_members, len(weights))
+    figure, (ranked, histogram) = panels(2, title)
+    if not len(weights):
+        say_nothing_to_draw([ranked, histogram])
+        return figure
+    n_micrographs = len(np.unique(places))
+    _draw_ranked(ranked, weights, numbers, n_micrographs, is_probability)
+    best = None
+    if not is_probability:
+        best = recommended_number(weights, places) if recommended is None else recommended
+    _draw_numbers(ranked, best, chosen)
+    _draw_histogram(histogram, weights, numbers, is_probability)
+    histogram.legend(**LEGEND)
+    return figure
+
+
+def check_column(name: str, values: ArrayLike, n: Optional[int] = None) -> NDArray[np.float64]:
+    """Finite numbers in one dimension, checked."""
+    column = np.asarray(values, dtype=np.float64)
+    if column.ndim != 1 or n not in (None, len(column)):
+        wanted = "one dimension" if n is None else f"one for each of {n} particles"
+        raise ValueError(f"{name} must be numbers, {wanted}, got shape {column.shape}")
+    if not np.isfinite(column).all():
+        n_bad = np.count_nonzero(~np.isfinite(column))
+        raise ValueError(f"{name} must be finite, got {n_bad} NaN or infinite; leave them out")
+    return column
+
+
+def check_members_column(name: str, values: ArrayLike, n: int) -> NDArray[np.int64]:
+    """Whole numbers, 0 or more, one for each particle, checked."""
+    column = check_column(name, values, n)
+    if (column < 0).any() or (column != np.floor(column)).any():
+        raise ValueError(f"{name} must be whole numbers, 0 or more, got {column.min():g}")
+    return column.astype(np.int64)
+
+
+def member_colors(largest: int) -> Dict[int, str]:
+    """Colour of each number of pickers from 1 to `largest`: the more, the darker."""
+    places = np.linspace(0.8, 0.1, max(largest - 1, 2))  # of 2, 3, ... pickers
+    shades = [to_hex(colormaps["viridis"](place)) for place in (ALONE_PLACE, *places)]
+    return {n: shades[n - 1] for n in range(1, largest + 1)}
+
+
+def member_label(n_members: int) -> str:
+    """In a legend."""
+    return f"{n_members} picker" + ("" if n_members == 1 else "s")
+
+
+def panels(
+    n_panels: int, title: Optional[str], size: Tuple[float, float] = PANEL
+) -> Tuple[Figure, List[Axes]]:
+    """A figure with plain panels beside each other, each `size` inches."""
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
+    shape = (size[0] * n_panels, size[1])
+    figure = Figure(figsize=shape, dpi=DPI, facecolor="white", layout=layout)
+    FigureCanvasAgg(figure)
+    axes = list(figure.subplots(1, n_panels, squeeze=False).ravel())
+    for one in axes:
+        one.spines[["top", "right"]].set_visible(False)
+        one.tick_params(labelsize=LABEL_POINTS - 1)
+        one.xaxis.label.set_size(LABEL_POINTS)
+        one.yaxis.label.set_size(LABEL_POINTS)
+    if title:
+        figure.suptitle(title, fontsize=14, weight="bold", wrap=True, parse_math=False)
+    return figure, axes
+
+
+def say_nothing_to_draw(axes: Sequence[Axes], words: str = "no particles") -> None:
+    """Words instead of empty frames."""
+    for one in axes:
+        one.axis("off")
+    axes[0].figure.text(0.5, 0.5, words, ha="center", va="center", fontsize=16)
+
+
+def _numbers(n_members: Optional[ArrayLike], n: int) -> Optional[NDArray[np.int64]]:
+    return None if n_members is None else check_members_column("n_members", n_members, n)
+
+
+def _groups(numbers: Optional[NDArray[np.int64]], n: int) -> List[Tuple[str, str, Any]]:
+    """Label, colour and rows of the particles of each number of members, the fewest first."""
+    if numbers is None:
+        return [(ALL_LABEL, CONSENSUS_COLOR, np.ones(n, dtype=bool))]
+    colors = member_colors(int(numbers.max()))
+    return [(member_label(k), colors[max(k, 1)], numbers == k) for k in np.unique(numbers).tolist()]
+
+
+def _draw_ranked(
+    axes: Axes,
+    weights: NDArray[np.float64],
+    numbers: Optional[NDArray[np.int64]],
+    n_micrographs: int,
+    is_probability: bool,
+) -> None:
+    """The weights, best first, and the share of their sum reached."""
+    order = np.argsort(-weights, kind="stable")
+    ordered = weights[order]
+    ranks = np.arange(1, len(weights) + 1) / n_micrographs
+    members = None if numbers is None else numbers[order]
+    for label, color, mine in _groups(members, len(weights)):
+        rows = _thinned(np.flatnonzero(mine))
+        # lines of groups whose probabilities mix would hide each other
+        style = {"linestyle": "none"} if is_probability else {"solid_capstyle": "butt"}
+        axes.plot(ranks[rows], ordered[rows], color=color, linewidth=4, label=label,
+                  marker="o", markersize=3, **style)  # fmt: skip
+    axes.set_xlabel("particles per micrograph, best first")
+    axes.set_ylabel(_name(is_probability))
+    axes.set_ylim(0, 1.05 if is_probability else ordered[0] * 1.05 or 1)
+    axes.set_xlim(0, ranks[-1] * 1.02)
+    _draw_cumulated(axes, ranks, ordered, is_probability)
+
+
+def _name(is_probability: bool) -> str:
+    return "probability" if is_probability else "weight"
+
+
+def _draw_cumulated(
+    axes: Axes, ranks: NDArray[np.float64], ordered: NDArray[np.float64], is_probability: bool
+) -> None:
+    cumulated = np.cumsum(ordered)
+    share = cumulated / (cumulated[-1] or 1.0)
+    twin = axes.twinx()
+    twin.spines["top"].set_visible(False)
+    twin.tick_params(labelsize=LABEL_POINTS - 1)
+    rows = _thinned(np.arange(len(ranks)))
+    twin.plot(ranks[rows], share[rows], color=CUMULATED_COLOR, linewidth=1.6, label="cumulated")
+    if not is_probability:
+        twin.axhline(SHARE, color=CUMULATED_COLOR, linewidth=1, linestyle=":")
+    twin.set_ylim(0, 1.05)
+    twin.yaxis.set_major_formatter(PercentFormatter(1))
+    twin.set_ylabel(f"cumulated {_name(is_probability)} (thin line)", fontsize=LABEL_POINTS)
+
+
+def _draw_numbers(axes: Axes, recommended: Optional[int], chosen: Optional[int]) -> None:
+    """Lines at the numbers of particles, named above the panel where they hide nothing."""
+    marks = []
+    if recommended is not None:
+        marks.append((f"recommended: {recommended:,}", recommended, RECOMMENDED_COLOR, "--"))
+    if chosen:
+        marks.append((f"chosen: {chosen:,}", chosen, CONSENSUS_COLOR, "-"))
+    for label, place, color, style in marks:
+        axes.axvline(place, color=color, linewidth=2, linestyle=style, label=label)
+    if not marks:
+        return
+    right = max(axes.get_xlim()[1], 1.02 * max(place for _, place, _, _ in marks))
+    axes.set_xlim(0, right)
+    lines = [line for line in axes.lines if line.get_label() in {mark[0] for mark in marks}]
+    axes.legend(handles=lines, **LEGEND)
+
+
+def _draw_histogram(
+    axes: Axes,
+    weights: NDArray[np.float64],
+    numbers: Optional[NDArray[np.int64]],
+    is_probability: bool,
+) -> None:
+    groups = _groups(numbers, len(weights))
+    most = 1.0 if is_probability else weights.max() or 1.0
+    edges = np.linspace(min(0.0, weights.min()), most, N_BINS + 1)
+    axes.hist(
+        [weights[mine] for _, _, mine in groups],
+        edges,
+        stacked=True,
+        color=[color for _, color, _ in groups],
+        label=[f"{label}: {np.count_nonzero(mine):,}" for label, _, mine in groups],
+    )
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlabel(_name(is_probability))
+    axes.set_ylabel("particles")
+
+
+def _thinned(rows: NDArray[Any]) -> NDArray[Any]:
+    """Some of many rows, the first and the last among them."""
+    if len(rows) <= MAX_POINTS:
+        return rows
+    return np.asarray(rows[np.linspace(0, len(rows) - 1, MAX_POINTS).astype(np.int64)])

@@ -1,0 +1,294 @@
+"""2D classification of particles."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from subprocess import CalledProcessError
+from typing import Any, ClassVar, Dict, List, Optional
+
+import psutil
+from pwem.objects import SetOfAverages, SetOfClasses2D, SetOfParticles
+from pwem.protocols import ProtClassify2D
+from pyworkflow.protocol import params
+from pyworkflow.utils import Environ
+
+from repic_plugin import __version__
+from repic_plugin.convert import (
+    ClassMembers,
+    ClassSummary,
+    append_averages,
+    append_classes,
+    as_mrc_stacks,
+    read_particle_rows,
+    transform_matrices,
+)
+from repic_plugin.formats import (
+    FormatError,
+    atomic_write,
+    read_arrays,
+    read_class_tables,
+    write_arrays,
+    write_particles_star,
+)
+from repic_plugin.protocols.classification.form import (
+    define_alignment_params,
+    define_clustering_params,
+    define_main_params,
+    define_output_params,
+)
+from repic_plugin.protocols.classification.settings import (
+    check_form,
+    classify_arguments,
+    classify_settings,
+    input_settings,
+)
+from repic_plugin.protocols.classification.summary import classification_facts, progress_line
+from repic_plugin.protocols.common.report_step import WritesReport, define_report_param
+from repic_plugin.protocols.common.unfinished_files import remove_unfinished
+
+__all__ = ["ProtAckMeans2D"]
+
+CLASSES, AVERAGES = "outputClasses", "outputAverages"
+ERROR_MARK = "repic-plugin: error: "
+# Of Open MPI to version 4, and from version 5 on; other MPIs leave threads alone.
+UNBINDING = ("OMPI_MCA_hwloc_base_binding_policy", "PRTE_MCA_hwloc_default_binding_policy")
+FEW_MEMBERS = 20  # below, averages are hardly better than the particles
+
+
+class ProtAckMeans2D(WritesReport, ProtClassify2D):
+    """Sort particles into balanced 2D classes (ACK-means).
+
+    K-means with an adaptive constraint on the sizes of the classes, so that few classes are lost
+    at low signal. Particles carry their 2D transforms, classes and averages whether they look
+    like junk (_repicIsJunk) and how much of its members a class explains (_repicExplained).
+    """
+
+    _label = "2D classification (ACK-means)"
+    _possibleOutputs: ClassVar = {CLASSES: SetOfClasses2D, AVERAGES: SetOfAverages}
+
+    # ------------------------------------------------------------------ form
+
+    def _defineParams(self, form: params.Form) -> None:
+        form.addSection(label="Input")
+        define_main_params(form)
+        define_alignment_params(form)
+        define_clustering_params(form)
+        define_output_params(form)
+        define_report_param(form)
+        form.addParallelSection(threads=4, mpi=1)
+
+    # ----------------------------------------------------------------- steps
+
+    def _insertAllSteps(self) -> None:
+        remove_unfinished(self)
+        particles = json.dumps(input_settings(self), sort_keys=True)
+        settings = classify_settings(self)
+        shift_order = settings.pop("shift_order")
+        classification = json.dumps(settings, sort_keys=True)
+        self._insertFunctionStep(self.convertInputStep, particles, needsGPU=False)
+        self._insertFunctionStep(self.classifyStep, particles, classification, needsGPU=False)
+        self._insertFunctionStep(
+            self.createOutputStep, particles, classification, shift_order, needsGPU=False
+        )
+        self._insertReportStep(classification)
+
+    def convertInputStep(self, particles: str) -> None:
+        """Write what the command reads: the particles in RELION's format."""
+        self._forget(self._getExtraPath("checkpoint-*"))
+        asked = json.loads(particles)
+        source = self._particles()
+        rows = read_particle_rows(source, asked["with_ctf"])
+        pixel_size = source.getSamplingRate()
+        converted = as_mrc_stacks(rows.files, self._getExtraPath("stacks"), pixel_size)
+        write_particles_star(
+            self._starFile(),
+            rows.names(converted),
+            pixel_size,
+            int(source.getDim()[0]),
+            rows.ctf,
+            asked["phase_flipped"],
+        )
+        write_arrays(self._idsFile(), {"ids": rows.ids})
+        self.info(
+            f"{len(rows):,} particles {'with' if rows.ctf else 'without'} CTF, "
+            f"{len(converted):,} stacks converted"
+        )
+
+    def classifyStep(self, particles: str, settings: str) -> None:
+        """Run the command, from its checkpoint if an earlier run was stopped."""
+        checkpoint = self._checkpointFile(particles, settings)
+        self._forget(self._getExtraPath("checkpoint-*"), but=checkpoint)
+        _end_orphans(checkpoint)
+        for leftover in Path(self._getExtraPath()).glob(".classes-*"):
+            shutil.rmtree(leftover)  # of a run that was killed
+        arguments = ["-m", "repic_plugin.cli", "classify", self._starFile()]
+        arguments += classify_arguments(json.loads(settings))
+        arguments += ["--out", self.classes_folder(), "--overwrite"]
+        arguments += ["--checkpoint", checkpoint, "--threads", str(self.getBinThreads())]
+        before = _written_at(self.classes_folder())
+        try:
+            self.runJob(
+                shlex.quote(sys.executable),
+                " ".join(map(shlex.quote, arguments)),
+                numberOfMpi=self.numberOfMpi.get(),
+                env=self._unboundEnviron(),
+            )
+        except CalledProcessError as error:
+            raise RuntimeError(self._jobError() or str(error)) from error
+        if _written_at(self.classes_folder()) == before:  # in a queue, nobody sees how it ended
+            raise RuntimeError(self._jobError() or "the job left no classes; see its log")
+
+    def createOutputStep(self, particles: str, settings: str, shift_order: str) -> None:
+        """Write the classes, their averages and the summary."""
+        self._forget()
+        source = self._particles()
+        ids = read_arrays(self._idsFile())["ids"]
+        found = read_class_tables(self.classes_folder())
+        kept = found.labels >= 0
+        members = ClassMembers(
+            ids[kept],
+            found.labels[kept] + 1,
+            transform_matrices(
+                found.rotation_deg[kept], found.shift_px[kept], found.mirror[kept], shift_order
+            ),
+            found.dissimilarity[kept],
+        )
+        summary = ClassSummary(
+            f"{self.classes_folder()}/class_averages.mrcs",
+            found.sizes,
+            found.explained,
+            found.is_junk,
+        )
+        self.info(f"writing {len(members.ids):,} particles of {len(found.sizes)} classes")
+        classes = self._createSetOfClasses2D(self.inputParticles)
+        append_classes(classes, source, members, summary)
+        averages = self._createSetOfAverages()
+        averages.setSamplingRate(source.getSamplingRate())
+        averages.getAcquisition().copyInfo(source.getAcquisition())
+        append_averages(averages, source, summary)
+        facts = classification_facts(found, json.loads(settings))
+        atomic_write(self._summaryFile(), json.dumps(facts))
+        self._defineOutputs(**{CLASSES: classes, AVERAGES: averages})
+        self._defineSourceRelation(self.inputParticles, classes)
+        self._defineSourceRelation(self.inputParticles, averages)
+
+    # ------------------------------------------------------------------ info
+
+    def _validate(self) -> List[str]:
+        if self.inputParticles.get() is None:
+            return []  # scheduled before its input is there, or Scipion says that it is missing
+        try:
+            check_form(self)
+        except ValueError as error:
+            return [str(error)]
+        return []
+
+    def _warnings(self) -> List[str]:
+        particles = self.inputParticles.get()
+        if particles is None:
+            return []
+        found = []
+        if particles.isStreamOpen():
+            found.append(
+                "The set of particles is still growing: those that come after the start will not "
+                "be classified."
+            )
+        if particles.getSize() < FEW_MEMBERS * self.numberOfClasses.get():
+            found.append(
+                f"There are fewer than {FEW_MEMBERS} particles for a class on average: their "
+                "averages will be noisy. Ask for fewer classes."
+            )
+        return found
+
+    def _summary(self) -> List[str]:
+        facts = self._facts().get("summary")
+        return facts or [self._progress() or "The classes are not ready yet."]
+
+    def _methods(self) -> List[str]:
+        return self._facts().get("methods", [])
+
+    def _citations(self) -> List[str]:
+        return ["Xu2016"]
+
+    # --------------------------------------------------------------- helpers
+
+    def _particles(self) -> SetOfParticles:
+        return self.inputParticles.get()
+
+    def _unboundEnviron(self) -> Environ:
+        """The job's environment: Open MPI would bind all threads of a process to one core."""
+        environ = Environ(self._getEnviron() or os.environ)
+        for name in UNBINDING:
+            environ.setdefault(name, "none")
+        return environ
+
+    def _starFile(self) -> str:
+        return self._getExtraPath("particles.star")
+
+    def _idsFile(self) -> str:
+        return self._getExtraPath("particle_ids.npz")
+
+    def classes_folder(self) -> str:
+        """Where the command leaves its files."""
+        return self._getExtraPath("classes")
+
+    def _summaryFile(self) -> str:
+        return self._getExtraPath("summary.json")
+
+    def _checkpointFile(self, particles: str, settings: str) -> str:
+        """A file for these particles and settings: the command refuses that of others."""
+        owner = hashlib.sha256(f"{__version__} {particles} {settings}".encode()).hexdigest()[:16]
+        return self._getExtraPath(f"checkpoint-{owner}.npz")
+
+    def _forget(self, pattern: str = "", but: str = "") -> None:
+        """Remove the summary, and files of an earlier run with other values."""
+        stale = Path(pattern).parent.glob(Path(pattern).name) if pattern else []
+        for file in (*stale, Path(self._summaryFile())):
+            if file.is_file() and file != Path(but):
+                file.unlink()
+
+    def _jobError(self) -> Optional[str]:
+        """What the command said last was wrong."""
+        log = Path(self.getStderrLog())
+        lines = log.read_text("utf-8", "replace").splitlines() if log.is_file() else []
+        errors = [line for line in lines if line.startswith(ERROR_MARK)]
+        return errors[-1][len(ERROR_MARK) :] if errors else None
+
+    def _progress(self) -> Optional[str]:
+        """Where a run stands that is not finished."""
+        for file in Path(self._getExtraPath()).glob("checkpoint-*.npz"):
+            try:
+                return progress_line(read_arrays(file, ("records", "stages")))
+            except (FormatError, KeyError):
+                pass  # it was just removed
+        return None
+
+    def _facts(self) -> Dict[str, Any]:
+        """Summary and methods, once they are true."""
+        file = Path(self._summaryFile())
+        if not (hasattr(self, CLASSES) and file.is_file()):
+            return {}
+        facts: Dict[str, Any] = json.loads(file.read_text("utf-8"))
+        return facts
+
+
+def _written_at(folder: str) -> Optional[int]:
+    """When a folder of classes was made, in ns; None where there is none."""
+    return os.stat(folder).st_mtime_ns if os.path.isdir(folder) else None
+
+
+def _end_orphans(checkpoint: str) -> None:
+    """End jobs that survived the protocol that started them: two would write the same files."""
+    for process in psutil.process_iter():
+        try:
+            if checkpoint in process.cmdline() and process.cwd() == os.getcwd():
+                process.kill()
+                process.wait()
+        except psutil.Error:
+            pass  # it has gone, or is somebody else's

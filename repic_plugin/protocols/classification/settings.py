@@ -1,0 +1,155 @@
+"""From the values of the classification's form to the arguments of `repic-plugin classify`."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any, Dict, List
+
+import numpy as np
+from pwem.objects import SetOfParticles
+from pwem.protocols import ProtClassify2D
+
+from repic_plugin.classification import (
+    ALIGNMENTS,
+    CTF_MODES,
+    RULES,
+    CourseSettings,
+    check_ranks,
+    check_settings,
+    check_shift,
+    layout,
+)
+from repic_plugin.convert import SHIFT_ORDERS, unreadable_stacks
+
+__all__ = ["check_form", "classify_arguments", "classify_settings", "input_settings"]
+
+NO_CTF = "none"
+# The form's words for the arguments that messages name.
+WORDS = {
+    "n_classes": "the number of classes",
+    "method 'eqk'": "EQK-means",
+    "max_iterations": "the largest number of iterations",
+    "n_threads": "the number of threads",
+    "random_state": "the seed",
+    "max_shift_px": "the largest shift",
+    "mask_diameter_px": "a mask diameter",
+    "n_rings": "the box size in A divided by the resolution",
+}
+
+
+def input_settings(protocol: ProtClassify2D) -> Dict[str, Any]:
+    """What the file of particles depends on."""
+    particles = protocol.inputParticles.get()
+    return {
+        "input": particles.getFileName(),
+        "size": particles.getSize(),
+        "phase_flipped": bool(particles.isPhaseFlipped()),
+        "with_ctf": _ctf_mode(protocol, particles) != NO_CTF,
+    }
+
+
+def classify_settings(protocol: ProtClassify2D) -> Dict[str, Any]:
+    """What the classes depend on, beside the particles."""
+    return {
+        "classes": protocol.numberOfClasses.get(),
+        "method": tuple(RULES)[protocol.method.get()],
+        "alignment": ALIGNMENTS[protocol.alignment.get()],
+        "ctf": _ctf_mode(protocol, protocol.inputParticles.get()),
+        "mirror": protocol.mirror.get(),
+        "resolution_angstrom": protocol.resolution.get() or None,
+        "max_shift_px": protocol.maxShift.get(),
+        "mask_diameter_px": protocol.maskDiameter.get() or None,
+        "beta": protocol.beta.get(),
+        "trade": protocol.trade.get(),
+        "tolerance": protocol.tolerance.get(),
+        "max_iterations": protocol.maxIterations.get(),
+        "seed": protocol.seed.get(),
+        "shift_order": SHIFT_ORDERS[protocol.shiftOrder.get()],
+    }
+
+
+def classify_arguments(settings: Dict[str, Any]) -> List[str]:
+    """Options of the command, but for its files and threads."""
+    arguments = []
+    for name, value in settings.items():
+        option = f"--{name.replace('_', '-')}"
+        if name == "shift_order" or value is None:
+            continue
+        if name == "trade":
+            arguments += [] if value else ["--no-trade"]
+        elif isinstance(value, bool):
+            arguments += [option] if value else []
+        else:
+            arguments += [option, str(value)]
+    return arguments
+
+
+def check_form(protocol: ProtClassify2D) -> None:
+    """Refuse values that the classification would refuse.
+
+    Raises
+    ------
+    ValueError
+        If one is wrong.
+    """
+    particles = protocol.inputParticles.get()
+    if not particles.getSize():
+        raise ValueError("the set of particles is empty; choose another, or wait until it is not")
+    if protocol.numberOfMpi.get() > 1 and find_spec("mpi4py") is None:
+        raise ValueError(
+            f"{protocol.numberOfMpi.get()} MPI processes need mpi4py, which Scipion's Python does "
+            "not have; ask for 1 (threads need nothing), or pip install "
+            "'scipion-em-repic-plugin[mpi]'"
+        )
+    unknown = unreadable_stacks(sorted(particles.getFiles()))
+    if unknown:
+        raise ValueError(
+            f"{unknown[0]}: images must be in MRC or SPIDER stacks (.mrcs, .mrc, .st, .stk); "
+            "convert them"
+        )
+    try:
+        _check_values(protocol, classify_settings(protocol), particles)
+    except ValueError as error:
+        message = str(error)
+        for name, words in WORDS.items():
+            message = message.replace(name, words)
+        raise ValueError(message) from error
+
+
+def _check_values(
+    protocol: ProtClassify2D, settings: Dict[str, Any], particles: SetOfParticles
+) -> None:
+    course = CourseSettings(
+        n_classes=settings["classes"],
+        method=settings["method"],
+        alignment=settings["alignment"],
+        beta=settings["beta"],
+        tolerance=settings["tolerance"],
+        max_iterations=settings["max_iterations"],
+        max_shift_px=settings["max_shift_px"],
+        random_state=settings["seed"],
+    )
+    n_threads = protocol.numberOfThreads.get()
+    check_settings(course, particles.getSize(), settings["ctf"], n_threads)
+    check_ranks(course, protocol.numberOfMpi.get())
+    pixel_size = particles.getSamplingRate()
+    if not pixel_size or pixel_size <= 0:
+        raise ValueError(
+            f"the particles' pixel size must be positive, got {pixel_size}; import them anew"
+        )
+    width, height, *_ = particles.getDim()
+    if width != height:
+        raise ValueError(f"particles must be square, got {width} x {height} px; extract them anew")
+    check_shift(settings["max_shift_px"], width)
+    resolution = settings["resolution_angstrom"]
+    if resolution is not None and not resolution > 0:
+        raise ValueError(f"the resolution must be positive, or 0, got {resolution}")
+    rings = None if resolution is None else min(width * pixel_size / resolution, width)
+    layout(width, None if rings is None else int(np.rint(rings)), settings["mask_diameter_px"])
+
+
+def _ctf_mode(protocol: ProtClassify2D, particles: SetOfParticles) -> str:
+    """None where there is nothing to correct."""
+    if not particles.hasCTF() or particles.isAmplitudeCorrected():
+        return NO_CTF
+    return CTF_MODES[protocol.ctf.get()]

@@ -1,0 +1,1 @@
+"""Parameters and steps that several protocols share."""

@@ -1,0 +1,197 @@
+"""Scipion's sets of coordinates as an overlay shows them."""
+
+from __future__ import annotations
+
+from typing import List, Optional, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pwem.objects import SetOfCoordinates
+from pwem.protocols import ProtParticlePicking
+
+from repic_plugin import constants
+from repic_plugin.consensus import Picks
+from repic_plugin.convert import (
+    PickerInput,
+    find_score_attribute,
+    has_probabilities,
+    item_labels,
+    micrograph_files,
+    read_item_columns,
+    read_picks,
+)
+from repic_plugin.formats import FormatError, read_consensus_tables
+from repic_plugin.plots import BoxSet, ConsensusDetails, OverlayModel
+
+__all__ = ["of_consensus", "of_coordinates", "of_pickers"]
+
+CONSENSUS, REFERENCE = "consensus", "reference"
+# For sets that know none, so that their boxes can be seen at all.
+DEFAULT_BOX_PX = 100
+
+NamedSet = Tuple[str, SetOfCoordinates]
+
+
+def of_coordinates(
+    sets: Sequence[NamedSet], reference: Optional[SetOfCoordinates] = None
+) -> OverlayModel:
+    """Sets of coordinates on the micrographs of the first, in its px.
+
+    The first that a consensus wrote is shown as such, with its weights.
+
+    Parameters
+    ----------
+    sets : sequence of (str, SetOfCoordinates)
+        With their names.
+    reference : SetOfCoordinates, optional
+        The truth, to be shown as such.
+
+    Returns
+    -------
+    OverlayModel
+
+    Raises
+    ------
+    ValueError
+        If a set does not know its micrographs, or has none in common with the first.
+    """
+    sets = [*sets, *([] if reference is None else [(REFERENCE, reference)])]
+    inputs = [PickerInput(name, one, find_score_attribute(one)) for name, one in sets]
+    picks, ids = _read(inputs)
+    is_weighted = [constants.WEIGHT in item_labels(one.getFileName()) for _, one in sets]
+    agreed = is_weighted.index(True) if any(is_weighted) else -1
+    boxes, details = [], None
+    for place, (name, one) in enumerate(sets):
+        size_px = _box_size(one, sets[0][1])
+        role = CONSENSUS if place == agreed else REFERENCE if one is reference else "picker"
+        label = name if size_px else f"{name} (box size not known)"
+        boxes.append(_box_set(picks, place, label, size_px or DEFAULT_BOX_PX, role))
+        if place == agreed:
+            details = _details(one, ids[picks.picker == place])
+    return OverlayModel(picks.micrograph_names, _files(sets[0][1]), boxes, details)
+
+
+def of_pickers(protocol: ProtParticlePicking) -> Tuple[OverlayModel, Picks]:
+    """The inputs of a consensus protocol, as a model and as picks.
+
+    Raises
+    ------
+    ValueError
+        If an input is missing, or a value in the form is wrong.
+    """
+    names, files, boxes, picks, _ = _pickers(protocol)
+    return OverlayModel(names, files, boxes), picks
+
+
+def of_consensus(protocol: ProtParticlePicking) -> OverlayModel:
+    """The result of a consensus protocol over what its pickers found.
+
+    Particles know their pickers' picks as long as the inputs are those of the run.
+
+    Raises
+    ------
+    ValueError
+        If the protocol has no result, or its sets cannot be read.
+    """
+    output = getattr(protocol, "outputCoordinates", None)
+    if output is None:
+        raise ValueError("there is no consensus yet; run the protocol first")
+    if any(pointer.get() is None for pointer in protocol.inputCoordinates):
+        return of_coordinates([(CONSENSUS, output)])
+    names, files, boxes, picks, ids = _pickers(protocol)
+    found, particle_ids = _read([PickerInput(CONSENSUS, output, constants.WEIGHT)])
+    label = CONSENSUS if CONSENSUS not in picks.picker_names else f"{CONSENSUS} of all"
+    boxes.append(_box_set(found, 0, label, output.getBoxSize() or DEFAULT_BOX_PX, CONSENSUS))
+    members = _members(protocol, picks, ids, particle_ids)
+    return OverlayModel(names, files, boxes, _details(output, particle_ids, members))
+
+
+def _pickers(
+    protocol: ProtParticlePicking,
+) -> Tuple[Tuple[str, ...], List[str], List[BoxSet], Picks, NDArray[np.int64]]:
+    """Names and files of the micrographs, boxes, picks and their ids."""
+    if any(pointer.get() is None for pointer in protocol.inputCoordinates):
+        raise ValueError("an input set is missing; run the protocol that makes it first")
+    settings = protocol.run_settings()
+    inputs = protocol.picker_inputs(settings["score_attributes"])
+    picks, ids = _read(inputs)
+    sizes_px = settings["options"]["box_size_px"]
+    boxes = [
+        _box_set(picks, place, name, sizes_px[place], "picker")
+        for place, name in enumerate(picks.picker_names)
+    ]
+    return picks.micrograph_names, _files(inputs[0].coordinates), boxes, picks, ids
+
+
+def _read(inputs: Sequence[PickerInput]) -> Tuple[Picks, NDArray[np.int64]]:
+    for one in inputs:
+        if one.coordinates.getMicrographs() is None:
+            raise ValueError(f"{one.name} does not know its micrographs; pick or import it again")
+    picks, ids, _ = read_picks(inputs)
+    return picks, ids
+
+
+def _files(coordinates: SetOfCoordinates) -> List[str]:
+    return micrograph_files(coordinates.getMicrographs())
+
+
+def _box_set(picks: Picks, place: int, name: str, box_size_px: float, role: str) -> BoxSet:
+    mine = picks.take(picks.picker == place)
+    score = np.where(mine.has_score, mine.score, np.nan)
+    return BoxSet(name, mine.micrograph, mine.x, mine.y, box_size_px, role, score)
+
+
+def _box_size(coordinates: SetOfCoordinates, reference: SetOfCoordinates) -> float:
+    """In px of the reference's micrographs; 0 where it is not known."""
+    pixel_sizes = [one.getMicrographs().getSamplingRate() for one in (coordinates, reference)]
+    return float((coordinates.getBoxSize() or 0) * pixel_sizes[0] / pixel_sizes[1])
+
+
+def _details(
+    coordinates: SetOfCoordinates,
+    ids: NDArray[np.int64],
+    members: Optional[NDArray[np.int64]] = None,
+) -> ConsensusDetails:
+    """What the particles with some ids carry."""
+    labels = [constants.WEIGHT, constants.OVERLAP, constants.SCORE, constants.PICKERS]
+    present = [one for one in labels if one in item_labels(coordinates.getFileName())]
+    rows = read_item_columns(coordinates.getFileName(), ["id", *present])
+    wanted = set(ids.tolist())
+    columns = list(zip(*(row[1:] for row in rows if row[0] in wanted))) or [()] * len(present)
+    known = dict(zip(present, columns))
+    numbers = {one: np.array(known[one], float) for one in labels[:3] if one in known}
+    return ConsensusDetails(
+        weight=np.nan_to_num(numbers.get(constants.WEIGHT, np.zeros(len(ids)))),
+        overlap=numbers.get(constants.OVERLAP),
+        score=numbers.get(constants.SCORE),
+        members=members,
+        pickers=known.get(constants.PICKERS),
+        weight_name="probability" if has_probabilities(coordinates) else "weight",
+    )
+
+
+def _members(
+    protocol: ProtParticlePicking,
+    picks: Picks,
+    ids: NDArray[np.int64],
+    particle_ids: NDArray[np.int64],
+) -> Optional[NDArray[np.int64]]:
+    """Place of each picker's pick among its own; None where the run's table is not there."""
+    try:
+        tables = read_consensus_tables(protocol._getExtraPath())
+    except FormatError:
+        return None
+    if tables.members.shape != (len(particle_ids), picks.n_pickers):
+        return None
+    columns = [
+        _places(ids[picks.picker == place], column) for place, column in enumerate(tables.members.T)
+    ]
+    return np.column_stack(columns)
+
+
+def _places(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Place of each wanted id among sorted ids, -1 where it is not among them."""
+    if not len(ids):
+        return np.full(len(wanted), -1)
+    places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    return np.where(ids[places] == wanted, places, -1)

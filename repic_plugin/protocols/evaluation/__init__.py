@@ -1,0 +1,1 @@
+"""Evaluation of picks and of maps."""

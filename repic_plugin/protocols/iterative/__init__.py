@@ -1,0 +1,1 @@
+"""Iterative picking, and the protocols that prepare its subsets and labels."""

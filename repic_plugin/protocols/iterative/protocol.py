@@ -1,0 +1,213 @@
+"""Iterative picking: train, pick, agree, train again."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any, ClassVar, Dict, List
+
+from pwem.objects import SetOfCoordinates
+from pwem.protocols import ProtParticlePicking
+from pyworkflow.protocol import STEPS_PARALLEL, params
+from pyworkflow.protocol.constants import GPU_LIST, USE_GPU
+
+from repic_plugin.consensus import MODES
+from repic_plugin.formats import read_ensemble, read_iterations
+from repic_plugin.protocols.common.report_step import WritesReport, define_report_param
+from repic_plugin.protocols.consensus.fit_subset import PROBABILISTIC
+from repic_plugin.protocols.iterative.form import (
+    MANUAL,
+    define_consensus_params,
+    define_input_params,
+    define_picker_params,
+    define_run_params,
+)
+from repic_plugin.protocols.iterative.settings import (
+    check_form,
+    iterative_settings,
+    needs_gpu,
+    picker_lines,
+)
+from repic_plugin.protocols.iterative.stages import PARTICLES, Stages
+from repic_plugin.protocols.iterative.state import RunState
+from repic_plugin.protocols.iterative.summary import methods_text, summary_lines
+
+__all__ = ["ProtRepicIterative"]
+
+
+class ProtRepicIterative(WritesReport, ProtParticlePicking):
+    """Train pickers on what they agree on, let them pick again, and so on (iterative REPIC).
+
+    The pickers are trained and run by their own plugins. Each stage is a run of its own in the
+    project, "iter 2 - Topaz train"; after a stop or a failure Continue goes on with the stage that
+    was not finished.
+    """
+
+    _label = "iterative picking"
+    _possibleOutputs: ClassVar = {PARTICLES: SetOfCoordinates}
+    stepsExecutionMode = STEPS_PARALLEL
+
+    # ------------------------------------------------------------------ form
+
+    def _defineParams(self, form: params.Form) -> None:
+        form.addHidden(USE_GPU, params.BooleanParam, default=True, label="Use GPUs for pickers")
+        form.addHidden(GPU_LIST, params.StringParam, default="0", label="GPU IDs")
+        form.addSection(label="Input")
+        define_input_params(form)
+        form.addSection(label="Pickers")
+        define_picker_params(form)
+        form.addSection(label="Consensus")
+        define_consensus_params(form)
+        form.addSection(label="Run")
+        define_run_params(form)
+        define_report_param(form)
+        form.addParallelSection(threads=1, mpi=0, binThreads=2)
+
+    # ----------------------------------------------------------------- steps
+
+    def _insertAllSteps(self) -> None:
+        settings = json.dumps(iterative_settings(self), sort_keys=True)
+        lines = picker_lines(self)
+        ready = [self._after([], False, self.subsetsStep, settings)]
+        if self.initialisation.get() == MANUAL:
+            ready = [self._after(ready, False, self.manualLabelsStep, settings)]
+        else:
+            picked = [
+                self._after(ready, line.picker.uses_gpu, self.startStep, line.place, settings)
+                for line in lines
+            ]
+            ready = self._insertAgreement(0, picked, settings)
+        for iteration in range(1, self.numIterations.get() + 1):
+            picked = []
+            for line in lines:
+                gpu, which = line.picker.uses_gpu, (iteration, line.place, settings)
+                trained = self._after(ready, gpu, self.trainStep, *which)
+                picked.append(self._after([trained], gpu, self.pickStep, *which))
+            ready = self._insertAgreement(iteration, picked, settings)
+        last = self._after(ready, False, self.createOutputStep, self.numIterations.get(), settings)
+        self._insertReportStep(settings, prerequisites=[last])
+
+    def _insertAgreement(self, iteration: int, picked: List[int], settings: str) -> List[int]:
+        """Consensus, labels and scores of an iteration."""
+        agreed = self._after(picked, False, self.consensusStep, iteration, settings)
+        labelled = self._after([agreed], False, self.labelsStep, iteration, settings)
+        return [self._after([labelled], False, self.scoreStep, iteration, settings)]
+
+    def _after(self, ready: List[int], gpu: bool, step: Any, *arguments: Any) -> int:
+        index: int = self._insertFunctionStep(
+            step, *arguments, prerequisites=ready, needsGPU=gpu and self.usesGpu()
+        )
+        return index
+
+    def subsetsStep(self, _settings: str) -> None:
+        """Draw the micrographs to train on, to validate with and to test on."""
+        self._state.begin()
+        with Stages(self) as stages:
+            stages.draw_subsets()
+
+    def manualLabelsStep(self, _settings: str) -> None:
+        """Take the manual picks on micrographs to train on as labels."""
+        with Stages(self) as stages:
+            stages.take_manual_labels()
+
+    def startStep(self, place: int, _settings: str) -> None:
+        """Take what a picker has found already, or let it pick as it comes."""
+        with Stages(self) as stages:
+            stages.start(place)
+
+    def trainStep(self, iteration: int, place: int, _settings: str) -> None:
+        """Train a picker on the labels of the iteration before."""
+        with Stages(self) as stages:
+            stages.train(iteration, place)
+
+    def pickStep(self, iteration: int, place: int, _settings: str) -> None:
+        """Let a picker pick all micrographs with its new model."""
+        with Stages(self) as stages:
+            stages.pick(iteration, place)
+
+    def consensusStep(self, iteration: int, _settings: str) -> None:
+        """Find what the pickers agree on."""
+        with Stages(self) as stages:
+            stages.agree(iteration)
+
+    def labelsStep(self, iteration: int, _settings: str) -> None:
+        """Take the best of the consensus on micrographs to train on as labels."""
+        with Stages(self) as stages:
+            stages.label(iteration)
+
+    def scoreStep(self, iteration: int, _settings: str) -> None:
+        """Count, compare, see whether the consensus still changes, clean up."""
+        with Stages(self) as stages:
+            stages.score(iteration)
+
+    def createOutputStep(self, n_iterations: int, _settings: str) -> None:
+        """Copy the last consensus, the pickers' last coordinates and their models."""
+        with Stages(self) as stages:
+            outputs = stages.outputs(n_iterations)
+        self._defineOutputs(**outputs)
+        for output in outputs.values():
+            self._defineSourceRelation(self.inputMicrographs, output)
+
+    # ------------------------------------------------------------------ info
+
+    def _validate(self) -> List[str]:
+        if self.inputMicrographs.get() is None:
+            return []  # scheduled before its input is there, or Scipion says that it is missing
+        return check_form(self)
+
+    def _warnings(self) -> List[str]:
+        micrographs = self.inputMicrographs.get()
+        if micrographs is not None and micrographs.isStreamOpen():
+            return ["The set of micrographs is still growing: later ones will not be picked."]
+        return []
+
+    def _summary(self) -> List[str]:
+        rows = read_iterations(self.table_file())
+        model = read_ensemble(self._getExtraPath()) if self._is_probable() else None
+        return summary_lines(rows, self._state.dropped, hasattr(self, PARTICLES), model)
+
+    def _methods(self) -> List[str]:
+        if not hasattr(self, PARTICLES):
+            return []
+        rows = read_iterations(self.table_file())
+        return [methods_text(rows, len(self.outputCoordinates), self._is_probable())]
+
+    def _citations(self) -> List[str]:
+        return ["Cameron2024", "DawidSkene1979"] if self._is_probable() else ["Cameron2024"]
+
+    # --------------------------------------------------------------- helpers
+
+    def _is_probable(self) -> bool:
+        return bool(MODES[self.mode.get()] == PROBABILISTIC)
+
+    @property
+    def _state(self) -> RunState:
+        return RunState(self._getExtraPath("state.json"))
+
+    def table_file(self) -> str:
+        """The table of the iterations."""
+        return self._getExtraPath("iterations.csv")
+
+    def getGpuText(self) -> str:
+        """Numbers of the GPUs that a step has, or all; none where they are not to be used."""
+        if not self.usesGpu():
+            return ""
+        # steps that run at the same time share the GPUs out among their threads
+        shared_out = hasattr(threading.current_thread(), "needsGPU")
+        executor = self.getExecutor()
+        # in a job of a queue, the GPUs that it was given have other numbers than in the form
+        all_gpus = getattr(executor, "gpuList", None) or super().getGpuList()
+        gpus = executor.getGpuList() if shared_out else all_gpus
+        return " ".join(map(str, gpus or all_gpus))
+
+    def getGpuList(self) -> List[int]:
+        """What a queue is asked for: none where no picker computes on one."""
+        gpus: List[int] = super().getGpuList() if needs_gpu(self) else []
+        return gpus
+
+    def getSubmitDict(self) -> Dict[str, Any]:
+        """What a queue is asked for: the pickers run in the job of this protocol."""
+        at_once = max(1, self.numberOfThreads.get() - 1)
+        cores = at_once * max(1, self.getBinThreads())
+        asked: Dict[str, Any] = super().getSubmitDict()
+        return {**asked, "JOB_THREADS": cores, "JOB_CORES": cores, **self.getQueueParams()[1]}

@@ -1,0 +1,103 @@
+"""The sets that the stages of iterative picking leave, as picks on the micrographs of the run."""
+
+from __future__ import annotations
+
+from typing import Dict, Optional, Sequence
+
+import numpy as np
+from pwem.objects import SetOfCoordinates, SetOfMicrographs
+
+from repic_plugin import constants
+from repic_plugin.consensus import Picks, recommended_number
+from repic_plugin.convert import (
+    PickerInput,
+    find_score_attribute,
+    item_labels,
+    read_picks,
+    read_picks_on,
+)
+from repic_plugin.protocols.consensus.form import KEEP_ALL
+from repic_plugin.protocols.iterative.settings import Line
+
+__all__ = [
+    "consensus_picks",
+    "consensus_values",
+    "picker_picks",
+    "recommended",
+    "reference_picks",
+]
+
+
+def consensus_picks(coordinates: SetOfCoordinates, micrographs: SetOfMicrographs) -> Picks:
+    """A consensus, its weights as scores."""
+    source = PickerInput("consensus", coordinates, constants.WEIGHT)
+    return read_picks_on(micrographs, [source])[0]
+
+
+def picker_picks(
+    lines: Sequence[Line], sets: Sequence[SetOfCoordinates], micrographs: SetOfMicrographs
+) -> Picks:
+    """The picks of all pickers; those below a picker's threshold do not count."""
+    sources = [
+        PickerInput(line.label, one, score_attribute(line, one)) for line, one in zip(lines, sets)
+    ]
+    picks = read_picks_on(micrographs, sources)[0]
+    least = np.array([-np.inf if one is None else one for one in thresholds(lines, sets)])
+    return picks.take((picks.score >= least[picks.picker]) | ~picks.has_score)
+
+
+def reference_picks(
+    coordinates: Optional[SetOfCoordinates], micrographs: SetOfMicrographs
+) -> Optional[Picks]:
+    """What is known to be right, on those of the micrographs that have any of it."""
+    if coordinates is None or not coordinates.getSize():
+        return None
+    picks, _ = read_picks_on(micrographs, [PickerInput("reference", coordinates, None)])
+    used, micrograph = np.unique(picks.micrograph, return_inverse=True)
+    return Picks.from_columns(
+        micrograph,
+        picks.picker,
+        picks.x,
+        picks.y,
+        micrograph_names=[picks.micrograph_names[m] for m in used],
+        picker_names=picks.picker_names,
+    )
+
+
+def consensus_values(lines: Sequence[Line], sets: Sequence[SetOfCoordinates]) -> Dict[str, str]:
+    """Entries of the consensus protocol's form, one for each set."""
+    attributes = [score_attribute(line, one) for line, one in zip(lines, sets)]
+    least = thresholds(lines, sets)
+    return {
+        "minScores": " ".join(KEEP_ALL if one is None else f"{one:g}" for one in least),
+        "scoreAttributes": " ".join(one or KEEP_ALL for one in attributes),
+        "scoreTransforms": " ".join(
+            line.picker.score_transform if one == line.picker.score_attribute else "auto"
+            for line, one in zip(lines, attributes)
+        ),
+    }
+
+
+def recommended(coordinates: SetOfCoordinates) -> int:
+    """How many particles of a micrograph the consensus recommends to keep."""
+    picks = read_picks([PickerInput("consensus", coordinates, constants.WEIGHT)])[0]
+    return max(1, recommended_number(picks.score, picks.micrograph))
+
+
+def score_attribute(line: Line, coordinates: SetOfCoordinates) -> Optional[str]:
+    """The picker's own attribute, or any that is known: users bring coordinates of their own."""
+    own = line.picker.score_attribute
+    if own is not None and own in item_labels(coordinates.getFileName()):
+        return own
+    return find_score_attribute(coordinates)
+
+
+def thresholds(
+    lines: Sequence[Line], sets: Sequence[SetOfCoordinates]
+) -> Sequence[Optional[float]]:
+    """Least score of each set; none where its scores are not the picker's own."""
+    attributes = (score_attribute(line, one) for line, one in zip(lines, sets))
+    return [
+        line.threshold if attribute in (line.picker.score_attribute, None) else None
+        for line, attribute in zip(lines, attributes)
+    ]

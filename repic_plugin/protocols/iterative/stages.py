@@ -1,0 +1,352 @@
+"""What the steps of iterative picking do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from pwem.objects import EMObject, SetOfCoordinates
+from pwem.protocols import ProtParticlePicking
+from pyworkflow.object import Pointer, Set
+from pyworkflow.protocol import Protocol
+
+from repic_plugin.consensus import MODES, EnsembleModel, Picks
+from repic_plugin.convert import read_micrographs
+from repic_plugin.formats import (
+    read_ensemble,
+    read_iterations,
+    write_ensemble,
+    write_iterations,
+)
+from repic_plugin.iteration import (
+    SUBSETS,
+    agreement,
+    iteration_rows,
+    least_agreeing,
+    lowest_f1,
+)
+from repic_plugin.pickers import PickerFailed
+from repic_plugin.protocols.consensus.fit_subset import PROBABILISTIC
+from repic_plugin.protocols.iterative.child_runs import ChildFailed, Children
+from repic_plugin.protocols.iterative.cleaning import clean_older
+from repic_plugin.protocols.iterative.form import STOP
+from repic_plugin.protocols.iterative.sets import (
+    consensus_picks,
+    consensus_values,
+    picker_picks,
+    recommended,
+    reference_picks,
+)
+from repic_plugin.protocols.iterative.settings import Line, picker_lines
+from repic_plugin.protocols.iterative.state import RunState
+from repic_plugin.protocols.iterative.summary import told
+
+__all__ = ["PARTICLES", "Stages"]
+
+PARTICLES = "outputCoordinates"
+LEAST_PICKERS = 2
+CONSENSUS, LABELS, MODEL, PICKS = "consensus", "labels", "model", "picks"
+
+
+class Stages:
+    """The stages of one run, as one of its steps sees them.
+
+    Parameters
+    ----------
+    protocol : ProtParticlePicking
+    """
+
+    def __init__(self, protocol: ProtParticlePicking) -> None:
+        self._protocol = protocol
+        self._state: RunState = protocol._state
+
+    def __enter__(self) -> Stages:
+        self._children = Children(self._protocol, self._state.token)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._children.close()
+
+    # --------------------------------------------------------------- the start
+
+    def draw_subsets(self) -> None:
+        """Micrographs to train on, to validate with and to test on."""
+        form = self._protocol
+        child = self._children.new(
+            "ProtRepicSubsets",
+            numValidation=form.numValidation.get(),
+            trainingPercent=form.trainingPercent.get(),
+            seed=form.seed.get(),
+        )
+        child.inputMicrographs.copy(self._children.pointer(form.inputMicrographs))
+        if form.inputCTFs.hasValue():
+            child.inputCTFs.copy(self._children.pointer(form.inputCTFs))
+        done = self._children.run(child, "micrographs to train and test on")
+        for subset in SUBSETS:
+            output = f"output{subset.capitalize()}"
+            if hasattr(done, output):
+                self._state.put(subset, 0, "", done.getObjId(), output)
+
+    def take_manual_labels(self) -> None:
+        """Manual picks on micrographs to train on."""
+        form = self._protocol
+        manual = self._children.pointer(form.manualCoordinates)
+        self._make_labels(0, manual, 0, form.manualProbability.get())
+
+    def start(self, place: int) -> None:
+        """What a picker has found already, or finds as it comes."""
+        line = self._line(place)
+        if line.coordinates is not None:
+            self._remember(PICKS, 0, line.label, self._children.pointer(line.coordinates))
+            return
+        model = None if line.model is None else self._children.pointer(line.model)
+        self._pick(0, line, model)
+
+    # --------------------------------------------------------- every iteration
+
+    def train(self, iteration: int, place: int) -> None:
+        """Train a picker on the labels of the iteration before."""
+        line = self._line(place, iteration)
+        if not self._trains(iteration, line):
+            return
+        try:
+            child = line.picker.training(
+                self._children.new,
+                self._recall("training", 0),
+                self._recall(LABELS, iteration - 1),
+            )
+            label = f"iter {iteration} - {line.label} train"
+            done = self._children.run(child, label, line.picker.model)
+            self._remember(MODEL, iteration, line.label, line.picker.model(done))
+        except (ChildFailed, PickerFailed) as error:
+            self._drop(line, f"iteration {iteration}, training: {error}")
+
+    def pick(self, iteration: int, place: int) -> None:
+        """Let a picker pick with its new model; one that is not trained picks once."""
+        line = self._line(place, iteration)
+        trains = self._trains(iteration, line)
+        has_picked = self._state.latest(PICKS, iteration, line.label) is not None
+        if self._is_over(iteration, line) or (has_picked and not trains):
+            return
+        self._pick(iteration, line, self._recall(MODEL, iteration, line.label) if trains else None)
+
+    def agree(self, iteration: int) -> None:
+        """The consensus of the pickers on all micrographs."""
+        if self._state.is_over(iteration):
+            return
+        form, lines = self._protocol, self._active()
+        picks = [self._latest_picks(iteration, line) for line in lines]
+        child = self._children.new(
+            "ProtRepicConsensus",
+            mode=form.mode.get(),
+            quorum=min(form.quorum.get(), len(lines)),
+            targetPrecision=form.targetPrecision.get(),
+            minOverlap=form.minOverlap.get(),
+            boxSize=lines[0].picker.settings.box_size_px,
+            **consensus_values(lines, [one.get() for one in picks]),
+        )
+        for one in picks:
+            child.inputCoordinates.append(one)
+        if self._is_probable and form.inputCTFs.hasValue():
+            child.inputCTFs.copy(self._children.pointer(form.inputCTFs))
+        done = self._children.run(child, f"iter {iteration} - consensus", _has_particles)
+        self._state.put(CONSENSUS, iteration, "", done.getObjId(), PARTICLES)
+
+    def label(self, iteration: int) -> None:
+        """The best of the consensus, to train on."""
+        if self._state.is_over(iteration):
+            return
+        agreed = self._recall(CONSENSUS, iteration)
+        n_best = self._protocol.numParticles.get()
+        if not (n_best or self._is_probable):  # which keeps what it holds for particles
+            n_best = recommended(agreed.get())
+        self._make_labels(iteration, agreed, n_best, 1.0)
+
+    def score(self, iteration: int) -> None:
+        """Rows of the table; whether the consensus still changes; older files."""
+        if self._state.is_over(iteration):
+            return
+        form, lines = self._protocol, self._active()
+        box_px = lines[0].picker.settings.box_size_px
+        agreed = self._agreed(iteration)
+        picks = [self._latest_picks(iteration, line).get() for line in lines]
+        found = picker_picks(lines, picks, form.inputMicrographs.get())
+        reference = reference_picks(form.referenceCoordinates.get(), form.inputMicrographs.get())
+        rows = iteration_rows(iteration, found, agreed, self._subset_of(), box_px, reference)
+        before = [row for row in read_iterations(form.table_file()) if row.iteration < iteration]
+        write_iterations(form.table_file(), [*before, *rows])
+        for line_of_text in told(rows):
+            form.info(line_of_text)
+        model = self._model(iteration, [line.label for line in lines])
+        if model is not None:
+            write_ensemble(form._getExtraPath(), model)
+        clean_older(form.clean.get(), self._children, self._state, iteration)
+        if form.stopWhenStable and self._state.get(CONSENSUS, iteration - 1) is not None:
+            same = agreement(self._agreed(iteration - 1), agreed, box_px)[0]
+            form.info(f"agreement with the consensus before: {same:.3f}")
+            if same >= form.stableAgreement.get():
+                form.info("the consensus no longer changes: the iterations end here")
+                self._state.end_after(iteration)
+
+    # ----------------------------------------------------------------- the end
+
+    def outputs(self, last: int) -> Dict[str, Any]:
+        """The last consensus, the pickers' last coordinates and their models, by name."""
+        agreed = self._children.target(*self._known(self._state.latest(CONSENSUS, last)))
+        made = {PARTICLES: self._copied(agreed, "")}
+        for line in self._active():
+            suffix = "".join(c for c in line.label if c.isalnum())
+            picks = self._latest_picks(last, line).get()
+            made[f"{PARTICLES}_{suffix}"] = self._copied(picks, f"_{suffix}")
+            model = self._state.latest(MODEL, last, line.label)
+            if model is not None:
+                target = self._children.target(*model)
+                made[f"outputModel_{suffix}"] = self._model_copy(target, suffix)
+        return made
+
+    def _copied(self, source: SetOfCoordinates, suffix: str) -> SetOfCoordinates:
+        """A set of this protocol's own, so that it outlives the run that made it."""
+        copy = self._protocol._createSetOfCoordinates(self._protocol.inputMicrographs, suffix)
+        copy.setBoxSize(source.getBoxSize())
+        copy.copyItems(source)
+        return copy
+
+    def _model_copy(self, model: EMObject, suffix: str) -> EMObject:
+        """A model, or a set that serves as one; its files stay where training left them."""
+        if isinstance(model, Set):
+            copy = type(model).create(self._protocol._getPath(), suffix=f"_{suffix}")
+            copy.copyInfo(model)
+            copy.copyItems(model)
+            return copy
+        copy = type(model)()
+        copy.copy(model, copyId=False)
+        return copy
+
+    # ----------------------------------------------------------------- helpers
+
+    def _line(self, place: int, iteration: int = 0) -> Line:
+        """A picker, knowing how many particles to expect."""
+        lines = picker_lines(self._protocol, self._expected(iteration))
+        return next(line for line in lines if line.place == place)
+
+    def _expected(self, iteration: int) -> int:
+        """Particles in a micrograph: the form's number, or as many as labels show; 0: unknown."""
+        if self._protocol.numParticles.get() or iteration == 0:
+            return int(self._protocol.numParticles.get())
+        labels = self._recall(LABELS, iteration - 1).get()
+        return max(1, round(labels.getSize() / self._recall("training", 0).get().getSize()))
+
+    def _active(self) -> List[Line]:
+        dropped = self._state.dropped
+        return [line for line in picker_lines(self._protocol) if line.label not in dropped]
+
+    def _is_over(self, iteration: int, line: Line) -> bool:
+        return self._state.is_over(iteration) or line.label in self._state.dropped
+
+    def _trains(self, iteration: int, line: Line) -> bool:
+        """Whether a picker is trained in this iteration."""
+        if self._is_over(iteration, line) or not line.picker.trainable:
+            return False
+        if not self._protocol.retrainWorst or iteration == 1:
+            return True
+        return line.label == self._worst(iteration - 1)
+
+    def _worst(self, iteration: int) -> str:
+        """Of the pickers that can be trained the worst one of an iteration."""
+        rows = read_iterations(self._protocol.table_file())
+        last = [row for row in rows if row.iteration == iteration and row.name != CONSENSUS]
+        able = {one.label for one in self._active() if one.picker.trainable}
+        model = self._model(iteration, list(dict.fromkeys(row.name for row in last)))
+        if model is not None:
+            return lowest_f1(model, able)
+        return least_agreeing([row for row in last if row.name in able])
+
+    def _model(self, iteration: int, names: Sequence[str]) -> Optional[EnsembleModel]:
+        """What the consensus of an iteration estimates of the pickers, which have these names."""
+        found = self._state.get(CONSENSUS, iteration)
+        if found is None or not self._is_probable:
+            return None
+        run = self._children.project.getObject(found[0])
+        model = None if run is None else read_ensemble(run._getExtraPath())
+        return None if model is None else replace(model, picker_names=tuple(names))
+
+    @property
+    def _is_probable(self) -> bool:
+        return bool(MODES[self._protocol.mode.get()] == PROBABILISTIC)
+
+    def _pick(self, iteration: int, line: Line, model: Optional[Pointer]) -> None:
+        try:
+            micrographs = self._children.pointer(self._protocol.inputMicrographs)
+            child = line.picker.picking(self._children.new, micrographs, model)
+            label = f"iter {iteration} - {line.label} pick"
+            done = self._children.run(child, label, line.picker.picks)
+            self._remember(PICKS, iteration, line.label, line.picker.picks(done))
+        except (ChildFailed, PickerFailed) as error:
+            self._drop(line, f"iteration {iteration}, picking: {error}")
+
+    def _drop(self, line: Line, reason: str) -> None:
+        """Stop, or go on without a picker, as the user chose."""
+        if self._protocol.ifPickerFails.get() == STOP:
+            raise RuntimeError(f"{line.label} failed in {reason}")
+        self._state.drop(line.label, reason)
+        left = [one.label for one in self._active()]
+        if len(left) < LEAST_PICKERS:
+            raise RuntimeError(
+                f"{line.label} failed in {reason}; only {' and '.join(left) or 'none'} is left, "
+                "and a consensus needs two: mend one and press Continue"
+            )
+        self._protocol.warning(f"going on without {line.label}: failed in {reason}")
+
+    def _make_labels(
+        self, iteration: int, coordinates: Pointer, n_best: int, probability: float
+    ) -> None:
+        child = self._children.new(
+            "ProtRepicLabels",
+            numParticles=n_best,
+            probability=probability,
+            seed=self._protocol.seed.get(),
+        )
+        child.inputCoordinates.copy(coordinates)
+        child.inputMicrographs.copy(self._recall("training", 0))
+        done = self._children.run(child, f"iter {iteration} - labels", _has_particles)
+        self._state.put(LABELS, iteration, "", done.getObjId(), PARTICLES)
+
+    def _remember(self, kind: str, iteration: int, name: str, pointer: Pointer) -> None:
+        run = pointer.getObjValue()
+        self._state.put(kind, iteration, name, run.getObjId(), pointer.getExtended())
+
+    def _recall(self, kind: str, iteration: int, name: str = "") -> Pointer:
+        return self._children.output(*self._known(self._state.get(kind, iteration, name)))
+
+    def _latest_picks(self, iteration: int, line: Line) -> Pointer:
+        found = self._state.latest(PICKS, iteration, line.label)
+        return self._children.output(*self._known(found))
+
+    @staticmethod
+    def _known(found: Optional[Tuple[int, str]]) -> Tuple[int, str]:
+        if found is None:
+            raise RuntimeError("an earlier stage left no output: press Restart, not Continue")
+        return found
+
+    def _agreed(self, iteration: int) -> Picks:
+        agreed = self._recall(CONSENSUS, iteration).get()
+        return consensus_picks(agreed, self._protocol.inputMicrographs.get())
+
+    def _subset_of(self) -> List[str]:
+        """Subset of each micrograph."""
+        names = read_micrographs(self._protocol.inputMicrographs.get()).names
+        found = dict.fromkeys(names, SUBSETS[-1])
+        for subset in SUBSETS:
+            if self._state.get(subset, 0) is not None:
+                chosen = read_micrographs(self._recall(subset, 0).get()).names
+                found.update(dict.fromkeys(chosen, subset))
+        return [found[name] for name in names]
+
+
+def _has_particles(run: Protocol) -> None:
+    """Raise where a run left nothing to go on with."""
+    if not getattr(run, PARTICLES).getSize():
+        raise ChildFailed(
+            f"{run.getObjLabel()}: no particles; the pickers do not agree on any, so check their "
+            "coordinates and the box size, or lower the overlap or the quorum"
+        )

@@ -1,0 +1,1 @@
+"""Picking, and the import of picks from files."""

@@ -1,0 +1,209 @@
+"""The folders that DeepPicker's scripts read and write."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Optional, Tuple
+
+import mrcfile
+import numpy as np
+from numpy.typing import NDArray
+from pwem.objects import SetOfCoordinates, SetOfMicrographs
+
+from repic_plugin.consensus import Picks
+from repic_plugin.convert import (
+    MicrographTable,
+    PickerInput,
+    picks_on_micrographs,
+    read_picks_on,
+)
+from repic_plugin.formats import HEADER_BYTES, read_header, read_picker_folder, write_picks_file
+
+__all__ = [
+    "FEW_LABELS_BATCH",
+    "SYMBOL",
+    "fitting_batch_size",
+    "found_picks",
+    "held_out",
+    "lay_out_micrographs",
+    "usable_labels",
+    "write_labels",
+]
+
+SYMBOL = "_deeppicker"  # before the suffix of what autoPick.py writes
+FEW_LABELS_BATCH = 4  # Cameron et al. 2024: where there are very few labels
+LABELLED_AT_LEAST = 2  # micrographs: one to train on, one to validate with
+
+
+def lay_out_micrographs(
+    micrographs: SetOfMicrographs, folder: str, places: Optional[NDArray[np.int64]] = None
+) -> None:
+    """Put some micrographs of a set into a new folder, as links where DeepPicker can read them.
+
+    It reads uncompressed MRC files of mode 2 without an extended header; others are written anew.
+    Files are named by the micrographs' ids: whatever a name holds, no script ever sees it.
+
+    Parameters
+    ----------
+    micrographs : SetOfMicrographs
+    folder : str
+        Emptied where it is there.
+    places : ndarray of int64, optional
+        Of the micrographs in their set, by id; all by default.
+
+    Raises
+    ------
+    ValueError
+        If a micrograph is no MRC file.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    wanted = None if places is None else set(places.tolist())
+    for place, micrograph in enumerate(micrographs.iterItems(orderBy="id")):
+        if wanted is None or place in wanted:
+            source = os.path.abspath(micrograph.getFileName())
+            _link_or_write(source, os.path.join(folder, f"{_stem(micrograph.getObjId())}.mrc"))
+
+
+def write_labels(folder: str, labels: Picks, table: MicrographTable, box_size_px: int) -> None:
+    """Write the labels of each micrograph as a STAR file named as the micrograph's."""
+    for place in np.unique(labels.micrograph).tolist():
+        mine = labels.take(labels.micrograph == place)
+        path = os.path.join(folder, f"{_stem(table.ids[place])}.star")
+        write_picks_file(path, mine.x, mine.y, box_size_px=box_size_px)
+
+
+def usable_labels(
+    coordinates: SetOfCoordinates, micrographs: SetOfMicrographs, box_size_px: int
+) -> Tuple[Picks, MicrographTable]:
+    """The coordinates on the micrographs of a set whose boxes DeepPicker accepts.
+
+    Parameters
+    ----------
+    coordinates : SetOfCoordinates
+        In px of its own micrographs, which may have another pixel size.
+    micrographs : SetOfMicrographs
+    box_size_px : int
+
+    Returns
+    -------
+    labels : Picks
+        Indexed by the micrographs of the table, in their px.
+    table : MicrographTable
+
+    Raises
+    ------
+    ValueError
+        If the sets have no micrograph in common.
+    """
+    picks, table = read_picks_on(micrographs, [PickerInput("labels", coordinates, None)])
+    # DeepPicker takes rows for columns at the edge: only the square that both span is safe
+    side = min(micrographs.getDimensions()[:2])
+    centres = np.stack([picks.x, picks.y])
+    half = box_size_px / 2
+    inside = ((centres >= half) & (centres <= side - half)).all(axis=0)
+    return picks.take(inside), table
+
+
+def held_out(labels: Picks, fraction: float, *, random_state: int = 0) -> NDArray[np.bool_]:
+    """Labels to validate with: all those of some of the micrographs, drawn at random.
+
+    Parameters
+    ----------
+    labels : Picks
+    fraction : float
+        Of the micrographs with labels; at least one, and never all.
+    random_state : int
+        Seed.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_labels,)
+
+    Raises
+    ------
+    ValueError
+        If less than two micrographs have labels.
+    """
+    labelled = np.unique(labels.micrograph)
+    if len(labelled) < LABELLED_AT_LEAST:
+        raise ValueError(
+            f"labels must lie on {LABELLED_AT_LEAST} micrographs at least, one of them to "
+            f"validate with, got {len(labelled)}; label more micrographs (boxes that reach over "
+            "the edge do not count)"
+        )
+    n_held = min(max(1, round(fraction * len(labelled))), len(labelled) - 1)
+    drawn = np.random.default_rng(random_state).permutation(labelled)[:n_held]
+    held: NDArray[np.bool_] = np.isin(labels.micrograph, drawn)
+    return held
+
+
+def fitting_batch_size(asked: int, n_training: int, n_validation: int) -> int:
+    """The batch size that train.py can run with: the one that is asked for, or that for few labels.
+
+    Parameters
+    ----------
+    asked : int
+    n_training, n_validation : int
+        Labels; train.py draws as many places without a particle.
+
+    Raises
+    ------
+    ValueError
+        If there are too few labels for either.
+    """
+    for batch_size in (asked, min(asked, FEW_LABELS_BATCH)):
+        # a training set of one batch is divided by zero in train.py, a smaller validation set
+        # does not fill its network's input
+        if 2 * n_training > batch_size and 2 * n_validation >= batch_size:
+            return batch_size
+    raise ValueError(
+        f"{n_training} labels to train on and {n_validation} to validate with are too few for "
+        f"batches of {min(asked, FEW_LABELS_BATCH)}; give more labels"
+    )
+
+
+def found_picks(folder: str, table: MicrographTable) -> Picks:
+    """What autoPick.py found, indexed by the micrographs of the table.
+
+    Raises
+    ------
+    ValueError
+        If it left no pick at all, or no file for a micrograph.
+    """
+    stems = [_stem(mic_id) for mic_id in table.ids]
+    files = [Path(folder, f"{stem}{SYMBOL}.star") for stem in stems]
+    lacking = [name for name, file in zip(table.names, files) if not file.is_file()]
+    if lacking:
+        raise ValueError(
+            f"autoPick.py left no file for {lacking[0]} (of {len(lacking)}); its output in the log "
+            "says why"
+        )
+    loaded = read_picker_folder(folder).picks
+    picks, _ = picks_on_micrographs(loaded, replace(table, names=tuple(stems)))
+    if not len(picks):
+        raise ValueError(
+            f"autoPick.py found nothing on {len(table.names)} micrographs; lower the threshold, or "
+            "use another model"
+        )
+    return picks
+
+
+def _stem(mic_id: int) -> str:
+    return f"mic_{mic_id:06d}"
+
+
+def _link_or_write(source: str, target: str) -> None:
+    header = read_header(source)
+    size = Path(source).stat().st_size
+    plain = header.dtype == np.dtype("<f4") and header.offset == HEADER_BYTES
+    if plain and size == HEADER_BYTES + 4 * header.count and header.shape[0] == 1:
+        os.symlink(source, target)
+        return
+    _, rows, columns = header.shape
+    numbers = np.fromfile(source, header.dtype, rows * columns, offset=header.offset)
+    with mrcfile.new(target) as mrc:
+        mrc.set_data(numbers.reshape(rows, columns).astype(np.float32))

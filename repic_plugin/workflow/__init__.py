@@ -1,0 +1,25 @@
+"""Scipion projects driven from outside: definition, record, environment, processes, watch."""
+
+from __future__ import annotations
+
+from repic_plugin.lazy import lazy_door
+
+HOMES = {
+    "KIND": "definition",
+    "LOCK": "record",
+    "ScipionProject": "scipion_project",
+    "Watch": "watch",
+    "Workflow": "definition",
+    "WorkflowProject": "project",
+    "check_protocols": "project",
+    "check_same": "record",
+    "locked": "record",
+    "project_folder": "environment",
+    "read_placeholders": "definition",
+    "read_record": "record",
+    "read_workflow": "definition",
+    "set_common_environment": "environment",
+    "set_user_environment": "environment",
+    "template_names": "definition",
+}
+__getattr__, __dir__ = lazy_door(__name__, HOMES)

@@ -1,0 +1,117 @@
+"""What a project remembers of its workflow: a second call goes on and loads nothing twice."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional
+
+from repic_plugin.formats import atomic_write
+from repic_plugin.workflow.definition import Workflow
+
+__all__ = ["LOCK", "Record", "check_same", "digest", "locked", "read_record", "write_record"]
+
+FILE, LOCK = "repic-run.json", "repic-run.lock"
+
+
+@dataclass
+class Record:
+    """A workflow in a project.
+
+    Attributes
+    ----------
+    digest : str
+        Of the protocols with their values.
+    source : str
+    values : dict
+    before : list of int
+        Runs that the project had before.
+    ids : dict of str to int
+        From the workflow's ids to the project's; empty while it is being loaded.
+    outdated : list of int
+        Finished runs that have to look again at what a run before them, continued, has added.
+    """
+
+    digest: str
+    source: str
+    values: Dict[str, str]
+    before: List[int]
+    ids: Dict[str, int] = field(default_factory=dict)
+    outdated: List[int] = field(default_factory=list)
+
+
+def digest(workflow: Workflow) -> str:
+    """What two workflows have in common only if they are the same."""
+    text = json.dumps(workflow.protocols, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_record(folder: Path) -> Optional[Record]:
+    """The record in a project's folder, or None.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        return Record(**json.loads(path.read_text("utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{path}: is damaged ({error}); choose another --project, or go on in Scipion's window"
+        ) from error
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """In one step, and safe from a power cut."""
+    atomic_write(folder / FILE, json.dumps(asdict(record), indent=1), sync=True)
+
+
+def check_same(record: Record, workflow: Workflow, project: str) -> None:
+    """Refuse a project that holds another workflow, or the same with other values."""
+    if record.digest == digest(workflow):
+        return
+    changed = [
+        f"{name} was {record.values.get(name)!r} and is {value!r}"
+        for name, value in workflow.values.items()
+        if record.values.get(name) != value
+    ]
+    same = Path(record.source).name == Path(workflow.source).name
+    what = f"it holds {record.source}"
+    if same:
+        what = "; ".join(changed) or "the file has changed"
+    raise ValueError(
+        f"project {project} was made with another workflow or other values ({what}); choose another"
+        " --project, or call with what it was made with"
+    )
+
+
+@contextmanager
+def locked(folder: Path, project: str) -> Iterator[None]:
+    """Keep a second command from the same project; the lock goes with the process.
+
+    Raises
+    ------
+    ValueError
+        If another command has it.
+    """
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ValueError(
+                f"project {project} is being run by another repic-plugin run; wait for its end, "
+                "or stop it"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)

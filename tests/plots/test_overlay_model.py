@@ -1,0 +1,187 @@
+"""What an overlay shows of sets of boxes on many micrographs."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repic_plugin.plots.colors import CONSENSUS_COLOR, picker_color
+from repic_plugin.plots.overlay_model import BoxSet, ConsensusDetails, OverlayModel
+
+NAMES = ["a.mrc", "b.mrc", "c.mrc", "d.mrc"]
+FILES = [f"folder/{name}" for name in NAMES]
+
+
+def box_set(name, micrograph, seed=0, role="picker", size_px=20.0):
+    rng = np.random.default_rng(seed)
+    n = len(micrograph)
+    x, y, score = rng.uniform(0, 300, n), rng.uniform(0, 200, n), rng.random(n)
+    return BoxSet(name, micrograph, x, y, size_px, role, score)
+
+
+def small_model():
+    """Two pickers and what they agree on: a at 50, 50 by both, b at 60, 58 by the first only."""
+    one = BoxSet("one", [0, 0, 1], [50, 60, 10], [50, 58, 10], 20, score=[0.9, 0.5, 0.4])
+    two = BoxSet("two", [1, 0], [90, 52], [90, 50], 20)
+    both = BoxSet("both", [0, 0, 1], [50, 60, 10], [50, 58, 10], 20, "consensus")
+    details = ConsensusDetails(
+        weight=[0.8, 0.3, 0.2],
+        overlap=[0.9, 0.6, 0.5],
+        score=[0.95, 0.5, 0.4],
+        members=[(0, 1), (1, -1), (2, -1)],
+    )
+    return OverlayModel(NAMES, FILES, [one, two, both], details)
+
+
+places = st.lists(st.integers(0, len(NAMES) - 1), max_size=40)
+
+
+@given(places, places, st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), min_size=40, max_size=40))
+def test_a_micrograph_is_what_a_mask_takes(on_picker, on_consensus, weights):
+    picker, agreed = box_set("p", on_picker, 1), box_set("c", on_consensus, 2, "consensus")
+    weight = np.array(weights[: len(on_consensus)])
+    model = OverlayModel(NAMES, FILES, [picker, agreed], ConsensusDetails(weight))
+    for threshold in (-1.0, 0.25, 0.3, 1.0, 1.5):
+        model.set_threshold(threshold)
+        for place in range(len(NAMES)):
+            model.go_to(place)
+            found, kept = model.layers()
+            mask = np.array(on_picker, int) == place
+            np.testing.assert_array_equal(found.centers, np.c_[picker.x, picker.y][mask])
+            mask = (np.array(on_consensus, int) == place) & (weight >= threshold)
+            np.testing.assert_array_equal(kept.centers, np.c_[agreed.x, agreed.y][mask])
+            assert model.n_kept() == (mask.sum(), (weight >= threshold).sum())
+            assert model.counts() == {"p": len(found.centers), "c": mask.sum()}
+
+
+@given(places, st.floats(0, 300), st.floats(0, 200), st.floats(0, 1))
+def test_the_nearest_box_that_holds_the_point(on, x, y, threshold):
+    agreed = box_set("c", on, 4, "consensus", size_px=120.0)
+    weight = np.linspace(0, 1, len(on))
+    model = OverlayModel(NAMES, FILES, [agreed], ConsensusDetails(weight))
+    model.set_threshold(threshold)
+    inside = [
+        (np.hypot(agreed.x[i] - x, agreed.y[i] - y), i)
+        for i in range(len(on))
+        if on[i] == 0
+        and weight[i] >= threshold
+        and abs(agreed.x[i] - x) <= 60
+        and abs(agreed.y[i] - y) <= 60
+    ]
+    assert model.at(x, y) == (min(inside)[1] if inside else None)
+
+
+def test_paging_stops_at_the_ends():
+    model = small_model()
+    assert not model.previous()
+    assert [model.next() for _ in NAMES] == [True, True, True, False]
+    assert (model.place, model.name, model.file) == (3, "d.mrc", "folder/d.mrc")
+    assert model.previous()
+    assert model.name == "c.mrc"
+
+
+def test_micrographs_are_found_by_name_and_index():
+    model = small_model()
+    model.go_to("b.mrc")
+    assert model.place == 1
+    model.go_to(1)
+    model.go_to(0)
+    assert model.name == "a.mrc"
+    for wrong in ("e.mrc", 4, -1):
+        with pytest.raises(ValueError, match="micrograph"):
+            model.go_to(wrong)
+    assert model.place == 0
+
+
+def test_what_is_switched_off_is_not_drawn_and_cannot_be_hit():
+    model = small_model()
+    assert model.at(50, 50) == 0
+    assert not model.toggle("both")
+    assert [layer.name for layer in model.layers()] == ["one", "two"]
+    assert model.counts()["both"] == 2
+    assert model.at(50, 50) is None
+    assert model.toggle("both")
+    assert model.at(50, 50) == 0
+    with pytest.raises(ValueError, match="no layer is named three; they are one, two, both"):
+        model.toggle("three")
+
+
+def test_colours_stay_when_other_layers_go():
+    model = small_model()
+    model.toggle("one")
+    assert [layer.color for layer in model.layers()] == [picker_color(1), CONSENSUS_COLOR]
+
+
+def test_a_particle_in_words():
+    model = small_model()
+    assert model.describe(0) == [
+        "x 50, y 50 px",
+        "weight 0.800",
+        "overlap 0.900",
+        "score 0.950",
+        "one: score 0.900, at 50, 50",
+        "two: no score, at 52, 50",
+    ]
+    assert model.describe(1)[-2:] == ["one: score 0.500, at 60, 58", "two: not found"]
+
+
+def test_pickers_that_are_not_there_are_named():
+    agreed = box_set("c", [0, 1], role="consensus")
+    details = ConsensusDetails([0.5, 0.6], pickers=["one, two", "two"])
+    model = OverlayModel(NAMES, FILES, [agreed], details)
+    assert model.describe(1)[-2:] == ["weight 0.600", "found by two"]
+
+
+def test_without_a_consensus_there_is_nothing_to_keep():
+    model = OverlayModel(NAMES, FILES, [box_set("p", [0, 0, 2])])
+    model.set_threshold(5)
+    assert (model.n_kept(), model.n_all()) == ((0, 0), (0, 0))
+    assert model.weight_range is None
+    assert model.at(10, 10) is None
+    assert len(model.layers()[0].centers) == 2
+
+
+@pytest.mark.parametrize(
+    "names, files, sets, details, message",
+    [
+        ([], [], [], None, "no micrograph to show"),
+        (NAMES, FILES[:2], [], None, "one for each of 4 names, got 2"),
+        (NAMES, FILES, [box_set("p", [4])], None, "indices of the 4 micrographs, got 4 to 4"),
+        (NAMES, FILES, [box_set("p", [0])] * 2, None, "got p twice"),
+        (NAMES, FILES, [box_set("p", [0], size_px=0)], None, "box_size_px of p must be positive"),
+        (NAMES, FILES, [box_set("p", [0], role="boss")], None, "got 'boss'"),
+        (
+            *(NAMES, FILES, [box_set(name, [0], role="consensus") for name in "pq"], None),
+            "one set may be the consensus, got 2",
+        ),
+        (
+            *(NAMES, FILES, [box_set("c", [0, 1], role="consensus")], ConsensusDetails([1.0])),
+            "a row for each of the 2 particles",
+        ),
+        (NAMES, FILES, [BoxSet("p", [0, 1], [1.0], [1.0, 2.0], 5)], None, "columns of p"),
+    ],
+)
+def test_arguments_that_do_not_fit(names, files, sets, details, message):
+    with pytest.raises(ValueError, match=message):
+        OverlayModel(names, files, sets, details)
+
+
+def crowded(n_boxes, side_px, box_px=20.0):
+    """One micrograph with so many boxes all over it."""
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(0, side_px, (2, n_boxes))
+    return OverlayModel(["m"], ["m.mrc"], [BoxSet("a", np.zeros(n_boxes, int), x, y, box_px)])
+
+
+def test_boxes_of_a_crowded_micrograph_are_shown_smaller_and_thinner():
+    model = crowded(400, 300)
+    layer = model.layer("a")
+    assert layer.box_size_px == pytest.approx(20 * model.scale)
+    covered = 400 * layer.box_size_px**2 / 320**2
+    assert 0.28 < covered < 0.32
+    assert layer.linewidth < crowded(400, 3000).layer("a").linewidth
+
+
+@pytest.mark.parametrize(("n_boxes", "side_px"), [(400, 3000), (5, 10), (0, 10)])
+def test_boxes_that_leave_room_are_shown_as_they_are(n_boxes, side_px):
+    assert crowded(n_boxes, side_px).scale == 1

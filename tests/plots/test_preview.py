@@ -1,0 +1,73 @@
+"""The consensus of one micrograph is that of the data set."""
+
+import numpy as np
+import pytest
+
+from repic_plugin.consensus import Picks, find_consensus
+from repic_plugin.plots.preview import PreviewSettings, prepare_preview, preview_consensus
+
+BOX_PX = 60
+
+
+def picks(n=400, seed=0):
+    rng = np.random.default_rng(seed)
+    truth = rng.uniform(100, 1400, (n, 2))
+    where = np.concatenate([truth + rng.normal(0, 6, truth.shape) for _ in range(3)])
+    order = rng.permutation(3 * n)
+    return Picks.from_columns(
+        np.tile(np.arange(n) % 4, 3)[order],
+        np.repeat([0, 1, 2], n)[order],
+        *where[order].T,
+        np.concatenate([rng.random(n), rng.normal(0, 3, n), rng.uniform(50, 90, n)])[order],
+        has_score=(rng.random(3 * n) < 0.95)[order],
+        picker_names=["a", "topaz", "c"],
+    )
+
+
+@pytest.mark.filterwarnings("ignore:.*score")
+@pytest.mark.parametrize("settings", [(3, 0.3, 0), (2, 0.3, 0), (2, 0.6, 0), (2, 0.3, 10)])
+@pytest.mark.parametrize("min_score", [None, [0.2, -1.0, None]])
+def test_it_is_what_the_run_will_find(settings, min_score):
+    quorum, min_overlap, num_particles = settings
+    everything = picks()
+    prepared = prepare_preview(everything, min_score=min_score)
+    for micrograph in (1, 3):
+        shown = preview_consensus(
+            prepared, micrograph, PreviewSettings(*settings), box_size_px=BOX_PX
+        )
+        expected = find_consensus(
+            everything,
+            BOX_PX,
+            mode="quorum",
+            quorum=quorum,
+            min_overlap=min_overlap,
+            num_particles=num_particles or None,
+            min_score=min_score,
+            micrographs=[micrograph],
+        )
+        assert len(expected) > 5
+        for column in ("x", "y", "weight", "overlap", "score"):
+            np.testing.assert_allclose(getattr(shown, column), getattr(expected, column))
+
+
+def test_further_options_hold():
+    prepared = prepare_preview(picks())
+    settings = PreviewSettings(2, 0.3)
+    free = preview_consensus(prepared, 0, settings, box_size_px=BOX_PX)
+    options = {"micrograph_size_px": (700, 700), "quorum": 3}
+    cut = preview_consensus(prepared, 0, settings, box_size_px=BOX_PX, options=options)
+    assert free.x.max() > 700 > cut.x.max()
+    assert cut.quorum == 2
+
+
+def test_a_micrograph_without_picks():
+    empty = Picks.from_columns([0, 0], [0, 1], [5, 6], [5, 6], micrograph_names=["m", "n"])
+    found = preview_consensus(
+        prepare_preview(empty), 1, PreviewSettings(2, 0.3), box_size_px=BOX_PX
+    )
+    assert len(found) == 0
+
+
+def test_settings_out_of_range():
+    with pytest.raises(ValueError, match="quorum must lie in 2 to 3"):
+        preview_consensus(prepare_preview(picks()), 0, PreviewSettings(4, 0.3), box_size_px=BOX_PX)

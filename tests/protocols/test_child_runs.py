@@ -1,0 +1,89 @@
+"""Runs that another run starts, while somebody else looks at the project."""
+
+import pytest
+
+from tests.protocols.iterative_runs import write_material
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def micrographs(project, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("children")
+    images, picks = write_material(folder, n_micrographs=3)
+    run = project.micrographs("of children", images, sampling=8.0)
+    return run, picks
+
+
+@pytest.fixture
+def family(micrographs):
+    """Makes the children as each step of a parent does: from what the project holds by then."""
+    from repic_plugin.protocols.iterative.child_runs import Children
+
+    made = []
+
+    def begin():
+        made.append(Children(micrographs[0], "token"))
+        return made[-1]
+
+    yield begin
+    for one in made:
+        one.close()
+
+
+def importing(children, micrographs):
+    child = children.new("ProtRepicImportPicks", picksFolder=str(micrographs[1]))
+    child.inputMicrographs.set(micrographs[0])
+    child.inputMicrographs.setExtended("outputMicrographs")
+    return child
+
+
+def look_and_write_what_was(family, run_id):
+    """What a window leaves that read a run while it was active, and wrote it after it had ended."""
+    project = family().project
+    run = project.getObject(run_id)
+    project.mapper.delete(run.outputCoordinates)
+    del run.outputCoordinates
+    run._outputs.clear()
+    run.setFailed("Process 1 not found running on the machine")
+    project.mapper.store(run)
+    project.mapper.commit()
+    assert not hasattr(family().project.getObject(run_id), "outputCoordinates")
+
+
+def test_what_a_run_has_made_is_found_although_the_project_was_written_over(family, micrographs):
+    first = family()
+    done = first.run(importing(first, micrographs), "picks")
+    look_and_write_what_was(family, done.getObjId())
+    later = family()
+    assert later.target(done.getObjId(), "outputCoordinates").getSize() > 0
+    assert family().project.getObject(done.getObjId()).isFinished()
+    look_and_write_what_was(family, done.getObjId())
+    again = family()
+    assert again.run(importing(again, micrographs), "picks").getObjId() == done.getObjId()
+
+
+@pytest.mark.parametrize("moment", ["before the launch", "between launch and start"])
+def test_a_run_reads_inputs_that_were_written_over(family, micrographs, monkeypatch, moment):
+    children = family()
+    done = children.run(importing(children, micrographs), f"picks to use {moment}")
+    child = children.new("ProtRepicLabels", numParticles=2)
+    child.inputCoordinates.copy(children.output(done.getObjId(), "outputCoordinates"))
+    child.inputMicrographs.set(micrographs[0])
+    child.inputMicrographs.setExtended("outputMicrographs")
+    if moment == "before the launch":
+        look_and_write_what_was(family, done.getObjId())
+    else:
+        launch, n_launches = children.project.launchProtocol, []
+
+        def interrupted(*args, **values):
+            if not n_launches:
+                look_and_write_what_was(family, done.getObjId())
+            n_launches.append(1)
+            launch(*args, **values)
+
+        monkeypatch.setattr(children.project, "launchProtocol", interrupted)
+    labels = children.run(child, f"labels {moment}")
+    assert labels.outputCoordinates.getSize() == 2 * 3
+    if moment != "before the launch":
+        assert len(n_launches) == 2
