@@ -18,7 +18,7 @@ from tests.pickers.deeppicker_material import (
 @pytest.fixture(scope="session")
 def project():
     """One project for all tests: making one costs more than running a protocol."""
-    from scipion_project import Project
+    from tests.protocols.scipion_project import Project
 
     return Project("pickers")
 
@@ -50,7 +50,7 @@ def micrographs(project, tmp_path_factory):
 @pytest.fixture(scope="session")
 def labels(project, micrographs, tmp_path_factory):
     """To the good particles of the micrographs of the stand-in."""
-    from scipion_project import write_picker
+    from tests.protocols.scipion_project import write_picker
 
     centres = dict.fromkeys(NAMES, GOOD)
     folder = write_picker(tmp_path_factory.mktemp("labels") / "labels", centres, BOX_PX)

@@ -2,13 +2,13 @@
 
 import mrcfile
 import numpy as np
-from scipion_project import write_picker
 
 from repic_plugin.convert import PickerInput, read_picks
 from repic_plugin.evaluation import Scores, match_scores
 from repic_plugin.iteration import best_of_each
 from repic_plugin.pickers import PickerSettings
 from repic_plugin.simulation import simulate_exposures
+from tests.protocols.scipion_project import write_picker
 
 SIDE_PX = 1024
 N_PARTICLES = 60
