@@ -6,16 +6,17 @@ from typing import Any, ClassVar
 
 from pyworkflow.wizard import Wizard
 
-from repic_plugin.consensus import MODES, default_quorum
+from repic_plugin.consensus import required_pickers
 from repic_plugin.convert import box_size_on, open_micrograph
 from repic_plugin.plots import PreviewSettings, prepare_preview, preview_consensus
 from repic_plugin.protocols import (
     N_LINES,
-    PROBABILISTIC,
     ProtRepicConsensus,
     ProtRepicIterative,
     ProtTemplatePick,
     ProtTemplateTrain,
+    consensus_mode,
+    is_probabilistic,
     of_pickers,
 )
 from repic_plugin.viewers import sentence
@@ -108,10 +109,7 @@ def input_box_size(protocol: Any) -> int:
 
 def form_settings(protocol: ProtRepicConsensus, n_pickers: int) -> PreviewSettings:
     """What the form says, within the ranges of the sliders."""
-    mode = MODES[protocol.mode.get()]
-    quorum = 2 if mode == PROBABILISTIC else n_pickers  # the groups that get a probability
-    if mode == "quorum":
-        quorum = protocol.quorum.get() or default_quorum(n_pickers)
+    quorum = required_pickers(consensus_mode(protocol), n_pickers, protocol.quorum.get() or None)
     return PreviewSettings(
         quorum=min(max(2, quorum), n_pickers),
         min_overlap=min(max(0.0, protocol.minOverlap.get() or 0.0), 0.95),
@@ -124,7 +122,7 @@ def write_settings(form: Any, settings: PreviewSettings, n_pickers: int) -> None
 
     A consensus by probability stays one: it has no least number of pickers.
     """
-    if MODES[form.protocol.mode.get()] != PROBABILISTIC:
+    if not is_probabilistic(form.protocol):
         is_quorum = settings.quorum < n_pickers
         form.setVar("mode", int(is_quorum))
         form.setVar("quorum", settings.quorum if is_quorum else 0)

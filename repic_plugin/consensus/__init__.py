@@ -1,6 +1,6 @@
 """Picks in, consensus out: `find_consensus` and the records it takes and returns."""
 
-from repic_plugin.consensus.arguments import MODES, default_quorum
+from repic_plugin.consensus.arguments import MODES, default_quorum, required_pickers
 from repic_plugin.consensus.batch import POSITIONS
 from repic_plugin.consensus.boxes import check_micrograph_size
 from repic_plugin.consensus.ensemble.expected import ExpectedScores, expected_scores
@@ -69,6 +69,7 @@ __all__ = [
     "ranked_scores",
     "recommended_num_particles",
     "recommended_number",
+    "required_pickers",
     "result_from_arrays",
     "result_to_arrays",
 ]

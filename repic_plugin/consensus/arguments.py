@@ -19,6 +19,7 @@ __all__ = [
     "check_probabilistic",
     "check_settings",
     "default_quorum",
+    "required_pickers",
 ]
 
 MODES = ("all", "quorum", "probabilistic")
@@ -27,6 +28,26 @@ MODES = ("all", "quorum", "probabilistic")
 def default_quorum(n_pickers: int) -> int:
     """The smallest majority: 2 of 2, 2 of 3, 3 of 4, 3 of 5."""
     return n_pickers // 2 + 1
+
+
+def required_pickers(mode: str, n_pickers: int, quorum: Optional[int] = None) -> int:
+    """How many pickers must have found what the graph's groups are.
+
+    Parameters
+    ----------
+    mode : {"all", "quorum", "probabilistic"}
+    n_pickers : int
+    quorum : int, optional
+        Of mode quorum; by default `default_quorum`.
+
+    Returns
+    -------
+    int
+        In mode probabilistic 2: a pick that stands alone is in no group.
+    """
+    if mode == "quorum":
+        return default_quorum(n_pickers) if quorum is None else quorum
+    return n_pickers if mode == "all" else 2
 
 
 def check_settings(
@@ -53,8 +74,7 @@ def check_settings(
         raise ValueError(f"mode must be all, quorum or probabilistic, got {mode!r}")
     if mode != "quorum" and quorum not in (None, k if mode == "all" else None):
         raise ValueError(f"quorum {quorum} has no meaning in mode {mode}; choose mode quorum")
-    by_mode = {"all": k, "quorum": default_quorum(k) if quorum is None else quorum}
-    least = by_mode.get(mode, 2)  # a pick that stands alone weighs nothing
+    least = required_pickers(mode, k, quorum)
     if least not in range(2, k + 1):
         raise ValueError(f"quorum must lie in 2 to {k}, the number of pickers, got {least}")
     if position not in POSITIONS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,14 @@ from pyworkflow.object import Float, Integer, String
 from repic_plugin import constants
 from repic_plugin.consensus import ConsensusResult, Picks
 from repic_plugin.convert.sets import item_labels, read_item_columns
+from repic_plugin.formats import distinct_names, match_names, micrograph_name
 
 __all__ = [
     "MicrographTable",
     "PickerInput",
     "append_particles",
     "append_picks",
+    "find_micrographs",
     "find_score_attribute",
     "match_micrographs",
     "read_micrographs",
@@ -55,22 +57,37 @@ class MicrographTable:
     ids : tuple of int
     names : tuple of str
     pixel_size_angstrom : float
+    files : tuple of str
+        Of the images, whatever links lead to them; may be empty.
     """
 
     file_name: str
     ids: Tuple[int, ...]
     names: Tuple[str, ...]
     pixel_size_angstrom: float
+    files: Tuple[str, ...] = ()
+
+    @property
+    def known_as(self) -> List[Tuple[str, ...]]:
+        """Name and file of each micrograph, for `match_names`."""
+        return [*zip(self.names, self.files)] if self.files else [*zip(self.names)]
+
+    @property
+    def labels(self) -> List[str]:
+        """Names that tell the micrographs apart, as tables and pictures have them."""
+        is_unique = len({micrograph_name(one) for one in self.names}) == len(self.names)
+        return distinct_names(self.names if is_unique or not self.files else self.files)
 
 
 def read_micrographs(micrographs: SetOfMicrographs) -> MicrographTable:
     """Identities of the micrographs of a set, in its order."""
-    rows = read_item_columns(micrographs.getFileName(), ["id", "_micName"])
+    rows = read_item_columns(micrographs.getFileName(), ["id", "_micName", "_filename"])
     return MicrographTable(
         file_name=os.path.realpath(micrographs.getFileName()),
         ids=tuple(int(row[0]) for row in rows),
         names=tuple(str(row[1]) for row in rows),
         pixel_size_angstrom=float(micrographs.getSamplingRate()),
+        files=tuple(os.path.realpath(row[2]) for row in rows),
     )
 
 
@@ -105,14 +122,19 @@ def find_score_attribute(coordinates: SetOfCoordinates, asked: str = "") -> Opti
 
 
 def match_micrographs(
-    inputs: Sequence[PickerInput],
+    inputs: Sequence[PickerInput], reference: Optional[MicrographTable] = None
 ) -> Tuple[MicrographTable, List[Tuple[Dict[int, int], float]]]:
     """Which micrographs of several sets are the same.
+
+    Parameters
+    ----------
+    inputs : sequence of PickerInput
+    reference : MicrographTable, optional
+        The micrographs to find them among; by default those of the first set.
 
     Returns
     -------
     reference : MicrographTable
-        The micrographs of the first set.
     matched : list of (dict of int to int, float), length n_pickers
         From the micrograph ids of each set to places in the reference, and the factor from its
         px to the reference's.
@@ -120,45 +142,49 @@ def match_micrographs(
     Raises
     ------
     ValueError
-        If a set has no micrograph in common with the first, or a name is ambiguous.
+        If a set has no micrograph in common with the reference, or a name is ambiguous.
     """
     tables = [read_micrographs(one.coordinates.getMicrographs()) for one in inputs]
-    reference = tables[0]
+    first = tables[0] if reference is None else reference
     matched = [
         (
-            _matched(reference, table, inputs[0].name, one.name),
-            table.pixel_size_angstrom / reference.pixel_size_angstrom,
+            _matched(first, table, one.name),
+            table.pixel_size_angstrom / first.pixel_size_angstrom,
         )
         for one, table in zip(inputs, tables)
     ]
-    return reference, matched
+    return first, matched
 
 
-def read_picks(inputs: Sequence[PickerInput]) -> Tuple[Picks, NDArray[np.int64], List[int]]:
-    """The picks of several sets, in px of the first set's micrographs.
+def read_picks(
+    inputs: Sequence[PickerInput], micrographs: Optional[MicrographTable] = None
+) -> Tuple[Picks, NDArray[np.int64], List[int]]:
+    """The picks of several sets, in px of the first set's micrographs or of others.
 
-    Micrographs are the same where the sets share their set of micrographs, by id; else by name.
-    Coordinates of sets at another pixel size are rescaled.
+    Micrographs are the same where the sets share their set of micrographs, by id; else they are
+    matched by `match_names`. Coordinates of sets at another pixel size are rescaled.
 
     Parameters
     ----------
     inputs : sequence of PickerInput
+    micrographs : MicrographTable, optional
+        By default those of the first set.
 
     Returns
     -------
     picks : Picks
-        Micrographs are those of the first set, all of them, in its order.
+        Micrographs are those of the table, all of them, in its order.
     ids : ndarray of int64, shape (n_picks,)
         Id of each pick in its own set.
     left_out : list of int, length n_pickers
-        Picks of each set that lie on micrographs that the first set does not have.
+        Picks of each set that lie on micrographs that the table does not have.
 
     Raises
     ------
     ValueError
         If two sets have no micrograph in common, or a name is ambiguous.
     """
-    reference, matched = match_micrographs(inputs)
+    reference, matched = match_micrographs(inputs, micrographs)
     columns, left_out = [], []
     for picker, (one, (place_of, scale)) in enumerate(zip(inputs, matched)):
         ids, micrograph_ids, x, y, score = _read_coordinates(one)
@@ -175,7 +201,7 @@ def read_picks(inputs: Sequence[PickerInput]) -> Tuple[Picks, NDArray[np.int64],
         y,
         np.nan_to_num(score),
         has_score=~np.isnan(score),
-        micrograph_names=_unique(reference.names),
+        micrograph_names=reference.labels,
         picker_names=[one.name for one in inputs],
     )
     return picks, ids, left_out
@@ -250,28 +276,43 @@ def _place(item: Coordinate, table: MicrographTable, micrograph: int, x: float, 
     item.setPosition(int(np.floor(x + 0.5)), int(np.floor(y + 0.5)))  # Scipion keeps integers
 
 
-def _matched(
-    reference: MicrographTable, table: MicrographTable, reference_name: str, name: str
-) -> Dict[int, int]:
+def _matched(reference: MicrographTable, table: MicrographTable, name: str) -> Dict[int, int]:
     """From the ids of one set of micrographs to places in the reference set."""
     if table.file_name == reference.file_name:
         return {mic_id: place for place, mic_id in enumerate(reference.ids)}
-    for names, owner in ((reference.names, reference_name), (table.names, name)):
-        if len(set(names)) < len(names):
-            twice = next(one for one in names if names.count(one) > 1)
-            raise ValueError(
-                f"micrographs of {owner}: the name {twice} occurs twice, and sets of different "
-                f"imports are matched by name; rename the micrographs or use one import"
-            )
-    place_of = {mic_name: place for place, mic_name in enumerate(reference.names)}
-    matched = {i: place_of[n] for i, n in zip(table.ids, table.names) if n in place_of}
-    if not matched:
+    places = find_micrographs(table.known_as, reference, name)
+    return {mic_id: place for mic_id, place in zip(table.ids, places.tolist()) if place >= 0}
+
+
+def find_micrographs(
+    names: Sequence[Union[str, Sequence[str]]], table: MicrographTable, whose: str
+) -> NDArray[np.int64]:
+    """Place of each micrograph in a table, by `match_names`; -1 where it is not there.
+
+    Parameters
+    ----------
+    names : sequence of str, or of sequence of str
+    table : MicrographTable
+    whose : str
+        For messages: whom the names are from.
+
+    Raises
+    ------
+    ValueError
+        If there is none in common, or a name is ambiguous.
+    """
+    try:
+        places = match_names(names, table.known_as).place
+    except ValueError as error:
+        raise ValueError(f"{whose}: {error}") from None
+    if not (places >= 0).any():
+        one = names[0] if len(names) else "none"
         raise ValueError(
-            f"{reference_name} and {name} have no micrograph in common: their names are as "
-            f"{reference.names[0] if reference.names else 'none'} and "
-            f"{table.names[0] if table.names else 'none'}; pick on the same micrographs"
+            f"{whose} has no micrograph in common with the others: its names are as "
+            f"{one if isinstance(one, str) else one[0]}, theirs as {(*table.names, 'none')[0]}; "
+            "choose the micrographs that were picked on, or rename one side"
         )
-    return matched
+    return places
 
 
 def _looked_up(place_of: Dict[int, int], ids: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -279,13 +320,6 @@ def _looked_up(place_of: Dict[int, int], ids: NDArray[np.int64]) -> NDArray[np.i
     unique, inverse = np.unique(ids, return_inverse=True)
     places = np.array([place_of.get(mic_id, -1) for mic_id in unique.tolist()], dtype=np.int64)
     return places[inverse] if len(places) else np.zeros(0, dtype=np.int64)
-
-
-def _unique(names: Sequence[str]) -> List[str]:
-    """Names as they are, or with their place where one occurs twice."""
-    if len(set(names)) == len(names):
-        return list(names)
-    return [f"{name} ({place})" for place, name in enumerate(names, 1)]
 
 
 def _read_coordinates(one: PickerInput) -> Tuple[NDArray[Any], ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyworkflow.object import Set
 
+from repic_plugin.convert.coordinates import MicrographTable
 from repic_plugin.convert.sets import column_names, open_set_file, why_unreadable
 
 __all__ = ["GrowingMicrographs", "GrowingPicks", "Span", "UnreadableSetError", "stream_state"]
@@ -96,22 +97,33 @@ class GrowingMicrographs(_Growing):
 
     Attributes
     ----------
-    names : dict of int to str
-        Name by id, in the set's order.
+    names, files : dict of int to str
+        Name and file of the image by id, in the set's order; a file whatever links lead to it.
     is_closed : bool
     """
 
     def __init__(self, file_name: str) -> None:
         super().__init__(file_name)
         self.names: Dict[int, str] = {}
+        self.files: Dict[int, str] = {}
 
     def _read(self, connection: sqlite3.Connection, is_other_file: bool) -> None:
         columns = column_names(connection)
         if not columns:
-            self.names = {}
+            self.names, self.files = {}, {}
             return
-        rows = connection.execute(f"SELECT id, {columns['_micName']} FROM Objects ORDER BY id")
+        wanted = f"id, {columns['_micName']}, {columns['_filename']}"
+        rows = connection.execute(f"SELECT {wanted} FROM Objects ORDER BY id").fetchall()
         self.names = {int(row[0]): str(row[1]) for row in rows}
+        known = {} if is_other_file else self.files
+        self.files = {int(i): known.get(i) or os.path.realpath(file) for i, _, file in rows}
+
+    @property
+    def table(self) -> MicrographTable:
+        """What is known of them by now."""
+        ids = tuple(self.names)
+        names, files = (tuple(one[i] for i in ids) for one in (self.names, self.files))
+        return MicrographTable(os.path.realpath(self.file_name), ids, names, 0.0, files)
 
 
 class GrowingPicks(_Growing):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -13,11 +12,12 @@ from repic_plugin.consensus import Picks
 from repic_plugin.convert.coordinates import (
     MicrographTable,
     PickerInput,
+    find_micrographs,
     read_micrographs,
     read_picks,
 )
 from repic_plugin.convert.sets import read_item_columns
-from repic_plugin.formats import micrograph_name
+from repic_plugin.formats import match_names
 
 __all__ = [
     "box_size_on",
@@ -31,8 +31,8 @@ __all__ = [
 DEFOCUS = ("_defocusU", "_defocusV", "_micObj._micName")
 
 
-def mean_defocus(ctfs: SetOfCTF, table: MicrographTable) -> Optional[NDArray[np.float64]]:
-    """Mean defocus of each micrograph.
+def mean_defocus(ctfs: SetOfCTF, table: MicrographTable) -> NDArray[np.float64]:
+    """Mean defocus of each micrograph, found by `match_names`.
 
     Parameters
     ----------
@@ -42,22 +42,20 @@ def mean_defocus(ctfs: SetOfCTF, table: MicrographTable) -> Optional[NDArray[np.
     Returns
     -------
     ndarray of float64, shape (n_micrographs,)
-        Angstrom.
+        Angstrom; nan where it is not known.
 
     Raises
     ------
     ValueError
-        If the defocus of a micrograph is not known.
+        If the set cannot be read, or a name is ambiguous.
     """
     rows = read_item_columns(ctfs.getFileName(), DEFOCUS)
-    known = {name: (float(u) + float(v)) / 2 for u, v, name in rows}
-    missing = [name for name in table.names if name not in known]
-    if missing:
-        raise ValueError(
-            f"micrograph {missing[0]} (of {len(missing)}) has no CTF in the given set; give a CTF "
-            "for each, or no set of CTFs: thirds are then random"
-        )
-    return np.array([known[name] for name in table.names])
+    places = match_names([str(row[2]) for row in rows], table.known_as).place
+    defocus = np.full(len(table.names), np.nan)
+    for (u, v, _), place in zip(rows, places):
+        if place >= 0:
+            defocus[place] = (float(u) + float(v)) / 2
+    return defocus
 
 
 def micrograph_files(micrographs: SetOfMicrographs) -> List[str]:
@@ -70,9 +68,18 @@ def pixel_ratio(coordinates: SetOfCoordinates, micrographs: SetOfMicrographs) ->
     return float(coordinates.getMicrographs().getSamplingRate() / micrographs.getSamplingRate())
 
 
-def box_size_on(micrographs: SetOfMicrographs, coordinates: SetOfCoordinates) -> int:
-    """The coordinates' box in px of other micrographs; 0 where they have none."""
-    return round((coordinates.getBoxSize() or 0) * pixel_ratio(coordinates, micrographs))
+def box_size_on(
+    micrographs: SetOfMicrographs, coordinates: SetOfCoordinates, asked_px: Optional[int] = None
+) -> int:
+    """The box size that is asked for, or else the coordinates' in px of other micrographs.
+
+    0 where they have none.
+    """
+    return (
+        int(asked_px)
+        if asked_px
+        else round((coordinates.getBoxSize() or 0) * pixel_ratio(coordinates, micrographs))
+    )
 
 
 def read_picks_on(
@@ -97,9 +104,7 @@ def read_picks_on(
         If there is no micrograph in common.
     """
     table = read_micrographs(micrographs)
-    picks, _ = picks_on_micrographs(read_picks(inputs)[0], table)
-    scale = pixel_ratio(inputs[0].coordinates, micrographs)
-    return replace(picks, x=picks.x * scale, y=picks.y * scale), table
+    return read_picks(inputs, table)[0], table
 
 
 def picks_on_micrographs(picks: Picks, table: MicrographTable) -> Tuple[Picks, List[str]]:
@@ -108,7 +113,7 @@ def picks_on_micrographs(picks: Picks, table: MicrographTable) -> Tuple[Picks, L
     Parameters
     ----------
     picks : Picks
-        Their micrographs are found by name, without folder and suffix.
+        Their micrographs are found by `match_names`.
     table : MicrographTable
 
     Returns
@@ -122,16 +127,8 @@ def picks_on_micrographs(picks: Picks, table: MicrographTable) -> Tuple[Picks, L
     ValueError
         If the table lacks them all.
     """
-    place_of = {_key(name): place for place, name in enumerate(table.names)}
-    names = [micrograph_name(name) for name in picks.micrograph_names]
-    unknown = [name for name in names if _key(name) not in place_of]
-    if len(unknown) == len(names):
-        raise ValueError(
-            f"picks and micrographs have no name in common: picks are on "
-            f"{(unknown or ['none'])[0]}, micrographs are as {(table.names or ('none',))[0]}; "
-            "rename one side"
-        )
-    places = np.array([place_of.get(_key(name), -1) for name in names])
+    places = find_micrographs(picks.micrograph_names, table, "the picks' files")
+    unknown = [name for name, place in zip(picks.micrograph_names, places) if place < 0]
     micrograph = places[picks.micrograph] if len(picks) else np.zeros(0, dtype=np.int64)
     known = micrograph >= 0
     kept = picks.take(known)
@@ -143,13 +140,8 @@ def picks_on_micrographs(picks: Picks, table: MicrographTable) -> Tuple[Picks, L
             kept.y,
             kept.score,
             has_score=kept.has_score,
-            micrograph_names=[micrograph_name(name) for name in table.names],
+            micrograph_names=table.labels,
             picker_names=picks.picker_names,
         ),
         unknown,
     )
-
-
-def _key(name: str) -> str:
-    """What a name is known by: Scipion drops spaces when it imports micrographs."""
-    return "".join(micrograph_name(name).split())

@@ -21,6 +21,13 @@ from repic_plugin.formats.images.stacks import (
 )
 from repic_plugin.formats.picks.csv_picks import write as write_csv
 from repic_plugin.formats.picks.folders import PicksDir, read_picker_folder, read_picks_dir
+from repic_plugin.formats.picks.names import (
+    Addition,
+    NameMatch,
+    distinct_names,
+    match_names,
+    micrograph_name,
+)
 from repic_plugin.formats.picks.registry import (
     Format,
     known_formats,
@@ -31,7 +38,6 @@ from repic_plugin.formats.picks.table import (
     PickTable,
     centers_from_corners,
     corners_from_centers,
-    micrograph_name,
 )
 from repic_plugin.formats.results.class_files import (
     CLASS_FILES,
@@ -75,11 +81,13 @@ __all__ = [
     "STACK_SUFFIXES",
     "TABLE_NAMES",
     "UNFINISHED",
+    "Addition",
     "ClassTables",
     "ConsensusTables",
     "Format",
     "FormatError",
     "ImageStacks",
+    "NameMatch",
     "ParticleTable",
     "PathLike",
     "PickTable",
@@ -91,10 +99,12 @@ __all__ = [
     "check_picker_columns",
     "checkpoint_owner",
     "corners_from_centers",
+    "distinct_names",
     "format_error",
     "header_table",
     "known_formats",
     "listed",
+    "match_names",
     "micrograph_name",
     "open_mrc",
     "open_stack",

@@ -1,7 +1,7 @@
 """The forms and steps that Scipion shows and runs."""
 
 from repic_plugin.protocols.classification.protocol import ProtAckMeans2D
-from repic_plugin.protocols.consensus.fit_subset import PROBABILISTIC
+from repic_plugin.protocols.common.consensus_mode import consensus_mode, is_probabilistic
 from repic_plugin.protocols.consensus.overlays import of_coordinates, of_pickers
 from repic_plugin.protocols.consensus.protocol import ProtRepicConsensus
 from repic_plugin.protocols.evaluation.protocol_cross_fsc import ProtRepicCrossFsc
@@ -20,7 +20,6 @@ from repic_plugin.protocols.picking.protocol_template import ProtTemplatePick, P
 
 __all__ = [
     "N_LINES",
-    "PROBABILISTIC",
     "ProtAckMeans2D",
     "ProtDeepPickerPick",
     "ProtDeepPickerTrain",
@@ -34,6 +33,8 @@ __all__ = [
     "ProtRepicSubsets",
     "ProtTemplatePick",
     "ProtTemplateTrain",
+    "consensus_mode",
+    "is_probabilistic",
     "of_coordinates",
     "of_pickers",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.formats.base.errors import FormatError, format_error, listed, shown
-from repic_plugin.formats.picks.table import micrograph_name
+from repic_plugin.formats.picks.names import micrograph_name
 
 MISSING = ("", "<NA>")  # an empty CSV cell; what crYOLO writes for a value it does not have
 _WORD = re.compile(r""""[^"]*"(?=\s|$)|'[^']*'(?=\s|$)|\S+""")

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Optional
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["PickTable", "centers_from_corners", "corners_from_centers", "micrograph_name"]
-
-# Only these are cut from a micrograph's name: what follows a dot may also belong to it, as in
-# "2020-01-31_10.25_mic7".
-MICROGRAPH_EXTENSIONS = (".mrc", ".mrcs", ".map", ".rec", ".st", ".stk", ".tif", ".tiff", ".eer")
-OTHER_EXTENSIONS = (".dm3", ".dm4", ".em", ".hdf", ".spi", ".png", ".jpg", ".jpeg")
-IMAGE_EXTENSIONS = frozenset({*MICROGRAPH_EXTENSIONS, *OTHER_EXTENSIONS})
+__all__ = ["PickTable", "centers_from_corners", "corners_from_centers"]
 
 
 @dataclass(frozen=True)
@@ -82,23 +75,6 @@ def pick_table_from_corners(
     centers = centers_from_corners(corners, sizes)
     x, y = np.ascontiguousarray(centers.T)
     return pick_table(x, y, score, box_size_px=sizes.max(axis=1))
-
-
-def micrograph_name(text: str) -> str:
-    """A micrograph's name from what a file calls it: no ``NNN@``, folder or image extension.
-
-    Parameters
-    ----------
-    text : str
-        As in ``000012@Extract/job007/mic3.mrcs`` or ``Movies/mic3.tif``.
-
-    Returns
-    -------
-    str
-        As ``mic3``. Other endings stay, for they may be part of the name.
-    """
-    name = PurePosixPath(text.strip().rsplit("@", 1)[-1])
-    return name.stem if name.suffix.lower() in IMAGE_EXTENSIONS else name.name
 
 
 def centers_from_corners(corners: ArrayLike, box_size_px: ArrayLike) -> NDArray[np.float64]:

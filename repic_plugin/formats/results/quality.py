@@ -15,6 +15,7 @@ from repic_plugin.formats.base.text_tables import (
     read_micrographs,
     require_columns,
 )
+from repic_plugin.formats.picks.names import match_names
 
 __all__ = ["read_quality"]
 
@@ -52,18 +53,19 @@ def read_quality(path: PathLike, micrograph_names: Sequence[str]) -> NDArray[np.
         problem = f"must have a column of values, such as defocus, beside {MICROGRAPH}; add it"
         raise format_error(file, problem, line=table.start)
     columns = read_columns(table, others[:1], (MICROGRAPH,), may_be_missing=others[:1])
-    place = {name: number for number, name in enumerate(micrograph_names)}
-    values = np.full(len(place), np.nan)
-    is_set = np.zeros(len(place), dtype=bool)
+    values = np.full(len(micrograph_names), np.nan)
     written = read_micrographs(table, columns, MICROGRAPH).tolist()
-    for row, (name, value) in enumerate(zip(written, columns.numbers[others[0]].tolist())):
-        number = place.get(name, place.get(PurePosixPath(name).stem))
-        if number is None:
-            continue
-        if is_set[number]:
-            raise table.row_error(row, f"micrograph {name} is there twice; remove one of them")
-        values[number], is_set[number] = value, True
-    if not is_set.any():
+    known_as = [(name, PurePosixPath(name).stem) for name in written]
+    if len(set(written)) < len(written):
+        row = next(i for i, name in enumerate(written) if written.index(name) < i)
+        raise table.row_error(row, f"micrograph {written[row]} is there twice; remove one of them")
+    try:
+        places = match_names(known_as, micrograph_names).place
+    except ValueError as error:
+        raise format_error(file, str(error)) from None
+    is_known = places >= 0
+    values[places[is_known]] = columns.numbers[others[0]][is_known]
+    if not is_known.any():
         problem = (
             f"names no micrograph of the picks, got {listed(written[:2])} for "
             f"{listed(micrograph_names[:2])}; make the names the same"

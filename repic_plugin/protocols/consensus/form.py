@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyworkflow.protocol import params
 from pyworkflow.protocol.constants import LEVEL_ADVANCED
 
-from repic_plugin.consensus import MIN_JACCARD
 from repic_plugin.constants import SCORE_ATTRIBUTES
+from repic_plugin.protocols.common.consensus_mode import define_min_overlap, define_mode
 from repic_plugin.protocols.common.params import define_box_size
 
 __all__ = [
@@ -15,7 +15,6 @@ __all__ = [
     "define_input_params",
     "define_score_params",
     "define_streaming_params",
-    "define_target_precision",
 ]
 
 KEEP_ALL = "-"
@@ -33,29 +32,15 @@ def define_input_params(form: params.Form) -> None:
         "by identity, or by name where sets come from different imports; coordinates at "
         "another pixel size are rescaled to the first set's micrographs.",
     )
-    form.addParam(
-        "mode",
-        params.EnumParam,
-        choices=["all pickers", "a quorum of the pickers", "by probability"],
-        default=0,
-        display=params.EnumParam.DISPLAY_HLIST,
-        label="Who has to agree",
-        help="*all pickers*: a particle is found by every picker (REPIC). *a quorum*: by at "
+    define_mode(
+        form,
+        "*all pickers*: a particle is found by every picker (REPIC). *a quorum*: by at "
         "least so many of them; a weak picker then no longer costs the particles it misses. "
         "Larger groups win over the smaller ones inside them. *by probability*: by one or more; "
         "how good each picker is, is estimated from where the pickers agree and from their "
         "scores, without labels, and what is probably a particle is kept. Best with three pickers "
         "or more that have scores.",
     )
-    form.addParam(
-        "quorum",
-        params.IntParam,
-        default=0,
-        condition="mode==1",
-        label="Least number of pickers",
-        help="0 takes the smallest majority: 2 of 2 or 3, 3 of 4 or 5.",
-    )
-    define_target_precision(form)
     form.addParam(
         "inputCTFs",
         params.PointerParam,
@@ -79,20 +64,6 @@ def define_input_params(form: params.Form) -> None:
         help="The best by weight; 0 keeps all. The summary recommends a number. *By probability*: "
         "so many of the most probable ones, without a threshold if no precision is given; 0 leaves "
         "it to the threshold.",
-    )
-
-
-def define_target_precision(form: params.Form) -> None:
-    """What share of a consensus by probability is to be true."""
-    form.addParam(
-        "targetPrecision",
-        params.FloatParam,
-        default=0,
-        condition="mode==2",
-        label="Precision to reach",
-        help="The share of the kept particles that is expected to be true, such as 0.95: the "
-        "higher, the fewer are kept. 0 keeps as many as give the highest expected F1 score, the "
-        "best balance of false particles and missed ones.",
     )
 
 
@@ -131,14 +102,7 @@ def define_score_params(form: params.Form) -> None:
 
 def define_graph_params(form: params.Form) -> None:
     """Overlap, positions, solver, further outputs."""
-    form.addParam(
-        "minOverlap",
-        params.FloatParam,
-        default=MIN_JACCARD,
-        expertLevel=LEVEL_ADVANCED,
-        label="Least overlap",
-        help="Boxes agree if their Jaccard index (intersection over union) is above this.",
-    )
+    define_min_overlap(form)
     form.addParam(
         "position",
         params.EnumParam,

@@ -11,7 +11,6 @@ from pwem.protocols import ProtParticlePicking
 from pyworkflow.object import Pointer, Set
 from pyworkflow.protocol import params
 
-from repic_plugin.consensus import MODES
 from repic_plugin.convert import (
     PickerInput,
     UnreadableSetError,
@@ -20,10 +19,10 @@ from repic_plugin.convert import (
     stream_state,
 )
 from repic_plugin.plots import OverlayModel
+from repic_plugin.protocols.common.consensus_mode import is_probabilistic
 from repic_plugin.protocols.common.picker_names import picker_names
 from repic_plugin.protocols.common.report_step import WritesReport, define_report_param
 from repic_plugin.protocols.common.unfinished_files import remove_unfinished
-from repic_plugin.protocols.consensus.fit_subset import PROBABILISTIC
 from repic_plugin.protocols.consensus.form import (
     define_graph_params,
     define_input_params,
@@ -118,7 +117,7 @@ class ProtRepicConsensus(WritesReport, ProtParticlePicking):  # type: ignore[mis
 
     def _citations(self) -> List[str]:
         cited = ["Cameron2024", "Huangfu2018"]  # the method, and the solver that is always there
-        return [*cited, "DawidSkene1979"] if MODES[self.mode.get()] == PROBABILISTIC else cited
+        return [*cited, "DawidSkene1979"] if is_probabilistic(self) else cited
 
     # --------------------------------------------------------------- helpers
 

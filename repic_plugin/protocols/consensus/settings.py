@@ -9,13 +9,16 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 from pwem.objects import SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
 from pyworkflow.object import Pointer
-from pyworkflow.protocol import Protocol
 
-from repic_plugin.consensus import MODES, POSITIONS, SOLVERS, Picks, find_consensus
+from repic_plugin.consensus import POSITIONS, SOLVERS, Picks, find_consensus
 from repic_plugin.constants import SCORE_ATTRIBUTES
 from repic_plugin.convert import find_score_attribute
 from repic_plugin.formats import check_picker_columns
-from repic_plugin.protocols.consensus.fit_subset import PROBABILISTIC
+from repic_plugin.protocols.common.consensus_mode import (
+    PROBABILISTIC,
+    consensus_mode,
+    target_precision,
+)
 from repic_plugin.protocols.consensus.form import KEEP_ALL
 
 __all__ = [
@@ -23,7 +26,6 @@ __all__ = [
     "consensus_settings",
     "micrograph_size",
     "stream_settings",
-    "target_precision",
     "transform_of",
 ]
 
@@ -78,7 +80,7 @@ def stream_settings(protocol: ProtParticlePicking, names: List[str]) -> Dict[str
     sets = [pointer.get() for pointer in protocol.inputCoordinates]
     _check_sets(sets, names)
     sizes_px = _box_sizes(sets, names, protocol.boxSize.get())
-    mode = MODES[protocol.mode.get()]
+    mode = consensus_mode(protocol)
     is_probable = mode == PROBABILISTIC
     transforms = protocol.scoreTransforms.get()
     return {
@@ -139,23 +141,6 @@ def _file_of(pointer: Pointer) -> str:
     """Of a set that may grow, which is no reason to begin anew."""
     items = pointer.get()
     return "" if items is None else str(items.getFileName())
-
-
-def target_precision(protocol: Protocol) -> Optional[float]:
-    """The form's; None for the highest expected F1 score.
-
-    Raises
-    ------
-    ValueError
-        If it is out of range.
-    """
-    target = float(protocol.targetPrecision.get() or 0)
-    if not 0 <= target < 1:
-        raise ValueError(
-            f"the precision to reach must be at least 0 and below 1, got {target:g}; 0.95 asks for "
-            "95 per cent, 0 for the highest expected F1 score"
-        )
-    return target or None
 
 
 def _check_sets(sets: Sequence[SetOfCoordinates], names: Sequence[str]) -> None:

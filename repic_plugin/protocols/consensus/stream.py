@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import numpy as np
+from numpy.typing import NDArray
 from pwem.objects import SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
 from pyworkflow.object import Set
@@ -18,9 +19,9 @@ from repic_plugin.consensus import (
     ConsensusResult,
     Picks,
     choose_transforms,
-    default_quorum,
     find_consensus,
     ranked_scores,
+    required_pickers,
 )
 from repic_plugin.constants import SCORE_ATTRIBUTES
 from repic_plugin.convert import (
@@ -29,6 +30,7 @@ from repic_plugin.convert import (
     append_particles,
     append_picks,
     count_items,
+    mean_defocus,
 )
 from repic_plugin.formats import (
     ENSEMBLE_NAMES,
@@ -36,10 +38,9 @@ from repic_plugin.formats import (
     write_consensus_tables,
     write_ensemble,
 )
+from repic_plugin.protocols.common.consensus_mode import PROBABILISTIC
 from repic_plugin.protocols.consensus.fit_subset import (
     LEAST_FITTED,
-    PROBABILISTIC,
-    defocus_of,
     micrographs_to_fit,
 )
 from repic_plugin.protocols.consensus.settings import micrograph_size, transform_of
@@ -75,13 +76,12 @@ class ConsensusStream:
         self.protocol, self.settings = protocol, settings
         names, options = settings["names"], settings["options"]
         self._is_probable = options["mode"] == PROBABILISTIC
-        quorum = len(names)
-        if options["mode"] == "quorum":
-            quorum = options["quorum"] or default_quorum(len(names))
-        is_quorum = quorum < len(names)
-        late_after_s = protocol.lateAfter.get() or None
+        is_quorum = options["mode"] == "quorum"
         self.inputs = StreamInputs(
-            names, list(protocol.inputCoordinates), quorum, late_after_s if is_quorum else None
+            names,
+            list(protocol.inputCoordinates),
+            required_pickers(options["mode"], len(names), options["quorum"]),
+            (protocol.lateAfter.get() or None) if is_quorum else None,
         )
         self.record = StreamRecord(
             protocol._getExtraPath("stream"), json.dumps(settings, sort_keys=True), inputs
@@ -182,14 +182,22 @@ class ConsensusStream:
         if not (chosen and self._scales_are_known(chosen)):
             return False
         picks = self.inputs.read(chosen, self._attributes()).picks
-        every = self.inputs.micrographs.names
-        defocus = defocus_of(self.protocol.inputCTFs.get(), [every[one] for one in chosen])
+        defocus = self._defocus(chosen)
         model = self._consensus(picks, micrograph_quality=defocus).ensemble
         if model is None:  # no pick
             return is_last
         self.record.keep_model(model)
         self.protocol.info(f"the pickers were judged on {len(chosen):,} micrographs")
         return True
+
+    def _defocus(self, chosen: List[int]) -> Optional[NDArray[np.float64]]:
+        """Mean defocus of some micrographs, angstrom; None where no CTF is given."""
+        ctfs = self.protocol.inputCTFs.get()
+        if ctfs is None:
+            return None
+        table = self.inputs.micrographs.table
+        known = dict(zip(table.ids, mean_defocus(ctfs, table)))
+        return np.array([known[one] for one in chosen])
 
     # ----------------------------------------------------------------- scores
 
@@ -254,7 +262,8 @@ class ConsensusStream:
         return [PARTICLES, UNMATCHED] if self.settings["unmatched"] else [PARTICLES]
 
     def _append(self, output: str, batch: Batch) -> None:
-        names = batch.result.micrograph_names
+        every = self.inputs.micrographs.names
+        names = tuple(every[one] for one in batch.micrographs)
         table = MicrographTable("", tuple(batch.micrographs), names, 0.0)
         coordinates = self._opened(output)
         if output == PARTICLES:

@@ -15,6 +15,7 @@ from pyworkflow.protocol import Protocol, getProtocolFromDb
 
 from repic_plugin.consensus import Picks
 from repic_plugin.convert import GrowingMicrographs, GrowingPicks, Span, UnreadableSetError
+from repic_plugin.formats import match_names
 
 __all__ = ["BatchInput", "StreamInputs", "StreamPicker"]
 
@@ -85,7 +86,7 @@ class StreamPicker:
         UnreadableSetError
             If the files could not be read many times in a row.
         ValueError
-            If micrographs are to be matched by names that are not unique.
+            As `match`.
         """
         try:
             changed = self.picks.look()
@@ -104,17 +105,21 @@ class StreamPicker:
         return changed or self.is_closed != was_closed
 
     def match(self) -> None:
-        """Find the reference's micrographs among its own, by name where they differ."""
+        """Find the reference's micrographs among its own, see `match_names`.
+
+        Raises
+        ------
+        ValueError
+            If a name is ambiguous.
+        """
         if self._micrographs is self._reference:
             return
-        mine = {name: i for i, name in self._micrographs.names.items()}
-        if len(mine) < len(self._micrographs.names):
-            raise ValueError(
-                f"micrographs of {self.name}: a name occurs twice, and sets of different imports "
-                "are matched by name; rename the micrographs or use one import"
-            )
-        names = self._reference.names.items()
-        self._own_ids = {i: mine[name] for i, name in names if name in mine}
+        mine, reference = self._micrographs.table, self._reference.table
+        try:
+            places = match_names(mine.known_as, reference.known_as).place
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+        self._own_ids = {reference.ids[at]: i for i, at in zip(mine.ids, places) if at >= 0}
 
     def own_id(self, micrograph: int) -> int:
         """Its own id of one of the reference's micrographs; -1 where it has none."""
@@ -290,10 +295,10 @@ class StreamInputs:
         )
 
     def names(self, micrographs: Sequence[int]) -> List[str]:
-        """Of some micrographs; with their ids where names are not unique."""
-        every = self.micrographs.names
-        is_unique = len(set(every.values())) == len(every)
-        return [every[one] if is_unique else f"{every[one]} ({one})" for one in micrographs]
+        """Of some micrographs, as `MicrographTable.labels`."""
+        table = self.micrographs.table
+        every = dict(zip(table.ids, table.labels))
+        return [every[one] for one in micrographs]
 
     def n_picks(self, micrographs: Sequence[int]) -> NDArray[np.int64]:
         """Picks that stand now, as `BatchInput.n_read`."""

@@ -281,7 +281,7 @@ class ProtRepicEvaluate(EMProtocol):
         if not sets:
             raise ValueError("there are no coordinates to score; give one set or more")
         micrographs, asked_px = self._micrographs(), self.boxSize.get() or 0
-        reference_px = asked_px or box_size_on(micrographs, reference)
+        reference_px = box_size_on(micrographs, reference, asked_px)
         if reference_px < 1:
             raise ValueError(
                 f"the box of the reference must be 1 px or more, got {reference_px}; give a box "
@@ -293,7 +293,7 @@ class ProtRepicEvaluate(EMProtocol):
             "names": self._names(),
             "score_attributes": [_score_attribute(one) for one in sets],
             "box_sizes_px": [
-                asked_px or box_size_on(micrographs, one) or reference_px for one in sets
+                box_size_on(micrographs, one, asked_px) or reference_px for one in sets
             ],
             "reference_box_size_px": reference_px,
             "radius_px": matching_radius(reference_px, self.radius.get() or None),

@@ -7,10 +7,9 @@ from typing import Any, List
 from pyworkflow.protocol import params
 from pyworkflow.protocol.constants import LEVEL_ADVANCED
 
-from repic_plugin.consensus import MIN_JACCARD
 from repic_plugin.pickers import KNOWN, PICKERS
+from repic_plugin.protocols.common.consensus_mode import define_min_overlap, define_mode
 from repic_plugin.protocols.common.params import define_box_size, define_micrographs
-from repic_plugin.protocols.consensus.form import define_target_precision
 from repic_plugin.protocols.iterative.protocol_subsets import define_subset_params
 
 __all__ = [
@@ -167,34 +166,13 @@ def _define_line(form: params.Form, line: int) -> None:
 
 def define_consensus_params(form: params.Form) -> None:
     """How the consensus is found."""
-    form.addParam(
-        "mode",
-        params.EnumParam,
-        choices=["all pickers", "a quorum of the pickers", "by probability"],
-        default=0,
-        display=params.EnumParam.DISPLAY_HLIST,
-        label="Who has to agree",
-        help="*by probability*: one picker or more; how good each is, is estimated from their "
+    define_mode(
+        form,
+        "*by probability*: one picker or more; how good each is, is estimated from their "
         "agreement and scores, without labels. What is probably a particle is trained on, and the "
         "worst picker is the one with the lowest estimated F1 score.",
     )
-    form.addParam(
-        "quorum",
-        params.IntParam,
-        default=0,
-        condition="mode==1",
-        label="Least number of pickers",
-        help="0 takes the smallest majority.",
-    )
-    define_target_precision(form)
-    form.addParam(
-        "minOverlap",
-        params.FloatParam,
-        default=MIN_JACCARD,
-        expertLevel=LEVEL_ADVANCED,
-        label="Least overlap",
-        help="Boxes agree if their Jaccard index (intersection over union) is above this.",
-    )
+    define_min_overlap(form)
 
 
 def define_run_params(form: Any) -> None:

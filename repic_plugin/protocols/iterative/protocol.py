@@ -11,10 +11,9 @@ from pwem.protocols import ProtParticlePicking
 from pyworkflow.protocol import STEPS_PARALLEL, params
 from pyworkflow.protocol.constants import GPU_LIST, USE_GPU
 
-from repic_plugin.consensus import MODES
 from repic_plugin.formats import read_ensemble, read_iterations
+from repic_plugin.protocols.common.consensus_mode import is_probabilistic
 from repic_plugin.protocols.common.report_step import WritesReport, define_report_param
-from repic_plugin.protocols.consensus.fit_subset import PROBABILISTIC
 from repic_plugin.protocols.iterative.form import (
     MANUAL,
     define_consensus_params,
@@ -178,7 +177,7 @@ class ProtRepicIterative(WritesReport, ProtParticlePicking):
     # --------------------------------------------------------------- helpers
 
     def _is_probable(self) -> bool:
-        return bool(MODES[self.mode.get()] == PROBABILISTIC)
+        return is_probabilistic(self)
 
     @property
     def _state(self) -> RunState:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, List
 
+import numpy as np
 from pwem.objects import SetOfMicrographs
 from pwem.protocols import EMProtocol
 from pyworkflow.protocol import params
@@ -81,9 +82,16 @@ class ProtRepicSubsets(EMProtocol):  # type: ignore[misc]
         micrographs = self.inputMicrographs.get()
         table = read_micrographs(micrographs)
         ctfs = self.inputCTFs.get()
+        defocus = None if ctfs is None else mean_defocus(ctfs, table)
+        missing = [] if defocus is None else np.flatnonzero(np.isnan(defocus)).tolist()
+        if missing:
+            raise ValueError(
+                f"micrograph {table.names[missing[0]]} (of {len(missing)}) has no CTF in the given "
+                "set; give a CTF for each, or no set of CTFs: thirds are then random"
+            )
         return draw_subsets(
             len(table.names),
-            mean_defocus_angstrom=None if ctfs is None else mean_defocus(ctfs, table),
+            mean_defocus_angstrom=defocus,
             n_validation=self.numValidation.get(),
             training_fraction=self.trainingPercent.get() / 100,
             random_state=self.seed.get(),

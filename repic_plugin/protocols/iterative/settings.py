@@ -8,12 +8,10 @@ from typing import Any, Dict, List, Optional
 from pwem.protocols import ProtParticlePicking
 from pyworkflow.object import Pointer
 
-from repic_plugin.consensus import MODES
 from repic_plugin.convert import box_size_on, pixel_ratio
 from repic_plugin.iteration import draw_subsets
 from repic_plugin.pickers import PICKERS, Picker, PickerSettings, read_options
-from repic_plugin.protocols.consensus.fit_subset import PROBABILISTIC
-from repic_plugin.protocols.consensus.settings import target_precision
+from repic_plugin.protocols.common.consensus_mode import is_probabilistic, target_precision
 from repic_plugin.protocols.iterative.form import AUTOMATIC, MANUAL, N_LINES, TRANSFER
 
 __all__ = [
@@ -155,7 +153,7 @@ def check_form(protocol: ProtParticlePicking) -> List[str]:
     try:
         lines = picker_lines(protocol)
         problems = [problem for line in lines for problem in line.picker.problems()]
-        if MODES[protocol.mode.get()] == PROBABILISTIC:
+        if is_probabilistic(protocol):
             target_precision(protocol)
         n_micrographs = protocol.inputMicrographs.get().getSize()
         draw_subsets(

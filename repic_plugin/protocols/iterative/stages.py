@@ -10,7 +10,7 @@ from pwem.protocols import ProtParticlePicking
 from pyworkflow.object import Pointer, Set
 from pyworkflow.protocol import Protocol
 
-from repic_plugin.consensus import MODES, EnsembleModel, Picks
+from repic_plugin.consensus import EnsembleModel, Picks
 from repic_plugin.convert import read_micrographs
 from repic_plugin.formats import (
     read_ensemble,
@@ -26,7 +26,7 @@ from repic_plugin.iteration import (
     lowest_f1,
 )
 from repic_plugin.pickers import PickerFailed
-from repic_plugin.protocols.consensus.fit_subset import PROBABILISTIC
+from repic_plugin.protocols.common.consensus_mode import is_probabilistic
 from repic_plugin.protocols.iterative.child_runs import ChildFailed, Children
 from repic_plugin.protocols.iterative.cleaning import clean_older
 from repic_plugin.protocols.iterative.form import STOP
@@ -272,7 +272,7 @@ class Stages:
 
     @property
     def _is_probable(self) -> bool:
-        return bool(MODES[self._protocol.mode.get()] == PROBABILISTIC)
+        return is_probabilistic(self._protocol)
 
     def _pick(self, iteration: int, line: Line, model: Optional[Pointer]) -> None:
         try:

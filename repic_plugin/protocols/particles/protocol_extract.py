@@ -17,12 +17,12 @@ from repic_plugin.convert import (
     MicrographTable,
     PickerInput,
     box_size_on,
+    find_micrographs,
     micrograph_files,
-    pixel_ratio,
     read_micrographs,
     read_picks,
 )
-from repic_plugin.formats import micrograph_name, read_arrays, write_arrays, write_stack
+from repic_plugin.formats import read_arrays, write_arrays, write_stack
 from repic_plugin.protocols.common.micrograph_batches import batches, on_each_micrograph
 from repic_plugin.protocols.common.params import define_box_size, identity
 from repic_plugin.protocols.common.unfinished_files import remove_unfinished
@@ -198,7 +198,7 @@ class ProtRepicExtract(ProtParticles):  # type: ignore[misc]
     ) -> None:
         """One pass through the coordinates, each with the image that was cut there."""
         coordinates = self.inputCoordinates.get()
-        ctfs = self._ctfs()
+        ctfs = self._ctfs(table)
         item = Particle()
         item.setSamplingRate(self._pixel_size())
         item.setAcquisition(self._micrographs().getAcquisition())
@@ -209,7 +209,7 @@ class ProtRepicExtract(ProtParticles):  # type: ignore[misc]
                 continue
             place, index = found
             if particles.hasCTF():
-                ctf = ctfs.get(_key(table.names[place]))
+                ctf = ctfs.get(place)
                 if ctf is None:
                     n_without += 1
                     continue
@@ -235,51 +235,31 @@ class ProtRepicExtract(ProtParticles):  # type: ignore[misc]
     def _picks(self, table: MicrographTable) -> Tuple[Picks, NDArray[np.int64]]:
         """Picks in px of the micrographs that are cut from, and the ids of their coordinates."""
         coordinates = self.inputCoordinates.get()
-        picks, ids, _ = read_picks([PickerInput("coordinates", coordinates, None)])
-        own = read_micrographs(coordinates.getMicrographs())
-        if own.file_name == table.file_name:
-            return picks, ids
-        place_of = {_key(name): place for place, name in enumerate(table.names)}
-        places = np.array([place_of.get(_key(name), -1) for name in own.names], dtype=np.int64)
-        if not (places >= 0).any():
-            raise ValueError(
-                f"coordinates and micrographs have no name in common: {own.names[0]} and "
-                f"{table.names[0]}; choose the micrographs that were picked on"
-            )
-        micrograph = places[picks.micrograph]
-        known = micrograph >= 0
-        scale = pixel_ratio(coordinates, self._micrographs())
-        moved = Picks.from_columns(
-            micrograph[known],
-            picks.picker[known],
-            picks.x[known] * scale,
-            picks.y[known] * scale,
-            picks.score[known],
-            has_score=picks.has_score[known],
-            micrograph_names=[str(place) for place in range(len(table.names))],
-            picker_names=picks.picker_names,
-        )
-        return moved, ids[known]
+        picks, ids, _ = read_picks([PickerInput("coordinates", coordinates, None)], table)
+        return picks, ids
 
-    def _ctfs(self) -> Dict[str, CTFModel]:
-        """CTF by the name of the micrograph, without what it knows of the micrograph."""
+    def _ctfs(self, table: MicrographTable) -> Dict[int, CTFModel]:
+        """CTF by the place of the micrograph, without what it knows of the micrograph."""
         ctfs = self.inputCTFs.get()
         if ctfs is None:
             return {}
+        names = [ctf.getMicrograph().getMicName() for ctf in ctfs]
         found = {}
-        for ctf in ctfs:
+        for ctf, place in zip(ctfs, find_micrographs(names, table, "the set of CTFs").tolist()):
             model = CTFModel()
             model.copyAttributes(ctf, *CTF_ATTRIBUTES)
             model.setPhaseShift(ctf.getPhaseShift() or 0.0)
-            found[_key(ctf.getMicrograph().getMicName())] = model
+            if place >= 0:
+                found[place] = model
         if not any(model.getPhaseShift() for model in found.values()):
             for model in found.values():
                 model._phaseShift = None  # no phase plate: no column for it
         return found
 
     def _box_size(self) -> int:
-        own = box_size_on(self._micrographs(), self.inputCoordinates.get())
-        return 2 * ((int(self.boxSize.get() or own) + 1) // 2)
+        coordinates = self.inputCoordinates.get()
+        box_px = box_size_on(self._micrographs(), coordinates, self.boxSize.get())
+        return 2 * ((box_px + 1) // 2)
 
     def _side(self) -> int:
         return int(self.imageSize.get() or self._box_size())
@@ -329,11 +309,6 @@ class ProtRepicExtract(ProtParticles):  # type: ignore[misc]
             f"{particles.getSize():,} particles were extracted in boxes of {self._box_size()} px, "
             f"at {particles.getSamplingRate():.3f} A/px."
         ]
-
-
-def _key(name: str) -> str:
-    """What a micrograph is known by: Scipion drops spaces when it imports micrographs."""
-    return "".join(micrograph_name(name).split())
 
 
 def _joined(files: List[str]) -> Dict[int, Tuple[int, int]]:

@@ -148,9 +148,8 @@ class ProtDeepPickerTrain(GpusInUse, EMProtocol):  # type: ignore[misc]
         self._defineSourceRelation(self.inputCoordinates, model)
 
     def _boxSize(self) -> int:
-        if self.boxSize.get():
-            return int(self.boxSize.get())
-        return box_size_on(self.inputMicrographs.get(), self.inputCoordinates.get())
+        inputs = (self.inputMicrographs.get(), self.inputCoordinates.get())
+        return box_size_on(*inputs, self.boxSize.get())
 
     def _validate(self) -> List[str]:
         problems: List[str] = self.getPlugin().deepPickerProblems()

@@ -143,8 +143,8 @@ class ProtTemplateTrain(EMProtocol):  # type: ignore[misc]
         return averages
 
     def _box_size(self) -> int:
-        own = box_size_on(self.inputMicrographs.get(), self.inputCoordinates.get())
-        return int(self.boxSize.get() or own)
+        inputs = (self.inputMicrographs.get(), self.inputCoordinates.get())
+        return box_size_on(*inputs, self.boxSize.get())
 
     def _n_micrographs(self) -> int:
         return int(self.inputMicrographs.get().getSize())
