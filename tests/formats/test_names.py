@@ -61,11 +61,11 @@ def test_what_folders_do_not_tell_apart_is_refused(names, known):
         match_names(names, known)
 
 
-@pytest.mark.parametrize(
-    "addition",
-    ["_DW", "_aligned_mic", "_aligned_mic_DW", "_patch_aligned_doseweighted", "_autopick"]
-    + ["_automatch", "_topazpicks", "_of_nobody_knows_what"],
-)
+ADDITIONS = "_DW _aligned_mic _aligned_mic_DW _patch_aligned_doseweighted _autopick _automatch "
+ADDITIONS += "_topazpicks _of_nobody_knows_what"
+
+
+@pytest.mark.parametrize("addition", ADDITIONS.split())
 def test_additions_are_cut_where_that_makes_names_meet(addition):
     plain = [f"x_{i}" for i in range(1, 13)]  # x_1 begins x_10
     longer = [f"{name}{addition}" for name in plain]
