@@ -86,7 +86,7 @@ class Simulated:
         scores = [
             match_scores(
                 points[best.micrograph == place],
-                self.centers[name.rpartition(".")[0]],
+                self.centers[name],
                 self.box_size_px / 4,
             )
             for place, name in enumerate(picks.micrograph_names)
