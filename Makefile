@@ -4,7 +4,7 @@
 # make test-all         all tests, those that take minutes too
 # make test-pickers     tests with Topaz, RELION and the plugins of other people, in 3 GB of .venv
 # make lint bench venv  the linters; the benchmarks (PICKS=folder, MAP=map.mrc); only the environment
-# make figures          pictures of docs/ that need a density map, from new runs (MAP=map.mrc)
+# make figures          pictures of docs/images/ that need a density map, from new runs (MAP=map.mrc)
 # PYTHON=python3.8      any of them with another interpreter, 3.8 to 3.11
 
 PYTHON ?= $(shell .ci/find-python 3.11 3.10 3.9 3.8 | head -n 1)

@@ -1,6 +1,7 @@
-"""How true the estimates of mode probabilistic are: `make bench` and the tables of docs/.
+"""How true the estimates of mode probabilistic are: part of `make bench`.
 
-Without --picks and --map only simulated pickers are tried.
+Prints the tables of docs/understand/probabilistic.md. Without --picks and --map only
+simulated pickers are tried.
 """
 
 from __future__ import annotations

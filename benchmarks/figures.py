@@ -1,4 +1,4 @@
-"""Pictures of docs/ that need a density map: `make figures MAP=map.mrc`.
+"""Pictures of docs/images/ that need a density map: `make figures MAP=map.mrc`.
 
 Figures 1 and 2 of Xu et al. 2016 are redrawn from our own runs: the same simulated particles, first
 averages and random numbers for each rule; no trades of classes, so that the rules alone are
@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--map", default="phantom", help="a density map; the built-in one if none")
     parser.add_argument("--snr", type=float, default=0.1)
-    parser.add_argument("--out", default="docs", metavar="DIR")
+    parser.add_argument("--out", default="docs/images", metavar="DIR")
     args = parser.parse_args()
     density, map_pixel_size = (
         read_map(args.map) if args.map != "phantom" else (phantom_map(64), 5.0)

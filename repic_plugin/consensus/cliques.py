@@ -31,7 +31,7 @@ class Cliques(NamedTuple):
     overlap, score : ndarray of float64, shape (n_cliques,)
         Medians of the edges' overlaps and of the members' scores.
     weight : ndarray of float64, shape (n_cliques,)
-        ``overlap * score``, plus 1 for every member above the quorum (docs/method.md).
+        ``overlap * score``, plus 1 for every member above the quorum (docs/understand/method.md).
     representative : ndarray of int64, shape (n_cliques,)
         The member with the highest total overlap with the others.
     """

@@ -91,7 +91,7 @@ def find_consensus(
     mode : {'all', 'quorum', 'probabilistic'}
         ``all``: particles found by all k pickers (REPIC). ``quorum``: by at least `quorum` of them.
         ``probabilistic``: by one or more, each weighing the probability that it is a particle,
-        which is told from the agreement and the scores of all pickers (docs/probabilistic.md).
+        estimated from agreement and scores (docs/understand/probabilistic.md).
     quorum : int, optional
         2 to k; by default the smallest majority (2 of 2, 2 of 3, 3 of 4). Only for ``quorum``.
     target_precision : float, optional

@@ -1,6 +1,6 @@
 """What becomes of runs that are killed, starved or misled, in a real Scipion project.
 
-docs/reliability.md tells how often each fault was tried, and what came of it.
+docs/understand/reliability.md tells how often each fault was tried, and what came of it.
 """
 
 from pathlib import Path

@@ -14,7 +14,7 @@ from repic_plugin.consensus.ensemble.model import EnsembleModel
 
 __all__ = ["check_identified", "dependence_on_others", "warnings_of"]
 
-# How these bounds were found is told in docs/probabilistic.md.
+# How these bounds were found is told in docs/understand/probabilistic.md.
 DEPENDENCE_BOUND = 0.03  # of the range of a picker's scores
 DEPENDENCE_ERRORS = 2.0
 SAME_LIKELIHOOD, OTHER_RECALL = 2.0, 0.05

@@ -1,4 +1,4 @@
-"""How good pickers are, estimated from their agreement alone (docs/probabilistic.md)."""
+"""How good pickers are, estimated from their agreement alone (docs/understand/probabilistic.md)."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 Dawid and Skene 1979 (doi:10.2307/2346806) estimate the errors of observers whose answers are all
 that is known. Here the observers are pickers, each place is a particle or junk, and places that
 nobody picked are not seen: their number is estimated too, as in capture-recapture (Otis et al.
-1978). The model and what it assumes: docs/probabilistic.md.
+1978). The model and what it assumes: docs/understand/probabilistic.md.
 """
 
 from __future__ import annotations

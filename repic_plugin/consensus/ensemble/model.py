@@ -17,7 +17,7 @@ ARRAYS = "ensemble."
 
 @dataclass(frozen=True)
 class EnsembleModel:
-    """What the agreement of pickers says of them (docs/probabilistic.md).
+    """What the agreement of pickers says of them (docs/understand/probabilistic.md).
 
     Attributes
     ----------
