@@ -85,8 +85,9 @@ def test_examples_in_docstrings(module):
     assert failures == 0
 
 
-def test_readme_example():
-    failures, tried = doctest.testfile(str(REPOSITORY / "README.md"), module_relative=False)
+@pytest.mark.parametrize("page", ["README.md", "docs/use/python.md"])
+def test_examples_on_pages(page):
+    failures, tried = doctest.testfile(str(REPOSITORY / page), module_relative=False)
     assert tried > 0
     assert failures == 0
 
