@@ -15,6 +15,7 @@ FLOORS = (
     {"wizards"},
     {"commands"},
     {"cli"},
+    {"tests"},
 )
 # Within a floor, these only.
 SIDEWAYS = {
@@ -37,7 +38,7 @@ STANDARD |= {"threading", "time", "typing", "warnings"}
 ALLOWED_IN_PURE = {PACKAGE, *STANDARD, *NUMERICAL}
 SCIPION = {"pwem", "pyworkflow"}
 KNOWS_SCIPION = {"plugin", "convert", "pickers", "protocols", "viewers", "wizards", "objects"}
-KNOWS_SCIPION |= {"reports", "workflow"}
+KNOWS_SCIPION |= {"reports", "tests", "workflow"}
 # Commands load Scipion in files of this ending, each imported by one other when it is run.
 PROJECTS = "_project"
 

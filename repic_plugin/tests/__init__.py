@@ -1,0 +1,1 @@
+"""What `scipion3 tests` finds: the protocols on simulated data, with nothing to download."""
