@@ -65,3 +65,27 @@ def test_workflows_can_be_wired_to_every_output_ahead_of_the_run(project):
     assert list(consensus._possibleOutputs) == ["outputCoordinates", "outputUnmatched"]
     picks = project.new("ProtRepicImportPicks", "ahead")
     assert [output.name for output in picks._possibleOutputs] == ["outputCoordinates"]
+
+
+def our_protocols():
+    from repic_plugin import protocols
+
+    return {name: one for name, one in vars(protocols).items() if name.startswith("Prot")}
+
+
+def test_every_protocol_says_how_mature_it_is():
+    from pyworkflow import BETA, NEW
+
+    for name, one in our_protocols().items():
+        assert vars(one)["_devStatus"] == (BETA if "DeepPicker" in name else NEW), name
+
+
+def test_the_help_of_every_protocol_has_its_parts_and_its_outputs():
+    for name, one in our_protocols().items():
+        text = one.getHelpText()
+        assert 8 <= len(text.strip().splitlines()) <= 26, name
+        for part in ("*Input", "*Output", "*Main parameter", "*Look at*"):
+            assert part in text, (name, part)
+        outputs = getattr(one, "_possibleOutputs", None) or {}
+        for output in outputs:
+            assert getattr(output, "name", output) in text, (name, output)

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Dict, List, Optional
 import psutil
 from pwem.objects import SetOfAverages, SetOfClasses2D, SetOfParticles
 from pwem.protocols import ProtClassify2D
+from pyworkflow import NEW
 from pyworkflow.protocol import params
 from pyworkflow.utils import Environ
 
@@ -67,9 +68,23 @@ class ProtAckMeans2D(WritesReport, ProtClassify2D):
     K-means with an adaptive constraint on the sizes of the classes, so that few classes are lost
     at low signal. Particles carry their 2D transforms, classes and averages whether they look
     like junk (_repicIsJunk) and how much of its members a class explains (_repicExplained).
+    Use it to clean a set of extracted particles, or to see which views it has.
+
+    *Input*: extracted particles, with CTFs where there are some; disabled ones are left out.
+    *Outputs*: outputClasses and outputAverages. The command's own files (classes.star, ...) are
+    in extra/classes.
+    *Main parameters*: the number of classes (50 to 200 particles a class are usual); the
+    clustering (ACK-means, K-means, equal sizes, SPIDER's size factor); the alignment, of which MRA
+    is the most accurate and the slowest; CTF; resolution and maximum shift of the comparison;
+    threads and MPI, which do not change the classes.
+    *Look at*: averages, sizes and convergence in Analyze results; a click on an average shows its
+    members. A stopped run continues from its last iteration.
+
+    *Reference*: Xu et al. 2016, doi:10.1371/journal.pone.0167765.
     """
 
     _label = "2D classification (ACK-means)"
+    _devStatus = NEW
     _possibleOutputs: ClassVar = {CLASSES: SetOfClasses2D, AVERAGES: SetOfAverages}
 
     # ------------------------------------------------------------------ form

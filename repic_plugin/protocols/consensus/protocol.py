@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Dict, List, Optional
 
 from pwem.objects import SetOfCoordinates, SetOfMicrographs
 from pwem.protocols import ProtParticlePicking
+from pyworkflow import NEW
 from pyworkflow.object import Pointer, Set
 from pyworkflow.protocol import params
 
@@ -45,9 +46,24 @@ class ProtRepicConsensus(WritesReport, ProtParticlePicking):  # type: ignore[mis
 
     Boxes of different pickers that overlap are joined into groups, and of all groups those are
     chosen that together have the greatest weight (overlap times score), no pick in two of them.
+    Use it when two or more pickers have seen the same micrographs, also while they still pick.
+
+    *Inputs*: two or more sets of coordinates, one of each picker. Micrographs are matched by
+    identity or name, pixel sizes may differ. CTFs describe the pickers by defocus too.
+    *Outputs*: outputCoordinates, each with its weight or probability, overlap, score and the names
+    of its pickers; on request outputUnmatched, the picks that are in no particle. Tables are in
+    the run's extra folder (consensus.csv, summary.csv; by probability also pickers.csv).
+    *Main parameters*: the mode. All pickers: few false particles, but a weak picker costs many. A
+    quorum: at least so many pickers. By probability: how good each picker is, is estimated from
+    agreement and scores without labels; a precision to reach decides how many particles are kept.
+    *Look at*: the summary (share of each picker in the consensus, whether the optimum is proven,
+    warnings), and in Analyze results the boxes, with a threshold on the weight.
+
+    *Reference*: Cameron et al. 2024, doi:10.1038/s42003-024-07045-0.
     """
 
     _label = "consensus picking"
+    _devStatus = NEW
     # not an Enum: its two members would have one value, and be one
     _possibleOutputs: ClassVar = {
         PARTICLES: SetOfCoordinates,

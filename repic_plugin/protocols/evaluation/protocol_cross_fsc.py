@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pwem.objects import FSC, SetOfFSCs, SetOfVolumes, Volume
 from pwem.protocols import EMProtocol
+from pyworkflow import NEW
 from pyworkflow.protocol import params
 
 from repic_plugin.evaluation import (
@@ -50,9 +51,22 @@ class ProtRepicCrossFsc(EMProtocol):  # type: ignore[misc]
     """Compare maps with a reference by Fourier shell correlation.
 
     It tells which particle set gives the better map. Two half maps can be compared too.
+
+    *Inputs*: one or more volumes, and the reference or the other half map, of one box and sampling
+    rate; optionally a mask.
+    *Output*: outputFSCs, a curve for each volume; extra/fsc.csv has the same numbers.
+    *Main parameters*: what is compared, which sets the threshold that counts (0.5 against a
+    reference, 0.143 between half maps); the mask; whether volumes are registered first, by up to
+    about 25 degrees and a third of the box, without a change of hand.
+    *Look at*: the resolution of each map in the summary, and the curves. No phase randomisation
+    corrects for the mask: a narrow mask makes maps agree by itself.
+
+    *References*: Harauz and van Heel 1986; Rosenthal and Henderson 2003,
+    doi:10.1016/j.jmb.2003.07.013.
     """
 
     _label = "cross FSC"
+    _devStatus = NEW
     _possibleOutputs = CrossFscOutput
 
     def _defineParams(self, form: params.Form) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pwem.objects import SetOfCoordinates, SetOfMicrographs
 from pwem.protocols import EMProtocol
+from pyworkflow import NEW
 from pyworkflow.protocol import params
 from pyworkflow.protocol.constants import LEVEL_ADVANCED
 
@@ -58,9 +59,21 @@ class ProtRepicEvaluate(EMProtocol):
 
     Precision, recall and F1 over particles matched one to one and over the pixels of the boxes,
     for each picker and each micrograph, and precision over recall at every threshold of the scores.
+    Use it to choose a picker, a threshold or a consensus mode where some micrographs are labelled.
+
+    *Inputs*: one or more sets of coordinates, and the reference. All are scored on the micrographs
+    that every set and the reference have, by name; pixel sizes may differ.
+    *Output*: no set; tables in the run's extra folder (scores.csv, by_micrograph.csv, curves.csv).
+    *Main parameters*: the box size; how far apart matched centres may be (a quarter of the box by
+    default); whether micrographs without a reference particle count.
+    *Look at*: the summary; in Analyze results bars, curves and the boxes beside the reference's.
+    For a consensus by probability a plot shows whether its probabilities come true.
+
+    *Reference*: Cameron et al. 2024, doi:10.1038/s42003-024-07045-0.
     """
 
     _label = "evaluate picks"
+    _devStatus = NEW
 
     # ------------------------------------------------------------------ form
 

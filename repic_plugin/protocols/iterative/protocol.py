@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Dict, List
 
 from pwem.objects import SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
+from pyworkflow import NEW
 from pyworkflow.protocol import STEPS_PARALLEL, params
 from pyworkflow.protocol.constants import GPU_LIST, USE_GPU
 
@@ -39,10 +40,25 @@ class ProtRepicIterative(WritesReport, ProtParticlePicking):
 
     The pickers are trained and run by their own plugins. Each stage is a run of its own in the
     project, "iter 2 - Topaz train"; after a stop or a failure Continue goes on with the stage that
-    was not finished.
+    was not finished. Use it when pre-trained pickers do poorly on a data set and nobody has
+    labelled it.
+
+    *Inputs*: micrographs; optionally CTFs, the pickers' coordinates, manual picks, models of other
+    data, and a reference to score against, which nothing is trained on.
+    *Outputs*: outputCoordinates, the last consensus; outputCoordinates_PICKER and
+    outputModel_PICKER of each picker. extra/iterations.csv has a row for each iteration, picker
+    and subset of the micrographs.
+    *Main parameters*: the start (automatic, manual picks, models), two or more pickers with their
+    options, the number of iterations, the particles expected in a micrograph, and the consensus
+    mode (see consensus picking).
+    *Look at*: the table in the summary while it runs, on the testing micrographs; in Analyze
+    results the curves by iteration and the boxes. Stop when the agreement no longer rises.
+
+    *Reference*: Cameron et al. 2024, doi:10.1038/s42003-024-07045-0.
     """
 
     _label = "iterative picking"
+    _devStatus = NEW
     _possibleOutputs: ClassVar = {PARTICLES: SetOfCoordinates}
     stepsExecutionMode = STEPS_PARALLEL
 

@@ -7,6 +7,7 @@ from typing import List, Tuple
 
 from pwem.objects import SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
+from pyworkflow import NEW
 from pyworkflow.protocol import params
 from pyworkflow.protocol.constants import LEVEL_ADVANCED
 from pyworkflow.utils import Message
@@ -34,9 +35,24 @@ class LabelsOutput(Enum):
 
 
 class ProtRepicLabels(ProtParticlePicking):
-    """Take the particles of some micrographs, the best of each, as labels to train pickers on."""
+    """Take the particles of some micrographs, the best of each, as labels to train pickers on.
+
+    Iterative picking runs it between a consensus and the next training; use it by itself to train
+    a picker by hand on a consensus or on manual picks.
+
+    *Inputs*: coordinates, such as a consensus, and the micrographs to train on; coordinates
+    elsewhere are left out.
+    *Output*: outputCoordinates, on those micrographs alone.
+    *Main parameters*: the number of particles to keep on each micrograph, the best by weight or
+    score (0 keeps all); and a probability below 1 to keep a random part, five at least, which
+    shows how few labels are enough.
+    *Look at*: the number of labels in the summary; the boxes in Analyze results.
+
+    *Reference*: Cameron et al. 2024, doi:10.1038/s42003-024-07045-0.
+    """
 
     _label = "labels to train on"
+    _devStatus = NEW
     _possibleOutputs = LabelsOutput
 
     def _defineParams(self, form: params.Form) -> None:

@@ -7,6 +7,7 @@ from typing import ClassVar, List
 import numpy as np
 from pwem.objects import SetOfMicrographs
 from pwem.protocols import EMProtocol
+from pyworkflow import NEW
 from pyworkflow.protocol import params
 from pyworkflow.protocol.constants import LEVEL_ADVANCED
 
@@ -26,10 +27,21 @@ class ProtRepicSubsets(EMProtocol):  # type: ignore[misc]
     """Draw micrographs for training, validation and testing of pickers.
 
     At random, and three at a time, one from each third by mean defocus: so that pickers learn from
-    all defoci, and are judged on all.
+    all defoci, and are judged on all. Iterative picking runs it first; use it by itself to keep
+    micrographs apart that nothing is trained on.
+
+    *Inputs*: micrographs, and their CTFs; without CTFs the thirds are random.
+    *Outputs*: outputTraining, outputValidation and outputTesting, three sets without a micrograph
+    in common. extra/subsets.csv lists each micrograph with its subset and third.
+    *Main parameters*: the number of micrographs for validation, and the share of the others that
+    is trained on, in whole threes; the rest is for testing.
+    *Look at*: the three numbers in the summary. Report scores on the testing set only.
+
+    *Reference*: Cameron et al. 2024, doi:10.1038/s42003-024-07045-0.
     """
 
     _label = "micrographs to train and test on"
+    _devStatus = NEW
     # not an Enum: its members would have one value, and be one
     _possibleOutputs: ClassVar = dict.fromkeys(OUTPUTS, SetOfMicrographs)
 

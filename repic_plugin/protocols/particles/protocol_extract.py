@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pwem.objects import CTFModel, Particle, SetOfMicrographs, SetOfParticles
 from pwem.protocols import ProtParticles
+from pyworkflow import NEW
 from pyworkflow.protocol import params
 
 from repic_plugin.consensus import Picks
@@ -44,9 +45,20 @@ class ProtRepicExtract(ProtParticles):  # type: ignore[misc]
     """Cut particles out of micrographs and normalise them as RELION does.
 
     Each micrograph becomes one stack. Boxes that are not wholly on it are left out.
+    Use it to go from a consensus to 2D classes without another plugin.
+
+    *Inputs*: coordinates; optionally other micrographs to cut from (dose-weighted ones, matched by
+    name, at any pixel size) and CTFs, which each particle takes from its micrograph.
+    *Output*: outputParticles, with their coordinates. Phases are not flipped.
+    *Main parameters*: the box size, the size to reduce images to (cropped in Fourier space), and
+    whether the contrast is inverted and the background normalised (outside of a circle of 75 per
+    cent of the box: no slope, mean 0, standard deviation 1).
+    *Look at*: the summary, which counts the boxes that were left out, and the log for micrographs
+    that could not be read.
     """
 
     _label = "extract particles"
+    _devStatus = NEW
     _possibleOutputs = ExtractOutput
 
     # ------------------------------------------------------------------ form

@@ -9,6 +9,7 @@ from typing import Any, List
 
 from pwem.objects import SetOfCoordinates
 from pwem.protocols import EMProtocol, ProtParticlePicking
+from pyworkflow import BETA
 from pyworkflow.protocol import params
 from pyworkflow.protocol.constants import GPU_LIST, LEVEL_ADVANCED, USE_GPU
 from pyworkflow.utils import Message
@@ -61,10 +62,18 @@ class ProtDeepPickerTrain(GpusInUse, EMProtocol):  # type: ignore[misc]
     """Train DeepPicker on coordinates (Wang et al. 2016, doi:10.1016/j.jsb.2016.07.006).
 
     Runs train.py of the user's own DeepPicker, as patched by REPIC's authors (DEEPPICKER_HOME and
-    DEEPPICKER_ENV_ACTIVATION in scipion.conf).
+    DEEPPICKER_ENV_ACTIVATION in scipion.conf). Use it when DeepPicker is one of the pickers of a
+    consensus, or through iterative picking, which runs it by itself.
+
+    *Inputs*: micrographs in MRC files, coordinates on them, optionally a model to start from.
+    *Output*: outputModel, for DeepPicker picking.
+    *Main parameters*: the box size, the batch size, the share of the micrographs that is held back
+    for validation, and the GPUs.
+    *Look at*: the log, which has train.py's output and the number of labels in each part.
     """
 
     _label = "DeepPicker training"
+    _devStatus = BETA
     _possibleOutputs = DeepPickerTrainOutput
 
     def _defineParams(self, form: params.Form) -> None:
@@ -178,9 +187,17 @@ class ProtDeepPickerPick(GpusInUse, ProtParticlePicking):
 
     Runs autoPick.py of the user's own DeepPicker, as patched by REPIC's authors (DEEPPICKER_HOME,
     DEEPPICKER_ENV_ACTIVATION and DEEPPICKER_MODEL in scipion.conf).
+
+    *Inputs*: micrographs in MRC files, and a model from DeepPicker training; by default the
+    pre-trained one (DEEPPICKER_MODEL).
+    *Output*: outputCoordinates, each with its score from 0 to 1.
+    *Main parameters*: the box size, and the minimum score. Keep all picks for a consensus, which
+    applies a threshold of its own; REPIC's authors use 0.5.
+    *Look at*: Analyze results, boxes by score, and the log for autoPick.py's output.
     """
 
     _label = "DeepPicker picking"
+    _devStatus = BETA
     _possibleOutputs = DeepPickerPickOutput
 
     def _defineParams(self, form: params.Form) -> None:

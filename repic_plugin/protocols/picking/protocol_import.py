@@ -8,6 +8,7 @@ from typing import List
 
 from pwem.objects import SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
+from pyworkflow import NEW
 from pyworkflow.protocol import params
 from pyworkflow.utils import Message
 
@@ -31,9 +32,19 @@ class ProtRepicImportPicks(ProtParticlePicking):
     """Import one picker's coordinate files and keep their scores.
 
     Reads BOX, CBOX, RELION STAR, Topaz tables and CSV; files are matched to micrographs by name.
+    Use it for pickers that were run outside of Scipion: a consensus weighs picks by their scores.
+
+    *Inputs*: the micrographs, and a folder with the files of one picker: one file for each
+    micrograph, named after it, or tables of many micrographs.
+    *Output*: outputCoordinates, each with its score on the picker's own scale. Corners of BOX
+    files become centres.
+    *Main parameter*: the box size; 0 takes the one in the files.
+    *Look at*: the number of picks in the summary, and the log, which names every micrograph in the
+    files that the input does not have. Analyze results shows the boxes.
     """
 
     _label = "import scored picks"
+    _devStatus = NEW
     _possibleOutputs = ImportOutput
 
     def _defineParams(self, form: params.Form) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pwem.objects import Particle, SetOfAverages, SetOfCoordinates
 from pwem.protocols import EMProtocol, ProtParticlePicking
+from pyworkflow import NEW
 from pyworkflow.object import Integer
 from pyworkflow.protocol import params
 from pyworkflow.utils import Message
@@ -59,9 +60,21 @@ class ProtTemplateTrain(EMProtocol):  # type: ignore[misc]
     """Average particles that look alike, to find more of them with (ACK-means).
 
     The templates are averages of aligned particles of reduced and whitened micrographs.
+    Use it before template picking when some particles are known: a few picked by hand, or a
+    consensus. It needs no GPU and no other plugin.
+
+    *Inputs*: micrographs, and coordinates on them; ten are enough to begin with, a hundred better.
+    *Output*: outputAverages, the templates, at the pixel size of the reduced micrographs.
+    *Main parameters*: the box size, and the number of templates (0: one for 30 particles, from 2
+    to 12).
+    *Look at*: the averages: they should show the particle, not edges of contamination; and in the
+    summary how many particles were used.
+
+    *Reference*: Xu et al. 2016, doi:10.1371/journal.pone.0167765.
     """
 
     _label = "template training"
+    _devStatus = NEW
     _possibleOutputs = TemplateTrainOutput
 
     def _defineParams(self, form: params.Form) -> None:
@@ -186,9 +199,22 @@ class ProtTemplateTrain(EMProtocol):  # type: ignore[misc]
 
 
 class ProtTemplatePick(ProtParticlePicking):
-    """Find particles that resemble templates, by normalised cross-correlation."""
+    """Find particles that resemble templates, by normalised cross-correlation.
+
+    Whitened micrographs are compared with each template at all rotations in the plane. Use it as a
+    picker of its own or as one of several for a consensus. It needs no GPU and no other plugin.
+
+    *Inputs*: micrographs, and averages from template training or elsewhere. Without averages a
+    dark blob of half the box is looked for.
+    *Output*: outputCoordinates, each with its correlation coefficient as score.
+    *Main parameters*: the box size; the minimum score (0 takes what noise alone reaches about ten
+    times on a micrograph); the number of particles to keep; whether to invert the templates, which
+    averages of extracted particles, light on dark, mostly need.
+    *Look at*: Analyze results, boxes by score: raise the minimum score if contamination is picked.
+    """
 
     _label = "template picking"
+    _devStatus = NEW
     _possibleOutputs = TemplatePickOutput
 
     def _defineParams(self, form: params.Form) -> None:
