@@ -6,16 +6,34 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
+URL = "https://github.com/scipion-em/scipion-em-repic-plugin"
 VERSION = re.search(
     r'__version__ = "(.+)"', (HERE / "repic_plugin" / "__init__.py").read_text("utf-8")
 ).group(1)
+
+
+def long_description() -> str:
+    """README.md with links that lead to this version's files from wherever it is shown."""
+    text = (HERE / "README.md").read_text("utf-8")
+    text = re.sub(r"(!\[[^]]*\])\((?![a-z]+:|#)", rf"\1({URL}/raw/v{VERSION}/", text)
+    return re.sub(r"\]\((?![a-z]+:|#)", f"]({URL}/blob/v{VERSION}/", text)
+
 
 setup(
     name="scipion-em-repic-plugin",
     version=VERSION,
     description="Optimal consensus of several particle pickers (REPIC) for Scipion",
-    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description=long_description(),
     long_description_content_type="text/markdown",
+    url=URL,
+    project_urls={
+        "Documentation": f"{URL}/blob/v{VERSION}/docs/README.md",
+        "Changes": f"{URL}/blob/v{VERSION}/CHANGES.md",
+        "Source": URL,
+        "Issues": f"{URL}/issues",
+    },
+    keywords="cryo-EM, single particle analysis, particle picking, consensus, REPIC, "
+    "2D classification, ACK-means, Scipion",
     license="GPL-3.0-or-later",
     packages=find_packages(include=["repic_plugin", "repic_plugin.*"]),
     package_data={
@@ -59,11 +77,20 @@ setup(
         "console_scripts": ["repic-plugin = repic_plugin.cli:main"],
     },
     classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Environment :: X11 Applications",
+        "Intended Audience :: Science/Research",
+        "License :: OSI Approved :: GNU General Public License v3 or later (GPLv3+)",
+        "Natural Language :: English",
         "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3.8",
         "Programming Language :: Python :: 3.9",
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
         "Topic :: Scientific/Engineering :: Bio-Informatics",
+        "Topic :: Scientific/Engineering :: Image Processing",
+        "Typing :: Typed",
     ],
 )
