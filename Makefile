@@ -65,4 +65,4 @@ figures: $(READY)
 	@$(VENV)/bin/python benchmarks/figures.py $(if $(MAP),--map "$(MAP)")
 
 clean:
-	rm -rf .venv demo demo-iterative build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv demo demo-iterative build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
