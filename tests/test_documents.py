@@ -1,12 +1,15 @@
 """What the pages promise: links that lead somewhere."""
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 
+from tests.house import FLOORS, KNOWS_SCIPION
+
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.M | re.S)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ +(.+)$", re.M)
@@ -53,3 +56,57 @@ def test_every_page_is_in_the_index_and_every_picture_on_a_page():
     text = "".join(page.read_text("utf-8") for page in PAGES)
     for picture in (ROOT / "docs" / "images").iterdir():
         assert f"images/{picture.name})" in text, picture.name
+
+
+# ------------------------------------------------------------ CONTRIBUTING.md
+
+
+@pytest.fixture(scope="module")
+def contributing():
+    return (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+
+
+def drawn_floors(text):
+    """Rooms by floor, and those that may import Scipion, as the picture has them."""
+    floors, scipion = {}, set()
+    for number, mark, rest in re.findall(r"^ {1,2}(\d+)  (S| )   (\S.*)$", text, re.M):
+        rooms = rest.split("  ")[0].split()
+        floors.setdefault(int(number), set()).update(rooms)
+        scipion.update(rooms if mark == "S" else ())
+    return floors, scipion
+
+
+def test_every_room_stands_in_the_picture_on_its_floor(contributing):
+    floors, scipion = drawn_floors(contributing)
+    assert len(floors) == len(FLOORS)
+    for number, rooms in enumerate(FLOORS):
+        assert rooms <= floors[number], number
+    assert scipion == KNOWS_SCIPION
+
+
+def names_of(module):
+    """What a module of the package defines or imports, by its path within the package."""
+    file = ROOT.joinpath("repic_plugin", *module)
+    file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, ast.ImportFrom):
+            yield from (alias.name for alias in node.names)
+
+
+def test_the_functions_on_the_way_of_a_pick_exist(contributing):
+    section = contributing.split("## How a pick travels")[1].split("\n## ")[0]
+    names = re.findall(r"`(\w+(?:\.\w+)+)`", section)
+    assert len(names) > 20
+    for name in names:
+        *module, last = name.split(".")
+        assert last in names_of(module), name
+
+
+def test_files_that_are_named_exist(contributing):
+    paths = re.findall(r"`((?:\.?\w+)(?:/[\w.*-]+)+/?)`", contributing)
+    assert len(paths) > 30
+    for path in paths:
+        folder = re.split(r"[\w-]*(?:NAME|FOLDER)", path)[0]
+        assert (ROOT / folder).exists(), path
