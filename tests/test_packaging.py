@@ -14,7 +14,7 @@ import setuptools
 import repic_plugin
 
 ROOT = Path(__file__).parents[1]
-IGNORED = shutil.ignore_patterns(".*", "build", "dist", "demo*", "*.egg-info", "__pycache__")
+FOLDERS = ("docs", "examples", "repic_plugin", "tests")
 
 
 @pytest.fixture
@@ -45,7 +45,12 @@ def test_links_and_pictures_lead_to_files_of_this_version_from_anywhere(metadata
 @pytest.mark.slow
 def test_an_installation_holds_the_package_and_an_sdist_what_makes_it(tmp_path):
     source, installed = tmp_path / "source", tmp_path / "installed"
-    shutil.copytree(ROOT, source, ignore=IGNORED)
+    for folder in FOLDERS:
+        ignored = shutil.ignore_patterns(".*", "__pycache__")
+        shutil.copytree(ROOT / folder, source / folder, ignore=ignored)
+    for file in ROOT.iterdir():
+        if file.is_file():
+            shutil.copy(file, source)
     subprocess.run(
         [sys.executable, "setup.py", "-q", "sdist", "build_py", "--build-lib", str(installed)],
         cwd=source,
