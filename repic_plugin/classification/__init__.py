@@ -3,13 +3,10 @@
 from repic_plugin.classification.checks import (
     CTF_MODES,
     DEFAULT_RINGS,
-    check_ranks,
-    check_settings,
-    check_shift,
-    layout,
+    check_classification_arguments,
 )
 from repic_plugin.classification.classify import classify_particles
-from repic_plugin.classification.course import ALIGNMENTS, CourseSettings
+from repic_plugin.classification.course import ALIGNMENTS
 from repic_plugin.classification.ctf import CtfParameters, contrast_transfer
 from repic_plugin.classification.estimators import (
     ACKMeans,
@@ -41,7 +38,6 @@ __all__ = [
     "ACKMeans",
     "Classification",
     "Clustering",
-    "CourseSettings",
     "CtfParameters",
     "EQKMeans",
     "IterationRecord",
@@ -51,14 +47,11 @@ __all__ = [
     "SpiderKMeans",
     "State",
     "ack_means",
-    "check_ranks",
-    "check_settings",
-    "check_shift",
+    "check_classification_arguments",
     "classify_particles",
     "contrast_transfer",
     "eqk_means",
     "k_means",
-    "layout",
     "spider_k_means",
     "state_from_arrays",
     "state_to_arrays",

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Optional, Tuple
 
-import numpy as np
-
+from repic_plugin.arguments import (
+    check_choice,
+    check_in_range,
+    check_not_negative,
+    check_positive,
+    check_seed,
+    check_whole_number,
+)
 from repic_plugin.classification.course import ALIGNMENTS, CourseSettings
 from repic_plugin.classification.ctf import CtfParameters
 from repic_plugin.classification.polar import FIRST_RING, PolarGrid, polar_grid
@@ -15,14 +21,12 @@ from repic_plugin.classification.state import State
 __all__ = [
     "CTF_MODES",
     "DEFAULT_RINGS",
+    "check_classification_arguments",
     "check_enough",
     "check_images",
     "check_optics",
-    "check_ranks",
     "check_resume",
     "check_settings",
-    "check_shift",
-    "check_whole",
     "layout",
 ]
 
@@ -31,6 +35,39 @@ CTF_MODES = ("weight", "flip", "none")
 DEFAULT_RINGS = 12
 MASK_FRACTION, EDGE_FRACTION = 0.84, 0.05
 MIN_BOX_PX, MIN_RINGS = 16, 3
+
+
+def check_classification_arguments(
+    n_images: int,
+    box_px: int,
+    *,
+    ctf_mode: str,
+    n_rings: Optional[int],
+    mask_diameter_px: Optional[float],
+    n_threads: int,
+    n_processes: int,
+    **settings: Any,
+) -> None:
+    """Refuse what `classify_particles` would refuse, before there are images.
+
+    Parameters
+    ----------
+    n_images : int
+    box_px : int
+        Side of an image.
+    n_processes : int
+        Over how many processes the images would be spread.
+    ctf_mode, n_rings, mask_diameter_px, n_threads, **settings
+        As of `classify_particles`, without the images, their CTF and what follows them.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule.
+    """
+    course = CourseSettings(**settings)
+    check_settings(course, n_images, box_px, ctf_mode, n_threads, n_processes)
+    layout(box_px, n_rings, mask_diameter_px)
 
 
 def check_images(images: Any) -> int:
@@ -46,45 +83,44 @@ def check_images(images: Any) -> int:
     return int(shape[0])
 
 
-def check_settings(settings: CourseSettings, n_images: int, ctf_mode: str, n_threads: int) -> None:
+def check_settings(
+    settings: CourseSettings,
+    n_images: int,
+    box_px: int,
+    ctf_mode: str,
+    n_threads: int,
+    n_processes: int,
+) -> None:
     """Refuse what breaks a rule."""
-    check_whole("n_classes", settings.n_classes, 2)
+    check_whole_number("n_classes", settings.n_classes, 2)
     if settings.n_classes > n_images:
         raise ValueError(
             f"n_classes must not exceed the number of images, {n_images}, got {settings.n_classes}"
         )
-    check_whole("max_iterations", settings.max_iterations, 1)
-    check_whole("n_threads", n_threads, 1)
-    check_whole("random_state", settings.random_state, 0)
-    for name, value, known in (
-        ("method", settings.method, tuple(RULES)),
-        ("alignment", settings.alignment, ALIGNMENTS),
-        ("ctf_mode", ctf_mode, CTF_MODES),
-    ):
-        if value not in known:
-            raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
-    for name, number, top in (
-        ("beta", settings.beta, np.inf),
-        ("tolerance", settings.tolerance, 1.0),
-        ("max_shift_px", settings.max_shift_px, np.inf),
-    ):
-        if not (np.isfinite(number) and 0 <= number <= top):
-            rule = "0 or more" if np.isinf(top) else "in [0, 1]"
-            raise ValueError(f"{name} must be {rule}, got {number}")
-
-
-def check_shift(max_shift_px: float, box_px: int) -> None:
-    """Refuse shifts that would move particles out of their boxes."""
-    if max_shift_px > box_px / 2:
+    check_whole_number("max_iterations", settings.max_iterations, 1)
+    check_whole_number("n_threads", n_threads, 1)
+    check_seed(settings.random_state)
+    check_choice("method", settings.method, tuple(RULES))
+    check_choice("alignment", settings.alignment, ALIGNMENTS)
+    check_choice("ctf_mode", ctf_mode, CTF_MODES)
+    check_not_negative("beta", settings.beta)
+    check_in_range("tolerance", settings.tolerance, 0, 1)
+    check_not_negative("max_shift_px", settings.max_shift_px)
+    if settings.max_shift_px > box_px / 2:
         raise ValueError(
-            f"max_shift_px must not exceed half of the box, {box_px / 2:g}, got {max_shift_px:g}"
+            f"max_shift_px must not exceed half of the box, {box_px / 2:g}, got "
+            f"{settings.max_shift_px:g}; particles would leave their boxes"
+        )
+    if n_processes > 1 and settings.method == "eqk":
+        raise ValueError(
+            f"method 'eqk' sorts all pairs of an image and a class in one process, got "
+            f"{n_processes} of them (MPI); start one, or choose another method"
         )
 
 
 def check_optics(pixel_size_angstrom: float, ctf: Optional[CtfParameters], n_images: int) -> None:
     """Refuse a pixel size of 0, and a CTF of other images."""
-    if not (np.isfinite(pixel_size_angstrom) and pixel_size_angstrom > 0):
-        raise ValueError(f"pixel_size_angstrom must be positive, got {pixel_size_angstrom}")
+    check_positive("pixel_size_angstrom", pixel_size_angstrom, "give the side of a pixel")
     if ctf is not None and len(ctf) != n_images:
         raise ValueError(
             f"ctf must have an entry for each of the {n_images} images, got {len(ctf)}"
@@ -97,15 +133,6 @@ def check_enough(n_images: int, n_classes: int) -> None:
         raise ValueError(
             f"n_classes must not exceed the number of images that are not empty, {n_images}, "
             f"got {n_classes}"
-        )
-
-
-def check_ranks(settings: CourseSettings, n_ranks: int) -> None:
-    """Refuse what needs all dissimilarities in one place."""
-    if n_ranks > 1 and settings.method == "eqk":
-        raise ValueError(
-            f"method 'eqk' sorts all pairs of an image and a class in one process, got {n_ranks} "
-            "of them (MPI); start one, or choose another method"
         )
 
 
@@ -125,16 +152,15 @@ def layout(
     """The polar grid, the radius of the mask and its soft edge, px."""
     top = box_px // 2 - 2
     last_ring = min(DEFAULT_RINGS, top) if n_rings is None else n_rings
-    check_whole("n_rings", last_ring, FIRST_RING + MIN_RINGS - 1)
+    check_whole_number("n_rings", last_ring, FIRST_RING + MIN_RINGS - 1)
     if last_ring > top:
         raise ValueError(
             f"n_rings must be {top} or less in a box of {box_px} px, got {last_ring}; "
             "ask for a coarser resolution"
         )
-    diameter = MASK_FRACTION * box_px if mask_diameter_px is None else float(mask_diameter_px)
-    edge = EDGE_FRACTION * box_px
-    if not (np.isfinite(diameter) and diameter > 0):
-        raise ValueError(f"mask_diameter_px must be positive, got {mask_diameter_px}")
+    diameter, edge = MASK_FRACTION * box_px, EDGE_FRACTION * box_px
+    if mask_diameter_px is not None:
+        diameter = check_positive("mask_diameter_px", mask_diameter_px, "give it in px")
     if diameter + 2 * edge > box_px:
         raise ValueError(
             f"the box of {box_px} px is too small for a mask of {diameter:g} px and its soft edge "
@@ -142,9 +168,3 @@ def layout(
             "extract larger boxes"
         )
     return polar_grid(box_px, last_ring, diameter), diameter / 2, edge
-
-
-def check_whole(name: str, value: float, smallest: int) -> None:
-    """Refuse what is not an int of at least `smallest`."""
-    if not isinstance(value, (int, np.integer)) or value < smallest:
-        raise ValueError(f"{name} must be a whole number, {smallest} or more, got {value}")

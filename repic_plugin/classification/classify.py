@@ -15,10 +15,8 @@ from repic_plugin.classification.checks import (
     check_enough,
     check_images,
     check_optics,
-    check_ranks,
     check_resume,
     check_settings,
-    check_shift,
     layout,
 )
 from repic_plugin.classification.course import Course, CourseSettings
@@ -161,11 +159,10 @@ def classify_particles(
         random_state=random_state,
     )
     n_images = check_images(images)
-    check_settings(settings, n_images, ctf_mode, n_threads)
-    check_ranks(settings, ranks.size)
-    check_shift(max_shift_px, images.shape[-1])
+    box_px = images.shape[-1]
+    check_settings(settings, n_images, box_px, ctf_mode, n_threads, ranks.size)
     check_optics(pixel_size_angstrom, ctf, n_images)
-    grid, mask_radius_px, edge_px = layout(images.shape[-1], n_rings, mask_diameter_px)
+    grid, mask_radius_px, edge_px = layout(box_px, n_rings, mask_diameter_px)
     optics: Dict[str, Any] = {
         "pixel_size_angstrom": pixel_size_angstrom,
         "ctf": ctf if ctf_mode != "none" else None,

@@ -12,7 +12,12 @@ from typing import Any, ClassVar, Optional, Tuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from repic_plugin.classification.checks import check_whole
+from repic_plugin.arguments import (
+    check_in_range,
+    check_not_negative,
+    check_seed,
+    check_whole_number,
+)
 from repic_plugin.classification.rules import RULES
 
 __all__ = [
@@ -142,16 +147,15 @@ class KMeans:
             raise ValueError(
                 f"x must be finite and of shape (n, n_features), got shape {vectors.shape}"
             )
-        check_whole("n_clusters", self.n_clusters, 2)
+        check_whole_number("n_clusters", self.n_clusters, 2)
         if self.n_clusters > len(vectors):
             raise ValueError(
                 f"n_clusters must not exceed the number of rows of x, {len(vectors)}, "
                 f"got {self.n_clusters}"
             )
-        check_whole("max_iterations", self.max_iterations, 1)
-        check_whole("random_state", self.random_state, 0)
-        if not 0 <= self.tolerance <= 1:
-            raise ValueError(f"tolerance must be in [0, 1], got {self.tolerance}")
+        check_whole_number("max_iterations", self.max_iterations, 1)
+        check_seed(self.random_state)
+        check_in_range("tolerance", self.tolerance, 0, 1)
         if self.init is not None:
             centers, wanted = np.asarray(self.init), (self.n_clusters, vectors.shape[1])
             if centers.shape != wanted or not np.isfinite(centers).all():
@@ -208,8 +212,7 @@ class ACKMeans(KMeans):
         self.beta = beta
 
     def _checked(self, x: ArrayLike) -> Floats:
-        if not (np.isfinite(self.beta) and self.beta >= 0):
-            raise ValueError(f"beta must be 0 or more, got {self.beta}")
+        check_not_negative("beta", self.beta)
         return super()._checked(x)
 
 

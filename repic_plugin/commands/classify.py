@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, Iterator, Optional
 import numpy as np
 from tqdm import tqdm
 
+from repic_plugin.arguments import check_positive
 from repic_plugin.classification import (
     ALIGNMENTS,
     CTF_MODES,
@@ -280,8 +281,7 @@ def _parameters(args: argparse.Namespace, table: ParticleTable) -> Dict[str, Any
 
 
 def _rings(resolution_angstrom: float, table: ParticleTable) -> int:
-    if not (np.isfinite(resolution_angstrom) and resolution_angstrom > 0):
-        raise ValueError(f"--resolution-angstrom must be positive, got {resolution_angstrom}")
+    check_positive("--resolution-angstrom", resolution_angstrom)
     rings = table.images.shape[-1] * table.pixel_size_angstrom / resolution_angstrom
     return int(np.rint(min(rings, MAX_RINGS)))
 

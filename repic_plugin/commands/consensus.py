@@ -11,6 +11,7 @@ from typing import List, Optional, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from repic_plugin.arguments import check_whole_number
 from repic_plugin.commands.options import (
     new_folder,
     number,
@@ -119,8 +120,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read, find the consensus, write, print a table."""
     box_size_px = per_picker("--box-size", args.box_size, number)
-    if args.threads < 1:
-        raise ValueError(f"--threads must be at least 1, got {args.threads}")
+    check_whole_number("--threads", args.threads, 1)
     picks_dir = Path(os.path.realpath(args.picks_dir))
     if picks_dir in (Path(os.path.realpath(args.out)), *Path(os.path.realpath(args.out)).parents):
         raise ValueError(

@@ -11,6 +11,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
+from repic_plugin.arguments import check_whole_number
 from repic_plugin.commands.options import print_table
 from repic_plugin.consensus import Picks
 from repic_plugin.evaluation import (
@@ -87,8 +88,7 @@ class Promised(NamedTuple):
 
 def run(args: argparse.Namespace) -> None:
     """Read, score, print, write."""
-    if args.threads < 1:
-        raise ValueError(f"--threads must be at least 1, got {args.threads}")
+    check_whole_number("--threads", args.threads, 1)
     _check_files(args)
     sets, reference = _loaded(args)
     rows: List[MicrographScores] = []

@@ -9,6 +9,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
+from repic_plugin.arguments import check_positive
 from repic_plugin.commands.options import new_folder, print_table
 from repic_plugin.evaluation import (
     HALF_MAP_THRESHOLD,
@@ -102,12 +103,8 @@ def _labelled(texts: Sequence[str]) -> Dict[str, str]:
 
 
 def _read(path: str, pixel_size_angstrom: Optional[float]) -> _Map:
-    if pixel_size_angstrom is not None and not (
-        np.isfinite(pixel_size_angstrom) and pixel_size_angstrom > 0
-    ):
-        raise ValueError(
-            f"--pixel-size must be a positive number of angstrom, got {pixel_size_angstrom}"
-        )
+    if pixel_size_angstrom is not None:
+        check_positive("--pixel-size", pixel_size_angstrom, "give it in angstrom")
     density, voxel = read_map(path)
     if pixel_size_angstrom is None and voxel == 0:
         raise ValueError(f"{path}: the header holds no voxel size; add --pixel-size ANGSTROM")

@@ -10,6 +10,7 @@ import mrcfile
 import numpy as np
 from numpy.typing import NDArray
 
+from repic_plugin.arguments import check_positive
 from repic_plugin.commands.options import new_folder, progress_bar
 from repic_plugin.consensus import Picks
 from repic_plugin.formats import write_picks_file
@@ -42,10 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Simulate, write."""
-    if not (np.isfinite(args.pixel_size) and args.pixel_size > 0):
-        raise ValueError(
-            f"--pixel-size must be a positive number of angstrom, got {args.pixel_size}"
-        )
+    check_positive("--pixel-size", args.pixel_size, "give it in angstrom")
     simulated = simulate_picks(
         args.micrographs,
         args.pickers,

@@ -2,7 +2,6 @@
 
 from repic_plugin.consensus.arguments import MODES, default_quorum, required_pickers
 from repic_plugin.consensus.batch import POSITIONS
-from repic_plugin.consensus.boxes import check_micrograph_size
 from repic_plugin.consensus.ensemble.expected import ExpectedScores, expected_scores
 from repic_plugin.consensus.ensemble.model import (
     EnsembleModel,
@@ -53,7 +52,6 @@ __all__ = [
     "ScoreTransform",
     "SolverError",
     "above_min_score",
-    "check_micrograph_size",
     "choose_transforms",
     "comparable_scores",
     "default_quorum",

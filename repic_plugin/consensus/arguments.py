@@ -7,6 +7,7 @@ from typing import Optional
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.arguments import check_choice, check_in_range, check_whole_number
 from repic_plugin.consensus.batch import POSITIONS
 from repic_plugin.consensus.boxes import BoxSize, box_sizes, largest_reach
 from repic_plugin.consensus.ensemble.model import EnsembleModel
@@ -70,17 +71,15 @@ def check_settings(
     k = picks.n_pickers
     if k < 2:
         raise ValueError(f"a consensus needs the picks of at least two pickers, got {k}")
-    if mode not in MODES:
-        raise ValueError(f"mode must be all, quorum or probabilistic, got {mode!r}")
+    check_choice("mode", mode, MODES)
     if mode != "quorum" and quorum not in (None, k if mode == "all" else None):
         raise ValueError(f"quorum {quorum} has no meaning in mode {mode}; choose mode quorum")
     least = required_pickers(mode, k, quorum)
     if least not in range(2, k + 1):
         raise ValueError(f"quorum must lie in 2 to {k}, the number of pickers, got {least}")
-    if position not in POSITIONS:
-        raise ValueError(f"position must be member or mean, got {position!r}")
-    if num_particles is not None and not (num_particles >= 1 and num_particles % 1 == 0):
-        raise ValueError(f"num_particles must be an integer of at least 1, got {num_particles}")
+    check_choice("position", position, POSITIONS)
+    if num_particles is not None:
+        check_whole_number("num_particles", num_particles, 1, "leave it out to keep all")
     if time_limit_s is not None and not time_limit_s > 0:
         raise ValueError(f"time_limit_s must be more than 0 s, got {time_limit_s}")
     sizes_px = box_sizes(box_size_px, picks.picker_names)
@@ -138,8 +137,8 @@ def check_probabilistic(
         raise ValueError(
             "largest_component has no meaning in mode probabilistic, where a pick may stand alone"
         )
-    if target_precision is not None and not 0 < target_precision < 1:
-        raise ValueError(f"target_precision must lie between 0 and 1, got {target_precision}")
+    if target_precision is not None:
+        check_in_range("target_precision", target_precision, 0, 1, "()")
     if model is not None and model.picker_names != picks.picker_names:
         raise ValueError(
             f"the ensemble was fitted to the pickers {', '.join(model.picker_names)}, "

@@ -8,12 +8,12 @@ from typing import Mapping, Optional, Sequence, Tuple, Union
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.arguments import check_fraction
 from repic_plugin.consensus.picks import Picks, numbers_for_each_picker
 
 __all__ = [
     "BoxSize",
     "box_sizes",
-    "check_micrograph_size",
     "inside_micrograph",
     "largest_reach",
 ]
@@ -55,8 +55,7 @@ def largest_reach(
     """
     if len(sizes_px) < 2:
         raise ValueError(f"a consensus needs at least two pickers, got {len(sizes_px)}")
-    if not 0 <= min_overlap < 1:
-        raise ValueError(f"min_overlap must lie in [0, 1), got {min_overlap}")
+    check_fraction("min_overlap", min_overlap)
     reach, n_possible = 0.0, 0
     for i, j in combinations(range(len(sizes_px)), 2):
         shorter, longer = sorted((sizes_px[i], sizes_px[j]))
@@ -111,22 +110,6 @@ def box_sizes(box_size_px: BoxSize, picker_names: Tuple[str, ...]) -> NDArray[np
             f"for picker {picker_names[bad[0]]}"
         )
     return sizes
-
-
-def check_micrograph_size(size_px: Sequence[int]) -> Tuple[int, int]:
-    """Width and height of a micrograph as whole numbers of px.
-
-    Raises
-    ------
-    ValueError
-        If they are not two positive whole numbers.
-    """
-    if len(size_px) != 2 or not all(s >= 1 and float(s).is_integer() for s in size_px):
-        raise ValueError(
-            "micrograph_size_px must be two positive whole numbers, (width, height), "
-            f"got {tuple(size_px)}"
-        )
-    return int(size_px[0]), int(size_px[1])
 
 
 def inside_micrograph(

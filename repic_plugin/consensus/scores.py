@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from repic_plugin.arguments import check_choice
 from repic_plugin.consensus.picks import Picks, for_each_picker, numbers_for_each_picker
 
 __all__ = [
@@ -66,11 +67,7 @@ def choose_transforms(picks: Picks, score_transform: ScoreTransform = "auto") ->
 
 def _choose_transform(name: str, asked: str, scores: NDArray[np.float64]) -> str:
     """The transform for one picker, given all its scores."""
-    if asked not in ("auto", *SCORE_TRANSFORMS):
-        raise ValueError(
-            f"score_transform of picker {name} must be auto, identity, logistic or rank, "
-            f"got {asked!r}"
-        )
+    check_choice(f"score_transform of picker {name}", asked, ("auto", *SCORE_TRANSFORMS))
     is_probability = not len(scores) or bool(scores.min() >= 0 and scores.max() <= 1)
     if asked == "identity" and not is_probability:
         raise ValueError(

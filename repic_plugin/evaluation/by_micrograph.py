@@ -9,8 +9,13 @@ from typing import List, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.consensus import Picks, check_micrograph_size
-from repic_plugin.evaluation.checks import check_box_size, check_radius, check_threads
+from repic_plugin.arguments import (
+    check_box_size,
+    check_micrograph_size,
+    check_positive,
+    check_whole_number,
+)
+from repic_plugin.consensus import Picks
 from repic_plugin.evaluation.matching import max_pairs_by_group
 from repic_plugin.evaluation.pixels import Centers, pixel_scores_by_group
 from repic_plugin.evaluation.scores import Scores
@@ -108,7 +113,7 @@ def evaluate_by_micrograph(
             for i, (m, _) in enumerate(pairs)
         ]
 
-    with ThreadPoolExecutor(check_threads(n_threads)) as pool:
+    with ThreadPoolExecutor(check_whole_number("n_threads", n_threads, 1)) as pool:
         each = pool.map if n_threads > 1 else map
         return tuple(row for rows in each(scored, batches) for row in rows)
 
@@ -133,7 +138,8 @@ def matching_radius(box_size_px: float, radius_px: Optional[float]) -> float:
     ValueError
         If it is not positive and finite.
     """
-    return check_radius(box_size_px * RADIUS_BOX_FRACTION if radius_px is None else radius_px)
+    radius = box_size_px * RADIUS_BOX_FRACTION if radius_px is None else radius_px
+    return check_positive("radius_px", radius, "a quarter of the box is usual")
 
 
 def check_reference(reference: Picks) -> None:

@@ -7,6 +7,8 @@ from typing import NamedTuple, Tuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.arguments import check_whole_number
+
 __all__ = ["Reliability", "reliability"]
 
 N_BINS = 10
@@ -55,8 +57,7 @@ def reliability(probability: ArrayLike, is_true: ArrayLike, n_bins: int = N_BINS
     Murphy and Winkler 1977, doi:10.2307/2346866.
     """
     values, came_true = _checked(probability, is_true)
-    if n_bins < 1 or n_bins % 1:
-        raise ValueError(f"n_bins must be a whole number, 1 or more, got {n_bins}")
+    check_whole_number("n_bins", n_bins, 1)
     edges = np.arange(n_bins + 1) / n_bins
     place = np.minimum(np.searchsorted(edges, values, side="right") - 1, n_bins - 1)
     count = np.bincount(place, minlength=n_bins)

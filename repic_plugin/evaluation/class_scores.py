@@ -8,6 +8,8 @@ from typing import Optional, Tuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.arguments import check_in_range, check_whole_number
+
 __all__ = ["ClassScores", "score_classes"]
 
 # Within it two projections count as the same view: Xu et al. 2016, figure 1.
@@ -141,14 +143,10 @@ def score_classes(
     views = None if view is None else _check_labels("view", view, len(classes))
     if views is not None:
         unit[views < 0] = np.nan
-    if not 0 <= max_angle_deg <= N_BINS:
-        raise ValueError(f"max_angle_deg must lie in [0, 180], got {max_angle_deg}; 15 is usual")
-    n_found = int(classes.max()) + 1
+    check_in_range("max_angle_deg", max_angle_deg, 0, N_BINS, remedy="15 is usual")
+    n_found = max(int(classes.max()) + 1, 1)
     n = n_found if n_classes is None else n_classes
-    if n < max(n_found, 1):
-        raise ValueError(
-            f"n_classes must be at least {max(n_found, 1)}, got {n}: labels count from 0"
-        )
+    n = check_whole_number("n_classes", n, n_found, "labels count from 0")
     known = np.isfinite(unit[:, 0])
     pairs = _count_pairs(classes, unit, n, max_angle_deg)
     perfect = None if views is None else _count_pairs(views, unit, None, max_angle_deg)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from repic_plugin.arguments import check_box_size, check_whole_number
 from repic_plugin.consensus import Picks
 from repic_plugin.evaluation.by_micrograph import (
     centers_of,
@@ -17,7 +18,6 @@ from repic_plugin.evaluation.by_micrograph import (
     matching_radius,
     rows_by_group,
 )
-from repic_plugin.evaluation.checks import check_box_size
 
 __all__ = ["PrecisionRecall", "pairs_by_rank", "precision_recall_curve"]
 
@@ -114,8 +114,8 @@ def precision_recall_curve(
     """
     radius = matching_radius(check_box_size("box_size_px", box_size_px), radius_px)
     check_reference(reference)
-    if max_points is not None and max_points < 3:
-        raise ValueError(f"max_points must be 3 or more, got {max_points}; None keeps all")
+    if max_points is not None:
+        check_whole_number("max_points", max_points, 3, "None keeps all")
     common = common_micrographs(picks, reference)
     n_reference = int(np.isin(reference.micrograph, [theirs for _, theirs in common]).sum())
     score = np.where(picks.has_score, picks.score, ALL_PICKS)

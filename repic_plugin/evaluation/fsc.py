@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
+from repic_plugin.arguments import check_in_range, check_positive, check_whole_number
 from repic_plugin.evaluation.checks import check_volume
 
 __all__ = [
@@ -79,10 +80,7 @@ class ShellCorrelation:
         ValueError
             If the threshold does not lie between 0 and 1.
         """
-        if not 0 < threshold < 1:
-            raise ValueError(
-                f"threshold must lie between 0 and 1, got {threshold}; 0.143 and 0.5 are usual"
-            )
+        check_in_range("threshold", threshold, 0, 1, "()", "0.143 and 0.5 are usual")
         below = np.flatnonzero(self.correlation[1:] < threshold)
         if not len(below):
             return float(1 / self.frequency[-1])
@@ -160,13 +158,8 @@ def fourier_shell_correlation(
     weights = None if mask is None else check_volume("mask", mask, len(first))
     if weights is not None:
         _check_mask(weights)
-    if not (np.isfinite(pixel_size_angstrom) and pixel_size_angstrom > 0):
-        raise ValueError(
-            f"pixel_size_angstrom must be positive and finite, got {pixel_size_angstrom}; give "
-            "the side of a voxel"
-        )
-    if n_threads < 1:
-        raise ValueError(f"n_threads must be 1 or more, got {n_threads}; 1 is the default")
+    check_positive("pixel_size_angstrom", pixel_size_angstrom, "give the side of a voxel")
+    check_whole_number("n_threads", n_threads, 1)
     transforms = [_half_transform(one, weights, n_threads) for one in (first, second)]
     cross, power, counts = _shell_sums(transforms[0], transforms[1])
     norm = np.sqrt(power[0] * power[1])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from repic_plugin.arguments import check_box_size, check_not_negative, check_positive, check_varied
 from repic_plugin.evaluation.checks import check_volume
 
 __all__ = ["soft_mask", "spherical_mask"]
@@ -95,15 +96,10 @@ def spherical_mask(
     ValueError
         If an argument breaks its rule.
     """
-    if size < 1:
-        raise ValueError(f"size must be 1 px or more, got {size}; give the side of the box")
+    check_box_size("size", size)
     if radius_px is None:
         radius_px = max(1.0, size // 2 - edge_px)
-    if not (np.isfinite(radius_px) and radius_px > 0):
-        raise ValueError(
-            f"radius_px must be positive and finite, got {radius_px}; a little under half of the "
-            "box is usual"
-        )
+    check_positive("radius_px", radius_px, "a little under half of the box is usual")
     _check_lengths(0.0, edge_px)
     squares = (np.arange(size, dtype=np.float32) - size // 2) ** 2
     radius = np.sqrt(squares[:, None, None] + squares[:, None] + squares)
@@ -112,8 +108,7 @@ def spherical_mask(
 
 def _check_lengths(extend_px: float, edge_px: float) -> None:
     for name, value in (("extend_px", extend_px), ("edge_px", edge_px)):
-        if not (np.isfinite(value) and value >= 0):
-            raise ValueError(f"{name} must be 0 or more, got {value}; 3 and 6 px are usual")
+        check_not_negative(name, value, "3 and 6 px are usual")
 
 
 def _raised_cosine(outside_px: NDArray[np.floating[Any]], edge_px: float) -> Volume:
@@ -127,9 +122,8 @@ def _raised_cosine(outside_px: NDArray[np.floating[Any]], edge_px: float) -> Vol
 
 def _otsu_threshold(density: Volume) -> float:
     """The threshold with the largest variance between the two sides."""
+    check_varied("volume", density)
     counts, edges = np.histogram(density, bins=N_BINS)
-    if edges[0] == edges[-1] or density.min() == density.max():
-        raise ValueError(f"volume must vary, got {density.flat[0]:g} everywhere; give another map")
     middles = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)[:-1]
     above = counts.sum() - below

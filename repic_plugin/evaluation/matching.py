@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 from scipy.spatial import cKDTree
 
-from repic_plugin.evaluation.checks import check_centers, check_radius
+from repic_plugin.arguments import check_centers, check_positive
 from repic_plugin.evaluation.scores import Scores
 
 __all__ = ["match_scores", "max_pairs_by_group"]
@@ -44,7 +44,7 @@ def match_scores(centers: ArrayLike, reference_centers: ArrayLike, radius_px: fl
     """
     found = check_centers("centers", centers)
     wanted = check_centers("reference_centers", reference_centers)
-    radius = check_radius(radius_px)
+    radius = check_positive("radius_px", radius_px, "a quarter of the box is usual")
     n_pairs = int(
         max_pairs_by_group(
             found, np.zeros(len(found), int), wanted, np.zeros(len(wanted), int), 1, radius

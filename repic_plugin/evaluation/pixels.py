@@ -7,9 +7,8 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.arguments import check_box_size, check_centers, check_micrograph_size
 from repic_plugin.compiled import compiled
-from repic_plugin.consensus import check_micrograph_size
-from repic_plugin.evaluation.checks import check_box_size, check_centers
 from repic_plugin.evaluation.scores import Scores
 
 __all__ = ["Centers", "pixel_scores", "pixel_scores_by_group"]

@@ -7,13 +7,13 @@ from typing import NamedTuple, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from repic_plugin.arguments import check_box_size
 from repic_plugin.consensus import Picks
 from repic_plugin.evaluation.by_micrograph import (
     check_reference,
     common_micrographs,
     matching_radius,
 )
-from repic_plugin.evaluation.checks import check_box_size
 from repic_plugin.evaluation.curves import pairs_by_rank
 
 __all__ = ["ConfirmedPicks", "confirmed_picks"]

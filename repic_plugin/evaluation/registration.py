@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import fft, ndimage, optimize
 from scipy.spatial.transform import Rotation
 
+from repic_plugin.arguments import check_in_range, check_varied
 from repic_plugin.evaluation.checks import check_volume
 
 __all__ = ["RigidTransform", "register_rigid"]
@@ -123,8 +124,7 @@ def register_rigid(
 
 
 def _check_limits(max_angle_deg: float, max_shift_px: float, box_px: int) -> None:
-    if not 0 <= max_angle_deg <= 60:
-        raise ValueError(f"max_angle_deg must lie in [0, 60], got {max_angle_deg}; 25 is usual")
+    check_in_range("max_angle_deg", max_angle_deg, 0, 60, remedy="25 is usual")
     if not 0 <= max_shift_px <= box_px / 2:
         raise ValueError(
             f"max_shift_px must lie in [0, {box_px / 2:g}], half of the box, got {max_shift_px}; "
@@ -140,8 +140,7 @@ def _background(volume: Volume) -> float:
 
 def _cut_in_fourier_space(name: str, volume: Volume, box_px: int) -> Floats:
     """Low-pass filtered map of background 0 on a coarser grid; voxel box // 2 stays its origin."""
-    if volume.min() == volume.max():
-        raise ValueError(f"{name} must vary, got {volume.flat[0]:g} everywhere; give another map")
+    check_varied(name, volume)
     transform = fft.rfftn(fft.ifftshift(volume - np.float32(_background(volume))))
     half = box_px // 2
     kept = np.r_[0 : box_px - half, -half:0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.arguments import check_in_range, check_whole_number
+
 __all__ = ["best_of_each", "sampled"]
 
 # Fewer labels teach a picker nothing.
@@ -39,8 +41,7 @@ def best_of_each(micrograph: ArrayLike, weight: ArrayLike, n_best: int) -> Indic
         raise ValueError(
             f"micrograph and weight must be of one length, got {groups.shape} and {weights.shape}"
         )
-    if n_best < 0:
-        raise ValueError(f"n_best must be 0 (all) or more, got {n_best}")
+    check_whole_number("n_best", n_best, 0, "0 keeps all")
     if n_best == 0:
         return np.arange(len(groups))
     order = np.lexsort((-weights, groups))
@@ -70,8 +71,7 @@ def sampled(n: int, probability: float, *, random_state: int = 0) -> Indices:
     ValueError
         If the probability is out of range.
     """
-    if not 0 < probability <= 1:
-        raise ValueError(f"probability must lie in (0, 1], got {probability}")
+    check_in_range("probability", probability, 0, 1, "(]")
     chance = np.random.default_rng(random_state).random(n)
     n_kept = max(int((chance < probability).sum()), min(LEAST_SAMPLED, n))
     return np.sort(np.argsort(chance, kind="stable")[:n_kept])

@@ -8,6 +8,8 @@ from typing import List, Optional
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.arguments import check_in_range, check_whole_number
+
 __all__ = ["SUBSETS", "Subsets", "draw_subsets"]
 
 SUBSETS = ("training", "validation", "testing")
@@ -78,10 +80,8 @@ def draw_subsets(
     ValueError
         If there are too few micrographs, or an argument breaks its rule.
     """
-    if n_validation < 0:
-        raise ValueError(f"n_validation must be 0 or more, got {n_validation}")
-    if not 0 < training_fraction < 1:
-        raise ValueError(f"training_fraction must lie between 0 and 1, got {training_fraction}")
+    check_whole_number("n_validation", n_validation, 0)
+    check_in_range("training_fraction", training_fraction, 0, 1, "()")
     needed = n_validation + 2 * N_BINS
     if n_micrographs < needed:
         raise ValueError(

@@ -7,37 +7,19 @@ from typing import Sequence, Tuple, Union
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.arguments import check_map, check_varied
+
 __all__ = [
-    "check_count",
     "check_directions",
-    "check_distance",
     "check_euler",
-    "check_fraction",
-    "check_map",
-    "check_not_negative",
     "check_per_picker",
-    "check_positive",
     "check_range",
-    "check_seed",
+    "check_room",
+    "check_volume",
 ]
 
 # Below it a projection has no frequencies to speak of.
 SMALLEST_BOX_PX = 8
-
-
-def check_count(name: str, value: int, smallest: int) -> int:
-    """Count as an int of at least `smallest`."""
-    if not float(value).is_integer() or value < smallest:
-        raise ValueError(f"{name} must be a whole number, {smallest} or more, got {value}")
-    return int(value)
-
-
-def check_distance(name: str, value: float, *, zero: bool = False) -> float:
-    """Length in px as a finite float, positive or (with `zero`) at least 0."""
-    if not np.isfinite(value) or value < 0 or (value == 0 and not zero):
-        rule = "0 or more" if zero else "positive"
-        raise ValueError(f"{name} must be {rule} and finite, got {value}; give it in px")
-    return float(value)
 
 
 def check_per_picker(
@@ -65,29 +47,20 @@ def check_per_picker(
     return np.broadcast_to(array, (n_pickers,))
 
 
-def check_seed(random_state: int) -> int:
-    """Seed as an int of at least 0."""
-    if not isinstance(random_state, (int, np.integer)) or random_state < 0:
-        raise ValueError(
-            f"random_state must be a whole number, 0 or more, got {random_state!r}; "
-            "the same number gives the same output"
-        )
-    return int(random_state)
+def check_volume(volume: ArrayLike) -> NDArray[np.float32]:
+    """A density map that shows something, as a cube of finite float32."""
+    density = check_map("volume", volume, SMALLEST_BOX_PX)
+    check_varied("volume", density)
+    return density
 
 
-def check_map(volume: ArrayLike) -> NDArray[np.float32]:
-    """Density map as a cube of finite float32."""
-    array = np.asarray(volume, dtype=np.float32)
-    if array.ndim != 3 or len(set(array.shape)) != 1 or array.shape[0] < SMALLEST_BOX_PX:
+def check_room(box_size_px: int, micrograph_size_px: Tuple[int, int]) -> None:
+    """Refuse a box that is larger than the micrograph."""
+    if box_size_px > min(micrograph_size_px):
         raise ValueError(
-            f"volume must be a cube of {SMALLEST_BOX_PX} voxels or more a side, got shape "
-            f"{array.shape}; cut or pad it"
+            f"box_size_px must not exceed the micrograph's sides {micrograph_size_px}, got "
+            f"{box_size_px}; give a smaller box or a larger micrograph_size_px"
         )
-    if not np.isfinite(array).all():
-        raise ValueError("volume must be finite, got nan or infinite voxels; replace them")
-    if array.min() == array.max():
-        raise ValueError(f"volume must vary, got {array.flat[0]:g} everywhere; give another map")
-    return array
 
 
 def check_euler(euler_deg: ArrayLike) -> NDArray[np.float64]:
@@ -116,27 +89,6 @@ def _check_triples(name: str, values: ArrayLike, columns: str) -> NDArray[np.flo
     return array
 
 
-def check_positive(name: str, value: float, unit: str = "") -> float:
-    """Number as a finite float above 0."""
-    if not (np.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be positive and finite, got {value}{_in(unit)}")
-    return float(value)
-
-
-def check_not_negative(name: str, value: float, unit: str = "") -> float:
-    """Number as a finite float, 0 or more."""
-    if not (np.isfinite(value) and value >= 0):
-        raise ValueError(f"{name} must be 0 or more and finite, got {value}{_in(unit)}")
-    return float(value)
-
-
-def check_fraction(name: str, value: float) -> float:
-    """Part of a whole that leaves some of it: a float in [0, 1)."""
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} must lie in [0, 1), got {value}; give a part, not a percentage")
-    return float(value)
-
-
 def check_range(name: str, bounds: Sequence[float]) -> Tuple[float, float]:
     """Two finite numbers, the lower first."""
     low, high = (float(bound) for bound in bounds)
@@ -145,7 +97,3 @@ def check_range(name: str, bounds: Sequence[float]) -> Tuple[float, float]:
             f"{name} must be finite, the lower first, got {low:g} and {high:g}; swap them"
         )
     return low, high
-
-
-def _in(unit: str) -> str:
-    return f"; give it in {unit}" if unit else "; choose another"

@@ -10,7 +10,8 @@ from typing import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from repic_plugin.simulation.checks import check_count, check_directions, check_euler
+from repic_plugin.arguments import check_whole_number
+from repic_plugin.simulation.checks import check_directions, check_euler
 
 __all__ = [
     "directions_from_euler",
@@ -42,7 +43,7 @@ def half_sphere_directions(n: int) -> Floats:
     ValueError
         If `n` is below 1.
     """
-    rank = np.arange(check_count("n", n, 1))
+    rank = np.arange(check_whole_number("n", n, 1))
     z = 1 - (rank + 0.5) / n
     golden = np.pi * (3 - np.sqrt(5)) * rank
     radius = np.sqrt(1 - z**2)

@@ -12,15 +12,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
-from repic_plugin.classification import CtfParameters, contrast_transfer
-from repic_plugin.consensus import check_micrograph_size
-from repic_plugin.simulation.checks import (
-    check_count,
+from repic_plugin.arguments import (
+    check_box_size,
+    check_micrograph_size,
     check_not_negative,
     check_positive,
-    check_range,
     check_seed,
+    check_whole_number,
 )
+from repic_plugin.classification import CtfParameters, contrast_transfer
+from repic_plugin.simulation.checks import check_range, check_room
 from repic_plugin.simulation.contamination import add_junk, ice, junk_rims, place_junk
 from repic_plugin.simulation.molecule import Molecule, molecule_at
 from repic_plugin.simulation.particles import (
@@ -158,12 +159,12 @@ def simulate_exposures(
         size_px=size_px,
         box_px=_check_box(box_size_px, molecule.slices.box_size_px, size_px),
         spacing_px=_check_spacing(min_distance_px, molecule.diameter_px),
-        n_particles=check_count("n_particles", n_particles, 0),
-        n_junk=check_count("n_junk", n_junk, 0),
+        n_particles=check_whole_number("n_particles", n_particles, 0),
+        n_junk=check_whole_number("n_junk", n_junk, 0),
         noise_std=0.0 if snr is None else check_positive("snr", snr) ** -0.5,
         ice_std=check_not_negative("gradient", gradient),
     )
-    n = check_count("n_micrographs", n_micrographs, 1)
+    n = check_whole_number("n_micrographs", n_micrographs, 1)
     streams = _streams(n, random_state)
     ctf = None
     if defocus_range_angstrom is not None:
@@ -211,12 +212,8 @@ def _streams(n: int, random_state: int) -> Sequence[_Streams]:
 def _check_box(box_size_px: Optional[int], usual_px: int, size_px: Tuple[int, int]) -> int:
     box_px = usual_px
     if box_size_px is not None:
-        box_px = check_count("box_size_px", box_size_px, SMALLEST_BOX_PX)
-    if box_px > min(size_px):
-        raise ValueError(
-            f"box_size_px must not exceed the micrograph's sides {size_px}, got {box_px}; "
-            "give a smaller box or a larger micrograph_size_px"
-        )
+        box_px = check_box_size("box_size_px", box_size_px, SMALLEST_BOX_PX)
+    check_room(box_px, size_px)
     return box_px
 
 

@@ -7,10 +7,11 @@ from typing import Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from repic_plugin.consensus import check_micrograph_size
-from repic_plugin.simulation.checks import (
-    check_count,
-    check_distance,
+from repic_plugin.arguments import (
+    check_box_size,
+    check_centers,
+    check_micrograph_size,
+    check_positive,
     check_seed,
 )
 
@@ -79,14 +80,14 @@ def simulate_micrograph(
         If an argument breaks its rule.
     """
     width, height = check_micrograph_size(micrograph_size_px)
-    box_px = check_count("box_size_px", box_size_px, 4)
-    points = _check_centers(centers)
+    box_px = check_box_size("box_size_px", box_size_px, 4)
+    points = check_centers("centers", centers)
     angle_seed, ground_seed = np.random.SeedSequence(check_seed(random_state)).spawn(2)
     angles = np.random.default_rng(angle_seed).uniform(0, 2 * np.pi, len(points))
     if snr is None:
         micrograph = np.zeros((height, width), dtype=np.float32)
     else:
-        noise_std = check_distance("snr", snr) ** -0.5
+        noise_std = check_positive("snr", snr) ** -0.5
         micrograph = _ground((width, height), noise_std, np.random.default_rng(ground_seed))
     _draw(micrograph, points, angles, box_px)
     return micrograph
@@ -117,18 +118,6 @@ def background_micrograph(
     size_px = check_micrograph_size(micrograph_size_px)
     rng = np.random.default_rng(check_seed(random_state))
     return _ground(size_px, DEFAULT_SNR**-0.5, rng)
-
-
-def _check_centers(centers: ArrayLike) -> NDArray[np.float64]:
-    points = np.asarray(centers, dtype=np.float64)
-    if points.size == 0:
-        return np.empty((0, 2))
-    if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
-        raise ValueError(
-            f"centers must be finite and of shape (n, 2), got shape {points.shape}; "
-            "stack x and y as columns and remove nan"
-        )
-    return points
 
 
 def _draw(

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
-from repic_plugin.simulation.checks import SMALLEST_BOX_PX, check_map, check_positive
+from repic_plugin.arguments import check_positive
+from repic_plugin.simulation.checks import SMALLEST_BOX_PX, check_volume
 from repic_plugin.simulation.projections import MapSlices, resize_box
 
 __all__ = ["Molecule", "map_diameter", "molecule_at"]
@@ -47,17 +48,19 @@ def map_diameter(volume: ArrayLike) -> float:
     ValueError
         If the map is not a finite cube.
     """
-    return _diameter(_without_solvent(check_map(volume)))
+    return _diameter(_without_solvent(check_volume(volume)))
 
 
 def molecule_at(
     volume: ArrayLike, voxel_angstrom: float, pixel_angstrom: Optional[float]
 ) -> Molecule:
     """The map at another pixel size, or at its own; its box made even by cutting."""
-    density = _without_solvent(check_map(volume))
-    size = check_positive("pixel_size_angstrom", voxel_angstrom, "angstrom")
+    density = _without_solvent(check_volume(volume))
+    size = check_positive("pixel_size_angstrom", voxel_angstrom, "give it in angstrom")
     if pixel_angstrom is not None and pixel_angstrom != voxel_angstrom:
-        size = check_positive("micrograph_pixel_size_angstrom", pixel_angstrom, "angstrom")
+        size = check_positive(
+            "micrograph_pixel_size_angstrom", pixel_angstrom, "give it in angstrom"
+        )
         density = _resampled(density, voxel_angstrom / size)
     even = resize_box(density, len(density) - len(density) % 2)
     return Molecule(MapSlices(even), _diameter(density), size)

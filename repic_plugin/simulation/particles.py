@@ -9,17 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
-from repic_plugin.classification import CtfParameters, contrast_transfer
-from repic_plugin.simulation.checks import (
-    SMALLEST_BOX_PX,
-    check_count,
+from repic_plugin.arguments import (
+    check_box_size,
     check_fraction,
-    check_map,
     check_not_negative,
     check_positive,
-    check_range,
     check_seed,
+    check_whole_number,
 )
+from repic_plugin.classification import CtfParameters, contrast_transfer
+from repic_plugin.simulation.checks import SMALLEST_BOX_PX, check_range, check_volume
 from repic_plugin.simulation.directions import (
     directions_from_euler,
     euler_from_directions,
@@ -149,8 +148,8 @@ def simulate_particles(
         If an argument breaks its rule.
     """
     density = _density(volume, box_size_px)
-    n = check_count("n_views", n_views, 1) * check_count("n_per_view", n_per_view, 1)
-    pixel_size = check_positive("pixel_size_angstrom", pixel_size_angstrom, "angstrom")
+    n = check_whole_number("n_views", n_views, 1) * check_whole_number("n_per_view", n_per_view, 1)
+    pixel_size = check_positive("pixel_size_angstrom", pixel_size_angstrom, "give it in angstrom")
     noise_std = 0.0 if snr is None else check_positive("snr", snr) ** -0.5
     max_shift = _check_max_shift(max_shift_px, len(density))
     junk = check_fraction("junk_fraction", junk_fraction)
@@ -164,7 +163,7 @@ def simulate_particles(
     euler = np.full((n + n_junk, 3), np.nan)
     euler[place] = _euler_around(
         half_sphere_directions(n_views)[view[place]],
-        check_not_negative("spread_deg", spread_deg, "degrees"),
+        check_not_negative("spread_deg", spread_deg, "give it in degrees"),
         streams.orientations,
     )
     shift = np.full((n + n_junk, 2), np.nan)
@@ -195,14 +194,14 @@ class _Streams(NamedTuple):
 
 
 def _density(volume: ArrayLike, box_size_px: Optional[int]) -> NDArray[np.float32]:
-    density = check_map(volume)
+    density = check_volume(volume)
     if box_size_px is None:
         return resize_box(density, len(density) - len(density) % 2)
-    return resize_box(density, check_count("box_size_px", box_size_px, SMALLEST_BOX_PX))
+    return resize_box(density, check_box_size("box_size_px", box_size_px, SMALLEST_BOX_PX))
 
 
 def _check_max_shift(max_shift_px: float, box_px: int) -> float:
-    radius = check_not_negative("max_shift_px", max_shift_px, "px")
+    radius = check_not_negative("max_shift_px", max_shift_px, "give it in px")
     if radius > box_px / 2:
         raise ValueError(
             f"max_shift_px must not exceed half of the box, {box_px / 2:g}, got {radius:g}; "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.simulation.checks import SMALLEST_BOX_PX, check_count, check_seed
+from repic_plugin.arguments import check_box_size, check_seed
+from repic_plugin.simulation.checks import SMALLEST_BOX_PX
 
 __all__ = ["PHANTOM_BOX_PX", "PHANTOM_PIXEL_SIZE_ANGSTROM", "phantom_map"]
 
@@ -40,7 +41,7 @@ def phantom_map(box_size_px: int = PHANTOM_BOX_PX, *, random_state: int = 0) -> 
     ValueError
         If the box or the seed breaks its rule.
     """
-    box_px = check_count("box_size_px", box_size_px, SMALLEST_BOX_PX)
+    box_px = check_box_size("box_size_px", box_size_px, SMALLEST_BOX_PX)
     rng = np.random.default_rng(check_seed(random_state))
     directions = rng.standard_normal((N_BLOBS, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)

@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, ndtr, ndtri
 
-from repic_plugin.consensus import Picks, check_micrograph_size
-from repic_plugin.simulation.checks import (
-    check_count,
-    check_distance,
+from repic_plugin.arguments import (
+    check_box_size,
     check_fraction,
-    check_per_picker,
+    check_micrograph_size,
+    check_not_negative,
     check_seed,
+    check_whole_number,
 )
+from repic_plugin.consensus import Picks
+from repic_plugin.simulation.checks import check_per_picker, check_room
 from repic_plugin.simulation.placement import Region, place_apart
 
 __all__ = ["SimulatedPicks", "simulate_picks"]
@@ -154,17 +156,17 @@ def simulate_picks(
     ValueError
         If an argument breaks its rule, or if the points do not fit into the micrograph.
     """
-    n_micrographs = check_count("n_micrographs", n_micrographs, 1)
-    n_pickers = check_count("n_pickers", n_pickers, 1)
-    n_particles = check_count("n_particles", n_particles, 0)
-    box_px = check_count("box_size_px", box_size_px, 1)
+    n_micrographs = check_whole_number("n_micrographs", n_micrographs, 1)
+    n_pickers = check_whole_number("n_pickers", n_pickers, 1)
+    n_particles = check_whole_number("n_particles", n_particles, 0)
+    box_px = check_box_size("box_size_px", box_size_px)
     size_px = check_micrograph_size(micrograph_size_px)
     names = _picker_names(picker_names, n_pickers)
     region = _region(size_px, box_px)
-    spacing_px = check_distance(
+    spacing_px = check_not_negative(
         "min_distance_px",
         box_px * MIN_DISTANCE_BOX_FRACTION if min_distance_px is None else min_distance_px,
-        zero=True,
+        "give it in px",
     )
     jitter = box_px * JITTER_BOX_FRACTION if jitter_px is None else jitter_px
     pickers = _pickers(n_pickers, recall, precision, jitter, score_separation)
@@ -280,11 +282,7 @@ def _pick(
 
 def _region(size_px: Tuple[int, int], box_px: int) -> Region:
     """Where a centre may lie for its box to be inside the micrograph."""
-    if box_px > min(size_px):
-        raise ValueError(
-            f"box_size_px must not exceed the micrograph's sides {size_px}, got {box_px}; "
-            "give a smaller box or a larger micrograph_size_px"
-        )
+    check_room(box_px, size_px)
     half = box_px / 2
     return (half, half), (size_px[0] - half, size_px[1] - half)
 

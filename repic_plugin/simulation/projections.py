@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
+from repic_plugin.arguments import check_box_size
 from repic_plugin.compiled import compiled
-from repic_plugin.simulation.checks import check_count, check_euler, check_map
+from repic_plugin.simulation.checks import check_euler, check_volume
 from repic_plugin.simulation.directions import rotation_matrices
 
 __all__ = ["MapSlices", "project_map", "resize_box"]
@@ -77,8 +78,8 @@ def resize_box(volume: ArrayLike, box_size_px: int) -> Volume:
     ValueError
         If the map is not a finite cube or `box_size_px` below 1.
     """
-    density = check_map(volume)
-    box_px = check_count("box_size_px", box_size_px, 1)
+    density = check_volume(volume)
+    box_px = check_box_size("box_size_px", box_size_px)
     offset = box_px // 2 - len(density) // 2  # voxel i goes to i + offset
     first, last = max(0, -offset), min(len(density), box_px - offset)
     resized = np.zeros((box_px,) * 3, dtype=np.float32)
@@ -103,7 +104,7 @@ class MapSlices:
     """
 
     def __init__(self, volume: ArrayLike) -> None:
-        density = check_map(volume)
+        density = check_volume(volume)
         self.box_size_px = len(density)
         padded_px = PADDING * self.box_size_px
         spline = np.sinc((np.arange(self.box_size_px) - self.box_size_px // 2) / padded_px) ** 4

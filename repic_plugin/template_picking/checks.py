@@ -7,44 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "check_box_size",
-    "check_centers",
-    "check_count",
-    "check_finite",
-    "check_images",
-    "check_micrograph",
-    "check_number",
-]
+from repic_plugin.arguments import check_finite
+
+__all__ = ["MIN_BOX_PX", "check_images", "check_micrograph"]
 
 MIN_BOX_PX = 16  # what can still be told apart in 2D classes
-
-
-def check_box_size(box_size_px: int) -> int:
-    """A box as an int of at least 16."""
-    return check_count("box_size_px", box_size_px, MIN_BOX_PX, "give the box in px")
-
-
-def check_count(name: str, value: int, smallest: int, remedy: str = "choose another") -> int:
-    """Count as an int of at least `smallest`."""
-    if not float(value).is_integer() or value < smallest:
-        raise ValueError(
-            f"{name} must be a whole number, {smallest} or more, got {value}; {remedy}"
-        )
-    return int(value)
-
-
-def check_number(name: str, value: float, low: float, high: float) -> float:
-    """Number as a float from `low` to `high`."""
-    if not low <= value <= high:
-        raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {value}; choose another")
-    return float(value)
-
-
-def check_finite(name: str, array: NDArray[Any]) -> None:
-    """Refuse nan and infinite numbers."""
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, got nan or infinite numbers; mend the file")
 
 
 def check_micrograph(micrograph: ArrayLike, box_size_px: int) -> NDArray[Any]:
@@ -62,19 +29,6 @@ def check_micrograph(micrograph: ArrayLike, box_size_px: int) -> NDArray[Any]:
             f"{box_size_px}; give a smaller box"
         )
     return image
-
-
-def check_centers(centers: ArrayLike) -> NDArray[np.float64]:
-    """Points as float64, shape (n, 2)."""
-    points = np.asarray(centers, dtype=np.float64)
-    if points.size == 0:
-        return np.empty((0, 2))
-    if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
-        raise ValueError(
-            f"centers must be finite and of shape (n, 2), got shape {points.shape}; "
-            "stack x and y as columns and remove nan"
-        )
-    return points
 
 
 def check_images(name: str, images: ArrayLike) -> NDArray[np.float32]:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
-from repic_plugin.template_picking.checks import check_finite, check_images
+from repic_plugin.arguments import check_finite
+from repic_plugin.template_picking.checks import check_images
 
 __all__ = ["TemplateBank"]
 

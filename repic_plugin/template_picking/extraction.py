@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
-from repic_plugin.template_picking.checks import check_centers, check_finite
+from repic_plugin.arguments import check_centers, check_finite
 
 __all__ = ["BACKGROUND_RADIUS", "ExtractedParticles", "extract_particles"]
 
@@ -81,7 +81,7 @@ def extract_particles(
         raise ValueError(f"a micrograph must be one image, (height, width), got {pixels.shape}")
     side = box_size_px if side_px is None else side_px
     _check_sizes(box_size_px, side)
-    boxes, rows = _boxes(pixels, check_centers(centers), box_size_px)
+    boxes, rows = _boxes(pixels, check_centers("centers", centers), box_size_px)
     check_finite("micrograph", boxes)
     images = _cropped(boxes, side) if side < box_size_px else boxes
     if normalise:

@@ -8,7 +8,8 @@ from typing import Optional
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from repic_plugin.template_picking.checks import check_box_size, check_count, check_number
+from repic_plugin.arguments import check_box_size, check_in_range, check_whole_number
+from repic_plugin.template_picking.checks import MIN_BOX_PX
 from repic_plugin.template_picking.correlation import TemplateBank
 from repic_plugin.template_picking.peaks import find_peaks
 from repic_plugin.template_picking.preparation import prepare_micrograph, reduction
@@ -86,7 +87,7 @@ class TemplateMatcher:
         angular_step_deg: float = DEFAULT_STEP_DEG,
         invert: bool = False,
     ) -> None:
-        self.box_size_px = check_box_size(box_size_px)
+        self.box_size_px = check_box_size("box_size_px", box_size_px, MIN_BOX_PX)
         images = general_template(box_size_px) if templates is None else templates
         turned = rotated_templates(images, angular_step_deg)
         self._bank = TemplateBank(-turned if invert else turned, template_mask(turned.shape[-1]))
@@ -126,7 +127,9 @@ class TemplateMatcher:
         """
         if len(self._bank) == 1:
             return 0.0
-        tries = check_count("n_positions", n_positions, 1) * len(self._bank) ** 0.5 / NOISE_PICKS
+        tries = (
+            check_whole_number("n_positions", n_positions, 1) * len(self._bank) ** 0.5 / NOISE_PICKS
+        )
         return min(1.0, float(np.sqrt(2 * np.log(max(1.0, tries)) / self._bank.n_pixels)))
 
     def pick(
@@ -158,14 +161,14 @@ class TemplateMatcher:
         ValueError
             If the micrograph is no finite image, or smaller than a box.
         """
-        check_number("min_distance_boxes", min_distance_boxes, 0, 2)
-        check_count("max_particles", max_particles, 0)
+        check_in_range("min_distance_boxes", min_distance_boxes, 0, 2)
+        check_whole_number("max_particles", max_particles, 0)
         factor, half_box = reduction(self.box_size_px), self.box_size_px / 2
         image = np.asarray(micrograph)
         scores = self.scores(image)
         least = self.noise_score(scores.size) if min_score is None else min_score
         distance_px = min_distance_boxes * self.box_size_px / factor
-        peaks, heights = find_peaks(scores, distance_px, check_number("min_score", least, -1, 1))
+        peaks, heights = find_peaks(scores, distance_px, check_in_range("min_score", least, -1, 1))
         centers = (peaks + 0.5) * factor
         sides = np.array(image.shape[::-1])
         inside = np.flatnonzero(((centers >= half_box) & (centers <= sides - half_box)).all(axis=1))

@@ -8,12 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft, ndimage
 
-from repic_plugin.template_picking.checks import (
-    check_box_size,
-    check_centers,
-    check_finite,
-    check_micrograph,
-)
+from repic_plugin.arguments import check_box_size, check_centers, check_finite
+from repic_plugin.template_picking.checks import MIN_BOX_PX, check_micrograph
 
 __all__ = ["cut_boxes", "prepare_micrograph", "reduced_box_px", "reduction"]
 
@@ -42,7 +38,7 @@ def reduction(box_size_px: int) -> int:
     -------
     int
     """
-    return max(1, round(check_box_size(box_size_px) / TARGET_BOX_PX))
+    return max(1, round(check_box_size("box_size_px", box_size_px, MIN_BOX_PX) / TARGET_BOX_PX))
 
 
 def reduced_box_px(box_size_px: int) -> int:
@@ -107,7 +103,7 @@ def cut_boxes(prepared: Image, centers: ArrayLike, box_size_px: int) -> Image:
         are not wholly inside are left out.
     """
     box_px = reduced_box_px(box_size_px)
-    pixels = np.floor(check_centers(centers) / reduction(box_size_px)).astype(np.int64)
+    pixels = np.floor(check_centers("centers", centers) / reduction(box_size_px)).astype(np.int64)
     corners = pixels - box_px // 2
     inside = (corners >= 0).all(axis=1) & (corners + box_px <= prepared.shape[::-1]).all(axis=1)
     boxes = [prepared[y : y + box_px, x : x + box_px] for x, y in corners[inside].tolist()]

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from repic_plugin.arguments import check_in_range, check_whole_number
 from repic_plugin.classification import Classification, classify_particles
-from repic_plugin.template_picking.checks import check_count, check_images, check_number
+from repic_plugin.template_picking.checks import check_images
 from repic_plugin.template_picking.preparation import MAD_TO_STD, reduced_box_px
 
 __all__ = [
@@ -100,7 +101,7 @@ def learn_templates(
         rng = np.random.default_rng(random_state)
         every = every[np.sort(rng.choice(len(every), MAX_PARTICLES, replace=False))]
     images = _usual(every - every.mean(axis=(1, 2), keepdims=True))
-    n = check_count("n_templates", n_templates, 0) or n_templates_for(len(images))
+    n = check_whole_number("n_templates", n_templates, 0) or n_templates_for(len(images))
     if n > len(images):
         raise ValueError(
             f"n_templates must not exceed the number of usable particles, {len(images)} of "
@@ -156,7 +157,7 @@ def fitted_templates(images: ArrayLike, scale: float, box_size_px: int) -> Image
     ndarray of float32, shape (k, box, box)
     """
     sources = check_images("images", images)
-    check_number("scale", scale, 1e-3, 1e3)
+    check_in_range("scale", scale, 1e-3, 1e3)
     box_px = reduced_box_px(box_size_px)
     if sources.shape[-1] == box_px and abs(scale - 1) < 1e-3:
         return sources
@@ -185,7 +186,7 @@ def rotated_templates(images: ArrayLike, angular_step_deg: float) -> Images:
     ndarray of float32, shape (m, side, side)
         Of round templates one, of others a turn's, each twice.
     """
-    step = check_number("angular_step_deg", angular_step_deg, 1, 360)
+    step = check_in_range("angular_step_deg", angular_step_deg, 1, 360)
     angles = np.linspace(0, 2 * np.pi, round(360 / step), endpoint=False)
     turned = []
     for image in check_images("images", images):

@@ -79,7 +79,7 @@ def no_work(monkeypatch):
         (["--ctf", "best"], ["--ctf", "'best'", "weight"]),
         (["--beta", "-1"], ["--beta must be 0 or more", "got -1"]),
         (["--beta", "inf"], ["--beta", "got inf"]),
-        (["--tolerance", "2"], ["--tolerance must be in [0, 1]", "got 2"]),
+        (["--tolerance", "2"], ["--tolerance must lie in [0, 1]", "got 2"]),
         (["--max-iterations", "0"], ["--max-iterations", "1 or more", "got 0"]),
         (["--max-shift-px", "-1"], ["--max-shift-px", "got -1"]),
         (["--max-shift-px", "nan"], ["--max-shift-px", "got nan"]),

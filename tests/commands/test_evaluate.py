@@ -302,7 +302,7 @@ def test_threads_change_nothing(run, scored, tmp_path):
 
 
 def test_no_threads(refuses):
-    refuses("--threads", 0, words=["--threads must be at least 1, got 0"])
+    refuses("--threads", 0, words=["--threads must be a whole number, 1 or more, got 0"])
 
 
 def test_missing_folders(refuses):

@@ -192,7 +192,7 @@ def test_names_without_a_number_are_taken_in_order(score):
     [
         (["--max-angle", "200"], ["max_angle_deg", "[0, 180]", "200"]),
         (["--max-angle", "nan"], ["max_angle_deg", "nan"]),
-        (["--classes", "2"], ["n_classes", "at least 3", "got 2"]),
+        (["--classes", "2"], ["n_classes", "3 or more", "got 2"]),
     ],
     ids=" ".join,
 )

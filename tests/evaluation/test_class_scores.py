@@ -235,7 +235,7 @@ def test_random_classes_score_what_chance_gives():
         ({"directions": [[0, 0, 1], [0, 0, np.nan], [0, 0, 1]]}, "in row 1"),
         ({"max_angle_deg": -1}, r"max_angle_deg must lie in \[0, 180\], got -1"),
         ({"max_angle_deg": np.nan}, "max_angle_deg must lie"),
-        ({"n_classes": 1}, "n_classes must be at least 2, got 1"),
+        ({"n_classes": 1}, "n_classes must be a whole number, 2 or more, got 1"),
     ],
     ids=str,
 )

@@ -203,7 +203,7 @@ def test_better_scores_have_more_area(simulated):
 
 def test_bad_arguments(simulated):
     picks, truth = simulated
-    with pytest.raises(ValueError, match="max_points must be 3 or more, got 2"):
+    with pytest.raises(ValueError, match="max_points must be a whole number, 3 or more, got 2"):
         precision_recall_curve(picks, truth, 180, max_points=2)
     with pytest.raises(ValueError, match="reference must have one picker"):
         precision_recall_curve(picks, picks, 180)

@@ -219,7 +219,7 @@ GOOD = np.ones((8, 8, 8))
         ({"volume": np.nan * GOOD}, "volume must be finite"),
         ({"pixel_size_angstrom": 0}, "pixel_size_angstrom must be positive and finite, got 0"),
         ({"pixel_size_angstrom": math.nan}, "pixel_size_angstrom .* got nan"),
-        ({"n_threads": 0}, "n_threads must be 1 or more, got 0"),
+        ({"n_threads": 0}, "n_threads must be a whole number, 1 or more, got 0"),
     ],
 )
 def test_bad_input(changes, words):

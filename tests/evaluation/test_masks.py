@@ -100,8 +100,8 @@ def test_two_large_parts_are_kept():
         ({"volume": np.ones((9, 9, 9))}, "volume must vary, got 1 everywhere"),
         ({"volume": np.ones((9, 9))}, "volume must be a cube"),
         ({"threshold": 99}, "threshold must be below the largest density .* got 99; lower it"),
-        ({"extend_px": -1}, "extend_px must be 0 or more, got -1"),
-        ({"edge_px": np.nan}, "edge_px must be 0 or more, got nan"),
+        ({"extend_px": -1}, "extend_px must be 0 or more and finite, got -1"),
+        ({"edge_px": np.nan}, "edge_px must be 0 or more and finite, got nan"),
     ],
 )
 def test_bad_input(arguments, words):
@@ -112,7 +112,11 @@ def test_bad_input(arguments, words):
 
 @pytest.mark.parametrize(
     "arguments, words",
-    [((0, 3), "size must be 1"), ((8, 0), "radius_px must be positive"), ((8, 3, -1), "edge_px")],
+    [
+        ((0, 3), "size must be a whole number of px, 1 or more"),
+        ((8, 0), "radius_px must be positive"),
+        ((8, 3, -1), "edge_px"),
+    ],
 )
 def test_bad_sphere(arguments, words):
     with pytest.raises(ValueError, match=words):

@@ -47,5 +47,7 @@ def test_bad_input_is_told():
         sampled(10, 0)
     with pytest.raises(ValueError, match="of one length"):
         best_of_each([0, 1], [1.0], 2)
-    with pytest.raises(ValueError, match="n_best must be 0"):
+    with pytest.raises(
+        ValueError, match="n_best must be a whole number, 0 or more, got -1; 0 keeps all"
+    ):
         best_of_each([0], [1.0], -1)

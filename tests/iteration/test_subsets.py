@@ -80,7 +80,7 @@ def test_the_paper_s_numbers():
     "n, options, words",
     [
         (11, {}, "11 micrographs are too few: 6 for validation and 3 each .* need 12"),
-        (12, {"n_validation": -1}, "n_validation must be 0 or more, got -1"),
+        (12, {"n_validation": -1}, "n_validation must be a whole number, 0 or more, got -1"),
         (12, {"training_fraction": 1.0}, "training_fraction must lie between 0 and 1, got 1.0"),
         (12, {"mean_defocus_angstrom": [1.0] * 11}, "must be 12 finite numbers"),
         (12, {"mean_defocus_angstrom": [np.nan] * 12}, "must be 12 finite numbers"),

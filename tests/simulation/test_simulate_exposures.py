@@ -349,7 +349,7 @@ def test_more_micrographs_leave_the_first_as_they_were():
         ({"micrograph_pixel_size_angstrom": 40}, "must leave the map 8 px or more .* got 5"),
         ({"micrograph_size_px": (0, 9)}, "micrograph_size_px must be two positive"),
         ({"micrograph_size_px": (300, 20)}, r"box_size_px must not exceed .*\(300, 20\), got 24"),
-        ({"box_size_px": 3}, "box_size_px must be a whole number, 4 or more, got 3"),
+        ({"box_size_px": 3}, "box_size_px must be a whole number of px, 4 or more, got 3"),
         ({"min_distance_px": 5}, "min_distance_px must be the particle's diameter, .* got 5"),
         ({"min_distance_px": np.nan}, "min_distance_px must be"),
         ({"snr": 0}, "snr must be positive and finite, got 0"),

@@ -105,10 +105,10 @@ def test_seeds():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"centers": [(1, 2, 3)]}, r"centers must be finite and of shape \(n, 2\)"),
+        ({"centers": [(1, 2, 3)]}, r"centers must have shape \(n, 2\)"),
         ({"centers": [(1, np.nan)]}, "centers must be finite"),
         ({"micrograph_size_px": (10, 0)}, "micrograph_size_px must be two positive"),
-        ({"box_size_px": 3}, "box_size_px must be a whole number, 4 or more, got 3"),
+        ({"box_size_px": 3}, "box_size_px must be a whole number of px, 4 or more, got 3"),
         ({"snr": 0}, "snr must be positive and finite, got 0"),
         ({"random_state": -1}, "random_state must be .* got -1"),
     ],

@@ -242,7 +242,7 @@ def test_progress_is_told(monkeypatch):
         ({"pixel_size_angstrom": 0}, "pixel_size_angstrom must be positive"),
         ({"snr": 0}, "snr must be positive"),
         ({"snr": np.nan}, "snr must be positive"),
-        ({"box_size_px": 4}, "box_size_px must be a whole number, 8 or more, got 4"),
+        ({"box_size_px": 4}, "box_size_px must be a whole number of px, 8 or more, got 4"),
         ({"spread_deg": -1}, "spread_deg must be 0 or more"),
         ({"max_shift_px": -1}, "max_shift_px must be 0 or more"),
         ({"max_shift_px": 9}, "max_shift_px must not exceed half of the box, 8, got 9"),

@@ -138,5 +138,5 @@ def test_bad_input_is_one_line(image, box, words):
 
 @pytest.mark.parametrize("centers", [[1, 2], [(1, np.nan)], [(1, 2, 3)]])
 def test_bad_centres_are_one_line(centers):
-    with pytest.raises(ValueError, match="centers must be finite and of shape"):
+    with pytest.raises(ValueError, match=r"centers must (be finite|have shape \(n, 2\)), got"):
         cut_boxes(np.zeros((50, 50), np.float32), centers, BOX)

@@ -13,11 +13,7 @@ from repic_plugin.classification import (
     ALIGNMENTS,
     CTF_MODES,
     RULES,
-    CourseSettings,
-    check_ranks,
-    check_settings,
-    check_shift,
-    layout,
+    check_classification_arguments,
 )
 from repic_plugin.convert import SHIFT_ORDERS, unreadable_stacks
 
@@ -119,33 +115,35 @@ def check_form(protocol: ProtClassify2D) -> None:
 def _check_values(
     protocol: ProtClassify2D, settings: Dict[str, Any], particles: SetOfParticles
 ) -> None:
-    course = CourseSettings(
-        n_classes=settings["classes"],
-        method=settings["method"],
-        alignment=settings["alignment"],
-        beta=settings["beta"],
-        tolerance=settings["tolerance"],
-        max_iterations=settings["max_iterations"],
-        max_shift_px=settings["max_shift_px"],
-        random_state=settings["seed"],
-    )
-    n_threads = protocol.numberOfThreads.get()
-    check_settings(course, particles.getSize(), settings["ctf"], n_threads)
-    check_ranks(course, protocol.numberOfMpi.get())
     pixel_size = particles.getSamplingRate()
     if not pixel_size or pixel_size <= 0:
         raise ValueError(
-            f"the particles' pixel size must be positive, got {pixel_size}; import them anew"
+            f"the particles' pixel size must be positive, got {pixel_size}; import them again"
         )
     width, height, *_ = particles.getDim()
     if width != height:
-        raise ValueError(f"particles must be square, got {width} x {height} px; extract them anew")
-    check_shift(settings["max_shift_px"], width)
+        raise ValueError(f"particles must be square, got {width} x {height} px; extract them again")
     resolution = settings["resolution_angstrom"]
     if resolution is not None and not resolution > 0:
         raise ValueError(f"the resolution must be positive, or 0, got {resolution}")
     rings = None if resolution is None else min(width * pixel_size / resolution, width)
-    layout(width, None if rings is None else int(np.rint(rings)), settings["mask_diameter_px"])
+    check_classification_arguments(
+        particles.getSize(),
+        width,
+        n_classes=settings["classes"],
+        method=settings["method"],
+        alignment=settings["alignment"],
+        ctf_mode=settings["ctf"],
+        n_rings=None if rings is None else int(np.rint(rings)),
+        max_shift_px=settings["max_shift_px"],
+        mask_diameter_px=settings["mask_diameter_px"],
+        beta=settings["beta"],
+        tolerance=settings["tolerance"],
+        max_iterations=settings["max_iterations"],
+        random_state=settings["seed"],
+        n_threads=protocol.numberOfThreads.get(),
+        n_processes=protocol.numberOfMpi.get(),
+    )
 
 
 def _ctf_mode(protocol: ProtClassify2D, particles: SetOfParticles) -> str:
