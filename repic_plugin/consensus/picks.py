@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -70,6 +70,48 @@ class Picks:
         for name in ("micrograph", "picker", "x", "y", "score", "has_score"):
             columns[name] = columns[name][index]
         return Picks(**columns)
+
+    def on_micrographs(self, micrographs: ArrayLike) -> Picks:
+        """The picks on some of the micrographs, which are all that the result names.
+
+        Parameters
+        ----------
+        micrographs : array_like of int, shape (n,)
+            Indices in `micrograph_names`, in the order that the result has them.
+
+        Returns
+        -------
+        Picks
+            In their old order.
+
+        Raises
+        ------
+        ValueError
+            If a micrograph is there twice.
+        """
+        chosen = np.asarray(micrographs, dtype=np.int64)
+        place = np.full(self.n_micrographs, -1)
+        place[chosen] = np.arange(len(chosen))
+        return self.placed(place, [self.micrograph_names[m] for m in chosen.tolist()])
+
+    def placed(self, place: NDArray[np.int64], micrograph_names: Sequence[str]) -> Picks:
+        """The picks with other micrographs, such as those of another set.
+
+        Parameters
+        ----------
+        place : ndarray of int64, shape (n_micrographs,)
+            Index in `micrograph_names` of each micrograph; -1 leaves its picks out.
+        micrograph_names : sequence of str
+
+        Raises
+        ------
+        ValueError
+            If a name is repeated, or an index has none.
+        """
+        kept = self.take(place[self.micrograph] >= 0)
+        micrograph = place[kept.micrograph]
+        names = _names("micrograph", "mic", micrograph, micrograph_names)
+        return replace(kept, micrograph=micrograph, micrograph_names=names)
 
     @classmethod
     def from_columns(

@@ -129,19 +129,4 @@ def picks_on_micrographs(picks: Picks, table: MicrographTable) -> Tuple[Picks, L
     """
     places = find_micrographs(picks.micrograph_names, table, "the picks' files")
     unknown = [name for name, place in zip(picks.micrograph_names, places) if place < 0]
-    micrograph = places[picks.micrograph] if len(picks) else np.zeros(0, dtype=np.int64)
-    known = micrograph >= 0
-    kept = picks.take(known)
-    return (
-        Picks.from_columns(
-            micrograph[known],
-            kept.picker,
-            kept.x,
-            kept.y,
-            kept.score,
-            has_score=kept.has_score,
-            micrograph_names=table.labels,
-            picker_names=picks.picker_names,
-        ),
-        unknown,
-    )
+    return picks.placed(places, table.labels), unknown

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from repic_plugin.consensus import EnsembleModel, Picks
 from repic_plugin.evaluation import evaluate_picks
@@ -109,7 +108,7 @@ def iteration_rows(
         chosen = np.flatnonzero((names == subset) | (subset == ALL))
         if not len(chosen):
             continue
-        mine, agreed = _on(picks, chosen), _on(consensus, chosen)
+        mine, agreed = picks.on_micrographs(chosen), consensus.on_micrographs(chosen)
         close = [*agreement(mine, agreed, box_size_px), np.nan]
         scores = [_against(one, reference, box_size_px) for one in (mine, agreed)]
         for name, n, value, score in zip(
@@ -156,23 +155,6 @@ def lowest_f1(model: EnsembleModel, names: Collection[str]) -> str:
     """
     scores = {name: f1 for name, f1 in zip(model.picker_names, model.f1) if name in names}
     return min(scores, key=lambda name: scores[name])
-
-
-def _on(picks: Picks, micrographs: NDArray[np.int64]) -> Picks:
-    """The picks on some of the micrographs, which are all there is then."""
-    place = np.full(picks.n_micrographs, -1)
-    place[micrographs] = np.arange(len(micrographs))
-    kept = place[picks.micrograph] >= 0
-    return Picks.from_columns(
-        place[picks.micrograph[kept]],
-        picks.picker[kept],
-        picks.x[kept],
-        picks.y[kept],
-        picks.score[kept],
-        has_score=picks.has_score[kept],
-        micrograph_names=[picks.micrograph_names[i] for i in micrographs],
-        picker_names=picks.picker_names,
-    )
 
 
 def _counts(picks: Picks) -> List[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
@@ -157,7 +156,7 @@ class ProtRepicEvaluate(EMProtocol):
                 f"no micrograph is in all sets and holds a reference particle, of the reference's "
                 f"{reference.n_micrographs}; pick the reference on micrographs of the sets"
             )
-        return [_on(picks, scored) for picks in sets], _on(reference, scored)
+        return [one.on_micrographs(scored) for one in sets], reference.on_micrographs(scored)
 
     # ------------------------------------------------------------------ info
 
@@ -334,15 +333,6 @@ def _are_on(reference: Picks, coordinates: SetOfCoordinates) -> NDArray[np.bool_
     table = read_micrographs(coordinates.getMicrographs())
     unknown = set(picks_on_micrographs(reference, table)[1])
     return np.array([name not in unknown for name in reference.micrograph_names])
-
-
-def _on(picks: Picks, micrographs: NDArray[np.int64]) -> Picks:
-    """The picks on some of their micrographs, indexed by these."""
-    place = np.full(picks.n_micrographs, -1)
-    place[micrographs] = np.arange(len(micrographs))
-    kept = picks.take(place[picks.micrograph] >= 0)
-    names = tuple(picks.micrograph_names[m] for m in micrographs)
-    return replace(kept, micrograph=place[kept.micrograph], micrograph_names=names)
 
 
 def _scored(

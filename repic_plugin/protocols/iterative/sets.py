@@ -53,15 +53,7 @@ def reference_picks(
     if coordinates is None or not coordinates.getSize():
         return None
     picks, _ = read_picks_on(micrographs, [PickerInput("reference", coordinates, None)])
-    used, micrograph = np.unique(picks.micrograph, return_inverse=True)
-    return Picks.from_columns(
-        micrograph,
-        picks.picker,
-        picks.x,
-        picks.y,
-        micrograph_names=[picks.micrograph_names[m] for m in used],
-        picker_names=picks.picker_names,
-    )
+    return picks.on_micrographs(np.unique(picks.micrograph))
 
 
 def consensus_values(lines: Sequence[Line], sets: Sequence[SetOfCoordinates]) -> Dict[str, str]:
