@@ -7,6 +7,9 @@ from repic_plugin.lazy import lazy_door
 HOMES = {
     "KIND": "definition",
     "LOCK": "record",
+    "PROJECT_LOCK": "runs",
+    "ProjectRuns": "runs",
+    "RunFailed": "runs",
     "ScipionProject": "scipion_project",
     "Watch": "watch",
     "Workflow": "definition",
@@ -14,6 +17,7 @@ HOMES = {
     "check_protocols": "project",
     "check_same": "record",
     "locked": "record",
+    "open_project": "runs",
     "project_folder": "environment",
     "read_placeholders": "definition",
     "read_record": "record",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import Any, List
 
@@ -47,15 +48,19 @@ def is_at_work(project_path: str, run_file: str) -> bool:
 
     Parameters
     ----------
-    project_path, run_file : str
+    project_path : str
+        By whatever link: a window or an earlier run may have come by another.
+    run_file : str
         As on its command line.
     """
+    folder = os.path.realpath(project_path)  # a shell that starts a run has its command quoted
     for process in psutil.process_iter(["cmdline", "status"]):
-        command = " ".join(process.info["cmdline"] or ())
+        words = process.info["cmdline"] or ()
+        command = " ".join(words)
         if (
             any(program in command for program in PROGRAMS)
             and run_file in command
-            and project_path in command
+            and (folder in map(os.path.realpath, words) or f'"{project_path}"' in command)
             and process.info["status"] != psutil.STATUS_ZOMBIE
         ):
             return True

@@ -13,11 +13,10 @@ from pwem import Domain
 from pyworkflow.object import Pointer, PointerList, Set
 from pyworkflow.project import Manager
 from pyworkflow.project.project import Project
-from pyworkflow.protocol import Protocol
-from pyworkflow.utils import getHostFullName
+from pyworkflow.protocol import MODE_RESUME, Protocol
 
 from repic_plugin.workflow.definition import Workflow
-from repic_plugin.workflow.processes import Launcher, is_at_work
+from repic_plugin.workflow.processes import Launcher
 from repic_plugin.workflow.record import (
     Record,
     check_same,
@@ -25,8 +24,9 @@ from repic_plugin.workflow.record import (
     read_record,
     write_record,
 )
+from repic_plugin.workflow.runs import ProjectRuns, seems_dead
 
-__all__ = ["WorkflowProject", "check_protocols", "outputs"]
+__all__ = ["WorkflowProject", "check_protocols"]
 
 # Who brings protocols whose names begin so; there is no list of all of them.
 PLUGINS = {
@@ -42,7 +42,6 @@ PLUGINS = {
     "Gautomatch": "scipion-em-gautomatch",
 }
 LAUNCHING = "pyworkflow.protocol.launch"  # the module; a function of the package has its name
-LOST = "not found running"  # what Scipion says of a process that it misses
 
 
 def check_protocols(workflow: Workflow) -> None:
@@ -79,7 +78,7 @@ def _references(protocol: Any, values: Dict[str, Any]) -> List[Any]:
     return found
 
 
-class WorkflowProject:
+class WorkflowProject(ProjectRuns):
     """The runs of a workflow in a project, made or found there.
 
     Parameters
@@ -98,7 +97,7 @@ class WorkflowProject:
         name = folder.name
         if not (folder / Project.getDbName()).is_file():
             Manager().createProject(name)
-        self._project = Manager().loadProject(name)
+        super().__init__(Manager().loadProject(name))
         self.launcher = Launcher()
         import_module(LAUNCHING).Popen = self.launcher  # type: ignore[attr-defined]
         found = read_record(folder)
@@ -112,18 +111,18 @@ class WorkflowProject:
 
     def _load(self, workflow: Workflow, half: Any) -> Record:
         """Put the workflow in; what a call that was killed has put there is taken out."""
-        present = self._all()
+        present = self.all()
         if half is not None:
             over = [run for run in present if run.getObjId() not in half.before]
             if over:
-                self._project.deleteProtocol(*over)
+                self.project.deleteProtocol(*over)
         else:
             before = [run.getObjId() for run in present]
             half = Record(digest(workflow), workflow.source, workflow.values, before)
             write_record(self.folder, half)
         source = self._workflow_file(workflow)
         try:
-            loaded = self._project.loadProtocols(str(source))
+            loaded = self.project.loadProtocols(str(source))
         except Exception as error:  # of any protocol's own reading of its values
             told = " ".join(str(error).split()) or type(error).__name__
             raise ValueError(
@@ -134,8 +133,8 @@ class WorkflowProject:
             label = one.get("object.label")
             if label:  # else Scipion numbers them
                 loaded[one["object.id"]].setObjLabel(label)
-                self._project.mapper.store(loaded[one["object.id"]])
-        self._project.mapper.commit()
+                self.project.mapper.store(loaded[one["object.id"]])
+        self.project.mapper.commit()
         half.ids = {key: run.getObjId() for key, run in loaded.items()}
         write_record(self.folder, half)
         return half
@@ -152,52 +151,22 @@ class WorkflowProject:
         """The record, as it is now."""
         write_record(self.folder, self.record)
 
-    def _all(self) -> List[Any]:
-        """Every run, as the project's file has it; getRuns would judge other people's runs too."""
-        for run in self._project.runs or ():
+    def all(self) -> List[Protocol]:
+        """Every run, as the project's file has it; what was read of them before is closed."""
+        for run in self.project.runs or ():
             run.closeMappers()
-        runs = self._project.mapper.selectAllBatch(
-            objectFilter=lambda one: isinstance(one, Protocol)
-        )
-        for run in runs:
-            self._project._setProtocolMapper(run)
-        self._project.runs, self._project._runsGraph = runs, None
-        return list(runs)
+        self.project.runs, self.project._runsGraph = super().all(), None
+        return list(self.project.runs)
 
     def runs(self) -> Dict[int, Any]:
         """The workflow's runs by id, in its order, each up to date with its own file."""
-        found = {run.getObjId(): run for run in self._all()}
+        found = {run.getObjId(): run for run in self.all()}
         mine = {number: found[number] for number in self.record.ids.values() if number in found}
         for run in mine.values():
-            if run.isActive():
-                self._update(run)
-        self._project.mapper.commit()  # else its runs wait for the project's database
+            if run.isActive() or seems_dead(run):
+                self.update(run)
         self.edges = {number: self._parents(run) for number, run in mine.items()}
         return mine
-
-    def _update(self, run: Any) -> None:
-        """Take over what a run has written; whether it is alive is asked before it is judged."""
-        project = self._project
-        project._updateProtocol(run)
-        if run.isFailed() and LOST in run.getErrorMessage():
-            self._read_again(run)  # it may have ended between the two looks
-        if not run.isActive() or run.isInteractive() or self._is_alive(run):
-            return
-        self._read_again(run)
-        if run.isActive():
-            run.setFailed("Its process has ended without a word: see its log.")
-            project._storeProtocol(run)
-
-    def _read_again(self, run: Any) -> None:
-        run.lastUpdateTimeStamp.set(None)
-        self._project._updateProtocol(run)
-
-    def _is_alive(self, run: Any) -> bool:
-        """By the name of its process: after a restart its number may be another's."""
-        host = run.getHostFullName()
-        if run.useQueueForProtocol() or (host and host != getHostFullName()):
-            return True
-        return is_at_work(self._project.path, run.getDbPath())
 
     def _parents(self, run: Any) -> List[int]:
         """Runs that it reads from or waits for."""
@@ -222,47 +191,25 @@ class WorkflowProject:
             if isinstance(pointer.getObjValue(), Protocol) and pointer.getObjValue().isActive()
         )
 
-    def problems(self, run: Any) -> List[str]:
-        """What keeps a run from starting, in words."""
-        missing = [
-            f"{name}: {pointer.getObjValue().getObjLabel()} has no {pointer.getExtended()}"
-            for name, pointer in run.iterInputAttributes()
-            if pointer.get() is None and pointer.getObjValue() is not None
-        ]
-        return missing or [" ".join(str(one).split()) for one in run.validate()]
-
-    def launch(self, run: Any) -> None:
+    def launch(self, run: Protocol, mode: int = MODE_RESUME, *, force: bool = True) -> None:
         """Start or continue a run; it goes on where it stopped."""
-        run.runMode.set(0)
         # Scipion would give it to its scheduler, which sleeps; all that it waits for has ended
         run.getPrerequisites = list
         try:
-            self._project.launchProtocol(run, force=True)
+            super().launch(run, mode, force=force)
         finally:
             del run.getPrerequisites
 
     def refuse(self, run: Any, message: str) -> None:
         """Write into the project why a run cannot start."""
         run.setFailed(message)
-        self._project._storeProtocol(run)
+        self.project._storeProtocol(run)
 
     def stop(self, run: Any) -> None:
         """End a run and what it has started."""
         if not run.getPid() and not run.useQueueForProtocol():
             run.setAborted()
-            self._project._storeProtocol(run)
+            self.project._storeProtocol(run)
             return
         with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
-            self._project.stopProtocol(run)
-
-
-def outputs(run: Any) -> List[Dict[str, Any]]:
-    """What a run has left: name, class, size where it is a set."""
-    return [
-        {
-            "name": name,
-            "class": one.getClassName(),
-            "size": one.getSize() if isinstance(one, Set) else None,
-        }
-        for name, one in run.iterOutputAttributes()
-    ]
+            self.project.stopProtocol(run)

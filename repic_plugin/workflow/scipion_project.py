@@ -4,71 +4,64 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Optional, Sequence, Tuple, Union
 
-from pwem import Domain
 from pyworkflow.object import Pointer
 from pyworkflow.project import Manager
+from pyworkflow.protocol import Protocol
+
+from repic_plugin.workflow.runs import ProjectRuns
 
 __all__ = ["ScipionProject"]
 
 Output = Tuple[Any, str]
+Inputs = Mapping[str, Union[Output, Sequence[Output]]]
 
 
-class ScipionProject:
-    """A new project.
+class ScipionProject(ProjectRuns):
+    """A new project and its runs.
 
     Parameters
     ----------
     name : str
-
-    Attributes
-    ----------
-    project : pyworkflow.project.Project
     """
 
     def __init__(self, name: str) -> None:
-        self._protocols = Domain.getProtocols()
         Manager().createProject(name)
-        self.project = Manager().loadProject(name)
+        super().__init__(Manager().loadProject(name))
 
-    def run(self, class_name: str, label: str, inputs: Any = None, **values: Any) -> Any:
-        """Launch a protocol and wait for its end.
+    def run(
+        self, class_name: str, label: str, inputs: Optional[Inputs] = None, **values: Any
+    ) -> Protocol:
+        """A protocol that has run to its end.
+
+        Parameters
+        ----------
+        class_name, label, inputs, **values
+            As of `prepared`.
+
+        Raises
+        ------
+        RunFailed
+            If it cannot start or fails; a ValueError.
+        """
+        protocol = self.prepared(class_name, label, inputs, **values)
+        self.start(protocol)
+        self.wait(protocol)
+        return protocol
+
+    def prepared(
+        self, class_name: str, label: str, inputs: Optional[Inputs] = None, **values: Any
+    ) -> Protocol:
+        """A protocol that is not launched yet.
 
         Parameters
         ----------
         class_name, label : str
         inputs : mapping, optional
-            As of `launch`.
+            A run and the name of its output, or several, by parameter.
         **values
             Of the form.
-
-        Returns
-        -------
-        Protocol
-            As the project stored it.
-
-        Raises
-        ------
-        ValueError
-            If it fails.
         """
-        return self.finished(self.launch(class_name, label, inputs, wait=True, **values))
-
-    def launch(
-        self,
-        class_name: str,
-        label: str,
-        inputs: Optional[Mapping[str, Union[Output, Sequence[Output]]]] = None,
-        *,
-        wait: bool = False,
-        **values: Any,
-    ) -> Any:
-        """Launch a protocol; `inputs` maps a parameter to a run and its output's name, or several.
-
-        Returns
-        -------
-        Protocol
-        """
-        protocol = self.project.newProtocol(self._protocols[class_name], **values)
+        protocol = self.new(class_name, **values)
         protocol.setObjLabel(label)
         for name, source in (inputs or {}).items():
             parameter = getattr(protocol, name)
@@ -78,20 +71,7 @@ class ScipionProject:
             else:
                 for run, output in source:
                     parameter.append(Pointer(run, extended=output))
-        self.project.launchProtocol(protocol, wait=wait)
         return protocol
-
-    def finished(self, protocol: Any) -> Any:
-        """A run as the project stored it, once it has ended.
-
-        Raises
-        ------
-        ValueError
-            If it failed.
-        """
-        if not protocol.isFinished():
-            raise ValueError(f"{protocol.getObjLabel()} failed: {protocol.getErrorMessage()}")
-        return self.project.getProtocol(protocol.getObjId())
 
     def micrographs(self, folder: Any, pixel_size_angstrom: float) -> Output:
         """Import the MRC files of a folder."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 import time
 from datetime import datetime
@@ -11,7 +10,8 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Set
 
 from repic_plugin.formats import atomic_write
-from repic_plugin.workflow.project import WorkflowProject, outputs
+from repic_plugin.workflow.project import WorkflowProject
+from repic_plugin.workflow.runs import failure, outputs
 
 __all__ = ["FAILED", "FINISHED", "TIMED_OUT", "Watch"]
 
@@ -21,8 +21,6 @@ LOOK_SECONDS = 15.0  # at the latest, also where no file has changed
 MOST_LOCKED = 20  # looks
 DEAD = {"failed": "failed", "aborted": "was stopped", "interactive": "needs a person"}
 BLOCKED = "not started"
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-PREFIX = "Protocol failed: "
 
 Runs = Dict[int, Any]
 
@@ -261,7 +259,7 @@ class Watch:
         if state == BLOCKED:
             return f": {self._blocked[run.getObjId()]}"
         if state == "failed":
-            return f": {_line(run.getErrorMessage())}"
+            return f": {failure(run)}"
         if state != "finished":
             return ""
         left = [
@@ -272,7 +270,7 @@ class Watch:
 
     def _row(self, name: str, run: Any) -> Dict[str, Any]:
         state = self._state(run)
-        error = self._blocked.get(run.getObjId()) or _line(run.getErrorMessage() or "")
+        error = self._blocked.get(run.getObjId()) or failure(run)
         return {
             "id": run.getObjId(),
             "workflow_id": name,
@@ -288,9 +286,3 @@ class Watch:
 
 def _name(run: Any) -> str:
     return f"{run.getObjId()} {run.getObjLabel()}"
-
-
-def _line(text: str) -> str:
-    """An error without Scipion's colours, on one line."""
-    plain = " ".join(COLOURS.sub("", text).split())
-    return plain[len(PREFIX) :] if plain.startswith(PREFIX) else plain

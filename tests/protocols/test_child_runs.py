@@ -87,3 +87,21 @@ def test_a_run_reads_inputs_that_were_written_over(family, micrographs, monkeypa
     assert labels.outputCoordinates.getSize() == 2 * 3
     if moment != "before the launch":
         assert len(n_launches) == 2
+
+
+def test_a_project_of_a_workflow_sees_through_it_too(project, family, micrographs):
+    from types import SimpleNamespace
+
+    from repic_plugin.workflow import ProjectRuns, WorkflowProject
+    from repic_plugin.workflow.runs import seems_dead
+
+    first = family()
+    run_id = first.run(importing(first, micrographs), "picks of a workflow").getObjId()
+    look_and_write_what_was(family, run_id)
+    watched = WorkflowProject.__new__(WorkflowProject)  # of a project that holds more than it
+    ProjectRuns.__init__(watched, family().project)
+    watched.record = SimpleNamespace(ids={"1": run_id})
+    assert seems_dead(family().project.getObject(run_id))
+    run = watched.runs()[run_id]
+    assert run.isFinished()
+    assert run.outputCoordinates.getSize() > 0

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import Any, Callable, List, Sequence
+from typing import Callable, List, Sequence
 
 from repic_plugin.formats import read_iterations
 from repic_plugin.iteration import IterationRow
@@ -15,7 +14,6 @@ __all__ = ["run_iterations"]
 
 # The same picker with three settings, as three pickers that err in different ways.
 OPTIONS = ("", "train.numberOfTemplates=1", "angularStep=30; train.numberOfTemplates=12")
-POLL_SECONDS = 1.0
 
 
 def run_iterations(
@@ -55,7 +53,7 @@ def run_iterations(
     number = 1 + list(PICKERS).index("template")
     lines = {f"picker{i}": number for i in range(1, len(OPTIONS) + 1)}
     lines.update({f"options{i}": text for i, text in enumerate(OPTIONS, 1)})
-    run = project.launch(
+    run = project.prepared(
         "ProtRepicIterative",
         "iterative picking",
         {"inputMicrographs": micrographs, "referenceCoordinates": truth},
@@ -66,22 +64,15 @@ def run_iterations(
         mode=1,
         **lines,
     )
-    return _watched(project, run, told)
-
-
-def _watched(
-    project: ScipionProject, run: Any, told: Callable[[Sequence[IterationRow]], None]
-) -> List[IterationRow]:
-    """Tell of each iteration when it has ended, and hand back all when the run has."""
     n_told = 0
-    while True:
-        project.project._updateProtocol(run)
-        project.project.mapper.commit()  # else its runs wait for the project's database
+
+    def looked() -> None:
+        nonlocal n_told
         rows = read_iterations(run.table_file())
         for iteration in sorted({row.iteration for row in rows})[n_told:]:
             told([row for row in rows if row.iteration == iteration])
             n_told += 1
-        if not run.isActive():
-            project.finished(run)
-            return rows
-        time.sleep(POLL_SECONDS)
+
+    project.start(run)
+    project.wait(run, looked)
+    return read_iterations(run.table_file())

@@ -27,7 +27,7 @@ from repic_plugin.iteration import (
 )
 from repic_plugin.pickers import PickerFailed
 from repic_plugin.protocols.common.consensus_mode import is_probabilistic
-from repic_plugin.protocols.iterative.child_runs import ChildFailed, Children
+from repic_plugin.protocols.iterative.child_runs import Children
 from repic_plugin.protocols.iterative.cleaning import clean_older
 from repic_plugin.protocols.iterative.form import STOP
 from repic_plugin.protocols.iterative.sets import (
@@ -40,6 +40,7 @@ from repic_plugin.protocols.iterative.sets import (
 from repic_plugin.protocols.iterative.settings import Line, picker_lines
 from repic_plugin.protocols.iterative.state import RunState
 from repic_plugin.protocols.iterative.summary import told
+from repic_plugin.workflow import RunFailed
 
 __all__ = ["PARTICLES", "Stages"]
 
@@ -118,7 +119,7 @@ class Stages:
             label = f"iter {iteration} - {line.label} train"
             done = self._children.run(child, label, line.picker.model)
             self._remember(MODEL, iteration, line.label, line.picker.model(done))
-        except (ChildFailed, PickerFailed) as error:
+        except (RunFailed, PickerFailed) as error:
             self._drop(line, f"iteration {iteration}, training: {error}")
 
     def pick(self, iteration: int, place: int) -> None:
@@ -281,7 +282,7 @@ class Stages:
             label = f"iter {iteration} - {line.label} pick"
             done = self._children.run(child, label, line.picker.picks)
             self._remember(PICKS, iteration, line.label, line.picker.picks(done))
-        except (ChildFailed, PickerFailed) as error:
+        except (RunFailed, PickerFailed) as error:
             self._drop(line, f"iteration {iteration}, picking: {error}")
 
     def _drop(self, line: Line, reason: str) -> None:
@@ -346,7 +347,7 @@ class Stages:
 def _has_particles(run: Protocol) -> None:
     """Raise where a run left nothing to go on with."""
     if not getattr(run, PARTICLES).getSize():
-        raise ChildFailed(
+        raise RunFailed(
             f"{run.getObjLabel()}: no particles; the pickers do not agree on any, so check their "
             "coordinates and the box size, or lower the overlap or the quorum"
         )
