@@ -6,14 +6,13 @@ import argparse
 from pathlib import Path
 from typing import List
 
-import mrcfile
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.arguments import check_positive
 from repic_plugin.commands.options import new_folder, progress_bar
 from repic_plugin.consensus import Picks
-from repic_plugin.formats import write_picks_file
+from repic_plugin.formats import write_mrc, write_picks_file
 from repic_plugin.simulation import SimulatedPicks, simulate_micrograph, simulate_picks
 
 __all__ = ["add_arguments", "run", "write_micrograph", "write_micrographs", "write_pickers"]
@@ -137,5 +136,4 @@ def write_micrograph(path: Path, image: NDArray[np.float32], pixel_size_angstrom
     pixel_size_angstrom : float
     """
     grey = np.clip(np.rint((image - image.mean()) * (100 / image.std())), -2000, 2000)
-    with mrcfile.new(path, data=grey.astype(np.int16)) as mrc:
-        mrc.voxel_size = pixel_size_angstrom
+    write_mrc(path, grey.astype(np.int16), pixel_size_angstrom)

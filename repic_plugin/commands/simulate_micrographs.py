@@ -44,8 +44,6 @@ OPTICS_LABELS = (
     "rlnAmplitudeContrast",
 )
 DEFOCUS_LABELS = ("rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle")
-# Labels of an MRC header: mrcfile writes the time into the first.
-LABELS_OFFSET, LABEL_BYTES = 224, 80
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -146,7 +144,8 @@ def write_exposures(
     ctfs: List[Optional[CtfParameters]] = []
     for number, exposure in enumerate(exposures, 1):
         name = f"mic_{number:03d}"
-        _write_image(folder / MICROGRAPHS / f"{name}.mrc", exposure)
+        image_path = folder / MICROGRAPHS / f"{name}.mrc"
+        write_micrograph(image_path, exposure.micrograph, exposure.pixel_size_angstrom)
         box_path = folder / REFERENCE / f"{name}.box"
         write_picks_file(box_path, *exposure.centers.T, box_size_px=exposure.box_size_px)
         truth += _truth_rows(name, exposure)
@@ -159,13 +158,6 @@ def write_exposures(
     write_table(folder / TRUTH, TRUTH_COLUMNS, truth)
     write_table(folder / JUNK, JUNK_COLUMNS, junk)
     _write_star(folder / STAR, names, ctfs, exposure.pixel_size_angstrom)
-
-
-def _write_image(path: Path, exposure: SimulatedExposure) -> None:
-    write_micrograph(path, exposure.micrograph, exposure.pixel_size_angstrom)
-    with open(path, "r+b") as file:  # the same seed gives the same bytes, at any time
-        file.seek(LABELS_OFFSET)
-        file.write(b"repic-plugin".ljust(LABEL_BYTES))
 
 
 def _truth_rows(name: str, exposure: SimulatedExposure) -> List[List[str]]:

@@ -8,9 +8,9 @@ from repic_plugin.formats.base.text_tables import TextTable, header_table, read_
 from repic_plugin.formats.images.class_star import write_classes_star
 from repic_plugin.formats.images.mrc import open_mrc
 from repic_plugin.formats.images.mrc_header import HEADER_BYTES, read_header
+from repic_plugin.formats.images.mrc_writing import write_mrc, write_stack
 from repic_plugin.formats.images.particle_star_writing import write_particles_star
 from repic_plugin.formats.images.particles import ParticleTable, read_particles
-from repic_plugin.formats.images.stack_writing import write_stack
 from repic_plugin.formats.images.stacks import (
     STACK_SUFFIXES,
     ImageStacks,
@@ -142,6 +142,7 @@ __all__ = [
     "write_fsc_table",
     "write_iterations",
     "write_micrograph_scores",
+    "write_mrc",
     "write_particle_files",
     "write_particles_star",
     "write_picks_file",

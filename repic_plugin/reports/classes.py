@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import List
 
-import mrcfile
 import numpy as np
 
-from repic_plugin.formats import read_class_tables
+from repic_plugin.formats import open_stack, read_class_tables
 from repic_plugin.plots import convergence_figure, montage_figure, size_bars_figure
 from repic_plugin.reports.document import Block, Picture, Table, Warnings
 
@@ -43,15 +42,14 @@ def blocks(folder: Path) -> List[Block]:
         warnings.append(f"{n_aside:,} empty images were put aside.")
     if (sizes < FEW).any():
         warnings.append(f"{np.count_nonzero(sizes < FEW)} classes have fewer than {FEW} members.")
-    with mrcfile.mmap(folder / "class_averages.mrcs", mode="r") as averages:
-        pixel_size = float(averages.voxel_size.x)
-        montage = montage_figure(
-            averages.data,
-            sizes,
-            flagged=found.is_junk,
-            pixel_size_angstrom=pixel_size or None,
-            first_number=1,
-        )
+    averages = open_stack(folder / "class_averages.mrcs")
+    montage = montage_figure(
+        averages,
+        sizes,
+        flagged=found.is_junk,
+        pixel_size_angstrom=averages.pixel_size_angstrom,
+        first_number=1,
+    )
     bars = size_bars_figure(sizes, flagged=found.is_junk, first_number=1)
     course = convergence_figure({"particles": found.convergence})
     return [

@@ -6,12 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, List
 
-import mrcfile
 import numpy as np
 from matplotlib.figure import Figure
 from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
 
-from repic_plugin.formats import ClassTables, ImageStacks, read_class_tables
+from repic_plugin.formats import ClassTables, ImageStacks, open_stack, read_class_tables
 from repic_plugin.plots import (
     MAX_MEMBERS,
     class_at,
@@ -64,14 +63,13 @@ class RepicClassesViewer(Viewer):  # type: ignore[misc]
 
 def _montage(folder: Path, found: ClassTables, pixel_size_angstrom: float) -> Figure:
     """Only the averages that are shown are read."""
-    with mrcfile.mmap(folder / "class_averages.mrcs", mode="r") as averages:
-        return montage_figure(
-            averages.data,
-            found.sizes,
-            flagged=found.is_junk,
-            pixel_size_angstrom=pixel_size_angstrom,
-            first_number=1,
-        )
+    return montage_figure(
+        open_stack(folder / "class_averages.mrcs"),
+        found.sizes,
+        flagged=found.is_junk,
+        pixel_size_angstrom=pixel_size_angstrom,
+        first_number=1,
+    )
 
 
 def _members(found: ClassTables, k: int) -> Figure:

@@ -53,7 +53,7 @@ def test_chunks_are_taken_one_after_the_other(tmp_path, capsys, monkeypatch):
     write_stack(path, chunks(), 2, shape=(9, 5, 5))
     assert taken == [0, 4, 4]
     np.testing.assert_array_equal(assert_valid(path, capsys)[0], whole)
-    monkeypatch.setattr("repic_plugin.formats.images.stack_writing.BLOCK_NUMBERS", 50)
+    monkeypatch.setattr("repic_plugin.formats.images.mrc_writing.BLOCK_NUMBERS", 50)
     write_stack(tmp_path / "b.mrcs", open_stack(path), 2)
     assert (tmp_path / "b.mrcs").read_bytes() == path.read_bytes()
     write_stack(path, open_stack(path), 2, shape=(9, 5, 5))  # onto itself

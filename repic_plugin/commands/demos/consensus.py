@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 from typing import Sequence
 
-import mrcfile
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +15,7 @@ from repic_plugin.commands.options import print_table, progress_bar
 from repic_plugin.commands.simulate import write_micrograph, write_micrographs, write_pickers
 from repic_plugin.consensus import Picks
 from repic_plugin.evaluation import evaluate_picks
-from repic_plugin.formats import read_picks_dir
+from repic_plugin.formats import open_mrc, read_picks_dir
 from repic_plugin.simulation import background_micrograph, simulate_picks
 
 __all__ = ["add_arguments", "run"]
@@ -136,8 +135,7 @@ def _draw(material: Material, particles: Picks, picture: Path) -> None:
 
     picks = material.loaded.picks
     name = next(one for one in picks.micrograph_names if one in particles.micrograph_names)
-    with mrcfile.open(material.micrographs_dir / f"{name}.mrc") as mrc:
-        image = np.array(mrc.data, dtype=np.float32)
+    image = open_mrc(material.micrographs_dir / f"{name}.mrc")
     layers = [
         Layer(picker, _centres(picks, name, p), material.box_size_px)
         for p, picker in enumerate(picks.picker_names)

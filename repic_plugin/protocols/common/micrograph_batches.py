@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar
 
-import mrcfile
 import numpy as np
 from numpy.typing import NDArray
 from pwem.objects import Particle, SetOfAverages, SetOfCoordinates, SetOfMicrographs
@@ -16,6 +15,7 @@ from repic_plugin.convert import (
     micrograph_pixels,
     read_picks_on,
 )
+from repic_plugin.formats import open_mrc
 
 __all__ = [
     "average_images",
@@ -119,11 +119,4 @@ def average_images(averages: SetOfAverages) -> NDArray[np.float32]:
 
 def _image(item: Particle) -> NDArray[np.float32]:
     number, path = item.getLocation()
-    try:
-        with mrcfile.mmap(path, mode="r", permissive=True) as mrc:
-            images = mrc.data.reshape(-1, *mrc.data.shape[-2:])
-            return np.array(images[max(number or 0, 1) - 1], dtype=np.float32)
-    except (AttributeError, IndexError, OSError, ValueError) as error:
-        raise ValueError(
-            f"{path}: image {number} cannot be read as an average; give an MRC stack"
-        ) from error
+    return np.array(open_mrc(path, max(number or 0, 1) - 1), np.float32)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Optional, Tuple
 
-import mrcfile
 import numpy as np
 from numpy.typing import NDArray
 from pwem.objects import SetOfCoordinates, SetOfMicrographs
@@ -20,7 +19,14 @@ from repic_plugin.convert import (
     picks_on_micrographs,
     read_picks_on,
 )
-from repic_plugin.formats import HEADER_BYTES, read_header, read_picker_folder, write_picks_file
+from repic_plugin.formats import (
+    HEADER_BYTES,
+    open_mrc,
+    read_header,
+    read_picker_folder,
+    write_mrc,
+    write_picks_file,
+)
 
 __all__ = [
     "FEW_LABELS_BATCH",
@@ -203,7 +209,4 @@ def _link_or_write(source: str, target: str) -> None:
     if plain and size == HEADER_BYTES + 4 * header.count and header.shape[0] == 1:
         os.symlink(source, target)
         return
-    _, rows, columns = header.shape
-    numbers = np.fromfile(source, header.dtype, rows * columns, offset=header.offset)
-    with mrcfile.new(target) as mrc:
-        mrc.set_data(numbers.reshape(rows, columns).astype(np.float32))
+    write_mrc(target, open_mrc(source, 0).astype(np.float32))

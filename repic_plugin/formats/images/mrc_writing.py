@@ -1,4 +1,4 @@
-"""Stacks of particle images, written to MRC files chunk by chunk."""
+"""Images and stacks of them, written to MRC files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.formats.base.atomic import atomic_open
 from repic_plugin.formats.base.errors import PathLike
-from repic_plugin.formats.images.mrc_header import HEADER_BYTES
+from repic_plugin.formats.images.mrc_header import HEADER_BYTES, MODES
 
-__all__ = ["write_stack"]
+__all__ = ["write_mrc", "write_stack"]
 
 # Numbers of an array that are written at a time: 16 MB.
 BLOCK_NUMBERS = 1 << 22
@@ -65,7 +65,39 @@ def write_stack(
         if n_written != n_images:
             raise ValueError(f"images must be {n_images}, as shape says, got {n_written}")
         file.seek(0)
-        file.write(_new_header(n_images, box, float(pixel_size_angstrom), statistics))
+        file.write(_new_header((n_images, box, box), 2, float(pixel_size_angstrom), statistics))
+
+
+def write_mrc(path: PathLike, image: NDArray[Any], pixel_size_angstrom: float = 0.0) -> None:
+    """Write an image, which takes its name once it is complete; the same image, the same bytes.
+
+    Parameters
+    ----------
+    path : str or path
+    image : ndarray of int8, int16, uint16, float16 or float32, shape (height, width)
+    pixel_size_angstrom : float
+        0 where it is not known.
+
+    Raises
+    ------
+    ValueError
+        If the image is empty or has another shape or type.
+    OSError
+        If the file cannot be written; `path` is then as before.
+    """
+    modes = {np.dtype(kind): mode for mode, kind in MODES.items()}
+    mode = modes.get(image.dtype.newbyteorder("="))
+    if mode is None or image.ndim != 2 or not image.size:
+        known = ", ".join(map(str, modes))
+        raise ValueError(
+            f"image must have two axes and be of {known}, got {image.dtype} of shape {image.shape}"
+        )
+    data = np.ascontiguousarray(image, image.dtype.newbyteorder("<"))
+    statistics = _Statistics()
+    statistics.add(data)
+    with atomic_open(path) as file:
+        file.write(_new_header((1, *data.shape), mode, pixel_size_angstrom, statistics))
+        file.write(data.data)
 
 
 class _Statistics:
@@ -75,9 +107,11 @@ class _Statistics:
         self.smallest, self.largest = np.inf, -np.inf
         self._n, self._sum, self._squares = 0, 0.0, 0.0
 
-    def add(self, data: NDArray[np.float32]) -> None:
-        self.smallest = min(self.smallest, float(data.min(initial=np.inf)))
-        self.largest = max(self.largest, float(data.max(initial=-np.inf)))
+    def add(self, data: NDArray[Any]) -> None:
+        if not data.size:
+            return
+        self.smallest = min(self.smallest, float(data.min()))
+        self.largest = max(self.largest, float(data.max()))
         self._n += data.size
         self._sum += float(data.sum(dtype=np.float64))
         self._squares += float(np.square(data, dtype=np.float64).sum())
@@ -120,12 +154,18 @@ def _checked_chunk(chunk: ArrayLike, box: int) -> NDArray[np.float32]:
     return data
 
 
-def _new_header(n_images: int, box: int, pixel_size: float, statistics: _Statistics) -> bytes:
+def _new_header(
+    shape: Sequence[int], mode: int, pixel_size_angstrom: float, statistics: _Statistics
+) -> bytes:
+    """The header of a little-endian file of images, shape (n, height, width)."""
+    n_images, height, width = shape
     header = np.zeros((), HEADER_DTYPE.newbyteorder("<"))
+    cell = tuple(side * pixel_size_angstrom for side in (width, height, 1))
     values = {
-        **{"nx": box, "ny": box, "nz": n_images, "mode": 2, "mx": box, "my": box, "mz": 1},
+        **{"nx": width, "ny": height, "nz": n_images, "mode": mode},
+        **{"mx": width, "my": height, "mz": 1},
         **{"mapc": 1, "mapr": 2, "maps": 3, "ispg": 0, "nversion": 20141},
-        **{"cella": (box * pixel_size, box * pixel_size, pixel_size), "cellb": (90, 90, 90)},
+        **{"cella": cell, "cellb": (90, 90, 90)},
         **{"dmin": statistics.smallest, "dmax": statistics.largest},
         **{"dmean": statistics.mean, "rms": statistics.deviation},
         **{"map": b"MAP ", "machst": (0x44, 0x44, 0, 0), "nlabl": 1},
