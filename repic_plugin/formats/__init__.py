@@ -6,8 +6,8 @@ from repic_plugin.formats.base.errors import FormatError, PathLike, format_error
 from repic_plugin.formats.base.star_writing import table_header, table_rows
 from repic_plugin.formats.base.text_tables import TextTable, header_table, read_columns
 from repic_plugin.formats.images.class_star import write_classes_star
-from repic_plugin.formats.images.mrc import open_mrc
-from repic_plugin.formats.images.mrc_header import HEADER_BYTES, read_header
+from repic_plugin.formats.images.mrc import open_mrc, stack_file
+from repic_plugin.formats.images.mrc_header import HEADER_BYTES
 from repic_plugin.formats.images.mrc_writing import write_mrc, write_stack
 from repic_plugin.formats.images.particle_star_writing import write_particles_star
 from repic_plugin.formats.images.particles import ParticleTable, read_particles
@@ -16,8 +16,6 @@ from repic_plugin.formats.images.stacks import (
     ImageStacks,
     open_stack,
     read_map,
-    stack_file,
-    stack_pixel_size,
 )
 from repic_plugin.formats.picks.csv_picks import write as write_csv
 from repic_plugin.formats.picks.folders import PicksDir, read_picker_folder, read_picks_dir
@@ -116,7 +114,6 @@ __all__ = [
     "read_curves",
     "read_ensemble",
     "read_fsc_table",
-    "read_header",
     "read_iterations",
     "read_map",
     "read_micrograph_scores",
@@ -127,7 +124,6 @@ __all__ = [
     "read_quality",
     "read_scores",
     "stack_file",
-    "stack_pixel_size",
     "table_header",
     "table_rows",
     "write_arrays",

@@ -4,7 +4,7 @@ import mrcfile
 import numpy as np
 import pytest
 
-from repic_plugin.formats import open_stack, stack_pixel_size, write_stack
+from repic_plugin.formats import open_stack, write_stack
 
 
 def assert_valid(path, capsys):
@@ -25,7 +25,7 @@ def test_what_is_written_is_valid_and_comes_back(tmp_path, capsys, mean):
     np.testing.assert_array_equal(data, images.astype(np.float32))
     assert voxel_size == pytest.approx((1.77,) * 3)
     np.testing.assert_array_equal(open_stack(path)[:], images.astype(np.float32))
-    assert stack_pixel_size(path) == 1.77
+    assert open_stack(path).pixel_size_angstrom == 1.77
     with mrcfile.open(path, header_only=True) as file:
         assert file.header.dmin == data.min()
         assert file.header.dmax == data.max()

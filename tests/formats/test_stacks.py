@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from repic_plugin.formats import FormatError, ImageStacks, open_stack, read_map, stack_pixel_size
+from repic_plugin.formats import FormatError, ImageStacks, open_stack, read_map
 from repic_plugin.formats.images import stacks
 
 KINDS = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
@@ -59,7 +59,7 @@ def test_modes_byte_orders_and_extended_headers(tmp_path, mode, order, extended)
     assert images.shape == (5, 6, 6)
     assert images[:].dtype == images.dtype == np.float32
     np.testing.assert_array_equal(images[:], data.astype(np.float32))
-    assert stack_pixel_size(path) == 1.5
+    assert open_stack(path).pixel_size_angstrom == 1.5
 
 
 def test_bytes_of_imod_are_unsigned_where_its_stamp_says_so(tmp_path):
@@ -93,12 +93,13 @@ def test_more_bytes_than_promised_are_left_alone(stack_at):
 
 @pytest.mark.parametrize("cell", [(0, 0, 0), (np.nan, 1, 1), (-1, 1, 1)])
 def test_a_pixel_size_that_is_not_there_is_zero(stack_at, cell):
-    assert stack_pixel_size(stack_at("a.mrcs", pixel_size=cell)) == 0
+    assert open_stack(stack_at("a.mrcs", pixel_size=cell)).pixel_size_angstrom == 0
     assert open_stack(stack_at("a.mrcs", pixel_size=cell)).pixel_size_angstrom == 0
 
 
 def test_the_pixel_size_has_no_noise_of_single_precision(stack_at):
-    assert stack_pixel_size(stack_at("a.mrcs", pixel_size=(1.77, 1.77, 1.77))) == 1.77
+    stack = open_stack(stack_at("a.mrcs", pixel_size=(1.77, 1.77, 1.77)))
+    assert stack.pixel_size_angstrom == 1.77
 
 
 keys = st.one_of(
@@ -205,10 +206,9 @@ def assert_one_line(caught, path, *parts):
 def test_a_bad_stack_is_one_line(tmp_path, content, said):
     path = tmp_path / "a.mrcs"
     path.write_bytes(content)
-    for read in (open_stack, stack_pixel_size):
-        with pytest.raises(FormatError) as caught:
-            read(path)
-        assert_one_line(caught, path, *said)
+    with pytest.raises(FormatError) as caught:
+        open_stack(path)
+    assert_one_line(caught, path, *said)
 
 
 def test_a_damaged_length_of_the_extended_header(stack_at):

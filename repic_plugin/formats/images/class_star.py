@@ -18,6 +18,7 @@ from repic_plugin.formats.base.star_writing import (
     table_rows,
 )
 from repic_plugin.formats.base.text_tables import TextTable, raw_words
+from repic_plugin.formats.images.mrc import stack_file
 from repic_plugin.formats.images.particle_star import (
     ABERRATION,
     AMPLITUDE_CONTRAST,
@@ -33,7 +34,6 @@ from repic_plugin.formats.images.particle_star import (
     VOLTAGE,
 )
 from repic_plugin.formats.images.particles import ParticleTable
-from repic_plugin.formats.images.stacks import stack_file
 
 __all__ = ["write_classes_star"]
 

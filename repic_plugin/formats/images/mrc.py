@@ -1,17 +1,18 @@
-"""Single images of MRC files."""
+"""What MRC files hold, as arrays that stay on the disk."""
 
 from __future__ import annotations
 
-from typing import Any, Optional
+import mmap
+from pathlib import Path
+from typing import Any, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.formats.base.errors import PathLike, format_error
-from repic_plugin.formats.images.mrc_header import read_header
-from repic_plugin.formats.images.stacks import stack_file
+from repic_plugin.formats.images.mrc_header import MrcHeader, read_header
 
-__all__ = ["open_mrc"]
+__all__ = ["map_images", "open_mrc", "stack_file"]
 
 
 def open_mrc(path: PathLike, index: Optional[int] = None) -> NDArray[Any]:
@@ -40,9 +41,7 @@ def open_mrc(path: PathLike, index: Optional[int] = None) -> NDArray[Any]:
     """
     header = read_header(stack_file(path))
     n_images = header.shape[0]
-    images = np.memmap(
-        header.path, header.dtype, mode="r", offset=header.offset, shape=header.shape
-    )
+    _, images = map_images(header)
     if index is not None and not 0 <= index < n_images:
         problem = f"image {index + 1} must be one of 1 to {n_images}, as many as the file has"
         raise format_error(header.path, f"{problem}; give the stack that it is in")
@@ -51,4 +50,26 @@ def open_mrc(path: PathLike, index: Optional[int] = None) -> NDArray[Any]:
         raise format_error(
             header.path, f"must hold one image, got {n_images}; average the frames first"
         )
-    return np.asarray(image)
+    return image
+
+
+def stack_file(path: PathLike) -> Path:
+    """The file of a stack's name, which in RELION may end in a colon and a format."""
+    text = str(path)
+    name, colon, kind = text.rpartition(":")
+    return Path(name if colon and kind in ("mrc", "mrcs") else text)
+
+
+def map_images(header: MrcHeader) -> Tuple[mmap.mmap, NDArray[Any]]:
+    """A map of a file, and its numbers in their shape."""
+    try:
+        with open(header.path, "rb") as file:
+            memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        numbers = np.frombuffer(memory, header.dtype, header.count, header.offset)
+    except OSError as exc:
+        problem = f"can no longer be read ({exc.strerror}); check the file"
+        raise format_error(header.path, problem) from exc
+    except ValueError:
+        problem = "has become shorter since it was opened; leave it until the work is done"
+        raise format_error(header.path, problem) from None
+    return memory, numbers.reshape(header.shape)

@@ -18,7 +18,8 @@ from repic_plugin.classification import CtfParameters
 from repic_plugin.formats.base.errors import FormatError, format_error, listed, shown
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
 from repic_plugin.formats.base.text_tables import TextTable, read_columns
-from repic_plugin.formats.images.stacks import ImageStacks, stack_file
+from repic_plugin.formats.images.mrc import stack_file
+from repic_plugin.formats.images.stacks import ImageStacks
 
 __all__ = [
     "ParticleStar",

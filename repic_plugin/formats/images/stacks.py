@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 from collections import OrderedDict
-from pathlib import Path
 from threading import Lock
 from typing import Any, Callable, Optional, Sequence, Tuple
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.formats.base.errors import FormatError, PathLike, format_error
+from repic_plugin.formats.images.mrc import map_images, stack_file
 from repic_plugin.formats.images.mrc_header import (
     VOLUME_STACKS,
     MrcHeader,
@@ -24,7 +24,6 @@ __all__ = [
     "ImageStacks",
     "open_stack",
     "read_map",
-    "stack_pixel_size",
 ]
 
 STACK_SUFFIXES = (".mrcs", ".mrc", ".st")
@@ -165,7 +164,7 @@ class _OpenMaps:
     def _map(self, stack: int) -> Tuple[mmap.mmap, NDArray[Any]]:
         with self._lock:
             if stack not in self._open:
-                self._open[stack] = _map_images(self._headers[stack])
+                self._open[stack] = map_images(self._headers[stack])
             self._open.move_to_end(stack)
             # Who still reads from a map that is dropped here keeps it alive until done.
             while len(self._open) > MAX_OPEN_STACKS:
@@ -193,17 +192,6 @@ def open_stack(path: PathLike) -> ImageStacks:
     """
     n_images = _stack_header(path).shape[0]
     return ImageStacks([path], np.zeros(n_images, np.int64), np.arange(n_images))
-
-
-def stack_pixel_size(path: PathLike) -> float:
-    """Pixel size of an MRC stack in angstrom, along x; 0 where its header holds none.
-
-    Raises
-    ------
-    FormatError
-        As `open_stack`.
-    """
-    return _stack_header(path).pixel_size_angstrom[2]
 
 
 def read_map(path: PathLike) -> Tuple[NDArray[np.float32], float]:
@@ -237,7 +225,7 @@ def read_map(path: PathLike) -> Tuple[NDArray[np.float32], float]:
         raise format_error(
             header.path, f"voxels must be cubes, got {shown} angstrom; resample the map"
         )
-    _, sections = _map_images(header)
+    _, sections = map_images(header)
     # The axes of the array, in the order z, y, x.
     density = sections.transpose([header.axes.index(axis) for axis in (3, 2, 1)])
     density = np.ascontiguousarray(density, np.float32)
@@ -247,13 +235,6 @@ def read_map(path: PathLike) -> Tuple[NDArray[np.float32], float]:
             header.path, f"density must be finite, got {n_bad} NaN or infinite; mend the map"
         )
     return density, sizes[2]
-
-
-def stack_file(path: PathLike) -> Path:
-    """The file of a stack's name, which in RELION may end in a colon and a format."""
-    text = str(path)
-    name, colon, kind = text.rpartition(":")
-    return Path(name if colon and kind in ("mrc", "mrcs") else text)
 
 
 def _checked_rows(
@@ -312,18 +293,3 @@ def _check_alike(headers: Sequence[MrcHeader]) -> None:
                 f"images must have one pixel size, got {size:g} angstrom, and {other:g} angstrom "
                 f"in {known[0].path}; class them one after the other, or mend the headers",
             )
-
-
-def _map_images(header: MrcHeader) -> Tuple[mmap.mmap, NDArray[Any]]:
-    """A map of a file, and its numbers in their shape."""
-    try:
-        with open(header.path, "rb") as file:
-            memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        numbers = np.frombuffer(memory, header.dtype, header.count, header.offset)
-    except OSError as exc:
-        problem = f"can no longer be read ({exc.strerror}); check the file"
-        raise format_error(header.path, problem) from exc
-    except ValueError:
-        problem = "has become shorter since it was opened; leave it until the work is done"
-        raise format_error(header.path, problem) from None
-    return memory, numbers.reshape(header.shape)

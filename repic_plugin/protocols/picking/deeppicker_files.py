@@ -22,7 +22,6 @@ from repic_plugin.convert import (
 from repic_plugin.formats import (
     HEADER_BYTES,
     open_mrc,
-    read_header,
     read_picker_folder,
     write_mrc,
     write_picks_file,
@@ -203,10 +202,9 @@ def _stem(mic_id: int) -> str:
 
 
 def _link_or_write(source: str, target: str) -> None:
-    header = read_header(source)
-    size = Path(source).stat().st_size
-    plain = header.dtype == np.dtype("<f4") and header.offset == HEADER_BYTES
-    if plain and size == HEADER_BYTES + 4 * header.count and header.shape[0] == 1:
+    image = open_mrc(source, 0)
+    is_alone = Path(source).stat().st_size == HEADER_BYTES + image.nbytes
+    if is_alone and image.dtype == np.dtype("<f4"):
         os.symlink(source, target)
-        return
-    write_mrc(target, open_mrc(source, 0).astype(np.float32))
+    else:
+        write_mrc(target, image.astype(np.float32))
