@@ -110,7 +110,7 @@ class ProjectRuns:
             run.runMode.set(mode)
             self.project.launchProtocol(run, force=force)
 
-    def wait(self, run: Protocol, looked: Callable[[], None] = lambda: None) -> None:
+    def wait(self, run: Protocol, looked: Callable[[Protocol], None] = lambda _: None) -> None:
         """Wait until a launched run has finished.
 
         Parameters
@@ -118,7 +118,7 @@ class ProjectRuns:
         run : Protocol
             Up to date afterwards.
         looked : callable
-            Called after each look at it.
+            Gets it after each look.
 
         Raises
         ------
@@ -136,13 +136,13 @@ class ProjectRuns:
             label, log = run.getObjLabel(), run.getStderrLog()
             raise RunFailed(f"{label} did not finish: {reason}; log: {log}")
 
-    def _wait(self, run: Protocol, looked: Callable[[], None]) -> None:
+    def _wait(self, run: Protocol, looked: Callable[[Protocol], None]) -> None:
         pause = FIRST_POLL_SECONDS
         while run.isActive():
             time.sleep(pause)
             pause = min(POLL_GROWTH * pause, LAST_POLL_SECONDS)
             self.update(run)
-            looked()
+            looked(run)
 
     def update(self, run: Protocol) -> None:
         """Take over what a run says of itself, and judge it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Mapping, Optional, Sequence, Tuple, Union
 
 from pyworkflow.object import Pointer
 from pyworkflow.project import Manager
@@ -13,7 +13,6 @@ from repic_plugin.workflow.runs import ProjectRuns
 __all__ = ["ScipionProject"]
 
 Output = Tuple[Any, str]
-Inputs = Mapping[str, Union[Output, Sequence[Output]]]
 
 
 class ScipionProject(ProjectRuns):
@@ -29,37 +28,29 @@ class ScipionProject(ProjectRuns):
         super().__init__(Manager().loadProject(name))
 
     def run(
-        self, class_name: str, label: str, inputs: Optional[Inputs] = None, **values: Any
+        self,
+        class_name: str,
+        label: str,
+        inputs: Optional[Mapping[str, Union[Output, Sequence[Output]]]] = None,
+        looked: Callable[[Protocol], None] = lambda _: None,
+        **values: Any,
     ) -> Protocol:
         """A protocol that has run to its end.
-
-        Parameters
-        ----------
-        class_name, label, inputs, **values
-            As of `prepared`.
-
-        Raises
-        ------
-        RunFailed
-            If it cannot start or fails; a ValueError.
-        """
-        protocol = self.prepared(class_name, label, inputs, **values)
-        self.start(protocol)
-        self.wait(protocol)
-        return protocol
-
-    def prepared(
-        self, class_name: str, label: str, inputs: Optional[Inputs] = None, **values: Any
-    ) -> Protocol:
-        """A protocol that is not launched yet.
 
         Parameters
         ----------
         class_name, label : str
         inputs : mapping, optional
             A run and the name of its output, or several, by parameter.
+        looked : callable
+            As of `wait`.
         **values
             Of the form.
+
+        Raises
+        ------
+        RunFailed
+            If it cannot start or fails; a ValueError.
         """
         protocol = self.new(class_name, **values)
         protocol.setObjLabel(label)
@@ -71,6 +62,8 @@ class ScipionProject(ProjectRuns):
             else:
                 for run, output in source:
                     parameter.append(Pointer(run, extended=output))
+        self.start(protocol)
+        self.wait(protocol, looked)
         return protocol
 
     def micrographs(self, folder: Any, pixel_size_angstrom: float) -> Output:

@@ -149,7 +149,7 @@ def test_each_look_is_told_and_the_failure_has_its_log(runs):
     from repic_plugin.workflow import RunFailed
 
     with pytest.raises(RunFailed, match=r"a run did not finish: broken twice; log: Runs/1/logs"):
-        runs.wait(run, lambda: looks.append(run.status))
+        runs.wait(run, lambda seen: looks.append(seen.status))
     assert looks == ["running", "running", "failed"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable, List, Sequence
+from typing import Any, Callable, List, Sequence
 
 from repic_plugin.formats import read_iterations
 from repic_plugin.iteration import IterationRow
@@ -53,10 +53,20 @@ def run_iterations(
     number = 1 + list(PICKERS).index("template")
     lines = {f"picker{i}": number for i in range(1, len(OPTIONS) + 1)}
     lines.update({f"options{i}": text for i, text in enumerate(OPTIONS, 1)})
-    run = project.prepared(
+    n_told = 0
+
+    def looked(run: Any) -> None:
+        nonlocal n_told
+        rows = read_iterations(run.table_file())
+        for iteration in sorted({row.iteration for row in rows})[n_told:]:
+            told([row for row in rows if row.iteration == iteration])
+            n_told += 1
+
+    run = project.run(
         "ProtRepicIterative",
         "iterative picking",
         {"inputMicrographs": micrographs, "referenceCoordinates": truth},
+        looked,
         numIterations=n_iterations,
         numParticles=n_expected,
         numValidation=3,
@@ -64,15 +74,4 @@ def run_iterations(
         mode=1,
         **lines,
     )
-    n_told = 0
-
-    def looked() -> None:
-        nonlocal n_told
-        rows = read_iterations(run.table_file())
-        for iteration in sorted({row.iteration for row in rows})[n_told:]:
-            told([row for row in rows if row.iteration == iteration])
-            n_told += 1
-
-    project.start(run)
-    project.wait(run, looked)
     return read_iterations(run.table_file())

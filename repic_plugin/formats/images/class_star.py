@@ -22,17 +22,14 @@ from repic_plugin.formats.images.mrc import stack_file
 from repic_plugin.formats.images.particle_star import (
     ABERRATION,
     AMPLITUDE_CONTRAST,
-    DIMENSIONS,
     GROUP,
-    GROUP_NAME,
     IMAGE,
-    IMAGE_PIXEL_SIZE,
-    IMAGE_SIZE,
     OPTICS,
     PARTICLES,
     PREMULTIPLIED,
     VOLTAGE,
 )
+from repic_plugin.formats.images.particle_star_writing import optics_columns
 from repic_plugin.formats.images.particles import ParticleTable
 
 __all__ = ["write_classes_star"]
@@ -170,15 +167,8 @@ def _optics(table: ParticleTable) -> _Optics:
     else:
         optics = _kept_groups(star.optics, star.particles, len(table))
     numbers = optics.columns[GROUP]
-    needed = {
-        GROUP_NAME: [f"opticsGroup{number}" for number in numbers],
-        VOLTAGE: ["0.000000"] * len(numbers),
-        ABERRATION: ["0.000000"] * len(numbers),
-        IMAGE_PIXEL_SIZE: [f"{table.pixel_size_angstrom:.6f}"] * len(numbers),
-        IMAGE_SIZE: [str(table.images.shape[2])] * len(numbers),
-        DIMENSIONS: ["2"] * len(numbers),
-    }
-    return optics._replace(columns={GROUP: numbers, **needed, **optics.columns})
+    needed = optics_columns(numbers, table.pixel_size_angstrom, table.images.shape[2])
+    return optics._replace(columns={**needed, **optics.columns})
 
 
 def _kept_groups(optics: TextTable, particles: TextTable, n_particles: int) -> _Optics:

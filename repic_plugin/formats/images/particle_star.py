@@ -19,7 +19,7 @@ from repic_plugin.formats.base.errors import FormatError, format_error, listed, 
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
 from repic_plugin.formats.base.text_tables import TextTable, read_columns
 from repic_plugin.formats.images.mrc import stack_file
-from repic_plugin.formats.images.stacks import ImageStacks
+from repic_plugin.formats.images.stacks import MAX_PIXEL_SIZE_RATIO, ImageStacks
 
 __all__ = [
     "ParticleStar",
@@ -45,8 +45,6 @@ NUMBERS = (
     *(VOLTAGE, ABERRATION, AMPLITUDE_CONTRAST, PHASE_SHIFT, PHASE_FLIPPED, PREMULTIPLIED),
 )
 ANGSTROM_PER_MICROMETRE = 1e4
-# A thousandth moves nothing by more than half a pixel in boxes of up to 1000 px.
-MAX_PIXEL_SIZE_RATIO = 1.001
 MAX_DIGITS = 9  # of an image's number
 
 Floats = NDArray[np.float64]

@@ -36,7 +36,7 @@ from repic_plugin.formats.images.particle_star import (
     VOLTAGE,
 )
 
-__all__ = ["write_particles_star"]
+__all__ = ["optics_columns", "write_particles_star"]
 
 
 def write_particles_star(
@@ -75,26 +75,35 @@ def write_particles_star(
     """
     _check(len(names), pixel_size_angstrom, box_size_px, ctf)
     microscopes, group = _microscopes(ctf, len(names))
-    n_groups = len(microscopes)
+    numbers = [str(number) for number in range(1, len(microscopes) + 1)]
     voltage, aberration, contrast = (number_cells(column) for column in microscopes.T)
-    optics: Dict[str, List[str]] = {
-        GROUP: [str(number) for number in range(1, n_groups + 1)],
-        GROUP_NAME: [f"opticsGroup{number}" for number in range(1, n_groups + 1)],
-        IMAGE_PIXEL_SIZE: [f"{pixel_size_angstrom:.6f}"] * n_groups,
-        IMAGE_SIZE: [str(box_size_px)] * n_groups,
-        DIMENSIONS: ["2"] * n_groups,
-        VOLTAGE: voltage,
-        ABERRATION: aberration,
-    }
+    optics = optics_columns(numbers, pixel_size_angstrom, box_size_px)
+    optics.update({VOLTAGE: voltage, ABERRATION: aberration})
     if ctf is not None:
         optics[AMPLITUDE_CONTRAST] = contrast
     if phase_flipped:
-        optics[PHASE_FLIPPED] = ["1"] * n_groups
+        optics[PHASE_FLIPPED] = ["1"] * len(numbers)
     columns = {IMAGE: _quoted(names, Path(path)), GROUP: number_cells(group), **_defocus(ctf)}
     with atomic_open(path) as file:
         for name, table in ((OPTICS, optics), (PARTICLES, columns)):
             text = table_header(name, list(table)) + table_rows(list(table.values()))
             file.write(text.encode() + b"\n")
+
+
+def optics_columns(
+    numbers: Sequence[str], pixel_size_angstrom: float, box_size_px: int
+) -> Dict[str, Sequence[str]]:
+    """What RELION asks for of optics groups; their microscope is not known, which is 0."""
+    n_groups = len(numbers)
+    return {
+        GROUP: numbers,
+        GROUP_NAME: [f"opticsGroup{number}" for number in numbers],
+        IMAGE_PIXEL_SIZE: [f"{pixel_size_angstrom:.6f}"] * n_groups,
+        IMAGE_SIZE: [str(box_size_px)] * n_groups,
+        DIMENSIONS: ["2"] * n_groups,
+        VOLTAGE: ["0.000000"] * n_groups,
+        ABERRATION: ["0.000000"] * n_groups,
+    }
 
 
 def _check(

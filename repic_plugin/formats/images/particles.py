@@ -11,7 +11,6 @@ import numpy as np
 from repic_plugin.classification import CtfParameters
 from repic_plugin.formats.base.errors import PathLike, format_error
 from repic_plugin.formats.images.particle_star import (
-    MAX_PIXEL_SIZE_RATIO,
     PHASE_FLIPPED,
     PREMULTIPLIED,
     ParticleStar,
@@ -21,7 +20,12 @@ from repic_plugin.formats.images.particle_star import (
     star_images,
     star_pixel_size,
 )
-from repic_plugin.formats.images.stacks import STACK_SUFFIXES, ImageStacks, open_stack
+from repic_plugin.formats.images.stacks import (
+    MAX_PIXEL_SIZE_RATIO,
+    STACK_SUFFIXES,
+    ImageStacks,
+    open_stack,
+)
 
 __all__ = ["ParticleTable", "read_particles"]
 

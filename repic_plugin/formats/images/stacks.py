@@ -20,6 +20,7 @@ from repic_plugin.formats.images.mrc_header import (
 )
 
 __all__ = [
+    "MAX_PIXEL_SIZE_RATIO",
     "STACK_SUFFIXES",
     "ImageStacks",
     "open_stack",
@@ -30,6 +31,7 @@ STACK_SUFFIXES = (".mrcs", ".mrc", ".st")
 # Thousands of stacks must fit in a process that may open 1024 files.
 MAX_OPEN_STACKS = 16
 # What two headers may differ by, in single precision and after rounding, and be called the same.
+# A thousandth moves nothing by more than half a pixel in boxes of up to 1000 px.
 MAX_PIXEL_SIZE_RATIO = 1.001
 # Numbers converted at a time, on top of what the caller gets: 16 MB.
 BLOCK_NUMBERS = 1 << 22
