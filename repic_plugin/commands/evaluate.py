@@ -6,7 +6,7 @@ import argparse
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from repic_plugin.evaluation import (
     sum_by_picker,
 )
 from repic_plugin.formats import (
+    PathLike,
     atomic_open,
     read_ensemble,
     read_picker_folder,
@@ -209,14 +210,16 @@ def _second_picture(plot: str) -> Path:
 def _plot_reliability(path: Path, promised: Promised) -> None:
     from repic_plugin.plots import reliability_figure  # noqa: PLC0415 - matplotlib loads slowly
 
-    figure = reliability_figure(*promised, label=CONSENSUS)
-    with atomic_open(path) as file:
-        figure.savefig(file, format="png")
+    _save(reliability_figure(*promised, label=CONSENSUS), path)
 
 
 def _plot(path: str, scores: Sequence[PickerScores], curves: Sequence[PrecisionRecall]) -> None:
     from repic_plugin.plots import evaluation_figure  # noqa: PLC0415 - matplotlib loads slowly
 
-    figure = evaluation_figure(scores, curves)
+    _save(evaluation_figure(scores, curves), path)
+
+
+def _save(figure: Any, path: PathLike) -> None:
+    """As PNG, whatever the name ends in."""
     with atomic_open(path) as file:
         figure.savefig(file, format="png")

@@ -10,26 +10,31 @@ from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.plots.canvas import (
+    LABEL_POINTS,
+    LEGEND_POINTS,
+    name_rows,
+    new_figure,
+    panels,
+    plain,
+    say_nothing_to_draw,
+    short_name,
+    whole_numbers,
+)
 from repic_plugin.plots.colors import picker_color
 from repic_plugin.plots.weights import (
     check_column,
     check_members_column,
     member_colors,
     member_label,
-    panels,
-    say_nothing_to_draw,
 )
 
 __all__ = ["agreement_figure", "overlap_figure"]
 
-DPI = 130
 MAX_SUBSETS = 20
 MAX_PICKERS = 62  # bits of an integer
 LETTERS = 34  # of a picker's name that are shown
@@ -37,11 +42,9 @@ LETTERS = 34  # of a picker's name that are shown
 COLUMN, ROW, BARS, SIDE, MARGIN = 0.62, 0.42, 3.2, 2.6, 1.9
 LETTER = 0.1
 NARROWEST = 5.0  # of the bars: the axis labels need it
-POINTS = 11.5
 PRESENT, ABSENT = "#202020", "#D8D8D8"
 ALONE_STYLE = {"facecolor": "white", "edgecolor": "#606060", "hatch": "////"}
 OTHERS_COLOR = "#9A9A9A"
-THOUSANDS = StrMethodFormatter("{x:,.0f}")
 N_BINS = 50
 
 
@@ -128,7 +131,7 @@ def overlap_figure(
         )
     counts = np.zeros(len(values)) if n_members is None else n_members
     numbers = check_members_column("n_members", counts, len(values))
-    figure, (axes,) = panels(1, title, (8.0, 4.8))
+    figure, (axes,) = panels(1, 1, (8.0, 4.8), title)
     if not len(values):
         say_nothing_to_draw([axes])
         return figure
@@ -175,29 +178,18 @@ def _canvas(
     names: Sequence[str], n_columns: int, title: Optional[str]
 ) -> Tuple[Figure, Axes, Axes, Axes, Axes]:
     """Figure with a corner for the legend and bars above, sizes and dots below."""
-    widest = LETTER * max(map(len, map(_short, names)))
+    widest = LETTER * max(len(short_name(name, LETTERS)) for name in names)
     width, height = max(COLUMN * n_columns, NARROWEST), ROW * len(names) + 0.2
-    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
     size = (width + SIDE + widest + 0.8, BARS + height + MARGIN)
-    figure = Figure(figsize=size, dpi=DPI, facecolor="white", layout=layout)
-    FigureCanvasAgg(figure)
+    figure = new_figure(size, title)
     grid = figure.add_gridspec(2, 2, width_ratios=[SIDE, width], height_ratios=[BARS, height])
     dots = figure.add_subplot(grid[1, 1])
     bars = figure.add_subplot(grid[0, 1], sharex=dots)
     sides = figure.add_subplot(grid[1, 0], sharey=dots)
     corner = figure.add_subplot(grid[0, 0])
     corner.axis("off")
-    for axes in (bars, sides, dots):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(labelsize=POINTS - 0.5)
-    if title:
-        figure.suptitle(title, fontsize=14, weight="bold", wrap=True, parse_math=False)
+    plain(bars, sides, dots)
     return figure, corner, bars, sides, dots
-
-
-def _short(name: str) -> str:
-    """Cut in the middle: names often differ in their last letters only."""
-    return name if len(name) <= LETTERS else f"{name[:22]}…{name[23 - LETTERS :]}"
 
 
 def _draw_bars(
@@ -215,16 +207,15 @@ def _draw_bars(
         axes.annotate(f"{count:,}", (place, count), (0, 2), textcoords="offset points",
                       ha="center", va="bottom", fontsize=_points(heights))  # fmt: skip
     axes.set_ylim(0, max(heights) * 1.12)
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set_ylabel("particles", fontsize=POINTS + 0.5)
-    axes.yaxis.set_major_formatter(THOUSANDS)
+    whole_numbers(axes.yaxis)
+    axes.set_ylabel("particles")
     axes.tick_params(axis="x", bottom=False, labelbottom=False)
 
 
 def _points(counts: Sequence[int]) -> float:
     """Size of letters at which the widest number stays in its column."""
     letters = max(len(f"{count:,}") for count in counts)
-    return float(min(POINTS, COLUMN * 72 / (0.62 * letters)))
+    return float(min(LEGEND_POINTS, COLUMN * 72 / (0.62 * letters)))
 
 
 def _draw_legend(axes: Axes, shown: Sequence[_Subset], n_pickers: int) -> None:
@@ -233,7 +224,7 @@ def _draw_legend(axes: Axes, shown: Sequence[_Subset], n_pickers: int) -> None:
     handles = [Patch(color=colors[max(size, 1)], label=member_label(size)) for size in sizes]
     if any(not one.in_consensus for one in shown):
         handles.append(Patch(label="picks in no particle\nof the consensus", **ALONE_STYLE))
-    axes.legend(handles=handles, loc="upper left", frameon=False, fontsize=POINTS)
+    axes.legend(handles=handles, loc="upper left", frameon=False, fontsize=LEGEND_POINTS)
 
 
 def _draw_dots(
@@ -247,14 +238,11 @@ def _draw_dots(
                   marker="o", markersize=9.5, gid="subset")  # fmt: skip
     if rest:
         axes.text(len(shown), rows.mean(), f"{len(rest)}\nothers", ha="center", va="center",
-                  fontsize=POINTS - 1)  # fmt: skip
+                  fontsize=LEGEND_POINTS)  # fmt: skip
     n_columns = len(shown) + bool(rest)
     spare = max(0.0, NARROWEST / COLUMN - n_columns)  # few bars stay narrow, at the left
     axes.set_xlim(-0.6, n_columns - 0.4 + spare)
-    axes.set_ylim(len(names) - 0.4, -0.6)  # the first picker on top
-    axes.set_yticks(rows, [_short(name) for name in names], fontsize=POINTS + 0.5)
-    for label in axes.get_yticklabels():
-        label.set_parse_math(False)
+    name_rows(axes, [short_name(name, LETTERS) for name in names], LABEL_POINTS)
     axes.tick_params(length=0, labelbottom=False)
     axes.spines[["bottom", "left"]].set_visible(False)
 
@@ -268,13 +256,12 @@ def _draw_sides(axes: Axes, matched: NDArray[np.int64], alone: NDArray[np.int64]
     axes.barh(rows, alone, 0.6, left=matched, color=colors, alpha=0.35, gid="unmatched")
     for row, (n_in, n_all) in enumerate(zip(matched.tolist(), total.tolist())):
         share = f" ({n_in / n_all:.0%} in)" if alone.any() and n_all else ""
-        axes.text(n_all, row, f"{n_all:,}{share} ", ha="right", va="center", fontsize=POINTS - 1)
+        axes.text(n_all, row, f"{n_all:,}{share} ", ha="right", va="center", fontsize=LEGEND_POINTS)
     axes.set_xlim(max(total.max(), 1) * 2.1, 0)
-    axes.set_xlabel("picks", fontsize=POINTS + 0.5)
+    axes.set_xlabel("picks")
     axes.tick_params(axis="y", left=False, labelleft=False)
     axes.spines["left"].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(2, integer=True))
-    axes.xaxis.set_major_formatter(THOUSANDS)
+    whole_numbers(axes.xaxis, 2)
 
 
 def _draw_overlaps(axes: Axes, overlap: NDArray[np.float64], numbers: NDArray[np.int64]) -> None:
@@ -296,4 +283,4 @@ def _draw_overlaps(axes: Axes, overlap: NDArray[np.float64], numbers: NDArray[np
     axes.set_ylim(bottom=0)
     axes.set_xlabel("overlap of the boxes (Jaccard index, median of the particle's pairs)")
     axes.set_ylabel("particles (%)")
-    axes.legend(loc="upper left", frameon=False, fontsize=POINTS)
+    axes.legend(loc="upper left", frameon=False, fontsize=LEGEND_POINTS)

@@ -7,16 +7,15 @@ needs no screen, and pyplot does not know of it.
 from __future__ import annotations
 
 import math
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.plots.canvas import NUMBER_POINTS, legend_above, panels, whole_numbers
 from repic_plugin.plots.colors import BLUE, JUNK_COLOR, RuleStyle, rule_styles
 
 __all__ = [
@@ -31,16 +30,11 @@ __all__ = [
 ]
 
 ORDERS = ("size", "class")
-DPI = 150
-PANEL = (6.4, 4.4)  # inches
+PANEL = (7.4, 5.1)  # inches
 NAMED_BARS = 50  # with more classes, numbers under the bars would touch
 COUNTED_BARS = 25  # with more, so would sizes on top of them
-# Room that an entry of the legend takes, inches: its sample of line and gap, and each letter.
-LEGEND_SAMPLE, LEGEND_LETTER = 0.6, 0.073
-LEGEND: Dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1), "frameon": False}
-LEGEND.update(fontsize=9.5, handlelength=3.2, columnspacing=1.2)
+SAMPLE_WIDTH = 3.2  # of a line in the legend, in font sizes: its dashes tell the rules apart
 REFERENCE_LINE: Dict[str, Any] = {"color": "0.45", "linewidth": 1.0, "zorder": 1.5}
-WHOLE: Dict[str, Any] = {"integer": True, "steps": [1, 2, 5, 10], "min_n_ticks": 1}
 
 Columns = Dict[str, NDArray[np.float64]]
 Styles = Mapping[str, RuleStyle]
@@ -62,7 +56,7 @@ def class_sizes_figure(sizes: Mapping[str, Any], *, title: Optional[str] = None)
         If there is no rule, or sizes are not counts.
     """
     _check_runs("sizes", sizes)
-    figure, (axes,) = _canvas(1, title=title)
+    figure, (axes,) = panels(1, 1, PANEL, title)
     _draw_sizes(axes, sizes, rule_styles(sizes))
     return figure
 
@@ -91,7 +85,7 @@ def angular_distance_figure(
         If there is no rule, a histogram is malformed, or the angle is not positive.
     """
     _check_runs("distances", distances)
-    figure, (axes,) = _canvas(1, title=title)
+    figure, (axes,) = panels(1, 1, PANEL, title)
     _draw_distances(axes, distances, rule_styles(distances), max_angle_deg)
     return figure
 
@@ -111,7 +105,7 @@ def comparison_figure(
     sizes = distances if sizes is None else sizes
     _check_runs("distances", distances)
     _check_runs("sizes", sizes)
-    figure, (left, right) = _canvas(2, title=title)
+    figure, (left, right) = panels(1, 2, (2 * PANEL[0], PANEL[1]), title)
     styles = rule_styles(dict.fromkeys([*distances, *sizes]))
     _draw_distances(left, distances, styles, max_angle_deg)
     _draw_sizes(right, sizes, styles)
@@ -142,7 +136,7 @@ def convergence_figure(
     """
     _check_runs("tables", tables)
     columns = {name: _convergence(name, table) for name, table in tables.items()}
-    figure, (upper, lower) = _canvas(2, title=title, stacked=True)
+    figure, (upper, lower) = panels(2, 1, (PANEL[0], 1.6 * PANEL[1]), title, sharex=True)
     styles = rule_styles(tables)
     _draw_fractions(upper, columns, styles, tolerance)
     _draw_extremes(lower, columns, styles)
@@ -178,13 +172,13 @@ def size_bars_figure(
     counts = check_sizes("sizes", sizes)
     junk = check_flags(flagged, len(counts))
     shown = class_order(counts, order)
-    figure, (axes,) = _canvas(1, title=title, width=PANEL[0] * 1.6)
+    figure, (axes,) = panels(1, 1, (1.6 * PANEL[0], PANEL[1]), title)
     named = len(counts) <= NAMED_BARS
     places = np.arange(len(counts)) + (first_number if order == "class" else 1)
     _draw_bars(axes, places, counts[shown], junk[shown])
     if named:
         axes.set_xticks(places, [str(number) for number in shown + first_number])
-        axes.tick_params(axis="x", labelsize=10 if len(counts) <= COUNTED_BARS else 7, length=0)
+        axes.tick_params(axis="x", labelsize=11 if len(counts) <= COUNTED_BARS else 8, length=0)
     axes.set_xlabel("class" if named or order == "class" else "class, by size")
     return figure
 
@@ -259,34 +253,9 @@ def _convergence(name: str, table: Any) -> Columns:
     return columns
 
 
-def _canvas(
-    n_panels: int, *, title: Optional[str], stacked: bool = False, width: float = PANEL[0]
-) -> Tuple[Figure, List[Axes]]:
-    """Figure with panels beside each other or, with a common x axis, on top of each other."""
-    rows, columns = (n_panels, 1) if stacked else (1, n_panels)
-    size = (width * columns, PANEL[1] * (0.8 * rows if stacked else 1))
-    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
-    figure = Figure(figsize=size, dpi=DPI, facecolor="white", layout=layout)
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(rows, columns, squeeze=False, sharex=stacked).ravel()
-    for axes in panels:
-        axes.spines[["top", "right"]].set_visible(False)
-    if title:
-        figure.suptitle(title, fontsize=13, weight="bold", wrap=True)
-    return figure, list(panels)
-
-
-def _legend(axes: Axes) -> None:
-    """Above the panel, where it hides no curve; as many columns as surely fit."""
-    longest = max(map(len, axes.get_legend_handles_labels()[1]))
-    inches = 1.15 * axes.bbox.width / DPI  # the layout makes it wider than it is now
-    columns = max(1, int(inches / (LEGEND_SAMPLE + LEGEND_LETTER * longest)))
-    axes.legend(ncol=columns, **LEGEND)
-
-
 def _count_axis(axes: Axes, largest: float, label: str) -> None:
     axes.set_ylim(0, max(largest, 1) * 1.1)
-    axes.yaxis.set_major_locator(MaxNLocator(**WHOLE))
+    whole_numbers(axes.yaxis)
     axes.set_ylabel(label)
 
 
@@ -300,10 +269,10 @@ def _draw_sizes(axes: Axes, sizes: Mapping[str, Any], styles: Styles) -> None:
         _draw_run(axes, np.arange(1, len(counts) + 1), counts, styles[name], f": {extremes}", 1)
     longest = max(map(len, ranked.values()))
     axes.set_xlim(1 - 0.02 * longest, 1.02 * longest)
-    axes.xaxis.set_major_locator(MaxNLocator(**WHOLE))
+    whole_numbers(axes.xaxis)
     axes.set_xlabel("class, by size")
     _count_axis(axes, max(counts[0] for counts in ranked.values()), "particles in class")
-    _legend(axes)
+    legend_above(axes, sample=SAMPLE_WIDTH)
 
 
 def _draw_distances(
@@ -325,7 +294,7 @@ def _draw_distances(
     axes.set_xlim(0, reach)
     axes.set_ylim(bottom=0)
     axes.set(xlabel="angle between two particles of a class (°)", ylabel="pairs (% per degree)")
-    _legend(axes)
+    legend_above(axes, sample=SAMPLE_WIDTH)
 
 
 def _draw_fractions(
@@ -346,7 +315,7 @@ def _draw_fractions(
         axes.axhline(tolerance, label=f"tolerance {tolerance:g}", **REFERENCE_LINE)
     _log_axis(axes, lowest, zero if (fractions == 0).any() else None)
     axes.set_ylabel("fraction that changed class")
-    _legend(axes)
+    legend_above(axes, sample=SAMPLE_WIDTH)
 
 
 def _draw_extremes(axes: Axes, tables: Mapping[str, Columns], styles: Styles) -> None:
@@ -355,7 +324,7 @@ def _draw_extremes(axes: Axes, tables: Mapping[str, Columns], styles: Styles) ->
             _draw_run(axes, table["iteration"], table[column], styles[name])
     iterations = np.concatenate([table["iteration"] for table in tables.values()])
     axes.set_xlim(iterations.min() - 0.5, iterations.max() + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(**WHOLE))
+    whole_numbers(axes.xaxis)
     axes.set_xlabel("iteration")
     largest = max(table["largest"].max() for table in tables.values())
     _count_axis(axes, largest, "smallest and largest class")
@@ -390,8 +359,10 @@ def _draw_bars(
     if len(sizes) <= COUNTED_BARS:
         ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
         for place, size in zip(places, sizes):
-            axes.text(place, size, f"{size:,}", ha="center", va="bottom", size=8, bbox=ground)
+            axes.text(
+                place, size, f"{size:,}", ha="center", va="bottom", size=NUMBER_POINTS, bbox=ground
+            )
     axes.set_xlim(places[0] - 0.7, places[-1] + 0.7)
-    axes.xaxis.set_major_locator(MaxNLocator(**WHOLE))
+    whole_numbers(axes.xaxis)
     _count_axis(axes, sizes.max(), "particles in class")
-    _legend(axes)
+    legend_above(axes, sample=SAMPLE_WIDTH)

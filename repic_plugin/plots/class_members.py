@@ -7,17 +7,16 @@ from typing import Any, Optional, Tuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import affine_transform, gaussian_filter
 
-from repic_plugin.plots.class_montage import CELL, grey_tiles
+from repic_plugin.plots.canvas import bare_figure, say
+from repic_plugin.plots.class_montage import CELL, DPI, grey_tiles, show_mosaic
 
 __all__ = ["MAX_MEMBERS", "class_at", "members_figure", "registered_images"]
 
 MAX_MEMBERS = 60
-DPI = 128
 COLUMNS = 10
 TILE, GAP, MARGIN = 150, 6, 24  # px of the figure at its own resolution
 TITLE_POINTS, TITLE_PX = 15, 46
@@ -115,18 +114,11 @@ def members_figure(images: ArrayLike, *, title: Optional[str] = None) -> Figure:
     top = MARGIN + (TITLE_PX if title else 0)
     width = max(mosaic.shape[1], 4 * TILE) + 2 * MARGIN
     height = mosaic.shape[0] + top + MARGIN
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.axis("off")
+    figure, axes = bare_figure(width, height, DPI)
     if len(stack):
-        extent = (MARGIN, MARGIN + mosaic.shape[1], top + mosaic.shape[0], top)
-        axes.imshow(mosaic, cmap="gray", vmin=0, vmax=255, extent=extent, interpolation="nearest")
+        show_mosaic(axes, mosaic, (MARGIN, top))
     else:
-        axes.text(width / 2, top + TILE / 2, "no particles", fontsize=16, ha="center", va="center")
-    axes.set_xlim(0, width)
-    axes.set_ylim(height, 0)
-    axes.set_aspect("auto")
+        say(axes)
     if title:
         axes.text(MARGIN, MARGIN, title, fontsize=TITLE_POINTS, weight="bold", va="top",
                   parse_math=False)  # fmt: skip

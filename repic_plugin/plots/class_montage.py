@@ -9,22 +9,19 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
-from matplotlib.textpath import text_to_path
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.plots.canvas import FONT, bare_figure, text_width
 from repic_plugin.plots.class_curves import check_flags, check_sizes, class_order
 from repic_plugin.plots.colors import JUNK_COLOR
 
-__all__ = ["CELL", "grey_tiles", "montage_figure"]
+__all__ = ["CELL", "DPI", "grey_tiles", "montage_figure", "show_mosaic"]
 
 MAX_CLASSES = 1000
 DPI = 128  # a power of two: px become inches and px again without rounding
-FONT = "DejaVu Sans"  # comes with matplotlib: labels have the same width everywhere
 
 # Widths in px of the figure at its own resolution.
 FIRST_TILE, WIDEST_MOSAIC, NARROWEST_FIGURE = 600, 2400, 820
@@ -106,7 +103,8 @@ def montage_figure(
     header = _header(title, _summary(counts, junk, len(shown), mark), _grid(len(shown))[1])
     layout = _layout(len(shown), points, _text_height(header), bool(pixel_size))
     mosaic = _mosaic(images, counts, junk, shown, layout)
-    figure, axes = _canvas(layout, mosaic)
+    figure, axes = bare_figure(layout.width, layout.height, DPI)
+    show_mosaic(axes, mosaic, (layout.left, layout.top))
     _draw_header(axes, header)
     _draw_labels(axes, layout, labels, junk[shown], points)
     _mark_cells(axes, layout, shown)
@@ -145,18 +143,10 @@ def _labels(
         labels = [
             f"{i + first_number}: {sizes[i]:,}" + (f" {mark}" if junk[i] else "") for i in shown
         ]
-        points = min(LABEL_POINTS, room / _widest(labels))
+        points = min(LABEL_POINTS, room / text_width(labels))
         if points >= WORD_POINTS:
             break
     return labels, points, mark
-
-
-def _widest(labels: Sequence[str]) -> float:
-    """Width of the widest text in units of the font size, measured on the longest few."""
-    longest = sorted(set(labels), key=len, reverse=True)[:50]
-    font = FontProperties(family=FONT, size=1)
-    measure = text_to_path.get_text_width_height_descent
-    return max(float(measure(label, font, ismath=False)[0]) for label in longest)
 
 
 def _summary(sizes: NDArray[np.int64], junk: NDArray[np.bool_], n_shown: int, mark: str) -> str:
@@ -335,18 +325,13 @@ def _resampling(n_pixels: int, n_shown: int) -> NDArray[np.float32]:
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
-def _canvas(layout: _Layout, mosaic: NDArray[np.uint8]) -> Tuple[Figure, Axes]:
-    """Figure with the mosaic, and its one Axes that covers it and counts in its px."""
-    figure = Figure(figsize=(layout.width / DPI, layout.height / DPI), dpi=DPI, facecolor="white")
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.axis("off")
-    right, bottom = layout.left + mosaic.shape[1], layout.top + mosaic.shape[0]
-    extent = (layout.left, right, bottom, layout.top)
-    axes.imshow(mosaic, extent=extent, aspect="auto", interpolation="nearest")
-    axes.set_xlim(0, layout.width)
-    axes.set_ylim(layout.height, 0)
-    return figure, axes
+def show_mosaic(axes: Axes, mosaic: NDArray[np.uint8], corner: Tuple[int, int]) -> None:
+    """Pixels of the figure, grey or RGB, from their left upper corner x, y; axes in px."""
+    left, top = corner
+    height, width = mosaic.shape[:2]
+    extent = (left, left + width, top + height, top)
+    axes.imshow(mosaic, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto",
+                interpolation="nearest")  # fmt: skip
 
 
 def _write(axes: Axes, x: float, y: float, text: str, points: float, **style: Any) -> None:

@@ -11,19 +11,26 @@ from typing import List, Sequence, Tuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FixedLocator, MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator
 from numpy.typing import NDArray
 
 from repic_plugin.consensus import EnsembleModel
+from repic_plugin.plots.canvas import (
+    MARKERS,
+    NUMBER_POINTS,
+    legend_above,
+    name_rows,
+    new_figure,
+    plain,
+    short_name,
+    whole_numbers,
+)
 from repic_plugin.plots.colors import VERMILLION, picker_color
 from repic_plugin.plots.reliability import reliability_figure
 
 __all__ = ["headline", "pickers_figure", "reliability_figure"]
 
-DPI = 130
 # Sizes in inches.
 WIDTH, MEASURES_HEIGHT, SCORES_HEIGHT = 13.0, 1.75, 1.95
 LINE, PATTERN_ROW, PATTERN_MARGIN = 0.24, 0.36, 1.1
@@ -39,7 +46,6 @@ JUNK_STYLE = {"facecolor": "none", "edgecolor": "#404040", "hatch": "////", "lin
 EXPECTED_STYLE = {"facecolor": "white", "edgecolor": "#404040", "hatch": "////"}
 OBSERVED_COLOR = "#7A7A7A"
 MEASURES = ("precision", "recall", "F1")
-MARKERS = "osD^vP"
 NO_PICKS = "no picks"
 
 Floats = NDArray[np.float64]
@@ -74,9 +80,7 @@ def pickers_figure(model: EnsembleModel) -> Figure:
         n_rows * (MEASURES_HEIGHT + SCORES_HEIGHT * has_scores),
         PATTERN_ROW * max(len(labels), 5) + PATTERN_MARGIN,
     ]
-    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08)
-    figure = Figure(figsize=(WIDTH, sum(heights)), dpi=DPI, facecolor="white", layout=layout)
-    FigureCanvasAgg(figure)
+    figure = new_figure((WIDTH, sum(heights)))
     top, middle, bottom = figure.subfigures(3, 1, height_ratios=heights)
     _write(top, told, warned)
     cards = np.atleast_1d(middle.subfigures(n_rows, n_columns, squeeze=False).ravel())
@@ -130,7 +134,7 @@ def _draw_card(canvas: SubFigure, model: EnsembleModel, place: int, has_scores: 
         _draw_scores(lower, model, place)
     else:
         upper = canvas.subplots()
-    name = _short(model.picker_names[place], NAME_LETTERS)
+    name = short_name(model.picker_names[place], NAME_LETTERS)
     upper.set_title(name, fontsize=POINTS + 2, weight="bold", parse_math=False)
     _draw_measures(upper, model, place)
 
@@ -163,7 +167,7 @@ def _draw_measures(axes: Axes, model: EnsembleModel, place: int) -> None:
     axes.set_xticks((0, 0.25, 0.5, 0.75, 1), ("0", "", "0.5", "", "1"))
     axes.grid(axis="x", color=GRID_COLOR, linewidth=0.8)
     axes.set_axisbelow(True)
-    _plain(axes)
+    plain(axes, points=POINTS)
     axes.tick_params(axis="y", length=0)
 
 
@@ -184,11 +188,11 @@ def _draw_scores(axes: Axes, model: EnsembleModel, place: int) -> None:
     axes.set_xlim(0, borders[-1])
     axes.set_ylim(0, 1.05 * max(good.max(), bad.max()))
     axes.yaxis.set_major_locator(MaxNLocator(3))
-    axes.set_xlabel("score", fontsize=POINTS)
-    axes.set_ylabel("share (%)", fontsize=POINTS)
+    axes.set_xlabel("score")
+    axes.set_ylabel("share (%)")
     axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.6), frameon=False,
                 fontsize=POINTS - 1)  # fmt: skip
-    _plain(axes)
+    plain(axes, points=POINTS)
 
 
 # ------------------------------------------------------- observed, expected
@@ -207,18 +211,14 @@ def _draw_fit(canvas: SubFigure, model: EnsembleModel) -> None:
     awaited = left.barh(rows + 0.2, expected, 0.36, label="expected", **EXPECTED_STYLE)
     for bars in (observed, awaited):
         numbers = [f"{bar.get_width():,.0f}" for bar in bars]
-        left.bar_label(bars, numbers, padding=4, fontsize=POINTS - 2)
-    left.set_yticks(rows, labels, fontsize=POINTS)
-    for label in left.get_yticklabels():
-        label.set_parse_math(False)
-    left.set_ylim(max(len(labels), 1) - 0.4, -0.6)
+        left.bar_label(bars, numbers, padding=4, fontsize=NUMBER_POINTS)
+    name_rows(left, labels, POINTS)
     left.set_xlim(0, 1.12 * max(1.0, *count, *expected))
-    left.set_xlabel("candidates that these pickers found, and no other", fontsize=POINTS)
-    left.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    left.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    left.legend(loc="lower left", bbox_to_anchor=(0, 0.98), ncol=2, frameon=False, fontsize=POINTS)
+    left.set_xlabel("candidates that these pickers found, and no other")
+    whole_numbers(left.xaxis, 5)
+    legend_above(left)
     left.tick_params(axis="y", length=0)
-    _plain(left)
+    plain(left, points=POINTS)
 
 
 def _patterns(model: EnsembleModel) -> Tuple[List[str], Floats, Floats]:
@@ -236,7 +236,7 @@ def _patterns(model: EnsembleModel) -> Tuple[List[str], Floats, Floats]:
 
 def _pattern(found: NDArray[np.bool_], names: Sequence[str]) -> str:
     """The pickers by name, or those that are missing, whichever is shorter."""
-    short = [_short(name, PATTERN_LETTERS) for name in names]
+    short = [short_name(name, PATTERN_LETTERS) for name in names]
     mine = [name for name, is_in in zip(short, found) if is_in]
     others = [name for name, is_in in zip(short, found) if not is_in]
     if len(names) > FEW_PICKERS and not others:
@@ -258,15 +258,15 @@ def _draw_quality(axes: Axes, model: EnsembleModel) -> None:
     axes.set_xticks(groups, labels)
     axes.set_xlim(-0.3, len(groups) - 0.7)
     axes.set_ylim(0, 1.02)
-    axes.set_xlabel("quality of the micrographs, such as their defocus", fontsize=POINTS)
-    axes.set_ylabel("recall", fontsize=POINTS)
+    axes.set_xlabel("quality of the micrographs, such as their defocus")
+    axes.set_ylabel("recall")
     axes.set_title("recall by quality", fontsize=POINTS + 1)
     axes.grid(axis="y", color=GRID_COLOR, linewidth=0.8)
     legend = axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False,
                          fontsize=POINTS - 1)  # fmt: skip
     for text in legend.get_texts():
         text.set_parse_math(False)
-    _plain(axes)
+    plain(axes, points=POINTS)
 
 
 # ---------------------------------------------------------------- shared
@@ -274,22 +274,9 @@ def _draw_quality(axes: Axes, model: EnsembleModel) -> None:
 
 def _legend_name(name: str) -> str:
     """Matplotlib leaves out labels that begin with an underscore."""
-    short = _short(name, PATTERN_LETTERS)
+    short = short_name(name, PATTERN_LETTERS)
     return f" {short}" if short.startswith("_") else short
 
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
-def _short(name: str, most: int) -> str:
-    """Cut in the middle: names often differ in their last letters only."""
-    if len(name) <= most:
-        return name
-    tail = most // 3
-    return f"{name[: most - tail - 1]}…{name[-tail:]}"
-
-
-def _plain(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=POINTS - 1)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any, Mapping, Optional, Sequence, Tuple
+from typing import Any, Mapping, Optional, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from repic_plugin.evaluation import ShellCorrelation, resolution_text
+from repic_plugin.plots.canvas import LEGEND_POINTS, TITLE_POINTS, panels
 from repic_plugin.plots.colors import PICKER_COLORS, picker_colors
 
 __all__ = ["fsc_figure"]
 
-DPI = 130
 WIDTH, PLOT_HEIGHT, ROW_HEIGHT = 8.0, 4.4, 0.26  # inches
-LETTERS = 12  # points
 GREY = "#4D4D4D"
 LEGEND_WIDTH = 72  # letters in a line of the legend
 DASHES: Sequence[Any] = ("-", (0.0, (5.0, 1.6)), (0.0, (1.2, 1.2)))
@@ -53,7 +50,10 @@ def fsc_figure(
     if not curves:
         raise ValueError("curves must hold one or more maps, got none; compare a map first")
     labels = {name: _label(name, curve, thresholds) for name, curve in curves.items()}
-    figure, axes = _canvas(sum(1 + label.count("\n") for label in labels.values()), title)
+    n_rows = sum(1 + label.count("\n") for label in labels.values())
+    figure, (axes,) = panels(1, 1, (WIDTH, PLOT_HEIGHT + ROW_HEIGHT * n_rows))
+    if title:
+        axes.set_title(title, fontsize=TITLE_POINTS, weight="bold", loc="left")
     colors = picker_colors(list(curves))
     for i, (name, curve) in enumerate(curves.items()):
         # the first shell is the mean alone
@@ -67,7 +67,7 @@ def fsc_figure(
         )
     _draw_thresholds(axes, thresholds)
     _set_scales(axes, list(curves.values()))
-    figure.legend(loc="outside lower left", frameon=False, fontsize=LETTERS)
+    figure.legend(loc="outside lower left", frameon=False, fontsize=LEGEND_POINTS)
     return figure
 
 
@@ -75,19 +75,6 @@ def _label(name: str, curve: ShellCorrelation, thresholds: Sequence[float]) -> s
     found = ", ".join(f"{resolution_text(curve, one, unit=' Å')} at {one:g}" for one in thresholds)
     text = f"{name}: {found}" if found else name
     return textwrap.fill(text, LEGEND_WIDTH, subsequent_indent="    ")
-
-
-def _canvas(n_rows: int, title: Optional[str]) -> Tuple[Figure, Axes]:
-    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
-    size = (WIDTH, PLOT_HEIGHT + ROW_HEIGHT * n_rows)
-    figure = Figure(figsize=size, dpi=DPI, facecolor="white", layout=layout)
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=LETTERS)
-    if title:
-        axes.set_title(title, fontsize=14, weight="bold", loc="left")
-    return figure, axes
 
 
 def _draw_thresholds(axes: Axes, thresholds: Sequence[float]) -> None:
@@ -100,7 +87,7 @@ def _draw_thresholds(axes: Axes, thresholds: Sequence[float]) -> None:
             xytext=(3, 0),
             textcoords="offset points",
             va="center",
-            fontsize=LETTERS,
+            fontsize=LEGEND_POINTS,
             color=GREY,
         )
 
@@ -112,8 +99,8 @@ def _set_scales(axes: Axes, curves: Sequence[ShellCorrelation]) -> None:
     axes.axhline(0.0, color="black", linewidth=0.8)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(_tick_text))
-    axes.set_xlabel("spatial frequency (1/Å), and resolution", fontsize=LETTERS)
-    axes.set_ylabel("Fourier shell correlation", fontsize=LETTERS)
+    axes.set_xlabel("spatial frequency (1/Å), and resolution")
+    axes.set_ylabel("Fourier shell correlation")
 
 
 def _tick_text(frequency: float, _position: Optional[int] = None) -> str:

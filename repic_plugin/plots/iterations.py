@@ -10,20 +10,16 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator
 
 from repic_plugin.iteration import IterationRow
+from repic_plugin.plots.canvas import MARKERS, legend_below, panels, whole_numbers
 from repic_plugin.plots.colors import CONSENSUS_COLOR, picker_colors
 
 __all__ = ["iterations_figure"]
 
-DPI = 130
-PANEL = (4.4, 3.4)  # inches
+PANEL = (5.1, 3.9)  # inches
 CONSENSUS = "consensus"
-MARKERS = "osD^vP"
 PANELS = (
     ("n_particles", "particles"),
     ("agreement", "agreement with the consensus"),
@@ -56,37 +52,30 @@ def iterations_figure(
     if not chosen:
         known = ", ".join(sorted({row.subset for row in rows})) or "none"
         raise ValueError(f"rows must hold the subset {subset!r}, got {known}")
-    panels = [
+    measures = [
         (field, label)
         for field, label in PANELS
         if any(not math.isnan(getattr(row, field)) for row in chosen)
     ]
-    figure, axes = _canvas(len(panels), title)
+    figure, axes = _canvas(len(measures), title)
     styles = _styles(chosen)
-    for one, (field, label) in zip(axes, panels):
+    for one, (field, label) in zip(axes, measures):
         _draw(one, chosen, field, styles)
         one.set_ylabel(label)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncol=6,
-                  frameon=False)  # fmt: skip
+    legend_below(figure, axes[0])
     return figure
 
 
 def _canvas(n_panels: int, title: Optional[str]) -> Tuple[Figure, List[Axes]]:
     columns = min(n_panels, 3)
     rows = math.ceil(n_panels / columns)
-    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
     size = (PANEL[0] * columns, PANEL[1] * rows + 0.6)
-    figure = Figure(figsize=size, dpi=DPI, facecolor="white", layout=layout)
-    FigureCanvasAgg(figure)
-    axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    figure, axes = panels(rows, columns, size, title)
     for spare in axes[n_panels:]:
         spare.remove()
     for one in axes[:n_panels]:
-        one.spines[["top", "right"]].set_visible(False)
-        one.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        whole_numbers(one.xaxis)
         one.set_xlabel("iteration")
-    if title:
-        figure.suptitle(title, fontsize=13, weight="bold")
     return figure, axes[:n_panels]
 
 

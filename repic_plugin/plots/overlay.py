@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.plots.canvas import legend_columns, new_figure
 from repic_plugin.plots.colors import CONSENSUS_COLOR, REFERENCE_COLOR, picker_color
 from repic_plugin.plots.display import contrast, for_display
 
-__all__ = ["LINEWIDTHS", "RIM", "ROLES", "Layer", "box_corners", "overlay_figure"]
+__all__ = ["LINEWIDTHS", "ROLES", "Layer", "box_collection", "box_corners", "dark_rim"]
+__all__ += ["overlay_figure"]
 
 ROLES = ("picker", "reference", "consensus")  # from the bottom to the top
 LINEWIDTHS = {"picker": 1.5, "reference": 1.9, "consensus": 2.8}
@@ -27,8 +28,7 @@ DPI = 100
 LEFT, RIGHT, BOTTOM, TOP = 0.85, 0.25, 0.65, 0.2
 LEGEND_ROW = 0.28
 TITLE_ROW = 0.42
-# Room that an entry of the legend takes, inches: its sample of line and gap, and each letter.
-LEGEND_SAMPLE, LEGEND_LETTER = 0.75, 0.12
+LEGEND_POINTS, SAMPLE_WIDTH = 13, 1.4  # the width of a line's sample is in font sizes
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,11 @@ class Layer:
     role: str = "picker"
     color: Optional[str] = None
     linewidth: Optional[float] = None
+
+    @property
+    def width(self) -> float:
+        """Width of its lines, points."""
+        return LINEWIDTHS[self.role] if self.linewidth is None else self.linewidth
 
 
 def overlay_figure(
@@ -98,7 +103,8 @@ def overlay_figure(
     image = _check_micrograph(micrograph)
     boxes = [_check_layer(layer) for layer in layers]
     labels = [f"{layer.name} {len(points)}" for layer, points in zip(layers, boxes)]
-    n_columns = _legend_columns(labels, size_px)
+    width = size_px / DPI - LEFT - RIGHT
+    n_columns = legend_columns(labels, width, LEGEND_POINTS, SAMPLE_WIDTH)
     n_rows = -(-len(labels) // n_columns) if legend else 0
     figure, axes = _canvas(image.shape, size_px, title, n_rows)
     height, width = image.shape
@@ -151,8 +157,7 @@ def _canvas(
     picture_height = picture_width * shape[0] / shape[1]
     top = TOP + (TITLE_ROW if title else 0) + LEGEND_ROW * n_legend_rows
     height = BOTTOM + picture_height + top
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = new_figure((width, height), dpi=DPI, is_laid_out=False)
     axes = figure.add_axes(
         (LEFT / width, BOTTOM / height, picture_width / width, picture_height / height)
     )
@@ -178,20 +183,11 @@ def _draw_layers(
     for layer, points, label in zip(layers, centers, labels):
         color = layer.color or _role_color(layer.role, n_pickers)
         n_pickers += layer.role == "picker"
-        linewidth = LINEWIDTHS[layer.role] if layer.linewidth is None else layer.linewidth
-        # A dark rim keeps thin bright lines readable on light and dark grey alike.
-        rim = [Stroke(linewidth=linewidth + 2 * RIM, foreground="black", alpha=0.3), Normal()]
-        collection = PolyCollection(
-            list(box_corners(points, layer.box_size_px)),
-            facecolors="none",
-            edgecolors=color,
-            linewidths=linewidth,
-            zorder=2 + ROLES.index(layer.role),
-            label=layer.name,
-            path_effects=rim,
-        )
-        axes.add_collection(collection, autolim=False)
-        handles.append(Line2D([], [], color=color, linewidth=linewidth + 1, label=label))
+        order = 2 + ROLES.index(layer.role)
+        boxes = box_collection(color, layer.width, order, layer.name)
+        boxes.set_verts(list(box_corners(points, layer.box_size_px)))
+        axes.add_collection(boxes, autolim=False)
+        handles.append(Line2D([], [], color=color, linewidth=layer.width + 1, label=label))
     return handles
 
 
@@ -200,18 +196,31 @@ def _role_color(role: str, n_pickers: int) -> str:
     return fixed.get(role) or picker_color(n_pickers)
 
 
+def box_collection(
+    color: str, linewidth: float, order: float, label: str = "", *, animated: bool = False
+) -> PolyCollection:
+    """Boxes still to be set, drawn as lines with a dark rim."""
+    return PolyCollection(
+        [],
+        facecolors="none",
+        edgecolors=color,
+        linewidths=linewidth,
+        zorder=order,
+        label=label,
+        path_effects=dark_rim(linewidth),
+        animated=animated,
+    )
+
+
+def dark_rim(linewidth: float) -> List[Any]:
+    """A dark rim keeps thin bright lines readable on light and dark grey alike."""
+    return [Stroke(linewidth=linewidth + 2 * RIM, foreground="black", alpha=0.3), Normal()]
+
+
 def box_corners(centers: NDArray[np.float64], box_size_px: float) -> NDArray[np.float64]:
     """Corners of all boxes, shape (n, 4, 2)."""
     square = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)]) * box_size_px
     return centers[:, None, :] + square
-
-
-def _legend_columns(labels: Sequence[str], size_px: int) -> int:
-    """How many entries surely fit beside each other."""
-    if not labels:
-        return 1
-    widest = LEGEND_SAMPLE + LEGEND_LETTER * max(map(len, labels))
-    return int(min(len(labels), max(1, (size_px / DPI - LEFT - RIGHT) // widest)))
 
 
 def _add_legend(figure: Figure, axes: Axes, handles: Sequence[Line2D], n_columns: int) -> None:
@@ -223,8 +232,8 @@ def _add_legend(figure: Figure, axes: Axes, handles: Sequence[Line2D], n_columns
         bbox_transform=axes.transAxes,
         ncol=n_columns,
         frameon=False,
-        fontsize=13,
-        handlelength=1.4,
+        fontsize=LEGEND_POINTS,
+        handlelength=SAMPLE_WIDTH,
         columnspacing=1.8,
         borderaxespad=0.35,
         borderpad=0.0,

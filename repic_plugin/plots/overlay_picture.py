@@ -1,4 +1,4 @@
-"""An overlay whose micrograph and boxes are replaced, not drawn anew: for windows."""
+"""An overlay whose micrograph and boxes are replaced, not drawn again: for windows."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import numpy as np
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
-from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
 from repic_plugin.plots.display import contrast, for_display
-from repic_plugin.plots.overlay import LINEWIDTHS, RIM, ROLES, Layer, box_corners
+from repic_plugin.plots.overlay import ROLES, Layer, box_collection, box_corners, dark_rim
 
 __all__ = ["SHOWN_PX", "OverlayPicture", "ground_size", "unreadable_micrograph"]
 
@@ -114,16 +113,15 @@ class OverlayPicture:
     def show_layer(self, layer: Layer, *, visible: bool = True) -> None:
         """Replace the boxes of a layer; a new name gets a new collection."""
         if layer.name not in self.collections:
-            linewidth = _linewidth(layer)
             color, order = layer.color or "black", 2 + ROLES.index(layer.role)
-            self.collections[layer.name] = self._collection(color, linewidth, order, layer.name)
+            self.collections[layer.name] = self._collection(color, layer.width, order, layer.name)
         collection = self.collections[layer.name]
         corners = box_corners(np.asarray(layer.centers, dtype=np.float64), layer.box_size_px)
         collection.set_verts(list(corners))
         collection.set_visible(visible)
-        if collection.get_linewidth()[0] != _linewidth(layer):
-            collection.set_linewidth(_linewidth(layer))
-            collection.set_path_effects(_rim(_linewidth(layer)))
+        if collection.get_linewidth()[0] != layer.width:
+            collection.set_linewidth(layer.width)
+            collection.set_path_effects(dark_rim(layer.width))
 
     def show_highlight(self, box: Optional[Layer]) -> None:
         """Draw one box so that it stands out; None takes it away."""
@@ -131,7 +129,7 @@ class OverlayPicture:
         self.highlight.set_verts(list(corners))
 
     def redraw_boxes(self) -> None:
-        """Draw the boxes anew over the micrograph as it was drawn last."""
+        """Draw the boxes again over the micrograph as it was drawn last."""
         canvas = self.figure.canvas
         if self._background is None:
             canvas.draw()
@@ -162,16 +160,7 @@ class OverlayPicture:
     def _collection(
         self, color: str, linewidth: float, order: float, label: str = ""
     ) -> PolyCollection:
-        collection = PolyCollection(
-            [],
-            facecolors="none",
-            edgecolors=color,
-            linewidths=linewidth,
-            zorder=order,
-            label=label,
-            path_effects=_rim(linewidth),
-            animated=True,
-        )
+        collection = box_collection(color, linewidth, order, label, animated=True)
         self.axes.add_collection(collection, autolim=False)
         return collection
 
@@ -191,15 +180,6 @@ def ground_size(layers: List[Layer]) -> Tuple[float, float]:
     ]
     width, height = np.max(reach, axis=0) if reach else (1.0, 1.0)
     return float(max(width, 1)), float(max(height, 1))
-
-
-def _linewidth(layer: Layer) -> float:
-    return LINEWIDTHS[layer.role] if layer.linewidth is None else layer.linewidth
-
-
-def _rim(linewidth: float) -> List[Any]:
-    """A dark rim keeps thin bright lines readable on light and dark grey alike."""
-    return [Stroke(linewidth=linewidth + 2 * RIM, foreground="black", alpha=0.3), Normal()]
 
 
 def _order(artist: PolyCollection) -> float:

@@ -6,21 +6,23 @@ from typing import Tuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.evaluation import Reliability, reliability
+from repic_plugin.plots.canvas import (
+    LABEL_POINTS,
+    LEGEND_POINTS,
+    NUMBER_POINTS,
+    panels,
+    say_nothing_to_draw,
+    whole_numbers,
+)
 from repic_plugin.plots.colors import CONSENSUS_COLOR
-from repic_plugin.plots.weights import say_nothing_to_draw
 
 __all__ = ["reliability_figure", "share_interval"]
 
-DPI = 130
 SIZE = (7.2, 7.6)  # inches
-POINTS = 11.5
 NORMAL_QUANTILE = 1.959964  # of 95 per cent
 DIAGONAL_COLOR, COUNT_COLOR = "#606060", "#9A9A9A"
 
@@ -54,12 +56,7 @@ def reliability_figure(probability: ArrayLike, is_true: ArrayLike, *, label: str
         If the columns differ in length, or a probability lies outside [0, 1].
     """
     found = reliability(probability, is_true)
-    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
-    figure = Figure(figsize=SIZE, dpi=DPI, facecolor="white", layout=layout)
-    FigureCanvasAgg(figure)
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    if label:
-        figure.suptitle(label, fontsize=14, weight="bold", wrap=True, parse_math=False)
+    figure, (upper, lower) = panels(2, 1, SIZE, label, sharex=True, height_ratios=(3, 1))
     if not found.count.sum():
         say_nothing_to_draw([upper, lower])
         return figure
@@ -92,12 +89,11 @@ def _draw_shares(axes: Axes, found: Reliability) -> None:
     true = float(share @ found.count[some])
     axes.set_title(
         f"{n:,} particles, {promised:,.0f} promised to be true, {true:,.0f} are",
-        fontsize=POINTS + 0.5,
+        fontsize=LABEL_POINTS,
     )
     axes.set(xlim=(0, 1), ylim=(0, 1))
-    axes.set_ylabel("share in the reference", fontsize=POINTS)
-    axes.legend(loc="upper left", frameon=False, fontsize=POINTS)
-    _plain(axes)
+    axes.set_ylabel("share in the reference")
+    axes.legend(loc="upper left", frameon=False, fontsize=LEGEND_POINTS)
 
 
 def _draw_counts(axes: Axes, found: Reliability) -> None:
@@ -105,16 +101,9 @@ def _draw_counts(axes: Axes, found: Reliability) -> None:
     for count, low, high in zip(found.count.tolist(), found.edges, found.edges[1:]):
         if count:
             axes.text((low + high) / 2, count, f"{count:,}", ha="center", va="bottom",
-                      fontsize=POINTS - 2)  # fmt: skip
+                      fontsize=NUMBER_POINTS)  # fmt: skip
     axes.set_ylim(0, 1.2 * found.count.max())
     axes.set_xticks(found.edges)
-    axes.set_xlabel("probability", fontsize=POINTS)
-    axes.set_ylabel("particles", fontsize=POINTS)
-    axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    _plain(axes)
-
-
-def _plain(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=POINTS - 0.5)
+    axes.set_xlabel("probability")
+    axes.set_ylabel("particles")
+    whole_numbers(axes.yaxis, 3)

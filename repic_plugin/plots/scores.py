@@ -11,12 +11,23 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, FigureBase
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator
 
 from repic_plugin.evaluation import MicrographScores, PickerScores, PrecisionRecall
+from repic_plugin.plots.canvas import (
+    LABEL_POINTS,
+    LEGEND_POINTS,
+    MARKERS,
+    NUMBER_POINTS,
+    legend_below,
+    name_rows,
+    new_figure,
+    panels,
+    plain,
+    say,
+    short_name,
+    whole_numbers,
+)
 from repic_plugin.plots.colors import CONSENSUS_COLOR, PICKER_COLORS, picker_colors
 
 __all__ = [
@@ -26,16 +37,11 @@ __all__ = [
     "score_bars_figure",
 ]
 
-DPI = 130
 BARS_SIZE, CURVES_SIZE = (10.5, 4.8), (7.6, 6.6)  # inches
 MEASURES = {"matching": "particles matched one to one", "pixel": "pixels of the boxes"}
 RATIOS = {"precision": "precision", "recall": "recall", "f1": "F1"}
 CONSENSUS = "consensus"
-MARKERS = "osD^vP"
-LETTERS = {"axes.labelsize": 12, "tick": 11, "legend": 10.5, "value": 9}
 MAX_LETTERS = 36  # of a name
-# Room that an entry of the legend takes, inches: its sample and gap, and each letter.
-LEGEND_SAMPLE, LEGEND_LETTER = 0.55, 0.085
 ISO_F1 = (0.2, 0.4, 0.6, 0.8)
 N_WORST = 8
 
@@ -65,7 +71,7 @@ def score_bars_figure(
     _check_some("scores", scores)
     if measure not in MEASURES:
         raise ValueError(f"measure must be one of {tuple(MEASURES)}, got {measure!r}")
-    figure = _figure(BARS_SIZE, title)
+    figure = new_figure(BARS_SIZE, title)
     _draw_bars(figure, scores, measure)
     return figure
 
@@ -95,7 +101,7 @@ def precision_recall_figure(
         If there is no curve.
     """
     _check_some("curves", curves)
-    figure = _figure(CURVES_SIZE, title)
+    figure = new_figure(CURVES_SIZE, title)
     _draw_curves(figure, curves, points)
     return figure
 
@@ -115,7 +121,7 @@ def evaluation_figure(
     """
     _check_some("scores", scores)
     _check_some("curves", curves)
-    figure = _figure((BARS_SIZE[0], BARS_SIZE[1] + CURVES_SIZE[1]), title)
+    figure = new_figure((BARS_SIZE[0], BARS_SIZE[1] + CURVES_SIZE[1]), title)
     upper, lower = figure.subfigures(2, 1, height_ratios=(BARS_SIZE[1], CURVES_SIZE[1]))
     _draw_bars(upper, scores, "matching")
     _draw_curves(lower, curves, None)
@@ -146,17 +152,15 @@ def per_micrograph_figure(
     styles = _styles([row.picker for row in rows])
     shown = [row for row in rows if row.n_picks or row.n_reference]
     height = 2.4 + 0.45 * max(1.5 * len(styles), n_worst)
-    figure = _figure((12.0, height), title)
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = panels(1, 2, (12.0, height), title)
     for axes in (left, right):
-        _plain(axes)
         axes.set_xlim(-0.02, 1.02)
-        axes.set_xlabel("F1 on a micrograph", fontsize=LETTERS["axes.labelsize"])
+        axes.set_xlabel("F1 on a micrograph")
     _draw_distributions(left, shown, styles)
     _draw_worst(right, shown, styles, n_worst)
     if not shown:
         for axes in (left, right):
-            _say(axes, "no particles")
+            say(axes)
     return figure
 
 
@@ -166,40 +170,38 @@ def per_micrograph_figure(
 def _draw_bars(canvas: FigureBase, scores: Sequence[PickerScores], measure: str) -> None:
     styles = _styles([one.picker for one in scores])
     left, right = canvas.subplots(1, 2, width_ratios=(2.4, 1))
-    _plain(left)
-    _plain(right)
+    plain(left, right)
     width = 0.84 / len(scores)
     for place, one in enumerate(scores):
         style = _bar_style(styles[one.picker])
         values = [getattr(getattr(one, measure), name) for name in RATIOS]
         x = np.arange(len(RATIOS)) + (place - (len(scores) - 1) / 2) * width
-        bars = left.bar(x, values, 0.92 * width, label=_short(one.picker), **style)
-        left.bar_label(bars, [f"{v:.2f}" for v in values], padding=2, fontsize=LETTERS["value"])
+        bars = left.bar(x, values, 0.92 * width, label=short_name(one.picker, MAX_LETTERS), **style)
+        left.bar_label(bars, [f"{v:.2f}" for v in values], padding=2, fontsize=NUMBER_POINTS)
         counts = right.barh(place, one.n_picks, 0.75, **style)
         ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
         right.bar_label(
-            counts, [f"{one.n_picks:,}"], padding=4, fontsize=LETTERS["tick"], bbox=ground
+            counts, [f"{one.n_picks:,}"], padding=4, fontsize=LEGEND_POINTS, bbox=ground
         )
-    left.set_xticks(range(len(RATIOS)), list(RATIOS.values()), fontsize=LETTERS["axes.labelsize"])
+    left.set_xticks(range(len(RATIOS)), list(RATIOS.values()), fontsize=LABEL_POINTS)
     left.set_ylim(0, 1.08)
-    left.set_ylabel(MEASURES[measure], fontsize=LETTERS["axes.labelsize"])
+    left.set_ylabel(MEASURES[measure])
     _finish_counts(right, scores)
     if not any(one.n_picks or one.n_reference for one in scores):
-        _say(left, "no particles")
-    _legend(canvas, left)
+        say(left)
+    legend_below(canvas, left)
 
 
 def _finish_counts(axes: Axes, scores: Sequence[PickerScores]) -> None:
     """The line of the reference, and room for the numbers beside the bars."""
     n_reference = scores[0].n_reference
     axes.axvline(n_reference, color="0.3", linestyle="--", linewidth=1.2)
-    axes.set_title(f"reference: {n_reference:,}", fontsize=LETTERS["tick"])
+    axes.set_title(f"reference: {n_reference:,}", fontsize=LEGEND_POINTS)
     axes.set_xlim(0, 1.35 * max(1, n_reference, *(one.n_picks for one in scores)))
     axes.set_ylim(len(scores) - 0.4, -0.6)
     axes.set_yticks([])
-    axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set_xlabel("particles", fontsize=LETTERS["axes.labelsize"])
+    whole_numbers(axes.xaxis, 3)
+    axes.set_xlabel("particles")
 
 
 # ---------------------------------------------------------------- curves
@@ -209,7 +211,7 @@ def _draw_curves(
     canvas: FigureBase, curves: Sequence[PrecisionRecall], points: Optional[Points]
 ) -> None:
     axes = canvas.subplots()
-    _plain(axes)
+    plain(axes)
     _draw_iso_f1(axes)
     styles = _styles([curve.picker for curve in curves])
     if points is None:
@@ -218,11 +220,11 @@ def _draw_curves(
     for curve in curves:
         _draw_curve(axes, curve, styles[curve.picker], points.get(curve.picker))
     axes.set(xlim=(0, 1.0), ylim=(0, 1.02))
-    axes.set_xlabel("recall", fontsize=LETTERS["axes.labelsize"])
-    axes.set_ylabel("precision", fontsize=LETTERS["axes.labelsize"])
+    axes.set_xlabel("recall")
+    axes.set_ylabel("precision")
     if not any(len(curve.threshold) for curve in curves):
-        _say(axes, "no particles")
-    _legend(canvas, axes)
+        say(axes)
+    legend_below(canvas, axes)
 
 
 def _draw_curve(
@@ -239,7 +241,7 @@ def _draw_curve(
         recall, precision = recall[:0], precision[:0]  # a threshold alone makes no curve
     line = {key: style[key] for key in ("color", "linewidth", "linestyle", "zorder")}
     marker = {"marker": style["marker"], "markersize": style["markersize"]}
-    label = f"{_short(curve.picker)}: {remark}"
+    label = f"{short_name(curve.picker, MAX_LETTERS)}: {remark}"
     axes.plot(recall, precision, drawstyle="steps-pre", **line)
     x, y = ([], []) if point is None else ([point[0]], [point[1]])
     axes.plot(x, y, label=label, markeredgecolor="white", clip_on=False, **marker, **line)
@@ -264,7 +266,7 @@ def _draw_distributions(
     for place, (name, style) in enumerate(styles.items()):
         values = np.array([row.matching.f1 for row in rows if row.picker == name])
         median = f"median {np.median(values):.2f}" if len(values) else "no particles"
-        labels.append(f"{_short(name)}\n{median}")
+        labels.append(f"{short_name(name, MAX_LETTERS)}\n{median}")
         if not len(values):
             continue
         axes.boxplot(values, vert=False, positions=[place], widths=0.7, showfliers=False,
@@ -275,10 +277,9 @@ def _draw_distributions(
         dots = {"marker": style["marker"], "markersize": 0.5 * style["markersize"]}
         dots.update(linestyle="none", color=style["color"], alpha=alpha, markeredgewidth=0)
         axes.plot(values, place + spread, **dots)
-    axes.set_yticks(range(len(labels)), labels, fontsize=LETTERS["tick"])
-    axes.set_ylim(len(labels) - 0.4, -0.6)
+    name_rows(axes, labels, LEGEND_POINTS)
     n = len({row.micrograph for row in rows})
-    axes.set_title(f"{n:,} micrograph{'s' * (n != 1)}", fontsize=LETTERS["axes.labelsize"])
+    axes.set_title(f"{n:,} micrograph{'s' * (n != 1)}", fontsize=LABEL_POINTS)
 
 
 def _draw_worst(
@@ -298,9 +299,8 @@ def _draw_worst(
             dot = {"marker": style["marker"], "markersize": 0.8 * style["markersize"]}
             dot.update(color=style["color"], markeredgecolor="white", clip_on=False)
             axes.plot(row.matching.f1, place + heights[row.picker], **dot)
-    axes.set_yticks(range(len(worst)), [_short(name) for name in worst], fontsize=LETTERS["tick"])
-    axes.set_ylim(len(worst) - 0.4, -0.6)
-    axes.set_title("lowest mean F1", fontsize=LETTERS["axes.labelsize"])
+    name_rows(axes, [short_name(name, MAX_LETTERS) for name in worst], LEGEND_POINTS)
+    axes.set_title("lowest mean F1", fontsize=LABEL_POINTS)
 
 
 # --------------------------------------------------------------- shared
@@ -309,15 +309,6 @@ def _draw_worst(
 def _check_some(name: str, values: Sequence[Any]) -> None:
     if not len(values):
         raise ValueError(f"{name} must hold one picker or more, got none; evaluate some picks")
-
-
-def _figure(size: Tuple[float, float], title: Optional[str]) -> Figure:
-    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
-    figure = Figure(figsize=size, dpi=DPI, facecolor="white", layout=layout)
-    FigureCanvasAgg(figure)
-    if title:
-        figure.suptitle(title, fontsize=14, weight="bold", wrap=True)
-    return figure
 
 
 def _styles(names: Sequence[str]) -> Dict[str, Style]:
@@ -346,29 +337,3 @@ def _styles(names: Sequence[str]) -> Dict[str, Style]:
 
 def _bar_style(style: Style) -> Style:
     return {"color": style["color"], "hatch": style["hatch"], "edgecolor": "white", "linewidth": 0}
-
-
-def _short(name: str) -> str:
-    """A name that fits; of a longer one the end is kept too, where names often differ."""
-    if len(name) <= MAX_LETTERS:
-        return name
-    return f"{name[:12]}…{name[13 - MAX_LETTERS :]}"
-
-
-def _plain(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=LETTERS["tick"])
-
-
-def _legend(canvas: FigureBase, axes: Axes) -> None:
-    """Below, in as many columns as surely fit."""
-    handles, labels = axes.get_legend_handles_labels()
-    inches = canvas.bbox.width / DPI - 0.4
-    columns = int(inches / (LEGEND_SAMPLE + LEGEND_LETTER * max(map(len, labels))))
-    canvas.legend(handles, labels, loc="outside lower center", ncol=max(1, columns),
-                  frameon=False, fontsize=LETTERS["legend"])  # fmt: skip
-
-
-def _say(axes: Axes, words: str) -> None:
-    axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", fontsize=16,
-              color="0.4", bbox={"facecolor": "white", "edgecolor": "none"})  # fmt: skip

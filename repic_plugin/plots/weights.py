@@ -5,35 +5,36 @@ Cameron et al. 2024, doi:10.1038/s42003-024-07045-0.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.consensus import recommended_number
+from repic_plugin.plots.canvas import (
+    legend_above,
+    panels,
+    plain,
+    say_nothing_to_draw,
+    whole_numbers,
+)
 from repic_plugin.plots.colors import CONSENSUS_COLOR
 
-__all__ = ["check_column", "check_members_column", "member_colors", "member_label", "panels"]
-__all__ += ["say_nothing_to_draw", "weights_figure"]
+__all__ = ["check_column", "check_members_column", "member_colors", "member_label"]
+__all__ += ["weights_figure"]
 
-DPI = 130
-PANEL = (6.2, 4.6)  # inches
-LABEL_POINTS = 12
+SIZE = (12.4, 4.6)  # inches
 MAX_POINTS = 2000  # of a curve: more are not seen
 N_BINS = 60
 SHARE = 0.7  # of the cumulated weight: REPIC's rule
 ALL_LABEL = "particles"
 ALONE_PLACE = 0.95  # in the map of colours, of one picker
 CUMULATED_COLOR, RECOMMENDED_COLOR = "#303030", "#303030"
-LEGEND: Dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncol": 2}
-LEGEND.update(frameon=False, fontsize=11)
 
 
 def weights_figure(
@@ -81,7 +82,7 @@ def weights_figure(
     weights = check_column("weight", weight)
     places = check_members_column("micrograph", micrograph, len(weights))
     numbers = _numbers(n_members, len(weights))
-    figure, (ranked, histogram) = panels(2, title)
+    figure, (ranked, histogram) = panels(1, 2, SIZE, title)
     if not len(weights):
         say_nothing_to_draw([ranked, histogram])
         return figure
@@ -92,7 +93,7 @@ def weights_figure(
         best = recommended_number(weights, places) if recommended is None else recommended
     _draw_numbers(ranked, best, chosen)
     _draw_histogram(histogram, weights, numbers, is_probability)
-    histogram.legend(**LEGEND)
+    legend_above(histogram)
     return figure
 
 
@@ -126,32 +127,6 @@ def member_colors(largest: int) -> Dict[int, str]:
 def member_label(n_members: int) -> str:
     """In a legend."""
     return f"{n_members} picker" + ("" if n_members == 1 else "s")
-
-
-def panels(
-    n_panels: int, title: Optional[str], size: Tuple[float, float] = PANEL
-) -> Tuple[Figure, List[Axes]]:
-    """A figure with plain panels beside each other, each `size` inches."""
-    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
-    shape = (size[0] * n_panels, size[1])
-    figure = Figure(figsize=shape, dpi=DPI, facecolor="white", layout=layout)
-    FigureCanvasAgg(figure)
-    axes = list(figure.subplots(1, n_panels, squeeze=False).ravel())
-    for one in axes:
-        one.spines[["top", "right"]].set_visible(False)
-        one.tick_params(labelsize=LABEL_POINTS - 1)
-        one.xaxis.label.set_size(LABEL_POINTS)
-        one.yaxis.label.set_size(LABEL_POINTS)
-    if title:
-        figure.suptitle(title, fontsize=14, weight="bold", wrap=True, parse_math=False)
-    return figure, axes
-
-
-def say_nothing_to_draw(axes: Sequence[Axes], words: str = "no particles") -> None:
-    """Words instead of empty frames."""
-    for one in axes:
-        one.axis("off")
-    axes[0].figure.text(0.5, 0.5, words, ha="center", va="center", fontsize=16)
 
 
 def _numbers(n_members: Optional[ArrayLike], n: int) -> Optional[NDArray[np.int64]]:
@@ -201,15 +176,15 @@ def _draw_cumulated(
     cumulated = np.cumsum(ordered)
     share = cumulated / (cumulated[-1] or 1.0)
     twin = axes.twinx()
-    twin.spines["top"].set_visible(False)
-    twin.tick_params(labelsize=LABEL_POINTS - 1)
+    plain(twin)
+    twin.spines["right"].set_visible(True)
     rows = _thinned(np.arange(len(ranks)))
     twin.plot(ranks[rows], share[rows], color=CUMULATED_COLOR, linewidth=1.6, label="cumulated")
     if not is_probability:
         twin.axhline(SHARE, color=CUMULATED_COLOR, linewidth=1, linestyle=":")
     twin.set_ylim(0, 1.05)
     twin.yaxis.set_major_formatter(PercentFormatter(1))
-    twin.set_ylabel(f"cumulated {_name(is_probability)} (thin line)", fontsize=LABEL_POINTS)
+    twin.set_ylabel(f"cumulated {_name(is_probability)} (thin line)")
 
 
 def _draw_numbers(axes: Axes, recommended: Optional[int], chosen: Optional[int]) -> None:
@@ -226,7 +201,7 @@ def _draw_numbers(axes: Axes, recommended: Optional[int], chosen: Optional[int])
     right = max(axes.get_xlim()[1], 1.02 * max(place for _, place, _, _ in marks))
     axes.set_xlim(0, right)
     lines = [line for line in axes.lines if line.get_label() in {mark[0] for mark in marks}]
-    axes.legend(handles=lines, **LEGEND)
+    legend_above(axes, lines)
 
 
 def _draw_histogram(
@@ -245,7 +220,7 @@ def _draw_histogram(
         color=[color for _, color, _ in groups],
         label=[f"{label}: {np.count_nonzero(mine):,}" for label, _, mine in groups],
     )
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    whole_numbers(axes.yaxis)
     axes.set_xlabel(_name(is_probability))
     axes.set_ylabel("particles")
 
