@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from repic_plugin.commands.options import new_folder, print_table
 from repic_plugin.evaluation import ClassScores, score_classes
 from repic_plugin.formats import (
-    TextTable,
-    format_error,
+    NUMBER_OR_NONE,
+    TEXT,
+    Kind,
     header_table,
     listed,
-    read_columns,
+    typed_columns,
     write_table,
 )
 from repic_plugin.simulation import directions_from_euler
@@ -24,6 +25,7 @@ from repic_plugin.simulation import directions_from_euler
 __all__ = ["add_arguments", "run"]
 
 ANGLES = ("rot_deg", "tilt_deg", "psi_deg")
+INDEX = Kind("a whole number from 0, or -1 for none", np.int64, least=-1)
 MOSTLY_JUNK = 0.5  # part of a class
 MAX_LISTED = 10
 
@@ -72,17 +74,16 @@ def run(args: argparse.Namespace) -> None:
 
 def _read_assignments(path: Path) -> Tuple[List[str], NDArray[np.int64]]:
     """Names, and classes from 0, -1 for none."""
-    table = _table(path, ("particle", "class"), "assignments.csv that classify wrote")
-    columns = read_columns(table, ("class",), ("particle",))
-    return columns.words["particle"], _whole_numbers(table, "class", columns.numbers["class"])
+    table = header_table(path, ",", remedy="give the assignments.csv that classify wrote")
+    columns = typed_columns(table, {"particle": TEXT, "class": INDEX})
+    return columns["particle"].tolist(), columns["class"]
 
 
 def _read_truth(path: Path) -> _Truth:
-    wanted = ("particle", "view", *ANGLES)
-    table = _table(path, wanted, "truth.csv that simulate-particles wrote")
-    columns = read_columns(table, wanted[1:], ("particle",), may_be_missing=ANGLES)
-    view = _whole_numbers(table, "view", columns.numbers["view"])
-    euler = np.column_stack([columns.numbers[name] for name in ANGLES])
+    table = header_table(path, ",", remedy="give the truth.csv that simulate-particles wrote")
+    kinds = {"particle": TEXT, "view": INDEX, **dict.fromkeys(ANGLES, NUMBER_OR_NONE)}
+    names, view, *angles = typed_columns(table, kinds).values()
+    euler = np.column_stack(angles)
     seen = view >= 0
     unknown = np.flatnonzero(seen & np.isnan(euler).any(axis=1))
     if len(unknown):
@@ -91,29 +92,7 @@ def _read_truth(path: Path) -> _Truth:
         )
     directions = np.full((len(view), 3), np.nan)
     directions[seen] = directions_from_euler(euler[seen])
-    return _Truth(columns.words["particle"], view, directions)
-
-
-def _table(path: Path, wanted: Sequence[str], what: str) -> TextTable:
-    table = header_table(path, ",")
-    missing = [name for name in wanted if name not in table.columns]
-    if missing:
-        found = listed(table.columns)
-        raise format_error(
-            path, f"column {listed(missing)} is missing, found {found}; give the {what}"
-        )
-    return table
-
-
-def _whole_numbers(table: TextTable, name: str, values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """A column of indices: from 0, or -1 for none."""
-    bad = np.flatnonzero((values != np.rint(values)) | (values < -1))
-    if len(bad):
-        row = int(bad[0])
-        raise table.row_error(
-            row, f"{name} must be a whole number from 0, or -1 for none, got {values[row]:g}"
-        )
-    return values.astype(np.int64)
+    return _Truth(names.tolist(), view, directions)
 
 
 def _check_same_particles(

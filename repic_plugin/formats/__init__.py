@@ -2,6 +2,13 @@
 
 from repic_plugin.formats.base.arrays import read_arrays, write_arrays
 from repic_plugin.formats.base.atomic import UNFINISHED, atomic_open, atomic_write
+from repic_plugin.formats.base.csv_tables import (
+    NUMBER_OR_NONE,
+    TEXT,
+    Kind,
+    typed_columns,
+    write_table,
+)
 from repic_plugin.formats.base.errors import FormatError, PathLike, format_error, listed
 from repic_plugin.formats.base.star_writing import table_header, table_rows
 from repic_plugin.formats.base.text_tables import TextTable, header_table, read_columns
@@ -53,7 +60,6 @@ from repic_plugin.formats.results.consensus_writing import (
     write_consensus_tables,
     write_particle_files,
     write_summary_table,
-    write_table,
 )
 from repic_plugin.formats.results.ensemble import (
     ENSEMBLE_NAMES,
@@ -76,8 +82,10 @@ __all__ = [
     "CLASS_FILES",
     "ENSEMBLE_NAMES",
     "HEADER_BYTES",
+    "NUMBER_OR_NONE",
     "STACK_SUFFIXES",
     "TABLE_NAMES",
+    "TEXT",
     "UNFINISHED",
     "Addition",
     "ClassTables",
@@ -85,6 +93,7 @@ __all__ = [
     "Format",
     "FormatError",
     "ImageStacks",
+    "Kind",
     "NameMatch",
     "ParticleTable",
     "PathLike",
@@ -126,6 +135,7 @@ __all__ = [
     "stack_file",
     "table_header",
     "table_rows",
+    "typed_columns",
     "write_arrays",
     "write_checkpoint",
     "write_class_files",

@@ -99,14 +99,19 @@ def test_there_is_none_yet(tmp_path, read):
 @pytest.mark.parametrize("read", [read_scores, read_micrograph_scores, read_curves])
 def test_another_table_is_told(path, read):
     path.write_text("a,b\n1,2\n")
-    with pytest.raises(FormatError, match=r"table.csv: has no column picker; run"):
+    with pytest.raises(FormatError, match=r"table.csv, line 1: column picker.* is missing.*; run"):
         read(path)
 
 
 def test_a_damaged_table_is_told(path):
     write_micrograph_scores(path, [MicrographScores("p", "m", 1, 1, Scores(), Scores())])
     text = path.read_text("utf-8")
-    for damaged in (text[:-20], text.replace("p,m,1", "p,m,one")):
+    for damaged, told in (
+        (text[:-20], "line 2: ends within a line"),
+        (text[:-20] + "\n", "line 2: a row must have 16 values, got 12"),
+        (text.replace("p,m,1", "p,m,one"), "line 2: n_picks must be a whole number, got 'one'"),
+        (text.replace("p,m,1", "p,m,1.5"), "line 2: n_picks must be a whole number, got '1.5'"),
+    ):
         path.write_text(damaged)
-        with pytest.raises(FormatError, match=r"table.csv, line 2: a cell is missing or no number"):
+        with pytest.raises(FormatError, match=rf"table.csv, {told}.*; run the evaluation again"):
             read_micrograph_scores(path)

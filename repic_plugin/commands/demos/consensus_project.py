@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Callable, List
 
 from repic_plugin import constants
 from repic_plugin.commands.demos.records import ConsensusRun, Material
 from repic_plugin.consensus import default_quorum
 from repic_plugin.convert import PickerInput, read_picks
-from repic_plugin.formats import micrograph_name
+from repic_plugin.formats import (
+    header_table,
+    micrograph_name,
+    read_columns,
+    read_consensus_tables,
+)
 from repic_plugin.workflow import ScipionProject
 
 __all__ = ["run_project"]
@@ -64,10 +69,10 @@ def _result(label: str, protocol: Any, material: Material) -> ConsensusRun:
     source = PickerInput(label, protocol.outputCoordinates, constants.SCORE)
     particles = read_picks([source])[0]
     named = tuple(micrograph_name(name) for name in particles.micrograph_names)
-    with open(protocol._getExtraPath("summary.csv"), encoding="utf-8", newline="") as file:
-        summary = list(csv.DictReader(file))
-    with open(protocol._getExtraPath("consensus.csv"), encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    pickers = material.loaded.picks.picker_names
-    n_agreed = {name: sum(row[name] != "" for row in rows) for name in pickers}
+    table = header_table(Path(protocol._getExtraPath("summary.csv")), ",")
+    cells = read_columns(table, (), table.columns).words
+    summary = [dict(zip(cells, row)) for row in zip(*cells.values())]
+    found = read_consensus_tables(protocol._getExtraPath())
+    agreed = (found.members >= 0).sum(axis=0).tolist()
+    n_agreed = dict(zip(found.picker_names, agreed))
     return ConsensusRun(label, replace(particles, micrograph_names=named), summary, n_agreed)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import math
 import re
-from dataclasses import dataclass
+from array import array
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,9 @@ from repic_plugin.formats.picks.names import micrograph_name
 MISSING = ("", "<NA>")  # an empty CSV cell; what crYOLO writes for a value it does not have
 _WORD = re.compile(r""""[^"]*"(?=\s|$)|'[^']*'(?=\s|$)|\S+""")
 _MIN_QUOTED = 2
+_HIDDEN = re.compile(r'"[^"\n]*(,,|\t\t)[^"\n]*"')  # an empty cell, or a part of a quoted one
+_PLACEHOLDER = "-1e300"  # for an empty cell, where all rows are read at once
+_CHUNK = 1 << 14  # rows whose empty cells are filled at a time
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,10 @@ class TextTable:
         What stands between two values; None for any white space.
     name : str
         The table's name where a file holds several.
+    remedy : str
+        What errors advise; by default what fits a file that anybody may have written.
+    has_comments : bool
+        Whether a line that begins with ``#`` is none of the table's.
     """
 
     path: Path
@@ -47,11 +56,13 @@ class TextTable:
     stop: int
     delimiter: Optional[str] = None
     name: str = ""
+    remedy: str = ""
+    has_comments: bool = True
 
     def rows(self) -> List[str]:
         """The data lines, without blank lines and comments."""
         rows = list(filter(str.strip, self.lines[self.start : self.stop]))
-        if "#" in "".join(rows):
+        if self.has_comments and "#" in "".join(rows):
             rows = [row for row in rows if not row.lstrip().startswith("#")]
         return rows
 
@@ -59,13 +70,19 @@ class TextTable:
         """Number in the file, from 1, and text of each data line."""
         for number in range(self.start, self.stop):
             text = self.lines[number].lstrip()
-            if text and not text.startswith("#"):
+            if text and not (self.has_comments and text.startswith("#")):
                 yield number + 1, self.lines[number]
 
     def row_error(self, row: int, problem: str) -> FormatError:
         """The error for a data row, counted from 0."""
-        numbers = [number for number, _ in self.numbered_rows()]
-        return format_error(self.path, problem, line=numbers[row])
+        return format_error(self.path, problem, line=self._numbered(row)[0])
+
+    def cell(self, row: int, column: str) -> str:
+        """What stands in a column of a data row, counted from 0."""
+        return _split(self, *self._numbered(row))[self.columns.index(column)]
+
+    def _numbered(self, row: int) -> Tuple[int, str]:
+        return next(islice(self.numbered_rows(), row, None))
 
 
 @dataclass(frozen=True)
@@ -111,13 +128,17 @@ def empty_error(path: Path) -> FormatError:
     )
 
 
-def header_table(path: Path, delimiter: str) -> TextTable:
+def header_table(
+    path: Path, delimiter: str, *, remedy: str = "", has_comments: bool = True
+) -> TextTable:
     """The table of a file whose first line, comments apart, names the columns."""
     lines = read_text(path).split("\n")
-    everything = TextTable(path, (), lines, 0, len(lines), delimiter)
+    everything = TextTable(path, (), lines, 0, len(lines), delimiter, "", remedy, has_comments)
     for number, line in everything.numbered_rows():
-        names = tuple(name.strip() for name in _split(everything, number, line))
-        return TextTable(path, names, lines, number, len(lines), delimiter)
+        names = _split(everything, number, line)
+        if has_comments:  # anybody may have written it, with spaces after the commas
+            names = [name.strip() for name in names]
+        return replace(everything, columns=tuple(names), start=number)
     raise empty_error(path)
 
 
@@ -125,12 +146,9 @@ def require_columns(table: TextTable, names: Sequence[str]) -> None:
     """Raise a FormatError unless the table has these columns, each once."""
     missing = [name for name in names if name not in table.columns]
     if missing:
-        raise format_error(
-            table.path,
-            f"column {listed(missing)} is missing, found {listed(table.columns)}; "
-            "check that the suffix fits the format",
-            line=table.start or None,
-        )
+        problem = f"column {listed(missing)} is missing, found {listed(table.columns)}"
+        remedy = table.remedy or "check that the suffix fits the format"
+        raise format_error(table.path, f"{problem}; {remedy}", line=table.start or None)
 
 
 def require_positive(table: TextTable, columns: Columns, names: Sequence[str]) -> None:
@@ -149,6 +167,7 @@ def read_columns(
     numbers: Sequence[str],
     words: Sequence[str] = (),
     may_be_missing: Sequence[str] = (),
+    rules: Optional[Mapping[str, str]] = None,
 ) -> Columns:
     """Columns of a table, checked.
 
@@ -159,6 +178,8 @@ def read_columns(
         Columns to read as numbers and as they stand. All must exist.
     may_be_missing : sequence of str
         Those of `numbers` in which a value may be missing: it becomes NaN.
+    rules : mapping of str to str, optional
+        What errors say that the values of a column must be.
 
     Raises
     ------
@@ -169,8 +190,10 @@ def read_columns(
         if table.columns.count(name) > 1:
             raise format_error(table.path, f"column {name} stands there twice; remove one of them")
     rows = table.rows()
-    fast = _read_fast(table, rows, numbers, words)
-    return _read_carefully(table, numbers, words, may_be_missing) if fast is None else fast
+    fast = _read_fast(table, rows, numbers, words, may_be_missing)
+    if fast is None:
+        return _read_carefully(table, numbers, words, may_be_missing, rules or {})
+    return fast
 
 
 def raw_words(row: str) -> List[str]:
@@ -191,10 +214,13 @@ def read_micrographs(table: TextTable, columns: Columns, column: str) -> NDArray
 
 
 def _read_fast(
-    table: TextTable, rows: List[str], numbers: Sequence[str], words: Sequence[str]
+    table: TextTable,
+    rows: List[str],
+    numbers: Sequence[str],
+    words: Sequence[str],
+    may_be_missing: Sequence[str],
 ) -> Optional[Columns]:
     """All rows at once; None where anything is unusual."""
-    quotechar = '"' if table.delimiter != "\t" else None
     if not rows:
         return Columns({name: np.zeros(0) for name in numbers}, {name: [] for name in words})
     if table.delimiter is None and "'" in "".join(rows):
@@ -202,38 +228,79 @@ def _read_fast(
     # Columns that nobody asked for are cut to a character, but counted.
     kinds = {**dict.fromkeys(numbers, "f8"), **dict.fromkeys(words, "O")}
     dtype = np.dtype([(f"c{i}", kinds.get(name, "U1")) for i, name in enumerate(table.columns)])
-    try:
-        found = np.loadtxt(
-            rows, dtype, comments=None, delimiter=table.delimiter, quotechar=quotechar, ndmin=1
-        )
-    except ValueError:
+    found = _loaded(rows, dtype, table.delimiter)
+    is_filled = found is None and bool(may_be_missing)
+    if is_filled and table.delimiter:
+        found = _loaded(_filled(rows, table.delimiter), dtype, table.delimiter)
+    # An open quote joins lines: then, and for NaN and infinity, the careful way finds the line.
+    if found is None or len(found) != len(rows):
         return None
     at = {name: f"c{table.columns.index(name)}" for name in (*numbers, *words)}
     columns = Columns(
         {name: np.ascontiguousarray(found[at[name]]) for name in numbers},
         {name: found[at[name]].tolist() for name in words},
     )
-    # An open quote joins lines: then, and for NaN and infinity, the careful way finds the line.
     finite = all(np.isfinite(column).all() for column in columns.numbers.values())
-    return columns if finite and len(found) == len(rows) else None
+    return columns if finite and (not is_filled or _emptied(columns, may_be_missing)) else None
+
+
+def _emptied(columns: Columns, may_be_missing: Sequence[str]) -> bool:
+    """Turn placeholders into NaN; whether they stand only where a number may be missing."""
+    if any(_PLACEHOLDER in cells for cells in columns.words.values()):
+        return False
+    for name, column in columns.numbers.items():
+        missing = column == float(_PLACEHOLDER)
+        if missing.any() and name not in may_be_missing:
+            return False
+        column[missing] = np.nan
+    return True
+
+
+def _loaded(rows: Any, dtype: np.dtype[Any], delimiter: Optional[str]) -> Optional[NDArray[Any]]:
+    """Rows as a structured array; None where a cell is not of its kind."""
+    quotechar = '"' if delimiter != "\t" else None
+    try:
+        return np.loadtxt(
+            rows, dtype, comments=None, delimiter=delimiter, quotechar=quotechar, ndmin=1
+        )
+    except ValueError:
+        return None
+
+
+def _filled(rows: Sequence[str], delimiter: str) -> Iterator[str]:
+    """The rows with a placeholder in their empty cells; ends early where that is unsafe."""
+    for first in range(0, len(rows), _CHUNK):
+        text = "\n".join(["", *rows[first : first + _CHUNK], ""])
+        if _PLACEHOLDER in text or _HIDDEN.search(text):
+            return
+        for _ in range(2):  # of three in a row the middle one is in no pair at first
+            text = text.replace(delimiter * 2, f"{delimiter}{_PLACEHOLDER}{delimiter}")
+        text = text.replace(f"{delimiter}\n", f"{delimiter}{_PLACEHOLDER}\n")
+        yield from text.replace(f"\n{delimiter}", f"\n{_PLACEHOLDER}{delimiter}")[1:-1].split("\n")
 
 
 def _read_carefully(
-    table: TextTable, numbers: Sequence[str], words: Sequence[str], may_be_missing: Sequence[str]
+    table: TextTable,
+    numbers: Sequence[str],
+    words: Sequence[str],
+    may_be_missing: Sequence[str],
+    rules: Mapping[str, str],
 ) -> Columns:
     """Line by line: finds the line that is wrong, and reads what is unusual but right."""
-    at = {name: table.columns.index(name) for name in (*numbers, *words)}
-    values: Dict[str, List[float]] = {name: [] for name in numbers}
+    values = {name: array("d") for name in numbers}
     texts: Dict[str, List[str]] = {name: [] for name in words}
+    places = [(values[n], table.columns.index(n), n, n in may_be_missing) for n in numbers]
     for number, line in table.numbered_rows():
         cells = _split(table, number, line)
         _check_count(table, number, cells)
-        for name in numbers:
-            cell = cells[at[name]].strip()
-            missing = name in may_be_missing and cell in MISSING
-            values[name].append(math.nan if missing else _number(table, number, name, cell))
-        for name in words:
-            texts[name].append(cells[at[name]])
+        for column, place, name, optional in places:
+            cell = cells[place].strip()
+            missing = optional and cell in MISSING
+            column.append(
+                math.nan if missing else _number(table, number, name, cell, rules.get(name, ""))
+            )
+        for name, column_texts in texts.items():
+            column_texts.append(cells[table.columns.index(name)])
     return Columns({name: np.array(values[name], np.float64) for name in numbers}, texts)
 
 
@@ -246,7 +313,7 @@ def _split(table: TextTable, number: int, line: str) -> List[str]:
     try:
         return next(csv.reader([line], delimiter=table.delimiter, strict=True))
     except csv.Error as exc:
-        problem = f"cannot be split into cells ({exc}); check the quotes"
+        problem = f"cannot be split into cells ({exc}); {table.remedy or 'check the quotes'}"
         raise format_error(table.path, problem, line=number) from exc
 
 
@@ -260,20 +327,19 @@ def _check_count(table: TextTable, number: int, cells: Sequence[str]) -> None:
         return
     fewer = len(cells) < expected
     remedy = "the file may be cut off: write it again" if fewer else "remove what is too much"
-    problem = (
-        f"a row must have {expected} values ({listed(table.columns)}), got {len(cells)}; {remedy}"
-    )
-    raise format_error(table.path, problem, line=number)
+    problem = f"a row must have {expected} values, got {len(cells)} for {listed(table.columns)}"
+    raise format_error(table.path, f"{problem}; {table.remedy or remedy}", line=number)
 
 
-def _number(table: TextTable, number: int, name: str, cell: str) -> float:
+def _number(table: TextTable, number: int, name: str, cell: str, rule: str) -> float:
     try:
         # Python takes 1_000 for a number; no program that writes picks does.
         value = float(cell.replace("_", "?"))
     except ValueError:
-        problem = f"{name} must be a number, got {shown(cell)}; correct or remove the row"
-        raise format_error(table.path, problem, line=number) from None
-    if not math.isfinite(value):
-        problem = f"{name} must be finite, got {cell}; remove the row"
-        raise format_error(table.path, problem, line=number)
-    return value
+        rule, remedy = rule or "a number", "correct or remove the row"
+    else:
+        if math.isfinite(value):
+            return value
+        rule, remedy = rule or "finite", "remove the row"
+    problem = f"{name} must be {rule}, got {shown(cell)}; {table.remedy or remedy}"
+    raise format_error(table.path, problem, line=number)

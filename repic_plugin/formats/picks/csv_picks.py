@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence
 
 from numpy.typing import ArrayLike
 
-from repic_plugin.formats.base.atomic import atomic_write
+from repic_plugin.formats.base.csv_tables import quoted_cell, write_cells
 from repic_plugin.formats.base.errors import PathLike
 from repic_plugin.formats.base.text_tables import (
     header_table,
@@ -115,9 +116,8 @@ def write(
     for name, values in (extra or {}).items():
         if name in columns:
             raise ValueError(f"extra column {name!r} is written already; give it another name")
-        columns[_quoted(name)] = score_texts(checked_column(name, values, n))
-    rows = [columns.keys(), *zip(*columns.values())]
-    atomic_write(path, "".join(",".join(row) + "\n" for row in rows))
+        columns[quoted_cell(name)] = score_texts(checked_column(name, values, n))
+    write_cells(path, chain([columns.keys()], zip(*columns.values())))
 
 
 def _name_cells(names: Sequence[str], n_picks: int) -> List[str]:
@@ -125,13 +125,5 @@ def _name_cells(names: Sequence[str], n_picks: int) -> List[str]:
         raise ValueError(
             f"micrograph must have one name for each of {n_picks} picks, got {len(names)}"
         )
-    cell_of = {str(name): _quoted(str(name)) for name in set(names)}
+    cell_of = {str(name): quoted_cell(str(name)) for name in set(names)}
     return [cell_of[str(name)] for name in names]
-
-
-def _quoted(name: str) -> str:
-    """A name as one cell; quoted where it would be taken for a comment or for several cells."""
-    if not name.strip() or not name.isprintable():
-        raise ValueError(f"a name must be printable text, got {name!r}; rename it")
-    plain = not any(c in name for c in ',"#')
-    return name if plain else '"' + name.replace('"', '""') + '"'

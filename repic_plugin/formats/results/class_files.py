@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from repic_plugin import __version__
 from repic_plugin.classification import Classification, State, state_from_arrays, state_to_arrays
 from repic_plugin.formats.base.arrays import read_arrays, write_arrays
+from repic_plugin.formats.base.csv_tables import write_table
 from repic_plugin.formats.base.errors import PathLike, format_error
 from repic_plugin.formats.images.class_star import write_classes_star
 from repic_plugin.formats.images.mrc_writing import write_stack
 from repic_plugin.formats.images.particles import ParticleTable
-from repic_plugin.formats.results.consensus_writing import write_table
 
 __all__ = [
     "CLASS_FILES",

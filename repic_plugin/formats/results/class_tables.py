@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, List
 
 import numpy as np
 from numpy.typing import NDArray
 
+from repic_plugin.formats.base.csv_tables import COUNT, NUMBER, NUMBER_OR_NONE, TEXT, read_csv
 from repic_plugin.formats.base.errors import PathLike
-from repic_plugin.formats.base.text_tables import (
-    Columns,
-    header_table,
-    read_columns,
-    require_columns,
-)
 
 __all__ = ["ClassTables", "read_class_tables"]
 
-POSE = ("class", "rotation_deg", "shift_x_px", "shift_y_px", "mirror", "dissimilarity")
-CLASS = ("size", "explained", "is_junk")
-COURSE = ("iteration", "fraction_changed", "smallest", "largest")
+POSE = {"particle": TEXT, "class": COUNT, "rotation_deg": NUMBER, "shift_x_px": NUMBER}
+POSE.update(shift_y_px=NUMBER, mirror=COUNT, dissimilarity=NUMBER_OR_NONE)
+CLASS = {"size": COUNT, "explained": NUMBER, "is_junk": COUNT}
+COURSE = dict.fromkeys(("iteration", "fraction_changed", "smallest", "largest"), NUMBER)
+REMEDY = "run the classification again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,30 +72,17 @@ def read_class_tables(folder: PathLike) -> ClassTables:
         If a table is missing or damaged.
     """
     folder = Path(folder)
-    poses = _read(folder / "assignments.csv", POSE, ("particle",), ("dissimilarity",))
-    classes = _read(folder / "classes.csv", CLASS).numbers
-    course = _read(folder / "convergence.csv", COURSE).numbers
-    pose = poses.numbers
+    poses = read_csv(folder / "assignments.csv", POSE, REMEDY)
+    classes = read_csv(folder / "classes.csv", CLASS, REMEDY)
     return ClassTables(
-        names=poses.words["particle"],
-        labels=pose["class"].astype(np.int64),
-        rotation_deg=pose["rotation_deg"],
-        shift_px=np.stack([pose["shift_x_px"], pose["shift_y_px"]], axis=1),
-        mirror=pose["mirror"] != 0,
-        dissimilarity=pose["dissimilarity"],
-        sizes=classes["size"].astype(np.int64),
+        names=poses["particle"].tolist(),
+        labels=poses["class"],
+        rotation_deg=poses["rotation_deg"],
+        shift_px=np.stack([poses["shift_x_px"], poses["shift_y_px"]], axis=1),
+        mirror=poses["mirror"] != 0,
+        dissimilarity=poses["dissimilarity"],
+        sizes=classes["size"],
         explained=classes["explained"],
         is_junk=classes["is_junk"] != 0,
-        convergence=course,
+        convergence=read_csv(folder / "convergence.csv", COURSE, REMEDY),
     )
-
-
-def _read(
-    path: Path,
-    numbers: Tuple[str, ...],
-    words: Tuple[str, ...] = (),
-    may_be_missing: Tuple[str, ...] = (),
-) -> Columns:
-    table = header_table(path, ",")
-    require_columns(table, (*numbers, *words))
-    return read_columns(table, numbers, words, may_be_missing)

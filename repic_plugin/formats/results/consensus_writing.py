@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Iterable, Iterator, List, Optional, Sequence, TextIO
+from typing import Any, Iterable, Iterator, List, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.consensus import ConsensusResult
-from repic_plugin.formats.base.atomic import atomic_open
+from repic_plugin.formats.base.csv_tables import csv_rows
 from repic_plugin.formats.base.errors import PathLike
 from repic_plugin.formats.picks.cells import coordinate_texts, score_texts
 from repic_plugin.formats.picks.registry import write_picks_file
@@ -26,7 +24,6 @@ __all__ = [
     "write_consensus_tables",
     "write_particle_files",
     "write_summary_table",
-    "write_table",
 ]
 
 TABLE_NAMES = ("consensus.csv", "summary.csv")  # beside the pick files of a consensus
@@ -128,8 +125,8 @@ def write_consensus_tables(
         If a file cannot be written.
     """
     with ExitStack() as files:
-        texts = [path and files.enter_context(_atomic_text(path)) for path in (particles, summary)]
-        writers = [csv.writer(text, lineterminator="\n") if text else None for text in texts]
+        paths = (particles, summary)
+        writers = [files.enter_context(csv_rows(path)) if path else None for path in paths]
         for number, result in enumerate(results):
             if number == 0:
                 _write_headers(writers, result.picker_names)
@@ -214,35 +211,3 @@ def check_picker_columns(picker_names: Sequence[str]) -> None:
         raise ValueError(
             f"a picker is named {clash[0]}, as a column of {TABLE_NAMES[0]}; give it another name"
         )
-
-
-def write_table(path: PathLike, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV table in one step.
-
-    Parameters
-    ----------
-    path : str or path
-    header : sequence of str
-    rows : iterable of sequences
-        Cells are written as `str` gives them.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
-    """
-    with _atomic_text(path) as text:
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
-
-
-@contextmanager
-def _atomic_text(path: PathLike) -> Iterator[TextIO]:
-    """Text that goes to the disk as it is written, and takes its name once it is complete."""
-    with atomic_open(path) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-        try:
-            yield text
-        finally:
-            text.detach()  # writes the rest; the file below is closed by who opened it

@@ -8,8 +8,9 @@ from typing import Iterator, List, Optional
 
 from repic_plugin.consensus import EnsembleModel, model_from_arrays, model_to_arrays
 from repic_plugin.formats.base.arrays import read_arrays, write_arrays
+from repic_plugin.formats.base.csv_tables import number_cell, write_table
 from repic_plugin.formats.base.errors import PathLike, format_error
-from repic_plugin.formats.results.consensus_writing import ENSEMBLE_NAMES, write_table
+from repic_plugin.formats.results.consensus_writing import ENSEMBLE_NAMES
 
 __all__ = ["ENSEMBLE_NAMES", "read_ensemble", "write_ensemble"]
 
@@ -75,4 +76,4 @@ def _rows(model: EnsembleModel) -> Iterator[List[str]]:
 
 
 def _cell(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.{DECIMALS}f}"
+    return number_cell(value, DECIMALS)

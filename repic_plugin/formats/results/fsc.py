@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Dict, List, Mapping
 
-import numpy as np
-
 from repic_plugin.evaluation import ShellCorrelation
+from repic_plugin.formats.base.csv_tables import COUNT, NUMBER, TEXT, read_csv, write_table
 from repic_plugin.formats.base.errors import PathLike
-from repic_plugin.formats.base.text_tables import header_table, read_columns, require_columns
-from repic_plugin.formats.results.consensus_writing import write_table
 
 __all__ = ["read_fsc_table", "write_fsc_table"]
 
-NUMBERS = ("frequency_per_angstrom", "correlation", "n_voxels")
-COLUMNS = ("map", *NUMBERS)
+COLUMNS = {"map": TEXT, "frequency_per_angstrom": NUMBER, "correlation": NUMBER, "n_voxels": COUNT}
 
 
 def write_fsc_table(path: PathLike, curves: Mapping[str, ShellCorrelation]) -> None:
@@ -33,7 +28,7 @@ def write_fsc_table(path: PathLike, curves: Mapping[str, ShellCorrelation]) -> N
             curve.frequency.tolist(), curve.correlation.tolist(), curve.n_voxels.tolist()
         )
     )
-    write_table(path, COLUMNS, rows)
+    write_table(path, [*COLUMNS], rows)
 
 
 def read_fsc_table(path: PathLike) -> Dict[str, ShellCorrelation]:
@@ -44,16 +39,8 @@ def read_fsc_table(path: PathLike) -> Dict[str, ShellCorrelation]:
     FormatError
         If the file cannot be read, or a value is missing or no number.
     """
-    table = header_table(Path(path), ",")
-    require_columns(table, COLUMNS)
-    columns = read_columns(table, NUMBERS, ("map",))
+    names, *columns = read_csv(path, COLUMNS, "write the table again").values()
     rows: Dict[str, List[int]] = {}
-    for row, name in enumerate(columns.words["map"]):
+    for row, name in enumerate(names.tolist()):
         rows.setdefault(name, []).append(row)
-    frequency, correlation, n_voxels = (columns.numbers[name] for name in NUMBERS)
-    return {
-        name: ShellCorrelation(
-            frequency[mine], correlation[mine], np.rint(n_voxels[mine]).astype(np.int64)
-        )
-        for name, mine in rows.items()
-    }
+    return {name: ShellCorrelation(*(one[mine] for one in columns)) for name, mine in rows.items()}

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import math
-from pathlib import Path
-from typing import Any, Dict, Iterable, List
+from typing import Iterable, List
 
+from repic_plugin.formats.base.csv_tables import (
+    COUNT,
+    NUMBER_OR_NONE,
+    TEXT,
+    number_cell,
+    read_records,
+    write_table,
+)
 from repic_plugin.formats.base.errors import PathLike
-from repic_plugin.formats.results.consensus_writing import write_table
 from repic_plugin.iteration import ITERATION_COLUMNS, IterationRow
 
 __all__ = ["read_iterations", "write_iterations"]
 
 DECIMALS = 4
-WORDS, COUNTS = ("name", "subset"), ("iteration", "n_micrographs", "n_particles")
+KINDS = {"name": TEXT, "subset": TEXT, "iteration": COUNT, "n_micrographs": COUNT}
+KINDS["n_particles"] = COUNT
+REMEDY = "continue the run: it writes the table again"
 
 
 def write_iterations(path: PathLike, rows: Iterable[IterationRow]) -> None:
@@ -29,26 +35,16 @@ def write_iterations(path: PathLike, rows: Iterable[IterationRow]) -> None:
 
 
 def read_iterations(path: PathLike) -> List[IterationRow]:
-    """The rows of the table; none where it is not there yet."""
-    if not Path(path).is_file():
-        return []
-    with open(path, encoding="utf-8", newline="") as file:
-        return [IterationRow(**_values(record)) for record in csv.DictReader(file)]
+    """The rows of the table; none where it is not there yet.
+
+    Raises
+    ------
+    FormatError
+        If a column is missing or a cell is not of its kind.
+    """
+    kinds = {name: KINDS.get(name, NUMBER_OR_NONE) for name in ITERATION_COLUMNS}
+    return [IterationRow(**row) for row in read_records(path, kinds, REMEDY)]
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.{DECIMALS}f}"
-    return str(value)
-
-
-def _values(record: Dict[str, str]) -> Dict[str, Any]:
-    values: Dict[str, Any] = {}
-    for name, text in record.items():
-        if name in WORDS:
-            values[name] = text
-        elif name in COUNTS:
-            values[name] = int(text)
-        else:
-            values[name] = float(text) if text else math.nan
-    return values
+    return number_cell(value, DECIMALS) if isinstance(value, float) else str(value)

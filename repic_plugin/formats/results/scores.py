@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Mapping, Sequence, Tuple, TypeVar, Union
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple, Union
 
 import numpy as np
 
 from repic_plugin.evaluation import MicrographScores, PickerScores, PrecisionRecall, Scores
-from repic_plugin.formats.base.errors import PathLike, format_error
-from repic_plugin.formats.results.consensus_writing import write_table
+from repic_plugin.formats.base.csv_tables import (
+    COUNT,
+    NUMBER_OR_NONE,
+    TEXT,
+    Kind,
+    number_cell,
+    read_records,
+    write_table,
+)
+from repic_plugin.formats.base.errors import PathLike
 
 __all__ = [
     "read_curves",
@@ -33,7 +39,6 @@ DECIMALS = 6
 REMEDY = "run the evaluation again"
 
 Point = Tuple[float, ...]  # threshold, n_picks, precision, recall, F1
-Parsed = TypeVar("Parsed")
 
 
 def write_scores(
@@ -73,7 +78,9 @@ def read_scores(path: PathLike) -> List[PickerScores]:
     FormatError
         If a column is missing or a cell is not of its kind.
     """
-    return _parsed(path, OF_PICKER, _picker_scores)
+    rows = read_records(path, _kinds(OF_PICKER), REMEDY)
+    names = ("picker", "n_picks", "n_reference", "n_micrographs", "n_left_out")
+    return [PickerScores(*(row[name] for name in names), *_scores(row)) for row in rows]
 
 
 def write_micrograph_scores(path: PathLike, rows: Sequence[MicrographScores]) -> None:
@@ -99,7 +106,9 @@ def read_micrograph_scores(path: PathLike) -> List[MicrographScores]:
     FormatError
         If a column is missing or a cell is not of its kind.
     """
-    return _parsed(path, OF_MICROGRAPH, _micrograph_scores)
+    rows = read_records(path, _kinds(OF_MICROGRAPH), REMEDY)
+    names = ("picker", "micrograph", "n_picks", "n_reference")
+    return [MicrographScores(*(row[name] for name in names), *_scores(row)) for row in rows]
 
 
 def write_curves(path: PathLike, curves: Sequence[PrecisionRecall]) -> None:
@@ -136,16 +145,14 @@ def read_curves(path: PathLike) -> List[PrecisionRecall]:
     """
     points: Dict[str, List[Point]] = {}
     areas = {}
-    for name, area, point in _parsed(path, OF_CURVE, _curve_point):
-        areas[name] = area
-        points.setdefault(name, []).extend([point] if point[1] else [])
+    for row in read_records(path, _kinds(OF_CURVE), REMEDY):
+        name, threshold = row["picker"], row["threshold"]
+        areas[name] = row["average_precision"]
+        mine = points.setdefault(name, [])
+        if row["n_picks"]:
+            lowest = -math.inf if math.isnan(threshold) else threshold  # of all picks
+            mine.append((lowest, row["n_picks"], *(row[measure] for measure in MEASURES)))
     return [_curve(name, mine, areas[name]) for name, mine in points.items()]
-
-
-def _curve_point(row: Mapping[str, str]) -> Tuple[str, float, Point]:
-    """Picker, average precision and the point; one of 0 picks where the picker has none."""
-    cells = [row["threshold"] or "-inf", row["n_picks"], *(row[name] or "nan" for name in MEASURES)]
-    return row["picker"], float(row["average_precision"] or "nan"), tuple(map(float, cells))
 
 
 def _curve(name: str, points: List[Point], area: float) -> PrecisionRecall:
@@ -178,52 +185,19 @@ def _score_cells(one: Union[PickerScores, MicrographScores]) -> Iterator[object]
 
 
 def _ratio(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.{DECIMALS}f}"
+    return number_cell(value, DECIMALS)
 
 
-def _scores(row: Mapping[str, str], kind: str) -> Scores:
-    return Scores(*(int(row[f"{kind}_{name}"]) for name in COUNTS))
+def _kinds(columns: Sequence[str]) -> Dict[str, Kind]:
+    """Texts, counts and, all else, numbers that may be missing."""
+    texts = dict.fromkeys(("picker", "micrograph"), TEXT)
+    return {name: texts.get(name, COUNT if _is_count(name) else NUMBER_OR_NONE) for name in columns}
 
 
-def _picker_scores(row: Mapping[str, str]) -> PickerScores:
-    return PickerScores(
-        row["picker"],
-        n_picks=int(row["n_picks"]),
-        n_reference=int(row["n_reference"]),
-        n_micrographs=int(row["n_micrographs"]),
-        n_left_out=int(row["n_left_out"]),
-        pixel=_scores(row, "pixel"),
-        matching=_scores(row, "matching"),
-    )
+def _is_count(column: str) -> bool:
+    return column.startswith("n_") or column.rpartition("_")[2] in COUNTS
 
 
-def _micrograph_scores(row: Mapping[str, str]) -> MicrographScores:
-    return MicrographScores(
-        row["picker"],
-        row["micrograph"],
-        n_picks=int(row["n_picks"]),
-        n_reference=int(row["n_reference"]),
-        pixel=_scores(row, "pixel"),
-        matching=_scores(row, "matching"),
-    )
-
-
-def _parsed(
-    path: PathLike, columns: Sequence[str], parse: Callable[[Mapping[str, str]], Parsed]
-) -> List[Parsed]:
-    """Each row, parsed; none where there is no file yet."""
-    if not Path(path).is_file():
-        return []
-    parsed = []
-    with open(path, encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in columns if name not in (reader.fieldnames or ())]
-        if missing:
-            raise format_error(Path(path), f"has no column {missing[0]}; {REMEDY}")
-        for row in reader:
-            try:
-                parsed.append(parse(row))
-            except (TypeError, ValueError):  # a cell that is missing, or no number
-                problem = f"a cell is missing or no number; {REMEDY}"
-                raise format_error(Path(path), problem, line=reader.line_num) from None
-    return parsed
+def _scores(row: Mapping[str, Any]) -> List[Scores]:
+    """In the order of `KINDS`."""
+    return [Scores(*(row[f"{kind}_{name}"] for name in COUNTS)) for kind in KINDS]
