@@ -268,11 +268,11 @@ def _loaded(rows: Any, dtype: np.dtype[Any], delimiter: Optional[str]) -> Option
 
 
 def _filled(rows: Sequence[str], delimiter: str) -> Iterator[str]:
-    """The rows with a placeholder in their empty cells; ends early where that is unsafe."""
+    """The rows with a placeholder in their empty cells; a ValueError where that is unsafe."""
     for first in range(0, len(rows), _CHUNK):
         text = "\n".join(["", *rows[first : first + _CHUNK], ""])
         if _PLACEHOLDER in text or _HIDDEN.search(text):
-            return
+            raise ValueError("what looks like an empty cell may be part of another")
         for _ in range(2):  # of three in a row the middle one is in no pair at first
             text = text.replace(delimiter * 2, f"{delimiter}{_PLACEHOLDER}{delimiter}")
         text = text.replace(f"{delimiter}\n", f"{delimiter}{_PLACEHOLDER}\n")
