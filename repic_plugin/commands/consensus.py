@@ -18,6 +18,7 @@ from repic_plugin.commands.options import (
     per_picker,
     print_table,
     progress_bar,
+    warn_of_input,
 )
 from repic_plugin.consensus import (
     MIN_JACCARD,
@@ -166,6 +167,7 @@ def run(args: argparse.Namespace) -> None:
         _print_probable(loaded, result, result.ensemble, _kept_by(args, result.ensemble))
     _print_ignored(loaded)
     print(f"written to {args.out}")
+    warn_of_input(loaded)
     for told in _warnings(result, args.target_precision):
         warnings.warn(told, stacklevel=2)
 
@@ -262,6 +264,6 @@ def _print_result(loaded: PicksDir, result: ConsensusResult) -> None:
 
 def _print_ignored(loaded: PicksDir) -> None:
     for path in loaded.ignored[:3]:
-        print(f"not read: {path} (unknown suffix)")
+        print(f"not read: {path}")
     if len(loaded.ignored) > 3:
         print(f"not read: {len(loaded.ignored) - 3} more files")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -32,6 +33,7 @@ from repic_plugin.formats import (
     read_ensemble,
     read_picker_folder,
     read_picks_dir,
+    unify_names,
     write_curves,
     write_micrograph_scores,
     write_scores,
@@ -154,6 +156,8 @@ def _loaded(args: argparse.Namespace) -> Tuple[List[Picks], Picks]:
         entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()
     )
     loaded = read_picks_dir(folder, min_pickers=1) if has_pickers else read_picker_folder(folder)
+    for note in loaded.notes:
+        warnings.warn(note, stacklevel=2)
     sets = [loaded.picks]
     if args.consensus:
         if CONSENSUS in loaded.picks.picker_names:
@@ -161,11 +165,21 @@ def _loaded(args: argparse.Namespace) -> Tuple[List[Picks], Picks]:
         found = read_picker_folder(args.consensus).picks
         sets.append(replace(found, picker_names=(CONSENSUS,)))
     reference = read_picker_folder(args.reference_dir).picks
+    *sets, reference = _with_same_names([*sets, reference])
     if args.flip_y:
         if args.micrograph_size is None:
             raise ValueError("--flip-y needs the height of the micrographs: add --micrograph-size")
         reference = flip_y(reference, args.micrograph_size[1])
     return sets, reference
+
+
+def _with_same_names(sets: Sequence[Picks]) -> List[Picks]:
+    """Sets of picks whose micrographs have one name each, see `unify_names`."""
+    found = unify_names([one.micrograph_names for one in sets])
+    return [
+        replace(picks, micrograph_names=tuple(found.names[i] for i in places))
+        for picks, places in zip(sets, found.places)
+    ]
 
 
 def _print_scores(scores: Sequence[PickerScores], curves: Sequence[PrecisionRecall]) -> None:

@@ -6,13 +6,16 @@ import os
 import shutil
 import sys
 import uuid
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Union
 
 from tqdm import tqdm
 
-__all__ = ["new_folder", "number", "per_picker", "print_table", "progress_bar"]
+from repic_plugin.formats import PicksDir
+
+__all__ = ["new_folder", "number", "per_picker", "print_table", "progress_bar", "warn_of_input"]
 
 
 def number(text: str, what: str) -> float:
@@ -145,6 +148,12 @@ def _put_in_place(partial: Path, target: Path) -> None:
         os.rename(aside, target)
         raise
     shutil.rmtree(aside)
+
+
+def warn_of_input(loaded: PicksDir) -> None:
+    """Say what is worth knowing of folders of picks."""
+    for note in loaded.notes:
+        warnings.warn(note, stacklevel=2)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

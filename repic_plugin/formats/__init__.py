@@ -32,6 +32,7 @@ from repic_plugin.formats.picks.names import (
     distinct_names,
     match_names,
     micrograph_name,
+    unify_names,
 )
 from repic_plugin.formats.picks.registry import (
     Format,
@@ -136,6 +137,7 @@ __all__ = [
     "table_header",
     "table_rows",
     "typed_columns",
+    "unify_names",
     "write_arrays",
     "write_checkpoint",
     "write_class_files",

@@ -8,7 +8,7 @@ import numpy as np
 PREFIX = "repic-plugin: error: "
 
 # Boxes of 100 px, corner x and y. On m1 all three pickers agree once and two once more, and one
-# box sticks out; on m2 two agree and topaz found nothing; m3 only crYOLO has looked at.
+# box sticks out; on m2 two agree and topaz found nothing; on m3 only crYOLO found anything.
 TINY = {
     "crYOLO": {
         "m1.box": "100 100 100 100 0.9\n500 500 100 100 0.6\n-30 -20 100 100 0.5\n",
@@ -18,8 +18,9 @@ TINY = {
     "deepPicker": {
         "m1.box": "520 500 100 100 0.8\n104 100 100 100 0.7\n",
         "m2.box": "310 300 100 100 0.5\n",
+        "m3.box": "",
     },
-    "topaz": {"m1.box": "100 106 100 100 0.8\n", "m2.box": ""},
+    "topaz": {"m1.box": "100 106 100 100 0.8\n", "m2.box": "", "m3.box": ""},
 }
 # Jaccard indices of the three boxes that agree: dx = 4, dy = 6; both together give 9024 / 10976
 CRYOLO_DEEPPICKER, CRYOLO_TOPAZ = 9600 / 10400, 9400 / 10600

@@ -98,7 +98,7 @@ def test_the_table_is_printed(run, case):
 
 
 def test_counts_are_summed_over_micrographs(evaluate, case):
-    write_picks(case / "picks", {"poor": {"m2.box": ""}})
+    write_picks(case / "picks", {"poor": {"m2.box": ""}, "good": {"m2.box": ""}})
     write_picks(case, {"reference": {"m2.box": box_text([(500, 500)], 10)}})
     row = evaluate()["poor"]
     assert row["n_micrographs"] == "2"
@@ -159,7 +159,7 @@ def test_a_consensus_can_be_evaluated_directly(run, tmp_path, name):
     (row,) = csv_rows(table)
     assert row["picker"] == "found"
     # two particles on m1, one on m2; topaz has looked at these two, and found one
-    assert (row["n_picks"], row["n_reference"], row["n_micrographs"]) == ("3", "1", "2")
+    assert (row["n_picks"], row["n_reference"], row["n_micrographs"]) == ("3", "1", "3")
     assert numbers(row, "matching", *COUNTS) == [1, 2, 0]
 
 
@@ -210,7 +210,7 @@ SCORED = {
 
 @pytest.fixture
 def scored(case):
-    write_picks(case / "picks", {"scored": SCORED})
+    write_picks(case / "picks", {"scored": SCORED, "good": {"m2.box": ""}, "poor": {"m2.box": ""}})
     write_picks(case, {"reference": {"m2.box": box_text([(500, 500)], 10)}})
     return case
 
@@ -319,7 +319,7 @@ def test_folders_without_files(refuses, case):
     (case / "empty").mkdir()
     refuses(picks="empty", words=["empty: must have a file with suffix .box", "add one"])
     refuses(reference="empty", words=["empty: must have a file with suffix .box", "add one"])
-    refuses(reference="picks", words=["picks: must have a file with suffix .box", "add one"])
+    refuses(reference="picks", words=["m1 may be any of 2", "good/m1", "poor/m1"])
 
 
 def test_no_micrograph_in_common(refuses, case):

@@ -117,5 +117,5 @@ def test_scores_against_a_reference_and_shell_correlations(run, tiny, tmp_path, 
     (mine,) = [row for row in rows_of(html) if row[0] == "mine"]
     assert mine[1].startswith("13.3")  # half way from 20 to 10 angstrom in frequency
     (cryolo,) = [row for row in rows_of(html) if row[0] == "crYOLO"]
-    assert cryolo[2:4] == ["0.250", "1.000"]
+    assert cryolo[2:4] == ["0.200", "1.000"]
     assert html.count("data:image/png;base64,") == 4

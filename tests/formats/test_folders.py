@@ -34,7 +34,7 @@ def test_pickers_and_micrographs_are_sorted_and_complete(picks_dir):
     assert picks.has_score.tolist() == [True] * 5 + [False]
     assert found.row.tolist() == [1, 2, 3, 1, 2, 1]
     assert found.box_size_px == (None, 11, None)
-    assert found.ignored == (picks_dir / "b" / "log.xml",)
+    assert found.ignored == (picks_dir / "README.md", picks_dir / "b" / "log.xml")
 
 
 def test_one_folder_alone(picks_dir):
@@ -111,12 +111,13 @@ def test_the_same_micrograph_in_two_files(make, tmp_path, second):
 
 def test_no_common_micrograph_shows_a_name_of_each_picker(make, tmp_path):
     make("p/a/m1.box", "")
-    make("p/b/m1_DW.box", "")
+    make("p/b/x1.box", "")
     make("p/c/coords.txt", "image_name\tx_coord\ty_coord\n")
     with pytest.raises(FormatError) as caught:
         read_picks_dir(tmp_path / "p")
     message = one_line(caught)
-    assert "a: m1, b: m1_DW, c: no micrograph" in message
+    assert "a has 0 of its 1 micrographs in common" in message
+    assert "as m1, those of b as x1;" in message
 
 
 def test_a_bad_file_in_a_folder_is_named(make, tmp_path):
@@ -125,6 +126,111 @@ def test_a_bad_file_in_a_folder_is_named(make, tmp_path):
     with pytest.raises(FormatError) as caught:
         read_picks_dir(tmp_path / "p")
     assert one_line(caught).startswith(f"{bad}, line 2: ")
+
+
+def notes(make, tmp_path, **pickers):
+    """Of a folder with such files of each picker, all empty."""
+    for picker, names in pickers.items():
+        for name in names.split():
+            make(f"p/{picker}/{name}", "")
+    return read_picks_dir(tmp_path / "p")
+
+
+def test_a_missing_file_is_not_an_empty_one(make, tmp_path):
+    found = notes(make, tmp_path, a="m1.box m2.box", b="m1.box m2.box m3.box", c="m1.box m3.box")
+    assert found.is_missing.tolist() == [[0, 0, 0], [0, 0, 1], [1, 0, 0]]
+    assert len(found.notes) == 2
+    assert found.notes[0].startswith("a has no file for 1 of 3 micrographs (m3)")
+    assert found.notes[1].startswith("c has no file for 1 of 3 micrographs (m2)")
+    make("p/c/m2.box", "")
+    make("p/a/m3.box", "")
+    found = read_picks_dir(tmp_path / "p")
+    assert not found.is_missing.any()
+    assert found.notes == ()
+
+
+def test_one_table_of_all_micrographs_need_not_name_each(make, tmp_path):
+    make("p/a/all.txt", TOPAZ)
+    found = notes(make, tmp_path, b="m1.box m2.box m3.box")
+    assert not found.is_missing.any()
+    assert found.notes == ("b alone has picks on 1 of 3 micrographs (m3)",)
+
+
+def test_additions_to_names_are_cut_and_reported(make, tmp_path):
+    found = notes(make, tmp_path, a="m1.box m2.box", b="m1_DW.box m2_DW.box", c="m1.box m2.box")
+    assert found.picks.micrograph_names == ("m1", "m2")
+    (note,) = found.notes
+    assert note.startswith("names of b have _DW that others lack: 2 of them")
+    assert "m1_DW to m1" in note
+
+
+def test_a_single_renamed_file_is_named(make, tmp_path):
+    found = notes(make, tmp_path, a="m1.box m2.box m3.box", b="m1.box m2.box other.box")
+    assert [note.split(";")[0] for note in found.notes] == [
+        "a has no file for 1 of 4 micrographs (other)",
+        "b has no file for 1 of 4 micrographs (m3)",
+    ]
+
+
+def test_a_picker_with_few_names_in_common_is_refused(make, tmp_path):
+    with pytest.raises(FormatError) as caught:
+        notes(make, tmp_path, a="1.box 2.box 3.box", b="1.box 2.box 3.box", c="1.box x.box y.box")
+    message = one_line(caught)
+    assert "c has 1 of its 3 micrographs in common with the other pickers" in message
+    assert "as 1, those of a as 1" in message
+
+
+def test_a_subset_of_the_micrographs_is_no_other_name(make, tmp_path):
+    found = notes(make, tmp_path, a="1.box 2.box 3.box 4.box 5.box", b="1.box", c="1.box 2.box")
+    assert found.is_missing.sum(axis=0).tolist() == [0, 4, 3]
+
+
+def test_two_grids_of_the_same_names(make, tmp_path):
+    """In sub-folders, in one table for all, and with other folders above."""
+    for grid in ("g1", "g2"):
+        make(f"p/a/{grid}/m.box", f"0 0 {grid[1]}0 10\n")
+    make("p/b/all.csv", "micrograph,x,y\nx/g2/m.mrc,2,2\nx/g1/m.mrc,1,1\n")
+    star = "data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n_rlnMicrographName\n"
+    make("p/c/all.star", f"{star}1 1 g1/m.mrc\n2 2 g2/m.mrc\n")
+    picks = read_picks_dir(tmp_path / "p").picks
+    assert picks.micrograph_names == ("g1/m", "g2/m")
+    assert picks.x[picks.picker == 1].tolist() == [2, 1]
+    assert picks.micrograph.tolist() == [0, 1, 1, 0, 0, 1]
+
+
+def test_two_grids_that_nothing_tells_apart_are_refused(make, tmp_path):
+    with pytest.raises(FormatError, match=r"m may be any of 2 .*g1/m, g2/m"):
+        notes(make, tmp_path, a="g1/m.box g2/m.box", b="m.box")
+
+
+def test_of_cryolos_folders_the_boxes_with_scores_are_read(make, tmp_path):
+    cbox = "data_cryolo\nloop_\n_CoordinateX\n_CoordinateY\n_Width\n_Height\n"
+    make("p/a/CBOX/m.cbox", cbox)
+    found = notes(make, tmp_path, a="EMAN/m.box STAR/m.star", b="m.box")
+    assert found.picks.micrograph_names == ("m",)
+    assert found.notes == ("a: not read are the folders EMAN, STAR",)
+
+
+@pytest.mark.parametrize("target", ["/not/mounted/topaz", "b"])
+def test_a_link_that_cannot_be_followed_is_no_picker_less(make, tmp_path, target):
+    make("p/a/m.box", "")
+    make("p/c/m.box", "")
+    (tmp_path / "p" / "b").symlink_to(target)
+    with pytest.raises(FormatError, match=r"p/b: leads to .*mount or remove it"):
+        read_picks_dir(tmp_path / "p")
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(make, tmp_path):
+    (tmp_path / "p" / "a" / "m2.box").mkdir(parents=True)
+    found = notes(make, tmp_path, a="m1.box", b="m1.box m2.box")
+    assert "a has no file for 1 of 2 micrographs (m2)" in found.notes[0]
+    assert found.notes[1] == "a: not read are the folders m2.box"
+
+
+def test_a_name_that_would_hide_its_files_is_refused(make, tmp_path):
+    make("p/a/all.csv", "micrograph,x,y\nM/.m1.mrc,1,1\n")
+    with pytest.raises(FormatError, match=r"all.csv: micrograph M/.m1 begins with a dot"):
+        notes(make, tmp_path, b="m.box")
 
 
 def test_real_picks(empiar_10017):

@@ -129,15 +129,15 @@ def test_star_of_relion_30(make, end):
 def test_star_of_relion_31_with_optics_and_micrographs(make):
     table = read_picks_file(make("m.star", STAR_31))
     assert rows_of(table) == [[10, 20, 0], [30, 40.5, 0], [50, 60, 0]]
-    assert table.micrograph.tolist() == ["mic_a", "mic_b", "mic_a"]
+    assert table.micrograph.tolist() == [f"MotionCorr/job002/Movies/mic_{one}" for one in "aba"]
     assert table.row.tolist() == [1, 2, 3]
 
 
 def test_star_quoted_values(make):
     content = STAR_31.replace("data_set/mic_a.mrc", "'my folder/mic a.mrc'")
-    assert read_picks_file(make("m.star", content)).micrograph[2] == "mic a"
+    assert read_picks_file(make("m.star", content)).micrograph[2] == "my folder/mic a"
     content = STAR_31.replace("data_set/mic_a.mrc", '"my folder/it\'s.mrc"')
-    assert read_picks_file(make("m.star", content)).micrograph[2] == "it's"
+    assert read_picks_file(make("m.star", content)).micrograph[2] == "my folder/it's"
 
 
 def test_cbox(make):
@@ -151,7 +151,7 @@ def test_topaz(make):
     content = "image_name\tx_coord\ty_coord\tscore\nmic 1\t3\t4\t-0.5\nd/mic2.mrc\t5\t6\t7\n"
     table = read_picks_file(make("coords.txt", content))
     assert rows_of(table) == [[3, 4, -0.5], [5, 6, 7]]
-    assert table.micrograph.tolist() == ["mic 1", "mic2"]
+    assert table.micrograph.tolist() == ["mic 1", "d/mic2"]
 
 
 def test_csv_columns_in_any_order_and_others_passed_over(make):

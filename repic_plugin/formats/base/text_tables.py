@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.formats.base.errors import FormatError, format_error, listed, shown
-from repic_plugin.formats.picks.names import micrograph_name
+from repic_plugin.formats.picks.names import micrograph_path
 
 MISSING = ("", "<NA>")  # an empty CSV cell; what crYOLO writes for a value it does not have
 _WORD = re.compile(r""""[^"]*"(?=\s|$)|'[^']*'(?=\s|$)|\S+""")
@@ -201,16 +201,16 @@ def raw_words(row: str) -> List[str]:
     return _WORD.findall(row) if '"' in row or "'" in row else row.split()
 
 
-def read_micrographs(table: TextTable, columns: Columns, column: str) -> NDArray[np.str_]:
-    """The names of a column's micrographs, shape (n,), cut with `micrograph_name`."""
+def read_micrographs(table: TextTable, columns: Columns, column: str) -> NDArray[np.object_]:
+    """The micrographs of a column, shape (n,), see `micrograph_path`; each str is there once."""
     written = columns.words[column]
-    name_of = {text: micrograph_name(text) for text in set(written)}
+    name_of = {text: micrograph_path(text) for text in set(written)}
     names = [name_of[text] for text in written]
     if "" in names:
         row = names.index("")
         problem = f"{column} must name a micrograph, got {shown(written[row])}; fill the column"
         raise table.row_error(row, problem)
-    return np.array(names, dtype=np.str_)
+    return np.array(names, dtype=object)
 
 
 def _read_fast(

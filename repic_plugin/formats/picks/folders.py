@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.consensus import Picks
 from repic_plugin.formats.base.errors import PathLike, format_error, listed
+from repic_plugin.formats.picks.names import UnifiedNames, unify_names
 from repic_plugin.formats.picks.registry import formats_by_suffix, read_picks_file, stem_micrograph
 from repic_plugin.formats.picks.table import PickTable
 from repic_plugin.formats.results.consensus_writing import ENSEMBLE_NAMES, TABLE_NAMES
@@ -21,6 +21,9 @@ __all__ = ["PicksDir", "read_picker_folder", "read_picks_dir"]
 
 LAYOUT = "picks_dir/<picker>/<micrograph>.box (or .cbox, .star, .txt, .tsv, .csv)"
 MIN_PICKERS = 2  # a consensus needs two opinions
+MIN_SHARED = 0.5  # of the micrographs that a picker could share with the others
+SHOWN = 3  # examples in a note
+CRYOLO_BOXES = "CBOX"  # crYOLO writes the same picks into folders of other formats beside it
 MICROGRAPH = "micrograph"
 COLUMNS = ("x", "y", "score", "has_score", "row")  # of a table, with the names of Picks
 
@@ -32,19 +35,26 @@ class PicksDir:
     Attributes
     ----------
     picks : Picks
-        Pickers by folder name, micrographs by name, both sorted.
+        Pickers by folder name, micrographs by name, both sorted. A name has as many of its folders
+        as it takes to tell it from others.
     row : ndarray of int64, shape (n_picks,)
         Each pick's data row in its own file, from 1.
     box_size_px : tuple of float or None, length n_pickers
         Median box size of each picker's files; None where they do not say.
     ignored : tuple of Path
-        Files in the pickers' folders that were not read, for their suffix is unknown.
+        Files and folders that were not read: of unknown suffix, or beside the pickers' folders.
+    is_missing : ndarray of bool, shape (n_micrographs, n_pickers)
+        Where a picker that has a file for each micrograph has none: not even "no pick".
+    notes : tuple of str
+        What a user should know: names that were cut or have no partner, files that are missing.
     """
 
     picks: Picks
     row: NDArray[np.int64]
     box_size_px: Tuple[Optional[float], ...]
     ignored: Tuple[Path, ...]
+    is_missing: NDArray[np.bool_]
+    notes: Tuple[str, ...]
 
 
 def read_picks_dir(
@@ -58,8 +68,8 @@ def read_picks_dir(
     Parameters
     ----------
     picks_dir : str or path
-        Its sub-folders are named as the pickers; what is hidden, and files beside the sub-folders,
-        are passed over.
+        Its sub-folders, or links to folders, are named as the pickers; what is hidden is passed
+        over.
     min_pickers : int
         How many sub-folders there must be at least.
     progress : callable, optional
@@ -73,11 +83,13 @@ def read_picks_dir(
     Raises
     ------
     FormatError
-        If the folder is missing or has too few sub-folders, one of them has no pick file or two
-        for the same micrograph, a file is wrong, or no micrograph's name occurs for two pickers.
+        If the folder is missing or has too few sub-folders, a link leads nowhere, a picker has no
+        pick file or two for the same micrograph, a file is wrong, a name may be any of several
+        micrographs, or a picker shares few micrographs with the others.
     """
     folder = Path(picks_dir)
-    folders = [entry for entry in _visible_entries(folder) if entry.is_dir()]
+    entries = _visible_entries(folder)
+    folders = [entry for entry in entries if entry.is_dir()]
     if len(folders) < min_pickers:
         found = listed(entry.name for entry in folders)
         problem = (
@@ -86,8 +98,7 @@ def read_picks_dir(
         )
         raise format_error(folder, problem)
     pickers = [_gathered(entry, progress) for entry in folders]
-    _check_common_micrograph(folder, pickers)
-    return _joined(pickers)
+    return _joined(folder, pickers, tuple(one for one in entries if one not in folders))
 
 
 def read_picker_folder(
@@ -101,8 +112,9 @@ def read_picker_folder(
     Parameters
     ----------
     folder : str or path
-        Its name, that of the link where it is one, is the picker's. Hidden files, sub-folders and
-        the tables beside a consensus are passed over.
+        Its name, that of the link where it is one, is the picker's. Files in sub-folders are read
+        too, their micrographs named with the sub-folder where that tells them apart; of crYOLO's
+        sub-folders only CBOX. What is hidden and the tables beside a consensus are passed over.
     progress : callable, optional
         Called after each file.
 
@@ -117,7 +129,7 @@ def read_picker_folder(
         If the folder is missing or has no pick file, a file is wrong, or two files hold picks of
         the same micrograph.
     """
-    return _joined([_gathered(Path(folder), progress)])
+    return _joined(Path(folder), [_gathered(Path(folder), progress)], ())
 
 
 class _Gathered(NamedTuple):
@@ -130,19 +142,19 @@ class _Gathered(NamedTuple):
     n_rows: List[int]
     box_size_px: Optional[float]
     ignored: Tuple[Path, ...]
+    has_file_each: bool
 
 
 def _gathered(place: Path, progress: Optional[Callable[[], None]]) -> _Gathered:
-    tables_beside = {*TABLE_NAMES, *ENSEMBLE_NAMES}
-    files = [e for e in _visible_entries(place) if not e.is_dir() and e.name not in tables_beside]
     known = formats_by_suffix()
+    files, passed_over = _files_in(place)
     readable = [file for file in files if file.suffix.lower() in known]
     if not readable:
-        found = listed(file.name for file in files)
+        found = listed(file.name for file in (*files, *passed_over))
         problem = f"must have a file with suffix {', '.join(sorted(known))}, found {found}; add one"
         raise format_error(place, problem)
     tables = [_read(file, progress) for file in readable]
-    per_file = [_names_in(file, table) for file, table in zip(readable, tables)]
+    per_file = [_names_in(place, file, table) for file, table in zip(readable, tables)]
     sizes = [table.box_size_px for table in tables if table.box_size_px is not None]
     all_sizes = np.concatenate(sizes) if sizes else np.zeros(0)
     return _Gathered(
@@ -152,8 +164,27 @@ def _gathered(place: Path, progress: Optional[Callable[[], None]]) -> _Gathered:
         parts={name: [getattr(table, name) for table in tables] for name in (*COLUMNS, MICROGRAPH)},
         n_rows=[len(table) for table in tables],
         box_size_px=float(np.median(all_sizes)) if len(all_sizes) else None,
-        ignored=tuple(file for file in files if file.suffix.lower() not in known),
+        ignored=(*(file for file in files if file not in readable), *passed_over),
+        has_file_each=all(table.micrograph is None for table in tables),
     )
+
+
+def _files_in(place: Path, above: Tuple[str, ...] = ()) -> Tuple[List[Path], List[Path]]:
+    """The files of a folder and of those in it, and sub-folders that are passed over."""
+    above = (*above, os.path.realpath(place))
+    entries = _visible_entries(place)
+    folders = [entry for entry in entries if entry.is_dir()]
+    tables_beside = {*TABLE_NAMES, *ENSEMBLE_NAMES}
+    files = [e for e in entries if e not in folders and e.name not in tables_beside]
+    passed_over: List[Path] = []
+    if any(one.name == CRYOLO_BOXES for one in folders):
+        passed_over = [one for one in folders if one.name != CRYOLO_BOXES]
+    for folder in folders:
+        if folder not in passed_over and os.path.realpath(folder) not in above:
+            more, not_read = _files_in(folder, above)
+            files += more
+            passed_over += not_read if more else [folder]
+    return files, passed_over
 
 
 def _read(file: Path, progress: Optional[Callable[[], None]]) -> PickTable:
@@ -165,21 +196,31 @@ def _read(file: Path, progress: Optional[Callable[[], None]]) -> PickTable:
 
 def _visible_entries(folder: Path) -> List[Path]:
     try:
-        entries = list(folder.iterdir())
+        entries = sorted(e for e in folder.iterdir() if not e.name.startswith("."))
+        for entry in entries:
+            if entry.is_symlink() and not entry.exists():
+                problem = f"leads to {os.readlink(entry)}, which is not there; mount or remove it"
+                raise format_error(entry, problem)
     except FileNotFoundError:
         raise format_error(folder, "no such folder; check the name") from None
     except NotADirectoryError:
         raise format_error(folder, f"must be a folder; lay the files out as {LAYOUT}") from None
     except OSError as exc:
         raise format_error(folder, f"cannot be read ({exc.strerror}); check the folder") from exc
-    return sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
+    return entries
 
 
-def _names_in(file: Path, table: PickTable) -> List[str]:
-    """The micrographs of one file."""
+def _names_in(place: Path, file: Path, table: PickTable) -> List[str]:
+    """The micrographs of one file, with their folders."""
     if table.micrograph is None:
-        return [stem_micrograph(file)]
-    return sorted(set(table.micrograph.tolist()))
+        names = [(file.relative_to(place).parent / stem_micrograph(file)).as_posix()]
+    else:
+        names = sorted(set(table.micrograph.tolist()))
+    for name in names:
+        if name.rpartition("/")[2].startswith("."):
+            problem = f"micrograph {name} begins with a dot, which hides its files; rename it"
+            raise format_error(file, problem)
+    return names
 
 
 def _micrograph_names(files: Sequence[Path], per_file: Sequence[List[str]]) -> List[str]:
@@ -197,26 +238,72 @@ def _micrograph_names(files: Sequence[Path], per_file: Sequence[List[str]]) -> L
     return sorted(holder)
 
 
-def _check_common_micrograph(folder: Path, pickers: Sequence[_Gathered]) -> None:
-    count = Counter(name for picker in pickers for name in picker.micrographs)
-    if len(pickers) < MIN_PICKERS or max(count.values(), default=0) >= MIN_PICKERS:
-        return
-    examples = listed(f"{p.name}: {next(iter(p.micrographs), 'no micrograph')}" for p in pickers)
-    problem = (
-        f"no micrograph name is common to two pickers, got {examples}; make the names the same"
-    )
-    raise format_error(folder, problem)
+def _check_shared(folder: Path, pickers: Sequence[_Gathered], has: NDArray[np.bool_]) -> None:
+    """Refuse a picker that has few micrographs in common with the others."""
+    for number, picker in enumerate(pickers if len(pickers) >= MIN_PICKERS else ()):
+        own, others = has[:, number], np.delete(has, number, axis=1).any(axis=1)
+        n_shared, n_possible = int((own & others).sum()), int(min(own.sum(), others.sum()))
+        if n_shared < max(1, MIN_SHARED * n_possible):
+            theirs = next(one for one in pickers if one is not picker)
+            mine = next(iter(picker.micrographs), "no micrograph")
+            raise format_error(
+                folder,
+                f"{picker.name} has {n_shared:,} of its {int(own.sum()):,} micrographs in common "
+                f"with the other pickers: its names are as {mine}, those of {theirs.name} as "
+                f"{next(iter(theirs.micrographs), 'no micrograph')}; make the names the same, or "
+                "leave the picker out",
+            )
 
 
-def _joined(pickers: Sequence[_Gathered]) -> PicksDir:
+def _notes(
+    pickers: Sequence[_Gathered],
+    found: UnifiedNames,
+    has: NDArray[np.bool_],
+    is_missing: NDArray[np.bool_],
+) -> Iterator[str]:
+    """What is worth knowing of names and files."""
+    for number, picker in enumerate(pickers):
+        for cut in found.additions[number]:
+            yield (
+                f"names of {picker.name if cut.is_ours else 'the others'} have {cut.text} that "
+                f"{'others' if cut.is_ours else picker.name} lack: {cut.n:,} of them are matched "
+                f"without it, {cut.example} to {cut.known}"
+            )
+        lacking = [found.names[m] for m in np.flatnonzero(is_missing[:, number])]
+        if lacking:
+            yield (
+                f"{picker.name} has no file for {len(lacking):,} of {len(has):,} micrographs "
+                f"({listed(lacking[:SHOWN])}); an empty file would say that it found nothing there"
+            )
+        is_alone = has[:, number] & (has.sum(axis=1) == 1) & ~is_missing.any(axis=1)
+        if is_alone.any() and len(pickers) > 1:
+            alone = [found.names[m] for m in np.flatnonzero(is_alone)]
+            yield (
+                f"{picker.name} alone has picks on {len(alone):,} of {len(has):,} micrographs "
+                f"({listed(alone[:SHOWN])})"
+            )
+        folders = [path.name for path in picker.ignored if path.is_dir()]
+        if folders:
+            yield f"{picker.name}: not read are the folders {listed(folders)}"
+
+
+def _joined(folder: Path, pickers: Sequence[_Gathered], beside: Tuple[Path, ...]) -> PicksDir:
     """One record of all pickers. The parts are used up: two copies would not fit into memory."""
-    names = sorted({name for picker in pickers for name in picker.micrographs})
-    index = {name: i for i, name in enumerate(names)}
+    try:
+        found = unify_names([picker.micrographs for picker in pickers])
+    except ValueError as error:
+        raise format_error(folder, str(error)) from None
+    has = np.zeros((len(found.names), len(pickers)), dtype=bool)
+    for number, places in enumerate(found.places):
+        has[places, number] = True
+    _check_shared(folder, pickers, has)
+    is_missing = ~has & np.array([one.has_file_each for one in pickers], dtype=bool)
     micrograph = np.concatenate(
         [
-            _micrograph_column(found, own, n, index)
-            for one in pickers
-            for found, own, n in zip(one.parts.pop(MICROGRAPH), one.in_file, one.n_rows)
+            _micrograph_column(names, own, n, index)
+            for one, places in zip(pickers, found.places)
+            for index in [dict(zip(one.micrographs, places.tolist()))]
+            for names, own, n in zip(one.parts.pop(MICROGRAPH), one.in_file, one.n_rows)
         ]
     )
     columns = {
@@ -228,19 +315,21 @@ def _joined(pickers: Sequence[_Gathered]) -> PicksDir:
         micrograph,
         np.repeat(np.arange(len(pickers)), [sum(one.n_rows) for one in pickers]),
         **columns,
-        micrograph_names=names,
+        micrograph_names=found.names,
         picker_names=[one.name for one in pickers],
     )
     return PicksDir(
         picks=picks,
         row=row,
         box_size_px=tuple(one.box_size_px for one in pickers),
-        ignored=tuple(file for one in pickers for file in one.ignored),
+        ignored=(*beside, *(file for one in pickers for file in one.ignored)),
+        is_missing=is_missing,
+        notes=tuple(_notes(pickers, found, has, is_missing)),
     )
 
 
 def _micrograph_column(
-    found: Optional[NDArray[np.str_]], own: Sequence[str], n_rows: int, index: Dict[str, int]
+    found: Optional[NDArray[np.object_]], own: Sequence[str], n_rows: int, index: Dict[str, int]
 ) -> NDArray[np.int64]:
     if found is None:
         return np.full(n_rows, index[own[0]], dtype=np.int64)

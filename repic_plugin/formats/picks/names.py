@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from repic_plugin.formats.base.errors import listed
 
-__all__ = ["Addition", "NameMatch", "distinct_names", "match_names", "micrograph_name"]
+__all__ = [
+    "Addition",
+    "NameMatch",
+    "distinct_names",
+    "match_names",
+    "micrograph_name",
+    "micrograph_path",
+    "unify_names",
+]
 
 # Only these are cut from a micrograph's name: what follows a dot may also belong to it, as in
 # "2020-01-31_10.25_mic7".
@@ -92,6 +100,13 @@ def micrograph_name(text: str) -> str:
     return stem if suffix.lower() in IMAGE_EXTENSIONS else name
 
 
+def micrograph_path(text: str) -> str:
+    """As `micrograph_name`, with the folders, which may tell micrographs of one name apart."""
+    path = _path_of(text)
+    stem, suffix = splitext(path)
+    return stem if suffix.lower() in IMAGE_EXTENSIONS else path
+
+
 def match_names(names: Sequence[Name], known: Sequence[Name]) -> NameMatch:
     """Find each micrograph of one list in another.
 
@@ -151,6 +166,62 @@ def distinct_names(paths: Sequence[str]) -> List[str]:
             return ["/".join(path[-depth[path] :]) for path in split]
         for path in deeper:
             depth[path] += 1
+
+
+@dataclass(frozen=True)
+class UnifiedNames:
+    """One list of names for those of several pickers.
+
+    Attributes
+    ----------
+    names : list of str
+        Sorted; with folders where it takes them, without additions.
+    places : list of ndarray of int64
+        Of each picker's names the index among them.
+    additions : list of tuple of Addition
+        What was cut from each picker's names.
+    """
+
+    names: List[str]
+    places: List[NDArray[np.int64]]
+    additions: List[Tuple[Addition, ...]]
+
+
+def unify_names(lists: Sequence[Sequence[str]]) -> UnifiedNames:
+    """Find which names of several lists are the same micrograph, see `match_names`.
+
+    Parameters
+    ----------
+    lists : sequence of sequence of str
+        Names or paths, none twice in a list.
+
+    Returns
+    -------
+    UnifiedNames
+
+    Raises
+    ------
+    ValueError
+        If a name stands for several micrographs, and folders do not tell which.
+    """
+    known: List[List[str]] = []
+    places: List[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)] * len(lists)
+    additions: List[Tuple[Addition, ...]] = [()] * len(lists)
+    # the longest list first: where folders matter, it has most of them
+    for number in sorted(range(len(lists)), key=lambda i: -len(lists[i])):
+        found = match_names(lists[number], known)
+        place = found.place.copy()
+        for i, name in enumerate(lists[number]):
+            if place[i] < 0:
+                place[i] = len(known)
+                known.append([])
+            known[place[i]].append(name)
+        places[number], additions[number] = place, found.additions
+    names = distinct_names([min(one, key=lambda name: len(_split(name)[-1])) for one in known])
+    order = sorted(range(len(names)), key=names.__getitem__)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return UnifiedNames([names[i] for i in order], [rank[one] for one in places], additions)
 
 
 def _path_of(text: str) -> str:

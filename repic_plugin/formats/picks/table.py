@@ -23,9 +23,10 @@ class PickTable:
         On the picker's own scale; 0 where `has_score` is False.
     has_score : ndarray of bool, shape (n,)
         False where the file gives no score.
-    micrograph : ndarray of str, shape (n,), or None
-        Name of each pick's micrograph, without folder and image extension. None where the file
-        has no such column: then its own name is the micrograph's.
+    micrograph : ndarray of object, shape (n,), or None
+        Name of each pick's micrograph as a str, with the folders that the file gives, without
+        image extension. None where the file has no such column: then its own name is the
+        micrograph's.
     box_size_px : ndarray of float64, shape (n,), or None
         Side of each box, px; the longer side of a box that is not square. None where the file
         does not say.
@@ -37,7 +38,7 @@ class PickTable:
     y: NDArray[np.float64]
     score: NDArray[np.float64]
     has_score: NDArray[np.bool_]
-    micrograph: Optional[NDArray[np.str_]]
+    micrograph: Optional[NDArray[np.object_]]
     box_size_px: Optional[NDArray[np.float64]]
     row: NDArray[np.int64]
 
@@ -50,7 +51,7 @@ def pick_table(
     y: NDArray[np.float64],
     score: Optional[NDArray[np.float64]],
     *,
-    micrograph: Optional[NDArray[np.str_]] = None,
+    micrograph: Optional[NDArray[np.object_]] = None,
     box_size_px: Optional[NDArray[np.float64]] = None,
 ) -> PickTable:
     """A `PickTable` from checked columns, in file order; NaN stands for a missing score."""

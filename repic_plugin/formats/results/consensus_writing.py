@@ -39,7 +39,8 @@ def write_particle_files(
 ) -> None:
     """Write the particles of each micrograph, best first, to a file named after it.
 
-    A micrograph without a particle gets a file without a row.
+    A micrograph without a particle gets a file without a row. One whose name has folders, to tell
+    it from another, gets its file there.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def write_particle_files(
     Raises
     ------
     ValueError
-        If the format is unknown, or a micrograph's file would have the name of a table.
+        If the format is unknown, or a micrograph's file would have the name of a table, or hidden.
     OSError
         If a file cannot be written.
     """
@@ -65,13 +66,18 @@ def write_particle_files(
             f"the particles of a micrograph would be written to {clash[0]}, which is the name of "
             f"a table; choose another --format"
         )
+    hidden = [name for name in taken if f"/{name}".rpartition("/")[2].startswith(".")]
+    if hidden:
+        raise ValueError(f"micrograph {hidden[0]} begins with a dot, which hides files; rename it")
     order = np.argsort(result.micrograph, kind="stable")
     starts = np.searchsorted(result.micrograph[order], np.arange(len(result.micrograph_names) + 1))
     index = {name: i for i, name in enumerate(result.micrograph_names)}
     for name in result.micrographs.names:
         mine = order[starts[index[name]] : starts[index[name] + 1]]
+        path = Path(folder) / f"{name}.{format_name}"
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_picks_file(
-            Path(folder) / f"{name}.{format_name}",
+            path,
             result.x[mine],
             result.y[mine],
             box_size_px=box_size_px,
