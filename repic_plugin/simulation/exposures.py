@@ -1,7 +1,4 @@
-"""Micrographs of a density map: particles in any orientation, contrast transfer, noise, junk.
-
-`simulate_micrograph` draws one flat imaginary particle; here a map is projected.
-"""
+"""Micrographs of a density map: particles, contrast transfer, ice, junk and noise."""
 
 from __future__ import annotations
 
@@ -10,26 +7,25 @@ from typing import Iterator, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import fft
 
 from repic_plugin.arguments import (
     check_box_size,
     check_micrograph_size,
     check_not_negative,
     check_positive,
-    check_seed,
     check_whole_number,
 )
-from repic_plugin.classification import CtfParameters, contrast_transfer
+from repic_plugin.classification import CtfParameters
 from repic_plugin.simulation.checks import check_range, check_room
-from repic_plugin.simulation.contamination import add_junk, ice, junk_rims, place_junk
-from repic_plugin.simulation.molecule import Molecule, molecule_at
+from repic_plugin.simulation.contamination import junk_rims, place_junk
+from repic_plugin.simulation.molecule import molecule_at
 from repic_plugin.simulation.particles import (
     DEFAULT_AMPLITUDE_CONTRAST,
     DEFAULT_DEFOCUS_RANGE_ANGSTROM,
     DEFAULT_SPHERICAL_ABERRATION_MM,
     DEFAULT_VOLTAGE_KV,
 )
+from repic_plugin.simulation.picture import Plan, Streams, particles_on, picture, streams_of
 from repic_plugin.simulation.placement import place_apart
 
 __all__ = ["SimulatedExposure", "simulate_exposures"]
@@ -55,9 +51,8 @@ class SimulatedExposure:
     micrograph : ndarray of float32, shape (height, width)
         In units of the standard deviation of a particle over its box; particles dark on light.
     centers : ndarray of float64, shape (n_particles, 2)
-        x, y of the particles' origins in px, measured from the outer edge of the first pixels, as
-        in `simulate_micrograph`: the centre of the pixel in row i and column j is
-        (j + 0.5, i + 0.5).
+        x, y of the particles' origins in px, measured from the outer edge of the first pixels: the
+        centre of the pixel in row i and column j is (j + 0.5, i + 0.5).
     euler_deg : ndarray of float64, shape (n_particles, 3)
         rot, tilt, psi (RELION's, ZYZ).
     junk_centers : ndarray of float64, shape (n_junk, 2)
@@ -154,18 +149,20 @@ def simulate_exposures(
     """
     molecule = molecule_at(volume, pixel_size_angstrom, micrograph_pixel_size_angstrom)
     size_px = check_micrograph_size(micrograph_size_px)
-    plan = _Plan(
+    plan = Plan(
         molecule,
         size_px=size_px,
         box_px=_check_box(box_size_px, molecule.slices.box_size_px, size_px),
-        spacing_px=_check_spacing(min_distance_px, molecule.diameter_px),
-        n_particles=check_whole_number("n_particles", n_particles, 0),
-        n_junk=check_whole_number("n_junk", n_junk, 0),
         noise_std=0.0 if snr is None else check_positive("snr", snr) ** -0.5,
         ice_std=check_not_negative("gradient", gradient),
     )
+    contents = _Contents(
+        _check_spacing(min_distance_px, molecule.diameter_px),
+        check_whole_number("n_particles", n_particles, 0),
+        check_whole_number("n_junk", n_junk, 0),
+    )
     n = check_whole_number("n_micrographs", n_micrographs, 1)
-    streams = _streams(n, random_state)
+    streams = streams_of(n, random_state)
     ctf = None
     if defocus_range_angstrom is not None:
         bounds = check_range("defocus_range_angstrom", defocus_range_angstrom)
@@ -176,37 +173,15 @@ def simulate_exposures(
             amplitude_contrast=amplitude_contrast,
         )
     own_ctf = [None] * n if ctf is None else [ctf.take([m]) for m in range(n)]
-    return (_expose(plan, *own) for own in zip(own_ctf, streams))
+    return (_expose(plan, contents, *own) for own in zip(own_ctf, streams))
 
 
-class _Plan(NamedTuple):
-    """What all micrographs have in common."""
+class _Contents(NamedTuple):
+    """What every micrograph holds."""
 
-    molecule: Molecule
-    size_px: Tuple[int, int]
-    box_px: int
     spacing_px: float
     n_particles: int
     n_junk: int
-    noise_std: float
-    ice_std: float
-
-
-class _Streams(NamedTuple):
-    """A generator for each kind of chance of one micrograph, so that none disturbs another."""
-
-    defocus: np.random.Generator
-    junk: np.random.Generator
-    places: np.random.Generator
-    orientations: np.random.Generator
-    ice: np.random.Generator
-    noise: np.random.Generator
-
-
-def _streams(n: int, random_state: int) -> Sequence[_Streams]:
-    seeds = np.random.SeedSequence(check_seed(random_state)).spawn(n)
-    parts = len(_Streams._fields)
-    return [_Streams(*map(np.random.default_rng, seed.spawn(parts))) for seed in seeds]
 
 
 def _check_box(box_size_px: Optional[int], usual_px: int, size_px: Tuple[int, int]) -> int:
@@ -228,23 +203,18 @@ def _check_spacing(min_distance_px: Optional[float], diameter_px: float) -> floa
     return float(min_distance_px)
 
 
-def _expose(plan: _Plan, ctf: Optional[CtfParameters], own: _Streams) -> SimulatedExposure:
-    junk = place_junk(plan.n_junk, plan.size_px, plan.molecule.diameter_px, own.junk)
+def _expose(
+    plan: Plan, contents: _Contents, ctf: Optional[CtfParameters], own: Streams
+) -> SimulatedExposure:
+    junk = place_junk(contents.n_junk, plan.size_px, plan.molecule.diameter_px, own.junk)
     half = plan.box_px / 2
     region = ((half, half), (plan.size_px[0] - half, plan.size_px[1] - half))
     centers = place_apart(
-        plan.n_particles, region, plan.spacing_px, own.places, keep_clear=junk_rims(junk)
+        contents.n_particles, region, contents.spacing_px, own.places, keep_clear=junk_rims(junk)
     )
-    euler = _any_orientation(plan.n_particles, own.orientations)
-    micrograph = -_particles(plan, centers, euler, ctf)
-    if plan.ice_std > 0:
-        micrograph += ice(plan.size_px, plan.ice_std, own.ice)
-    add_junk(micrograph, junk)
-    if plan.noise_std > 0:
-        noise = own.noise.standard_normal(micrograph.shape, dtype=np.float32)
-        micrograph += np.float32(plan.noise_std) * noise
+    euler = _any_orientation(contents.n_particles, own.orientations)
     return SimulatedExposure(
-        micrograph,
+        picture(plan, particles_on(plan, centers, euler, ctf), junk, own),
         centers,
         euler,
         junk.centers,
@@ -259,52 +229,3 @@ def _any_orientation(n: int, rng: np.random.Generator) -> Floats:
     """Euler angles uniform over all rotations."""
     rot, psi = rng.uniform(-180, 180, (2, n))
     return np.column_stack([rot, np.rad2deg(np.arccos(rng.uniform(-1, 1, n))), psi])
-
-
-def _particles(plan: _Plan, centers: Floats, euler: Floats, ctf: Optional[CtfParameters]) -> Image:
-    """White particles on 0, shape (height, width), of mean variance 1 over their boxes."""
-    slices = plan.molecule.slices
-    width, height = plan.size_px
-    # room for patches that stick out, and for what the CTF carries beyond the border
-    margin = slices.box_size_px
-    shape = [fft.next_fast_len(side + 2 * margin, real=True) for side in (height, width)]
-    canvas = np.zeros(shape, dtype=np.float32)
-    pixels = np.rint(centers - 0.5).astype(np.int64)  # of the origins
-    corners = pixels + margin - slices.box_size_px // 2
-    for rows in slices.blocks(len(centers)):
-        shifts = centers[rows] - 0.5 - pixels[rows]
-        patches = slices.images(_shifted(slices.spectra(euler[rows]), shifts))
-        for (x, y), patch in zip(corners[rows].tolist(), patches):
-            canvas[y : y + len(patch), x : x + len(patch)] += patch
-    if ctf is not None:
-        canvas = _through_microscope(canvas, ctf, plan.molecule.pixel_size_angstrom)
-    layer = canvas[margin : margin + height, margin : margin + width]
-    return layer / np.float32(_box_variance(layer, centers, plan.box_px) ** 0.5)
-
-
-def _shifted(spectra: NDArray[np.complex64], shift_px: Floats) -> NDArray[np.complex64]:
-    """Transforms of images shifted along x and y, shape (n, box, box // 2 + 1)."""
-    box_px = spectra.shape[1]
-    turns_x = fft.rfftfreq(box_px) * shift_px[:, :1]
-    turns_y = fft.fftfreq(box_px) * shift_px[:, 1:]
-    along_x, along_y = (np.exp(-2j * np.pi * turns) for turns in (turns_x, turns_y))
-    waves = along_y[:, :, None] * along_x[:, None, :]
-    moved: NDArray[np.complex64] = spectra * waves.astype(np.complex64)
-    return moved
-
-
-def _through_microscope(image: Image, ctf: CtfParameters, pixel_size_angstrom: float) -> Image:
-    height, width = image.shape
-    x = fft.rfftfreq(width, pixel_size_angstrom)
-    y = fft.fftfreq(height, pixel_size_angstrom)[:, None]
-    spectrum = fft.rfft2(image)
-    spectrum *= contrast_transfer(ctf, x, y, dtype=np.float32)[0]
-    seen: Image = fft.irfft2(spectrum, s=image.shape)
-    return seen
-
-
-def _box_variance(layer: Image, centers: Floats, box_px: int) -> float:
-    """Mean over boxes; 1 where there is none."""
-    corners = np.rint(centers - box_px / 2).astype(np.int64).tolist()
-    variances = [layer[y : y + box_px, x : x + box_px].var(dtype=np.float64) for x, y in corners]
-    return float(np.mean(variances)) if variances else 1.0

@@ -12,7 +12,7 @@ from repic_plugin.arguments import check_positive
 from repic_plugin.simulation.checks import SMALLEST_BOX_PX, check_volume
 from repic_plugin.simulation.projections import MapSlices, resize_box
 
-__all__ = ["Molecule", "map_diameter", "molecule_at"]
+__all__ = ["Molecule", "map_diameter", "molecule_at", "molecule_in_box"]
 
 # A particle's sphere holds this part of the map's power; the rest is solvent's.
 DIAMETER_POWER = 0.99
@@ -64,6 +64,14 @@ def molecule_at(
         density = _resampled(density, voxel_angstrom / size)
     even = resize_box(density, len(density) - len(density) % 2)
     return Molecule(MapSlices(even), _diameter(density), size)
+
+
+def molecule_in_box(volume: ArrayLike, voxel_angstrom: float, box_px: int) -> Molecule:
+    """The map at the pixel size at which its box has so many pixels."""
+    density = _without_solvent(check_volume(volume))
+    scale = box_px / len(density)
+    slices = MapSlices(density, box_px)
+    return Molecule(slices, scale * _diameter(density), voxel_angstrom / scale)
 
 
 def _without_solvent(density: Volume) -> Volume:

@@ -6,7 +6,7 @@ axis.
 
 from __future__ import annotations
 
-from typing import List
+from typing import List, Optional
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -97,29 +97,35 @@ class MapSlices:
     Parameters
     ----------
     volume : array_like of float, shape (box, box, box)
+    image_px : int, optional
+        Side of the projections, by default the map's. With another one they show the same at
+        another pixel size, which costs less than to resample the map.
 
     Attributes
     ----------
     box_size_px : int
+        Side of the projections.
     """
 
-    def __init__(self, volume: ArrayLike) -> None:
+    def __init__(self, volume: ArrayLike, image_px: Optional[int] = None) -> None:
         density = check_volume(volume)
-        self.box_size_px = len(density)
-        padded_px = PADDING * self.box_size_px
-        spline = np.sinc((np.arange(self.box_size_px) - self.box_size_px // 2) / padded_px) ** 4
+        map_px = len(density)
+        self.box_size_px = map_px if image_px is None else image_px
+        padded_px = PADDING * map_px
+        spline = np.sinc((np.arange(map_px) - map_px // 2) / padded_px) ** 4
         weighted = density / (spline[:, None, None] * spline[:, None] * spline)
         transform = fft.fftn(fft.ifftshift(resize_box(weighted, padded_px)))
         self._transform: Spectra = np.pad(fft.fftshift(transform), _REACH, mode="wrap")
         x = np.arange(self.box_size_px // 2 + 1)
         y = np.rint(fft.fftfreq(self.box_size_px) * self.box_size_px)
-        self._inside = x**2 + y[:, None] ** 2 < (self.box_size_px / 2) ** 2
+        self._inside = x**2 + y[:, None] ** 2 < (min(map_px, self.box_size_px) / 2) ** 2
+        self._scale = (self.box_size_px / map_px) ** 2
         rows, columns = np.nonzero(self._inside)
         self._plane = PADDING * np.stack([columns, y[rows]])
 
     def blocks(self, n: int) -> List[slice]:
         """Parts of n images, each small enough for one call of `spectra`."""
-        step = max(1, _BLOCK_SAMPLES // self._plane.shape[1])
+        step = max(1, int(_BLOCK_SAMPLES // (self._plane.shape[1] * max(1.0, self._scale))))
         return [slice(start, min(n, start + step)) for start in range(0, n, step)]
 
     def spectra(self, euler_deg: ArrayLike) -> Spectra:
@@ -139,7 +145,7 @@ class MapSlices:
         origin = len(self._transform) // 2
         _cut(self._transform, np.ascontiguousarray(axes), self._plane, origin, found)
         spectra = np.zeros((len(axes), *self._inside.shape), dtype=np.complex64)
-        spectra[:, self._inside] = found
+        spectra[:, self._inside] = found * self._scale
         return spectra
 
     def images(self, spectra: Spectra) -> Images:

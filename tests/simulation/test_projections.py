@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.ndimage import affine_transform
+from scipy.ndimage import affine_transform, map_coordinates
 from scipy.spatial import cKDTree
 
 from repic_plugin.simulation import (
@@ -201,6 +201,23 @@ def test_blocks_change_nothing(monkeypatch):
     assert len(projections.MapSlices(volume).blocks(5)) == 3
     assert np.array_equal(project_map(volume, euler), whole)
     assert project_map(volume, np.zeros((0, 3))).shape == (0, 16, 16)
+
+
+@pytest.mark.parametrize("image_px", [36, 45, 96])
+def test_images_of_another_size_show_the_same(image_px):
+    volume, euler = phantom_map(BOX), random_euler(3)
+    slices = projections.MapSlices(volume, image_px)
+    images = slices.images(slices.spectra(euler))
+    for image, whole in zip(images, project_map(volume, euler)):
+        places = np.arange(-8, 9)[:, None] * np.ones(17)  # in voxels of the map, off the origin
+        rows, columns = places, places.T
+        scale = image_px / BOX
+        seen = [
+            map_coordinates(one, np.stack([rows, columns]) * factor + len(one) // 2, order=3)
+            for one, factor in ((image, scale), (whole, 1.0))
+        ]
+        assert correlation(*seen) > 0.99
+        assert seen[0].std() == pytest.approx(seen[1].std(), rel=0.1)
 
 
 def test_the_map_is_left_as_it_was():

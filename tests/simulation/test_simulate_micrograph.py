@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import center_of_mass, rotate
 
-from repic_plugin.simulation import background_micrograph, simulate_micrograph
+from repic_plugin.simulation import DEFAULT_GRADIENT, background_micrograph, simulate_micrograph
 
 BOX = 64
 
@@ -84,7 +84,7 @@ def test_snr_sets_the_white_noise():
 
 def test_ice_changes_slowly_by_its_own_contrast():
     images = [simulate_micrograph([], (256, 256), BOX, snr=1e6, random_state=i) for i in range(40)]
-    assert np.std(images) == pytest.approx(0.35, rel=0.3)
+    assert np.std(images) == pytest.approx(DEFAULT_GRADIENT, rel=0.3)
     assert np.std(np.diff(images, axis=1)) < 0.05
 
 
