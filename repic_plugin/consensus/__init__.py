@@ -12,22 +12,18 @@ from repic_plugin.consensus.find import MIN_JACCARD, find_consensus, ranked_scor
 from repic_plugin.consensus.inspection import micrograph_graph
 from repic_plugin.consensus.picks import (
     Picks,
-    for_each_picker,
     picks_from_arrays,
     picks_to_arrays,
 )
 from repic_plugin.consensus.result import (
     ConsensusResult,
     MicrographCounts,
-    join_results,
     recommended_num_particles,
     recommended_number,
     result_from_arrays,
     result_to_arrays,
 )
 from repic_plugin.consensus.scores import (
-    SCORE_TRANSFORMS,
-    SUGGESTED_MIN_SCORES,
     MinScore,
     ScoreTransform,
     above_min_score,
@@ -40,9 +36,7 @@ __all__ = [
     "MIN_JACCARD",
     "MODES",
     "POSITIONS",
-    "SCORE_TRANSFORMS",
     "SOLVERS",
-    "SUGGESTED_MIN_SCORES",
     "ConsensusResult",
     "EnsembleModel",
     "ExpectedScores",
@@ -57,8 +51,6 @@ __all__ = [
     "default_quorum",
     "expected_scores",
     "find_consensus",
-    "for_each_picker",
-    "join_results",
     "micrograph_graph",
     "model_from_arrays",
     "model_to_arrays",

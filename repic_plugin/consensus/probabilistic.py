@@ -14,7 +14,7 @@ from repic_plugin.consensus.ensemble.fit import Sample, cells_of, fit_ensemble
 from repic_plugin.consensus.ensemble.latent_class import posterior
 from repic_plugin.consensus.ensemble.model import EnsembleModel
 from repic_plugin.consensus.picks import Picks
-from repic_plugin.consensus.result import ConsensusResult
+from repic_plugin.consensus.result import PARTICLE_COLUMNS, ConsensusResult
 
 __all__ = ["by_probability", "places_on_micrograph"]
 
@@ -128,12 +128,11 @@ def _kept(
     taken = everything.members[chosen]
     is_free[taken[taken >= 0]] = False
     chosen = chosen[best_of_each(n_selected, num_particles)]
-    columns = ("micrograph", "x", "y", "weight", "overlap", "score", "members")
     return replace(
         everything,
         is_unmatched=is_free,
         micrographs=replace(everything.micrographs, n_selected=n_selected),
-        **{name: getattr(everything, name)[chosen] for name in columns},
+        **{name: getattr(everything, name)[chosen] for name in PARTICLE_COLUMNS},
     )
 
 

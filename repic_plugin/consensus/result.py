@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from dataclasses import dataclass, fields
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from repic_plugin.consensus.ensemble.model import (
 __all__ = [
     "ConsensusResult",
     "MicrographCounts",
-    "join_results",
     "recommended_num_particles",
     "recommended_number",
     "result_from_arrays",
@@ -148,33 +147,6 @@ def recommended_number(weight: NDArray[np.float64], micrograph: NDArray[np.int64
     cumulated = np.cumsum(np.sort(weight)[::-1])
     n_best = int(np.searchsorted(cumulated, RECOMMENDED_SHARE * cumulated[-1])) + 1
     return -(-n_best // len(np.unique(micrograph)))
-
-
-def join_results(results: Sequence[ConsensusResult]) -> ConsensusResult:
-    """Results of batches of the same picks, as one.
-
-    Parameters
-    ----------
-    results : sequence of ConsensusResult
-        Of different micrographs, in the order wanted; at least one.
-
-    Returns
-    -------
-    ConsensusResult
-    """
-    first = results[0]
-    counts = {
-        f.name: np.concatenate([getattr(one.micrographs, f.name) for one in results])
-        for f in fields(MicrographCounts)
-        if f.name != "names"
-    }
-    names = tuple(name for one in results for name in one.micrographs.names)
-    columns = {
-        name: np.concatenate([getattr(one, name) for one in results]) for name in PARTICLE_COLUMNS
-    }
-    is_unmatched = np.logical_or.reduce([one.is_unmatched for one in results])
-    counted = MicrographCounts(names=names, **counts)
-    return replace(first, **columns, is_unmatched=is_unmatched, micrographs=counted)
 
 
 def result_to_arrays(result: ConsensusResult) -> Dict[str, NDArray[Any]]:

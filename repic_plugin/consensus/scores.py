@@ -13,7 +13,6 @@ from repic_plugin.consensus.picks import Picks, for_each_picker, numbers_for_eac
 
 __all__ = [
     "SCORE_TRANSFORMS",
-    "SUGGESTED_MIN_SCORES",
     "MinScore",
     "ScoreTransform",
     "above_min_score",
@@ -23,9 +22,6 @@ __all__ = [
 ]
 
 SCORE_TRANSFORMS = ("identity", "logistic", "rank")
-
-# Cameron et al. 2024, Online Methods: thresholds on each picker's own scale
-SUGGESTED_MIN_SCORES = {"cryolo": 0.3, "deeppicker": 0.5, "topaz": 0.0}
 
 LOG_LIKELIHOOD_PICKERS = ("topaz",)  # scores are log-likelihood ratios (Bepler et al. 2019)
 

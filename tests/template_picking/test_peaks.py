@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 from scipy.spatial.distance import pdist
 
-from repic_plugin.template_picking import find_peaks
+from repic_plugin.template_picking.peaks import find_peaks
 
 
 def smooth_map(seed, shape=(80, 90)):

@@ -8,13 +8,8 @@ import pytest
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import pdist
 
-from repic_plugin.template_picking import (
-    TemplateMatcher,
-    learn_templates,
-    picking,
-    reduced_box_px,
-    reduction,
-)
+from repic_plugin.template_picking import TemplateMatcher, learn_templates, picking, reduction
+from repic_plugin.template_picking.preparation import reduced_box_px
 from tests.template_picking.material import (
     BOX,
     GRID,

@@ -5,13 +5,8 @@ import pytest
 from scipy import fft, ndimage
 from skimage.measure import block_reduce
 
-from repic_plugin.template_picking import (
-    cut_boxes,
-    preparation,
-    prepare_micrograph,
-    reduced_box_px,
-    reduction,
-)
+from repic_plugin.template_picking import cut_boxes, preparation, prepare_micrograph, reduction
+from repic_plugin.template_picking.preparation import reduced_box_px
 
 BOX = 72
 

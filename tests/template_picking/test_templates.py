@@ -6,16 +6,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from repic_plugin.template_picking import (
-    TemplateBank,
-    fitted_templates,
+from repic_plugin.template_picking import TemplateBank, fitted_templates, learn_templates, templates
+from repic_plugin.template_picking.preparation import reduced_box_px
+from repic_plugin.template_picking.templates import (
     general_template,
-    learn_templates,
     n_templates_for,
-    reduced_box_px,
     rotated_templates,
     template_mask,
-    templates,
 )
 from tests.template_picking.material import BOX, GRID, labelled_boxes, one_body, trained
 

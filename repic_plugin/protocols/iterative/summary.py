@@ -10,7 +10,7 @@ from repic_plugin.iteration import IterationRow, lowest_f1
 
 __all__ = ["methods_text", "summary_lines", "told"]
 
-CONSENSUS, ALL, TESTING = "consensus", "all", "testing"
+CONSENSUS, ALL = "consensus", "all"
 
 
 def told(rows: Sequence[IterationRow], subset: str = ALL) -> List[str]:
