@@ -80,14 +80,9 @@ def write_pickers(folder: Path, picks: Picks, box_size_px: float) -> None:
     picks : Picks
     box_size_px : float
     """
-    group = picks.picker * picks.n_micrographs + picks.micrograph
-    order = np.argsort(group, kind="stable")
-    inner = np.arange(1, picks.n_pickers * picks.n_micrographs)
-    rows = iter(np.split(order, np.searchsorted(group[order], inner)))
-    for picker in picks.picker_names:
+    for picker, rows in zip(picks.picker_names, picks.rows_by_group()):
         (folder / picker).mkdir(parents=True)
-        for micrograph in picks.micrograph_names:
-            mine = next(rows)
+        for micrograph, mine in zip(picks.micrograph_names, rows):
             write_picks_file(
                 folder / picker / f"{micrograph}.box",
                 picks.x[mine],
@@ -110,12 +105,11 @@ def write_micrographs(
     seed : int
     """
     folder.mkdir(parents=True)
-    truth = simulated.truth
-    centres = np.column_stack((truth.x, truth.y))
+    truth, centers = simulated.truth, simulated.truth.centers
     with progress_bar("drawing", "micrograph") as progress:
-        for m, name in enumerate(truth.micrograph_names):
+        for m, (name, rows) in enumerate(zip(truth.micrograph_names, truth.rows_by_group()[0])):
             image = simulate_micrograph(
-                centres[truth.micrograph == m],
+                centers[rows],
                 simulated.micrograph_size_px,
                 simulated.box_size_px,
                 random_state=seed + m,

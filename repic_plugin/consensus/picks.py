@@ -64,6 +64,19 @@ class Picks:
         """Number of pickers."""
         return len(self.picker_names)
 
+    @property
+    def centers(self) -> NDArray[np.float64]:
+        """Centres x, y in px, shape (n_picks, 2)."""
+        return np.column_stack([self.x, self.y])
+
+    def rows_by_group(self) -> List[List[NDArray[np.int64]]]:
+        """Indices of the picks of each picker (outer list) on each micrograph (inner lists)."""
+        n = self.n_micrographs
+        group = self.picker * n + self.micrograph
+        order = np.argsort(group, kind="stable")
+        parts = np.split(order, np.searchsorted(group[order], np.arange(1, self.n_pickers * n)))
+        return [parts[i * n : (i + 1) * n] for i in range(self.n_pickers)]
+
     def take(self, index: ArrayLike) -> Picks:
         """The picks at `index` (integers, a mask or a slice), with the same names."""
         columns = {f.name: getattr(self, f.name) for f in fields(self)}

@@ -22,12 +22,10 @@ from repic_plugin.evaluation.scores import Scores
 
 __all__ = [
     "MicrographScores",
-    "centers_of",
     "check_reference",
     "common_micrographs",
     "evaluate_by_micrograph",
     "matching_radius",
-    "rows_by_group",
 ]
 
 # Centres a quarter of a box apart leave two boxes a Jaccard index of at least 0.5.
@@ -85,11 +83,11 @@ def evaluate_by_micrograph(
     check_reference(reference)
     reference_px = box_px if reference_box_size_px is None else reference_box_size_px
     common = common_micrographs(picks, reference)
-    found, wanted = centers_of(picks), centers_of(reference)
-    true_rows = rows_by_group(reference)[0]
+    found, wanted = picks.centers, reference.centers
+    true_rows = reference.rows_by_group()[0]
     batches = [
         (name, rows, common[first : first + BATCH_SIZE])
-        for name, rows in zip(picks.picker_names, rows_by_group(picks))
+        for name, rows in zip(picks.picker_names, picks.rows_by_group())
         for first in range(0, len(common), BATCH_SIZE)
     ]
 
@@ -161,18 +159,3 @@ def common_micrographs(picks: Picks, reference: Picks) -> List[Tuple[int, int]]:
             "make the names the same"
         )
     return common
-
-
-def centers_of(picks: Picks) -> NDArray[np.float64]:
-    """Centres x, y, shape (n_picks, 2)."""
-    return np.column_stack([picks.x, picks.y])
-
-
-def rows_by_group(picks: Picks) -> List[List[Rows]]:
-    """Rows in `picks` of each picker on each micrograph."""
-    group = picks.picker * picks.n_micrographs + picks.micrograph
-    order = np.argsort(group, kind="stable")
-    starts = np.searchsorted(group[order], np.arange(1, picks.n_pickers * picks.n_micrographs))
-    parts = np.split(order, starts)
-    n = picks.n_micrographs
-    return [parts[i * n : (i + 1) * n] for i in range(picks.n_pickers)]

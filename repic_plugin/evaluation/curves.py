@@ -12,11 +12,9 @@ from scipy.spatial import cKDTree
 from repic_plugin.arguments import check_box_size, check_whole_number
 from repic_plugin.consensus import Picks
 from repic_plugin.evaluation.by_micrograph import (
-    centers_of,
     check_reference,
     common_micrographs,
     matching_radius,
-    rows_by_group,
 )
 
 __all__ = ["PrecisionRecall", "pairs_by_rank", "precision_recall_curve"]
@@ -121,7 +119,7 @@ def precision_recall_curve(
     score = np.where(picks.has_score, picks.score, ALL_PICKS)
     adds_pair = pairs_by_rank(picks, reference, common, radius)
     curves = []
-    for name, found in zip(picks.picker_names, rows_by_group(picks)):
+    for name, found in zip(picks.picker_names, picks.rows_by_group()):
         used = np.concatenate([found[mine] for mine, _ in common])
         curves.append(_curve(name, score[used], adds_pair[used], n_reference, max_points))
     return tuple(curves)
@@ -134,11 +132,11 @@ def pairs_by_rank(
 
     `common` has the micrographs as `common_micrographs` gives them; False on the others.
     """
-    centers, true_centers = centers_of(picks), centers_of(reference)
-    wanted = rows_by_group(reference)[0]
+    centers, true_centers = picks.centers, reference.centers
+    wanted = reference.rows_by_group()[0]
     score = np.where(picks.has_score, picks.score, ALL_PICKS)
     adds_pair = np.zeros(len(picks), dtype=bool)
-    for found in rows_by_group(picks):
+    for found in picks.rows_by_group():
         for mine, theirs in common:
             ranked = found[mine][np.argsort(-score[found[mine]], kind="stable")]
             true = true_centers[wanted[theirs]]

@@ -54,6 +54,20 @@ def test_restricting_twice_is_restricting_once(whole, order, n):
     assert named_rows(once) == named_rows(twice)
 
 
+@given(picks())
+def test_rows_by_group_hold_every_pick_once(whole):
+    rows = whole.rows_by_group()
+    assert [len(of_picker) for of_picker in rows] == [N_MICROGRAPHS] * 3
+    assert sorted(
+        np.concatenate([mine for of_picker in rows for mine in of_picker]).tolist()
+    ) == list(range(len(whole)))
+    for picker, of_picker in enumerate(rows):
+        for micrograph, mine in enumerate(of_picker):
+            assert (whole.picker[mine] == picker).all()
+            assert (whole.micrograph[mine] == micrograph).all()
+            assert (np.diff(mine) > 0).all()
+
+
 def test_picks_placed_on_other_micrographs():
     mine = Picks.from_columns([0, 1, 2, 1], [0] * 4, range(4), [0.0] * 4)
     moved = mine.placed(np.array([1, -1, 0]), ["new", "old"])

@@ -146,6 +146,5 @@ def _draw(material: Material, particles: Picks, picture: Path) -> None:
 
 
 def _centres(picks: Picks, micrograph: str, picker: int) -> NDArray[np.float64]:
-    m = picks.micrograph_names.index(micrograph)
-    mine = (picks.micrograph == m) & (picks.picker == picker)
-    return np.column_stack((picks.x[mine], picks.y[mine]))
+    mine = picks.rows_by_group()[picker][picks.micrograph_names.index(micrograph)]
+    return picks.centers[mine]

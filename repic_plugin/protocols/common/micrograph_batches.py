@@ -92,9 +92,9 @@ def labels_on(
     ValueError
         If the sets have no micrograph in common.
     """
-    labels, table = read_picks_on(micrographs, [PickerInput("labels", coordinates, None)])
-    centers = np.column_stack([labels.x, labels.y])
-    return [centers[labels.micrograph == place] for place in range(len(table.names))]
+    labels, _ = read_picks_on(micrographs, [PickerInput("labels", coordinates, None)])
+    centers = labels.centers
+    return [centers[rows] for rows in labels.rows_by_group()[0]]
 
 
 def average_images(averages: SetOfAverages) -> NDArray[np.float32]:

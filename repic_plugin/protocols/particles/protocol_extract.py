@@ -144,7 +144,7 @@ class ProtRepicExtract(ProtParticles):  # type: ignore[misc]
         files = micrograph_files(self._micrographs())
         mine = {place: picks.micrograph == place for place in range(first, last)}
         places = [place for place, rows in mine.items() if rows.any()]
-        centers = np.column_stack((picks.x, picks.y))
+        centers = picks.centers
 
         def cut(at: int, micrograph: NDArray[np.float32]) -> NDArray[np.int64]:
             place = places[at]
