@@ -15,8 +15,7 @@ from repic_plugin.commands.options import new_folder, progress_bar
 from repic_plugin.commands.simulate import write_micrograph
 from repic_plugin.formats import (
     atomic_write,
-    table_header,
-    table_rows,
+    table_text,
     write_picks_file,
     write_table,
 )
@@ -186,6 +185,6 @@ def _write_star(
         optics = rows[0, 3:6].tolist()
     size = f"{pixel_size_angstrom:.6f}"
     group = [[cell] for cell in ("opticsGroup1", "1", size, size, *_cells(optics, 6))]
-    text = table_header("data_optics", OPTICS_LABELS) + table_rows(group)
-    text += "\n" + table_header("data_micrographs", labels) + table_rows(columns)
-    atomic_write(path, text + "\n")
+    text = table_text("data_optics", dict(zip(OPTICS_LABELS, group)))
+    text += table_text("data_micrographs", dict(zip(labels, columns)))
+    atomic_write(path, text)

@@ -10,7 +10,7 @@ from repic_plugin.formats.base.csv_tables import (
     write_table,
 )
 from repic_plugin.formats.base.errors import FormatError, PathLike, format_error, listed
-from repic_plugin.formats.base.star_writing import table_header, table_rows
+from repic_plugin.formats.base.star_writing import table_text
 from repic_plugin.formats.base.text_tables import TextTable, header_table, read_columns
 from repic_plugin.formats.images.class_star import write_classes_star
 from repic_plugin.formats.images.mrc import open_mrc, stack_file
@@ -134,8 +134,7 @@ __all__ = [
     "read_quality",
     "read_scores",
     "stack_file",
-    "table_header",
-    "table_rows",
+    "table_text",
     "typed_columns",
     "unify_names",
     "write_arrays",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, List, Sequence
+from typing import Any, List, Mapping, Sequence
 
 from numpy.typing import NDArray
 
@@ -15,13 +15,23 @@ VERSION = "# version 30001"
 
 def table_header(name: str, labels: Sequence[str]) -> str:
     """The lines above the rows of a table; `name` begins with ``data_``."""
+    return f"\n{VERSION}\n\n{name}\n\n{loop_header(labels)}"
+
+
+def loop_header(labels: Sequence[str]) -> str:
+    """The names of a table's columns."""
     lines = [f"_{label} #{number}" for number, label in enumerate(labels, 1)]
-    return "\n".join(["", VERSION, "", name, "", "loop_", *lines, ""])
+    return "\n".join(["loop_", *lines, ""])
 
 
 def table_rows(columns: Sequence[Sequence[str]]) -> str:
     """The rows of a table from its columns."""
     return "".join(" ".join(row) + "\n" for row in zip(*columns))
+
+
+def table_text(name: str, columns: Mapping[str, Sequence[str]]) -> str:
+    """A whole table, columns by their labels, and the blank line that ends it."""
+    return f"{table_header(name, [*columns])}{table_rows([*columns.values()])}\n"
 
 
 def number_cells(column: NDArray[Any]) -> List[str]:

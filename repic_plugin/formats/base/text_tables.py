@@ -59,6 +59,10 @@ class TextTable:
     remedy: str = ""
     has_comments: bool = True
 
+    def present(self, names: Sequence[str]) -> List[str]:
+        """Those of some columns that the table has."""
+        return [name for name in names if name in self.columns]
+
     def rows(self) -> List[str]:
         """The data lines, without blank lines and comments."""
         rows = list(filter(str.strip, self.lines[self.start : self.stop]))

@@ -16,6 +16,7 @@ from repic_plugin.formats.base.star_writing import (
     quotes_for,
     table_header,
     table_rows,
+    table_text,
 )
 from repic_plugin.formats.base.text_tables import TextTable, raw_words
 from repic_plugin.formats.images.mrc import stack_file
@@ -115,8 +116,7 @@ def write_classes_star(
         replaced[GROUP] = optics.group
     dropped = {FLIP, *PIXEL_ORIGINS, *optics.moved} - {*replaced}
     with atomic_open(path) as file:
-        file.write(table_header(OPTICS, list(optics.columns)).encode())
-        file.write(table_rows([*optics.columns.values()]).encode() + b"\n")
+        file.write(table_text(OPTICS, optics.columns).encode())
         for text in _particles_text(table, replaced, dropped):
             file.write(text.encode())
 
@@ -181,7 +181,7 @@ def _kept_groups(optics: TextTable, particles: TextTable, n_particles: int) -> _
 
 def _new_groups(particles: TextTable) -> _Optics:
     """A group for each combination of what optics groups share, in the order of the rows."""
-    shared = tuple(label for label in SHARED if label in particles.columns)
+    shared = tuple(particles.present(SHARED))
     places = [particles.columns.index(label) for label in shared]
     number_of: Dict[Tuple[str, ...], str] = {}
     group = []

@@ -128,11 +128,11 @@ def read_particle_star(path: Path) -> ParticleStar:
         raise no_table_error(path, tables, f"with _{IMAGE}, one row for each particle")
     particles = next((t for t in with_images if t.name == PARTICLES), with_images[0])
     optics = next((t for t in tables if t.name == OPTICS), None)
-    columns = read_columns(particles, _known(particles), (IMAGE,))
+    columns = read_columns(particles, particles.present(NUMBERS), (IMAGE,))
     names = columns.words[IMAGE]
     if not names:
         raise format_error(path, f"{particles.name} has no particles; select some")
-    found = read_columns(optics, _known(optics)).numbers if optics else {}
+    found = read_columns(optics, optics.present(NUMBERS)).numbers if optics else {}
     group = _groups(particles, columns.numbers.get(GROUP), optics, found, len(names))
     return ParticleStar(path, particles, optics, names, group, columns.numbers, found)
 
@@ -224,10 +224,6 @@ def star_flag(star: ParticleStar, label: str) -> bool:
 
 def _or_zero(values: Optional[Floats]) -> Floats:
     return np.zeros(()) if values is None else values
-
-
-def _known(table: TextTable) -> List[str]:
-    return [label for label in NUMBERS if label in table.columns]
 
 
 def _groups(

@@ -14,8 +14,7 @@ from repic_plugin.formats.base.errors import PathLike
 from repic_plugin.formats.base.star_writing import (
     number_cells,
     quotes_for,
-    table_header,
-    table_rows,
+    table_text,
 )
 from repic_plugin.formats.images.particle_star import (
     ABERRATION,
@@ -85,9 +84,22 @@ def write_particles_star(
         optics[PHASE_FLIPPED] = ["1"] * len(numbers)
     columns = {IMAGE: _quoted(names, Path(path)), GROUP: number_cells(group), **_defocus(ctf)}
     with atomic_open(path) as file:
-        for name, table in ((OPTICS, optics), (PARTICLES, columns)):
-            text = table_header(name, list(table)) + table_rows(list(table.values()))
-            file.write(text.encode() + b"\n")
+        file.write(table_text(OPTICS, optics).encode())
+        file.write(table_text(PARTICLES, columns).encode())
+
+
+def optics_columns(
+    numbers: Sequence[str], pixel_size_angstrom: float, box_size_px: int
+) -> Dict[str, Sequence[str]]:
+    """Columns of optics groups of these numbers, for images of one pixel size and box."""
+    n = len(numbers)
+    return {
+        GROUP: numbers,
+        GROUP_NAME: [f"opticsGroup{number}" for number in numbers],
+        IMAGE_PIXEL_SIZE: [f"{pixel_size_angstrom:.6f}"] * n,
+        IMAGE_SIZE: [str(box_size_px)] * n,
+        DIMENSIONS: ["2"] * n,
+    }
 
 
 def optics_columns(

@@ -18,6 +18,7 @@ from repic_plugin.formats.base.text_tables import (
 )
 from repic_plugin.formats.picks.cells import (
     checked_box_size,
+    checked_centers,
     checked_column,
     coordinate_texts,
     score_texts,
@@ -94,8 +95,7 @@ def write(
     OSError
         If the file cannot be written.
     """
-    center_x = checked_column("x", x)
-    centers = np.stack([center_x, checked_column("y", y, len(center_x))], axis=1)
+    centers = checked_centers(x, y)
     side = checked_box_size(box_size_px)
     corners = corners_from_centers(centers, side)
     sides = coordinate_texts(np.array([side])) * len(corners)

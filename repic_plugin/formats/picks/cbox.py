@@ -40,7 +40,7 @@ def read(path: Path) -> PickTable:
     if table is None:
         raise no_table_error(path, tables, TABLE)
     require_columns(table, (*CORNER, *SIDES))
-    score = [SCORE] if SCORE in table.columns else []
+    score = table.present([SCORE])
     found = read_columns(table, (*CORNER, *SIDES, *score), may_be_missing=score)
     require_positive(table, found, SIDES)
     columns = found.numbers

@@ -30,6 +30,12 @@ def checked_column(
     return column
 
 
+def checked_centers(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+    """Box centres, shape (n_picks, 2), from columns that `checked_column` lets pass."""
+    first = checked_column("x", x)
+    return np.stack([first, checked_column("y", y, len(first))], axis=1)
+
+
 def checked_box_size(box_size_px: float) -> float:
     """A box size of 1 px or more; raises ValueError for anything else."""
     if not (np.isfinite(box_size_px) and box_size_px >= 1):

@@ -19,6 +19,7 @@ from repic_plugin.formats.base.text_tables import (
 )
 from repic_plugin.formats.picks.cells import (
     checked_box_size,
+    checked_centers,
     checked_column,
     coordinate_texts,
     score_texts,
@@ -57,7 +58,7 @@ def read(path: Path) -> PickTable:
         for short, long in (("x", X), ("y", Y))
     )
     require_columns(table, (x, y))
-    score, sizes, names = ([c] if c in table.columns else [] for c in (SCORE, BOX_SIZE, MICROGRAPH))
+    score, sizes, names = (table.present([name]) for name in (SCORE, BOX_SIZE, MICROGRAPH))
     columns = read_columns(table, (x, y, *score, *sizes), names, may_be_missing=score)
     require_positive(table, columns, sizes)
     return pick_table(
@@ -103,13 +104,12 @@ def write(
     OSError
         If the file cannot be written.
     """
-    center_x = checked_column("x", x)
-    n = len(center_x)
+    centers = checked_centers(x, y)
+    n = len(centers)
     columns: Dict[str, List[str]] = {}
     if micrograph is not None:
         columns[MICROGRAPH] = _name_cells(micrograph, n)
-    columns[X] = coordinate_texts(center_x)
-    columns[Y] = coordinate_texts(checked_column("y", y, n))
+    columns[X], columns[Y] = (coordinate_texts(column) for column in centers.T)
     columns[BOX_SIZE] = [f"{checked_box_size(box_size_px):.9g}"] * n
     if score is not None:
         columns[SCORE] = score_texts(checked_column("score", score, n))

@@ -11,8 +11,14 @@ from numpy.typing import ArrayLike
 from repic_plugin.formats.base.atomic import atomic_write
 from repic_plugin.formats.base.errors import PathLike
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
+from repic_plugin.formats.base.star_writing import loop_header, table_rows
 from repic_plugin.formats.base.text_tables import read_columns, read_micrographs
-from repic_plugin.formats.picks.cells import checked_box_size, checked_column, score_texts
+from repic_plugin.formats.picks.cells import (
+    checked_box_size,
+    checked_centers,
+    checked_column,
+    score_texts,
+)
 from repic_plugin.formats.picks.table import PickTable, pick_table
 
 NAME = "star"
@@ -47,8 +53,7 @@ def read(path: Path) -> PickTable:
     table = next((t for t in tables if X in t.columns and Y in t.columns), None)
     if table is None:
         raise no_table_error(path, tables, f"with _{X} and _{Y}")
-    score = [SCORE] if SCORE in table.columns else []
-    names = [MICROGRAPH] if MICROGRAPH in table.columns else []
+    score, names = table.present([SCORE]), table.present([MICROGRAPH])
     columns = read_columns(table, (X, Y, *score), names, may_be_missing=score)
     merit = columns.numbers.get(SCORE)
     return pick_table(
@@ -87,18 +92,15 @@ def write(
         If the file cannot be written.
     """
     checked_box_size(box_size_px)
-    center_x = checked_column("x", x)
-    columns = [center_x, checked_column("y", y, len(center_x))]
-    cells = [[f"{value:.6f}" for value in column.tolist()] for column in columns]
+    centers = checked_centers(x, y)
+    cells = [[f"{value:.6f}" for value in column.tolist()] for column in centers.T]
     labels = [X, Y]
     if score is not None:
         labels.append(SCORE)
-        cells.append(_with_point(score_texts(checked_column("score", score, len(center_x)))))
+        cells.append(_with_point(score_texts(checked_column("score", score, len(centers)))))
     # RELION and Scipion's import of RELION coordinates both take the first table, whatever its
     # name; RELION's pickers write it unnamed and without optics, so that versions 3.0 to 5 agree.
-    header = ["", "data_", "", "loop_"] + [f"_{label} #{i}" for i, label in enumerate(labels, 1)]
-    rows = [" ".join(row) for row in zip(*cells)]
-    atomic_write(path, "\n".join([*header, *rows, "", ""]))
+    atomic_write(path, f"\ndata_\n\n{loop_header(labels)}{table_rows(cells)}\n")
 
 
 def _with_point(numbers: List[str]) -> List[str]:

@@ -36,7 +36,7 @@ def read(path: Path) -> PickTable:
     """
     table = header_table(path, "\t")
     require_columns(table, (MICROGRAPH, X, Y))
-    score = [SCORE] if SCORE in table.columns else []
+    score = table.present([SCORE])
     columns = read_columns(table, (X, Y, *score), [MICROGRAPH], may_be_missing=score)
     return pick_table(
         columns.numbers[X],
