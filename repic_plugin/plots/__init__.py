@@ -1,6 +1,7 @@
 """Figures: data in, a matplotlib Figure out; no Scipion and no Tk.
 
-Each is imported when it is asked for, so that who draws nothing does not load matplotlib.
+A Figure has an Agg canvas: it needs no screen, and pyplot does not know of it. Each function is
+imported when it is asked for, so that who draws nothing does not load matplotlib.
 """
 
 from __future__ import annotations

@@ -77,11 +77,6 @@ def agreement_figure(
         Picks of each picker that are in no particle of the consensus: hatched bars.
     title : str, optional
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        With an Agg canvas: it needs no screen, and pyplot does not know of it.
-
     Raises
     ------
     ValueError

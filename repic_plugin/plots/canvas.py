@@ -14,35 +14,10 @@ from matplotlib.legend import Legend
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-__all__ = [
-    "DPI",
-    "FONT",
-    "LABEL_POINTS",
-    "LEGEND_POINTS",
-    "MARKERS",
-    "NO_PARTICLES",
-    "NUMBER_POINTS",
-    "TITLE_POINTS",
-    "bare_figure",
-    "legend_above",
-    "legend_below",
-    "legend_columns",
-    "name_rows",
-    "new_figure",
-    "panels",
-    "plain",
-    "say",
-    "say_nothing_to_draw",
-    "short_name",
-    "text_width",
-    "whole_numbers",
-]
-
 DPI = 130
 FONT = "DejaVu Sans"  # comes with matplotlib: texts have the same width everywhere
 # Font sizes, points.
 TITLE_POINTS, LABEL_POINTS, LEGEND_POINTS, NUMBER_POINTS, SAY_POINTS = 14, 12, 11, 9, 16
-MARKERS = "osD^vP"  # of pickers, in their order
 NO_PARTICLES = "no particles"
 LAYOUT_PAD = 0.1  # inches
 GROWTH = 1.15  # the layout makes axes wider than they are when their legend is made

@@ -1,7 +1,6 @@
 """Curves of 2D classifications, as in figures 1 and 2 of Xu et al. 2016.
 
-doi:10.1371/journal.pone.0167765. Each function returns a matplotlib Figure with an Agg canvas: it
-needs no screen, and pyplot does not know of it.
+doi:10.1371/journal.pone.0167765.
 """
 
 from __future__ import annotations

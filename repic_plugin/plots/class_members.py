@@ -99,11 +99,6 @@ def members_figure(images: ArrayLike, *, title: Optional[str] = None) -> Figure:
         The first 60 are drawn.
     title : str, optional
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        With an Agg canvas: it needs no screen, and pyplot does not know of it.
-
     Raises
     ------
     ValueError

@@ -82,11 +82,6 @@ def montage_figure(
     first_number : int
         Number of the first class: 0 as in assignments.csv, 1 as in RELION's and Scipion's files.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        With an Agg canvas: it needs no screen, and pyplot does not know of it.
-
     Raises
     ------
     ValueError

@@ -8,12 +8,14 @@ from typing import Any, Dict, Iterable, Sequence, Tuple, Union
 __all__ = [
     "CONSENSUS_COLOR",
     "JUNK_COLOR",
+    "MARKERS",
     "PICKER_COLORS",
     "REFERENCE_COLOR",
     "RULE_STYLES",
     "RuleStyle",
     "picker_color",
     "picker_colors",
+    "picker_styles",
     "rule_styles",
 ]
 
@@ -41,6 +43,31 @@ def picker_color(index: int) -> str:
 def picker_colors(names: Sequence[str]) -> Dict[str, str]:
     """Colour of each picker by name, in the order of `Picks.picker_names`."""
     return {name: picker_color(i) for i, name in enumerate(names)}
+
+
+MARKERS = "osD^vP"  # of pickers, in their order
+CONSENSUS = "consensus"  # in the name of what is drawn as one
+
+
+def picker_styles(names: Sequence[str]) -> Dict[str, Dict[str, Any]]:
+    """Line and marker of each picker and of the consensus by name, as matplotlib takes them.
+
+    The consensus has this name or else is the first that has it in its own: it is the thickest and
+    lies on top. Lines are dashed where colours start again.
+    """
+    every = list(dict.fromkeys(names))
+    within = [name for name in every if CONSENSUS in name.casefold()]
+    consensus = CONSENSUS if CONSENSUS in every else next(iter(within), None)
+    styles: Dict[str, Dict[str, Any]] = {name: {} for name in every}
+    for place, name in enumerate(name for name in every if name != consensus):
+        again = place >= len(PICKER_COLORS)
+        look = {"color": picker_color(place), "marker": MARKERS[place % len(MARKERS)]}
+        styles[name] = {**look, "markersize": 10, "linestyle": "--" if again else "-"}
+        styles[name].update(linewidth=2.0, zorder=2)
+    if consensus is not None:
+        look = {"color": CONSENSUS_COLOR, "marker": "*", "linestyle": "-"}
+        styles[consensus] = {**look, "markersize": 17, "linewidth": 3.0, "zorder": 3}
+    return styles
 
 
 # Black letters on it are read easily, and in grey it is far lighter than the plain dark frames.

@@ -1,8 +1,4 @@
-"""What a probabilistic consensus holds its pickers to be: a card for each, and whether it fits.
-
-Each function returns a matplotlib Figure with an Agg canvas: it needs no screen, and pyplot does
-not know of it.
-"""
+"""What a probabilistic consensus holds its pickers to be: a card for each, and whether it fits."""
 
 from __future__ import annotations
 
@@ -17,7 +13,6 @@ from numpy.typing import NDArray
 
 from repic_plugin.consensus import EnsembleModel
 from repic_plugin.plots.canvas import (
-    MARKERS,
     NUMBER_POINTS,
     legend_above,
     name_rows,
@@ -26,7 +21,7 @@ from repic_plugin.plots.canvas import (
     short_name,
     whole_numbers,
 )
-from repic_plugin.plots.colors import VERMILLION, picker_color
+from repic_plugin.plots.colors import MARKERS, VERMILLION, picker_color
 from repic_plugin.plots.reliability import reliability_figure
 
 __all__ = ["headline", "pickers_figure", "reliability_figure"]
@@ -64,10 +59,6 @@ def pickers_figure(model: EnsembleModel) -> Figure:
     Parameters
     ----------
     model : EnsembleModel
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     told = headline(model)
     warned = [line for one in model.warnings for line in _wrapped(f"Warning: {one}.")]

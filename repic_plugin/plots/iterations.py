@@ -13,13 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from repic_plugin.iteration import IterationRow
-from repic_plugin.plots.canvas import MARKERS, legend_below, panels, whole_numbers
-from repic_plugin.plots.colors import CONSENSUS_COLOR, picker_colors
+from repic_plugin.plots.canvas import legend_below, panels, whole_numbers
+from repic_plugin.plots.colors import picker_styles
 
 __all__ = ["iterations_figure"]
 
 PANEL = (5.1, 3.9)  # inches
-CONSENSUS = "consensus"
 PANELS = (
     ("n_particles", "particles"),
     ("agreement", "agreement with the consensus"),
@@ -58,7 +57,7 @@ def iterations_figure(
         if any(not math.isnan(getattr(row, field)) for row in chosen)
     ]
     figure, axes = _canvas(len(measures), title)
-    styles = _styles(chosen)
+    styles = picker_styles([row.name for row in chosen])
     for one, (field, label) in zip(axes, measures):
         _draw(one, chosen, field, styles)
         one.set_ylabel(label)
@@ -77,23 +76,6 @@ def _canvas(n_panels: int, title: Optional[str]) -> Tuple[Figure, List[Axes]]:
         whole_numbers(one.xaxis)
         one.set_xlabel("iteration")
     return figure, axes[:n_panels]
-
-
-def _styles(rows: Sequence[IterationRow]) -> Dict[str, Dict[str, object]]:
-    """Colour and marker of each line; the consensus is the thickest."""
-    pickers = list(dict.fromkeys(row.name for row in rows if row.name != CONSENSUS))
-    colors = picker_colors(pickers)
-    styles: Dict[str, Dict[str, object]] = {
-        name: {"color": colors[name], "marker": MARKERS[i % len(MARKERS)], "linewidth": 1.6}
-        for i, name in enumerate(pickers)
-    }
-    styles[CONSENSUS] = {
-        "color": CONSENSUS_COLOR,
-        "marker": "*",
-        "markersize": 10,
-        "linewidth": 2.6,
-    }
-    return styles
 
 
 def _draw(

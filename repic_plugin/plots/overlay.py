@@ -90,11 +90,6 @@ def overlay_figure(
     size_px : int
         Width of the figure at its own resolution. The height follows from the micrograph.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        With an Agg canvas: it needs no screen, and pyplot does not know of it.
-
     Raises
     ------
     ValueError

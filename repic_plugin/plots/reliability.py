@@ -45,11 +45,6 @@ def reliability_figure(probability: ArrayLike, is_true: ArrayLike, *, label: str
     label : str, optional
         Of whose particles they are, for the title.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        With an Agg canvas: it needs no screen, and pyplot does not know of it.
-
     Raises
     ------
     ValueError

@@ -1,8 +1,6 @@
 """How pickers and their consensus compare with a reference: bars, curves, micrographs.
 
 Precision, recall and F1 as in figure 2 of Cameron et al. 2024, doi:10.1038/s42003-024-07045-0.
-Each function returns a matplotlib Figure with an Agg canvas: it needs no screen, and pyplot does
-not know of it.
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ from repic_plugin.evaluation import MicrographScores, PickerScores, PrecisionRec
 from repic_plugin.plots.canvas import (
     LABEL_POINTS,
     LEGEND_POINTS,
-    MARKERS,
     NUMBER_POINTS,
     legend_below,
     name_rows,
@@ -28,7 +25,7 @@ from repic_plugin.plots.canvas import (
     short_name,
     whole_numbers,
 )
-from repic_plugin.plots.colors import CONSENSUS_COLOR, PICKER_COLORS, picker_colors
+from repic_plugin.plots.colors import picker_styles
 
 __all__ = [
     "evaluation_figure",
@@ -40,7 +37,6 @@ __all__ = [
 BARS_SIZE, CURVES_SIZE = (10.5, 4.8), (7.6, 6.6)  # inches
 MEASURES = {"matching": "particles matched one to one", "pixel": "pixels of the boxes"}
 RATIOS = {"precision": "precision", "recall": "recall", "f1": "F1"}
-CONSENSUS = "consensus"
 MAX_LETTERS = 36  # of a name
 ISO_F1 = (0.2, 0.4, 0.6, 0.8)
 N_WORST = 8
@@ -149,7 +145,7 @@ def per_micrograph_figure(
         If there is no row.
     """
     _check_some("rows", rows)
-    styles = _styles([row.picker for row in rows])
+    styles = picker_styles([row.picker for row in rows])
     shown = [row for row in rows if row.n_picks or row.n_reference]
     height = 2.4 + 0.45 * max(1.5 * len(styles), n_worst)
     figure, (left, right) = panels(1, 2, (12.0, height), title)
@@ -168,7 +164,7 @@ def per_micrograph_figure(
 
 
 def _draw_bars(canvas: FigureBase, scores: Sequence[PickerScores], measure: str) -> None:
-    styles = _styles([one.picker for one in scores])
+    styles = picker_styles([one.picker for one in scores])
     left, right = canvas.subplots(1, 2, width_ratios=(2.4, 1))
     plain(left, right)
     width = 0.84 / len(scores)
@@ -213,7 +209,7 @@ def _draw_curves(
     axes = canvas.subplots()
     plain(axes)
     _draw_iso_f1(axes)
-    styles = _styles([curve.picker for curve in curves])
+    styles = picker_styles([curve.picker for curve in curves])
     if points is None:
         full = [curve for curve in curves if len(curve.threshold)]
         points = {one.picker: (one.recall[-1], one.precision[-1]) for one in full}
@@ -311,29 +307,6 @@ def _check_some(name: str, values: Sequence[Any]) -> None:
         raise ValueError(f"{name} must hold one picker or more, got none; evaluate some picks")
 
 
-def _styles(names: Sequence[str]) -> Dict[str, Style]:
-    """Colour, line and marker by name; where colours start again, hatches and dashes differ."""
-    every = list(dict.fromkeys(names))
-    consensus = next((name for name in every if CONSENSUS in name.casefold()), None)
-    pickers = [name for name in every if name != consensus]
-    colors = picker_colors(pickers)
-    styles: Dict[str, Style] = {name: {} for name in every}
-    for place, name in enumerate(pickers):
-        again = place >= len(PICKER_COLORS)
-        styles[name] = {
-            "color": colors[name],
-            "hatch": "///" if again else None,
-            "marker": MARKERS[place % len(MARKERS)],
-            "markersize": 10,
-            "linestyle": "--" if again else "-",
-            "linewidth": 2.0,
-            "zorder": 2,
-        }
-    if consensus is not None:
-        look: Style = {"color": CONSENSUS_COLOR, "hatch": None, "marker": "*", "markersize": 17}
-        styles[consensus] = {**look, "linestyle": "-", "linewidth": 3.0, "zorder": 3}
-    return styles
-
-
 def _bar_style(style: Style) -> Style:
-    return {"color": style["color"], "hatch": style["hatch"], "edgecolor": "white", "linewidth": 0}
+    hatch = "///" if style["linestyle"] == "--" else None
+    return {"color": style["color"], "hatch": hatch, "edgecolor": "white", "linewidth": 0}

@@ -69,11 +69,6 @@ def weights_figure(
         recommended number, which has no meaning there, is left out.
     title : str, optional
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        With an Agg canvas: it needs no screen, and pyplot does not know of it.
-
     Raises
     ------
     ValueError

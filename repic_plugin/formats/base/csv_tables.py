@@ -22,25 +22,6 @@ from repic_plugin.formats.base.text_tables import (
     require_columns,
 )
 
-__all__ = [
-    "COUNT",
-    "COUNT_OR_NONE",
-    "FLAG",
-    "NUMBER",
-    "NUMBER_OR_NONE",
-    "TEXT",
-    "Kind",
-    "csv_rows",
-    "number_cell",
-    "open_table",
-    "quoted_cell",
-    "read_csv",
-    "read_records",
-    "typed_columns",
-    "write_cells",
-    "write_table",
-]
-
 EXACT = 2.0**53  # above, not every whole number is a float
 NONE = -1  # a whole number that is missing
 
