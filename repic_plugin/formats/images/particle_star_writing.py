@@ -91,20 +91,6 @@ def write_particles_star(
 def optics_columns(
     numbers: Sequence[str], pixel_size_angstrom: float, box_size_px: int
 ) -> Dict[str, Sequence[str]]:
-    """Columns of optics groups of these numbers, for images of one pixel size and box."""
-    n = len(numbers)
-    return {
-        GROUP: numbers,
-        GROUP_NAME: [f"opticsGroup{number}" for number in numbers],
-        IMAGE_PIXEL_SIZE: [f"{pixel_size_angstrom:.6f}"] * n,
-        IMAGE_SIZE: [str(box_size_px)] * n,
-        DIMENSIONS: ["2"] * n,
-    }
-
-
-def optics_columns(
-    numbers: Sequence[str], pixel_size_angstrom: float, box_size_px: int
-) -> Dict[str, Sequence[str]]:
     """What RELION asks for of optics groups; their microscope is not known, which is 0."""
     n_groups = len(numbers)
     return {
