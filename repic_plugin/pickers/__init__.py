@@ -1,6 +1,7 @@
 """Adapters: what it takes to train a picker and to run it, one file each.
 
-To add a picker, add a file with a subclass of `Picker`; it is found by itself.
+A subclass of `Picker` in a file of this folder is found by itself, as is one that an installed
+package names in the entry point group `repic_plugin.pickers` (docs/adding-a-picker.md).
 """
 
 from __future__ import annotations
@@ -10,40 +11,57 @@ import pkgutil
 from typing import Dict, Type
 
 from repic_plugin.pickers.base import (
+    PICK,
+    TRAIN,
     NewProtocol,
     Picker,
     PickerFailed,
     PickerSettings,
 )
 from repic_plugin.pickers.options import option_value, read_options
+from repic_plugin.pickers.packages import NONE, add_installed
 
 __all__ = [
     "KNOWN",
+    "NONE",
+    "PICK",
     "PICKERS",
+    "TRAIN",
     "NewProtocol",
     "Picker",
     "PickerFailed",
     "PickerSettings",
+    "find_pickers",
     "option_value",
     "read_options",
 ]
 
 
-# Users' projects hold the place of a picker in this list: never change it. Others come after.
+# The order of the form; version 0.2.0 stored the place in it, from 1: never change it.
 KNOWN = ("template", "topaz", "cryolo", "deeppicker", "log", "project")
 
 
-def _found() -> Dict[str, Type[Picker]]:
-    """All adapters of this folder by name."""
+def find_pickers() -> Dict[str, Type[Picker]]:
+    """All adapters by name: those of this folder, then those of other packages.
+
+    Returns
+    -------
+    dict of str to type
+        In the order of the form: the known ones, then the others by name.
+    """
     adapters = [
         one
         for module in pkgutil.iter_modules(__path__)
         for one in vars(importlib.import_module(f"{__name__}.{module.name}")).values()
         if isinstance(one, type) and issubclass(one, Picker) and "name" in vars(one)
     ]
-    by_name = {one.name: one for one in adapters}
+    by_name = add_installed({one.name: one for one in adapters})
     others = sorted(set(by_name) - set(KNOWN))
     return {name: by_name[name] for name in (*KNOWN, *others) if name in by_name}
 
 
-PICKERS = _found()
+def __getattr__(name: str) -> Dict[str, Type[Picker]]:
+    """`PICKERS`, found on first use: a package of a picker imports this one while it loads."""
+    if name != "PICKERS":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return globals().setdefault(name, find_pickers())

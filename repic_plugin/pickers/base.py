@@ -13,7 +13,7 @@ from pyworkflow.object import Pointer
 
 from repic_plugin.pickers.options import option_value
 
-__all__ = ["NewProtocol", "Picker", "PickerFailed", "PickerSettings"]
+__all__ = ["PICK", "TRAIN", "NewProtocol", "Picker", "PickerFailed", "PickerSettings"]
 
 TRAIN, PICK = "train", "pick"
 

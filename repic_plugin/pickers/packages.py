@@ -1,0 +1,106 @@
+"""Pickers that other installed packages bring, by an entry point."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import re
+from importlib import metadata
+from typing import Dict, Iterator, Mapping, Tuple, Type
+
+from repic_plugin.pickers.base import Picker
+
+__all__ = ["GROUP", "NONE", "add_installed"]
+
+GROUP = "repic_plugin.pickers"
+NONE = "none"  # a line of the form without a picker
+
+logger = logging.getLogger(__name__)
+
+
+def add_installed(pickers: Dict[str, Type[Picker]]) -> Dict[str, Type[Picker]]:
+    """The given pickers and those of installed packages, by name.
+
+    An entry point of the group `repic_plugin.pickers` is one class, a subclass of `Picker`. What
+    cannot be used is left out with a line in the log. Of two packages that bring the same picker,
+    the first in the alphabet is used.
+
+    Parameters
+    ----------
+    pickers : dict of str to type
+        Those of this package; they are never replaced.
+
+    Returns
+    -------
+    dict of str to type
+    """
+    found = dict(pickers)
+    for package, point in sorted(_entry_points(), key=lambda one: (one[0], one[1].name)):
+        try:
+            picker = _loaded(point)
+            _check(picker, found)
+        except ValueError as error:
+            logger.error(
+                "Picker %s of the package %s is left out: %s, or remove the package (pip "
+                "uninstall %s)",
+                *(point.name, package, error, package),
+            )
+        else:
+            found[picker.name] = picker
+    return found
+
+
+def _entry_points() -> Iterator[Tuple[str, metadata.EntryPoint]]:
+    """Package and entry point; of a package that is installed twice, as Python imports it."""
+    seen = set()
+    for distribution in metadata.distributions():  # Python 3.8 knows an entry point's package so
+        points = [one for one in distribution.entry_points if one.group == GROUP]
+        if points:
+            package = re.sub(r"[-_.]+", "-", str(distribution.metadata["Name"])).lower()
+            if package not in seen:
+                yield from ((package, one) for one in points)
+            seen.add(package)
+
+
+def _loaded(point: metadata.EntryPoint) -> Type[Picker]:
+    """The class that an entry point names.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be imported, whatever the reason, or is no picker that can be made.
+    """
+    try:
+        picker = point.load()
+    except (Exception, SystemExit) as error:  # other people's code: Scipion has to start
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"{point.value} cannot be imported ({why}); correct it") from error
+    if not (isinstance(picker, type) and issubclass(picker, Picker)):
+        raise ValueError(f"{point.value} is no subclass of repic_plugin.pickers.Picker; name one")
+    if inspect.isabstract(picker):
+        missing = ", ".join(sorted(picker.__abstractmethods__))
+        raise ValueError(f"{point.value} lacks {missing}; add what is missing")
+    return picker
+
+
+def _check(picker: Type[Picker], others: Mapping[str, Type[Picker]]) -> None:
+    """Refuse a picker whose name or title is unfit, or taken.
+
+    Raises
+    ------
+    ValueError
+    """
+    if not isinstance(picker.model_class, (str, type(None))):
+        raise ValueError(f"its model_class must be a text, got {picker.model_class!r}; change it")
+    taken = {NONE: NONE}
+    for one in others.values():
+        whose = f"{one.title} ({one.__module__})"
+        taken.update({one.name.casefold(): whose, one.title.casefold(): whose})
+    for what in ("name", "title"):
+        text = getattr(picker, what, None)
+        if not isinstance(text, str) or text != text.strip() or not text or text.isdigit():
+            raise ValueError(f"its {what} must be a text and no number, got {text!r}; change it")
+        if text.casefold() in taken:
+            raise ValueError(
+                f"its {what} {text!r} is that of {taken[text.casefold()]}; give it another"
+            )
