@@ -7,7 +7,6 @@ from typing import Any, Callable, List, Sequence
 
 from repic_plugin.formats import read_iterations
 from repic_plugin.iteration import IterationRow
-from repic_plugin.pickers import PICKERS
 from repic_plugin.workflow import ScipionProject
 
 __all__ = ["run_iterations"]
@@ -50,8 +49,7 @@ def run_iterations(
     project = ScipionProject(name)
     micrographs = project.micrographs(micrographs_dir, pixel_size_angstrom)
     truth = project.picks("truth", truth_dir, micrographs)
-    number = 1 + list(PICKERS).index("template")
-    lines = {f"picker{i}": number for i in range(1, len(OPTIONS) + 1)}
+    lines = {f"picker{i}": "template" for i in range(1, len(OPTIONS) + 1)}
     lines.update({f"options{i}": text for i, text in enumerate(OPTIONS, 1)})
     n_told = 0
 

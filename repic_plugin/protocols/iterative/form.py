@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List
+from typing import Any
 
 from pyworkflow.protocol import params
 from pyworkflow.protocol.constants import LEVEL_ADVANCED
@@ -10,6 +10,7 @@ from pyworkflow.protocol.constants import LEVEL_ADVANCED
 from repic_plugin.pickers import KNOWN, PICKERS
 from repic_plugin.protocols.common.consensus_mode import define_min_overlap, define_mode
 from repic_plugin.protocols.common.params import define_box_size, define_micrographs
+from repic_plugin.protocols.iterative.picker_choice import define_choice
 from repic_plugin.protocols.iterative.protocol_subsets import define_subset_params
 
 __all__ = [
@@ -111,8 +112,7 @@ def _define_line(form: params.Form, line: int) -> None:
     group = form.addGroup(f"Picker {line}")
     name, there = f"picker{line}", f"picker{line}>0"
     is_project = f"picker{line}=={KNOWN.index('project') + 1}"
-    choices: List[str] = ["none", *(one.title for one in PICKERS.values())]
-    group.addParam(name, params.EnumParam, choices=choices, default=0, label="Picker")
+    define_choice(group, name)
     group.addParam(
         f"coordinates{line}",
         params.PointerParam,

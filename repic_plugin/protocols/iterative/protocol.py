@@ -22,6 +22,7 @@ from repic_plugin.protocols.iterative.form import (
     define_picker_params,
     define_run_params,
 )
+from repic_plugin.protocols.iterative.picker_choice import PickerChoice
 from repic_plugin.protocols.iterative.settings import (
     check_form,
     iterative_settings,
@@ -191,6 +192,15 @@ class ProtRepicIterative(WritesReport, ProtParticlePicking):
         return ["Cameron2024", "DawidSkene1979"] if self._is_probable() else ["Cameron2024"]
 
     # --------------------------------------------------------------- helpers
+
+    def processImportDict(self, importDict: Dict[str, Any], importDir: str) -> Dict[str, Any]:
+        """Numbers of pickers in a workflow as texts: those are numbers of version 0.2.0."""
+        numbers = {
+            name: str(value)
+            for name, value in super().processImportDict(importDict, importDir).items()
+            if isinstance(getattr(self, name, None), PickerChoice) and isinstance(value, int)
+        }
+        return {**importDict, **numbers}
 
     def _is_probable(self) -> bool:
         return is_probabilistic(self)

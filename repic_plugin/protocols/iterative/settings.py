@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from pwem.protocols import ProtParticlePicking
 from pyworkflow.object import Pointer
 
 from repic_plugin.convert import box_size_on, pixel_ratio
 from repic_plugin.iteration import draw_subsets
-from repic_plugin.pickers import PICKERS, Picker, PickerSettings, read_options
+from repic_plugin.pickers import NONE, PICKERS, Picker, PickerSettings, read_options
 from repic_plugin.protocols.common.consensus_mode import is_probabilistic, target_precision
 from repic_plugin.protocols.iterative.form import AUTOMATIC, MANUAL, N_LINES, TRANSFER
 
@@ -67,16 +67,17 @@ def picker_lines(
     Raises
     ------
     ValueError
-        If a line is malformed.
+        If a line is malformed, or its picker is not installed.
     """
-    adapters = list(PICKERS.values())
-    chosen = [
-        (place, adapters[number - 1])
-        for place in range(1, N_LINES + 1)
-        for number in [protocol.getAttributeValue(f"picker{place}") or 0]
-        if number > 0
-    ]
-    titles = [adapter.title for _, adapter in chosen]
+    chosen = _chosen(protocol)
+    for place, name in chosen:
+        if name not in PICKERS:
+            raise ValueError(
+                f"Picker {place}: no picker {name!r} is installed, there are {', '.join(PICKERS)}; "
+                "install the package that brings it, or choose another"
+            )
+    adapters = [PICKERS[name] for _, name in chosen]
+    titles = [adapter.title for adapter in adapters]
     labels = [
         title if titles.count(title) == 1 else f"{title} ({titles[: i + 1].count(title)})"
         for i, title in enumerate(titles)
@@ -90,8 +91,14 @@ def picker_lines(
     }
     return [
         _line(protocol, place, label, adapter, shared)
-        for (place, adapter), label in zip(chosen, labels)
+        for (place, _), adapter, label in zip(chosen, adapters, labels)
     ]
+
+
+def _chosen(protocol: ProtParticlePicking) -> List[Tuple[int, str]]:
+    """Line and name of each picker of the form, installed or not."""
+    names = ((place, str(getattr(protocol, f"picker{place}"))) for place in range(1, N_LINES + 1))
+    return [(place, name) for place, name in names if name != NONE]
 
 
 def iterative_settings(protocol: ProtParticlePicking) -> Dict[str, Any]:
@@ -135,15 +142,10 @@ def iterative_settings(protocol: ProtParticlePicking) -> Dict[str, Any]:
 
 def needs_gpu(protocol: ProtParticlePicking) -> bool:
     """Whether a picker of the form computes on a GPU, and may."""
-    adapters = list(PICKERS.values())
-    places = range(1, N_LINES + 1) if protocol.usesGpu() else ()
-    for place in places:
-        number = protocol.getAttributeValue(f"picker{place}") or 0
-        if not number:
-            continue
+    for place, name in _chosen(protocol) if protocol.usesGpu() else ():
         runs = [getattr(protocol, f"{role}{place}").get() for role in ("trainRun", "pickRun")]
-        copies = adapters[number - 1].name == "project"
-        if adapters[number - 1].uses_gpu or any(run.usesGpu() for run in runs if copies and run):
+        copied = name == "project" and any(run.usesGpu() for run in runs if run)
+        if copied or (name in PICKERS and PICKERS[name].uses_gpu):
             return True
     return False
 
