@@ -1,9 +1,12 @@
 """Pickers that other packages bring, found by their entry points."""
 
+import re
+
 import pytest
 
 from repic_plugin.pickers import KNOWN
-from tests.pickers.outside import OUTER, ask, install, install_outer
+from repic_plugin.pickers.packages import GROUP
+from tests.pickers.outside import OUTER, REPOSITORY, ask, install, install_outer
 
 IMPORTS = "from repic_plugin.pickers import Picker\n"
 WHOLE = "    def training(self, *_): ...\n    def picking(self, *_): ...\n"
@@ -101,3 +104,15 @@ def test_a_package_that_is_found_twice_is_read_once(tmp_path, monkeypatch):
     second = install_outer(tmp_path / "second")
     monkeypatch.setenv("PYTHONPATH", str(second))
     assert ask(install_outer(tmp_path / "first"), NAMED) == ([*KNOWN, "outer"], [])
+
+
+def test_the_example_of_the_documentation_is_found(tmp_path):
+    text = (REPOSITORY / "docs" / "develop" / "adding-a-picker.md").read_text("utf-8")
+    (source,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    ((group, point),) = re.findall(r'entry-points\."(.*?)"\]\n\s*(.*?)\n', text)
+    assert group == GROUP
+    site = tmp_path / "site"
+    site.mkdir()
+    point = point.replace('"', "")
+    install(site, "my-picker-for-repic", "my_picker_for_repic", source, point)
+    assert ask(site, NAMED) == ([*KNOWN, "mypicker"], [])
