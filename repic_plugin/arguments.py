@@ -11,22 +11,6 @@ from typing import Any, Sequence, Tuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "check_box_size",
-    "check_centers",
-    "check_choice",
-    "check_finite",
-    "check_fraction",
-    "check_in_range",
-    "check_map",
-    "check_micrograph_size",
-    "check_not_negative",
-    "check_positive",
-    "check_seed",
-    "check_varied",
-    "check_whole_number",
-]
-
 REMEDY = "choose another"
 
 

@@ -11,8 +11,6 @@ from typing import Any, NoReturn, Optional, Sequence
 from repic_plugin import __version__
 from repic_plugin.commands import COMMANDS
 
-__all__ = ["build_parser", "main"]
-
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
     """Shows the defaults that say something."""

@@ -6,8 +6,6 @@ from typing import Any, Callable
 
 import numba
 
-__all__ = ["compiled"]
-
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function` with numba; the code runs without the interpreter's lock.

@@ -6,8 +6,6 @@ import importlib
 import sys
 from typing import Any, Callable, List, Mapping, Tuple
 
-__all__ = ["lazy_door"]
-
 
 def lazy_door(
     package: str, homes: Mapping[str, str]

@@ -11,8 +11,6 @@ import pwem
 from pyworkflow.config import VarTypes
 from pyworkflow.utils import Environ
 
-__all__ = ["DEEPPICKER_ENV_ACTIVATION", "DEEPPICKER_HOME", "DEEPPICKER_MODEL", "Plugin"]
-
 DEEPPICKER_HOME = "DEEPPICKER_HOME"
 DEEPPICKER_ENV_ACTIVATION = "DEEPPICKER_ENV_ACTIVATION"
 DEEPPICKER_MODEL = "DEEPPICKER_MODEL"

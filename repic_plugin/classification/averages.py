@@ -15,8 +15,6 @@ from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.threads import for_each_chunk
 from repic_plugin.compiled import compiled
 
-__all__ = ["Alignment", "ClassSums", "aligned_coefficients", "class_sums", "noise_over_signal"]
-
 # The least signal that is assumed on a ring, as a part of what one class average resolves.
 MIN_SIGNAL = 1e-4
 # The least noise, as a part of the power of the images.

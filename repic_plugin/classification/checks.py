@@ -18,18 +18,6 @@ from repic_plugin.classification.polar import FIRST_RING, PolarGrid, polar_grid
 from repic_plugin.classification.rules import RULES
 from repic_plugin.classification.state import State
 
-__all__ = [
-    "CTF_MODES",
-    "DEFAULT_RINGS",
-    "check_classification_arguments",
-    "check_enough",
-    "check_images",
-    "check_optics",
-    "check_resume",
-    "check_settings",
-    "layout",
-]
-
 CTF_MODES = ("weight", "flip", "none")
 # Coarse is robust: for ribosomes of 250 A in boxes of 320 A, 12 rings (27 A) do better than more.
 DEFAULT_RINGS = 12

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from repic_plugin.classification.averages import class_sums
 from repic_plugin.classification.checks import (
-    CTF_MODES,
-    DEFAULT_RINGS,
     check_enough,
     check_images,
     check_optics,
@@ -29,8 +27,6 @@ from repic_plugin.classification.refinement import junk_classes, refine_poses
 from repic_plugin.classification.result import Classification
 from repic_plugin.classification.state import State
 from repic_plugin.classification.threads import one_blas_thread
-
-__all__ = ["CTF_MODES", "DEFAULT_RINGS", "classify_particles"]
 
 Labels = NDArray[np.int64]
 Floats = NDArray[np.float64]

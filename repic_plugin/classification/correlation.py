@@ -23,8 +23,6 @@ from repic_plugin.classification.polar import PolarGrid
 from repic_plugin.classification.threads import for_each_chunk
 from repic_plugin.compiled import compiled
 
-__all__ = ["Poses", "best_poses", "shift_grid"]
-
 # Images, and pairs of an image and a moved reference, handled at a time: the parts of one product
 # stay in the cache.
 IMAGES_PER_CHUNK = 128

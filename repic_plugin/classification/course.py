@@ -20,8 +20,6 @@ from repic_plugin.classification.split_merge import trade_classes
 from repic_plugin.classification.state import IterationRecord, State
 from repic_plugin.classification.subspace import Subspace
 
-__all__ = ["ALIGNMENTS", "Course", "CourseSettings"]
-
 ALIGNMENTS = ("mra", "msa", "rfa")
 # Global searches end when fewer images change class, for by then the classes have formed ...
 FORMED = 0.01

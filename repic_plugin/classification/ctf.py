@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy import constants
 
-__all__ = ["CtfParameters", "contrast_transfer", "electron_wavelength_angstrom"]
-
 ANGSTROM_PER_MM = 1e7
 # Phases are computed in double precision, this many at a time.
 _BLOCK_VALUES = 1 << 20

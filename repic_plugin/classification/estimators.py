@@ -20,18 +20,6 @@ from repic_plugin.arguments import (
 )
 from repic_plugin.classification.rules import RULES
 
-__all__ = [
-    "ACKMeans",
-    "Clustering",
-    "EQKMeans",
-    "KMeans",
-    "SpiderKMeans",
-    "ack_means",
-    "eqk_means",
-    "k_means",
-    "spider_k_means",
-]
-
 Floats = NDArray[np.float64]
 
 

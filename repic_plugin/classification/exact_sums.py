@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from repic_plugin.classification.ranks import ALONE, Ranks
 
-__all__ = ["steady", "steady_sum", "steadying"]
-
 
 def steadying(bound: float) -> float:
     """What is added to a number and taken off again to make it steady.

@@ -12,8 +12,6 @@ from repic_plugin.classification.averages import Alignment, ClassSums, aligned_c
 from repic_plugin.classification.preparation import PolarImages
 from repic_plugin.classification.threads import for_each_chunk
 
-__all__ = ["Fixed", "FixedComparison"]
-
 IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`
 
 Samples = NDArray[np.complex64]

@@ -15,8 +15,6 @@ from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.threads import for_each_chunk
 from repic_plugin.compiled import compiled
 
-__all__ = ["full_averages"]
-
 IMAGES_PER_CHUNK = 64
 
 Floats = NDArray[np.float64]

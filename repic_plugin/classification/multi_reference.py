@@ -18,8 +18,6 @@ from repic_plugin.classification.threads import for_each_chunk
 
 IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`
 
-__all__ = ["Comparison", "MultiReference", "best_rotations", "moved_averages"]
-
 Samples = NDArray[np.complex64]
 Single = NDArray[np.float32]
 Labels = NDArray[np.int64]

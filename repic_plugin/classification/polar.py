@@ -19,8 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-__all__ = ["FIRST_RING", "PolarGrid", "polar_grid"]
-
 # Rings 0 and 1 hold the brightness of the ice, not the shape of the particle.
 FIRST_RING = 2
 # Orders above pi r D / L are hardly there on ring r, for content of diameter D in a box of side L.

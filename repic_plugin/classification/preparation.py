@@ -14,8 +14,6 @@ from repic_plugin.classification.ctf import CtfParameters, contrast_transfer
 from repic_plugin.classification.polar import PolarGrid
 from repic_plugin.classification.threads import for_each_chunk
 
-__all__ = ["PolarImages", "centred", "prepare_images", "soft_mask"]
-
 IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`; so do the powers of 2 below it
 # No more pixels at a time: large boxes on many threads would fill the memory.
 PIXELS_PER_CHUNK = 1 << 23

@@ -18,8 +18,6 @@ from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ALONE", "IMAGES_PER_BLOCK", "MpiRanks", "Ranks"]
-
 IMAGES_PER_BLOCK = 128
 # Longer messages are sent in pieces: the count of an MPI message is a 32-bit number.
 PIECE_BYTES = 1 << 28

@@ -11,8 +11,6 @@ from repic_plugin.classification.averages import Alignment, ClassSums
 from repic_plugin.classification.multi_reference import MultiReference, best_rotations
 from repic_plugin.classification.threads import for_each_chunk
 
-__all__ = ["JUNK_FRACTION", "JUNK_REFERENCE", "junk_classes", "refine_poses"]
-
 # Angles are tried in steps of a turn / (4 n_angles), shifts in half of the search's steps.
 FINER_ANGLES = 4
 # A class is junk if it explains less than this part of what good classes explain of a member;

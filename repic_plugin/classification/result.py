@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from repic_plugin.classification.state import IterationRecord
 
-__all__ = ["Classification"]
-
 
 @dataclass(frozen=True, eq=False)
 class Classification:

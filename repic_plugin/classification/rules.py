@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.compiled import compiled
 
-__all__ = ["RULES", "AdaptiveRule", "EqualRule", "NearestRule", "Rule", "SizeFactorRule"]
-
 # Images whose dissimilarities set the scale of the constraint (Xu et al. 2016, Methods).
 N_SCALE_IMAGES = 10
 

@@ -25,8 +25,6 @@ from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.rules import AdaptiveRule
 from repic_plugin.classification.threads import for_each_chunk
 
-__all__ = ["trade_classes"]
-
 # Parts of the classes that are split on trial: those explained worst, and the largest.
 WORST_FRACTION, LARGEST_FRACTION = 0.4, 0.2
 # A class with fewer members is not split.

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from repic_plugin.classification.averages import Alignment
 
-__all__ = ["IterationRecord", "State", "state_from_arrays", "state_to_arrays"]
-
 
 @dataclass(frozen=True)
 class IterationRecord:

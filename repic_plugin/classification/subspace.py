@@ -12,8 +12,6 @@ from repic_plugin.classification.exact_sums import steadying
 from repic_plugin.classification.multi_reference import Comparison, MultiReference
 from repic_plugin.classification.ranks import ALONE, Ranks
 
-__all__ = ["Subspace", "principal_axes"]
-
 IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`
 
 Samples = NDArray[np.complex64]

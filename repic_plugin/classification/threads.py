@@ -9,8 +9,6 @@ from typing import Any, Callable
 
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["for_each_chunk", "one_blas_thread"]
-
 
 def for_each_chunk(
     work: Callable[[slice], None], n_rows: int, chunk: int, n_threads: int = 1

@@ -40,8 +40,6 @@ from repic_plugin.formats import (
     write_class_files,
 )
 
-__all__ = ["add_arguments", "run"]
-
 # What `classify_particles` calls its arguments, and the options that set them: to pass them on, and
 # to put its messages into the words of the user.
 OPTIONS = {

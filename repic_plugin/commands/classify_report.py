@@ -9,8 +9,6 @@ import numpy as np
 from repic_plugin.classification import Classification
 from repic_plugin.formats import listed
 
-__all__ = ["report", "warn"]
-
 
 def warn(found: Classification) -> None:
     """Particles put aside, and an end that was forced."""

@@ -43,8 +43,6 @@ from repic_plugin.formats import (
     write_summary_table,
 )
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""

@@ -39,8 +39,6 @@ from repic_plugin.formats import (
     write_scores,
 )
 
-__all__ = ["add_arguments", "run"]
-
 CONSENSUS = "consensus"
 MEASURES = ("precision", "recall", "f1")
 RELIABILITY = "_reliability"  # ends the name of the second picture

@@ -24,8 +24,6 @@ from repic_plugin.evaluation import (
 )
 from repic_plugin.formats import read_map, write_fsc_table
 
-__all__ = ["add_arguments", "run"]
-
 THRESHOLDS = (REFERENCE_THRESHOLD, HALF_MAP_THRESHOLD)
 
 

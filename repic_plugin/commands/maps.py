@@ -20,8 +20,6 @@ from repic_plugin.simulation import (
     phantom_map,
 )
 
-__all__ = ["PHANTOM", "add_map", "add_microscope", "load_map"]
-
 PHANTOM = "phantom"  # stands for the map that everybody has
 
 

@@ -11,8 +11,6 @@ from typing import Iterator, Mapping, Optional, Tuple
 
 from repic_plugin.classification import ALONE, MpiRanks, Ranks
 
-__all__ = ["ending_together", "the_ranks", "warn_if_bound"]
-
 # Where those who start processes say how many there are, and which of them this one is: Open MPI;
 # MPICH, Intel MPI and srun --mpi=pmi2.
 SIZE_AND_RANK = (("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"), ("PMI_SIZE", "PMI_RANK"))

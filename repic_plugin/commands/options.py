@@ -15,8 +15,6 @@ from tqdm import tqdm
 
 from repic_plugin.formats import PicksDir
 
-__all__ = ["new_folder", "number", "per_picker", "print_table", "progress_bar", "warn_of_input"]
-
 
 def number(text: str, what: str) -> float:
     """`text` as a number, or an error that names the option."""

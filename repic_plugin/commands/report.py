@@ -7,8 +7,6 @@ from pathlib import Path
 
 from repic_plugin.formats import atomic_write
 
-__all__ = ["add_arguments", "run"]
-
 PROJECT_FILE = "project.sqlite"
 
 

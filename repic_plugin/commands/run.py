@@ -27,8 +27,6 @@ from repic_plugin.workflow import (
     template_names,
 )
 
-__all__ = ["add_arguments", "run"]
-
 INTERRUPTED, TERMINATED = 130, 143
 SUMMARY, LOG = "repic-run-summary.json", "repic-run.log"
 

@@ -22,8 +22,6 @@ from repic_plugin.formats import (
 )
 from repic_plugin.simulation import directions_from_euler
 
-__all__ = ["add_arguments", "run"]
-
 ANGLES = ("rot_deg", "tilt_deg", "psi_deg")
 INDEX = Kind("a whole number from 0, or -1 for none", np.int64, least=-1)
 MOSTLY_JUNK = 0.5  # part of a class

@@ -15,8 +15,6 @@ from repic_plugin.consensus import Picks
 from repic_plugin.formats import write_mrc, write_picks_file
 from repic_plugin.simulation import SimulatedPicks, simulate_micrograph, simulate_picks
 
-__all__ = ["add_arguments", "run", "write_micrograph", "write_micrographs", "write_pickers"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""

@@ -28,8 +28,6 @@ from repic_plugin.simulation import (
     simulate_exposures,
 )
 
-__all__ = ["JUNK_COLUMNS", "TRUTH_COLUMNS", "add_arguments", "run", "write_exposures"]
-
 MICROGRAPHS, REFERENCE = "micrographs", "truth"
 STAR, TRUTH, JUNK = "micrographs.star", "truth.csv", "junk.csv"
 TRUTH_COLUMNS = (

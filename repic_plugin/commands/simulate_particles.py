@@ -20,8 +20,6 @@ from repic_plugin.simulation import (
     simulate_particles,
 )
 
-__all__ = ["TRUTH_COLUMNS", "add_arguments", "run", "write_particles"]
-
 STACK, STAR, TRUTH = "particles.mrcs", "particles.star", "truth.csv"
 TRUTH_COLUMNS = (
     *("particle", "view", "rot_deg", "tilt_deg", "psi_deg", "shift_x_px", "shift_y_px"),

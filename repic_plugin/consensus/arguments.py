@@ -14,15 +14,6 @@ from repic_plugin.consensus.ensemble.model import EnsembleModel
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.records import Settings
 
-__all__ = [
-    "MODES",
-    "check_micrographs",
-    "check_probabilistic",
-    "check_settings",
-    "default_quorum",
-    "required_pickers",
-]
-
 MODES = ("all", "quorum", "probabilistic")
 
 

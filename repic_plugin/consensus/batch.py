@@ -14,12 +14,6 @@ from repic_plugin.consensus.packing import pack
 from repic_plugin.consensus.records import BatchConsensus, BatchPicks, Settings
 from repic_plugin.consensus.solvers import get_solver
 
-__all__ = [
-    "POSITIONS",
-    "best_of_each",
-    "solve_batch",
-]
-
 POSITIONS = ("member", "mean")
 
 

@@ -11,13 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from repic_plugin.arguments import check_fraction
 from repic_plugin.consensus.picks import Picks, numbers_for_each_picker
 
-__all__ = [
-    "BoxSize",
-    "box_sizes",
-    "inside_micrograph",
-    "largest_reach",
-]
-
 BoxSize = Union[float, Sequence[float], Mapping[str, float]]
 
 

@@ -11,8 +11,6 @@ from repic_plugin.compiled import compiled
 from repic_plugin.consensus.graph import OverlapGraph
 from repic_plugin.consensus.records import BatchPicks
 
-__all__ = ["Cliques", "find_cliques"]
-
 MAX_CLIQUES = 5_000_000  # for one micrograph; far beyond any sensible overlap
 
 EQUAL_OVERLAP = 1e-12  # sums of the same overlaps in another order differ by less

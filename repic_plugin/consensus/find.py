@@ -35,8 +35,6 @@ from repic_plugin.consensus.scores import (
 )
 from repic_plugin.consensus.solvers import choose_solver
 
-__all__ = ["MIN_JACCARD", "find_consensus", "ranked_scores"]
-
 BATCH_SIZE = 64  # micrographs; enough to make the cost of a call disappear
 MIN_JACCARD = 0.3  # Cameron et al. 2024, Online Methods
 

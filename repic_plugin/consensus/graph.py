@@ -14,8 +14,6 @@ from repic_plugin.compiled import compiled
 if TYPE_CHECKING:
     import networkx
 
-__all__ = ["OverlapGraph", "keep_largest_component", "overlap_graph", "to_networkx"]
-
 
 class OverlapGraph(NamedTuple):
     """A k-partite graph in compressed rows; each edge stands once, in its lower picker's row.

@@ -14,8 +14,6 @@ from repic_plugin.consensus.picks import Picks
 if TYPE_CHECKING:
     import networkx
 
-__all__ = ["micrograph_graph"]
-
 
 def micrograph_graph(
     picks: Picks, micrograph: int, box_size_px: BoxSize, min_overlap: float = MIN_JACCARD

@@ -17,8 +17,6 @@ from repic_plugin.compiled import compiled
 from repic_plugin.consensus.cliques import Cliques
 from repic_plugin.consensus.solvers import Solver
 
-__all__ = ["Packing", "greedy_packing", "pack"]
-
 SMALL_COMPONENT = 62  # cliques; a set of them fits the bits of one signed integer
 MIN_WEIGHT = 1e-300  # all weights zero: nothing to scale by
 EXCESS = 1 + 1e-12  # what is better by less is equal: sums differ by the order of their terms

@@ -8,14 +8,6 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "Picks",
-    "for_each_picker",
-    "numbers_for_each_picker",
-    "picks_from_arrays",
-    "picks_to_arrays",
-]
-
 MAX_UNNAMED = 10_000_000  # more than any data set has; an index beyond is probably an id
 MAX_COORDINATE_PX = 1e12  # beyond any micrograph; what is farther is a damaged file
 

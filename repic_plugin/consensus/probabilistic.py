@@ -16,8 +16,6 @@ from repic_plugin.consensus.ensemble.model import EnsembleModel
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.result import PARTICLE_COLUMNS, ConsensusResult
 
-__all__ = ["by_probability", "places_on_micrograph"]
-
 LARGEST_FIT = 100_000  # cells: half a minute, and intervals that are narrow
 
 

@@ -7,8 +7,6 @@ from typing import NamedTuple, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BatchConsensus", "BatchPicks", "Settings"]
-
 
 class Settings(NamedTuple):
     """What holds for every micrograph; see `find_consensus`."""

@@ -14,15 +14,6 @@ from repic_plugin.consensus.ensemble.model import (
     model_to_arrays,
 )
 
-__all__ = [
-    "ConsensusResult",
-    "MicrographCounts",
-    "recommended_num_particles",
-    "recommended_number",
-    "result_from_arrays",
-    "result_to_arrays",
-]
-
 RECOMMENDED_SHARE = 0.7  # of the cumulated weight: REPIC's rule
 
 

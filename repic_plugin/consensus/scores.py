@@ -11,16 +11,6 @@ from scipy.special import expit
 from repic_plugin.arguments import check_choice
 from repic_plugin.consensus.picks import Picks, for_each_picker, numbers_for_each_picker
 
-__all__ = [
-    "SCORE_TRANSFORMS",
-    "MinScore",
-    "ScoreTransform",
-    "above_min_score",
-    "choose_transforms",
-    "comparable_scores",
-    "rank_references",
-]
-
 SCORE_TRANSFORMS = ("identity", "logistic", "rank")
 
 LOG_LIKELIHOOD_PICKERS = ("topaz",)  # scores are log-likelihood ratios (Bepler et al. 2019)

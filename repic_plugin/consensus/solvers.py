@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-__all__ = ["SOLVERS", "Solver", "SolverError", "choose_solver", "get_solver"]
-
 SOLVERS = ("auto", "highs", "gurobi")
 
 # the licence inside gurobipy's wheel stops here, and is not for production use

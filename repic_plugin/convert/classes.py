@@ -22,8 +22,6 @@ from pyworkflow.object import Boolean, Float, Integer
 from repic_plugin import constants
 from repic_plugin.convert.sets import column_names, read_item_columns, table_prefix
 
-__all__ = ["ClassMembers", "ClassSummary", "append_averages", "append_classes"]
-
 INPUT, MEMBERS = "repic_input", "repic_members"  # names in SQL, while the rows are copied
 CACHE_KB = 1 << 16  # each class takes its rows from all over the input
 # Columns that every table of items has, and what Scipion writes there when it copies an item.

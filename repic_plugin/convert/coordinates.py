@@ -16,18 +16,6 @@ from repic_plugin.consensus import ConsensusResult, Picks
 from repic_plugin.convert.sets import item_labels, read_item_columns
 from repic_plugin.formats import distinct_names, match_names, micrograph_name
 
-__all__ = [
-    "MicrographTable",
-    "PickerInput",
-    "append_particles",
-    "append_picks",
-    "find_micrographs",
-    "find_score_attribute",
-    "match_micrographs",
-    "read_micrographs",
-    "read_picks",
-]
-
 
 @dataclass(frozen=True)
 class PickerInput:

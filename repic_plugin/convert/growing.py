@@ -14,8 +14,6 @@ from pyworkflow.object import Set
 from repic_plugin.convert.coordinates import MicrographTable
 from repic_plugin.convert.sets import column_names, open_set_file, why_unreadable
 
-__all__ = ["GrowingMicrographs", "GrowingPicks", "Span", "UnreadableSetError", "stream_state"]
-
 Stamp = Tuple[int, int, int]
 
 

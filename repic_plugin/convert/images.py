@@ -10,8 +10,6 @@ from pwem.emlib.image.image_readers import ImageReadersRegistry
 
 from repic_plugin.formats import STACK_SUFFIXES, open_mrc, stack_file
 
-__all__ = ["micrograph_pixels", "open_micrograph"]
-
 # Scipion would open MRC files to write into them.
 MRC_SUFFIXES = (*STACK_SUFFIXES, ".map", ".rec", ".ali")
 

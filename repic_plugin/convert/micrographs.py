@@ -19,15 +19,6 @@ from repic_plugin.convert.coordinates import (
 from repic_plugin.convert.sets import read_item_columns
 from repic_plugin.formats import match_names
 
-__all__ = [
-    "box_size_on",
-    "mean_defocus",
-    "micrograph_files",
-    "picks_on_micrographs",
-    "pixel_ratio",
-    "read_picks_on",
-]
-
 DEFOCUS = ("_defocusU", "_defocusV", "_micObj._micName")
 
 

@@ -15,8 +15,6 @@ from repic_plugin.classification import CtfParameters
 from repic_plugin.convert.sets import item_labels, read_item_columns, table_prefix
 from repic_plugin.formats import STACK_SUFFIXES, stack_file, write_stack
 
-__all__ = ["ParticleRows", "as_mrc_stacks", "read_particle_rows", "unreadable_stacks"]
-
 SPIDER_SUFFIX = ".stk"  # Xmipp's stacks; pwem can read them without Xmipp
 IMAGES_PER_CHUNK = 256
 DEFOCUS = ("_ctfModel._defocusU", "_ctfModel._defocusV", "_ctfModel._defocusAngle")

@@ -12,17 +12,6 @@ from pyworkflow.object import Set
 from repic_plugin import constants
 from repic_plugin.formats import ENSEMBLE_NAMES
 
-__all__ = [
-    "column_names",
-    "count_items",
-    "has_probabilities",
-    "item_labels",
-    "open_set_file",
-    "read_item_columns",
-    "table_prefix",
-    "why_unreadable",
-]
-
 
 def table_prefix(items: Set) -> str:
     """What the names of a set's tables begin with: mostly nothing."""

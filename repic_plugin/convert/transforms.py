@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["SHIFT_ORDERS", "transform_matrices"]
-
 # Where the shift in a matrix stands: Scipion's own meaning, and that of two of its plugins.
 SHIFT_ORDERS = ("after", "before")
 

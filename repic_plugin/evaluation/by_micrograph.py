@@ -20,14 +20,6 @@ from repic_plugin.evaluation.matching import max_pairs_by_group
 from repic_plugin.evaluation.pixels import Centers, pixel_scores_by_group
 from repic_plugin.evaluation.scores import Scores
 
-__all__ = [
-    "MicrographScores",
-    "check_reference",
-    "common_micrographs",
-    "evaluate_by_micrograph",
-    "matching_radius",
-]
-
 # Centres a quarter of a box apart leave two boxes a Jaccard index of at least 0.5.
 RADIUS_BOX_FRACTION = 0.25
 BATCH_SIZE = 16  # micrographs; enough to make the cost of a call disappear

@@ -9,8 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.arguments import check_whole_number
 
-__all__ = ["Reliability", "reliability"]
-
 N_BINS = 10
 
 

@@ -9,8 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.arguments import check_map
 
-__all__ = ["check_same_grid", "check_volume"]
-
 # Headers round the size of a voxel; this much more, and a box of 500 px is wrong by half a voxel.
 MAX_PIXEL_SIZE_DIFFERENCE = 1e-3
 SMALLEST_BOX_PX = 4  # of a map: two shells and the mean

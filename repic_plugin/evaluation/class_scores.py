@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.arguments import check_in_range, check_whole_number
 
-__all__ = ["ClassScores", "score_classes"]
-
 # Within it two projections count as the same view: Xu et al. 2016, figure 1.
 DEFAULT_MAX_ANGLE_DEG = 15.0
 # A class with fewer members is as good as lost.

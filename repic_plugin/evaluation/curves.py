@@ -17,8 +17,6 @@ from repic_plugin.evaluation.by_micrograph import (
     matching_radius,
 )
 
-__all__ = ["PrecisionRecall", "pairs_by_rank", "precision_recall_curve"]
-
 # As many as a picture can show; the area is taken over all of them.
 MAX_POINTS = 200
 # Threshold of the point that holds the picks without a score too.

@@ -18,14 +18,6 @@ from scipy import fft
 from repic_plugin.arguments import check_in_range, check_positive, check_whole_number
 from repic_plugin.evaluation.checks import check_volume
 
-__all__ = [
-    "HALF_MAP_THRESHOLD",
-    "REFERENCE_THRESHOLD",
-    "ShellCorrelation",
-    "fourier_shell_correlation",
-    "resolution_text",
-]
-
 # Rosenthal and Henderson 2003, doi:10.1016/j.jmb.2003.07.013: two maps of half of the particles
 # each agree this well where the map of all of them agrees by 0.5 with the truth.
 HALF_MAP_THRESHOLD = 0.143

@@ -9,8 +9,6 @@ from numpy.typing import ArrayLike
 
 from repic_plugin.consensus import Picks
 
-__all__ = ["flip_y"]
-
 
 def flip_y(picks: Picks, height_px: ArrayLike) -> Picks:
     """Mirror the picks top to bottom, for coordinates that count y from the other edge.

@@ -11,8 +11,6 @@ from scipy import ndimage
 from repic_plugin.arguments import check_box_size, check_not_negative, check_positive, check_varied
 from repic_plugin.evaluation.checks import check_volume
 
-__all__ = ["soft_mask", "spherical_mask"]
-
 # Smoothing before the threshold is sought: noise, which no threshold can part, is averaged away.
 SMOOTHING_STD_PX = 2.0
 DEFAULT_EXTEND_PX, DEFAULT_EDGE_PX = 3.0, 6.0  # those of RELION

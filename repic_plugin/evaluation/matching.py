@@ -11,8 +11,6 @@ from scipy.spatial import cKDTree
 from repic_plugin.arguments import check_centers, check_positive
 from repic_plugin.evaluation.scores import Scores
 
-__all__ = ["match_scores", "max_pairs_by_group"]
-
 
 def match_scores(centers: ArrayLike, reference_centers: ArrayLike, radius_px: float) -> Scores:
     """Pair picks with reference particles, one to one, on one micrograph.

@@ -9,8 +9,6 @@ from repic_plugin.consensus import Picks
 from repic_plugin.evaluation.by_micrograph import MicrographScores, evaluate_by_micrograph
 from repic_plugin.evaluation.scores import Scores
 
-__all__ = ["PickerScores", "evaluate_picks", "sum_by_picker"]
-
 
 @dataclass(frozen=True)
 class PickerScores:

@@ -11,8 +11,6 @@ from repic_plugin.arguments import check_box_size, check_centers, check_microgra
 from repic_plugin.compiled import compiled
 from repic_plugin.evaluation.scores import Scores
 
-__all__ = ["Centers", "pixel_scores", "pixel_scores_by_group"]
-
 # Several times the widest frame of any detector; beyond it a coordinate is a mistake.
 MAX_EXTENT_PX = 65_536
 

@@ -16,8 +16,6 @@ from repic_plugin.evaluation.by_micrograph import (
 )
 from repic_plugin.evaluation.curves import pairs_by_rank
 
-__all__ = ["ConfirmedPicks", "confirmed_picks"]
-
 
 class ConfirmedPicks(NamedTuple):
     """What a reference says of picks.

@@ -13,8 +13,6 @@ from scipy.spatial.transform import Rotation
 from repic_plugin.arguments import check_in_range, check_varied
 from repic_plugin.evaluation.checks import check_volume
 
-__all__ = ["RigidTransform", "register_rigid"]
-
 DEFAULT_MAX_ANGLE_DEG = 25.0
 DEFAULT_MAX_SHIFT = 1 / 3  # of the box
 # The pose is sought on maps cut in Fourier space to this box: details finer than that decide

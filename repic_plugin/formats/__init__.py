@@ -55,6 +55,7 @@ from repic_plugin.formats.results.class_files import (
 from repic_plugin.formats.results.class_tables import ClassTables, read_class_tables
 from repic_plugin.formats.results.consensus_reading import ConsensusTables, read_consensus_tables
 from repic_plugin.formats.results.consensus_writing import (
+    ENSEMBLE_NAMES,
     TABLE_NAMES,
     check_picker_columns,
     write_consensus_table,
@@ -63,7 +64,6 @@ from repic_plugin.formats.results.consensus_writing import (
     write_summary_table,
 )
 from repic_plugin.formats.results.ensemble import (
-    ENSEMBLE_NAMES,
     read_ensemble,
     write_ensemble,
 )

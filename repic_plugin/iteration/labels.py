@@ -7,8 +7,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.arguments import check_in_range, check_whole_number
 
-__all__ = ["best_of_each", "sampled"]
-
 # Fewer labels teach a picker nothing.
 LEAST_SAMPLED = 5
 

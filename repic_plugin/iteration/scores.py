@@ -10,15 +10,6 @@ from repic_plugin.consensus import EnsembleModel, Picks
 from repic_plugin.evaluation import evaluate_picks
 from repic_plugin.iteration.subsets import SUBSETS
 
-__all__ = [
-    "ITERATION_COLUMNS",
-    "IterationRow",
-    "agreement",
-    "iteration_rows",
-    "least_agreeing",
-    "lowest_f1",
-]
-
 CONSENSUS, ALL = "consensus", "all"
 
 

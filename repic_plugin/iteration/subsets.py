@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.arguments import check_in_range, check_whole_number
 
-__all__ = ["SUBSETS", "Subsets", "draw_subsets"]
-
 SUBSETS = ("training", "validation", "testing")
 # Cameron et al. 2024, Online Methods: six micrographs for validation, a fifth of the others to
 # train on, drawn three at a time, one from each bin of low, medium and high mean defocus.

@@ -13,8 +13,6 @@ from pyworkflow.object import Pointer
 
 from repic_plugin.pickers.options import option_value
 
-__all__ = ["PICK", "TRAIN", "NewProtocol", "Picker", "PickerFailed", "PickerSettings"]
-
 TRAIN, PICK = "train", "pick"
 
 # new(class name, **values): a protocol of the project that is not launched yet

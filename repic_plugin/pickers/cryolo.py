@@ -16,8 +16,6 @@ from repic_plugin.pickers.environments import (
     plugin_of,
 )
 
-__all__ = ["CryoloPicker"]
-
 ACTIVATION = "CRYOLO_ENV_ACTIVATION"
 GENERAL_MODEL = "CRYOLO_GENERIC_MODEL"
 # From here on as REPIC's iterative mode sets them (Cameron et al. 2024, supplement and scripts).

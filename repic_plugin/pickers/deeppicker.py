@@ -12,8 +12,6 @@ from repic_plugin.objects import checkpoint_file
 from repic_plugin.pickers.base import PICK, TRAIN, NewProtocol, Picker
 from repic_plugin.pickers.environments import plugin_of
 
-__all__ = ["DeepPicker"]
-
 
 class DeepPicker(Picker):
     """DeepPicker (Wang et al. 2016), as patched by REPIC's authors."""

@@ -9,8 +9,6 @@ from typing import Any, Optional
 
 from pwem import Domain
 
-__all__ = ["activation_problem", "gpu_found", "output_of", "plugin_of"]
-
 # conda takes seconds to activate an environment; one that hangs must not hang the form
 TIMEOUT_SECONDS = 60
 # "yes" where a queue sends the jobs to machines that have a GPU, and this one has none

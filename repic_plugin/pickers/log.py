@@ -11,8 +11,6 @@ from pyworkflow.object import Pointer
 from repic_plugin.pickers.base import PICK, NewProtocol, Picker, PickerFailed
 from repic_plugin.pickers.environments import plugin_of
 
-__all__ = ["LogPicker"]
-
 HOME = "RELION_HOME"
 PROGRAM = "relion_autopick"
 # Diameters to look for, as parts of the box: a box is 1.3 to 2 times a particle as a rule.

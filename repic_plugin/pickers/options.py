@@ -6,8 +6,6 @@ from typing import Any, Dict, List, Optional
 
 from pyworkflow.protocol import Protocol, params
 
-__all__ = ["option_value", "read_options"]
-
 WORDS = {**dict.fromkeys(("yes", "true", "1"), True), **dict.fromkeys(("no", "false", "0"), False)}
 NUMBERS = ((params.IntParam, int, "a whole number"), (params.FloatParam, float, "a number"))
 

@@ -10,8 +10,6 @@ from typing import Dict, Iterator, Mapping, Tuple, Type
 
 from repic_plugin.pickers.base import Picker
 
-__all__ = ["GROUP", "NONE", "add_installed"]
-
 GROUP = "repic_plugin.pickers"
 NONE = "none"  # a line of the form without a picker
 

@@ -19,8 +19,6 @@ from repic_plugin.pickers.base import (
     PickerSettings,
 )
 
-__all__ = ["ProjectPicker"]
-
 WORDS = {TRAIN: "training", PICK: "picking"}
 
 

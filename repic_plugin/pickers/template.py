@@ -10,8 +10,6 @@ from pyworkflow.object import Pointer
 from repic_plugin import constants
 from repic_plugin.pickers.base import PICK, TRAIN, NewProtocol, Picker
 
-__all__ = ["TemplatePicker"]
-
 # Correlations have no fixed scale: so many more than expected are kept for the consensus.
 MORE_THAN_EXPECTED = 1.5
 

@@ -10,8 +10,6 @@ from pyworkflow.utils import getListFromRangeString
 from repic_plugin.pickers.base import PICK, TRAIN, NewProtocol, Picker, PickerFailed
 from repic_plugin.pickers.environments import activation_problem, output_of, plugin_of
 
-__all__ = ["TopazPicker"]
-
 ACTIVATION = "TOPAZ_ENV_ACTIVATION"
 # From here on as REPIC's iterative mode sets them (Cameron et al. 2024, supplement and scripts).
 SCALE = 4

@@ -33,8 +33,6 @@ from repic_plugin.plots.weights import (
     member_label,
 )
 
-__all__ = ["agreement_figure", "overlap_figure"]
-
 MAX_SUBSETS = 20
 MAX_PICKERS = 62  # bits of an integer
 LETTERS = 34  # of a picker's name that are shown

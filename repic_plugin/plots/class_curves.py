@@ -17,17 +17,6 @@ from numpy.typing import ArrayLike, NDArray
 from repic_plugin.plots.canvas import NUMBER_POINTS, legend_above, panels, whole_numbers
 from repic_plugin.plots.colors import BLUE, JUNK_COLOR, RuleStyle, rule_styles
 
-__all__ = [
-    "angular_distance_figure",
-    "check_flags",
-    "check_sizes",
-    "class_order",
-    "class_sizes_figure",
-    "comparison_figure",
-    "convergence_figure",
-    "size_bars_figure",
-]
-
 ORDERS = ("size", "class")
 PANEL = (7.4, 5.1)  # inches
 NAMED_BARS = 50  # with more classes, numbers under the bars would touch

@@ -14,8 +14,6 @@ from scipy.ndimage import affine_transform, gaussian_filter
 from repic_plugin.plots.canvas import bare_figure, say
 from repic_plugin.plots.class_montage import CELL, DPI, grey_tiles, show_mosaic
 
-__all__ = ["MAX_MEMBERS", "class_at", "members_figure", "registered_images"]
-
 MAX_MEMBERS = 60
 COLUMNS = 10
 TILE, GAP, MARGIN = 150, 6, 24  # px of the figure at its own resolution

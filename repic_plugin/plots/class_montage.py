@@ -18,8 +18,6 @@ from repic_plugin.plots.canvas import FONT, bare_figure, text_width
 from repic_plugin.plots.class_curves import check_flags, check_sizes, class_order
 from repic_plugin.plots.colors import JUNK_COLOR
 
-__all__ = ["CELL", "DPI", "grey_tiles", "montage_figure", "show_mosaic"]
-
 MAX_CLASSES = 1000
 DPI = 128  # a power of two: px become inches and px again without rounding
 

@@ -5,20 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, Sequence, Tuple, Union
 
-__all__ = [
-    "CONSENSUS_COLOR",
-    "JUNK_COLOR",
-    "MARKERS",
-    "PICKER_COLORS",
-    "REFERENCE_COLOR",
-    "RULE_STYLES",
-    "RuleStyle",
-    "picker_color",
-    "picker_colors",
-    "picker_styles",
-    "rule_styles",
-]
-
 # Okabe and Ito 2008, "Color Universal Design": told apart with any kind of colour vision.
 SKY_BLUE = "#56B4E9"
 BLUISH_GREEN = "#009E73"

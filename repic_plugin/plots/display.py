@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-__all__ = ["contrast", "for_display"]
-
 # Grey values beyond these percentiles are shown as black and white.
 CONTRAST_PERCENTILES = (0.5, 99.5)
 # Low-pass for display, in displayed pixels: particles stand out of the noise, boxes stay sharp.

@@ -22,9 +22,6 @@ from repic_plugin.plots.canvas import (
     whole_numbers,
 )
 from repic_plugin.plots.colors import MARKERS, VERMILLION, picker_color
-from repic_plugin.plots.reliability import reliability_figure
-
-__all__ = ["headline", "pickers_figure", "reliability_figure"]
 
 # Sizes in inches.
 WIDTH, MEASURES_HEIGHT, SCORES_HEIGHT = 13.0, 1.75, 1.95

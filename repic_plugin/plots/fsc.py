@@ -13,8 +13,6 @@ from repic_plugin.evaluation import ShellCorrelation, resolution_text
 from repic_plugin.plots.canvas import LEGEND_POINTS, TITLE_POINTS, panels
 from repic_plugin.plots.colors import PICKER_COLORS, picker_colors
 
-__all__ = ["fsc_figure"]
-
 WIDTH, PLOT_HEIGHT, ROW_HEIGHT = 8.0, 4.4, 0.26  # inches
 GREY = "#4D4D4D"
 LEGEND_WIDTH = 72  # letters in a line of the legend

@@ -16,8 +16,6 @@ from repic_plugin.iteration import IterationRow
 from repic_plugin.plots.canvas import legend_below, panels, whole_numbers
 from repic_plugin.plots.colors import picker_styles
 
-__all__ = ["iterations_figure"]
-
 PANEL = (5.1, 3.9)  # inches
 PANELS = (
     ("n_particles", "particles"),

@@ -17,9 +17,6 @@ from repic_plugin.plots.canvas import legend_columns, new_figure
 from repic_plugin.plots.colors import CONSENSUS_COLOR, REFERENCE_COLOR, picker_color
 from repic_plugin.plots.display import contrast, for_display
 
-__all__ = ["LINEWIDTHS", "ROLES", "Layer", "box_collection", "box_corners", "dark_rim"]
-__all__ += ["overlay_figure"]
-
 ROLES = ("picker", "reference", "consensus")  # from the bottom to the top
 LINEWIDTHS = {"picker": 1.5, "reference": 1.9, "consensus": 2.8}
 RIM = 0.8  # points that the dark rim of a line stands out

@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from repic_plugin.plots.colors import CONSENSUS_COLOR, REFERENCE_COLOR, picker_color
 from repic_plugin.plots.overlay import LINEWIDTHS, ROLES, Layer
 
-__all__ = ["LEAST_SCALE", "BoxSet", "ConsensusDetails", "OverlayModel"]
-
 # Boxes that cover more than this part of where they lie are shown smaller, and thinner.
 MAX_COVER, LEAST_SCALE, LEAST_LINEWIDTH = 0.3, 0.2, 0.8
 FEW = 30  # boxes that cover nothing worth seeing

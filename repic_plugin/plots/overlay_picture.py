@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from repic_plugin.plots.display import contrast, for_display
 from repic_plugin.plots.overlay import ROLES, Layer, box_collection, box_corners, dark_rim
 
-__all__ = ["SHOWN_PX", "OverlayPicture", "ground_size", "unreadable_micrograph"]
-
 # Longer side of a micrograph as it is kept: what a large window shows, and some zoom.
 SHOWN_PX = 1400
 # Room for labels round the axes: left, bottom, right, top, inches.

@@ -20,8 +20,6 @@ from repic_plugin.consensus import (
     find_consensus,
 )
 
-__all__ = ["PreparedPicks", "PreviewSettings", "prepare_preview", "preview_consensus"]
-
 # A preview waits no longer for the integer programs; what is found until then is shown.
 TIME_LIMIT_S = 2.0
 

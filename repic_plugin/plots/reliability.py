@@ -20,8 +20,6 @@ from repic_plugin.plots.canvas import (
 )
 from repic_plugin.plots.colors import CONSENSUS_COLOR
 
-__all__ = ["reliability_figure", "share_interval"]
-
 SIZE = (7.2, 7.6)  # inches
 NORMAL_QUANTILE = 1.959964  # of 95 per cent
 DIAGONAL_COLOR, COUNT_COLOR = "#606060", "#9A9A9A"

@@ -27,13 +27,6 @@ from repic_plugin.plots.canvas import (
 )
 from repic_plugin.plots.colors import picker_styles
 
-__all__ = [
-    "evaluation_figure",
-    "per_micrograph_figure",
-    "precision_recall_figure",
-    "score_bars_figure",
-]
-
 BARS_SIZE, CURVES_SIZE = (10.5, 4.8), (7.6, 6.6)  # inches
 MEASURES = {"matching": "particles matched one to one", "pixel": "pixels of the boxes"}
 RATIOS = {"precision": "precision", "recall": "recall", "f1": "F1"}

@@ -25,9 +25,6 @@ from repic_plugin.plots.canvas import (
 )
 from repic_plugin.plots.colors import CONSENSUS_COLOR
 
-__all__ = ["check_column", "check_members_column", "member_colors", "member_label"]
-__all__ += ["weights_figure"]
-
 SIZE = (12.4, 4.6)  # inches
 MAX_POINTS = 2000  # of a curve: more are not seen
 N_BINS = 60

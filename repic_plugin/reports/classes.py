@@ -11,8 +11,6 @@ from repic_plugin.formats import open_stack, read_class_tables
 from repic_plugin.plots import convergence_figure, montage_figure, size_bars_figure
 from repic_plugin.reports.document import Block, Picture, Table, Warnings
 
-__all__ = ["MARKER", "TITLE", "blocks"]
-
 MARKER, TITLE = "classes.csv", "2D classes"
 FEW = 5  # members: an average of fewer shows little
 

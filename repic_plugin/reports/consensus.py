@@ -14,8 +14,6 @@ from repic_plugin.plots import agreement_figure, overlap_figure, weights_figure
 from repic_plugin.reports.document import Block, Picture, Table, Warnings
 from repic_plugin.reports.ensemble import ensemble_blocks
 
-__all__ = ["MARKER", "TITLE", "agreement_by_micrograph", "blocks", "telling_micrographs"]
-
 MARKER, TITLE = "consensus.csv", "consensus picking"
 
 

@@ -14,17 +14,6 @@ from matplotlib.figure import Figure
 
 from repic_plugin.formats import PathLike, atomic_write
 
-__all__ = [
-    "Block",
-    "Lines",
-    "Picture",
-    "Section",
-    "Table",
-    "Warnings",
-    "render_report",
-    "write_pictures",
-]
-
 # Wide enough for a printed page and a screen; a few hundred kilobytes a picture.
 PICTURE_DPI = 110
 PHOTO: Dict[str, Any] = {"pil_kwargs": {"quality": 85}}

@@ -11,8 +11,6 @@ from repic_plugin.formats import ConsensusTables
 from repic_plugin.plots import pickers_figure
 from repic_plugin.reports.document import Block, Picture, Table, Warnings
 
-__all__ = ["ensemble_blocks"]
-
 ROUNDING = 1e-6  # of the weights in the table
 
 

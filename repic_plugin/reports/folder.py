@@ -11,8 +11,6 @@ from typing import Dict, List, Tuple
 from repic_plugin.formats import PathLike
 from repic_plugin.reports.document import Section
 
-__all__ = ["find_results", "folder_sections", "kinds"]
-
 
 def kinds() -> Dict[str, ModuleType]:
     """The kinds of results by the file that tells them: each a file of this room with a MARKER.

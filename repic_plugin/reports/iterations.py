@@ -9,8 +9,6 @@ from repic_plugin.formats import read_iterations
 from repic_plugin.plots import iterations_figure
 from repic_plugin.reports.document import Block, Picture, Table
 
-__all__ = ["MARKER", "TITLE", "blocks"]
-
 MARKER, TITLE = "iterations.csv", "iterative picking"
 # Those that nothing was trained on say most.
 SUBSETS = ("testing", "validation", "all", "training")

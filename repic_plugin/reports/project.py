@@ -31,8 +31,6 @@ from repic_plugin.reports.document import (
 from repic_plugin.reports.folder import find_results
 from repic_plugin.reports.versions import made_by
 
-__all__ = ["project_sections", "run_section", "write_run_report"]
-
 PLUGIN = "repic_plugin"
 OVERLAY_PX = 1100
 LINK = re.compile(r"\[\[(.*?)\]\[(.*?)\]\]")

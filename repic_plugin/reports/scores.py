@@ -10,8 +10,6 @@ from repic_plugin.formats import read_curves, read_micrograph_scores, read_score
 from repic_plugin.plots import per_micrograph_figure, precision_recall_figure, score_bars_figure
 from repic_plugin.reports.document import Block, Picture, Table, Warnings
 
-__all__ = ["MARKER", "TITLE", "blocks"]
-
 MARKER, TITLE = "scores.csv", "evaluation against a reference"
 CURVES, MICROGRAPHS = "curves.csv", "by_micrograph.csv"
 

@@ -10,8 +10,6 @@ from repic_plugin.formats import read_fsc_table
 from repic_plugin.plots import fsc_figure
 from repic_plugin.reports.document import Block, Picture, Table
 
-__all__ = ["MARKER", "TITLE", "blocks"]
-
 MARKER, TITLE = "fsc.csv", "Fourier shell correlation"
 THRESHOLDS = (REFERENCE_THRESHOLD, HALF_MAP_THRESHOLD)
 

@@ -7,8 +7,6 @@ from importlib.metadata import PackageNotFoundError, version
 
 from repic_plugin import __version__
 
-__all__ = ["made_by"]
-
 PACKAGES = ("numpy", "scipy", "scipion-em", "scipion-pyworkflow")
 
 

@@ -9,15 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.arguments import check_map, check_varied
 
-__all__ = [
-    "check_directions",
-    "check_euler",
-    "check_per_picker",
-    "check_range",
-    "check_room",
-    "check_volume",
-]
-
 # Below it a projection has no frequencies to speak of.
 SMALLEST_BOX_PX = 8
 

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from repic_plugin.simulation.placement import place_apart
 
-__all__ = ["Junk", "add_junk", "ice", "junk_rims", "place_junk"]
-
 # The ice changes in up to so many half-waves along a side.
 ICE_WAVES = 4
 # Two kinds of junk, ice crystals larger than a particle and small dense spots: their outer radii

@@ -13,13 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 from repic_plugin.arguments import check_whole_number
 from repic_plugin.simulation.checks import check_directions, check_euler
 
-__all__ = [
-    "directions_from_euler",
-    "euler_from_directions",
-    "half_sphere_directions",
-    "rotation_matrices",
-]
-
 Floats = NDArray[np.float64]
 
 

@@ -28,8 +28,6 @@ from repic_plugin.simulation.particles import (
 from repic_plugin.simulation.picture import Plan, Streams, particles_on, picture, streams_of
 from repic_plugin.simulation.placement import place_apart
 
-__all__ = ["SimulatedExposure", "simulate_exposures"]
-
 # Unprocessed micrographs of ribosomes at 5 angstrom a pixel, roughly.
 DEFAULT_SNR = 0.08
 DEFAULT_GRADIENT = 0.5

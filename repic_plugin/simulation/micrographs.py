@@ -18,8 +18,6 @@ from repic_plugin.simulation.molecule import molecule_in_box
 from repic_plugin.simulation.phantom import PHANTOM_PIXEL_SIZE_ANGSTROM, phantom_map
 from repic_plugin.simulation.picture import Plan, particles_on, picture, streams_of
 
-__all__ = ["background_micrograph", "simulate_micrograph"]
-
 # As pixels of unprocessed micrographs have it at about 1 angstrom.
 UNPROCESSED_SNR = 0.03
 

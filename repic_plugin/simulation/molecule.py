@@ -12,8 +12,6 @@ from repic_plugin.arguments import check_positive
 from repic_plugin.simulation.checks import SMALLEST_BOX_PX, check_volume
 from repic_plugin.simulation.projections import MapSlices, resize_box
 
-__all__ = ["Molecule", "map_diameter", "molecule_at", "molecule_in_box"]
-
 # A particle's sphere holds this part of the map's power; the rest is solvent's.
 DIAMETER_POWER = 0.99
 # Outer part of the map's sphere in which the density fades, so that no square edge shows.

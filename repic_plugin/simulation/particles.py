@@ -26,8 +26,6 @@ from repic_plugin.simulation.directions import (
 )
 from repic_plugin.simulation.projections import MapSlices, resize_box
 
-__all__ = ["SimulatedParticles", "simulate_particles"]
-
 # Usual for the microscopes of today: 300 kV, Cs 2.7 mm, and 1 to 2.5 um under focus.
 DEFAULT_VOLTAGE_KV = 300.0
 DEFAULT_SPHERICAL_ABERRATION_MM = 2.7

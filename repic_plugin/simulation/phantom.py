@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from repic_plugin.arguments import check_box_size, check_seed
 from repic_plugin.simulation.checks import SMALLEST_BOX_PX
 
-__all__ = ["PHANTOM_BOX_PX", "PHANTOM_PIXEL_SIZE_ANGSTROM", "phantom_map"]
-
 # Size and sampling of the map that the benchmark of ACK-means is drawn from here.
 PHANTOM_BOX_PX = 64
 PHANTOM_PIXEL_SIZE_ANGSTROM = 5.0

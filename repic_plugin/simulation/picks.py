@@ -21,8 +21,6 @@ from repic_plugin.consensus import Picks
 from repic_plugin.simulation.checks import check_per_picker, check_room
 from repic_plugin.simulation.placement import Region, place_apart
 
-__all__ = ["SimulatedPicks", "simulate_picks"]
-
 JITTER_BOX_FRACTION = 1 / 20
 MIN_DISTANCE_BOX_FRACTION = 0.9
 # False picks stay this far from all particles, and from each other.

@@ -13,8 +13,6 @@ from repic_plugin.classification import CtfParameters, contrast_transfer
 from repic_plugin.simulation.contamination import Junk, add_junk, ice
 from repic_plugin.simulation.molecule import Molecule
 
-__all__ = ["Plan", "Streams", "particles_on", "picture", "streams_of"]
-
 Floats = NDArray[np.float64]
 Image = NDArray[np.float32]
 

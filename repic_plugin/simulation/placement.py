@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
-__all__ = ["place_apart"]
-
 # Candidates drawn together: enough to fill a usual micrograph in one round, few enough that the
 # table of their mutual distances stays small.
 LARGEST_BATCH = 512

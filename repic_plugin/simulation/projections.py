@@ -17,8 +17,6 @@ from repic_plugin.compiled import compiled
 from repic_plugin.simulation.checks import check_euler, check_volume
 from repic_plugin.simulation.directions import rotation_matrices
 
-__all__ = ["MapSlices", "project_map", "resize_box"]
-
 # The map is padded to twice its side before it is transformed, as in RELION.
 PADDING = 2
 # A cubic B-spline reaches over this many samples to each side.

@@ -9,8 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.arguments import check_finite
 
-__all__ = ["MIN_BOX_PX", "check_images", "check_micrograph"]
-
 MIN_BOX_PX = 16  # what can still be told apart in 2D classes
 
 

@@ -17,8 +17,6 @@ from scipy import fft
 from repic_plugin.arguments import check_finite
 from repic_plugin.template_picking.checks import check_images
 
-__all__ = ["TemplateBank"]
-
 # A longer side is cut into parts, so that the transforms of hundreds of templates stay small.
 MAX_TRANSFORM_PX = 384
 # A window that varies by less than this part of the image's standard deviation is blank.

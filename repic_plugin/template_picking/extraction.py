@@ -11,8 +11,6 @@ from scipy import fft
 
 from repic_plugin.arguments import check_centers, check_finite
 
-__all__ = ["BACKGROUND_RADIUS", "ExtractedParticles", "extract_particles"]
-
 # Of the box: RELION's circle has a diameter of 75 per cent of it.
 BACKGROUND_RADIUS = 0.375
 LEAST_BOX_PX = 8

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-__all__ = ["find_peaks"]
-
 # A peak is the highest pixel within this part of the least distance: not every ripple is tried.
 REACH = 1 / 3
 

@@ -19,8 +19,6 @@ from repic_plugin.template_picking.templates import (
     template_mask,
 )
 
-__all__ = ["DEFAULT_DISTANCE_BOXES", "DEFAULT_STEP_DEG", "FoundParticles", "TemplateMatcher"]
-
 DEFAULT_STEP_DEG = 15.0
 DEFAULT_DISTANCE_BOXES = 0.5
 # Fewer on each micrograph would cost many faint particles.

@@ -11,8 +11,6 @@ from scipy import fft, ndimage
 from repic_plugin.arguments import check_box_size, check_centers, check_finite
 from repic_plugin.template_picking.checks import MIN_BOX_PX, check_micrograph
 
-__all__ = ["cut_boxes", "prepare_micrograph", "reduced_box_px", "reduction"]
-
 # Enough for the 12 rings by which classes are told apart; more costs time and finds no more.
 TARGET_BOX_PX = 36
 # What changes more slowly is ice and uneven illumination.

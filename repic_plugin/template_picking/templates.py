@@ -14,16 +14,6 @@ from repic_plugin.classification import Classification, classify_particles
 from repic_plugin.template_picking.checks import check_images
 from repic_plugin.template_picking.preparation import MAD_TO_STD, reduced_box_px
 
-__all__ = [
-    "LearntTemplates",
-    "fitted_templates",
-    "general_template",
-    "learn_templates",
-    "n_templates_for",
-    "rotated_templates",
-    "template_mask",
-]
-
 PARTICLES_PER_TEMPLATE = 30
 MIN_TEMPLATES, MAX_TEMPLATES = 2, 12
 # Fewer cannot be told apart and aligned.

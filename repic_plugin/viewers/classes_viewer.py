@@ -23,8 +23,6 @@ from repic_plugin.plots import (
 from repic_plugin.protocols import ProtAckMeans2D
 from repic_plugin.viewers.figure_window import FigureWindow
 
-__all__ = ["RepicClassesViewer"]
-
 
 class RepicClassesViewer(Viewer):  # type: ignore[misc]
     """The averages with their sizes, the sizes as bars, and how the classes settled.

@@ -23,8 +23,6 @@ from repic_plugin.plots import agreement_figure, overlap_figure, pickers_figure,
 from repic_plugin.protocols import ProtRepicConsensus
 from repic_plugin.viewers.figure_window import FigureWindow
 
-__all__ = ["RepicConsensusViewer", "consensus_pictures", "consensus_window"]
-
 
 class RepicConsensusViewer(Viewer):  # type: ignore[misc]
     """How the weights are distributed, which pickers agree, and how far their boxes overlap.

@@ -13,8 +13,6 @@ from pyworkflow.viewer import View
 
 from repic_plugin.viewers.view_button import MakeView, ViewButton
 
-__all__ = ["FigureWindow"]
-
 # Part of the screen that a window may take.
 LARGEST_PART = 0.85
 # Height of tabs and toolbar.

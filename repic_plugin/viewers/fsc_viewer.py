@@ -13,8 +13,6 @@ from repic_plugin.plots import fsc_figure
 from repic_plugin.protocols import ProtRepicCrossFsc
 from repic_plugin.viewers.figure_window import FigureWindow
 
-__all__ = ["RepicFscViewer"]
-
 
 class RepicFscViewer(Viewer):  # type: ignore[misc]
     """The curves of all volumes in one picture, with their resolutions."""

@@ -13,8 +13,6 @@ from repic_plugin.protocols import ProtRepicIterative
 from repic_plugin.viewers.figure_window import FigureWindow
 from repic_plugin.viewers.overlay_viewer import overlay_window
 
-__all__ = ["RepicIterationsViewer"]
-
 SUBSETS = ("testing", "validation", "training", "all")
 
 

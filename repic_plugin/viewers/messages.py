@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["sentence"]
-
 
 def sentence(error: ValueError) -> str:
     """An error's line with a capital letter and a full stop."""

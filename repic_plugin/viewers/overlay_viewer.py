@@ -26,8 +26,6 @@ from repic_plugin.viewers.messages import sentence
 from repic_plugin.viewers.overlay_window import OverlayWindow
 from repic_plugin.viewers.view_button import MakeView
 
-__all__ = ["RepicOverlayViewer", "overlay_window"]
-
 CONSENSUS = "outputCoordinates"  # beside those of the pickers
 
 

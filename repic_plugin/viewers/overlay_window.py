@@ -22,8 +22,6 @@ from repic_plugin.plots import (
 from repic_plugin.viewers.figure_window import LARGEST_PART
 from repic_plugin.viewers.view_button import MakeView, ViewButton
 
-__all__ = ["OverlayWindow", "PictureFrame"]
-
 PANEL_WIDTH_PX = 330
 SWATCH_PX = 16
 PAD = 8

@@ -14,8 +14,6 @@ from repic_plugin.plots import CONSENSUS_COLOR, Layer, OpenImage, OverlayModel, 
 from repic_plugin.viewers.figure_window import LARGEST_PART
 from repic_plugin.viewers.overlay_window import PAD, PANEL_WIDTH_PX, PictureFrame
 
-__all__ = ["PreviewWindow"]
-
 CONSENSUS = "consensus"
 LARGEST_OVERLAP = 0.95
 

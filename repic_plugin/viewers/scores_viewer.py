@@ -19,8 +19,6 @@ from repic_plugin.protocols import ProtRepicEvaluate
 from repic_plugin.viewers.figure_window import FigureWindow
 from repic_plugin.viewers.overlay_viewer import overlay_window
 
-__all__ = ["RepicScoresViewer"]
-
 
 class RepicScoresViewer(Viewer):  # type: ignore[misc]
     """Precision, recall and F1 of each picker, by threshold and by micrograph.

@@ -7,8 +7,6 @@ from typing import Any, Callable, Optional
 
 from pyworkflow.viewer import View
 
-__all__ = ["MakeView", "ViewButton"]
-
 MakeView = Callable[[Any], View]
 
 

@@ -10,15 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-__all__ = [
-    "KIND",
-    "Placeholder",
-    "Workflow",
-    "read_placeholders",
-    "read_workflow",
-    "template_names",
-]
-
 SUFFIX = ".json.template"
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 # Scipion's numbers for the types of placeholders

@@ -7,8 +7,6 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["project_folder", "set_common_environment", "set_user_environment"]
-
 # Scipion puts the path of a project into a shell line, between double quotes.
 NOT_IN_PATHS = '$`"\\'
 

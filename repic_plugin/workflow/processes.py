@@ -8,8 +8,6 @@ from typing import Any, List
 
 import psutil
 
-__all__ = ["Launcher", "is_at_work"]
-
 PROGRAMS = ("pw_protocol_run", "pw_schedule_run")
 
 

@@ -26,8 +26,6 @@ from repic_plugin.workflow.record import (
 )
 from repic_plugin.workflow.runs import ProjectRuns, seems_dead
 
-__all__ = ["WorkflowProject", "check_protocols"]
-
 # Who brings protocols whose names begin so; there is no list of all of them.
 PLUGINS = {
     "Xmipp": "scipion-em-xmipp",

@@ -14,8 +14,6 @@ from typing import Dict, Iterator, List, Optional
 from repic_plugin.formats import atomic_write
 from repic_plugin.workflow.definition import Workflow
 
-__all__ = ["LOCK", "Record", "check_same", "digest", "locked", "read_record", "write_record"]
-
 FILE, LOCK = "repic-run.json", "repic-run.lock"
 
 

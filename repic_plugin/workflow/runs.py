@@ -24,16 +24,6 @@ from pyworkflow.utils import getHostFullName
 
 from repic_plugin.workflow.processes import is_at_work
 
-__all__ = [
-    "PROJECT_LOCK",
-    "ProjectRuns",
-    "RunFailed",
-    "failure",
-    "open_project",
-    "outputs",
-    "seems_dead",
-]
-
 # Two threads must not write a project's file at once.
 PROJECT_LOCK = threading.RLock()
 # Short runs are noticed soon, long ones are not looked at all the time.

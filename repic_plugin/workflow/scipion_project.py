@@ -10,8 +10,6 @@ from pyworkflow.protocol import Protocol
 
 from repic_plugin.workflow.runs import ProjectRuns
 
-__all__ = ["ScipionProject"]
-
 Output = Tuple[Any, str]
 
 

@@ -13,8 +13,6 @@ from repic_plugin.formats import atomic_write
 from repic_plugin.workflow.project import WorkflowProject
 from repic_plugin.workflow.runs import failure, outputs
 
-__all__ = ["FAILED", "FINISHED", "TIMED_OUT", "Watch"]
-
 FINISHED, FAILED, TIMED_OUT = 0, 1, 124
 POLL_SECONDS = 1.0
 LOOK_SECONDS = 15.0  # at the latest, also where no file has changed

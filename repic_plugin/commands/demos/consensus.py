@@ -18,8 +18,6 @@ from repic_plugin.evaluation import evaluate_picks
 from repic_plugin.formats import open_mrc, read_picks_dir
 from repic_plugin.simulation import background_micrograph, simulate_picks
 
-__all__ = ["add_arguments", "run"]
-
 PROJECT = "repic_demo"
 PIXEL_SIZE_ANGSTROM = 1.77
 # three pickers that differ as real ones do: one careful, one greedy, one weak

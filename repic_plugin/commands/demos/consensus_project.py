@@ -18,8 +18,6 @@ from repic_plugin.formats import (
 )
 from repic_plugin.workflow import ScipionProject
 
-__all__ = ["run_project"]
-
 
 def run_project(
     name: str, material: Material, pixel_size_angstrom: float, progress: Callable[[], None]

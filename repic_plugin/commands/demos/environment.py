@@ -10,8 +10,6 @@ from pathlib import Path
 
 from repic_plugin.workflow import project_folder, set_common_environment
 
-__all__ = ["demo_folder", "open_command", "set_environment"]
-
 MARK = ".repic-plugin-demo"  # only a folder that holds it is ever replaced
 
 

@@ -14,8 +14,6 @@ from repic_plugin.commands.simulate_micrographs import MICROGRAPHS, REFERENCE, w
 from repic_plugin.iteration import IterationRow
 from repic_plugin.simulation import simulate_exposures
 
-__all__ = ["add_arguments", "run"]
-
 PROJECT = "repic_iterative_demo"
 N_MICROGRAPHS, N_PARTICLES, SIZE_PX = 15, 30, (768, 768)
 SUBSET = "testing"  # nothing was trained on these micrographs

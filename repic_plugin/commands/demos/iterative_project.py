@@ -9,8 +9,6 @@ from repic_plugin.formats import read_iterations
 from repic_plugin.iteration import IterationRow
 from repic_plugin.workflow import ScipionProject
 
-__all__ = ["run_iterations"]
-
 # The same picker with three settings, as three pickers that err in different ways.
 OPTIONS = ("", "train.numberOfTemplates=1", "angularStep=30; train.numberOfTemplates=12")
 

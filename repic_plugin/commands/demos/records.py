@@ -8,8 +8,6 @@ from typing import Dict, List, NamedTuple, Optional
 from repic_plugin.consensus import Picks
 from repic_plugin.formats import PicksDir
 
-__all__ = ["ConsensusRun", "Material"]
-
 
 class Material(NamedTuple):
     """What the demo works on; `truth` is None where it is not known."""

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from repic_plugin.consensus.ensemble.latent_class import Cells
 from repic_plugin.consensus.picks import Picks
 
-__all__ = ["as_cells", "score_bins", "score_edges"]
-
 MOST_BINS, PICKS_PER_BIN = 12, 50
 MOST_PICKERS = 16  # their bins have to fit one 64-bit integer
 

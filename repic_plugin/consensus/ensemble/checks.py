@@ -12,8 +12,6 @@ from scipy.special import expit
 from repic_plugin.consensus.ensemble.latent_class import Cells, LatentClasses, log_weights
 from repic_plugin.consensus.ensemble.model import EnsembleModel
 
-__all__ = ["check_identified", "dependence_on_others", "warnings_of"]
-
 # How these bounds were found is told in docs/understand/probabilistic.md.
 DEPENDENCE_BOUND = 0.03  # of the range of a picker's scores
 DEPENDENCE_ERRORS = 2.0

@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike
 
 from repic_plugin.consensus.ensemble.model import EnsembleModel
 
-__all__ = ["ExpectedScores", "expected_scores"]
-
 
 class ExpectedScores(NamedTuple):
     """What is to be expected of the particles that are kept.

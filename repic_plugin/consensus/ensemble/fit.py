@@ -25,8 +25,6 @@ from repic_plugin.consensus.ensemble.latent_class import (
 from repic_plugin.consensus.ensemble.misfit import gain_of_third_class
 from repic_plugin.consensus.ensemble.model import EnsembleModel
 
-__all__ = ["Sample", "cells_of", "fit_ensemble"]
-
 N_REPLICATES = 100
 LARGEST_REPLICATE = 50_000  # cells; with more, replicates are of fewer micrographs
 REPLICATE_ITERATIONS, REPLICATE_TOLERANCE = 200, 1e-4

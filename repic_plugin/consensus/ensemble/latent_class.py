@@ -16,17 +16,6 @@ from scipy.special import expit, logit
 
 from repic_plugin.compiled import compiled
 
-__all__ = [
-    "Cells",
-    "LatentClasses",
-    "fit_from",
-    "fit_latent_classes",
-    "log_expected",
-    "log_weights",
-    "population",
-    "posterior",
-]
-
 # The prior. A recall is Beta(2, 2), the rate of junk Beta(1.1, 1.9); a picker's scores in each
 # class have this many candidates' worth of an even distribution.
 RECALL_PRIOR = (1.0, 1.0)

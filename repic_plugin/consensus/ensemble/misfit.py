@@ -24,8 +24,6 @@ from repic_plugin.consensus.ensemble.latent_class import (
     population,
 )
 
-__all__ = ["gain_of_third_class"]
-
 MAX_ITERATIONS, TOLERANCE = 300, 1e-4
 BLUR = 0.05  # of a start: no class is sure of any cell
 

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from repic_plugin.consensus.ensemble.latent_class import LatentClasses
 
-__all__ = ["EnsembleModel", "model_from_arrays", "model_to_arrays"]
-
 ARRAYS = "ensemble."
 
 

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from repic_plugin.formats.base.atomic import atomic_open
 from repic_plugin.formats.base.errors import PathLike, format_error
 
-__all__ = ["read_arrays", "write_arrays"]
-
 ZIP_START = b"PK"
 # What numpy and zipfile raise for damaged files; a flag that no writer sets is a RuntimeError.
 UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile)

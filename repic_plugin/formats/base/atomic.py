@@ -9,8 +9,6 @@ from typing import BinaryIO, Iterator, Union
 
 from repic_plugin.formats.base.errors import PathLike
 
-__all__ = ["UNFINISHED", "atomic_open", "atomic_write"]
-
 # Name of a file that is not complete: left over where its writer was killed.
 UNFINISHED = f".{'[0-9a-f]' * 32}.tmp"
 

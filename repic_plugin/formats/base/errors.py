@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import Iterable, Optional, Union
 
-__all__ = ["FormatError", "PathLike"]
-
 PathLike = Union[str, "os.PathLike[str]"]
 
 MAX_SHOWN = 40  # characters of a wrong value that a message repeats

@@ -33,8 +33,6 @@ from repic_plugin.formats.images.particle_star import (
 from repic_plugin.formats.images.particle_star_writing import optics_columns
 from repic_plugin.formats.images.particles import ParticleTable
 
-__all__ = ["write_classes_star"]
-
 ASIDE = -1  # the label of particles without a class
 CLASS, PSI, FLIP = "rlnClassNumber", "rlnAnglePsi", "rlnIsFlip"
 ORIGIN_X, ORIGIN_Y = "rlnOriginXAngst", "rlnOriginYAngst"

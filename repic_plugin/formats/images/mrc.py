@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from repic_plugin.formats.base.errors import PathLike, format_error
 from repic_plugin.formats.images.mrc_header import MrcHeader, read_header
 
-__all__ = ["map_images", "open_mrc", "stack_file"]
-
 
 def open_mrc(path: PathLike, index: Optional[int] = None) -> NDArray[Any]:
     """The image in an MRC file, shape (height, width), read where it is looked at.

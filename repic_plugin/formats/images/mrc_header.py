@@ -15,15 +15,6 @@ from mrcfile.dtypes import HEADER_DTYPE
 
 from repic_plugin.formats.base.errors import FormatError, PathLike, format_error
 
-__all__ = [
-    "HEADER_BYTES",
-    "MODES",
-    "VOLUME_STACKS",
-    "MrcHeader",
-    "read_header",
-    "volume_stack_error",
-]
-
 HEADER_BYTES = 1024
 MODES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 # No image is wider; read in the wrong byte order, every width up to this becomes a larger one.

@@ -12,8 +12,6 @@ from repic_plugin.formats.base.atomic import atomic_open
 from repic_plugin.formats.base.errors import PathLike
 from repic_plugin.formats.images.mrc_header import HEADER_BYTES, MODES
 
-__all__ = ["write_mrc", "write_stack"]
-
 # Numbers of an array that are written at a time: 16 MB.
 BLOCK_NUMBERS = 1 << 22
 

@@ -21,15 +21,6 @@ from repic_plugin.formats.base.text_tables import TextTable, read_columns
 from repic_plugin.formats.images.mrc import stack_file
 from repic_plugin.formats.images.stacks import MAX_PIXEL_SIZE_RATIO, ImageStacks
 
-__all__ = [
-    "ParticleStar",
-    "read_particle_star",
-    "star_ctf",
-    "star_flag",
-    "star_images",
-    "star_pixel_size",
-]
-
 PARTICLES, OPTICS = "data_particles", "data_optics"
 IMAGE, GROUP, GROUP_NAME = "rlnImageName", "rlnOpticsGroup", "rlnOpticsGroupName"
 IMAGE_PIXEL_SIZE, PIXEL_SIZE = "rlnImagePixelSize", "rlnPixelSize"

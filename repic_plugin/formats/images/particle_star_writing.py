@@ -35,8 +35,6 @@ from repic_plugin.formats.images.particle_star import (
     VOLTAGE,
 )
 
-__all__ = ["optics_columns", "write_particles_star"]
-
 
 def write_particles_star(
     path: PathLike,

@@ -27,8 +27,6 @@ from repic_plugin.formats.images.stacks import (
     open_stack,
 )
 
-__all__ = ["ParticleTable", "read_particles"]
-
 STAR_SUFFIX = ".star"
 
 

@@ -19,14 +19,6 @@ from repic_plugin.formats.images.mrc_header import (
     volume_stack_error,
 )
 
-__all__ = [
-    "MAX_PIXEL_SIZE_RATIO",
-    "STACK_SUFFIXES",
-    "ImageStacks",
-    "open_stack",
-    "read_map",
-]
-
 STACK_SUFFIXES = (".mrcs", ".mrc", ".st")
 # Thousands of stacks must fit in a process that may open 1024 files.
 MAX_OPEN_STACKS = 16

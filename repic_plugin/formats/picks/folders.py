@@ -17,8 +17,6 @@ from repic_plugin.formats.picks.registry import formats_by_suffix, read_picks_fi
 from repic_plugin.formats.picks.table import PickTable
 from repic_plugin.formats.results.consensus_writing import ENSEMBLE_NAMES, TABLE_NAMES
 
-__all__ = ["PicksDir", "read_picker_folder", "read_picks_dir"]
-
 LAYOUT = "picks_dir/<picker>/<micrograph>.box (or .cbox, .star, .txt, .tsv, .csv)"
 MIN_PICKERS = 2  # a consensus needs two opinions
 MIN_SHARED = 0.5  # of the micrographs that a picker could share with the others

@@ -13,16 +13,6 @@ from numpy.typing import NDArray
 
 from repic_plugin.formats.base.errors import listed
 
-__all__ = [
-    "Addition",
-    "NameMatch",
-    "distinct_names",
-    "match_names",
-    "micrograph_name",
-    "micrograph_path",
-    "unify_names",
-]
-
 # Only these are cut from a micrograph's name: what follows a dot may also belong to it, as in
 # "2020-01-31_10.25_mic7".
 MICROGRAPH_EXTENSIONS = (".mrc", ".mrcs", ".map", ".rec", ".st", ".stk", ".tif", ".tiff", ".eer")

@@ -15,8 +15,6 @@ from repic_plugin.formats.base.errors import PathLike, format_error, listed
 from repic_plugin.formats.picks.names import micrograph_name
 from repic_plugin.formats.picks.table import PickTable
 
-__all__ = ["Format", "known_formats", "read_picks_file", "write_picks_file"]
-
 
 @dataclass(frozen=True)
 class Format:

@@ -8,8 +8,6 @@ from typing import Optional
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["PickTable", "centers_from_corners", "corners_from_centers"]
-
 
 @dataclass(frozen=True)
 class PickTable:

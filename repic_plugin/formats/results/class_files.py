@@ -20,14 +20,6 @@ from repic_plugin.formats.images.class_star import write_classes_star
 from repic_plugin.formats.images.mrc_writing import write_stack
 from repic_plugin.formats.images.particles import ParticleTable
 
-__all__ = [
-    "CLASS_FILES",
-    "checkpoint_owner",
-    "read_checkpoint",
-    "write_checkpoint",
-    "write_class_files",
-]
-
 CLASS_FILES = ("assignments.csv", "class_averages.mrcs", "classes.star", "convergence.csv")
 ASSIGNMENT_COLUMNS = ("particle", "class", "rotation_deg", "shift_x_px", "shift_y_px", "mirror")
 CLASS_COLUMNS = ("class", "size", "explained", "is_junk")

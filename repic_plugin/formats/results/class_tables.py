@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from repic_plugin.formats.base.csv_tables import COUNT, NUMBER, NUMBER_OR_NONE, TEXT, read_csv
 from repic_plugin.formats.base.errors import PathLike
 
-__all__ = ["ClassTables", "read_class_tables"]
-
 POSE = {"particle": TEXT, "class": COUNT, "rotation_deg": NUMBER, "shift_x_px": NUMBER}
 POSE.update(shift_y_px=NUMBER, mirror=COUNT, dissimilarity=NUMBER_OR_NONE)
 CLASS = {"size": COUNT, "explained": NUMBER, "is_junk": COUNT}

@@ -26,8 +26,6 @@ from repic_plugin.formats.results.consensus_writing import (
     TABLE_NAMES,
 )
 
-__all__ = ["ConsensusTables", "read_consensus_tables"]
-
 OVERLAP = "overlap"  # tables of earlier versions have none
 N_PICKS = "n_picks_"
 REMEDY = "run the consensus again"

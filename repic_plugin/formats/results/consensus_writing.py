@@ -16,16 +16,6 @@ from repic_plugin.formats.base.errors import PathLike
 from repic_plugin.formats.picks.cells import coordinate_texts, score_texts
 from repic_plugin.formats.picks.registry import write_picks_file
 
-__all__ = [
-    "ENSEMBLE_NAMES",
-    "TABLE_NAMES",
-    "check_picker_columns",
-    "write_consensus_table",
-    "write_consensus_tables",
-    "write_particle_files",
-    "write_summary_table",
-]
-
 TABLE_NAMES = ("consensus.csv", "summary.csv")  # beside the pick files of a consensus
 ENSEMBLE_NAMES = ("pickers.csv", "ensemble.npz")  # beside them, of mode probabilistic
 PARTICLE_COLUMNS = ("micrograph", "x_center", "y_center", "weight", "overlap", "score", "n_pickers")

@@ -12,8 +12,6 @@ from repic_plugin.formats.base.csv_tables import number_cell, write_table
 from repic_plugin.formats.base.errors import PathLike, format_error
 from repic_plugin.formats.results.consensus_writing import ENSEMBLE_NAMES
 
-__all__ = ["ENSEMBLE_NAMES", "read_ensemble", "write_ensemble"]
-
 COLUMNS = (
     *("picker", "group", "from", "to", "precision", "precision_low", "precision_high"),
     *("recall", "recall_low", "recall_high", "f1"),

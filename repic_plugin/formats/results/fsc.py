@@ -8,8 +8,6 @@ from repic_plugin.evaluation import ShellCorrelation
 from repic_plugin.formats.base.csv_tables import COUNT, NUMBER, TEXT, read_csv, write_table
 from repic_plugin.formats.base.errors import PathLike
 
-__all__ = ["read_fsc_table", "write_fsc_table"]
-
 COLUMNS = {"map": TEXT, "frequency_per_angstrom": NUMBER, "correlation": NUMBER, "n_voxels": COUNT}
 
 

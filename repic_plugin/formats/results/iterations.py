@@ -15,8 +15,6 @@ from repic_plugin.formats.base.csv_tables import (
 from repic_plugin.formats.base.errors import PathLike
 from repic_plugin.iteration import ITERATION_COLUMNS, IterationRow
 
-__all__ = ["read_iterations", "write_iterations"]
-
 DECIMALS = 4
 KINDS = {"name": TEXT, "subset": TEXT, "iteration": COUNT, "n_micrographs": COUNT}
 KINDS["n_particles"] = COUNT

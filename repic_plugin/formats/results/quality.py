@@ -17,8 +17,6 @@ from repic_plugin.formats.base.text_tables import (
 )
 from repic_plugin.formats.picks.names import match_names
 
-__all__ = ["read_quality"]
-
 MICROGRAPH = "micrograph"
 
 

@@ -19,15 +19,6 @@ from repic_plugin.formats.base.csv_tables import (
 )
 from repic_plugin.formats.base.errors import PathLike
 
-__all__ = [
-    "read_curves",
-    "read_micrograph_scores",
-    "read_scores",
-    "write_curves",
-    "write_micrograph_scores",
-    "write_scores",
-]
-
 MEASURES, COUNTS = ("precision", "recall", "f1"), ("tp", "fp", "fn")
 KINDS = ("pixel", "matching")
 SCORE_COLUMNS = [f"{kind}_{name}" for kind in KINDS for name in (*MEASURES, *COUNTS)]

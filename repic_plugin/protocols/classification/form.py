@@ -8,13 +8,6 @@ from pyworkflow.utils import Message
 
 from repic_plugin.classification import DEFAULT_RINGS
 
-__all__ = [
-    "define_alignment_params",
-    "define_clustering_params",
-    "define_main_params",
-    "define_output_params",
-]
-
 
 def define_main_params(form: params.Form) -> None:
     """Particles, number of classes, how to cluster and align, CTF."""

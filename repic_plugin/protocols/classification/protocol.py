@@ -53,8 +53,6 @@ from repic_plugin.protocols.classification.summary import classification_facts, 
 from repic_plugin.protocols.common.report_step import WritesReport, define_report_param
 from repic_plugin.protocols.common.unfinished_files import remove_unfinished
 
-__all__ = ["ProtAckMeans2D"]
-
 CLASSES, AVERAGES = "outputClasses", "outputAverages"
 ERROR_MARK = "repic-plugin: error: "
 # Of Open MPI to version 4, and from version 5 on; other MPIs leave threads alone.

@@ -17,8 +17,6 @@ from repic_plugin.classification import (
 )
 from repic_plugin.convert import SHIFT_ORDERS, unreadable_stacks
 
-__all__ = ["check_form", "classify_arguments", "classify_settings", "input_settings"]
-
 NO_CTF = "none"
 # The form's words for the arguments that messages name.
 WORDS = {

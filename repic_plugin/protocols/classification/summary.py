@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from repic_plugin.constants import IS_JUNK
 from repic_plugin.formats import ClassTables
 
-__all__ = ["classification_facts", "progress_line"]
-
 METHODS = {
     "ack": "ACK-means [Xu2016]",
     "kmeans": "K-means",

@@ -9,15 +9,6 @@ from pyworkflow.protocol.constants import LEVEL_ADVANCED
 
 from repic_plugin.consensus import MIN_JACCARD, MODES
 
-__all__ = [
-    "PROBABILISTIC",
-    "consensus_mode",
-    "define_min_overlap",
-    "define_mode",
-    "is_probabilistic",
-    "target_precision",
-]
-
 PROBABILISTIC = MODES[2]
 
 

@@ -17,13 +17,6 @@ from repic_plugin.convert import (
 )
 from repic_plugin.formats import open_mrc
 
-__all__ = [
-    "average_images",
-    "batches",
-    "labels_on",
-    "on_each_micrograph",
-]
-
 # Micrographs to a step: what a kill costs.
 BATCH = 50
 

@@ -7,8 +7,6 @@ from typing import Any, List
 from pyworkflow.protocol import params
 from pyworkflow.utils import Message
 
-__all__ = ["GpusInUse", "define_box_size", "define_micrographs", "identity"]
-
 
 def define_micrographs(form: params.Form, help_text: str = "") -> None:
     """The micrographs that a protocol works on."""

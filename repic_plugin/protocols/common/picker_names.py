@@ -6,8 +6,6 @@ from typing import Iterable, List
 
 from pyworkflow.object import Pointer
 
-__all__ = ["picker_names"]
-
 
 def picker_names(pointers: Iterable[Pointer]) -> List[str]:
     """Labels of the runs that picked, numbered where two are the same."""

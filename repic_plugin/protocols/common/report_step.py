@@ -7,8 +7,6 @@ from typing import Any, List
 from pyworkflow.protocol import params
 from pyworkflow.protocol.constants import LEVEL_ADVANCED
 
-__all__ = ["WritesReport", "define_report_param"]
-
 REPORT = "report.html"
 
 

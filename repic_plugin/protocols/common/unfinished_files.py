@@ -8,8 +8,6 @@ from pyworkflow.protocol import Protocol
 
 from repic_plugin.formats import UNFINISHED
 
-__all__ = ["remove_unfinished"]
-
 
 def remove_unfinished(protocol: Protocol) -> None:
     """Remove the files that an earlier process of a run has not completed.

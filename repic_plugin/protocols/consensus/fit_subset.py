@@ -6,8 +6,6 @@ from typing import List, Sequence
 
 import numpy as np
 
-__all__ = ["LEAST_FITTED", "micrographs_to_fit"]
-
 # What a model is fitted on is held in memory at once; its intervals are narrow with so many.
 FIT_MICROGRAPHS = 400
 # With fewer, the recall of a picker is hardly known, and all that comes is judged by it.

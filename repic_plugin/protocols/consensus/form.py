@@ -9,14 +9,6 @@ from repic_plugin.constants import SCORE_ATTRIBUTES
 from repic_plugin.protocols.common.consensus_mode import define_min_overlap, define_mode
 from repic_plugin.protocols.common.params import define_box_size
 
-__all__ = [
-    "KEEP_ALL",
-    "define_graph_params",
-    "define_input_params",
-    "define_score_params",
-    "define_streaming_params",
-]
-
 KEEP_ALL = "-"
 
 

@@ -23,8 +23,6 @@ from repic_plugin.convert import (
 from repic_plugin.formats import FormatError, read_consensus_tables
 from repic_plugin.plots import BoxSet, ConsensusDetails, OverlayModel
 
-__all__ = ["of_consensus", "of_coordinates", "of_pickers"]
-
 CONSENSUS, REFERENCE = "consensus", "reference"
 # For sets that know none, so that their boxes can be seen at all.
 DEFAULT_BOX_PX = 100

@@ -38,8 +38,6 @@ from repic_plugin.protocols.consensus.settings import (
 )
 from repic_plugin.protocols.consensus.stream import PARTICLES, UNMATCHED, ConsensusStream
 
-__all__ = ["ProtRepicConsensus"]
-
 
 class ProtRepicConsensus(WritesReport, ProtParticlePicking):  # type: ignore[misc]
     """Find the particles that several pickers agree on (REPIC).

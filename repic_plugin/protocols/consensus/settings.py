@@ -21,14 +21,6 @@ from repic_plugin.protocols.common.consensus_mode import (
 )
 from repic_plugin.protocols.consensus.form import KEEP_ALL
 
-__all__ = [
-    "check_settings",
-    "consensus_settings",
-    "micrograph_size",
-    "stream_settings",
-    "transform_of",
-]
-
 
 def consensus_settings(protocol: ProtParticlePicking, names: List[str]) -> Dict[str, Any]:
     """All that the result depends on, as JSON can hold it.

@@ -49,8 +49,6 @@ from repic_plugin.protocols.consensus.stream_notes import remarks, what_waits
 from repic_plugin.protocols.consensus.stream_record import Batch, Scale, StreamRecord
 from repic_plugin.protocols.consensus.summary import ConsensusTotals, consensus_facts, proof
 
-__all__ = ["PARTICLES", "UNMATCHED", "ConsensusStream"]
-
 PARTICLES, UNMATCHED = "outputCoordinates", "outputUnmatched"
 SUFFIXES = {PARTICLES: "", UNMATCHED: "_unmatched"}
 LARGEST_BATCH = 200  # micrographs: what a kill costs at most, and what is held in memory

@@ -17,8 +17,6 @@ from repic_plugin.consensus import Picks
 from repic_plugin.convert import GrowingMicrographs, GrowingPicks, Span, UnreadableSetError
 from repic_plugin.formats import match_names
 
-__all__ = ["BatchInput", "StreamInputs", "StreamPicker"]
-
 # Looks in a row at which a file may be locked or damaged, before the run fails.
 MAX_UNREADABLE = 60
 NOTHING = Span(0, 0, 0)

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from repic_plugin.protocols.consensus.stream_inputs import StreamInputs
 from repic_plugin.protocols.consensus.stream_record import StreamRecord
 
-__all__ = ["remarks", "what_waits"]
-
 
 def what_waits(inputs: StreamInputs, waiting: Sequence[int], n_to_judge: int = 0) -> str:
     """Who lacks how many of the micrographs that wait.

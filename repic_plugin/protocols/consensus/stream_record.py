@@ -28,8 +28,6 @@ from repic_plugin.consensus import (
 )
 from repic_plugin.formats import atomic_write, read_arrays, write_arrays
 
-__all__ = ["Batch", "Scale", "StreamRecord"]
-
 SETTINGS, SCALES, FINISHED = "settings.json", "scales.json", "finished.json"
 MODEL = "ensemble.npz"
 COUNTS = ("micrograph_ids", "n_read", "n_particles", "n_unmatched")

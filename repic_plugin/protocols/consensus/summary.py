@@ -15,8 +15,6 @@ from repic_plugin.consensus import (
     recommended_number,
 )
 
-__all__ = ["ConsensusTotals", "consensus_facts", "proof"]
-
 
 @dataclass
 class ConsensusTotals:

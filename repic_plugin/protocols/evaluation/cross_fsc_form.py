@@ -4,15 +4,6 @@ from __future__ import annotations
 
 from pyworkflow.protocol import params
 
-__all__ = [
-    "AUTO_MASK",
-    "FILE_MASK",
-    "HALF_MAPS",
-    "NO_MASK",
-    "SPHERE_MASK",
-    "define_cross_fsc_params",
-]
-
 # Positions in the lists below; they are stored in users' projects.
 AGAINST_REFERENCE, HALF_MAPS = range(2)
 NO_MASK, SPHERE_MASK, AUTO_MASK, FILE_MASK = range(4)

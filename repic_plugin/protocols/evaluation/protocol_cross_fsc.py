@@ -35,8 +35,6 @@ from repic_plugin.protocols.evaluation.cross_fsc_form import (
     define_cross_fsc_params,
 )
 
-__all__ = ["CrossFscOutput", "ProtRepicCrossFsc"]
-
 REFERENCE = "the reference"
 Density = NDArray[np.float32]
 

@@ -48,8 +48,6 @@ from repic_plugin.protocols.common.params import define_box_size
 from repic_plugin.protocols.common.picker_names import picker_names
 from repic_plugin.protocols.common.unfinished_files import remove_unfinished
 
-__all__ = ["ProtRepicEvaluate"]
-
 REFERENCE = "reference"
 
 

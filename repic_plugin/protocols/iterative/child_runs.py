@@ -16,8 +16,6 @@ from pyworkflow.protocol import MODE_RESTART, MODE_RESUME, Protocol
 
 from repic_plugin.workflow import PROJECT_LOCK, ProjectRuns, open_project
 
-__all__ = ["Children"]
-
 # Parameters that do not change what comes out.
 HOW_IT_RUNS = {
     *("runName", "runMode", "hostName", "numberOfThreads", "numberOfMpi", "binThreads"),

@@ -9,8 +9,6 @@ from repic_plugin.protocols.iterative.child_runs import Children
 from repic_plugin.protocols.iterative.form import CLEAN_MODELS, CLEAN_TMP
 from repic_plugin.protocols.iterative.state import RunState
 
-__all__ = ["clean_older"]
-
 
 def clean_older(what: int, children: Children, state: RunState, iteration: int) -> None:
     """Remove temporary files, and models that newer ones have replaced.

@@ -13,20 +13,6 @@ from repic_plugin.protocols.common.params import define_box_size, define_microgr
 from repic_plugin.protocols.iterative.picker_choice import define_choice
 from repic_plugin.protocols.iterative.protocol_subsets import define_subset_params
 
-__all__ = [
-    "AUTOMATIC",
-    "CLEAN_MODELS",
-    "CLEAN_TMP",
-    "MANUAL",
-    "N_LINES",
-    "STOP",
-    "TRANSFER",
-    "define_consensus_params",
-    "define_input_params",
-    "define_picker_params",
-    "define_run_params",
-]
-
 N_LINES = 6
 AUTOMATIC, MANUAL, TRANSFER = range(3)
 STOP, GO_ON = range(2)

@@ -10,8 +10,6 @@ from pyworkflow.protocol import params
 
 from repic_plugin.pickers import KNOWN, NONE, PICKERS
 
-__all__ = ["PickerChoice", "define_choice"]
-
 
 class Place(int):
     """A place in the form's list that keeps the name at it: lists of two protocols may differ."""

@@ -33,8 +33,6 @@ from repic_plugin.protocols.iterative.stages import PARTICLES, Stages
 from repic_plugin.protocols.iterative.state import RunState
 from repic_plugin.protocols.iterative.summary import methods_text, summary_lines
 
-__all__ = ["ProtRepicIterative"]
-
 
 class ProtRepicIterative(WritesReport, ProtParticlePicking):
     """Train pickers on what they agree on, let them pick again, and so on (iterative REPIC).

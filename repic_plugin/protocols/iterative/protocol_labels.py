@@ -25,8 +25,6 @@ from repic_plugin.convert import (
 )
 from repic_plugin.iteration import best_of_each, sampled
 
-__all__ = ["LabelsOutput", "ProtRepicLabels"]
-
 
 class LabelsOutput(Enum):
     """What the protocol leaves."""

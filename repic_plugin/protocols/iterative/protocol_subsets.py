@@ -17,8 +17,6 @@ from repic_plugin.iteration import N_VALIDATION, SUBSETS, TRAINING_FRACTION, Sub
 from repic_plugin.protocols.common.params import define_micrographs
 from repic_plugin.protocols.common.unfinished_files import remove_unfinished
 
-__all__ = ["ProtRepicSubsets", "define_subset_params"]
-
 BIN_NAMES = ("low", "medium", "high")
 OUTPUTS = tuple(f"output{name.capitalize()}" for name in SUBSETS)
 

@@ -19,14 +19,6 @@ from repic_plugin.convert import (
 from repic_plugin.protocols.consensus.form import KEEP_ALL
 from repic_plugin.protocols.iterative.settings import Line
 
-__all__ = [
-    "consensus_picks",
-    "consensus_values",
-    "picker_picks",
-    "recommended",
-    "reference_picks",
-]
-
 
 def consensus_picks(coordinates: SetOfCoordinates, micrographs: SetOfMicrographs) -> Picks:
     """A consensus, its weights as scores."""

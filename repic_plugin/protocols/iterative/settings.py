@@ -14,15 +14,6 @@ from repic_plugin.pickers import NONE, PICKERS, Picker, PickerSettings, read_opt
 from repic_plugin.protocols.common.consensus_mode import is_probabilistic, target_precision
 from repic_plugin.protocols.iterative.form import AUTOMATIC, MANUAL, N_LINES, TRANSFER
 
-__all__ = [
-    "Line",
-    "check_form",
-    "find_box_size",
-    "iterative_settings",
-    "needs_gpu",
-    "picker_lines",
-]
-
 SAME_PIXEL_SIZE = 1e-3
 
 

@@ -42,8 +42,6 @@ from repic_plugin.protocols.iterative.state import RunState
 from repic_plugin.protocols.iterative.summary import told
 from repic_plugin.workflow import RunFailed
 
-__all__ = ["PARTICLES", "Stages"]
-
 PARTICLES = "outputCoordinates"
 LEAST_PICKERS = 2
 CONSENSUS, LABELS, MODEL, PICKS = "consensus", "labels", "model", "picks"

@@ -11,8 +11,6 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from repic_plugin.formats import atomic_write
 
-__all__ = ["RunState"]
-
 # Steps of one run may end at the same time.
 LOCK = threading.RLock()
 EMPTY: Dict[str, Any] = {"outputs": {}, "dropped": {}, "last": None}

@@ -8,8 +8,6 @@ from typing import Dict, List, Optional, Sequence
 from repic_plugin.consensus import EnsembleModel
 from repic_plugin.iteration import IterationRow, lowest_f1
 
-__all__ = ["methods_text", "summary_lines", "told"]
-
 CONSENSUS, ALL = "consensus", "all"
 
 

@@ -29,8 +29,6 @@ from repic_plugin.protocols.common.params import define_box_size, identity
 from repic_plugin.protocols.common.unfinished_files import remove_unfinished
 from repic_plugin.template_picking import extract_particles
 
-__all__ = ["ExtractOutput", "ProtRepicExtract"]
-
 CTF_ATTRIBUTES = ("_defocusU", "_defocusV", "_defocusAngle", "_defocusRatio", "_psdFile")
 CTF_ATTRIBUTES += ("_resolution", "_fitQuality")
 

@@ -27,17 +27,6 @@ from repic_plugin.formats import (
     write_picks_file,
 )
 
-__all__ = [
-    "FEW_LABELS_BATCH",
-    "SYMBOL",
-    "fitting_batch_size",
-    "found_picks",
-    "held_out",
-    "lay_out_micrographs",
-    "usable_labels",
-    "write_labels",
-]
-
 SYMBOL = "_deeppicker"  # before the suffix of what autoPick.py writes
 FEW_LABELS_BATCH = 4  # Cameron et al. 2024: where there are very few labels
 LABELLED_AT_LEAST = 2  # micrographs: one to train on, one to validate with

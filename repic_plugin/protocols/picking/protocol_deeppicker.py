@@ -32,13 +32,6 @@ from repic_plugin.protocols.picking.deeppicker_files import (
     write_labels,
 )
 
-__all__ = [
-    "DeepPickerPickOutput",
-    "DeepPickerTrainOutput",
-    "ProtDeepPickerPick",
-    "ProtDeepPickerTrain",
-]
-
 # Folders of a run, in its extra folder, from where the scripts are run: they cut ".mrc" out of the
 # paths that they get, and so get none that a user named but those of models.
 TRAINING, VALIDATION, MODEL, MICROGRAPHS = "training", "validation", "model", "micrographs"

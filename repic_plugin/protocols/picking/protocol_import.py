@@ -16,8 +16,6 @@ from repic_plugin.convert import append_picks, picks_on_micrographs, read_microg
 from repic_plugin.formats import PicksDir, read_picker_folder
 from repic_plugin.protocols.common.params import define_box_size, define_micrographs
 
-__all__ = ["ImportOutput", "ProtRepicImportPicks"]
-
 # More files are read by the step alone: the window would stand still meanwhile.
 FILES_READ_AHEAD = 500
 

@@ -39,8 +39,6 @@ from repic_plugin.template_picking import (
     reduction,
 )
 
-__all__ = ["ProtTemplatePick", "ProtTemplateTrain", "TemplatePickOutput", "TemplateTrainOutput"]
-
 NO_TEMPLATES = "The templates are not ready yet."
 
 

@@ -8,8 +8,6 @@ from pyworkflow.protocol.constants import LEVEL_ADVANCED
 from repic_plugin.protocols.common.params import define_box_size, define_micrographs
 from repic_plugin.template_picking import DEFAULT_DISTANCE_BOXES, DEFAULT_STEP_DEG
 
-__all__ = ["define_pick_params", "define_train_params"]
-
 
 def define_train_params(form: params.Form) -> None:
     """Of training."""
