@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import threading
 import warnings
-from typing import Any, NoReturn, Optional, Sequence
+from contextlib import contextmanager
+from typing import Any, Iterator, NoReturn, Optional, Sequence
 
 from repic_plugin import __version__
-from repic_plugin.commands import COMMANDS
+from repic_plugin.commands import COMMANDS, n_started
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -61,11 +64,12 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     -------
     int
         0, 2 after bad input (one line on stderr says what, where and the remedy), 130 when
-        interrupted, 141 when the reader of the output went away; what `run` says of its own.
+        interrupted, 143 or 129 when ended by SIGTERM or SIGHUP, 141 when the reader of the output
+        went away; what `run` says of its own.
     """
     args = build_parser().parse_args(arguments)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _ending_signals():
             warnings.filterwarnings("default", category=UserWarning, module="repic_plugin")
             warnings.showwarning = _show_warning
             return int(args.run(args) or 0)
@@ -75,9 +79,37 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     except (ValueError, OSError) as error:
         print(f"repic-plugin: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print("repic-plugin: interrupted; nothing was written", file=sys.stderr)
-        return 130
+        return 128 + (interrupt.number if isinstance(interrupt, _Ended) else signal.SIGINT)
+
+
+class _Ended(KeyboardInterrupt):
+    """A signal that ends the process, handled as Ctrl-C: what is half done is removed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextmanager
+def _ending_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise `_Ended`; not in a thread, nor where a starter has other plans."""
+
+    def end(number: int, _frame: Any) -> None:
+        raise _Ended(number)
+
+    is_main = threading.current_thread() is threading.main_thread()
+    numbers = [signal.SIGTERM, signal.SIGHUP] if is_main and n_started() == 1 else []
+    before = [(one, signal.getsignal(one)) for one in numbers]
+    default = [one for one, handler in before if handler == signal.SIG_DFL]
+    for one in default:
+        signal.signal(one, end)
+    try:
+        yield
+    finally:
+        for one in default:
+            signal.signal(one, signal.SIG_DFL)
 
 
 def _show_warning(message: Any, *_args: Any, **_kwargs: Any) -> None:

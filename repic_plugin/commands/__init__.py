@@ -14,6 +14,7 @@ from repic_plugin.commands import (
 )
 from repic_plugin.commands.demos import consensus as demo
 from repic_plugin.commands.demos import iterative as demo_iterative
+from repic_plugin.commands.mpi import n_started
 
 COMMANDS = {
     "consensus": consensus,
@@ -29,3 +30,5 @@ COMMANDS = {
     "demo": demo,
     "demo-iterative": demo_iterative,
 }
+
+__all__ = ["COMMANDS", "n_started"]

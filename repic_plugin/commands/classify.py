@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Optional
@@ -28,7 +28,8 @@ from repic_plugin.classification import (
 )
 from repic_plugin.commands.classify_report import report, warn
 from repic_plugin.commands.mpi import ending_together, the_ranks, warn_if_bound
-from repic_plugin.commands.options import new_folder, progress_bar
+from repic_plugin.commands.options import progress_bar
+from repic_plugin.commands.out_folder import NewFolder, Own, new_folder
 from repic_plugin.formats import (
     CLASS_FILES,
     FormatError,
@@ -56,6 +57,8 @@ OPTIONS = {
     "mirror": "--mirror",
     "random_state": "--seed",
 }
+PICTURE = "classes.png"
+OWN = Own(CLASS_FILES, lambda _folder: (*CLASS_FILES, "classes.csv", PICTURE))
 RINGS_OF_RESOLUTION = "the number of rings (box x pixel size / --resolution-angstrom)"
 BAR = "{desc} [{elapsed}]"
 MAX_RINGS = 1 << 30  # more than any box has, and still an integer where the resolution is tiny
@@ -174,65 +177,60 @@ def run(args: argparse.Namespace) -> None:
 
 def _run(args: argparse.Namespace, ranks: Ranks) -> None:
     started = time.perf_counter()
-    with ranks.agreement():
-        table = read_particles(args.particles, args.pixel_size)
-        if ranks.is_first:
-            _check_places(args, table)
-        parameters = _parameters(args, table)
-    if not ranks.is_first:
-        table = replace(table, names=(), star=None)  # for those who write
-    with _told_if_stopped(args, table):
+    with ExitStack() as stack:
+        with ranks.agreement():
+            table = read_particles(args.particles, args.pixel_size)
+            new = _opened(args, table, stack) if ranks.is_first else None
+            parameters = _parameters(args, table)
+        if new is None:
+            table = replace(table, names=(), star=None)  # for those who write
+        stack.enter_context(_told_if_stopped(args, table))
         found = _classify(args, table, parameters, ranks)
         with ranks.agreement():
-            if ranks.is_first:
-                _write(args, table, found)
-    if ranks.is_first:
+            if new is not None:
+                with _naming_out(args):
+                    write_class_files(new.path, table, found)
+                    _draw(new.path, table, found)
+                    stack.close()  # the folder takes its name
+    if new is not None:
+        if args.checkpoint:
+            Path(args.checkpoint).unlink(missing_ok=True)
         warn(found)
         report(found, parameters["ctf_mode"], time.perf_counter() - started)
-        print(f"written to {args.out}")
+        print(f"written to {new.place}")
 
 
-def _write(args: argparse.Namespace, table: ParticleTable, found: Classification) -> None:
-    with _out_folder(args) as folder:
-        write_class_files(folder, table, found)
-        _draw(folder, table, found)
-    if args.checkpoint:
-        Path(args.checkpoint).unlink(missing_ok=True)
-
-
-class _Probed(Exception):
-    """Leaves a new folder before it takes its name."""
-
-
-def _check_places(args: argparse.Namespace, table: ParticleTable) -> None:
-    """Refuse places that cannot be written or hold what is read, before hours of work."""
-    with suppress(_Probed), _out_folder(args):
-        raise _Probed
-    target = Path(args.out).resolve()
-    for path in (table.path, *table.images.paths):
-        if target in path.resolve().parents:
-            raise ValueError(f"{args.out}: has the particles in it ({path}); choose another folder")
-    if args.checkpoint:
-        file = Path(args.checkpoint).resolve()
-        if target in file.parents:
-            raise ValueError(f"--checkpoint {args.checkpoint}: must not lie in --out {args.out}")
-        if file.is_dir() or not os.access(file.parent, os.W_OK):
-            raise ValueError(
-                f"--checkpoint {args.checkpoint}: must be a file in a folder that exists and can "
-                "be written; name another"
-            )
+def _opened(args: argparse.Namespace, table: ParticleTable, stack: ExitStack) -> NewFolder:
+    """The folder to write, until the stack is closed."""
+    _check_checkpoint(args)
+    inputs = (table.path, *table.images.paths)
+    options = {"overwrite": args.overwrite, "own": OWN, "inputs": inputs, "what": "the particles"}
+    with _naming_out(args):
+        return stack.enter_context(new_folder(args.out, **options))
 
 
 @contextmanager
-def _out_folder(args: argparse.Namespace) -> Iterator[Path]:
-    """The folder to write; what the system says of it names the option."""
+def _naming_out(args: argparse.Namespace) -> Iterator[None]:
+    """What the system says of the folder to write names the option."""
     try:
-        with new_folder(args.out, overwrite=args.overwrite, ours=CLASS_FILES) as folder:
-            yield folder
+        yield
     except OSError as error:
         problem = f"--out {args.out}: cannot be written ({error.strerror or error})"
         kept = f"; {args.checkpoint} stays, call again to go on" if _has_checkpoint(args) else ""
         raise OSError(f"{problem}; make room or choose another folder{kept}") from error
+
+
+def _check_checkpoint(args: argparse.Namespace) -> None:
+    if not args.checkpoint:
+        return
+    file = Path(args.checkpoint).resolve()
+    if Path(args.out).resolve() in file.parents:
+        raise ValueError(f"--checkpoint {args.checkpoint}: must not lie in --out {args.out}")
+    if file.is_dir() or not os.access(file.parent, os.W_OK):
+        raise ValueError(
+            f"--checkpoint {args.checkpoint}: must be a file in a folder that exists and can "
+            "be written; name another"
+        )
 
 
 def _has_checkpoint(args: argparse.Namespace) -> bool:
@@ -394,4 +392,4 @@ def _draw(folder: Path, table: ParticleTable, found: Classification) -> None:
         flagged=found.is_junk,
         pixel_size_angstrom=table.pixel_size_angstrom,
     )
-    figure.savefig(folder / "classes.png")
+    figure.savefig(folder / PICTURE)

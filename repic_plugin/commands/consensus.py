@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
 import warnings
-from pathlib import Path
 from typing import List, Optional, Sequence
 
 import numpy as np
@@ -13,13 +11,13 @@ from numpy.typing import NDArray
 
 from repic_plugin.arguments import check_whole_number
 from repic_plugin.commands.options import (
-    new_folder,
     number,
     per_picker,
     print_table,
     progress_bar,
     warn_of_input,
 )
+from repic_plugin.commands.out_folder import Own, new_folder
 from repic_plugin.consensus import (
     MIN_JACCARD,
     MODES,
@@ -32,9 +30,11 @@ from repic_plugin.consensus import (
     recommended_num_particles,
 )
 from repic_plugin.formats import (
+    PARTICLE_FORMATS,
     TABLE_NAMES,
     PicksDir,
     check_picker_columns,
+    consensus_files,
     read_picks_dir,
     read_quality,
     write_consensus_table,
@@ -42,6 +42,8 @@ from repic_plugin.formats import (
     write_particle_files,
     write_summary_table,
 )
+
+OWN = Own(TABLE_NAMES, consensus_files)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -111,7 +113,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--time-limit", type=float, metavar="S", help="seconds of solver for a micrograph"
     )
-    parser.add_argument("--format", choices=("box", "star", "csv"), default="box")
+    parser.add_argument("--format", choices=PARTICLE_FORMATS, default="box")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier result")
 
@@ -120,13 +122,10 @@ def run(args: argparse.Namespace) -> None:
     """Read, find the consensus, write, print a table."""
     box_size_px = per_picker("--box-size", args.box_size, number)
     check_whole_number("--threads", args.threads, 1)
-    picks_dir = Path(os.path.realpath(args.picks_dir))
-    if picks_dir in (Path(os.path.realpath(args.out)), *Path(os.path.realpath(args.out)).parents):
-        raise ValueError(
-            f"--out {args.out} lies in {args.picks_dir}, where it would be taken for a picker; "
-            f"choose another folder"
-        )
-    with new_folder(args.out, overwrite=args.overwrite, ours=TABLE_NAMES) as folder:
+    inputs = [args.picks_dir, *([args.quality] if args.quality else [])]
+    with new_folder(
+        args.out, overwrite=args.overwrite, own=OWN, inputs=inputs, what="picks"
+    ) as new:
         with progress_bar("reading", "file") as progress:
             loaded = read_picks_dir(args.picks_dir, progress=progress)
         check_picker_columns(loaded.picks.picker_names)
@@ -154,17 +153,17 @@ def run(args: argparse.Namespace) -> None:
                 progress=progress,
             )
         largest_px = max(box_size_px.values()) if isinstance(box_size_px, dict) else box_size_px
-        write_particle_files(folder, result, box_size_px=largest_px, format_name=args.format)
-        write_consensus_table(folder / TABLE_NAMES[0], result, loaded.row)
-        write_summary_table(folder / TABLE_NAMES[1], result)
+        write_particle_files(new.path, result, box_size_px=largest_px, format_name=args.format)
+        write_consensus_table(new.path / TABLE_NAMES[0], result, loaded.row)
+        write_summary_table(new.path / TABLE_NAMES[1], result)
         if result.ensemble is not None:
-            write_ensemble(folder, result.ensemble)
+            write_ensemble(new.path, result.ensemble)
     if result.ensemble is None:
         _print_result(loaded, result)
     else:
         _print_probable(loaded, result, result.ensemble, _kept_by(args, result.ensemble))
     _print_ignored(loaded)
-    print(f"written to {args.out}")
+    print(f"written to {new.place}")
     warn_of_input(loaded)
     for told in _warnings(result, args.target_precision):
         warnings.warn(told, stacklevel=2)

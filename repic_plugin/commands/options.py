@@ -1,14 +1,10 @@
-"""What several commands share: options for one picker or for all, progress, tables, folders."""
+"""What several commands share: options for one picker or for all, progress, tables."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
-import uuid
 import warnings
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Union
 
 from tqdm import tqdm
@@ -69,83 +65,6 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
             bar.update(n_done - bar.n if isinstance(n_done, int) else 1)
 
         yield update
-
-
-@contextmanager
-def new_folder(
-    path: Union[str, Path], *, overwrite: bool = False, ours: Sequence[str] = ()
-) -> Iterator[Path]:
-    """A folder that takes its name only once all of it is written.
-
-    Parameters
-    ----------
-    path : str or path
-        Must not exist or be empty.
-    overwrite : bool
-        Replace a folder that an earlier run left, known by its files.
-    ours : sequence of str
-        Files that such a folder holds; without them there is no overwriting.
-
-    Yields
-    ------
-    Path
-        An empty folder; it is removed if the block raises, and `path` is then as before.
-
-    Raises
-    ------
-    ValueError
-        If the name is taken.
-    """
-    target = Path(os.path.realpath(path))
-    _check_free(path, target, overwrite, ours)
-    partial = _nearest_folder(target) / f".{target.name}-{uuid.uuid4().hex[:8]}.partial"
-    partial.mkdir()
-    try:
-        yield partial
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _put_in_place(partial, target)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-
-
-def _check_free(path: Union[str, Path], target: Path, overwrite: bool, ours: Sequence[str]) -> None:
-    if target == Path.cwd():
-        raise ValueError(f"{path}: is the current folder; choose another folder")
-    if target.exists() and not target.is_dir():
-        raise ValueError(f"{path}: is a file; choose another folder")
-    if target.is_dir() and any(target.iterdir()):
-        if not overwrite:
-            remedy = " or add --overwrite" if ours else ""
-            raise ValueError(f"{path}: is not empty; choose another folder{remedy}")
-        if not all((target / name).is_file() for name in ours):
-            raise ValueError(
-                f"{path}: was not written by this command ({' and '.join(ours)} are not in it); "
-                f"choose another folder"
-            )
-
-
-def _nearest_folder(target: Path) -> Path:
-    """The folder above that exists; those between are made last, so that none is left behind."""
-    above = next(folder for folder in target.parents if folder.exists())
-    if not above.is_dir():
-        raise ValueError(f"{above}: is a file, so {target} cannot be made; choose another folder")
-    return above
-
-
-def _put_in_place(partial: Path, target: Path) -> None:
-    """Rename a folder; what stood there before goes last, and comes back if it fails."""
-    if not target.exists():
-        os.replace(partial, target)
-        return
-    aside = target.with_name(f"{partial.name}.old")
-    os.rename(target, aside)
-    try:
-        os.replace(partial, target)
-    except BaseException:
-        os.rename(aside, target)
-        raise
-    shutil.rmtree(aside)
 
 
 def warn_of_input(loaded: PicksDir) -> None:

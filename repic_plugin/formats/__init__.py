@@ -56,8 +56,10 @@ from repic_plugin.formats.results.class_tables import ClassTables, read_class_ta
 from repic_plugin.formats.results.consensus_reading import ConsensusTables, read_consensus_tables
 from repic_plugin.formats.results.consensus_writing import (
     ENSEMBLE_NAMES,
+    PARTICLE_FORMATS,
     TABLE_NAMES,
     check_picker_columns,
+    consensus_files,
     write_consensus_table,
     write_consensus_tables,
     write_particle_files,
@@ -84,6 +86,7 @@ __all__ = [
     "ENSEMBLE_NAMES",
     "HEADER_BYTES",
     "NUMBER_OR_NONE",
+    "PARTICLE_FORMATS",
     "STACK_SUFFIXES",
     "TABLE_NAMES",
     "TEXT",
@@ -106,6 +109,7 @@ __all__ = [
     "centers_from_corners",
     "check_picker_columns",
     "checkpoint_owner",
+    "consensus_files",
     "corners_from_centers",
     "distinct_names",
     "format_error",

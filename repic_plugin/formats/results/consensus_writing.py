@@ -5,19 +5,20 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Iterable, Iterator, List, Optional, Sequence
+from typing import Any, FrozenSet, Iterable, Iterator, List, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.consensus import ConsensusResult
-from repic_plugin.formats.base.csv_tables import csv_rows
+from repic_plugin.formats.base.csv_tables import TEXT, csv_rows, open_table, typed_columns
 from repic_plugin.formats.base.errors import PathLike
 from repic_plugin.formats.picks.cells import coordinate_texts, score_texts
 from repic_plugin.formats.picks.registry import write_picks_file
 
 TABLE_NAMES = ("consensus.csv", "summary.csv")  # beside the pick files of a consensus
 ENSEMBLE_NAMES = ("pickers.csv", "ensemble.npz")  # beside them, of mode probabilistic
+PARTICLE_FORMATS = ("box", "star", "csv")  # of `write_particle_files`
 PARTICLE_COLUMNS = ("micrograph", "x_center", "y_center", "weight", "overlap", "score", "n_pickers")
 ROWS_AT_A_TIME = 1 << 15  # the texts of millions would fill the memory
 # after the picks of each picker
@@ -74,6 +75,30 @@ def write_particle_files(
             score=result.weight[mine],
             format_name=format_name,
         )
+
+
+def consensus_files(folder: PathLike) -> FrozenSet[str]:
+    """The files of a consensus in a folder, by the micrographs in its summary.csv.
+
+    Parameters
+    ----------
+    folder : str or path
+        With a consensus in it.
+
+    Returns
+    -------
+    frozenset of str
+        Relative, with slashes, whether they are there or not.
+
+    Raises
+    ------
+    FormatError
+        If summary.csv is damaged.
+    """
+    summary = open_table(Path(folder) / TABLE_NAMES[1], "choose another folder")
+    names = typed_columns(summary, {"micrograph": TEXT})["micrograph"].tolist()
+    files = (f"{name}.{kind}" for name in names for kind in PARTICLE_FORMATS)
+    return frozenset((*TABLE_NAMES, *ENSEMBLE_NAMES, *files))
 
 
 def write_consensus_table(path: PathLike, result: ConsensusResult, row: NDArray[np.int64]) -> None:
