@@ -108,7 +108,7 @@ def new_folder(
 
 
 def _hidden_name(target: Path) -> str:
-    return f".{target.name}.partial"
+    return f".{target.name}-run.partial"
 
 
 def _is_filled(target: Path) -> bool:

@@ -372,7 +372,7 @@ def test_while_it_works_no_folder_is_there(classify, made, tmp_path, monkeypatch
     """What is killed leaves none behind."""
 
     def look(*arguments, **keywords):
-        assert [one.name for one in tmp_path.iterdir()] == [".out.partial"]  # keeps the name
+        assert [one.name for one in tmp_path.iterdir()] == [".out-run.partial"]  # keeps the name
         return classify_particles(*arguments, **keywords)
 
     monkeypatch.setattr(classify_module, "classify_particles", look)

@@ -143,7 +143,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(out, tmp_path, is_there):
 
 
 def test_an_earlier_result_is_back_after_a_kill_in_the_last_step(result):
-    hidden = result.with_name(".out.partial")
+    hidden = result.with_name(".out-run.partial")
     hidden.mkdir()
     os.rename(result, hidden / "before")
     with pytest.raises(ValueError, match="is not empty"):
