@@ -68,14 +68,24 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         went away; what `run` says of its own.
     """
     args = build_parser().parse_args(arguments)
+    if hasattr(sys.stdout, "reconfigure"):  # a terminal that lacks some letters of names
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with warnings.catch_warnings(), _ending_signals():
             warnings.filterwarnings("default", category=UserWarning, module="repic_plugin")
             warnings.showwarning = _show_warning
-            return int(args.run(args) or 0)
+            code = int(args.run(args) or 0)
+            _flush_output()
+            return code
     except BrokenPipeError:  # who reads our output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except MemoryError:
+        print(
+            "repic-plugin: error: more memory is needed than there is; ask for less at a time",
+            file=sys.stderr,
+        )
+        return 2
     except (ValueError, OSError) as error:
         print(f"repic-plugin: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -110,6 +120,19 @@ def _ending_signals() -> Iterator[None]:
     finally:
         for one in default:
             signal.signal(one, signal.SIG_DFL)
+
+
+def _flush_output() -> None:
+    """Print what is still waiting; a disk that is full is reported, and ends no process twice."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OSError(
+            f"what the command prints cannot be written ({error.strerror}); its files are complete"
+        ) from error
 
 
 def _show_warning(message: Any, *_args: Any, **_kwargs: Any) -> None:

@@ -215,7 +215,10 @@ def _checked(one: Placeholder, value: str) -> str:
             raise ValueError(wrong)
         return str(number)
     if one.kind in (PATH, FOLDER):
-        found = Path(value).expanduser()
+        try:
+            found = Path(value).expanduser()
+        except RuntimeError as error:
+            raise ValueError(f"{wrong}: there is no such user") from error
         if not value or not (found.is_dir() if one.kind == FOLDER else found.exists()):
             raise ValueError(f"{wrong}, which does not exist")
         return str(found.absolute())
@@ -226,7 +229,7 @@ def _protocols(text: str, path: Path) -> List[Dict[str, Any]]:
     """The protocols of a workflow, each with a class and an id of its own."""
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{path}: is no JSON ({error}); export the workflow from Scipion again"
         ) from error

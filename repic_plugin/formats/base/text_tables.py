@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.formats.base.errors import FormatError, format_error, listed, shown
+from repic_plugin.formats.base.opening import open_input
 from repic_plugin.formats.picks.names import micrograph_path
 
 MISSING = ("", "<NA>")  # an empty CSV cell; what crYOLO writes for a value it does not have
@@ -103,10 +104,11 @@ def read_text(path: Path) -> str:
     Raises
     ------
     FormatError
-        If the file cannot be opened or is no text.
+        If it is no file, cannot be opened or is no text.
     """
     try:
-        data = path.read_bytes()
+        with open_input(path) as file:
+            data = file.read()
     except FileNotFoundError:
         raise format_error(path, "no such file; check the name") from None
     except OSError as exc:

@@ -14,6 +14,7 @@ import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE
 
 from repic_plugin.formats.base.errors import FormatError, PathLike, format_error
+from repic_plugin.formats.base.opening import open_input
 
 HEADER_BYTES = 1024
 MODES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
@@ -99,7 +100,7 @@ def read_header(path: PathLike) -> MrcHeader:
 def _first_bytes(path: Path) -> Tuple[bytes, int]:
     """The bytes of the header, and the length of the file."""
     try:
-        with open(path, "rb") as file:
+        with open_input(path) as file:
             raw, n_bytes = file.read(HEADER_BYTES), os.fstat(file.fileno()).st_size
     except FileNotFoundError:
         raise format_error(path, "no such file; check the name") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Any, Optional, Sequence
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class ParticleTable:
     pixel_size_angstrom : float
     ctf : CtfParameters or None
         Of n particles; None where the file has no defocus.
-    names : tuple of str, length n
+    names : sequence of str, length n
         As in ``_rlnImageName``: 000001@stack.mrcs.
     phase_flipped : bool
         Whether the images' phases are flipped already (``_rlnCtfDataArePhaseFlipped``).
@@ -57,7 +57,7 @@ class ParticleTable:
     images: ImageStacks
     pixel_size_angstrom: float
     ctf: Optional[CtfParameters]
-    names: Tuple[str, ...]
+    names: Sequence[str]
     phase_flipped: bool = False
     ctf_premultiplied: bool = False
     star: Optional[ParticleStar] = None
@@ -111,8 +111,29 @@ def _read_stack(path: Path, pixel_size_angstrom: Optional[float]) -> ParticleTab
         images=images,
         pixel_size_angstrom=_known_pixel_size(path, pixel_size_angstrom, 0.0, images),
         ctf=None,
-        names=tuple(f"{number:06d}@{path}" for number in range(1, len(images) + 1)),
+        names=_StackNames(path, len(images)),
     )
+
+
+class _StackNames(Sequence[str]):
+    """The names of a stack's images, made when they are asked for: there may be millions."""
+
+    def __init__(self, path: Path, n_images: int) -> None:
+        self._path, self._numbers = path, range(1, n_images + 1)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, row: Any) -> Any:
+        numbers = self._numbers[row]
+        if isinstance(numbers, range):
+            return [f"{number:06d}@{self._path}" for number in numbers]
+        return f"{numbers:06d}@{self._path}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, (tuple, _StackNames)) and tuple(self) == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def _read_star(path: Path, pixel_size_angstrom: Optional[float]) -> ParticleTable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections import OrderedDict
 from threading import Lock
 from typing import Any, Callable, Optional, Sequence, Tuple
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.formats.base.errors import FormatError, PathLike, format_error
-from repic_plugin.formats.images.mrc import map_images, stack_file
+from repic_plugin.formats.images.mrc import OpenMrc, stack_file
 from repic_plugin.formats.images.mrc_header import (
     VOLUME_STACKS,
     MrcHeader,
@@ -92,7 +91,7 @@ class ImageStacks:
         box = headers[0].shape[2]
         self.shape: Tuple[int, int, int] = (len(self.stack), box, box)
         self._check_there(row_error)
-        self._maps = _OpenMaps(headers)
+        self._files = _OpenStacks(headers)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -113,12 +112,13 @@ class ImageStacks:
         cuts = np.flatnonzero(np.diff(stack[order])) + 1
         for group in np.split(order, cuts):
             if len(group):
-                self._maps.read(int(stack[group[0]]), index[group], result, group)
+                self._files.read(int(stack[group[0]]), index[group], result, group)
         return result
 
     def _check_there(self, row_error: Optional[RowError]) -> None:
         """Raise an error unless each stack has the images that are asked of it."""
-        beyond = np.flatnonzero((self.index < 0) | (self.index >= self.lengths[self.stack]))
+        lengths = self.lengths[self.stack] if len(self.lengths) > 1 else self.lengths
+        beyond = np.flatnonzero((self.index < 0) | (self.index >= lengths))
         if not len(beyond):
             return
         row = int(beyond[0])
@@ -131,13 +131,13 @@ class ImageStacks:
         raise row_error(row, f"{problem}, {path}; {remedy}")
 
 
-class _OpenMaps:
-    """Memory maps of the stacks read last."""
+class _OpenStacks:
+    """The stacks read last, open."""
 
     def __init__(self, headers: Sequence[MrcHeader]) -> None:
         self._headers = headers
         self._lock = Lock()
-        self._open: OrderedDict[int, Tuple[mmap.mmap, NDArray[Any]]] = OrderedDict()
+        self._open: OrderedDict[int, OpenMrc] = OrderedDict()
 
     def read(
         self,
@@ -147,20 +147,22 @@ class _OpenMaps:
         rows: NDArray[np.int64],
     ) -> None:
         """Read images of one stack into these rows of `result`."""
-        memory, images = self._map(stack)
-        step = max(1, BLOCK_NUMBERS // images[0].size)
+        file = self._file(stack)
+        step = max(1, BLOCK_NUMBERS // result[0].size)
         for start in range(0, len(index), step):
             block = slice(start, start + step)
-            result[rows[block]] = images[index[block]]
-            # The pages stay in the system's cache, but no longer count as this process's memory.
-            memory.madvise(mmap.MADV_DONTNEED)
+            try:
+                result[rows[block]] = file.read(index[block])
+            except FormatError:  # the next one looks again
+                self._open.pop(stack, None)
+                raise
 
-    def _map(self, stack: int) -> Tuple[mmap.mmap, NDArray[Any]]:
+    def _file(self, stack: int) -> OpenMrc:
         with self._lock:
             if stack not in self._open:
-                self._open[stack] = map_images(self._headers[stack])
+                self._open[stack] = OpenMrc(self._headers[stack])
             self._open.move_to_end(stack)
-            # Who still reads from a map that is dropped here keeps it alive until done.
+            # Who still reads from a file that is dropped here keeps it open until done.
             while len(self._open) > MAX_OPEN_STACKS:
                 self._open.popitem(last=False)
             return self._open[stack]
@@ -219,7 +221,7 @@ def read_map(path: PathLike) -> Tuple[NDArray[np.float32], float]:
         raise format_error(
             header.path, f"voxels must be cubes, got {shown} angstrom; resample the map"
         )
-    _, sections = map_images(header)
+    sections = OpenMrc(header).read(np.arange(header.shape[0]))
     # The axes of the array, in the order z, y, x.
     density = sections.transpose([header.axes.index(axis) for axis in (3, 2, 1)])
     density = np.ascontiguousarray(density, np.float32)
@@ -234,7 +236,7 @@ def read_map(path: PathLike) -> Tuple[NDArray[np.float32], float]:
 def _checked_rows(
     n_stacks: int, stack: ArrayLike, index: ArrayLike
 ) -> Tuple[NDArray[np.int64], NDArray[np.int64]]:
-    stacks, indices = np.array(stack), np.array(index)
+    stacks, indices = np.asarray(stack), np.asarray(index)
     if not (stacks.ndim == 1 and stacks.shape == indices.shape and len(stacks)):
         raise ValueError(
             "stack and index must have one number for each image, and there must be an image, got "
@@ -245,7 +247,7 @@ def _checked_rows(
             raise ValueError(f"{name} must be integers, got {rows.dtype}")
     if stacks.min() < 0 or stacks.max() >= n_stacks:
         raise ValueError(f"stack must be below {n_stacks}, the number of paths, and not negative")
-    return stacks.astype(np.int64), indices.astype(np.int64)
+    return stacks.astype(np.int64, copy=False), indices.astype(np.int64, copy=False)
 
 
 def _stack_header(path: PathLike) -> MrcHeader:
