@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import time
+import warnings
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from repic_plugin.classification import (
     State,
     classify_particles,
 )
-from repic_plugin.commands.classify_report import report, warn
+from repic_plugin.commands.classify_report import doubled_images, report, warn
 from repic_plugin.commands.mpi import ending_together, the_ranks, warn_if_bound
 from repic_plugin.commands.options import progress_bar
 from repic_plugin.commands.out_folder import NewFolder, Own, new_folder
@@ -179,7 +180,7 @@ def _run(args: argparse.Namespace, ranks: Ranks) -> None:
     started = time.perf_counter()
     with ExitStack() as stack:
         with ranks.agreement():
-            table = read_particles(args.particles, args.pixel_size)
+            table = read_particles(args.particles, args.pixel_size, with_ctf=args.ctf != "none")
             new = _opened(args, table, stack) if ranks.is_first else None
             parameters = _parameters(args, table)
         if new is None:
@@ -195,6 +196,8 @@ def _run(args: argparse.Namespace, ranks: Ranks) -> None:
     if new is not None:
         if args.checkpoint:
             Path(args.checkpoint).unlink(missing_ok=True)
+        for note in (*table.notes, *doubled_images(table, found)):
+            warnings.warn(note, stacklevel=2)
         warn(found)
         report(found, parameters["ctf_mode"], time.perf_counter() - started)
         print(f"written to {new.place}")

@@ -9,7 +9,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.arguments import check_positive
+from repic_plugin.arguments import check_pixel_size
 from repic_plugin.commands.options import print_table
 from repic_plugin.commands.out_folder import new_folder
 from repic_plugin.evaluation import (
@@ -103,7 +103,7 @@ def _labelled(texts: Sequence[str]) -> Dict[str, str]:
 
 def _read(path: str, pixel_size_angstrom: Optional[float]) -> _Map:
     if pixel_size_angstrom is not None:
-        check_positive("--pixel-size", pixel_size_angstrom, "give it in angstrom")
+        check_pixel_size("--pixel-size", pixel_size_angstrom)
     density, voxel = read_map(path)
     if pixel_size_angstrom is None and voxel == 0:
         raise ValueError(f"{path}: the header holds no voxel size; add --pixel-size ANGSTROM")

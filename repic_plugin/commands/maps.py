@@ -8,7 +8,7 @@ from typing import Optional, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.arguments import check_positive
+from repic_plugin.arguments import check_pixel_size
 from repic_plugin.formats import read_map
 from repic_plugin.simulation import (
     DEFAULT_AMPLITUDE_CONTRAST,
@@ -81,4 +81,4 @@ def load_map(
     pixel_size = voxel if pixel_size_angstrom is None else pixel_size_angstrom
     if pixel_size_angstrom is None and voxel == 0:
         raise ValueError(f"{name}: the header holds no voxel size; add --pixel-size ANGSTROM")
-    return volume, check_positive("--pixel-size", pixel_size, "give it in angstrom")
+    return volume, check_pixel_size("--pixel-size", pixel_size)

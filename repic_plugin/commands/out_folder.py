@@ -164,8 +164,8 @@ def _check_apart(
             raise ValueError(f"{path}: has {what} in it ({place}); choose another folder")
         if place in target.parents and place.is_dir():
             raise ValueError(
-                f"{path}: lies in {place}, with {what}, and would be read as a part of it; choose "
-                "another folder"
+                f"--out {path} lies in {place}, with {what}, and would be read as a part of it; "
+                "choose another folder"
             )
 
 

@@ -9,7 +9,7 @@ from typing import List
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.arguments import check_positive
+from repic_plugin.arguments import check_pixel_size
 from repic_plugin.commands.options import progress_bar
 from repic_plugin.commands.out_folder import new_folder
 from repic_plugin.consensus import Picks
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Simulate, write."""
-    check_positive("--pixel-size", args.pixel_size, "give it in angstrom")
+    check_pixel_size("--pixel-size", args.pixel_size)
     simulated = simulate_picks(
         args.micrographs,
         args.pickers,

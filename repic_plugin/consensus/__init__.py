@@ -2,6 +2,7 @@
 
 from repic_plugin.consensus.arguments import MODES, default_quorum, required_pickers
 from repic_plugin.consensus.batch import POSITIONS
+from repic_plugin.consensus.boxes import inside_micrograph
 from repic_plugin.consensus.ensemble.expected import ExpectedScores, expected_scores
 from repic_plugin.consensus.ensemble.model import (
     EnsembleModel,
@@ -51,6 +52,7 @@ __all__ = [
     "default_quorum",
     "expected_scores",
     "find_consensus",
+    "inside_micrograph",
     "micrograph_graph",
     "model_from_arrays",
     "model_to_arrays",

@@ -14,13 +14,14 @@ from repic_plugin.formats.base.star_writing import table_text
 from repic_plugin.formats.base.text_tables import TextTable, header_table, read_columns
 from repic_plugin.formats.images.class_star import write_classes_star
 from repic_plugin.formats.images.mrc import open_mrc, stack_file
-from repic_plugin.formats.images.mrc_header import HEADER_BYTES
+from repic_plugin.formats.images.mrc_header import HEADER_BYTES, read_header
 from repic_plugin.formats.images.mrc_writing import write_mrc, write_stack
 from repic_plugin.formats.images.particle_star_writing import write_particles_star
 from repic_plugin.formats.images.particles import ParticleTable, read_particles
 from repic_plugin.formats.images.stacks import (
     STACK_SUFFIXES,
     ImageStacks,
+    is_same_pixel_size,
     open_stack,
     read_map,
 )
@@ -114,6 +115,7 @@ __all__ = [
     "distinct_names",
     "format_error",
     "header_table",
+    "is_same_pixel_size",
     "known_formats",
     "listed",
     "match_names",
@@ -128,6 +130,7 @@ __all__ = [
     "read_curves",
     "read_ensemble",
     "read_fsc_table",
+    "read_header",
     "read_iterations",
     "read_map",
     "read_micrograph_scores",

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from repic_plugin.workflow.pixel_size import with_pixel_size
+
 SUFFIX = ".json.template"
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 # Scipion's numbers for the types of placeholders
@@ -91,7 +93,7 @@ def read_workflow(source: str, assignments: Sequence[str]) -> Workflow:
             )
         return Workflow(str(path), _protocols(_text(path), path), {}, str(path.parent))
     pieces, placeholders = _parsed(path)
-    values = _values(path, placeholders, given)
+    values = with_pixel_size(_values(path, placeholders, given), given)
     for number, one in enumerate(placeholders):
         pieces[2 * number + 1] = json.dumps(values[one.name], ensure_ascii=False)[1:-1]
     return Workflow(str(path), _protocols("".join(pieces), path), values, None)

@@ -64,10 +64,9 @@ def star_tables(path: Path, *, pairs: bool = False) -> List[TextTable]:
 def no_table_error(path: Path, tables: List[TextTable], wanted: str) -> FormatError:
     """The error for a file without the wanted table: lists the tables and columns there are."""
     found = [f"{t.name} ({listed('_' + c for c in t.columns)})" for t in tables]
+    remedy = "it is of another kind" if found else "the file may be cut off or of another kind"
     return format_error(
-        path,
-        f"no loop_ table {wanted}, found {'; '.join(found) or 'none'}; "
-        "the file may be cut off or of another kind",
+        path, f"no loop_ table {wanted}, found {'; '.join(found) or 'none'}; {remedy}"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from threading import Lock
-from typing import Any, Callable, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +24,7 @@ MAX_OPEN_STACKS = 16
 # What two headers may differ by, in single precision and after rounding, and be called the same.
 # A thousandth moves nothing by more than half a pixel in boxes of up to 1000 px.
 MAX_PIXEL_SIZE_RATIO = 1.001
+MAX_ROUNDED_RATIO = 1.005  # where one is the other, rounded to fewer digits
 # Numbers converted at a time, on top of what the caller gets: 16 MB.
 BLOCK_NUMBERS = 1 << 22
 
@@ -48,6 +49,8 @@ class ImageStacks:
     row_error : callable, optional
         ``row_error(row, problem)`` makes the error for an image that is not there; by default it
         names the stack.
+    has_pixel_size : bool
+        Whether the pixel size is known, so that what the headers say does not matter.
 
     Attributes
     ----------
@@ -61,6 +64,8 @@ class ImageStacks:
         Number of images in each stack.
     pixel_size_angstrom : float
         As the headers say; 0 where none does.
+    notes : tuple of str
+        What a user should know of the files.
 
     Raises
     ------
@@ -80,10 +85,14 @@ class ImageStacks:
         index: ArrayLike,
         *,
         row_error: Optional[RowError] = None,
+        has_pixel_size: bool = False,
     ) -> None:
         self.stack, self.index = _checked_rows(len(paths), stack, index)
         headers = [_stack_header(path) for path in paths]
-        _check_alike(headers)
+        _check_boxes(headers)
+        if not has_pixel_size:
+            _check_pixel_sizes(headers)
+        self.notes = tuple(_notes(headers))
         self.paths = tuple(header.path for header in headers)
         self.lengths = np.array([header.shape[0] for header in headers], np.int64)
         known = (header.pixel_size_angstrom[2] for header in headers)
@@ -269,8 +278,34 @@ def _stack_header(path: PathLike) -> MrcHeader:
     return header
 
 
-def _check_alike(headers: Sequence[MrcHeader]) -> None:
-    """Raise a FormatError unless all stacks have one box and, where they say it, one pixel size."""
+def is_same_pixel_size(one: float, other: float) -> bool:
+    """Whether two pixel sizes, in angstrom, differ by no more than their rounding."""
+    small, large = sorted((one, other))
+    if large <= small * MAX_PIXEL_SIZE_RATIO:
+        return True
+    pairs = ((one, other), (other, one))
+    is_rounded = any(round(exact, _n_decimals(rounded)) == rounded for exact, rounded in pairs)
+    return is_rounded and large <= small * MAX_ROUNDED_RATIO
+
+
+def _n_decimals(value: float) -> int:
+    return len(f"{value:.7g}".partition(".")[2])
+
+
+def _notes(headers: Sequence[MrcHeader]) -> Iterator[str]:
+    longer = [header for header in headers if header.n_extra_sections]
+    if longer:
+        one = longer[0]
+        files = one.path if len(longer) == 1 else f"{one.path} and {len(longer) - 1} more stacks"
+        yield (
+            f"{files}: longer than the header says, {one.shape[0]:,} images with room for "
+            f"{one.n_extra_sections:,} more behind them, which are not read; if they are "
+            "particles, correct the header"
+        )
+
+
+def _check_boxes(headers: Sequence[MrcHeader]) -> None:
+    """Raise a FormatError unless all stacks have one box."""
     first = headers[0]
     for header in headers:
         box, wanted = header.shape[2], first.shape[2]
@@ -280,10 +315,14 @@ def _check_alike(headers: Sequence[MrcHeader]) -> None:
                 f"images must be of one size, got {box} px, and {wanted} px in {first.path}; "
                 "class them one after the other, or extract them again",
             )
+
+
+def _check_pixel_sizes(headers: Sequence[MrcHeader]) -> None:
+    """Raise a FormatError unless all stacks that say a pixel size say the same."""
     known = [header for header in headers if header.pixel_size_angstrom[2]]
     for header in known:
         size, other = header.pixel_size_angstrom[2], known[0].pixel_size_angstrom[2]
-        if max(size, other) > min(size, other) * MAX_PIXEL_SIZE_RATIO:
+        if not is_same_pixel_size(size, other):
             raise format_error(
                 header.path,
                 f"images must have one pixel size, got {size:g} angstrom, and {other:g} angstrom "

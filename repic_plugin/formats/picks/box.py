@@ -12,6 +12,7 @@ from repic_plugin.formats.base.atomic import atomic_write
 from repic_plugin.formats.base.errors import PathLike, format_error, shown
 from repic_plugin.formats.base.text_tables import (
     TextTable,
+    check_end,
     read_columns,
     read_text,
     require_positive,
@@ -65,7 +66,9 @@ def read(path: Path) -> PickTable:
     columns = found.numbers
     sizes = np.stack([columns["width"], columns["height"]], axis=1)
     corners = np.stack([columns["x"], columns["y"]], axis=1)
-    return pick_table_from_corners(corners, sizes, columns.get("score"))
+    return pick_table_from_corners(
+        corners, sizes, columns.get("score"), may_be_cut=check_end(table)
+    )
 
 
 def write(

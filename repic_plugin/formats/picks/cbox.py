@@ -7,7 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
-from repic_plugin.formats.base.text_tables import read_columns, require_columns, require_positive
+from repic_plugin.formats.base.text_tables import (
+    check_end,
+    read_columns,
+    require_columns,
+    require_positive,
+)
 from repic_plugin.formats.picks.table import PickTable, pick_table_from_corners
 
 NAME = "cbox"
@@ -46,4 +51,4 @@ def read(path: Path) -> PickTable:
     columns = found.numbers
     sizes = np.stack([columns[name] for name in SIDES], axis=1)
     corners = np.stack([columns[name] for name in CORNER], axis=1)
-    return pick_table_from_corners(corners, sizes, columns.get(SCORE))
+    return pick_table_from_corners(corners, sizes, columns.get(SCORE), may_be_cut=check_end(table))

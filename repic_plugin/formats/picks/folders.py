@@ -141,6 +141,7 @@ class _Gathered(NamedTuple):
     box_size_px: Optional[float]
     ignored: Tuple[Path, ...]
     has_file_each: bool
+    cut: List[str]
 
 
 def _gathered(place: Path, progress: Optional[Callable[[], None]]) -> _Gathered:
@@ -164,6 +165,7 @@ def _gathered(place: Path, progress: Optional[Callable[[], None]]) -> _Gathered:
         box_size_px=float(np.median(all_sizes)) if len(all_sizes) else None,
         ignored=(*(file for file in files if file not in readable), *passed_over),
         has_file_each=all(table.micrograph is None for table in tables),
+        cut=[file.name for file, table in zip(readable, tables) if table.may_be_cut],
     )
 
 
@@ -279,6 +281,12 @@ def _notes(
             yield (
                 f"{picker.name} alone has picks on {len(alone):,} of {len(has):,} micrographs "
                 f"({listed(alone[:SHOWN])})"
+            )
+        if picker.cut and (len(picker.cut) < len(picker.n_rows) or len(picker.cut) == 1):
+            yield (
+                f"{picker.name}: the last line of {listed(picker.cut[:SHOWN])} has no end "
+                f"({len(picker.cut):,} of {len(picker.n_rows):,} files); if it is cut off, the "
+                "last number is wrong: compare it with the original"
             )
         folders = [path.name for path in picker.ignored if path.is_dir()]
         if folders:

@@ -9,10 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from repic_plugin.formats.base.atomic import atomic_write
-from repic_plugin.formats.base.errors import PathLike
+from repic_plugin.formats.base.errors import PathLike, format_error, listed
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
 from repic_plugin.formats.base.star_writing import loop_header, table_rows
-from repic_plugin.formats.base.text_tables import read_columns, read_micrographs
+from repic_plugin.formats.base.text_tables import (
+    Columns,
+    TextTable,
+    check_end,
+    read_columns,
+    read_micrographs,
+)
 from repic_plugin.formats.picks.cells import (
     checked_box_size,
     checked_centers,
@@ -32,7 +38,7 @@ NO_VALUE = -999.0  # what RELION's manual picker writes where it has no value
 
 
 def read(path: Path) -> PickTable:
-    """Read the first table with coordinates of a RELION STAR file, 3.0 or later.
+    """Read the tables with coordinates of a RELION STAR file, 3.0 or later.
 
     Parameters
     ----------
@@ -42,7 +48,8 @@ def read(path: Path) -> PickTable:
     -------
     PickTable
         ``_rlnAutopickFigureOfMerit`` is the score, except for RELION's -999;
-        ``_rlnMicrographName`` names the micrographs.
+        ``_rlnMicrographName`` names the micrographs, which there must be in a file of several
+        such tables.
 
     Raises
     ------
@@ -50,18 +57,34 @@ def read(path: Path) -> PickTable:
         If the file cannot be read, no table has the coordinates, or a row is wrong.
     """
     tables = star_tables(path)
-    table = next((t for t in tables if X in t.columns and Y in t.columns), None)
-    if table is None:
+    found = [table for table in tables if X in table.columns and Y in table.columns]
+    if not found:
         raise no_table_error(path, tables, f"with _{X} and _{Y}")
+    has_names = all(MICROGRAPH in table.columns for table in found)
+    if len(found) > 1 and not has_names:
+        raise format_error(
+            path,
+            f"has coordinates in {len(found)} tables ({listed(t.name for t in found)}) without "
+            f"_{MICROGRAPH} in each; write a file for each micrograph",
+        )
+    parts = [_columns(table) for table in found]
+    x, y, score = (np.concatenate([part.numbers[name] for part in parts]) for name in (X, Y, SCORE))
+    names = [read_micrographs(*both, MICROGRAPH) for both in zip(found, parts) if has_names]
+    return pick_table(
+        x,
+        y,
+        np.where(score == NO_VALUE, np.nan, score),
+        micrograph=np.concatenate(names) if has_names else None,
+        may_be_cut=check_end(found[-1], [MICROGRAPH]),
+    )
+
+
+def _columns(table: TextTable) -> Columns:
+    """Coordinates, scores (NaN where there are none) and names of a table."""
     score, names = table.present([SCORE]), table.present([MICROGRAPH])
     columns = read_columns(table, (X, Y, *score), names, may_be_missing=score)
-    merit = columns.numbers.get(SCORE)
-    return pick_table(
-        columns.numbers[X],
-        columns.numbers[Y],
-        None if merit is None else np.where(merit == NO_VALUE, np.nan, merit),
-        micrograph=read_micrographs(table, columns, MICROGRAPH) if names else None,
-    )
+    columns.numbers.setdefault(SCORE, np.full(len(columns.numbers[X]), np.nan))
+    return columns
 
 
 def write(

@@ -30,6 +30,8 @@ class PickTable:
         does not say.
     row : ndarray of int64, shape (n,)
         Each pick's data row in the file, from 1; header, comments and blank lines do not count.
+    may_be_cut : bool
+        Whether the file ends within a line, so that its last number may have lost digits.
     """
 
     x: NDArray[np.float64]
@@ -39,6 +41,7 @@ class PickTable:
     micrograph: Optional[NDArray[np.object_]]
     box_size_px: Optional[NDArray[np.float64]]
     row: NDArray[np.int64]
+    may_be_cut: bool = False
 
     def __len__(self) -> int:
         return len(self.x)
@@ -51,6 +54,7 @@ def pick_table(
     *,
     micrograph: Optional[NDArray[np.object_]] = None,
     box_size_px: Optional[NDArray[np.float64]] = None,
+    may_be_cut: bool = False,
 ) -> PickTable:
     """A `PickTable` from checked columns, in file order; NaN stands for a missing score."""
     has_score = np.zeros(len(x), dtype=bool) if score is None else ~np.isnan(score)
@@ -62,6 +66,7 @@ def pick_table(
         micrograph=micrograph,
         box_size_px=box_size_px,
         row=np.arange(1, len(x) + 1, dtype=np.int64),
+        may_be_cut=may_be_cut,
     )
 
 
@@ -69,11 +74,13 @@ def pick_table_from_corners(
     corners: NDArray[np.float64],
     sizes: NDArray[np.float64],
     score: Optional[NDArray[np.float64]],
+    *,
+    may_be_cut: bool = False,
 ) -> PickTable:
     """A `PickTable` from lower corners, and widths and heights, both of shape (n, 2)."""
     centers = centers_from_corners(corners, sizes)
     x, y = np.ascontiguousarray(centers.T)
-    return pick_table(x, y, score, box_size_px=sizes.max(axis=1))
+    return pick_table(x, y, score, box_size_px=sizes.max(axis=1), may_be_cut=may_be_cut)
 
 
 def centers_from_corners(corners: ArrayLike, box_size_px: ArrayLike) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from repic_plugin.formats.base.text_tables import (
+    check_end,
     header_table,
     read_columns,
     read_micrographs,
@@ -43,4 +44,5 @@ def read(path: Path) -> PickTable:
         columns.numbers[Y],
         columns.numbers.get(SCORE),
         micrograph=read_micrographs(table, columns, MICROGRAPH),
+        may_be_cut=check_end(table, [MICROGRAPH]),
     )
