@@ -70,6 +70,14 @@ def test_what_is_shorter_than_its_kind_is_refused(tmp_path):
         read_picks_file(tmp_path / "a.box")
 
 
+def test_boxes_are_square(tmp_path):
+    (tmp_path / "a.box").write_text("1500 2500 180 1")
+    with pytest.raises(FormatError, match="height is cut off, got '1' where"):
+        read_picks_file(tmp_path / "a.box")
+    (tmp_path / "a.box").write_text("1500 2500 180 180\n1 2 180 180")
+    assert not read_picks_file(tmp_path / "a.box").may_be_cut
+
+
 def test_a_note_for_the_picker(tmp_path):
     for picker in ("one", "two"):
         (tmp_path / picker).mkdir()

@@ -23,7 +23,6 @@ _WORD = re.compile(r""""[^"]*"(?=\s|$)|'[^']*'(?=\s|$)|\S+""")
 _MIN_QUOTED = 2
 _HIDDEN = re.compile(r'"[^"\n]*(,,|\t\t)[^"\n]*"')  # an empty cell, or a part of a quoted one
 _PLACEHOLDER = "-1e300"  # for an empty cell, where all rows are read at once
-MIN_ROWS_OF_A_KIND = 3  # to say how many decimals the numbers of a column have
 _CHUNK = 1 << 14  # rows whose empty cells are filled at a time
 
 
@@ -213,48 +212,6 @@ def read_columns(
     if fast is None:
         return _read_carefully(table, numbers, words, may_be_missing, rules or {})
     return fast
-
-
-def check_end(table: TextTable, words: Sequence[str] = ()) -> bool:
-    """Whether the file may be cut within the last number of a table.
-
-    A last line without a line end may be whole: it is where its last value has as many decimals as
-    all others of that column, or is the same as all of them.
-
-    Parameters
-    ----------
-    table : TextTable
-    words : sequence of str
-        Columns of names.
-
-    Raises
-    ------
-    FormatError
-        If it is cut: its last value is shorter than all others of a column of one kind.
-    """
-    last = table.unfinished_row
-    if not last.strip():
-        return False
-    rows = table.rows()
-    if not rows or rows[-1] != last:
-        return True  # within the header
-    *before, end = (row.split(table.delimiter)[-1].strip() for row in rows)
-    if len(set(before)) == 1 and len(before) > 1 and table.columns[-1] not in words:
-        if end == before[0]:
-            return False
-        is_short = before[0].startswith(end)
-    else:
-        kinds = {len(one.partition(".")[2]) for one in before}
-        if len(kinds) > 1 or kinds <= {0} or len(before) < MIN_ROWS_OF_A_KIND:
-            return True
-        if len(end.partition(".")[2]) in kinds:
-            return False
-        is_short = len(end.partition(".")[2]) < min(kinds)
-    if is_short:
-        problem = f"{table.columns[-1]} is cut off, got {shown(end)} where all others are as "
-        remedy = f"{shown(before[0])}, and the line has no end; copy or write the file again"
-        raise format_error(table.path, problem + remedy, line=len(table.lines))
-    return True
 
 
 def raw_words(row: str) -> List[str]:

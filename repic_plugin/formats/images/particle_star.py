@@ -10,13 +10,12 @@ import os
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.arguments import PIXEL_SIZE_RANGE
-from repic_plugin.classification import CtfParameters
 from repic_plugin.formats.base.errors import FormatError, format_error, listed, shown
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
 from repic_plugin.formats.base.text_tables import TextTable, read_columns
@@ -37,9 +36,6 @@ NUMBERS = (
     *(IMAGE_SIZE, DIMENSIONS, DEFOCUS_U, DEFOCUS_V, DEFOCUS_ANGLE),
     *(VOLTAGE, ABERRATION, AMPLITUDE_CONTRAST, PHASE_SHIFT, PHASE_FLIPPED, PREMULTIPLIED),
 )
-# What no microscope is beyond: smallest, largest, unit.
-UNITS = {VOLTAGE: (10.0, 3500.0, "kV"), ABERRATION: (1e-4, 100.0, "mm")}
-DEFOCUS_RANGE = 50.0, 500_000.0  # angstrom, of half of the particles
 ANGSTROM_PER_MICROMETRE = 1e4
 MAX_DIGITS = 9  # of an image's number
 
@@ -225,65 +221,9 @@ def pixel_sizes_error(star: ParticleStar, sizes: Sequence[float]) -> FormatError
     return star.particles.row_error(same.index(False), problem)
 
 
-def star_ctf(star: ParticleStar) -> Optional[CtfParameters]:
-    """The parameters of each particle's contrast transfer function; None without a defocus.
-
-    Raises
-    ------
-    FormatError
-        If there is a defocus, but no voltage, spherical aberration or amplitude contrast, or a
-        value is out of its range.
-    """
-    defocus_u = star.values(DEFOCUS_U)
-    if defocus_u is None:
-        return None
-    columns = {label: star.values(label) for label in (VOLTAGE, ABERRATION, AMPLITUDE_CONTRAST)}
-    missing = [f"_{label}" for label, values in columns.items() if values is None]
-    if missing:
-        problem = f"{listed(missing)} is missing, but _{DEFOCUS_U} is there; add it"
-        remedy = f"{problem}, or go on without a CTF (--ctf none)"
-        raise format_error(star.path, remedy)
-    optional = {label: star.values(label) for label in (DEFOCUS_V, DEFOCUS_ANGLE, PHASE_SHIFT)}
-    _check_units(star, defocus_u, columns)
-    try:
-        return CtfParameters.from_columns(
-            defocus_u,
-            optional[DEFOCUS_V],
-            _or_zero(optional[DEFOCUS_ANGLE]),
-            voltage_kv=_or_zero(columns[VOLTAGE]),
-            spherical_aberration_mm=_or_zero(columns[ABERRATION]),
-            amplitude_contrast=_or_zero(columns[AMPLITUDE_CONTRAST]),
-            phase_shift_deg=_or_zero(optional[PHASE_SHIFT]),
-        )
-    except ValueError as exc:
-        raise format_error(star.path, str(exc)) from exc
-
-
-def _check_units(star: ParticleStar, defocus_u: Floats, columns: Dict[str, Any]) -> None:
-    """Refuse what no microscope has: the values are in other units."""
-    for label, (low, high, unit) in UNITS.items():
-        values = columns[label]
-        wrong = np.flatnonzero((values != 0) & ((values < low) | (values > high)))
-        if len(wrong):
-            problem = f"{label} must be from {low:g} to {high:g} {unit}, got {values[wrong[0]]:g}"
-            raise star.particles.row_error(int(wrong[0]), f"{problem}; convert its unit")
-    low, high = DEFOCUS_RANGE
-    middle = float(np.median(np.abs(defocus_u)))
-    if middle and not low <= middle <= high:
-        raise format_error(
-            star.path,
-            f"{DEFOCUS_U} must be in angstrom, most of {low:g} to {high:g}, got a median of "
-            f"{middle:g}; convert its unit, or go on without a CTF (--ctf none)",
-        )
-
-
 def star_flag(star: ParticleStar, label: str) -> bool:
     """Whether a yes-or-no column says yes; raises a FormatError where particles differ."""
     return bool(star.one_value(label, "class the particles of each kind by themselves"))
-
-
-def _or_zero(values: Optional[Floats]) -> Floats:
-    return np.zeros(()) if values is None else values
 
 
 def _groups(

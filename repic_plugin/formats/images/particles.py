@@ -17,11 +17,11 @@ from repic_plugin.formats.images.particle_star import (
     ParticleStar,
     pixel_sizes_error,
     read_particle_star,
-    star_ctf,
     star_flag,
     star_images,
     star_pixel_sizes,
 )
+from repic_plugin.formats.images.particle_star_ctf import star_ctf
 from repic_plugin.formats.images.stacks import (
     STACK_SUFFIXES,
     ImageStacks,

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 
 from repic_plugin.formats.base.atomic import atomic_write
 from repic_plugin.formats.base.errors import PathLike, format_error, shown
+from repic_plugin.formats.base.file_ends import check_end
 from repic_plugin.formats.base.text_tables import (
     TextTable,
-    check_end,
     read_columns,
     read_text,
     require_positive,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from repic_plugin.formats.base.file_ends import check_end
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
 from repic_plugin.formats.base.text_tables import (
-    check_end,
     read_columns,
     require_columns,
     require_positive,

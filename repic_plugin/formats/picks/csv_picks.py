@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from repic_plugin.formats.base.csv_tables import quoted_cell, write_cells
 from repic_plugin.formats.base.errors import PathLike
+from repic_plugin.formats.base.file_ends import check_end
 from repic_plugin.formats.base.text_tables import (
-    check_end,
     header_table,
     read_columns,
     read_micrographs,

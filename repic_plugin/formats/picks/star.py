@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike
 
 from repic_plugin.formats.base.atomic import atomic_write
 from repic_plugin.formats.base.errors import PathLike, format_error, listed
+from repic_plugin.formats.base.file_ends import check_end
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
 from repic_plugin.formats.base.star_writing import loop_header, table_rows
 from repic_plugin.formats.base.text_tables import (
     Columns,
     TextTable,
-    check_end,
     read_columns,
     read_micrographs,
 )

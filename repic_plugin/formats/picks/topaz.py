@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from repic_plugin.formats.base.file_ends import check_end
 from repic_plugin.formats.base.text_tables import (
-    check_end,
     header_table,
     read_columns,
     read_micrographs,
