@@ -8,6 +8,7 @@ from repic_plugin.consensus.ensemble.model import (
     model_from_arrays,
     model_to_arrays,
 )
+from repic_plugin.consensus.fates import FATES
 from repic_plugin.consensus.find import MIN_JACCARD, find_consensus, ranked_scores
 from repic_plugin.consensus.inspection import micrograph_graph
 from repic_plugin.consensus.picks import (
@@ -33,6 +34,7 @@ from repic_plugin.consensus.scores import (
 from repic_plugin.consensus.solvers import SOLVERS, SolverError
 
 __all__ = [
+    "FATES",
     "MIN_JACCARD",
     "MODES",
     "POSITIONS",

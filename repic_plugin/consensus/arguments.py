@@ -13,6 +13,7 @@ from repic_plugin.consensus.boxes import BoxSize, box_sizes, largest_reach
 from repic_plugin.consensus.ensemble.model import EnsembleModel
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.records import Settings
+from repic_plugin.consensus.spacing import spacing_px
 
 MODES = ("all", "quorum", "probabilistic")
 
@@ -51,6 +52,7 @@ def check_settings(
     position: str,
     num_particles: Optional[int],
     time_limit_s: Optional[float],
+    min_distance_px: Optional[float],
 ) -> Settings:
     """What holds for every micrograph.
 
@@ -76,7 +78,17 @@ def check_settings(
     sizes_px = box_sizes(box_size_px, picks.picker_names)
     reach_px = largest_reach(sizes_px, min_overlap, picks.picker_names, all_pairs=least == k)
     cut = None if mode == "probabilistic" else num_particles  # a single pick may be kept, too
-    return Settings(int(least), float(min_overlap), sizes_px, reach_px, position, cut, time_limit_s)
+    closest_px = float(spacing_px("min_distance_px", min_distance_px, sizes_px).min())
+    return Settings(
+        int(least),
+        float(min_overlap),
+        sizes_px,
+        reach_px,
+        position,
+        cut,
+        time_limit_s,
+        min_distance_px=closest_px,
+    )
 
 
 def check_micrographs(picks: Picks, micrographs: Optional[ArrayLike]) -> NDArray[np.int64]:

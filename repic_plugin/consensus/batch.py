@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from repic_plugin.consensus.cliques import Cliques, find_cliques
 from repic_plugin.consensus.graph import keep_largest_component, overlap_graph
-from repic_plugin.consensus.packing import pack
+from repic_plugin.consensus.packing import Spacing, pack
 from repic_plugin.consensus.records import BatchConsensus, BatchPicks, Settings
 from repic_plugin.consensus.solvers import get_solver
 
@@ -39,21 +39,24 @@ def solve_batch(picks: BatchPicks, settings: Settings) -> BatchConsensus:
         graph = keep_largest_component(graph, picks.x, picks.y, picks.starts)
     cliques = find_cliques(graph, picks, k, settings.quorum)
     solver = get_solver(settings.solver)
-    packing = pack(cliques, graph.n_vertices, n, solver, settings.time_limit_s)
+    x, y = _positions(picks, cliques, settings.position)
+    spaced = Spacing(x, y, settings.min_distance_px)
+    packing = pack(cliques, graph.n_vertices, n, solver, settings.time_limit_s, spaced)
     selected = np.flatnonzero(packing.is_selected)
     micrograph = cliques.micrograph[selected]
     n_selected = np.bincount(micrograph, minlength=n)
+    is_free = _free_of(cliques.members[selected], picks)
     kept = selected[best_of_each(n_selected, settings.num_particles)]
-    x, y = _positions(picks, cliques, kept, settings.position)
     return BatchConsensus(
         micrograph=cliques.micrograph[kept],
-        x=x,
-        y=y,
+        x=x[kept],
+        y=y[kept],
         weight=cliques.weight[kept],
         overlap=cliques.overlap[kept],
         score=cliques.score[kept],
         members=_by_picker(cliques.members[kept], picks),
-        unmatched=_unmatched(cliques.members[selected], picks),
+        unmatched=picks.pick[is_free],
+        in_clique=picks.pick[is_free & ~_free_of(cliques.members, picks)],
         n_picks=np.bincount(picks.micrograph * k + picks.picker, minlength=n * k).reshape(n, k),
         n_edges=np.diff(graph.starts[picks.starts]),
         n_cliques=np.bincount(cliques.micrograph, minlength=n),
@@ -74,12 +77,12 @@ def best_of_each(n_selected: NDArray[np.int64], num_particles: Optional[int]) ->
 
 
 def _positions(
-    picks: BatchPicks, cliques: Cliques, kept: NDArray[np.intp], position: str
+    picks: BatchPicks, cliques: Cliques, position: str
 ) -> Tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where each clique would be a particle."""
     if position == "member":
-        chosen = cliques.representative[kept]
-        return picks.x[chosen], picks.y[chosen]
-    members = cliques.members[kept]
+        return picks.x[cliques.representative], picks.y[cliques.representative]
+    members = cliques.members
     share = np.where(members >= 0, picks.score[members], 0.0)
     share[share.sum(axis=1) == 0] = 1.0  # all scores zero: the plain mean
     share[members < 0] = 0.0
@@ -98,10 +101,11 @@ def _by_picker(members: NDArray[np.int64], picks: BatchPicks) -> NDArray[np.int6
     return result
 
 
-def _unmatched(members: NDArray[np.int64], picks: BatchPicks) -> NDArray[np.int64]:
+def _free_of(members: NDArray[np.int64], picks: BatchPicks) -> NDArray[np.bool_]:
+    """Which picks are in none of some cliques."""
     is_free = np.ones(len(picks.pick) + 1, dtype=bool)
     is_free[members] = False  # the last entry takes the filler, -1
-    free: NDArray[np.int64] = picks.pick[is_free[:-1]]
+    free: NDArray[np.bool_] = is_free[:-1]
     return free
 
 

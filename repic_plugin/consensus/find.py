@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
@@ -17,6 +18,14 @@ from repic_plugin.consensus.arguments import (
 from repic_plugin.consensus.batch import solve_batch
 from repic_plugin.consensus.boxes import BoxSize, box_sizes, inside_micrograph
 from repic_plugin.consensus.ensemble.model import EnsembleModel
+from repic_plugin.consensus.fates import (
+    ALONE,
+    AT_THE_EDGE,
+    COPY,
+    LOW_SCORE,
+    NOT_CHOSEN,
+    with_fates,
+)
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.probabilistic import (
     by_probability,
@@ -34,6 +43,7 @@ from repic_plugin.consensus.scores import (
     rank_references,
 )
 from repic_plugin.consensus.solvers import choose_solver
+from repic_plugin.consensus.spacing import find_copies, spacing_px
 
 BATCH_SIZE = 64  # micrographs; enough to make the cost of a call disappear
 MIN_JACCARD = 0.3  # Cameron et al. 2024, Online Methods
@@ -65,6 +75,8 @@ def find_consensus(
     largest_component: bool = False,
     position: str = "member",
     num_particles: Optional[int] = None,
+    copy_distance_px: Optional[float] = None,
+    min_distance_px: Optional[float] = None,
     solver: str = "auto",
     time_limit_s: Optional[float] = None,
     micrographs: Optional[ArrayLike] = None,
@@ -115,6 +127,12 @@ def find_consensus(
         mean of its members weighted by their scores.
     num_particles : int, optional
         Keep the best of each micrograph, at most this many.
+    copy_distance_px : float, optional
+        A pick closer than this to a better one of the same picker is a copy of it and dropped;
+        0.28 of the picker's box by default, 0 keeps all (filaments).
+    min_distance_px : float, optional
+        Two particles are not closer than this; 0.28 of the smallest box by default, 0 allows any
+        distance. Part of what is optimised, see `packing.pack`.
     solver : {'auto', 'highs', 'gurobi'}
         For components that are too large to be searched exhaustively. ``auto`` is Gurobi where
         the user has a licence of their own, HiGHS otherwise.
@@ -159,15 +177,28 @@ def find_consensus(
     ([[0, 1, 2]], [0.587])
     """
     settings = check_settings(
-        picks, box_size_px, mode, quorum, min_overlap, position, num_particles, time_limit_s
+        picks,
+        box_size_px,
+        mode,
+        quorum,
+        min_overlap,
+        position,
+        num_particles,
+        time_limit_s,
+        min_distance_px,
     )._replace(largest_component=largest_component, solver=choose_solver(solver))
     check_probabilistic(
         picks, mode, target_precision, micrograph_quality, ensemble, largest_component
     )
     wanted = check_micrographs(picks, micrographs)
     transforms = choose_transforms(picks, score_transform)
-    entered = above_min_score(picks, min_score)
-    entered &= inside_micrograph(picks, settings.sizes_px, micrograph_size_px)
+    fate = np.full(len(picks), ALONE, dtype=np.int8)
+    fate[~inside_micrograph(picks, settings.sizes_px, micrograph_size_px)] = AT_THE_EDGE
+    fate[~above_min_score(picks, min_score)] = LOW_SCORE
+    reach_px = spacing_px("copy_distance_px", copy_distance_px, settings.sizes_px)
+    copy_of = find_copies(picks, reach_px, fate == ALONE)
+    fate[copy_of >= 0] = COPY
+    entered = fate == ALONE
     _warn_of_missing_scores(picks, wanted)
     references = dict(rank_references(picks, transforms, entered))
     for name, scores in (ranked_among or {}).items():
@@ -178,12 +209,14 @@ def find_consensus(
 
     batches = _batches(picks, wanted, n_threads)
     found = _solved(batches, prepare, settings, n_threads, len(wanted), progress)
-    result = _assembled(picks, settings, transforms, wanted, found)
+    result = _assembled(picks, settings, transforms, wanted, found, fate)
+    result = _with_copies(result, picks, wanted, copy_of)
+    _warn_of_copies(result, reach_px)
     _warn_of_unproven(result)
     if mode != "probabilistic":
-        return result
+        return with_fates(result, picks)
     alone = picks.take(result.is_unmatched)
-    return by_probability(
+    probable = by_probability(
         result,
         picks,
         wanted,
@@ -193,7 +226,9 @@ def find_consensus(
         num_particles=num_particles,
         quality=micrograph_quality,
         model=ensemble,
+        min_distance_px=settings.min_distance_px,
     )
+    return with_fates(probable, picks)
 
 
 def ranked_scores(
@@ -240,6 +275,34 @@ def _warn_of_missing_scores(picks: Picks, wanted: NDArray[np.int64]) -> None:
     for name, count in zip(picks.picker_names, missing):
         if count:
             warnings.warn(f"{count:,} picks of {name} have no score; they count as 1", stacklevel=3)
+
+
+def _with_copies(
+    result: ConsensusResult,
+    picks: Picks,
+    wanted: NDArray[np.int64],
+    copy_of: NDArray[np.int64],
+) -> ConsensusResult:
+    """The result with the copies and their numbers."""
+    copies = np.flatnonzero(copy_of >= 0)
+    group = picks.micrograph[copies] * picks.n_pickers + picks.picker[copies]
+    counts = np.bincount(group, minlength=picks.n_micrographs * picks.n_pickers)
+    n_copies = counts.reshape(picks.n_micrographs, picks.n_pickers)[wanted]
+    counted = replace(result.micrographs, n_copies=n_copies)
+    return replace(result, copy_of=copy_of, micrographs=counted)
+
+
+def _warn_of_copies(result: ConsensusResult, reach_px: NDArray[np.float64]) -> None:
+    if result.micrographs.n_copies is None:
+        return
+    totals = result.micrographs.n_copies.sum(axis=0)
+    for name, count, reach in zip(result.picker_names, totals, reach_px):
+        if count:
+            warnings.warn(
+                f"{count:,} picks of {name} are copies of others, less than {reach:.0f} px from a "
+                "better one of its own: they do not count",
+                stacklevel=3,
+            )
 
 
 def _warn_of_unproven(result: ConsensusResult) -> None:
@@ -323,8 +386,9 @@ def _assembled(
     transforms: Sequence[str],
     wanted: NDArray[np.int64],
     found: Sequence[BatchConsensus],
+    fate: NDArray[np.int8],
 ) -> ConsensusResult:
-    """One record of all batches."""
+    """One record of all batches; `fate` as far as it is known before the graph."""
     if not found:
         none, nowhere = np.zeros(0, np.int64), np.zeros(0)
         nothing = BatchPicks(np.zeros(1, np.int64), none, none, none, nowhere, nowhere, nowhere)
@@ -337,6 +401,8 @@ def _assembled(
     in_wanted = np.concatenate([batch.micrograph + i for batch, i in zip(found, first)])
     is_unmatched = np.zeros(len(picks), dtype=bool)
     is_unmatched[column["unmatched"]] = True
+    fate = fate.copy()
+    fate[column["in_clique"]] = NOT_CHOSEN
     counts = {name: column[name] for name in MicrographCounts.__annotations__ if name in column}
     names = tuple(picks.micrograph_names[m] for m in wanted.tolist())
     particles = {name: column[name] for name in ("x", "y", "weight", "overlap", "score", "members")}
@@ -349,5 +415,6 @@ def _assembled(
         score_transforms=tuple(transforms),
         solver=settings.solver,
         quorum=settings.quorum,
+        fate=fate,
         **particles,
     )

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from repic_plugin.compiled import compiled
 from repic_plugin.consensus.cliques import Cliques
 from repic_plugin.consensus.solvers import Solver
+from repic_plugin.consensus.spacing import close_pairs, with_conflicts
 
 SMALL_COMPONENT = 62  # cliques; a set of them fits the bits of one signed integer
 MIN_WEIGHT = 1e-300  # all weights zero: nothing to scale by
 EXCESS = 1 + 1e-12  # what is better by less is equal: sums differ by the order of their terms
+MAX_ROUNDS = 20  # of conflicts; two or three do
 SEARCH_NODES = 20_000  # some ms; past it an integer program is the better tool
 
 
@@ -40,16 +42,27 @@ class Packing(NamedTuple):
     program_seconds: NDArray[np.float64]
 
 
+class Spacing(NamedTuple):
+    """Where cliques would be particles, px, and the distance below which two cannot be."""
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    min_distance_px: float
+
+
 def pack(
     cliques: Cliques,
     n_vertices: int,
     n_micrographs: int,
     solver: Solver,
     time_limit_s: Optional[float] = None,
+    spacing: Optional[Spacing] = None,
 ) -> Packing:
-    """Choose the cliques of greatest total weight of which no two share a member.
+    """Choose the cliques of greatest total weight, no two with a common member or too close.
 
-    Cameron et al. 2024, Online Methods.
+    Cameron et al. 2024, Online Methods, but for the distance. Few selections break that rule: they
+    are made without it, and again with conflicts about the particles that break it until none
+    does. The last one is the best of all that keep the rule, for it is the best of more.
 
     Parameters
     ----------
@@ -61,18 +74,78 @@ def pack(
         For the components that are too large for the search (`solvers.get_solver`).
     time_limit_s : float, optional
         For all integer programs of a micrograph together.
+    spacing : Spacing, optional
+        By default particles may lie as close as their members allow.
 
     Returns
     -------
     Packing
     """
+    spent_s = np.zeros(n_micrographs)
+    packing = _packed(cliques, n_vertices, spent_s, solver, time_limit_s)
+    if spacing is None:
+        return packing
+    members = cliques.members
+    for _ in range(MAX_ROUNDS):
+        pairs = _conflicts(cliques, spacing, packing.is_selected)
+        if not len(pairs):
+            return packing
+        members, n_vertices = with_conflicts(members, n_vertices, pairs)
+        again = np.isin(cliques.micrograph, cliques.micrograph[pairs])
+        part = Cliques._make(column[again] for column in cliques)
+        found = _packed(
+            part._replace(members=members[again]), n_vertices, spent_s, solver, time_limit_s
+        )
+        packing.is_selected[again] = found.is_selected
+        packing.is_optimal[part.micrograph] = found.is_optimal[part.micrograph]
+    return _thinned(cliques, spacing, packing)
+
+
+def _conflicts(
+    cliques: Cliques, spacing: Spacing, is_selected: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Pairs of cliques that are too close: of those that were selected, and all about these."""
+    chosen = np.flatnonzero(is_selected)
+    wrong = close_pairs(_at(cliques, spacing, chosen), spacing.min_distance_px)
+    if not len(wrong):
+        return wrong
+    centres = np.unique(chosen[wrong])
+    near = np.flatnonzero(np.isin(cliques.micrograph, cliques.micrograph[centres]))
+    places = np.searchsorted(near, centres)
+    pairs = near[close_pairs(_at(cliques, spacing, near), spacing.min_distance_px, places)]
+    first, second = cliques.members[pairs[:, 0]], cliques.members[pairs[:, 1]]
+    shared = (first[:, :, None] == second[:, None, :]) & (first[:, :, None] >= 0)
+    return np.asarray(pairs[~shared.any(axis=(1, 2))])
+
+
+def _at(cliques: Cliques, spacing: Spacing, some: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Micrograph, x and y of some cliques, shape (n, 3)."""
+    return np.column_stack((cliques.micrograph[some], spacing.x[some], spacing.y[some]))
+
+
+def _thinned(cliques: Cliques, spacing: Spacing, packing: Packing) -> Packing:
+    """The better ones of what is still too close; no optimum is claimed there."""
+    for first, second in _conflicts(cliques, spacing, packing.is_selected):
+        if packing.is_selected[first] and packing.is_selected[second]:
+            packing.is_selected[max(first, second)] = False  # they are sorted, best first
+            packing.is_optimal[cliques.micrograph[first]] = False
+    return packing
+
+
+def _packed(
+    cliques: Cliques,
+    n_vertices: int,
+    spent_s: NDArray[np.float64],
+    solver: Solver,
+    time_limit_s: Optional[float],
+) -> Packing:
+    """The best selection, whatever the distances; `spent_s` of each micrograph grows."""
     members, weight = cliques.members, cliques.weight
     component = _components(members, n_vertices)
     is_selected, is_open = _search_components(
         members, weight, component, n_vertices, SMALL_COMPONENT, SEARCH_NODES
     )
-    is_optimal = np.ones(n_micrographs, dtype=bool)
-    spent_s = np.zeros(n_micrographs)
+    is_optimal = np.ones(len(spent_s), dtype=bool)
     for mine in _groups(component, is_open):
         start = time.perf_counter()
         micrograph = cliques.micrograph[mine[0]]

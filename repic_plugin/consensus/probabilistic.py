@@ -15,6 +15,7 @@ from repic_plugin.consensus.ensemble.latent_class import posterior
 from repic_plugin.consensus.ensemble.model import EnsembleModel
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.result import PARTICLE_COLUMNS, ConsensusResult
+from repic_plugin.consensus.spacing import too_close
 
 LARGEST_FIT = 100_000  # cells: half a minute, and intervals that are narrow
 
@@ -30,6 +31,7 @@ def by_probability(
     num_particles: Optional[int],
     quality: Optional[ArrayLike],
     model: Optional[EnsembleModel],
+    min_distance_px: float,
 ) -> ConsensusResult:
     """Give every group of picks, and every pick that is in none, its probability; keep the best.
 
@@ -44,7 +46,7 @@ def by_probability(
         Comparable scores of the picks that are in no group.
     places : float
         On a micrograph, see `places_on_micrograph`.
-    target_precision, num_particles, quality, model
+    target_precision, num_particles, quality, model, min_distance_px
         As of `find_consensus`.
 
     Returns
@@ -83,6 +85,8 @@ def by_probability(
             sample, picks.picker_names, edges, target_precision=target_precision, quality=values
         )
     weight = posterior(model.classes, cells)[cell]
+    is_rival = too_close(everything.micrograph, everything.x, everything.y, weight, min_distance_px)
+    weight = np.where(is_rival, -1.0, weight)  # no threshold is so low
     by_number = num_particles is not None and target_precision is None
     return _kept(
         replace(everything, weight=weight, quorum=1, ensemble=model),

@@ -20,6 +20,7 @@ class Settings(NamedTuple):
     time_limit_s: Optional[float]
     largest_component: bool = False
     solver: str = "highs"
+    min_distance_px: float = 0.0
 
 
 class BatchPicks(NamedTuple):
@@ -42,7 +43,8 @@ class BatchConsensus(NamedTuple):
     """The particles of some micrographs, and how they came about.
 
     Columns of particles and of micrographs as in `ConsensusResult` and `MicrographCounts`, but
-    `micrograph` counts in the batch; `unmatched` holds indices of given picks.
+    `micrograph` counts in the batch; `unmatched` holds indices of given picks that are in no
+    selected clique, `in_clique` of those of them that are in another one.
     """
 
     micrograph: NDArray[np.int64]
@@ -53,6 +55,7 @@ class BatchConsensus(NamedTuple):
     score: NDArray[np.float64]
     members: NDArray[np.int64]
     unmatched: NDArray[np.int64]
+    in_clique: NDArray[np.int64]
     n_picks: NDArray[np.int64]
     n_edges: NDArray[np.int64]
     n_cliques: NDArray[np.int64]

@@ -33,6 +33,8 @@ class MicrographCounts:
     is_optimal : ndarray of bool, shape (n_micrographs,)
         Whether the selection is proven to be the best there is.
     seconds : ndarray of float64, shape (n_micrographs,)
+    n_copies : ndarray of int64, shape (n_micrographs, n_pickers), or None
+        Picks that were copies of others of their picker. None in results of version 0.2.0.
     """
 
     names: Tuple[str, ...]
@@ -43,6 +45,7 @@ class MicrographCounts:
     objective: NDArray[np.float64]
     is_optimal: NDArray[np.bool_]
     seconds: NDArray[np.float64]
+    n_copies: Optional[NDArray[np.int64]] = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,10 @@ class ConsensusResult:
     ensemble : EnsembleModel or None
         What the pickers are worth, of mode ``probabilistic``; `weight` is the probability to be a
         particle then, and a particle may have one member.
+    fate : ndarray of int8, shape (n_picks,), or None
+        What became of each given pick, as its place in `fates.FATES`. None in what is stored.
+    copy_of : ndarray of int64, shape (n_picks,), or None
+        Index of the pick of the same picker that a pick is a copy of, -1 where it is none.
     """
 
     micrograph: NDArray[np.int64]
@@ -92,6 +99,8 @@ class ConsensusResult:
     solver: str
     quorum: int
     ensemble: Optional[EnsembleModel] = None
+    fate: Optional[NDArray[np.int8]] = None
+    copy_of: Optional[NDArray[np.int64]] = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -108,9 +117,8 @@ class ConsensusResult:
 
 
 PARTICLE_COLUMNS = ("micrograph", "x", "y", "weight", "overlap", "score", "members")
-RESULT_FIELDS = tuple(
-    f.name for f in fields(ConsensusResult) if f.name not in ("micrographs", "ensemble")
-)
+NOT_STORED = ("micrographs", "ensemble", "fate", "copy_of")  # or stored in another way
+RESULT_FIELDS = tuple(f.name for f in fields(ConsensusResult) if f.name not in NOT_STORED)
 
 
 def recommended_num_particles(result: ConsensusResult) -> int:
@@ -144,7 +152,8 @@ def result_to_arrays(result: ConsensusResult) -> Dict[str, NDArray[Any]]:
     """The same record as arrays of numbers and strings, to be stored without pickle."""
     arrays = {name: np.asarray(getattr(result, name)) for name in RESULT_FIELDS}
     for f in fields(MicrographCounts):
-        arrays[f"micrographs.{f.name}"] = np.asarray(getattr(result.micrographs, f.name))
+        if getattr(result.micrographs, f.name) is not None:
+            arrays[f"micrographs.{f.name}"] = np.asarray(getattr(result.micrographs, f.name))
     if result.ensemble is not None:
         arrays.update(model_to_arrays(result.ensemble))
     return arrays
@@ -159,7 +168,9 @@ def result_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> ConsensusResult:
         If an array is missing.
     """
     counts: Dict[str, Any] = {
-        f.name: arrays[f"micrographs.{f.name}"] for f in fields(MicrographCounts)
+        f.name: arrays[f"micrographs.{f.name}"]
+        for f in fields(MicrographCounts)
+        if f.name != "n_copies" or f"micrographs.{f.name}" in arrays
     }
     values: Dict[str, Any] = {name: arrays[name] for name in RESULT_FIELDS}
     for name in ("micrograph_names", "picker_names", "score_transforms"):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repic_plugin.consensus import find_consensus, micrograph_graph, packing
+from repic_plugin.consensus import micrograph_graph, packing
 from repic_plugin.consensus.packing import greedy_packing, pack
 from repic_plugin.consensus.solvers import get_solver
 from tests import oracle
@@ -18,6 +18,7 @@ from tests.consensus.inputs import (
     picks_of,
     random_picks,
 )
+from tests.plain_consensus import find_consensus
 
 
 def no_solver(*arguments):
