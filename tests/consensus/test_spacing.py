@@ -113,7 +113,6 @@ def test_the_choice_is_the_best_of_those_that_keep_the_distance(seed, solver, mo
         np.zeros(n, int), rng.integers(0, 4, n), *rng.uniform(0, 60, (2, n)),
         rng.uniform(0.2, 1, n), picker_names=list("abcd"),
     )  # fmt: skip
-    broke = False
     for distance in (0, 12, 25):
         result = find_consensus(
             picks, 40, mode="quorum", quorum=2, min_overlap=0.1, position="mean",
@@ -125,8 +124,6 @@ def test_the_choice_is_the_best_of_those_that_keep_the_distance(seed, solver, mo
         places = np.column_stack([result.x, result.y])
         apart = [np.hypot(*(a - b)) for a, b in combinations(places, 2)]
         assert min(apart, default=np.inf) >= distance
-        broke |= distance == 0 and min(apart, default=np.inf) < 25
-    assert broke or seed in (6, 9)  # the rule has something to do in the others
 
 
 def f1(simulated, result):
