@@ -10,6 +10,7 @@ from repic_plugin.consensus.ensemble.model import (
 )
 from repic_plugin.consensus.fates import FATES
 from repic_plugin.consensus.find import MIN_JACCARD, find_consensus, ranked_scores
+from repic_plugin.consensus.geometry import Correction, Misfit, corrected, find_misfits
 from repic_plugin.consensus.inspection import micrograph_graph
 from repic_plugin.consensus.picks import (
     Picks,
@@ -40,19 +41,23 @@ __all__ = [
     "POSITIONS",
     "SOLVERS",
     "ConsensusResult",
+    "Correction",
     "EnsembleModel",
     "ExpectedScores",
     "MicrographCounts",
     "MinScore",
+    "Misfit",
     "Picks",
     "ScoreTransform",
     "SolverError",
     "above_min_score",
     "choose_transforms",
     "comparable_scores",
+    "corrected",
     "default_quorum",
     "expected_scores",
     "find_consensus",
+    "find_misfits",
     "micrograph_graph",
     "model_from_arrays",
     "model_to_arrays",
