@@ -22,7 +22,7 @@ def long_description() -> str:
 setup(
     name="scipion-em-repic-plugin",
     version=VERSION,
-    description="Scipion plugin: consensus particle picking (REPIC), iterative picking, 2D classes (ACK-means)",
+    description="Consensus particle picking (REPIC) and 2D classification (ACK-means) for Scipion",
     long_description=long_description(),
     long_description_content_type="text/markdown",
     url=URL,

@@ -1,7 +1,7 @@
 """2D classification on the benchmark of Xu et al. 2016, in one run: `make bench MAP=map.mrc`.
 
-Particles are simulated, classified and scored by the commands. f15 is the fraction of same-class pairs
-whose true viewing directions lie within 15 degrees.
+Particles are simulated, classified and scored by the commands. f15 is the fraction of
+same-class pairs whose true viewing directions lie within 15 degrees.
 """
 
 from __future__ import annotations

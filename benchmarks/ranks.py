@@ -68,7 +68,7 @@ def compare(mpirun: str, folder: Path, numbers, n_classes: int) -> None:
     grid, *_ = layout(BOX_PX, None, None)
     n_rings, n_values = len(grid.rings), 2 * grid.n_coefficients
     formula = 8 * n_classes * (n_values + n_rings + 3)
-    print(f"MPI: {VIEWS * PER_VIEW:,} images, {n_classes} classes, {MANY} iterations, no split and merge")
+    print(f"MPI: {VIEWS * PER_VIEW:,} images, {n_classes} classes, {MANY} iterations, --no-trade")
     one = None
     for n in numbers:
         told = on_ranks(mpirun, n, folder, n_classes)

@@ -1,4 +1,4 @@
-"""Picks in, consensus out: `find_consensus` and the records it takes and returns."""
+"""Consensus of particle picks: `find_consensus` and the records it takes and returns."""
 
 from repic_plugin.consensus.arguments import MODES, default_quorum, required_pickers
 from repic_plugin.consensus.batch import POSITIONS

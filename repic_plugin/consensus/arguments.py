@@ -1,4 +1,4 @@
-"""What `find_consensus` is asked for, checked once."""
+"""Checks of the arguments of `find_consensus`."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ MODES = ("all", "quorum", "probabilistic")
 
 
 def default_quorum(n_pickers: int) -> int:
-    """The smallest majority: 2 of 2, 2 of 3, 3 of 4, 3 of 5."""
+    """Smallest majority of the pickers: 2 of 2, 2 of 3, 3 of 4, 3 of 5."""
     return n_pickers // 2 + 1
 
 
 def required_pickers(mode: str, n_pickers: int, quorum: Optional[int] = None) -> int:
-    """How many pickers must have found what the graph's groups are.
+    """Minimum number of pickers in a group of the graph.
 
     Parameters
     ----------
     mode : {"all", "quorum", "probabilistic"}
     n_pickers : int
     quorum : int, optional
-        Of mode quorum; by default `default_quorum`.
+        For mode quorum; `default_quorum` by default.
 
     Returns
     -------
     int
-        In mode probabilistic 2: a pick that stands alone is in no group.
+        2 in mode probabilistic, where a single pick is in no group.
     """
     if mode == "quorum":
         return default_quorum(n_pickers) if quorum is None else quorum
@@ -54,7 +54,7 @@ def check_settings(
     time_limit_s: Optional[float],
     min_distance_px: Optional[float],
 ) -> Settings:
-    """What holds for every micrograph.
+    """Settings that hold for every micrograph.
 
     Raises
     ------
@@ -92,12 +92,12 @@ def check_settings(
 
 
 def check_micrographs(picks: Picks, micrographs: Optional[ArrayLike]) -> NDArray[np.int64]:
-    """Indices of the micrographs to work on.
+    """Indices of the micrographs to process.
 
     Raises
     ------
     ValueError
-        If they are no indices, or one is there twice.
+        If they are not indices, or one is repeated.
     """
     if micrographs is None:
         return np.arange(picks.n_micrographs)
@@ -121,7 +121,7 @@ def check_probabilistic(
     model: Optional[EnsembleModel],
     largest_component: bool,
 ) -> None:
-    """What mode probabilistic is asked for, and that no other mode is.
+    """Settings of mode probabilistic, which other modes refuse.
 
     Raises
     ------

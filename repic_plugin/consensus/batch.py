@@ -18,9 +18,9 @@ POSITIONS = ("member", "mean")
 
 
 def solve_batch(picks: BatchPicks, settings: Settings) -> BatchConsensus:
-    """Build the graph, find its cliques, choose among them.
+    """Consensus of a batch: cliques of its graph, selected by total weight.
 
-    Micrographs share nothing but the calls: the result does not depend on how they are batched.
+    Micrographs are independent: the result does not depend on how they are batched.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def solve_batch(picks: BatchPicks, settings: Settings) -> BatchConsensus:
 
 
 def best_of_each(n_selected: NDArray[np.int64], num_particles: Optional[int]) -> NDArray[np.intp]:
-    """Which of the selected cliques, by micrograph and best first, are the best of each."""
+    """Mask of the best selected cliques on each micrograph, given by micrograph and best first."""
     place = np.arange(n_selected.sum())
     if num_particles is None:
         return place
@@ -92,7 +92,7 @@ def _positions(
 
 def _by_picker(members: NDArray[np.int64], picks: BatchPicks) -> NDArray[np.int64]:
     """Members as indices of the given picks, each in its picker's column."""
-    if (members >= 0).all():  # one of every picker, and they ascend by picker
+    if (members >= 0).all():  # one member of each picker, ascending by picker
         return picks.pick[members]
     result = np.full(members.shape, -1, dtype=np.int64)
     row, place = np.nonzero(members >= 0)
@@ -112,7 +112,7 @@ def _free_of(members: NDArray[np.int64], picks: BatchPicks) -> NDArray[np.bool_]
 def _shares(
     total_s: float, program_s: NDArray[np.float64], starts: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Seconds of each micrograph: its integer programs, and by its picks a share of the rest."""
+    """Seconds of each micrograph: its integer programs, and a share of the rest by its picks."""
     n_picks = np.diff(starts)
     rest: NDArray[np.float64] = (total_s - program_s.sum()) * n_picks / max(n_picks.sum(), 1)
     return program_s + rest

@@ -1,4 +1,4 @@
-"""From the picks of several pickers to one consensus set."""
+"""Consensus particles from the picks of several pickers."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ from repic_plugin.consensus.scores import (
 from repic_plugin.consensus.solvers import choose_solver
 from repic_plugin.consensus.spacing import find_copies, spacing_px
 
-BATCH_SIZE = 64  # micrographs; enough to make the cost of a call disappear
+BATCH_SIZE = 64  # micrographs; enough to make the overhead of a call negligible
 MIN_JACCARD = 0.3  # Cameron et al. 2024, Online Methods
 
 
 class Rows(NamedTuple):
-    """Where the picks of some micrographs stand.
+    """Ranges of the picks of some micrographs.
 
-    The m-th micrograph's are the places ``begin[m]`` to ``end[m]`` of the picks, or of `order`.
+    Those of micrograph m are entries ``begin[m]`` to ``end[m]`` of the picks, or of `order`.
     """
 
     order: Optional[NDArray[np.intp]]
@@ -85,11 +85,11 @@ def find_consensus(
     n_threads: int = 1,
     progress: Optional[Callable[[int, int], None]] = None,
 ) -> ConsensusResult:
-    """The optimal consensus of several pickers (REPIC; Cameron et al. 2024).
+    """Optimal consensus of several pickers (REPIC; Cameron et al. 2024, Online Methods).
 
-    On each micrograph, boxes of different pickers that overlap are joined; a clique is a set of
-    boxes of different pickers that all overlap each other; the cliques that together weigh most,
-    no box in two of them, are the particles. A clique weighs the median of its overlaps times the
+    On each micrograph, overlapping boxes of different pickers are joined; a clique is a set of
+    boxes of different pickers that all overlap each other. The particles are the disjoint cliques
+    with the largest total weight. The weight of a clique is the median of its overlaps times the
     median of its scores, plus 1 for each member above the quorum.
 
     Parameters
@@ -100,33 +100,32 @@ def find_consensus(
         Side of the boxes, px; one for all pickers or one for each.
     mode : {'all', 'quorum', 'probabilistic'}
         ``all``: particles found by all k pickers (REPIC). ``quorum``: by at least `quorum` of them.
-        ``probabilistic``: by one or more, each weighing the probability that it is a particle,
-        estimated from agreement and scores (docs/understand/probabilistic.md).
+        ``probabilistic``: by one or more, weighted by the probability of being a particle, which
+        is estimated from agreement and scores (docs/understand/probabilistic.md).
     quorum : int, optional
         2 to k; by default the smallest majority (2 of 2, 2 of 3, 3 of 4). Only for ``quorum``.
     target_precision : float, optional
-        Keep as many particles as this share of which is expected to be true, in (0, 1). By default
-        the expected F1 score is made as high as it can be, or `num_particles` decides. Only for
-        ``probabilistic``.
+        Keep as many particles as possible at this expected precision, in (0, 1). By default the
+        expected F1 score is maximised, or `num_particles` decides. Only for ``probabilistic``.
     min_overlap : float
         Boxes are joined if their Jaccard index is above this, 0 <= `min_overlap` < 1.
     score_transform : str, sequence of str or mapping of picker name to str
         How scores become comparable: ``auto``, ``identity`` (probabilities), ``logistic``
         (log-likelihood ratios) or ``rank``; decided once for each picker over all its picks.
     ranked_among : mapping of picker name to array_like of float, optional
-        Scores to rank among, where `picks` are only a part of the data set; by default a picker's
-        own scores are.
+        Scores to rank among if `picks` are only a part of the data set; by default the picker's
+        scores in `picks`.
     min_score : float, sequence of float or None, mapping of picker name to float, optional
         Picks below it, on the picker's own scale, are dropped before the graph is built.
     micrograph_size_px : array_like of float, shape (2,) or (n_micrographs, 2), optional
-        Width and height; given, picks whose box sticks out are dropped.
+        Width and height, px; if given, picks whose boxes extend beyond it are dropped.
     largest_component : bool
         Keep only the largest connected component of each micrograph's graph (``--get_cc``).
     position : {'member', 'mean'}
-        A particle lies where the member with the highest total overlap lies (REPIC), or at the
-        mean of its members weighted by their scores.
+        Place each particle at the member with the largest total overlap (REPIC), or at the mean
+        of its members weighted by their scores.
     num_particles : int, optional
-        Keep the best of each micrograph, at most this many.
+        Maximum number of particles per micrograph, best first.
     copy_distance_px : float, optional
         A pick closer than this to a better one of the same picker is a copy of it and dropped;
         0.28 of the picker's box by default, 0 keeps all (filaments).
@@ -134,20 +133,20 @@ def find_consensus(
         Two particles are not closer than this; 0.28 of the smallest box by default, 0 allows any
         distance. Part of what is optimised, see `packing.pack`.
     solver : {'auto', 'highs', 'gurobi'}
-        For components that are too large to be searched exhaustively. ``auto`` is Gurobi where
-        the user has a licence of their own, HiGHS otherwise.
+        For components too large for exhaustive search. ``auto`` is Gurobi if the user has their
+        own licence, HiGHS otherwise.
     time_limit_s : float, optional
-        For the integer programs of one micrograph; the best found until then is returned.
+        Limit for the integer programs of one micrograph; the best solution so far is returned.
     micrographs : array_like of int, optional
-        Work on these micrographs only (a batch). Scores are still compared over all picks.
+        Process only these micrographs (a batch). Scores are still compared over all picks.
     micrograph_quality : array_like of float, shape (n_micrographs,), optional
-        Such as the defocus in Angstrom: pickers are described by it too. Only for
-        ``probabilistic``.
+        A measure such as the defocus in Å; recall and precision are also estimated by thirds of
+        it. Only for ``probabilistic``.
     ensemble : EnsembleModel, optional
-        Of a consensus before, such as one of more micrographs; it is fitted to `picks` by default.
-        Only for ``probabilistic``.
+        Model of an earlier consensus, such as one of more micrographs; fitted to `picks` by
+        default. Only for ``probabilistic``.
     n_threads : int
-        The result does not depend on it.
+        Does not affect the result.
     progress : callable, optional
         Called as ``progress(n_done, n_micrographs)``.
 
@@ -160,7 +159,7 @@ def find_consensus(
     ValueError
         If there are fewer than two pickers, or an argument is outside its range.
     SolverError
-        If Gurobi is asked for and cannot be used.
+        If Gurobi is requested and cannot be used.
 
     Warns
     -----
@@ -239,14 +238,14 @@ def ranked_scores(
     min_score: MinScore = None,
     micrograph_size_px: Optional[ArrayLike] = None,
 ) -> Dict[str, NDArray[np.float64]]:
-    """The scores that `find_consensus` ranks among, to be given to it with parts of the picks.
+    """Scores that `find_consensus` ranks among, for use with parts of the picks.
 
     Parameters
     ----------
     picks : Picks
         Of any number of pickers.
     box_size_px, score_transform, min_score, micrograph_size_px
-        As of `find_consensus`.
+        As in `find_consensus`.
 
     Returns
     -------
@@ -316,7 +315,7 @@ def _warn_of_unproven(result: ConsensusResult) -> None:
 
 
 def _batches(picks: Picks, wanted: NDArray[np.int64], n_threads: int) -> List[Rows]:
-    """Where the picks of each batch of micrographs stand, by micrograph and picker."""
+    """Ranges of the picks of each batch of micrographs, by micrograph and picker."""
     micrograph, picker = picks.micrograph, picks.picker
     same = micrograph[1:] == micrograph[:-1]
     ascending = np.where(same, picker[1:] >= picker[:-1], micrograph[1:] > micrograph[:-1])
@@ -337,7 +336,7 @@ def _prepared(
     transforms: Sequence[str],
     references: References,
 ) -> BatchPicks:
-    """The picks of a batch that entered, with comparable scores."""
+    """Picks of a batch that enter the graph, with comparable scores."""
     where: Any = slice(rows.begin[0], rows.end[-1])
     if np.any(rows.begin[1:] != rows.end[:-1]):
         where = np.concatenate([np.arange(i, j) for i, j in zip(rows.begin, rows.end)])
@@ -388,7 +387,7 @@ def _assembled(
     found: Sequence[BatchConsensus],
     fate: NDArray[np.int8],
 ) -> ConsensusResult:
-    """One record of all batches; `fate` as far as it is known before the graph."""
+    """Consensus of the data set, assembled from its batches; `fate` is what preceded the graph."""
     if not found:
         none, nowhere = np.zeros(0, np.int64), np.zeros(0)
         nothing = BatchPicks(np.zeros(1, np.int64), none, none, none, nowhere, nowhere, nowhere)

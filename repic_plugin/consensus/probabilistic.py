@@ -1,4 +1,4 @@
-"""The consensus by probability: one pick or more, weighed by what the pickers are worth."""
+"""Consensus by probability: one or more picks, weighted by the quality of the pickers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.result import PARTICLE_COLUMNS, ConsensusResult
 from repic_plugin.consensus.spacing import too_close
 
-LARGEST_FIT = 100_000  # cells: half a minute, and intervals that are narrow
+LARGEST_FIT = 100_000  # cells: half a minute, with narrow intervals
 
 
 def by_probability(
@@ -33,26 +33,26 @@ def by_probability(
     model: Optional[EnsembleModel],
     min_distance_px: float,
 ) -> ConsensusResult:
-    """Give every group of picks, and every pick that is in none, its probability; keep the best.
+    """Consensus of the best groups and single picks by probability.
 
     Parameters
     ----------
     groups : ConsensusResult
-        The optimal groups of two picks or more.
+        The optimal groups of two or more picks.
     picks : Picks
     wanted : ndarray of int64, shape (n_micrographs,)
-        The micrographs that `groups` is of.
+        The micrographs of `groups`.
     comparable : ndarray of float64, shape (n_unmatched,)
-        Comparable scores of the picks that are in no group.
+        Comparable scores of the picks in no group.
     places : float
-        On a micrograph, see `places_on_micrograph`.
+        Sites per micrograph, see `places_on_micrograph`.
     target_precision, num_particles, quality, model, min_distance_px
-        As of `find_consensus`.
+        As in `find_consensus`.
 
     Returns
     -------
     ConsensusResult
-        The weight is the probability. Where there is no pick there is nothing to fit a model to.
+        The weight is the probability. Without any pick no model is fitted.
     """
     single = np.flatnonzero(groups.is_unmatched)
     if not len(groups) and not len(single):
@@ -97,9 +97,9 @@ def by_probability(
 
 
 def _spread(every: Sample) -> Tuple[NDArray[np.int64], Sample]:
-    """Micrographs, evenly spread, with as many kinds of candidates as a fit needs.
+    """Evenly spread micrographs with as many distinct candidates as a fit needs.
 
-    Few pickers have few kinds, and no micrograph is left out.
+    With few pickers there are few distinct candidates, and all micrographs are used.
     """
     n_chosen = every.n_micrographs * LARGEST_FIT // len(every.cells.n)
     if n_chosen >= every.n_micrographs:
@@ -121,7 +121,7 @@ def _kept(
     threshold: float,
     num_particles: Optional[int],
 ) -> ConsensusResult:
-    """Candidates above the threshold, by micrograph and best first; all are unmatched as yet."""
+    """Candidates above the threshold, by micrograph and best first; all are still unmatched."""
     n = len(everything.micrographs.names)
     order = np.lexsort((everything.y, everything.x, -everything.weight, place))
     chosen = order[everything.weight[order] >= threshold]
@@ -139,11 +139,11 @@ def _kept(
 
 
 def places_on_micrograph(picks: Picks, sizes_px: NDArray[np.float64], min_overlap: float) -> float:
-    """How many boxes could lie beside each other on a micrograph without being joined.
+    """Number of boxes that fit side by side on a micrograph without being joined.
 
-    The area in which picks lie by the area in which a box's centre can lie so that the box is
-    joined with a given one: for squares of side a and Jaccard index t,
-    ``4 a^2 (1 - u + u ln u)`` with ``u = 2 t / (1 + t)``.
+    The area covered by picks divided by the area in which the centre of a box joined to a given
+    box can lie: for squares of side a and Jaccard index t, ``4 a^2 (1 - u + u ln u)`` with
+    ``u = 2 t / (1 + t)``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Scores of different pickers made comparable, once for each picker and data set."""
+"""Scores made comparable between pickers, once for each picker and data set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MinScore = Union[None, float, Sequence[Optional[float]], Mapping[str, float]]
 
 
 def choose_transforms(picks: Picks, score_transform: ScoreTransform = "auto") -> Tuple[str, ...]:
-    """How each picker's scores become comparable.
+    """Transform that makes each picker's scores comparable.
 
     ``auto`` is ``identity`` where all scores of the picker lie in [0, 1], else ``logistic`` for
     a picker known to give log-likelihood ratios (its name holds "topaz"), else ``rank``.
@@ -31,8 +31,8 @@ def choose_transforms(picks: Picks, score_transform: ScoreTransform = "auto") ->
     picks : Picks
         All picks of the data set: the choice holds for all of them.
     score_transform : str, sequence of str or mapping of picker name to str
-        ``auto``, ``identity``, ``logistic`` or ``rank``; pickers that a mapping leaves out are
-        ``auto``.
+        ``auto``, ``identity``, ``logistic`` or ``rank``; ``auto`` for pickers that a mapping
+        omits.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def choose_transforms(picks: Picks, score_transform: ScoreTransform = "auto") ->
     Raises
     ------
     ValueError
-        If a name is unknown, or ``identity`` is asked for scores outside [0, 1].
+        If a name is unknown, or ``identity`` is requested for scores outside [0, 1].
     """
     asked = for_each_picker("score_transform", score_transform, picks.picker_names, "auto")
     return tuple(
@@ -52,7 +52,7 @@ def choose_transforms(picks: Picks, score_transform: ScoreTransform = "auto") ->
 
 
 def _choose_transform(name: str, asked: str, scores: NDArray[np.float64]) -> str:
-    """The transform for one picker, given all its scores."""
+    """Transform of one picker's scores, given all of them."""
     check_choice(f"score_transform of picker {name}", asked, ("auto", *SCORE_TRANSFORMS))
     is_probability = not len(scores) or bool(scores.min() >= 0 and scores.max() <= 1)
     if asked == "identity" and not is_probability:
@@ -70,17 +70,17 @@ def _choose_transform(name: str, asked: str, scores: NDArray[np.float64]) -> str
 def comparable_scores(
     picks: Picks, transforms: Sequence[str], references: Optional[References] = None
 ) -> NDArray[np.float64]:
-    """Scores in [0, 1] for all picks; a missing score counts as 1.
+    """Comparable scores of all picks, in [0, 1]; a missing score counts as 1.
 
     Parameters
     ----------
     picks : Picks
     transforms : sequence of str, length n_pickers
-        As `choose_transforms` returns them. ``rank`` is the share of the picker's scored picks
-        that score no better, ties sharing their mean rank.
+        From `choose_transforms`. ``rank`` is the fraction of the picker's scored picks that score
+        no better, with mean ranks for ties.
     references : mapping of int to ndarray, optional
-        The scores to rank among, as `rank_references` returns them, where `picks` are only a part
-        of the data set; by default those of `picks`.
+        Scores to rank among, from `rank_references`, if `picks` are only a part of the data set;
+        by default those of `picks`.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def comparable_scores(
 def rank_references(
     picks: Picks, transforms: Sequence[str], is_used: Optional[NDArray[np.bool_]] = None
 ) -> References:
-    """The scores that those of a picker are ranked among: all that are used, ascending.
+    """Scores to rank among, by picker: all that are used, ascending.
 
     Parameters
     ----------
@@ -127,15 +127,13 @@ def rank_references(
 
 
 def above_min_score(picks: Picks, min_score: MinScore) -> NDArray[np.bool_]:
-    """Which picks reach their picker's threshold, on the picker's own scale.
-
-    A pick without a score does.
+    """Mask of the picks that reach their picker's threshold; picks without a score do.
 
     Parameters
     ----------
     picks : Picks
     min_score : float, sequence of float or None, mapping of picker name to float, or None
-        A pick with exactly this score is kept; None drops nothing.
+        Threshold on the picker's own scale; a pick with exactly this score is kept, None keeps all.
 
     Returns
     -------
@@ -144,7 +142,7 @@ def above_min_score(picks: Picks, min_score: MinScore) -> NDArray[np.bool_]:
     Raises
     ------
     ValueError
-        If a threshold is not a number, or names a picker that there is not.
+        If a threshold is not a number, or names an unknown picker.
     """
     if min_score is None:
         return np.ones(len(picks), dtype=bool)

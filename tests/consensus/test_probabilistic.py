@@ -237,7 +237,7 @@ def test_particles_that_are_hard_for_several_pickers_are_told_of():
 def test_pickers_that_share_all_their_errors_are_told_of():
     pickers = {"recall": (0.8, 0.6, 0.7, 0.5, 0.75), "precision": (0.5,) * 5}
     model = probable(data(30, **pickers, shared_junk=0.6).picks).ensemble
-    assert any("three kinds of places" in told for told in model.warnings)
+    assert any("three latent classes" in told for told in model.warnings)
 
 
 def test_junk_that_a_family_shares_is_allowed_for():
@@ -280,9 +280,9 @@ def test_without_scores_agreement_does_but_for_two_pickers(simulated):
     assert np.allclose(model.recall, RECALL, atol=0.08)
     assert "three pickers without scores" in model.warnings[0]
     two = picks.take(picks.picker < 2)
-    with pytest.raises(ValueError, match="cannot be told without scores of both"), pytest.warns(
-        UserWarning, match="have no score"
-    ):
+    with pytest.raises(
+        ValueError, match="cannot be estimated without scores of both"
+    ), pytest.warns(UserWarning, match="have no score"):
         probable(columns(two, score=None))
 
 
