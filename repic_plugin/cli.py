@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import codecs
+import io
 import os
 import sys
+import unicodedata
 import warnings
-from typing import Any, NoReturn, Optional, Sequence
+from typing import Any, NoReturn, Optional, Sequence, Tuple
 
 from repic_plugin import __version__
 from repic_plugin.commands import COMMANDS
+from repic_plugin.commands.options import naming_options, option_names, with_options
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows the defaults that say something."""
+    """Help with defaults, except those that mean only that an option was not given."""
 
     def _get_help_string(self, action: argparse.Action) -> Optional[str]:
         if action.default is None or action.default is False:
@@ -22,7 +26,7 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as every other error."""
+    """A parser whose errors take one line, as all others do."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"repic-plugin: error: {message}; see {self.prog} --help\n")
@@ -32,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser with all commands; a command is a module with ``add_arguments`` and ``run``."""
     parser = _Parser(
         prog="repic-plugin",
-        description="Optimal consensus of particle pickers (REPIC) and balanced 2D classes.",
+        description="Optimal consensus of particle pickers (REPIC) and balanced 2D classification (ACK-means).",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -45,7 +49,8 @@ def build_parser() -> argparse.ArgumentParser:
             formatter_class=_Formatter,
         )
         module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        names = option_names(command, getattr(module, "ARGUMENTS", {}))
+        command.set_defaults(run=module.run, option_names=names)
     return parser
 
 
@@ -60,16 +65,27 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     Returns
     -------
     int
-        0, 2 after bad input (one line on stderr says what, where and the remedy), 130 when
-        interrupted, 141 when the reader of the output went away; what `run` says of its own.
+        0; 2 after bad input (one line on stderr with the problem, the place and the remedy); 130
+        if interrupted; 141 if the reader of the output has closed it; or the code of `run`.
     """
+    codecs.register_error("plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="plain")
     args = build_parser().parse_args(arguments)
+
+    def show(message: Any, *_args: Any, **_kwargs: Any) -> None:
+        print(
+            f"repic-plugin: warning: {with_options(str(message), args.option_names)}",
+            file=sys.stderr,
+        )
+
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), naming_options(args.option_names):
             warnings.filterwarnings("default", category=UserWarning, module="repic_plugin")
-            warnings.showwarning = _show_warning
+            warnings.showwarning = show
             return int(args.run(args) or 0)
-    except BrokenPipeError:  # who reads our output has had enough
+    except BrokenPipeError:  # such as `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (ValueError, OSError) as error:
@@ -80,8 +96,11 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         return 130
 
 
-def _show_warning(message: Any, *_args: Any, **_kwargs: Any) -> None:
-    print(f"repic-plugin: warning: {message}", file=sys.stderr)
+def _plain(error: Any) -> Tuple[str, int]:
+    """Characters that a terminal lacks: letters without their marks (Å as A), others escaped."""
+    letters = unicodedata.normalize("NFKD", error.object[error.start : error.end])
+    bare = "".join(one for one in letters if not unicodedata.combining(one))
+    return bare.encode("ascii", "backslashreplace").decode("ascii"), error.end
 
 
 if __name__ == "__main__":

@@ -43,77 +43,95 @@ from repic_plugin.formats import (
     write_summary_table,
 )
 
+ARGUMENTS = {"micrograph_size_px": "--drop-outside", "micrograph_quality": "--quality"}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
     parser.add_argument(
-        "picks_dir", metavar="PICKS_DIR", help="a folder with one sub-folder for each picker"
+        "picks_dir", metavar="PICKS_DIR", help="folder with one sub-folder for each picker"
     )
-    parser.add_argument("--out", metavar="DIR", required=True, help="folder to write")
+    parser.add_argument("--out", metavar="DIR", required=True, help="output folder")
     parser.add_argument(
         "--box-size",
         metavar="PX",
         action="append",
         required=True,
-        help="side of the boxes; or PICKER=PX, once for each picker",
+        help="box size in px; or PICKER=PX, once for each picker",
     )
-    parser.add_argument("--mode", choices=MODES, default="all", help="who has to agree")
     parser.add_argument(
-        "--quorum", type=int, metavar="Q", help="least number of pickers (smallest majority)"
+        "--mode",
+        choices=MODES,
+        default="all",
+        help="consensus mode: how many pickers have to find a particle",
+    )
+    parser.add_argument(
+        "--quorum", type=int, metavar="Q", help="minimum number of pickers (default: a majority)"
     )
     parser.add_argument(
         "--target-precision",
         type=float,
         metavar="P",
-        help="mode probabilistic: share of the kept particles that is expected to be true "
-        "(highest expected F1)",
+        help="mode probabilistic: expected precision of the particles kept (default: maximum "
+        "expected F1)",
     )
     parser.add_argument(
         "--quality",
         metavar="CSV",
-        help="mode probabilistic: a table micrograph,defocus (or another value), to describe the "
-        "pickers by it",
+        help="mode probabilistic: table micrograph,defocus (or another value) on which the pickers' "
+        "recall may depend",
     )
     parser.add_argument(
-        "--min-overlap", type=float, default=MIN_JACCARD, help="boxes overlap above this"
+        "--min-overlap", type=float, default=MIN_JACCARD, help="minimum overlap (Jaccard)"
     )
     parser.add_argument(
         "--min-score",
         metavar="PICKER=VALUE",
         nargs="+",
         action="extend",
-        help="drop picks below, on their own scale",
+        help="minimum score, on the picker's own scale",
     )
     parser.add_argument(
         "--score-transform",
         metavar="PICKER=NAME",
         nargs="+",
         action="extend",
-        help="identity, logistic or rank, instead of the choice that is reported",
+        help="identity, logistic or rank (default: chosen by the scores and reported)",
     )
-    parser.add_argument("--position", choices=POSITIONS, default="member", help="of a particle")
     parser.add_argument(
-        "--num-particles", type=int, metavar="N", help="keep the best N of each micrograph"
+        "--position", choices=POSITIONS, default="member", help="position of a particle"
+    )
+    parser.add_argument(
+        "--num-particles", type=int, metavar="N", help="keep the best N particles per micrograph"
     )
     parser.add_argument(
         "--drop-outside",
         type=int,
         nargs=2,
         metavar=("WIDTH", "HEIGHT"),
-        help="drop boxes that stick out of micrographs of this size",
+        help="discard particles at the edges of micrographs of this size in px",
     )
     parser.add_argument(
         "--largest-component",
         action="store_true",
-        help="keep only the largest connected component of each micrograph",
+        help="keep only the largest connected component per micrograph",
     )
-    parser.add_argument("--solver", choices=SOLVERS, default="auto", help="integer program by")
     parser.add_argument(
-        "--time-limit", type=float, metavar="S", help="seconds of solver for a micrograph"
+        "--solver", choices=SOLVERS, default="auto", help="integer programming solver"
     )
-    parser.add_argument("--format", choices=("box", "star", "csv"), default="box")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--overwrite", action="store_true", help="replace an earlier result")
+    parser.add_argument(
+        "--time-limit",
+        type=float,
+        metavar="S",
+        help="time limit of the solver per micrograph, in seconds",
+    )
+    parser.add_argument(
+        "--format", choices=("box", "star", "csv"), default="box", help="of the output"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="number of threads")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the output of an earlier run"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -123,7 +141,7 @@ def run(args: argparse.Namespace) -> None:
     picks_dir = Path(os.path.realpath(args.picks_dir))
     if picks_dir in (Path(os.path.realpath(args.out)), *Path(os.path.realpath(args.out)).parents):
         raise ValueError(
-            f"--out {args.out} lies in {args.picks_dir}, where it would be taken for a picker; "
+            f"--out {args.out}: lies in {args.picks_dir}, where it would be read as a picker; "
             f"choose another folder"
         )
     with new_folder(args.out, overwrite=args.overwrite, ours=TABLE_NAMES) as folder:
@@ -175,21 +193,21 @@ def _name(text: str, _option: str) -> str:
 
 
 def _kept_by(args: argparse.Namespace, model: EnsembleModel) -> str:
-    """The rule that the particles were chosen by."""
+    """The rule by which particles were kept."""
     threshold = f"probability of at least {model.threshold:.3f} ({model.threshold_rule})"
     if args.num_particles is None:
         return threshold
-    number = f"the best {args.num_particles} of each micrograph"
+    number = f"the best {args.num_particles} per micrograph"
     return number if args.target_precision is None else f"{threshold}, {number}"
 
 
 def _warnings(result: ConsensusResult, target_precision: Optional[float]) -> List[str]:
-    """What speaks against the estimates, and a target that cannot be had."""
+    """Doubts about the estimates, and a target precision that cannot be reached."""
     told = [] if result.ensemble is None else list(result.ensemble.warnings)
     if target_precision is not None and not len(result):
         told.append(
-            f"no choice of particles has an expected precision of {target_precision:g}, so none "
-            f"is kept; lower --target-precision"
+            f"no particle is kept: no selection has an expected precision of {target_precision:g}; "
+            f"lower --target-precision"
         )
     return told
 
@@ -197,7 +215,7 @@ def _warnings(result: ConsensusResult, target_precision: Optional[float]) -> Lis
 def _print_probable(
     loaded: PicksDir, result: ConsensusResult, model: EnsembleModel, kept_by: str
 ) -> None:
-    """What the pickers are worth, and what the particles promise."""
+    """Print the estimated quality of the pickers and of the particles."""
     columns = [
         _with_interval(model.precision, model.precision_interval),
         _with_interval(model.recall, model.recall_interval),
@@ -218,8 +236,8 @@ def _print_probable(
         f"kept: {kept_by}"
     )
     print(
-        f"estimated in all: {expected.n_particles:,.0f} particles ({low:,.0f} to {high:,.0f}), "
-        f"those that no picker found included"
+        f"estimated total: {expected.n_particles:,.0f} particles ({low:,.0f} to {high:,.0f}), "
+        f"including those that no picker found"
     )
 
 
@@ -235,7 +253,7 @@ def _ratio(value: float) -> str:
 
 
 def _picker_rows(loaded: PicksDir, result: ConsensusResult) -> List[Sequence[str]]:
-    """Name, picks, those that were used, those in the consensus, their share, the scores."""
+    """Name, picks, picks used, picks in the consensus and their share, score transform."""
     entered = result.micrographs.n_picks.sum(axis=0)
     given = np.bincount(loaded.picks.picker, minlength=loaded.picks.n_pickers)
     agreed = (result.members >= 0).sum(axis=0)
@@ -257,7 +275,7 @@ def _print_result(loaded: PicksDir, result: ConsensusResult) -> None:
         f"\nconsensus: {len(result):,} particles on {n_with:,} of {len(counts.names):,} "
         f"micrographs, objective {counts.objective.sum():.4f}, {proof}"
     )
-    print(f"recommended: the best {recommended_num_particles(result)} of each micrograph")
+    print(f"recommended: the best {recommended_num_particles(result)} per micrograph")
 
 
 def _print_ignored(loaded: PicksDir) -> None:

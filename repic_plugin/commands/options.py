@@ -1,23 +1,72 @@
-"""What several commands share: options for one picker or for all, progress, tables, folders."""
+"""What several commands share: names of options, values by picker, progress, tables, folders."""
 
 from __future__ import annotations
 
+import argparse
 import os
+import re
 import shutil
 import sys
 import uuid
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Match, Optional, Sequence, Union
 
 from tqdm import tqdm
 
-from repic_plugin.formats import PicksDir
+from repic_plugin.formats import FormatError, PicksDir
+
+# An argument of ours is a word with an underscore that is no part of a path or of a quoted value,
+# or the first word where the message goes on as one about an argument.
+ARGUMENT = r"(?<![\w/.'-])\w+_\w+(?![\w/'-]|\.\w)|^\w+(?= (?:must|needs|has|\d))"
+COUNT_OR_UNIT = r"^n_|_(?:px|angstrom|deg|s|kv|mm)$"
+
+
+def option_names(parser: argparse.ArgumentParser, more: Mapping[str, str]) -> Dict[str, str]:
+    """Options and positional arguments by the name of ours that they set.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of one command. A name counts without ``n_`` and its unit: ``--box-size`` sets
+        `box_size_px`, ``--threads`` sets `n_threads`.
+    more : mapping of str to str
+        Options whose arguments are named differently.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    names = {
+        re.sub(COUNT_OR_UNIT, "", action.dest): (action.option_strings or [action.metavar])[-1]
+        for action in parser._actions
+    }
+    return {**names, "random_state": "--seed", **more}
+
+
+@contextmanager
+def naming_options(names: Mapping[str, str]) -> Iterator[None]:
+    """Errors of the block name options, see `with_options`; those of files are left alone."""
+    try:
+        yield
+    except FormatError:
+        raise
+    except ValueError as error:
+        raise ValueError(with_options(str(error), names)) from error
+
+
+def with_options(message: str, names: Mapping[str, str]) -> str:
+    """A message in which arguments have the `names` of the options that set them."""
+
+    def option(match: Match[str]) -> str:
+        return names.get(match[0]) or names.get(re.sub(COUNT_OR_UNIT, "", match[0])) or match[0]
+
+    return re.sub(ARGUMENT, option, message)
 
 
 def number(text: str, what: str) -> float:
-    """`text` as a number, or an error that names the option."""
+    """The number that `text` is, or an error that names the option."""
     try:
         return float(text)
     except ValueError:
@@ -27,7 +76,7 @@ def number(text: str, what: str) -> float:
 def per_picker(
     option: str, texts: Optional[Sequence[str]], convert: Callable[[str, str], Any]
 ) -> Union[Any, Dict[str, Any], None]:
-    """``VALUE`` for all pickers, or ``PICKER=VALUE`` for some.
+    """One ``VALUE`` for all pickers, or those of ``PICKER=VALUE``.
 
     Parameters
     ----------
@@ -50,7 +99,9 @@ def per_picker(
     for text in texts:
         picker, equals, value = text.rpartition("=")
         if not equals or not picker:
-            raise ValueError(f"{option} must be one VALUE for all or PICKER=VALUE, got {text!r}")
+            raise ValueError(
+                f"{option} must be one VALUE for all pickers or PICKER=VALUE, got {text!r}"
+            )
         if picker in values:
             raise ValueError(f"{option} names picker {picker} twice; give it once")
         values[picker] = convert(value, option)
@@ -59,7 +110,7 @@ def per_picker(
 
 @contextmanager
 def progress_bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
-    """A function ``update(n_done=None, n_total=None)`` that moves a bar on a terminal."""
+    """A function ``update(n_done=None, n_total=None)`` that advances a progress bar on a terminal."""
     quiet = not sys.stderr.isatty()
     with tqdm(desc=what, unit=unit, disable=quiet, leave=False, delay=1.0) as bar:
 
@@ -75,26 +126,26 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
 def new_folder(
     path: Union[str, Path], *, overwrite: bool = False, ours: Sequence[str] = ()
 ) -> Iterator[Path]:
-    """A folder that takes its name only once all of it is written.
+    """A folder that appears under its name only when it is complete.
 
     Parameters
     ----------
     path : str or path
         Must not exist or be empty.
     overwrite : bool
-        Replace a folder that an earlier run left, known by its files.
+        Replace the folder of an earlier run, recognised by its files.
     ours : sequence of str
-        Files that such a folder holds; without them there is no overwriting.
+        Files in such a folder; without them nothing is overwritten.
 
     Yields
     ------
     Path
-        An empty folder; it is removed if the block raises, and `path` is then as before.
+        An empty folder; if the block raises, it is removed and `path` is unchanged.
 
     Raises
     ------
     ValueError
-        If the name is taken.
+        If the name is in use.
     """
     target = Path(os.path.realpath(path))
     _check_free(path, target, overwrite, ours)
@@ -120,21 +171,23 @@ def _check_free(path: Union[str, Path], target: Path, overwrite: bool, ours: Seq
             raise ValueError(f"{path}: is not empty; choose another folder{remedy}")
         if not all((target / name).is_file() for name in ours):
             raise ValueError(
-                f"{path}: was not written by this command ({' and '.join(ours)} are not in it); "
+                f"{path}: was not written by this command ({' and '.join(ours)} missing); "
                 f"choose another folder"
             )
 
 
 def _nearest_folder(target: Path) -> Path:
-    """The folder above that exists; those between are made last, so that none is left behind."""
+    """The nearest existing parent; those in between are created last, so that none remains."""
     above = next(folder for folder in target.parents if folder.exists())
     if not above.is_dir():
-        raise ValueError(f"{above}: is a file, so {target} cannot be made; choose another folder")
+        raise ValueError(
+            f"{above}: is a file, so {target} cannot be created; choose another folder"
+        )
     return above
 
 
 def _put_in_place(partial: Path, target: Path) -> None:
-    """Rename a folder; what stood there before goes last, and comes back if it fails."""
+    """Rename a folder; the previous one is removed last, and restored on failure."""
     if not target.exists():
         os.replace(partial, target)
         return
@@ -149,13 +202,13 @@ def _put_in_place(partial: Path, target: Path) -> None:
 
 
 def warn_of_input(loaded: PicksDir) -> None:
-    """Say what is worth knowing of folders of picks."""
+    """Warn of what was noticed in folders of picks."""
     for note in loaded.notes:
         warnings.warn(note, stacklevel=2)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print columns, the first to the left and the others to the right."""
+    """Print columns: the first left-aligned, the others right-aligned."""
     lines: List[Sequence[str]] = [header, *rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     for line in lines:

@@ -1,4 +1,4 @@
-"""Write seeded micrographs of a map, and where its particles are: a benchmark for pickers."""
+"""Simulate micrographs of a map with the positions of its particles: a benchmark for pickers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Callable, Iterable, List, Optional
 import numpy as np
 
 from repic_plugin.classification import CtfParameters
-from repic_plugin.commands.maps import add_map, add_microscope, load_map
+from repic_plugin.commands.maps import MAP_ARGUMENTS, add_map, add_microscope, load_map
 from repic_plugin.commands.options import new_folder, progress_bar
 from repic_plugin.commands.simulate import write_micrograph
 from repic_plugin.formats import (
@@ -28,6 +28,7 @@ from repic_plugin.simulation import (
     simulate_exposures,
 )
 
+ARGUMENTS = {"micrograph_size_px": "--size", **MAP_ARGUMENTS}
 MICROGRAPHS, REFERENCE = "micrographs", "truth"
 STAR, TRUTH, JUNK = "micrographs.star", "truth.csv", "junk.csv"
 TRUTH_COLUMNS = (
@@ -46,39 +47,51 @@ DEFOCUS_LABELS = ("rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
     add_map(parser)
-    parser.add_argument("--out", metavar="DIR", required=True, help="folder to write")
-    parser.add_argument("--micrographs", type=int, default=12, metavar="N")
-    parser.add_argument("--particles", type=int, default=60, metavar="N", help="on a micrograph")
-    parser.add_argument("--size", type=int, nargs=2, default=(1024, 1024), metavar=("W", "H"))
+    parser.add_argument("--out", metavar="DIR", required=True, help="output folder")
+    parser.add_argument("--micrographs", type=int, default=12, metavar="N", help="number of them")
+    parser.add_argument("--particles", type=int, default=60, metavar="N", help="per micrograph")
     parser.add_argument(
-        "--snr", type=float, default=DEFAULT_SNR, help="variance of signal in boxes over noise"
+        "--size", type=int, nargs=2, default=(1024, 1024), metavar=("W", "H"), help="in px"
+    )
+    parser.add_argument(
+        "--snr",
+        type=float,
+        default=DEFAULT_SNR,
+        help="signal-to-noise ratio: variance of the signal in boxes over that of the noise",
     )
     parser.add_argument(
         "--micrograph-pixel-size",
         type=float,
         metavar="ANGSTROM",
-        help="resample the map to it; by default its own",
+        help="resample the map to this, in Å (default: its own)",
     )
     parser.add_argument(
-        "--box-size", type=int, metavar="PX", help="of the truth; the map's own, made even"
+        "--box-size",
+        type=int,
+        metavar="PX",
+        help="of the truth, in px (default: that of the map, made even)",
     )
     parser.add_argument(
         "--min-distance",
         type=float,
         metavar="PX",
-        help="between particles' centres; 1.05 of a particle's diameter",
+        help="between particle centres, in px (default: 1.05 particle diameters)",
     )
     parser.add_argument(
-        "--junk", type=int, default=DEFAULT_N_JUNK, metavar="N", help="contaminations of each"
+        "--junk",
+        type=int,
+        default=DEFAULT_N_JUNK,
+        metavar="N",
+        help="contaminations per micrograph",
     )
     parser.add_argument(
         "--gradient",
         type=float,
         default=DEFAULT_GRADIENT,
         metavar="SD",
-        help="brightness of thin and thick ice, in standard deviations of a particle",
+        help="contrast between thin and thick ice, in standard deviations of a particle",
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="random seed")
     add_microscope(parser)
 
 
@@ -108,10 +121,10 @@ def run(args: argparse.Namespace) -> None:
         first = next(exposures)
         write_exposures(folder, chain([first], exposures), progress)
     (width, height), pixel_size = args.size, first.pixel_size_angstrom
-    print(f"{args.micrographs:,} micrographs of {width} x {height} px at {pixel_size:g} angstrom")
+    print(f"{args.micrographs:,} micrographs of {width} x {height} px at {pixel_size:g} Å/px")
     diameter = map_diameter(volume) * voxel_size
     box_px = first.box_size_px
-    print(f"{args.particles} particles of {diameter:.0f} angstrom on each, in boxes of {box_px} px")
+    print(f"{args.particles} particles of {diameter:.0f} Å on each, in boxes of {box_px} px")
     print(f"written to {args.out}")
 
 
@@ -120,7 +133,7 @@ def write_exposures(
     exposures: Iterable[SimulatedExposure],
     progress: Optional[Callable[[], None]] = None,
 ) -> None:
-    """Write micrographs, what a microscopist would know of them, and the truth.
+    """Write micrographs, their metadata and the truth.
 
     Parameters
     ----------
@@ -171,7 +184,7 @@ def _cells(values: Iterable[float], decimals: int) -> List[str]:
 def _write_star(
     path: Path, names: List[str], ctfs: List[Optional[CtfParameters]], pixel_size_angstrom: float
 ) -> None:
-    """As RELION's CTF estimation leaves it; without CTF, zeros in the optics that it insists on."""
+    """As RELION's CTF estimation writes it; without CTF, zeros in the optics that it requires."""
     columns = [[f"{MICROGRAPHS}/{name}.mrc" for name in names], ["1"] * len(names)]
     labels = ["rlnMicrographName", "rlnOpticsGroup"]
     known = [ctf for ctf in ctfs if ctf is not None]

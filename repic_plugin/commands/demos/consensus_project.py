@@ -1,4 +1,4 @@
-"""The demo's Scipion project. Importing this loads Scipion: its variables have to be set before."""
+"""The demo's Scipion project. Set the environment first: importing this loads Scipion."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from repic_plugin.workflow import ScipionProject
 def run_project(
     name: str, material: Material, pixel_size_angstrom: float, progress: Callable[[], None]
 ) -> List[ConsensusRun]:
-    """Make a project, import micrographs and picks, run the consensus in all modes.
+    """Create a project, import micrographs and picks, run the consensus in all modes.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def run_project(
     Returns
     -------
     list of ConsensusRun
-        Of all pickers, of a quorum and, with three pickers or more, by probability.
+        Of all pickers, of a quorum and, with three pickers or more, probabilistic.
 
     Raises
     ------
@@ -52,8 +52,8 @@ def run_project(
         progress()
     k = len(pickers)
     names = [f"consensus of all {k}", f"consensus of at least {default_quorum(k)}"]
-    if k > 2:  # two have to have scores
-        names.append("consensus by probability")
+    if k > 2:  # two would need scores
+        names.append("probabilistic consensus")
     results = []
     for mode, label in enumerate(names):
         run = project.run("ProtRepicConsensus", label, {"inputCoordinates": pickers}, mode=mode)
@@ -63,7 +63,7 @@ def run_project(
 
 
 def _result(label: str, protocol: Any, material: Material) -> ConsensusRun:
-    """Read back what the protocol left in the project."""
+    """Read the results of the protocol."""
     source = PickerInput(label, protocol.outputCoordinates, constants.SCORE)
     particles = read_picks([source])[0]
     named = tuple(micrograph_name(name) for name in particles.micrograph_names)
