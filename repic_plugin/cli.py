@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser with all commands; a command is a module with ``add_arguments`` and ``run``."""
     parser = _Parser(
         prog="repic-plugin",
-        description="Optimal consensus of particle pickers (REPIC) and balanced 2D classification (ACK-means).",
+        description="Consensus of particle pickers (REPIC) and balanced 2D classes (ACK-means).",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

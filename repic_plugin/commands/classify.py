@@ -71,8 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ctf",
         choices=CTF_MODES,
         default="weight",
-        help="weight: phase flip and CTF weighting; flip: phase flip only, as in the paper; none: no "
-        "CTF correction. A stack or a STAR file without defocus has no CTF",
+        help="weight: phase flip and CTF weighting; flip: phase flip only, as in the paper; none: "
+        "no correction. A stack or a STAR file without defocus has no CTF",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed")
     parser.add_argument(
@@ -128,7 +128,7 @@ def _add_alignment(group: argparse._ArgumentGroup) -> None:
         choices=ALIGNMENTS,
         default="mra",
         help="mra: each particle to each class average, in every iteration; msa: as mra, with the "
-        "averages projected on their principal components; rfa: all to one average, then clustering",
+        "averages in the principal subspace; rfa: all to one average, then clustering",
     )
     group.add_argument(
         "--max-shift-px",
@@ -214,7 +214,7 @@ def _check_places(args: argparse.Namespace, table: ParticleTable) -> None:
         file = Path(args.checkpoint).resolve()
         if target in file.parents:
             raise ValueError(
-                f"--checkpoint {args.checkpoint}: must lie outside --out {args.out}; choose another file"
+                f"--checkpoint {args.checkpoint}: must not lie in --out {args.out}; choose another"
             )
         if file.is_dir() or not os.access(file.parent, os.W_OK):
             raise ValueError(

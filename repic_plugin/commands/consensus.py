@@ -78,8 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quality",
         metavar="CSV",
-        help="mode probabilistic: table micrograph,defocus (or another value) on which the pickers' "
-        "recall may depend",
+        help="mode probabilistic: table micrograph,defocus (or another value) on which the "
+        "pickers may depend",
     )
     parser.add_argument(
         "--min-overlap", type=float, default=MIN_JACCARD, help="minimum overlap (Jaccard)"

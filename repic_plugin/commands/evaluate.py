@@ -199,7 +199,8 @@ def _print_scores(scores: Sequence[PickerScores], curves: Sequence[PrecisionReca
     first = scores[0]
     left_out = f"; {first.n_left_out} without a reference excluded" if first.n_left_out else ""
     print(
-        f"\nreference: {first.n_reference:,} particles on {first.n_micrographs} micrographs{left_out}"
+        f"\nreference: {first.n_reference:,} particles on {first.n_micrographs} micrographs"
+        f"{left_out}"
     )
 
 

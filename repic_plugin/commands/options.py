@@ -19,7 +19,7 @@ from repic_plugin.formats import FormatError, PicksDir
 
 # An argument of ours is a word with an underscore that is no part of a path or of a quoted value,
 # or the first word where the message goes on as one about an argument.
-ARGUMENT = r"(?<![\w/.'-])\w+_\w+(?![\w/'-]|\.\w)|^\w+(?= (?:must|needs|has|\d))"
+ARGUMENT = r"(?<![\w/.'-])\w+_\w+(?![\w/'-]|\.\w)|^\w+(?= (?:must|needs|has|\d|'))"
 COUNT_OR_UNIT = r"^n_|_(?:px|angstrom|deg|s|kv|mm)$"
 
 
@@ -110,7 +110,7 @@ def per_picker(
 
 @contextmanager
 def progress_bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
-    """A function ``update(n_done=None, n_total=None)`` that advances a progress bar on a terminal."""
+    """A function ``update(n_done=None, n_total=None)`` that advances a bar on a terminal."""
     quiet = not sys.stderr.isatty()
     with tqdm(desc=what, unit=unit, disable=quiet, leave=False, delay=1.0) as bar:
 

@@ -88,8 +88,8 @@ def run(args: argparse.Namespace) -> int:
     summary = _summary_file(args.summary)
     if re.search(r"[^\w-]", args.project):
         raise ValueError(
-            f"--project must consist of letters, digits, - and _, got {args.project!r}: Scipion replaces "
-            "other characters; rename it"
+            f"--project must be of letters, digits, - and _, got {args.project!r}; Scipion would "
+            "rename it"
         )
     set_user_environment()
     folder = project_folder(args.project)

@@ -116,7 +116,7 @@ def write_particles(folder: Path, particles: SimulatedParticles) -> None:
 
 
 def _truth_columns(particles: SimulatedParticles) -> List[List[str]]:
-    """Columns except the name, as text; empty angles and shifts of junk, and defocus without CTF."""
+    """Columns except the name, as text; angles of junk and defocus without CTF are empty."""
     nothing = np.full(len(particles), np.nan)
     defocus = nothing if particles.ctf is None else particles.ctf.defocus_u_angstrom
     columns = [_cells(column, 4) for column in (*particles.euler_deg.T, *particles.shift_px.T)]

@@ -1,4 +1,4 @@
-"""An overlay whose micrograph and boxes are replaced, not drawn again: for windows."""
+"""An overlay for windows, whose micrograph and boxes are replaced in place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN_PX = 1400
 MARGINS = (0.75, 0.6, 0.25, 0.2)
 HIGHLIGHT_COLOR = "white"
 HIGHLIGHT_LINEWIDTH = 3.5
-GROUND = 0.6  # grey in place of a micrograph that cannot be read
+GROUND = 0.6  # grey in place of an unreadable micrograph
 
 OpenImage = Callable[[str], NDArray[Any]]
 
@@ -164,7 +164,7 @@ class OverlayPicture:
 
 
 def unreadable_micrograph(problem: str) -> str:
-    """What stands in place of a micrograph."""
+    """Show a message in place of a micrograph."""
     return f"The micrograph cannot be shown.\n{problem}"
 
 

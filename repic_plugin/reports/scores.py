@@ -1,4 +1,4 @@
-"""What an evaluation against a reference left."""
+"""Report of an evaluation against a reference."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CURVES, MICROGRAPHS = "curves.csv", "by_micrograph.csv"
 
 
 def blocks(folder: Path) -> List[Block]:
-    """The scores, and where they are there the curves and the micrographs."""
+    """Scores and, if present, curves and micrographs."""
     scores = read_scores(folder / MARKER)
     rows = [
         [one.picker, one.n_picks, *_ratios(one.matching), *_ratios(one.pixel)] for one in scores
@@ -30,15 +30,15 @@ def blocks(folder: Path) -> List[Block]:
     found: List[Block] = [Table(["set", "picks", *kinds], rows, about)]
     if first.n_left_out:
         found.append(
-            Warnings([f"{first.n_left_out:,} micrographs without a reference are left out."])
+            Warnings([f"Micrographs without a reference, excluded: {first.n_left_out:,}."])
         )
     found.append(Picture(score_bars_figure(scores), "Particles matched one to one."))
     if (folder / CURVES).is_file():
         figure = precision_recall_figure(read_curves(folder / CURVES))
-        found.append(Picture(figure, "Precision and recall as the threshold on the score falls."))
+        found.append(Picture(figure, "Precision and recall by score threshold."))
     if (folder / MICROGRAPHS).is_file():
         figure = per_micrograph_figure(read_micrograph_scores(folder / MICROGRAPHS))
-        found.append(Picture(figure, "F1 on each micrograph."))
+        found.append(Picture(figure, "F1 per micrograph."))
     return found
 
 

@@ -1,4 +1,4 @@
-"""The error of a file that cannot be used, told in one line."""
+"""The error of an unusable file, in one line."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Iterable, Optional, Union
 
 PathLike = Union[str, "os.PathLike[str]"]
 
-MAX_SHOWN = 40  # characters of a wrong value that a message repeats
-MAX_LISTED = 12  # names that a message lists
+MAX_SHOWN = 40  # characters of a wrong value shown in a message
+MAX_LISTED = 12  # names listed in a message
 
 
 class FormatError(ValueError):
@@ -35,7 +35,7 @@ def shown(value: str) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names with commas between them, the first ones of a long list only."""
+    """Comma-separated names; only the first ones of a long list."""
     every = list(names)
     kept = [name if len(name) <= MAX_SHOWN else name[: MAX_SHOWN - 3] + "..." for name in every]
     more = [f"{len(every) - MAX_LISTED} more"] if len(every) > MAX_LISTED else []

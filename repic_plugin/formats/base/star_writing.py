@@ -1,4 +1,4 @@
-"""Pieces of STAR files as RELION 3.1 and later write them."""
+"""Parts of STAR files as written by RELION 3.1 and later."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def number_cells(column: NDArray[Any]) -> List[str]:
 
 
 def quotes_for(stack: str, path: Path) -> str:
-    """The quotes that names of images in a stack need in a STAR file, mostly none.
+    """Quotes, mostly none, that names of images of a stack need in a STAR file.
 
     Raises
     ------

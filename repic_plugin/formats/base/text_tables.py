@@ -40,13 +40,13 @@ class TextTable:
     start, stop : int
         The table's data lines are among ``lines[start:stop]``.
     delimiter : str or None
-        What stands between two values; None for any white space.
+        Separator of values; None for white space.
     name : str
         The table's name where a file holds several.
     remedy : str
-        What errors advise; by default what fits a file that anybody may have written.
+        Remedy in errors; by default one for files of any program.
     has_comments : bool
-        Whether a line that begins with ``#`` is none of the table's.
+        Whether lines that begin with ``#`` are comments.
     """
 
     path: Path
@@ -82,7 +82,7 @@ class TextTable:
         return format_error(self.path, problem, line=self._numbered(row)[0])
 
     def cell(self, row: int, column: str) -> str:
-        """What stands in a column of a data row, counted from 0."""
+        """Cell of a column in a data row, counted from 0."""
         return _split(self, *self._numbered(row))[self.columns.index(column)]
 
     def _numbered(self, row: int) -> Tuple[int, str]:
@@ -113,7 +113,9 @@ def read_text(path: Path) -> str:
         raise format_error(path, f"cannot be read ({exc.strerror}); check the file") from exc
     if b"\0" in data:
         line = data.count(b"\n", 0, data.index(b"\0")) + 1
-        raise format_error(path, "must be text, got a zero byte; is this an image?", line=line)
+        raise format_error(
+            path, "must be text, got a zero byte; check that it is not an image", line=line
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
@@ -127,8 +129,8 @@ def empty_error(path: Path) -> FormatError:
     """The error for a file that must have a header and has nothing."""
     return format_error(
         path,
-        "the file is empty, but even a file without rows has a header; the program that wrote it "
-        "was probably stopped: run it again or remove the file",
+        "the file is empty, but must have a header even without rows; the program that wrote it "
+        "was probably interrupted: run it again or remove the file",
     )
 
 
@@ -192,7 +194,7 @@ def read_columns(
     """
     for name in (*numbers, *words):
         if table.columns.count(name) > 1:
-            raise format_error(table.path, f"column {name} stands there twice; remove one of them")
+            raise format_error(table.path, f"column {name} occurs twice; remove one of them")
     rows = table.rows()
     fast = _read_fast(table, rows, numbers, words, may_be_missing)
     if fast is None:
@@ -276,7 +278,7 @@ def _filled(rows: Sequence[str], delimiter: str) -> Iterator[str]:
     for first in range(0, len(rows), _CHUNK):
         text = "\n".join(["", *rows[first : first + _CHUNK], ""])
         if _PLACEHOLDER in text or _HIDDEN.search(text):
-            raise ValueError("what looks like an empty cell may be part of another")
+            raise ValueError("an apparently empty cell may be part of another")
         for _ in range(2):  # of three in a row the middle one is in no pair at first
             text = text.replace(delimiter * 2, f"{delimiter}{_PLACEHOLDER}{delimiter}")
         text = text.replace(f"{delimiter}\n", f"{delimiter}{_PLACEHOLDER}\n")
@@ -330,7 +332,7 @@ def _check_count(table: TextTable, number: int, cells: Sequence[str]) -> None:
     if len(cells) == expected:
         return
     fewer = len(cells) < expected
-    remedy = "the file may be cut off: write it again" if fewer else "remove what is too much"
+    remedy = "the file may be cut off: write it again" if fewer else "remove the excess values"
     problem = f"a row must have {expected} values, got {len(cells)} for {listed(table.columns)}"
     raise format_error(table.path, f"{problem}; {table.remedy or remedy}", line=number)
 

@@ -1,4 +1,4 @@
-"""What MRC files hold, as arrays that stay on the disk."""
+"""Contents of MRC files as arrays that stay on the disk."""
 
 from __future__ import annotations
 
@@ -68,6 +68,6 @@ def map_images(header: MrcHeader) -> Tuple[mmap.mmap, NDArray[Any]]:
         problem = f"can no longer be read ({exc.strerror}); check the file"
         raise format_error(header.path, problem) from exc
     except ValueError:
-        problem = "has become shorter since it was opened; leave it until the work is done"
+        problem = "has become shorter since it was opened; do not change it during the run"
         raise format_error(header.path, problem) from None
     return memory, numbers.reshape(header.shape)

@@ -23,7 +23,7 @@ def write_stack(
     *,
     shape: Optional[Sequence[int]] = None,
 ) -> None:
-    """Write an MRC stack of mode 2 (float32), which takes its name once it is complete.
+    """Write an MRC stack of mode 2 (float32), which appears when complete.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def write_stack(
 
 
 def write_mrc(path: PathLike, image: NDArray[Any], pixel_size_angstrom: float = 0.0) -> None:
-    """Write an image, which takes its name once it is complete; the same image, the same bytes.
+    """Write an image, reproducibly and atomically.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The particles of a RELION STAR file: which images, and what is known of each.
+"""The particles of a RELION STAR file: their images and metadata.
 
 RELION 3.0 has one table with everything in its rows; from 3.1 on, what many particles share stands
 in a table of optics groups.
@@ -141,9 +141,9 @@ def star_images(star: ParticleStar) -> ImageStacks:
         If a name has no number, or a stack is missing, shorter than the names say, or different
         from the others.
     """
-    dimensions = star.one_value(DIMENSIONS, "take the particles that are images", 2.0)
+    dimensions = star.one_value(DIMENSIONS, "use particle images only", 2.0)
     if dimensions != 2:
-        problem = f"_{DIMENSIONS} must be 2, got {dimensions:g}; these are no images: project them"
+        problem = f"_{DIMENSIONS} must be 2, got {dimensions:g}; these are not images: project them"
         raise format_error(star.path, problem)
     files, stack, index, numbered = _split_names(star)
     _, first_rows = np.unique(stack, return_index=True)
@@ -170,8 +170,8 @@ def star_pixel_size(star: ParticleStar) -> float:
     if len(wrong):
         problem = f"{label} must be > 0, got {sizes[wrong[0]]:g}; correct the pixel size"
         raise star.particles.row_error(int(wrong[0]), problem)
-    remedy = "class the particles of each pixel size by themselves, or rescale them"
-    star.check_same(f"{label} (angstrom)", sizes, remedy, MAX_PIXEL_SIZE_RATIO)
+    remedy = "classify each pixel size separately, or rescale the particles"
+    star.check_same(f"{label} (Å)", sizes, remedy, MAX_PIXEL_SIZE_RATIO)
     return float(sizes[0])
 
 
@@ -190,8 +190,8 @@ def star_ctf(star: ParticleStar) -> Optional[CtfParameters]:
     columns = {label: star.values(label) for label in (VOLTAGE, ABERRATION, AMPLITUDE_CONTRAST)}
     missing = [f"_{label}" for label, values in columns.items() if values is None]
     if missing:
-        problem = f"{listed(missing)} is missing, but _{DEFOCUS_U} is there; add it"
-        remedy = f"{problem}, or take the defocus out to go on without a CTF"
+        problem = f"{listed(missing)} is missing, but required with _{DEFOCUS_U}; add it"
+        remedy = f"{problem}, or remove the defocus to do without a CTF"
         raise format_error(star.path, remedy)
     optional = {label: star.values(label) for label in (DEFOCUS_V, DEFOCUS_ANGLE, PHASE_SHIFT)}
     try:
@@ -210,7 +210,7 @@ def star_ctf(star: ParticleStar) -> Optional[CtfParameters]:
 
 def star_flag(star: ParticleStar, label: str) -> bool:
     """Whether a yes-or-no column says yes; raises a FormatError where particles differ."""
-    return bool(star.one_value(label, "class the particles of each kind by themselves"))
+    return bool(star.one_value(label, "classify the particles of each kind separately"))
 
 
 def _or_zero(values: Optional[Floats]) -> Floats:
@@ -303,7 +303,7 @@ def _check_box(star: ParticleStar, box: int) -> None:
         return
     row = int(np.argmax(sizes != box))
     problem = f"{IMAGE_SIZE} must be the box of the images, {box} px, got {sizes[row]:g}"
-    remedy = "the stacks may have been written anew: correct the optics group"
+    remedy = "the stacks may have been rewritten: correct the optics group"
     raise star.particles.row_error(row, f"{problem}; {remedy}")
 
 
@@ -323,7 +323,7 @@ class _Folders:
                 return path
         bases = [] if wanted.is_absolute() else self._bases
         where = f", looked for in {listed(map(str, bases))}" if bases else ""
-        remedy = f"go to the project's folder, or correct {IMAGE}"
+        remedy = f"run in the project folder, or correct {IMAGE}"
         raise table.row_error(row, f"no such file: {wanted}{where}; {remedy}")
 
     def _candidates(self, wanted: Path) -> Iterator[Path]:

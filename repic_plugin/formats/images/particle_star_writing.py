@@ -1,4 +1,4 @@
-"""Particles as a STAR file, from what is known of them."""
+"""Particles as a STAR file, from their metadata."""
 
 from __future__ import annotations
 

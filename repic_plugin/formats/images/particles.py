@@ -76,7 +76,7 @@ def read_particles(path: PathLike, pixel_size_angstrom: Optional[float] = None) 
         stacks are looked for in the current folder, in the file's folder and in those above it.
     pixel_size_angstrom : float, optional
         Where it is not given, the STAR file's or, failing that, that of the stacks' headers is
-        taken. It must not contradict the STAR file's; a header it overrules.
+        used. It must agree with the STAR file's, but overrides headers.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def read_particles(path: PathLike, pixel_size_angstrom: Optional[float] = None) 
     given = pixel_size_angstrom
     if given is not None and not (np.isfinite(given) and given > 0):
         raise format_error(
-            path, f"the pixel size must be positive, got {given:g}; correct --pixel-size (angstrom)"
+            path, f"the pixel size must be positive, got {given:g}; correct --pixel-size (Å)"
         )
     suffix = path.suffix.lower()
     if suffix == STAR_SUFFIX:
@@ -135,16 +135,14 @@ def _read_star(path: Path, pixel_size_angstrom: Optional[float]) -> ParticleTabl
 def _known_pixel_size(
     path: Path, given: Optional[float], from_star: float, images: ImageStacks
 ) -> float:
-    """The pixel size in angstrom from what knows it; raises a FormatError where nothing does."""
+    """The pixel size in Å from the first source that has one; raises a FormatError if none."""
     if given is not None and from_star:
         if max(given, from_star) > min(given, from_star) * MAX_PIXEL_SIZE_RATIO:
-            problem = (
-                f"the pixel size in the file is {from_star:g} angstrom, --pixel-size {given:g}"
-            )
-            raise format_error(path, f"{problem}; leave --pixel-size out or correct the file")
+            problem = f"the pixel size in the file is {from_star:g} Å, --pixel-size {given:g}"
+            raise format_error(path, f"{problem}; omit --pixel-size or correct the file")
         return from_star
     size = given or from_star or images.pixel_size_angstrom
     if not size:
-        problem = "the header holds no pixel size"
-        raise format_error(path, f"{problem}; give it with --pixel-size (angstrom)")
+        problem = "the header has no pixel size"
+        raise format_error(path, f"{problem}; add --pixel-size (Å)")
     return float(size)

@@ -25,7 +25,7 @@ def checked_column(
     bad = np.flatnonzero(~np.isfinite(column))
     if len(bad):
         raise ValueError(
-            f"{name} must be finite, got {column[bad[0]]} at {bad[0]}; drop such picks"
+            f"{name} must be finite, got {column[bad[0]]} at {bad[0]}; discard such picks"
         )
     return column
 

@@ -115,7 +115,7 @@ def write(
         columns[SCORE] = score_texts(checked_column("score", score, n))
     for name, values in (extra or {}).items():
         if name in columns:
-            raise ValueError(f"extra column {name!r} is written already; give it another name")
+            raise ValueError(f"extra column {name!r} already exists; choose another")
         columns[quoted_cell(name)] = score_texts(checked_column(name, values, n))
     write_cells(path, chain([columns.keys()], zip(*columns.values())))
 

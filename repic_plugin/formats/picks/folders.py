@@ -197,7 +197,7 @@ def _visible_entries(folder: Path) -> List[Path]:
         entries = sorted(e for e in folder.iterdir() if not e.name.startswith("."))
         for entry in entries:
             if entry.is_symlink() and not entry.exists():
-                problem = f"leads to {os.readlink(entry)}, which is not there; mount or remove it"
+                problem = f"leads to {os.readlink(entry)}, which does not exist; mount it or remove the link"
                 raise format_error(entry, problem)
     except FileNotFoundError:
         raise format_error(folder, "no such folder; check the name") from None
@@ -271,7 +271,7 @@ def _notes(
         if lacking:
             yield (
                 f"{picker.name} has no file for {len(lacking):,} of {len(has):,} micrographs "
-                f"({listed(lacking[:SHOWN])}); an empty file would say that it found nothing there"
+                f"({listed(lacking[:SHOWN])}); write an empty file where it found nothing"
             )
         is_alone = has[:, number] & (has.sum(axis=1) == 1) & ~is_missing.any(axis=1)
         if is_alone.any() and len(pickers) > 1:
@@ -282,7 +282,7 @@ def _notes(
             )
         folders = [path.name for path in picker.ignored if path.is_dir()]
         if folders:
-            yield f"{picker.name}: not read are the folders {listed(folders)}"
+            yield f"{picker.name}: ignored folders: {listed(folders)}"
 
 
 def _joined(folder: Path, pickers: Sequence[_Gathered], beside: Tuple[Path, ...]) -> PicksDir:

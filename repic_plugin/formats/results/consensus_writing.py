@@ -1,4 +1,4 @@
-"""The files that a consensus leaves: a pick file for each micrograph, and two tables."""
+"""Output files of a consensus: one pick file per micrograph, and two tables."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def write_particle_files(
         )
     hidden = [name for name in taken if f"/{name}".rpartition("/")[2].startswith(".")]
     if hidden:
-        raise ValueError(f"micrograph {hidden[0]} begins with a dot, which hides files; rename it")
+        raise ValueError(f"micrograph {hidden[0]} begins with a dot, as hidden files do; rename it")
     order = np.argsort(result.micrograph, kind="stable")
     starts = np.searchsorted(result.micrograph[order], np.arange(len(result.micrograph_names) + 1))
     index = {name: i for i, name in enumerate(result.micrograph_names)}

@@ -1,4 +1,4 @@
-"""The tables that an evaluation of picks leaves: of pickers, of micrographs, of thresholds."""
+"""Tables of an evaluation of picks: by picker, micrograph and threshold."""
 
 from __future__ import annotations
 
