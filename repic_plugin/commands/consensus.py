@@ -12,6 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.arguments import check_whole_number
+from repic_plugin.commands.corrections import (
+    add_correction_arguments,
+    check_coordinates,
+    with_corrections,
+)
 from repic_plugin.commands.options import (
     new_folder,
     number,
@@ -27,11 +32,13 @@ from repic_plugin.consensus import (
     SOLVERS,
     ConsensusResult,
     EnsembleModel,
+    box_sizes,
     expected_scores,
     find_consensus,
     recommended_num_particles,
 )
 from repic_plugin.formats import (
+    PICK_LABELS,
     TABLE_NAMES,
     PicksDir,
     check_picker_columns,
@@ -40,6 +47,7 @@ from repic_plugin.formats import (
     write_consensus_table,
     write_ensemble,
     write_particle_files,
+    write_pick_labels,
     write_summary_table,
 )
 
@@ -105,6 +113,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--num-particles", type=int, metavar="N", help="keep the best N particles per micrograph"
     )
     parser.add_argument(
+        "--copy-distance",
+        type=float,
+        metavar="PX",
+        help="picks of one picker closer than this are copies, of which the best is kept; 0 keeps "
+        "all, as for filaments (a quarter of the box)",
+    )
+    parser.add_argument(
+        "--min-distance",
+        type=float,
+        metavar="PX",
+        help="minimum distance between particles; 0 allows any, as for filaments (a quarter of "
+        "the box)",
+    )
+    parser.add_argument(
         "--drop-outside",
         type=int,
         nargs=2,
@@ -128,6 +150,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("box", "star", "csv"), default="box", help="of the output"
     )
+    parser.add_argument(
+        "--label-picks",
+        action="store_true",
+        help=f"write {PICK_LABELS} too: each pick, and whether it is in a particle and with whom",
+    )
+    add_correction_arguments(parser)
     parser.add_argument("--threads", type=int, default=1, help="number of threads")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace the output of an earlier run"
@@ -148,11 +176,15 @@ def run(args: argparse.Namespace) -> None:
         with progress_bar("reading", "file") as progress:
             loaded = read_picks_dir(args.picks_dir, progress=progress)
         check_picker_columns(loaded.picks.picker_names)
+        picks = with_corrections(args, loaded.picks)
+        if not args.no_coordinate_check:
+            sizes_px = box_sizes(box_size_px, picks.picker_names)
+            check_coordinates(picks, sizes_px, args.drop_outside, loaded.box_size_px)
         names = loaded.picks.micrograph_names
         quality = None if args.quality is None else read_quality(args.quality, names)
         with progress_bar("consensus", "micrograph") as progress:
             result = find_consensus(
-                loaded.picks,
+                picks,
                 box_size_px,
                 mode=args.mode,
                 quorum=args.quorum,
@@ -165,6 +197,8 @@ def run(args: argparse.Namespace) -> None:
                 largest_component=args.largest_component,
                 position=args.position,
                 num_particles=args.num_particles,
+                copy_distance_px=args.copy_distance,
+                min_distance_px=args.min_distance,
                 micrograph_quality=quality,
                 solver=args.solver,
                 time_limit_s=args.time_limit,
@@ -175,6 +209,8 @@ def run(args: argparse.Namespace) -> None:
         write_particle_files(folder, result, box_size_px=largest_px, format_name=args.format)
         write_consensus_table(folder / TABLE_NAMES[0], result, loaded.row)
         write_summary_table(folder / TABLE_NAMES[1], result)
+        if args.label_picks:
+            write_pick_labels(folder / PICK_LABELS, picks, result, loaded.row)
         if result.ensemble is not None:
             write_ensemble(folder, result.ensemble)
     if result.ensemble is None:

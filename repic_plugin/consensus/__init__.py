@@ -2,6 +2,7 @@
 
 from repic_plugin.consensus.arguments import MODES, default_quorum, required_pickers
 from repic_plugin.consensus.batch import POSITIONS
+from repic_plugin.consensus.boxes import box_sizes
 from repic_plugin.consensus.ensemble.expected import ExpectedScores, expected_scores
 from repic_plugin.consensus.ensemble.model import (
     EnsembleModel,
@@ -51,6 +52,7 @@ __all__ = [
     "ScoreTransform",
     "SolverError",
     "above_min_score",
+    "box_sizes",
     "choose_transforms",
     "comparable_scores",
     "corrected",

@@ -41,6 +41,7 @@ from repic_plugin.consensus.scores import (
     choose_transforms,
     comparable_scores,
     rank_references,
+    score_warnings,
 )
 from repic_plugin.consensus.solvers import choose_solver
 from repic_plugin.consensus.spacing import find_copies, spacing_px
@@ -128,10 +129,10 @@ def find_consensus(
         Maximum number of particles per micrograph, best first.
     copy_distance_px : float, optional
         A pick closer than this to a better one of the same picker is a copy of it and dropped;
-        0.28 of the picker's box by default, 0 keeps all (filaments).
+        a quarter of the picker's box by default, 0 keeps all (filaments).
     min_distance_px : float, optional
-        Two particles are not closer than this; 0.28 of the smallest box by default, 0 allows any
-        distance. Part of what is optimised, see `packing.pack`.
+        Two particles are not closer than this; a quarter of the smallest box by default, 0 allows
+        any distance. Part of what is optimised, see `packing.pack`.
     solver : {'auto', 'highs', 'gurobi'}
         For components too large for exhaustive search. ``auto`` is Gurobi if the user has their
         own licence, HiGHS otherwise.
@@ -199,6 +200,8 @@ def find_consensus(
     fate[copy_of >= 0] = COPY
     entered = fate == ALONE
     _warn_of_missing_scores(picks, wanted)
+    for line in score_warnings(picks, transforms):
+        warnings.warn(line, stacklevel=2)
     references = dict(rank_references(picks, transforms, entered))
     for name, scores in (ranked_among or {}).items():
         references[picks.picker_names.index(name)] = np.sort(np.asarray(scores, dtype=np.float64))
@@ -298,8 +301,8 @@ def _warn_of_copies(result: ConsensusResult, reach_px: NDArray[np.float64]) -> N
     for name, count, reach in zip(result.picker_names, totals, reach_px):
         if count:
             warnings.warn(
-                f"{count:,} picks of {name} are copies of others, less than {reach:.0f} px from a "
-                "better one of its own: they do not count",
+                f"{name}: {count:,} of its picks are copies, less than {reach:.0f} px from a "
+                "better one of its own; they do not count",
                 stacklevel=3,
             )
 

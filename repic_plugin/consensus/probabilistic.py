@@ -17,6 +17,7 @@ from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.result import PARTICLE_COLUMNS, ConsensusResult
 from repic_plugin.consensus.spacing import too_close
 
+OUTLYING, FAR_OUTSIDE = (0.01, 0.99), 0.25
 LARGEST_FIT = 100_000  # cells: half a minute, with narrow intervals
 
 
@@ -158,7 +159,15 @@ def places_on_micrograph(picks: Picks, sizes_px: NDArray[np.float64], min_overla
     """
     if not len(picks):
         return 1.0
-    area = float(np.ptp(picks.x) * np.ptp(picks.y))
+    area = _extent(picks.x) * _extent(picks.y)
     u = 2 * min_overlap / (1 + min_overlap)
     joined = 4 * float(np.mean(sizes_px)) ** 2 * (1 - u + (u * np.log(u) if u > 0 else 0.0))
     return max(area / joined, 1.0)
+
+
+def _extent(values: NDArray[np.float64]) -> float:
+    """Range of coordinates without those far outside: one wild pick must not enlarge the area."""
+    low, high = np.quantile(values, OUTLYING)
+    margin = FAR_OUTSIDE * (high - low)
+    near = values[(values >= low - margin) & (values <= high + margin)]
+    return float(np.ptp(near))

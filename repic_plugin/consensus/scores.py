@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Optional, Sequence, Tuple, Union
+from typing import List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from repic_plugin.consensus.picks import Picks, for_each_picker, numbers_for_eac
 
 SCORE_TRANSFORMS = ("identity", "logistic", "rank")
 
+MAX_STRAYS = 1e-3  # of the scores of a picker that are probabilities but for these
+MIN_CONSTANT = 10  # scores that are the same by no chance
 LOG_LIKELIHOOD_PICKERS = ("topaz",)  # scores are log-likelihood ratios (Bepler et al. 2019)
 
 References = Mapping[int, NDArray[np.float64]]
@@ -23,7 +25,7 @@ MinScore = Union[None, float, Sequence[Optional[float]], Mapping[str, float]]
 def choose_transforms(picks: Picks, score_transform: ScoreTransform = "auto") -> Tuple[str, ...]:
     """Transform that makes each picker's scores comparable.
 
-    ``auto`` is ``identity`` where all scores of the picker lie in [0, 1], else ``logistic`` for
+    ``auto`` is ``identity`` where nearly all scores of the picker lie in [0, 1], else ``logistic`` for
     a picker known to give log-likelihood ratios (its name holds "topaz"), else ``rank``.
 
     Parameters
@@ -54,7 +56,7 @@ def choose_transforms(picks: Picks, score_transform: ScoreTransform = "auto") ->
 def _choose_transform(name: str, asked: str, scores: NDArray[np.float64]) -> str:
     """Transform of one picker's scores, given all of them."""
     check_choice(f"score_transform of picker {name}", asked, ("auto", *SCORE_TRANSFORMS))
-    is_probability = not len(scores) or bool(scores.min() >= 0 and scores.max() <= 1)
+    is_probability = not len(scores) or len(strays(scores)) <= MAX_STRAYS * len(scores)
     if asked == "identity" and not is_probability:
         raise ValueError(
             f"scores of picker {name} must lie in [0, 1] for score_transform identity, got "
@@ -65,6 +67,39 @@ def _choose_transform(name: str, asked: str, scores: NDArray[np.float64]) -> str
     if is_probability:
         return "identity"
     return "logistic" if any(stem in name.lower() for stem in LOG_LIKELIHOOD_PICKERS) else "rank"
+
+
+def strays(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores that are no probabilities."""
+    return scores[(scores < 0) | (scores > 1)]
+
+
+def score_warnings(picks: Picks, transforms: Sequence[str]) -> List[str]:
+    """What is odd about the scores of each picker, a line each.
+
+    Parameters
+    ----------
+    picks : Picks
+    transforms : sequence of str, length n_pickers
+        As `choose_transforms` returns them.
+
+    Returns
+    -------
+    list of str
+        Scores that are all the same, and those that a probability cannot be.
+    """
+    lines = []
+    for number, (name, transform) in enumerate(zip(picks.picker_names, transforms)):
+        scores = picks.score[(picks.picker == number) & picks.has_score]
+        if len(scores) >= MIN_CONSTANT and scores.min() == scores.max():
+            lines.append(f"all scores of {name} are {scores[0]:g}: they do not rank its picks")
+        odd = strays(scores)
+        if transform == "identity" and len(odd):
+            lines.append(
+                f"scores of {name} are taken for probabilities although {len(odd):,} of "
+                f"{len(scores):,} are not, such as {odd[0]:g}: these count as 0 or 1"
+            )
+    return lines
 
 
 def comparable_scores(
@@ -91,7 +126,9 @@ def comparable_scores(
     for index, transform in enumerate(transforms):
         mine = np.flatnonzero((picks.picker == index) & picks.has_score)
         scores = picks.score[mine]
-        if transform == "logistic":
+        if transform == "identity":
+            scores = np.clip(scores, 0, 1)  # few are outside, see `strays`
+        elif transform == "logistic":
             scores = expit(scores)
         elif transform == "rank":
             among = references[index]

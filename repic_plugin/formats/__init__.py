@@ -56,6 +56,7 @@ from repic_plugin.formats.results.class_tables import ClassTables, read_class_ta
 from repic_plugin.formats.results.consensus_reading import ConsensusTables, read_consensus_tables
 from repic_plugin.formats.results.consensus_writing import (
     ENSEMBLE_NAMES,
+    PICK_LABELS,
     TABLE_NAMES,
     check_picker_columns,
     write_consensus_table,
@@ -69,6 +70,7 @@ from repic_plugin.formats.results.ensemble import (
 )
 from repic_plugin.formats.results.fsc import read_fsc_table, write_fsc_table
 from repic_plugin.formats.results.iterations import read_iterations, write_iterations
+from repic_plugin.formats.results.pick_labels import write_pick_labels
 from repic_plugin.formats.results.quality import read_quality
 from repic_plugin.formats.results.scores import (
     read_curves,
@@ -84,6 +86,7 @@ __all__ = [
     "ENSEMBLE_NAMES",
     "HEADER_BYTES",
     "NUMBER_OR_NONE",
+    "PICK_LABELS",
     "STACK_SUFFIXES",
     "TABLE_NAMES",
     "TEXT",
@@ -152,6 +155,7 @@ __all__ = [
     "write_mrc",
     "write_particle_files",
     "write_particles_star",
+    "write_pick_labels",
     "write_picks_file",
     "write_scores",
     "write_stack",

@@ -164,9 +164,11 @@ def test_copies_do_not_spoil_the_consensus(mode, scores, kind):
     picks = tripled(simulated.picks, draw, scores)
     clean = find_consensus(simulated.picks, BOX, mode=mode)
     assert not (clean.copy_of >= 0).any()
-    with pytest.warns(UserWarning, match=r"picks of picker_1 are copies of others"):
+    with pytest.warns(UserWarning, match=r"picker_1: [\d,]+ of its picks are copies"):
         result = find_consensus(picks, BOX, mode=mode)
-    assert f1(simulated, result) > f1(simulated, clean) - 0.01
+    # copies 45 px away and more are left of normal jitter
+    lost = 0.02 if (mode, kind) == ("probabilistic", "normal") else 0.01
+    assert f1(simulated, result) > f1(simulated, clean) - lost
     if mode != "all":
         old = find_consensus(picks, BOX, mode=mode, copy_distance_px=0, min_distance_px=0)
         assert f1(simulated, old) < f1(simulated, clean) - 0.15
@@ -177,7 +179,7 @@ def test_real_picks_of_the_paper_keep_their_consensus(shared_data):
     plain = find_consensus(empiar_picks, BOX, copy_distance_px=0, min_distance_px=0)
     default = find_consensus(empiar_picks, BOX)
     np.testing.assert_array_equal(default.members, plain.members)
-    assert (default.copy_of >= 0).sum() <= 4
+    assert (default.copy_of >= 0).sum() == 0
 
 
 def test_of_close_particles_the_better_is_kept():
@@ -189,7 +191,7 @@ def test_of_close_particles_the_better_is_kept():
 
 
 def test_every_pick_has_a_fate():
-    """One of each kind; box 10, a copy is closer than 2.8."""
+    """One of each kind; box 10, a copy is closer than 2.5."""
     rows = [
         # m, picker, x, y, score
         (0, 0, 50, 50, 0.9), (0, 1, 51, 50, 0.8),  # a particle

@@ -15,7 +15,11 @@ from repic_plugin.formats.base.errors import PathLike, format_error, listed
 from repic_plugin.formats.picks.names import UnifiedNames, unify_names
 from repic_plugin.formats.picks.registry import formats_by_suffix, read_picks_file, stem_micrograph
 from repic_plugin.formats.picks.table import PickTable
-from repic_plugin.formats.results.consensus_writing import ENSEMBLE_NAMES, TABLE_NAMES
+from repic_plugin.formats.results.consensus_writing import (
+    ENSEMBLE_NAMES,
+    PICK_LABELS,
+    TABLE_NAMES,
+)
 
 LAYOUT = "picks_dir/<picker>/<micrograph>.box (or .cbox, .star, .txt, .tsv, .csv)"
 MIN_PICKERS = 2  # a consensus needs two opinions
@@ -172,7 +176,7 @@ def _files_in(place: Path, above: Tuple[str, ...] = ()) -> Tuple[List[Path], Lis
     above = (*above, os.path.realpath(place))
     entries = _visible_entries(place)
     folders = [entry for entry in entries if entry.is_dir()]
-    tables_beside = {*TABLE_NAMES, *ENSEMBLE_NAMES}
+    tables_beside = {*TABLE_NAMES, *ENSEMBLE_NAMES, PICK_LABELS}
     files = [e for e in entries if e not in folders and e.name not in tables_beside]
     passed_over: List[Path] = []
     if any(one.name == CRYOLO_BOXES for one in folders):
@@ -197,7 +201,7 @@ def _visible_entries(folder: Path) -> List[Path]:
         entries = sorted(e for e in folder.iterdir() if not e.name.startswith("."))
         for entry in entries:
             if entry.is_symlink() and not entry.exists():
-                problem = f"leads to {os.readlink(entry)}, which does not exist; mount it or remove the link"
+                problem = f"leads to {os.readlink(entry)}, which is not there; mount or remove it"
                 raise format_error(entry, problem)
     except FileNotFoundError:
         raise format_error(folder, "no such folder; check the name") from None

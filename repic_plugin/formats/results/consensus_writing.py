@@ -18,6 +18,7 @@ from repic_plugin.formats.picks.registry import write_picks_file
 
 TABLE_NAMES = ("consensus.csv", "summary.csv")  # beside the pick files of a consensus
 ENSEMBLE_NAMES = ("pickers.csv", "ensemble.npz")  # beside them, of mode probabilistic
+PICK_LABELS = "picks.csv"  # beside them on request
 PARTICLE_COLUMNS = ("micrograph", "x_center", "y_center", "weight", "overlap", "score", "n_pickers")
 ROWS_AT_A_TIME = 1 << 15  # the texts of millions would fill the memory
 # after the picks of each picker
@@ -50,7 +51,7 @@ def write_particle_files(
         If a file cannot be written.
     """
     taken = [f"{name}.{format_name}" for name in result.micrographs.names]
-    clash = sorted(set(taken) & {*TABLE_NAMES, *ENSEMBLE_NAMES})
+    clash = sorted(set(taken) & {*TABLE_NAMES, *ENSEMBLE_NAMES, PICK_LABELS})
     if clash:
         raise ValueError(
             f"the particles of a micrograph would be written to {clash[0]}, which is the name of "
