@@ -25,8 +25,8 @@ MinScore = Union[None, float, Sequence[Optional[float]], Mapping[str, float]]
 def choose_transforms(picks: Picks, score_transform: ScoreTransform = "auto") -> Tuple[str, ...]:
     """Transform that makes each picker's scores comparable.
 
-    ``auto`` is ``identity`` where nearly all scores of the picker lie in [0, 1], else ``logistic`` for
-    a picker known to give log-likelihood ratios (its name holds "topaz"), else ``rank``.
+    ``auto`` is ``identity`` where nearly all scores of the picker lie in [0, 1], else ``logistic``
+    for a picker known to give log-likelihood ratios (its name holds "topaz"), else ``rank``.
 
     Parameters
     ----------

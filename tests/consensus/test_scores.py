@@ -228,7 +228,7 @@ def test_only_the_micrographs_worked_on_are_warned_of():
         find_consensus(picks, 10, micrographs=[1])
 
 
-def scored(scores, name="autopick"):
+def one_scored(scores, name="autopick"):
     """One picker's scores, and another's picks beside them."""
     n = len(scores)
     return Picks.from_columns(
@@ -241,21 +241,21 @@ def test_one_stray_score_among_ten_thousand_changes_no_scale():
     rng = np.random.default_rng(0)
     scores = rng.random(10_000)
     scores[77] = 1.02
-    picks = scored(scores)
+    picks = one_scored(scores)
     assert choose_transforms(picks)[0] == "identity"
     (line,) = score_warnings(picks, ("identity", "identity"))
     assert "1 of 10,000" in line
     assert "1.02" in line
     assert comparable_scores(picks, ("identity", "identity")).max() == 1
     scores[:20] += 3
-    assert choose_transforms(scored(scores))[0] == "rank"
+    assert choose_transforms(one_scored(scores))[0] == "rank"
 
 
 @pytest.mark.parametrize("value", [-3, 0.5, 1])
 def test_constant_scores_are_reported(value):
-    (line,) = score_warnings(scored([value] * 12), ("rank", "identity"))
+    (line,) = score_warnings(one_scored([value] * 12), ("rank", "identity"))
     assert line == f"all scores of autopick are {value:g}: they do not rank its picks"
-    assert score_warnings(scored([value] * 11 + [0.7]), ("rank", "identity")) == []
+    assert score_warnings(one_scored([value] * 11 + [0.7]), ("rank", "identity")) == []
 
 
 def test_a_wild_pick_does_not_change_the_area(shared_data):
