@@ -12,8 +12,7 @@ import warnings
 from typing import Any, NoReturn, Optional, Sequence, Tuple
 
 from repic_plugin import __version__
-from repic_plugin.commands import COMMANDS
-from repic_plugin.commands.options import naming_options, option_names, with_options
+from repic_plugin.commands import COMMANDS, naming_options, option_names, with_options
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -43,10 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name, module in COMMANDS.items():
         summary = (module.__doc__ or "").strip()
         command = commands.add_parser(
-            name,
-            help=summary.splitlines()[0],
-            description=summary,
-            formatter_class=_Formatter,
+            name, help=summary.splitlines()[0], description=summary, formatter_class=_Formatter
         )
         module.add_arguments(command)
         names = option_names(command, getattr(module, "ARGUMENTS", {}))
@@ -75,10 +71,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     args = build_parser().parse_args(arguments)
 
     def show(message: Any, *_args: Any, **_kwargs: Any) -> None:
-        print(
-            f"repic-plugin: warning: {with_options(str(message), args.option_names)}",
-            file=sys.stderr,
-        )
+        line = with_options(str(message), args.option_names)
+        print(f"repic-plugin: warning: {line}", file=sys.stderr)
 
     try:
         with warnings.catch_warnings(), naming_options(args.option_names):

@@ -131,11 +131,7 @@ def _add_alignment(group: argparse._ArgumentGroup) -> None:
         "averages in the principal subspace; rfa: all to one average, then clustering",
     )
     group.add_argument(
-        "--max-shift-px",
-        type=float,
-        default=4.0,
-        metavar="PX",
-        help="maximum shift",
+        "--max-shift-px", type=float, default=4.0, metavar="PX", help="maximum shift"
     )
     group.add_argument(
         "--mirror",
@@ -325,18 +321,15 @@ def _naming_files(args: argparse.Namespace, table: ParticleTable) -> Iterator[No
     except FormatError:
         raise
     except ValueError as error:
-        raise ValueError(_with_files(str(error), args, table)) from error
-
-
-def _with_files(message: str, args: argparse.Namespace, table: ParticleTable) -> str:
-    if args.resolution_angstrom is not None:
-        message = message.replace("n_rings", RINGS_OF_RESOLUTION)
-    image = re.match(r"image (\d+)\b", message)
-    if image:
-        number = int(image[1])
-        rest = message[image.end() :]
-        return f"{args.particles}: particle {number}, {table.names[number - 1]},{rest}"
-    return f"{args.particles}: {message}" if message.startswith("image") else message
+        message = str(error)
+        if args.resolution_angstrom is not None:
+            message = message.replace("n_rings", RINGS_OF_RESOLUTION)
+        image = re.match(r"image (\d+)\b", message)
+        if image:
+            number = int(image[1])
+            message = f"particle {number}, {table.names[number - 1]},{message[image.end() :]}"
+        place = f"{args.particles}: " if str(error).startswith("image") else ""
+        raise ValueError(f"{place}{message}") from error
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.arguments import check_whole_number
-from repic_plugin.commands.options import print_table
+from repic_plugin.commands.options import output_file, print_table
 from repic_plugin.consensus import Picks
 from repic_plugin.evaluation import (
     MicrographScores,
@@ -68,13 +68,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--micrograph-size", type=int, nargs=2, metavar=("W", "H"), help="in px")
     parser.add_argument("--flip-y", action="store_true", help="flip the y axis of the reference")
-    parser.add_argument("--out", metavar="FILE", help="CSV file for the scores")
-    parser.add_argument(
-        "--per-micrograph", metavar="FILE", help="CSV file for the scores of each micrograph"
-    )
-    parser.add_argument(
-        "--curve", metavar="FILE", help="CSV file for precision and recall by score threshold"
-    )
+    for option, content in (
+        ("--out", "scores"),
+        ("--per-micrograph", "scores of each micrograph"),
+        ("--curve", "precision and recall by score threshold"),
+    ):
+        parser.add_argument(option, metavar="FILE", help=f"CSV file for the {content}")
     parser.add_argument(
         "--plot",
         metavar="FILE.png",
@@ -141,11 +140,7 @@ def _check_files(args: argparse.Namespace) -> None:
         if not path:
             continue
         option = f"--{name.replace('_', '-')}"
-        place = Path(path).absolute()
-        if place.is_dir() or not place.parent.is_dir():
-            raise ValueError(
-                f"{option} {path}: must be a file in an existing folder; choose another"
-            )
+        place = output_file(option, path)
         if place in taken:
             raise ValueError(f"{option} {path}: is also the file of {taken[place]}; choose another")
         taken[place] = option

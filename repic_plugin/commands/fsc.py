@@ -9,7 +9,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.arguments import check_positive
+from repic_plugin.commands.maps import voxel_size
 from repic_plugin.commands.options import new_folder, print_table
 from repic_plugin.evaluation import (
     HALF_MAP_THRESHOLD,
@@ -105,15 +105,12 @@ def _labelled(texts: Sequence[str]) -> Dict[str, str]:
 
 
 def _read(path: str, pixel_size_angstrom: Optional[float]) -> _Map:
-    if pixel_size_angstrom is not None:
-        check_positive("--pixel-size", pixel_size_angstrom, "give it in Å")
-    density, voxel = read_map(path)
-    if pixel_size_angstrom is None and voxel == 0:
-        raise ValueError(f"{path}: the header has no voxel size; add --pixel-size ANGSTROM")
+    density, in_header = read_map(path)
+    size = voxel_size(path, in_header, pixel_size_angstrom)
     if len(set(density.shape)) != 1:
         shape = " x ".join(map(str, density.shape[::-1]))
         raise ValueError(f"{path}: must be a cube, got {shape} voxels; crop or pad it")
-    return _Map(path, density, voxel if pixel_size_angstrom is None else pixel_size_angstrom)
+    return _Map(path, density, size)
 
 
 def _mask(name: str, reference: _Map) -> Optional[NDArray[np.float32]]:
@@ -142,10 +139,7 @@ def _compare(
             f"{label}: rotated by {pose.angle_deg:.2f} degrees and shifted by {shift} px in x, y, z"
         )
     return fourier_shell_correlation(
-        density,
-        reference.density,
-        pixel_size_angstrom=reference.pixel_size_angstrom,
-        mask=mask,
+        density, reference.density, pixel_size_angstrom=reference.pixel_size_angstrom, mask=mask
     )
 
 

@@ -48,23 +48,12 @@ def add_microscope(parser: argparse.ArgumentParser) -> None:
         metavar=("MIN", "MAX"),
         help="range of the defocus in Å",
     )
-    group.add_argument(
-        "--voltage", type=float, default=DEFAULT_VOLTAGE_KV, metavar="KV", help="in kV"
-    )
-    group.add_argument(
-        "--spherical-aberration",
-        type=float,
-        default=DEFAULT_SPHERICAL_ABERRATION_MM,
-        metavar="MM",
-        help="in mm",
-    )
-    group.add_argument(
-        "--amplitude-contrast",
-        type=float,
-        default=DEFAULT_AMPLITUDE_CONTRAST,
-        metavar="FRACTION",
-        help="as a fraction",
-    )
+    for option, default, unit in (
+        ("--voltage", DEFAULT_VOLTAGE_KV, "kV"),
+        ("--spherical-aberration", DEFAULT_SPHERICAL_ABERRATION_MM, "mm"),
+        ("--amplitude-contrast", DEFAULT_AMPLITUDE_CONTRAST, "fraction"),
+    ):
+        group.add_argument(option, type=float, default=default, metavar=unit.upper(), help=unit)
     group.add_argument("--no-ctf", action="store_true", help="simulate without CTF")
 
 
@@ -92,7 +81,11 @@ def load_map(
         volume, voxel = phantom_map(box_px), PHANTOM_PIXEL_SIZE_ANGSTROM
     else:
         volume, voxel = read_map(name)
-    pixel_size = voxel if pixel_size_angstrom is None else pixel_size_angstrom
-    if pixel_size_angstrom is None and voxel == 0:
+    return volume, voxel_size(name, voxel, pixel_size_angstrom)
+
+
+def voxel_size(name: str, in_header: float, given: Optional[float]) -> float:
+    """The voxel size of a map in Å, checked: the given one or that of its header."""
+    if given is None and in_header == 0:
         raise ValueError(f"{name}: the header has no voxel size; add --pixel-size ANGSTROM")
-    return volume, check_positive("--pixel-size", pixel_size, "give it in Å")
+    return check_positive("--pixel-size", in_header if given is None else given, "give it in Å")

@@ -65,12 +65,20 @@ def with_options(message: str, names: Mapping[str, str]) -> str:
     return re.sub(ARGUMENT, option, message)
 
 
+def output_file(option: str, path: Union[str, Path]) -> Path:
+    """The absolute path, or an error that names the option where no file can be written."""
+    place = Path(path).absolute()
+    if place.is_dir() or not place.parent.is_dir():
+        raise ValueError(f"{option} {path}: must be a file in an existing folder; choose another")
+    return place
+
+
 def number(text: str, what: str) -> float:
     """The number that `text` is, or an error that names the option."""
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"{what} must be a number, got {text!r}") from None
+        raise ValueError(f"{what} must be a number, got {text!r}; correct it") from None
 
 
 def per_picker(
@@ -99,9 +107,7 @@ def per_picker(
     for text in texts:
         picker, equals, value = text.rpartition("=")
         if not equals or not picker:
-            raise ValueError(
-                f"{option} must be one VALUE for all pickers or PICKER=VALUE, got {text!r}"
-            )
+            raise ValueError(f"{option} must be VALUE or PICKER=VALUE, got {text!r}; correct it")
         if picker in values:
             raise ValueError(f"{option} names picker {picker} twice; give it once")
         values[picker] = convert(value, option)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from repic_plugin.commands.options import output_file
 from repic_plugin.formats import atomic_write
 
 PROJECT_FILE = "project.sqlite"
@@ -34,8 +35,7 @@ def run(args: argparse.Namespace) -> None:
     )
 
     out, folder = Path(args.out), Path(args.folder)
-    if out.is_dir() or not out.absolute().parent.is_dir():
-        raise ValueError(f"--out {out}: must be a file in an existing folder; choose another")
+    output_file("--out", out)
     if (folder / PROJECT_FILE).is_file():
         from repic_plugin.reports import project_sections  # noqa: PLC0415 - Scipion
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
-from repic_plugin.commands.options import print_table
+from repic_plugin.commands.options import output_file, print_table
 from repic_plugin.workflow import (
     KIND,
     LOCK,
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     workflow = read_workflow(args.workflow, args.values)
     if args.timeout is not None and not args.timeout > 0:
         raise ValueError(f"--timeout must be a positive number of seconds, got {args.timeout:g}")
-    summary = _summary_file(args.summary)
+    summary = output_file("--summary", args.summary) if args.summary else None
     if re.search(r"[^\w-]", args.project):
         raise ValueError(
             f"--project must be of letters, digits, - and _, got {args.project!r}; Scipion would "
@@ -183,15 +183,6 @@ def _scipion_output_to(path: Path) -> Iterator[None]:
                 yield
         finally:
             logging.getLogger().removeHandler(handler)
-
-
-def _summary_file(name: Optional[str]) -> Optional[Path]:
-    if name is None:
-        return None
-    path = Path(name).absolute()
-    if path.is_dir() or not path.parent.is_dir():
-        raise ValueError(f"--summary {name}: must be a file in an existing folder; choose another")
-    return path
 
 
 def _list(source: Optional[str]) -> None:

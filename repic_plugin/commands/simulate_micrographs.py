@@ -13,12 +13,7 @@ from repic_plugin.classification import CtfParameters
 from repic_plugin.commands.maps import MAP_ARGUMENTS, add_map, add_microscope, load_map
 from repic_plugin.commands.options import new_folder, progress_bar
 from repic_plugin.commands.simulate import write_micrograph
-from repic_plugin.formats import (
-    atomic_write,
-    table_text,
-    write_picks_file,
-    write_table,
-)
+from repic_plugin.formats import atomic_write, table_text, write_picks_file, write_table
 from repic_plugin.simulation import (
     DEFAULT_GRADIENT,
     DEFAULT_N_JUNK,

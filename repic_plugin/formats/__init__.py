@@ -18,12 +18,7 @@ from repic_plugin.formats.images.mrc_header import HEADER_BYTES
 from repic_plugin.formats.images.mrc_writing import write_mrc, write_stack
 from repic_plugin.formats.images.particle_star_writing import write_particles_star
 from repic_plugin.formats.images.particles import ParticleTable, read_particles
-from repic_plugin.formats.images.stacks import (
-    STACK_SUFFIXES,
-    ImageStacks,
-    open_stack,
-    read_map,
-)
+from repic_plugin.formats.images.stacks import STACK_SUFFIXES, ImageStacks, open_stack, read_map
 from repic_plugin.formats.picks.csv_picks import write as write_csv
 from repic_plugin.formats.picks.folders import PicksDir, read_picker_folder, read_picks_dir
 from repic_plugin.formats.picks.names import (
@@ -40,11 +35,7 @@ from repic_plugin.formats.picks.registry import (
     read_picks_file,
     write_picks_file,
 )
-from repic_plugin.formats.picks.table import (
-    PickTable,
-    centers_from_corners,
-    corners_from_centers,
-)
+from repic_plugin.formats.picks.table import PickTable, centers_from_corners, corners_from_centers
 from repic_plugin.formats.results.class_files import (
     CLASS_FILES,
     checkpoint_owner,
@@ -64,10 +55,7 @@ from repic_plugin.formats.results.consensus_writing import (
     write_particle_files,
     write_summary_table,
 )
-from repic_plugin.formats.results.ensemble import (
-    read_ensemble,
-    write_ensemble,
-)
+from repic_plugin.formats.results.ensemble import read_ensemble, write_ensemble
 from repic_plugin.formats.results.fsc import read_fsc_table, write_fsc_table
 from repic_plugin.formats.results.iterations import read_iterations, write_iterations
 from repic_plugin.formats.results.pick_labels import write_pick_labels

@@ -85,8 +85,8 @@ def headline(model: EnsembleModel) -> List[str]:
     return [
         f"Estimated total: {model.n_particles:,.0f} particles ({low:,.0f} to {high:,.0f}) on {n:,} "
         f"micrograph{'s' * (n != 1)}, including those that no picker found",
-        f"{model.threshold_rule[:1].upper()}{model.threshold_rule[1:]}: where probabilities of "
-        f"{model.threshold:.3f} or more are kept",
+        f"{model.threshold_rule[:1].upper()}{model.threshold_rule[1:]}: minimum probability "
+        f"{model.threshold:.3f}",
     ]
 
 

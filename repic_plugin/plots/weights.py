@@ -31,7 +31,7 @@ N_BINS = 60
 SHARE = 0.7  # of the cumulative weight: REPIC's rule
 ALL_LABEL = "particles"
 ALONE_PLACE = 0.95  # in the map of colours, of one picker
-CUMULATED_COLOR, RECOMMENDED_COLOR = "#303030", "#303030"
+CUMULATIVE_COLOR, RECOMMENDED_COLOR = "#303030", "#303030"
 
 
 def weights_figure(
@@ -155,25 +155,25 @@ def _draw_ranked(
     axes.set_ylabel(_name(is_probability))
     axes.set_ylim(0, 1.05 if is_probability else ordered[0] * 1.05 or 1)
     axes.set_xlim(0, ranks[-1] * 1.02)
-    _draw_cumulated(axes, ranks, ordered, is_probability)
+    _draw_cumulative(axes, ranks, ordered, is_probability)
 
 
 def _name(is_probability: bool) -> str:
     return "probability" if is_probability else "weight"
 
 
-def _draw_cumulated(
+def _draw_cumulative(
     axes: Axes, ranks: NDArray[np.float64], ordered: NDArray[np.float64], is_probability: bool
 ) -> None:
-    cumulated = np.cumsum(ordered)
-    share = cumulated / (cumulated[-1] or 1.0)
+    cumulative = np.cumsum(ordered)
+    share = cumulative / (cumulative[-1] or 1.0)
     twin = axes.twinx()
     plain(twin)
     twin.spines["right"].set_visible(True)
     rows = _thinned(np.arange(len(ranks)))
-    twin.plot(ranks[rows], share[rows], color=CUMULATED_COLOR, linewidth=1.6, label="cumulated")
+    twin.plot(ranks[rows], share[rows], color=CUMULATIVE_COLOR, linewidth=1.6, label="cumulative")
     if not is_probability:
-        twin.axhline(SHARE, color=CUMULATED_COLOR, linewidth=1, linestyle=":")
+        twin.axhline(SHARE, color=CUMULATIVE_COLOR, linewidth=1, linestyle=":")
     twin.set_ylim(0, 1.05)
     twin.yaxis.set_major_formatter(PercentFormatter(1))
     twin.set_ylabel(f"cumulative {_name(is_probability)} (thin line)")

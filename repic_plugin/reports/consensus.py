@@ -49,10 +49,7 @@ def _agreed(found: ConsensusTables) -> List[Block]:
 def _pictures(found: ConsensusTables, *, is_probability: bool) -> List[Block]:
     agreement = agreement_figure(found.members, found.picker_names, found.n_unmatched)
     weights = weights_figure(
-        found.weight,
-        found.micrograph,
-        n_members=found.n_members,
-        is_probability=is_probability,
+        found.weight, found.micrograph, n_members=found.n_members, is_probability=is_probability
     )
     what = "Probabilities" if is_probability else "Weights"
     pictures: List[Block] = [

@@ -17,13 +17,7 @@ from pyworkflow.protocol import MODE_RESUME, Protocol
 
 from repic_plugin.workflow.definition import Workflow
 from repic_plugin.workflow.processes import Launcher
-from repic_plugin.workflow.record import (
-    Record,
-    check_same,
-    digest,
-    read_record,
-    write_record,
-)
+from repic_plugin.workflow.record import Record, check_same, digest, read_record, write_record
 from repic_plugin.workflow.runs import ProjectRuns, seems_dead
 
 # Plugins by the prefixes of their protocols; there is no complete list.

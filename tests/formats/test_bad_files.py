@@ -16,7 +16,7 @@ TOPAZ_HEAD = "image_name\tx_coord\ty_coord\tscore\n"
 BAD = [
     ("a.box", "1 2 9 9 0.5\n\n1 2\n", 3, ["5 values", "got 2", "cut off"]),
     ("a.box", "1 2 9 9 0.5\n1 2 9 9\n", 2, ["5 values", "got 4"]),
-    ("a.box", "1 2 9 9\n1 2 9 9 3\n", 2, ["4 values", "got 5", "too much"]),
+    ("a.box", "1 2 9 9\n1 2 9 9 3\n", 2, ["4 values", "got 5", "excess"]),
     ("a.box", "1 2 9\n", 1, ["x, y, width, height", "'1 2 9'"]),
     ("a.box", "1 2 9 9 3 4\n", 1, ["x, y, width, height"]),
     ("a.box", "not found\n", 1, ["x, y, width, height", "not found"]),
@@ -41,7 +41,7 @@ BAD = [
     ("a.star", "data_a\nloop_\n_rlnX #1\n1\n", None, ["_rlnCoordinateX", "data_a (_rlnX)"]),
     ("a.star", "data_\n_rlnCoordinateX 1\n_rlnCoordinateY 1\n", None, ["no loop_ table"]),
     ("a.star", STAR_HEAD + "1 2 m.mrc\n1 2\n", 8, ["3 values", "got 2", "cut off"]),
-    ("a.star", STAR_HEAD + "1 2 m.mrc\n\n1 2 m.mrc 4\n", 9, ["got 4", "too much"]),
+    ("a.star", STAR_HEAD + "1 2 m.mrc\n\n1 2 m.mrc 4\n", 9, ["got 4", "excess"]),
     ("a.star", STAR_HEAD + "1 m.mrc 2\n", 7, ["rlnCoordinateY must be a number", "m.mrc"]),
     ("a.star", STAR_HEAD + "1 2 Movies/\n1 2 ''\n", 8, ["must name a micrograph"]),
     ("a.star", STAR_HEAD.replace("Y", "X"), None, ["_rlnCoordinateY"]),

@@ -208,7 +208,7 @@ def test_of_cryolos_folders_the_boxes_with_scores_are_read(make, tmp_path):
     make("p/a/CBOX/m.cbox", cbox)
     found = notes(make, tmp_path, a="EMAN/m.box STAR/m.star", b="m.box")
     assert found.picks.micrograph_names == ("m",)
-    assert found.notes == ("a: not read are the folders EMAN, STAR",)
+    assert found.notes == ("a: ignored folders: EMAN, STAR",)
 
 
 @pytest.mark.parametrize("target", ["/not/mounted/topaz", "b"])
@@ -224,7 +224,7 @@ def test_a_folder_in_the_place_of_a_file_is_named(make, tmp_path):
     (tmp_path / "p" / "a" / "m2.box").mkdir(parents=True)
     found = notes(make, tmp_path, a="m1.box", b="m1.box m2.box")
     assert "a has no file for 1 of 2 micrographs (m2)" in found.notes[0]
-    assert found.notes[1] == "a: not read are the folders m2.box"
+    assert found.notes[1] == "a: ignored folders: m2.box"
 
 
 def test_a_name_that_would_hide_its_files_is_refused(make, tmp_path):

@@ -10,12 +10,7 @@ from repic_plugin import constants
 from repic_plugin.commands.demos.records import ConsensusRun, Material
 from repic_plugin.consensus import default_quorum
 from repic_plugin.convert import PickerInput, read_picks
-from repic_plugin.formats import (
-    header_table,
-    micrograph_name,
-    read_columns,
-    read_consensus_tables,
-)
+from repic_plugin.formats import header_table, micrograph_name, read_columns, read_consensus_tables
 from repic_plugin.workflow import ScipionProject
 
 

@@ -120,7 +120,7 @@ def _in_its_byte_order(path: Path, raw: bytes) -> np.void:
             return fields
     raise format_error(
         path,
-        f"is no MRC file: no images of 1 to {MAX_SIDE_PX} px stand in its header; check the name, "
+        f"is no MRC file: its header has no image size of 1 to {MAX_SIDE_PX} px; check the name, "
         "or convert the file",
     )
 

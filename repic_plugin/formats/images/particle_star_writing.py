@@ -8,14 +8,11 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
+from repic_plugin.arguments import check_box_size, check_positive
 from repic_plugin.classification import CtfParameters
 from repic_plugin.formats.base.atomic import atomic_open
 from repic_plugin.formats.base.errors import PathLike
-from repic_plugin.formats.base.star_writing import (
-    number_cells,
-    quotes_for,
-    table_text,
-)
+from repic_plugin.formats.base.star_writing import number_cells, quotes_for, table_text
 from repic_plugin.formats.images.particle_star import (
     ABERRATION,
     AMPLITUDE_CONTRAST,
@@ -107,10 +104,8 @@ def _check(
 ) -> None:
     if not n_particles:
         raise ValueError("names must name one particle or more, got none")
-    if not (np.isfinite(pixel_size_angstrom) and pixel_size_angstrom > 0):
-        raise ValueError(f"pixel_size_angstrom must be positive, got {pixel_size_angstrom}")
-    if box_size_px < 1:
-        raise ValueError(f"box_size_px must be positive, got {box_size_px}")
+    check_positive("pixel_size_angstrom", pixel_size_angstrom)
+    check_box_size("box_size_px", box_size_px)
     if ctf is not None and len(ctf) != n_particles:
         raise ValueError(f"ctf must be of the {n_particles} particles, got {len(ctf)}")
 

@@ -266,7 +266,7 @@ def _stack_header(path: PathLike) -> MrcHeader:
 
 
 def _check_alike(headers: Sequence[MrcHeader]) -> None:
-    """Raise a FormatError unless all stacks have one box and, where they say it, one pixel size."""
+    """Raise a FormatError unless all stacks have one box and, where known, one pixel size."""
     first = headers[0]
     for header in headers:
         box, wanted = header.shape[2], first.shape[2]
@@ -274,7 +274,7 @@ def _check_alike(headers: Sequence[MrcHeader]) -> None:
             raise format_error(
                 header.path,
                 f"images must be of one size, got {box} px, and {wanted} px in {first.path}; "
-                "class them one after the other, or extract them again",
+                "classify them separately, or extract them again",
             )
     known = [header for header in headers if header.pixel_size_angstrom[2]]
     for header in known:
@@ -282,6 +282,6 @@ def _check_alike(headers: Sequence[MrcHeader]) -> None:
         if max(size, other) > min(size, other) * MAX_PIXEL_SIZE_RATIO:
             raise format_error(
                 header.path,
-                f"images must have one pixel size, got {size:g} angstrom, and {other:g} angstrom "
-                f"in {known[0].path}; class them one after the other, or mend the headers",
+                f"images must have one pixel size, got {size:g} Å, and {other:g} Å in "
+                f"{known[0].path}; classify them separately, or correct the headers",
             )

@@ -66,9 +66,7 @@ def pick_table(
 
 
 def pick_table_from_corners(
-    corners: NDArray[np.float64],
-    sizes: NDArray[np.float64],
-    score: Optional[NDArray[np.float64]],
+    corners: NDArray[np.float64], sizes: NDArray[np.float64], score: Optional[NDArray[np.float64]]
 ) -> PickTable:
     """A `PickTable` from lower corners, and widths and heights, both of shape (n, 2)."""
     centers = centers_from_corners(corners, sizes)
