@@ -67,12 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="box size in px; or PICKER=PX, once for each picker",
     )
-    parser.add_argument(
-        "--mode",
-        choices=MODES,
-        default="all",
-        help="consensus mode: how many pickers have to find a particle",
-    )
+    parser.add_argument("--mode", choices=MODES, default="all", help="consensus mode")
     parser.add_argument(
         "--quorum", type=int, metavar="Q", help="minimum number of pickers (default: a majority)"
     )
@@ -106,9 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         help="identity, logistic or rank (default: chosen by the scores and reported)",
     )
-    parser.add_argument(
-        "--position", choices=POSITIONS, default="member", help="position of a particle"
-    )
+    parser.add_argument("--position", choices=POSITIONS, default="member", help="of a particle")
     parser.add_argument(
         "--num-particles", type=int, metavar="N", help="keep the best N particles per micrograph"
     )
@@ -138,9 +131,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="keep only the largest connected component per micrograph",
     )
-    parser.add_argument(
-        "--solver", choices=SOLVERS, default="auto", help="integer programming solver"
-    )
+    parser.add_argument("--solver", choices=SOLVERS, default="auto", help="solver")
     parser.add_argument(
         "--time-limit",
         type=float,
@@ -229,7 +220,6 @@ def _name(text: str, _option: str) -> str:
 
 
 def _kept_by(args: argparse.Namespace, model: EnsembleModel) -> str:
-    """The rule by which particles were kept."""
     threshold = f"probability of at least {model.threshold:.3f} ({model.threshold_rule})"
     if args.num_particles is None:
         return threshold

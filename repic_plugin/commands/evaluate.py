@@ -219,7 +219,6 @@ def _print_reliability(found: Reliability) -> None:
 
 
 def _second_picture(plot: str) -> Path:
-    """Path of the reliability diagram."""
     return Path(plot).with_name(f"{Path(plot).stem}{RELIABILITY}.png")
 
 

@@ -29,8 +29,6 @@ THRESHOLDS = (REFERENCE_THRESHOLD, HALF_MAP_THRESHOLD)
 
 
 class _Map(NamedTuple):
-    """A map and its file."""
-
     path: str
     density: NDArray[np.float32]
     pixel_size_angstrom: float

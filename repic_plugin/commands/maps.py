@@ -60,21 +60,9 @@ def add_microscope(parser: argparse.ArgumentParser) -> None:
 def load_map(
     name: str, pixel_size_angstrom: Optional[float] = None, box_size_px: Optional[int] = None
 ) -> Tuple[NDArray[np.float32], float]:
-    """The map and its voxel size in Å.
+    """The map and its voxel size in Å, from a file or the phantom in a box of `box_size_px`.
 
-    Parameters
-    ----------
-    name : str
-        A file or ``phantom``.
-    pixel_size_angstrom : float, optional
-        By default from the header.
-    box_size_px : int, optional
-        Box of the phantom; a map from a file keeps its own.
-
-    Raises
-    ------
-    ValueError
-        If the file is no map, or its voxel size is unknown or not positive.
+    A ValueError is raised if the file is no map, or its voxel size is unknown or not positive.
     """
     if name == PHANTOM:
         box_px = PHANTOM_BOX_PX if box_size_px is None else box_size_px

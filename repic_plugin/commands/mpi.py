@@ -22,19 +22,7 @@ INSTALL = "install it into this Python: pip install 'scipion-em-repic-plugin[mpi
 def the_ranks(environment: Optional[Mapping[str, str]] = None) -> Ranks:
     """The MPI processes started together; `ALONE` if there is only this one, without loading MPI.
 
-    Parameters
-    ----------
-    environment : mapping of str to str, optional
-        Environment variables; `os.environ` by default.
-
-    Returns
-    -------
-    Ranks
-
-    Raises
-    ------
-    ValueError
-        If MPI cannot be used, on the first rank; the others exit silently.
+    If MPI cannot be used, the first rank raises a ValueError and the others exit silently.
     """
     size, rank = _started(os.environ if environment is None else environment)
     if size < 2:

@@ -24,19 +24,9 @@ COUNT_OR_UNIT = r"^n_|_(?:px|angstrom|deg|s|kv|mm)$"
 
 
 def option_names(parser: argparse.ArgumentParser, more: Mapping[str, str]) -> Dict[str, str]:
-    """Options and positional arguments by the name of ours that they set.
+    """Options of a command by the arguments that they set, without ``n_`` and unit.
 
-    Parameters
-    ----------
-    parser : ArgumentParser
-        Of one command. A name counts without ``n_`` and its unit: ``--box-size`` sets
-        `box_size_px`, ``--threads`` sets `n_threads`.
-    more : mapping of str to str
-        Options whose arguments are named differently.
-
-    Returns
-    -------
-    dict of str to str
+    As ``--box-size`` by `box_size`, for `box_size_px`; `more` are those named differently.
     """
     names = {
         re.sub(COUNT_OR_UNIT, "", action.dest): (action.option_strings or [action.metavar])[-1]
@@ -84,20 +74,9 @@ def number(text: str, what: str) -> float:
 def per_picker(
     option: str, texts: Optional[Sequence[str]], convert: Callable[[str, str], Any]
 ) -> Union[Any, Dict[str, Any], None]:
-    """One ``VALUE`` for all pickers, or those of ``PICKER=VALUE``.
+    """``VALUE`` for all pickers, or a dict of those of ``PICKER=VALUE``; None if not given.
 
-    Parameters
-    ----------
-    option : str
-        Its name, for messages.
-    texts : sequence of str, optional
-        As given on the command line.
-    convert : callable
-        From (text, option) to the value.
-
-    Returns
-    -------
-    object, dict of picker name to object, or None
+    `convert` gets text and `option`, whose name is for messages.
     """
     if not texts:
         return None

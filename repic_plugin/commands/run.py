@@ -174,7 +174,6 @@ def _signals() -> Iterator[None]:
 
 @contextmanager
 def _scipion_output_to(path: Path) -> Iterator[None]:
-    """Redirect Scipion's output to a file."""
     with open(path, "a", encoding="utf-8", buffering=1) as file:
         handler = logging.StreamHandler(file)
         logging.getLogger().addHandler(handler)

@@ -26,6 +26,8 @@ ANGLES = ("rot_deg", "tilt_deg", "psi_deg")
 INDEX = Kind("a whole number from 0, or -1 for none", np.int64, least=-1)
 MOSTLY_JUNK = 0.5  # fraction of a class
 MAX_LISTED = 10
+MEASURES = ("n_unclassified", "n_junk", "pair_fraction", "particle_fraction", "perfect_fraction")
+MEASURES += ("n_classes", "smallest", "largest", "size_variation", "n_under_5")
 
 
 class _Truth(NamedTuple):
@@ -157,20 +159,10 @@ def _print_junk(scores: ClassScores) -> None:
 
 
 def _write_tables(folder: Path, scores: ClassScores) -> None:
-    measures = {
-        "max_angle_deg": f"{scores.max_angle_deg:g}",
-        "n_particles": scores.sizes.sum(),
-        "n_unclassified": scores.n_unclassified,
-        "n_junk": scores.n_junk,
-        "pair_fraction": f"{scores.pair_fraction:.6f}",
-        "particle_fraction": f"{scores.particle_fraction:.6f}",
-        "perfect_fraction": f"{scores.perfect_fraction:.6f}",
-        "n_classes": scores.n_classes,
-        "smallest": scores.smallest,
-        "largest": scores.largest,
-        "size_variation": f"{scores.size_variation:.6f}",
-        "n_under_5": scores.n_under_5,
-    }
+    measures = {"max_angle_deg": f"{scores.max_angle_deg:g}", "n_particles": scores.sizes.sum()}
+    for name in MEASURES:
+        value = getattr(scores, name)
+        measures[name] = f"{value:.6f}" if isinstance(value, float) else value
     write_table(folder / "scores.csv", list(measures), [list(measures.values())])
     edges = scores.angle_edges_deg.astype(int).tolist()
     write_table(

@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "out", metavar="DIR", help="output folder for picks, reference and micrographs"
     )
-    parser.add_argument("--micrographs", type=int, default=6, metavar="N", help="number of them")
-    parser.add_argument("--pickers", type=int, default=3, metavar="K", help="number of pickers")
+    for option, default in (("--micrographs", 6), ("--pickers", 3)):
+        parser.add_argument(option, type=int, default=default, metavar="N", help="number of them")
     parser.add_argument("--particles", type=int, default=200, metavar="N", help="per micrograph")
     parser.add_argument(
         "--micrograph-size",
@@ -68,10 +68,8 @@ def run(args: argparse.Namespace) -> None:
         (folder / simulated.truth.picker_names[0]).rename(folder / "reference")
         if args.draw:
             write_micrographs(folder / "micrographs", simulated, args.pixel_size, args.seed)
-    print(
-        f"{len(simulated.picks):,} picks of {args.pickers} pickers; "
-        f"{len(simulated.truth):,} true particles"
-    )
+    n_picks, n_true = len(simulated.picks), len(simulated.truth)
+    print(f"{n_picks:,} picks of {args.pickers} pickers; {n_true:,} true particles")
     print(f"written to {args.out}")
 
 
@@ -80,14 +78,7 @@ def _one_or_each(values: List[float]) -> float | List[float]:
 
 
 def write_pickers(folder: Path, picks: Picks, box_size_px: float) -> None:
-    """Write picks as BOX files, one sub-folder per picker and one file per micrograph.
-
-    Parameters
-    ----------
-    folder : path
-    picks : Picks
-    box_size_px : float
-    """
+    """Write picks as BOX files, one sub-folder per picker and one file per micrograph."""
     for picker, rows in zip(picks.picker_names, picks.rows_by_group()):
         (folder / picker).mkdir(parents=True)
         for micrograph, mine in zip(picks.micrograph_names, rows):
@@ -103,15 +94,7 @@ def write_pickers(folder: Path, picks: Picks, box_size_px: float) -> None:
 def write_micrographs(
     folder: Path, simulated: SimulatedPicks, pixel_size_angstrom: float, seed: int
 ) -> None:
-    """Draw the true particles on noise, one MRC file per micrograph.
-
-    Parameters
-    ----------
-    folder : path
-    simulated : SimulatedPicks
-    pixel_size_angstrom : float
-    seed : int
-    """
+    """Draw the true particles on noise, one MRC file per micrograph."""
     folder.mkdir(parents=True)
     truth, centers = simulated.truth, simulated.truth.centers
     with progress_bar("drawing", "micrograph") as progress:
@@ -127,15 +110,9 @@ def write_micrographs(
 
 
 def write_micrograph(path: Path, image: NDArray[np.float32], pixel_size_angstrom: float) -> None:
-    """Write an image as 16-bit MRC, 100 grey levels per standard deviation.
+    """Write an image (height, width) as 16-bit MRC, 100 grey levels per standard deviation.
 
     8 bits would be enough for the noise, but Scipion's viewer overflows on them.
-
-    Parameters
-    ----------
-    path : path
-    image : ndarray of float32, shape (height, width)
-    pixel_size_angstrom : float
     """
     grey = np.clip(np.rint((image - image.mean()) * (100 / image.std())), -2000, 2000)
     write_mrc(path, grey.astype(np.int16), pixel_size_angstrom)

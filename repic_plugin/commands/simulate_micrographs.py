@@ -128,18 +128,10 @@ def write_exposures(
     exposures: Iterable[SimulatedExposure],
     progress: Optional[Callable[[], None]] = None,
 ) -> None:
-    """Write micrographs, their metadata and the truth.
+    """Write micrographs and their truth to an existing folder, one micrograph at a time.
 
-    Parameters
-    ----------
-    folder : path
-        Must exist; gets micrographs/mic_001.mrc ... (16 bits), truth/mic_001.box ... (what
-        `read_picker_folder` reads), micrographs.star (RELION 3.1, with the CTF), truth.csv and
-        junk.csv.
-    exposures : iterable of SimulatedExposure
-        One at least; drawn one at a time.
-    progress : callable, optional
-        Called after each micrograph.
+    These are micrographs/mic_001.mrc ... (16 bits), truth/mic_001.box ... (as `read_picker_folder`
+    reads), micrographs.star (RELION 3.1, with the CTF), truth.csv and junk.csv.
     """
     for name in (MICROGRAPHS, REFERENCE):
         (folder / name).mkdir()

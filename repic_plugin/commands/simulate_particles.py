@@ -94,15 +94,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def write_particles(folder: Path, particles: SimulatedParticles) -> None:
-    """Write the stack, its metadata and the truth.
-
-    Parameters
-    ----------
-    folder : path
-        Must exist; gets particles.mrcs, particles.star (RELION 3.1, CTF but no angles) and
-        truth.csv.
-    particles : SimulatedParticles
-    """
+    """Write particles.mrcs, particles.star (RELION 3.1, CTF but no angles) and truth.csv."""
     names = [f"{i:06d}@{STACK}" for i in range(1, len(particles) + 1)]
     write_stack(folder / STACK, particles.images, particles.pixel_size_angstrom)
     write_particles_star(

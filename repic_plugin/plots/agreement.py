@@ -170,7 +170,6 @@ def _subsets(found: NDArray[np.bool_], alone: NDArray[np.int64]) -> List[_Subset
 def _canvas(
     names: Sequence[str], n_columns: int, title: Optional[str]
 ) -> Tuple[Figure, Axes, Axes, Axes, Axes]:
-    """Figure with legend and bars above, sizes and dots below."""
     widest = LETTER * max(len(short_name(name, LETTERS)) for name in names)
     width, height = max(COLUMN * n_columns, NARROWEST), ROW * len(names) + 0.2
     size = (width + SIDE + widest + 0.8, BARS + height + MARGIN)

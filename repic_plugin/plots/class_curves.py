@@ -208,7 +208,6 @@ def _check_runs(name: str, runs: Mapping[str, Any]) -> None:
 
 
 def _histogram(name: str, histogram: Any) -> Tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Edges and counts, checked."""
     if hasattr(histogram, "angle_edges_deg"):
         histogram = (histogram.angle_edges_deg, histogram.angle_counts)
     edges, counts = (np.asarray(part, dtype=np.float64) for part in histogram)
@@ -222,7 +221,6 @@ def _histogram(name: str, histogram: Any) -> Tuple[NDArray[np.float64], NDArray[
 
 
 def _convergence(name: str, table: Any) -> Columns:
-    """Columns of a table of iterations, checked."""
     columns = {}
     for column in ("iteration", "fraction_changed", "smallest", "largest"):
         try:

@@ -129,7 +129,6 @@ def _check_images(images: ArrayLike) -> NDArray[np.float32]:
 def _registered(
     image: NDArray[np.float32], angle: float, shift: NDArray[np.float64], mirror: bool
 ) -> NDArray[Any]:
-    """One image, resampled."""
     sign = -1.0 if mirror else 1.0
     cos, sin = np.cos(angle), np.sin(angle)
     # From (row, column) of the result to that of the image: back by the angle, then mirrored.
@@ -141,7 +140,6 @@ def _registered(
 
 
 def _grid(n: int) -> Tuple[int, int]:
-    """Rows and columns."""
     columns = min(max(n, 1), max(4, min(COLUMNS, math.ceil(math.sqrt(1.7 * n)))))
     return -(-max(n, 1) // columns), columns
 

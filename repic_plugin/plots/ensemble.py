@@ -103,7 +103,6 @@ def _is_scored(model: EnsembleModel) -> NDArray[np.bool_]:
 
 
 def _write(canvas: SubFigure, told: Sequence[str], warned: Sequence[str]) -> None:
-    """Facts, then warnings, each in their own colour."""
     colors = [FACTS_COLOR] * len(told) + [VERMILLION] * len(warned)
     lines = [*told, *warned]
     for place, (line, color) in enumerate(zip(lines, colors)):
@@ -261,7 +260,7 @@ def _draw_quality(axes: Axes, model: EnsembleModel) -> None:
 
 
 def _legend_name(name: str) -> str:
-    """Matplotlib leaves out labels that begin with an underscore."""
+    """A name that matplotlib shows although it begins with an underscore."""
     short = short_name(name, PATTERN_LETTERS)
     return f" {short}" if short.startswith("_") else short
 

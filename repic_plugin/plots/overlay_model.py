@@ -141,7 +141,7 @@ class OverlayModel:
         return float(len(rows) * one.box_size_px**2 / np.prod(extents))
 
     def _set_details(self, details: Optional[ConsensusDetails]) -> None:
-        """Take over what is known of the particles."""
+        """Check and store the details of the particles."""
         self._details = details
         self.weight_name = "weight" if details is None else details.weight_name
         if details is None:
@@ -322,7 +322,7 @@ class OverlayModel:
         return lines
 
     def _members(self, members: NDArray[np.int64]) -> List[str]:
-        """What each picker found of a particle."""
+        """Description of each pick of a particle."""
         pickers = [one for one in self.sets if one.role == "picker"]
         return [_pick_in_words(one, int(row)) for one, row in zip(pickers, members)]
 
@@ -358,7 +358,6 @@ def _pick_in_words(one: BoxSet, row: int) -> str:
 
 
 def _checked(one: BoxSet, n_micrographs: int) -> BoxSet:
-    """The same with arrays for columns."""
     micrograph = np.asarray(one.micrograph, dtype=np.int64)
     columns = [np.asarray(column, dtype=np.float64) for column in (one.x, one.y)]
     if one.score is not None:
@@ -390,7 +389,7 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 def _colors(sets: Sequence[BoxSet]) -> Dict[str, str]:
-    """A picker's colour goes by its place among the pickers."""
+    """Colours of the pickers, by their order."""
     fixed = {"consensus": CONSENSUS_COLOR, "reference": REFERENCE_COLOR}
     pickers = [one.name for one in sets if one.role == "picker"]
     return {one.name: fixed.get(one.role) or picker_color(pickers.index(one.name)) for one in sets}

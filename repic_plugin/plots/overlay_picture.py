@@ -137,7 +137,7 @@ class OverlayPicture:
         canvas.blit(self.figure.bbox)
 
     def _fit_axes(self, _event: Any = None) -> None:
-        """Keep room for labels, however small the window is."""
+        """Keep space for labels in windows of any size."""
         width, height = self.figure.get_size_inches()
         left, bottom, right, top = MARGINS
         if width > left + right and height > bottom + top:
@@ -145,7 +145,7 @@ class OverlayPicture:
             self.axes.set_position((left / width, bottom / height, *size))
 
     def _after_draw(self, _event: Any) -> None:
-        """Keep what was drawn, and put the boxes on it."""
+        """Store the background and draw the boxes on it."""
         self._background = self.figure.canvas.copy_from_bbox(self.figure.bbox)
         self._draw_boxes()
 

@@ -86,7 +86,6 @@ def telling_micrographs(found: ConsensusTables) -> Dict[str, int]:
 
 
 def _extremes(found: ConsensusTables) -> List[Block]:
-    """Micrographs to inspect."""
     agreement = agreement_by_micrograph(found)
     rows = [
         [word, found.micrograph_names[m], int(found.n_picks[m].sum()),

@@ -89,7 +89,6 @@ def _picker_cards(found: ConsensusTables, model: EnsembleModel) -> Table:
 
 
 def _by_quality(model: EnsembleModel) -> List[Block]:
-    """Precision and recall by the quality of the micrographs, where it was given."""
     rows: List[List[object]] = []
     for group, (low, high) in enumerate(zip(model.quality_edges, model.quality_edges[1:])):
         for picker, name in enumerate(model.picker_names):

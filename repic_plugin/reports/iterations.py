@@ -33,7 +33,4 @@ def blocks(folder: Path) -> List[Block]:
         f"{n_micrographs} micrographs ({subset})" if subset != "all" else "all micrographs",
     )  # fmt: skip
     figure = iterations_figure(rows, subset=subset)
-    return [
-        table,
-        Picture(figure, f"Particles, agreement and scores by iteration ({subset} micrographs)."),
-    ]
+    return [table, Picture(figure, f"Results by iteration ({subset} micrographs).")]

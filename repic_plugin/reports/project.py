@@ -176,7 +176,7 @@ def _pointed(pointer: Pointer) -> str:
 
 @contextmanager
 def _inside(folder: PathLike) -> Iterator[None]:
-    """Scipion's paths are relative to the project."""
+    """Work in the folder of the project: Scipion's paths are relative to it."""
     before = os.getcwd()
     os.chdir(folder)
     try:

@@ -17,25 +17,9 @@ from repic_plugin.workflow import ScipionProject
 def run_project(
     name: str, material: Material, pixel_size_angstrom: float, progress: Callable[[], None]
 ) -> List[ConsensusRun]:
-    """Create a project, import micrographs and picks, run the consensus in all modes.
+    """Results of the consensus of all pickers, of a quorum and, for three or more, probabilistic.
 
-    Parameters
-    ----------
-    name : str
-    material : Material
-    pixel_size_angstrom : float
-    progress : callable
-        Called after each protocol.
-
-    Returns
-    -------
-    list of ConsensusRun
-        Of all pickers, of a quorum and, with three pickers or more, probabilistic.
-
-    Raises
-    ------
-    ValueError
-        If a protocol fails.
+    `progress` is called after each protocol; a ValueError is raised if one fails.
     """
     project = ScipionProject(name)
     micrographs = project.micrographs(material.micrographs_dir, pixel_size_angstrom)
@@ -58,7 +42,6 @@ def run_project(
 
 
 def _result(label: str, protocol: Any, material: Material) -> ConsensusRun:
-    """Read the results of the protocol."""
     source = PickerInput(label, protocol.outputCoordinates, constants.SCORE)
     particles = read_picks([source])[0]
     named = tuple(micrograph_name(name) for name in particles.micrograph_names)

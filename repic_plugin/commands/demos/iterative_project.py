@@ -22,27 +22,9 @@ def run_iterations(
     n_iterations: int,
     report: Callable[[Sequence[IterationRow]], None],
 ) -> List[IterationRow]:
-    """Create a project, import micrographs and truth, run the iterations.
+    """Rows of all iterations of a new project; `report` gets those of each iteration as it ends.
 
-    Parameters
-    ----------
-    name : str
-    micrographs_dir, truth_dir : path
-    pixel_size_angstrom : float
-    n_expected : int
-        Particles per micrograph.
-    n_iterations : int
-    report : callable
-        Called with the rows of each iteration as it ends.
-
-    Returns
-    -------
-    list of IterationRow
-
-    Raises
-    ------
-    ValueError
-        If a protocol fails.
+    Expects `n_expected` particles per micrograph; raises a ValueError if a protocol fails.
     """
     project = ScipionProject(name)
     micrographs = project.micrographs(micrographs_dir, pixel_size_angstrom)

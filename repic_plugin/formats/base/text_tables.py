@@ -226,7 +226,7 @@ def _read_fast(
     words: Sequence[str],
     may_be_missing: Sequence[str],
 ) -> Optional[Columns]:
-    """All rows at once; None where anything is unusual."""
+    """All rows at once; None if anything is unusual."""
     if not rows:
         return Columns({name: np.zeros(0) for name in numbers}, {name: [] for name in words})
     if table.delimiter is None and "'" in "".join(rows):
@@ -251,7 +251,7 @@ def _read_fast(
 
 
 def _emptied(columns: Columns, may_be_missing: Sequence[str]) -> bool:
-    """Turn placeholders into NaN; whether they stand only where a number may be missing."""
+    """Turn placeholders into NaN; return whether all are where numbers may be missing."""
     if any(_PLACEHOLDER in cells for cells in columns.words.values()):
         return False
     for name, column in columns.numbers.items():

@@ -135,7 +135,6 @@ def _defocus(ctf: Optional[CtfParameters]) -> Dict[str, List[str]]:
 
 
 def _quoted(names: Sequence[str], path: Path) -> List[str]:
-    """Names with the quotes that their stacks need."""
     stacks = [name.partition("@")[2] or name for name in names]
     quotes = {stack: quotes_for(stack, path) for stack in dict.fromkeys(stacks)}
     return [f"{quotes[stack]}{name}{quotes[stack]}" for name, stack in zip(names, stacks)]
