@@ -165,10 +165,6 @@ def class_sums(
         -1 for images in no class.
     n_classes : int
     ranks : Ranks
-
-    Returns
-    -------
-    ClassSums
     """
     grid = images.grid
     n_rings = len(grid.rings)

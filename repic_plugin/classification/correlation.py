@@ -49,12 +49,7 @@ class Poses:
 
 
 def shift_grid(radius_px: float, step_px: float) -> NDArray[np.float64]:
-    """Shifts on a square grid within a disc, shape (n, 2), the zero shift first.
-
-    Parameters
-    ----------
-    radius_px, step_px : float
-    """
+    """Shifts on a square grid within a disc, shape (n, 2), the zero shift first."""
     n_steps = np.floor(radius_px / step_px + 1e-9)
     steps = np.arange(-n_steps, n_steps + 1) * step_px
     x, y = (axis.ravel() for axis in np.meshgrid(steps, steps))

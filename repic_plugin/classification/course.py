@@ -118,10 +118,6 @@ class Course:
         ----------
         state : State
             With a stage other than 'done'.
-
-        Returns
-        -------
-        State
         """
         rng = np.random.default_rng([self.settings.random_state, state.iteration + 1])
         setting = self.setting(state)

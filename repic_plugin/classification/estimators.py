@@ -217,22 +217,39 @@ class SpiderKMeans(KMeans):
 
 
 def k_means(x: ArrayLike, n_clusters: int, **options: Any) -> Clustering:
-    """Function form of `KMeans`, with its parameters and errors."""
+    """Clusters by traditional K-means, the function form of `KMeans`.
+
+    Parameters
+    ----------
+    x : array_like of float, shape (n, n_features)
+    n_clusters : int
+    **options
+        Other parameters of the estimator.
+
+    Returns
+    -------
+    Clustering
+
+    Raises
+    ------
+    ValueError
+        As from the estimator's `fit`.
+    """
     return _clustering(KMeans(n_clusters, **options).fit(x))
 
 
 def ack_means(x: ArrayLike, n_clusters: int, **options: Any) -> Clustering:
-    """Function form of `ACKMeans`, with its parameters and errors."""
+    """Clusters by ACK-means, the function form of `ACKMeans`; arguments as of `k_means`."""
     return _clustering(ACKMeans(n_clusters, **options).fit(x))
 
 
 def eqk_means(x: ArrayLike, n_clusters: int, **options: Any) -> Clustering:
-    """Function form of `EQKMeans`, with its parameters and errors."""
+    """Clusters of equal size, the function form of `EQKMeans`; arguments as of `k_means`."""
     return _clustering(EQKMeans(n_clusters, **options).fit(x))
 
 
 def spider_k_means(x: ArrayLike, n_clusters: int, **options: Any) -> Clustering:
-    """Function form of `SpiderKMeans`, with its parameters and errors."""
+    """Clusters by SPIDER's rule, the function form of `SpiderKMeans`; arguments as of `k_means`."""
     return _clustering(SpiderKMeans(n_clusters, **options).fit(x))
 
 

@@ -59,9 +59,5 @@ def steady_sum(values: NDArray[Any], ranks: Ranks = ALONE) -> float:
     ----------
     values : ndarray of float, shape (n,)
     ranks : Ranks
-
-    Returns
-    -------
-    float
     """
     return float(ranks.sum(np.array([steady(values, ranks).sum()]))[0])

@@ -107,10 +107,6 @@ class MultiReference:
             The aligned images in `sums` and their classes: the dissimilarity to an image's own
             class is then computed with the average of the others. Otherwise an image matches its
             own noise there, and hardly ever changes class.
-
-        Returns
-        -------
-        Comparison
         """
         grid = self.images.grid
         averages = self._seen(sums.averages())

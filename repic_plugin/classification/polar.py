@@ -161,10 +161,6 @@ def polar_grid(box_size_px: int, last_ring: int, diameter_px: float) -> PolarGri
         In Fourier pixels: the resolution is box_size_px * pixel_size_angstrom / last_ring.
     diameter_px : float
         Diameter of the mask, which limits the orders that a ring can hold.
-
-    Returns
-    -------
-    PolarGrid
     """
     rings = np.arange(FIRST_RING, last_ring + 1)
     highest = np.floor(np.pi * rings * diameter_px / box_size_px + EXTRA_ORDERS).astype(np.int64)

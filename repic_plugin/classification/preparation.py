@@ -49,12 +49,7 @@ class PolarImages:
         return len(self.samples)
 
     def take(self, rows: Any) -> PolarImages:
-        """Some of the images.
-
-        Parameters
-        ----------
-        rows : slice, ndarray of int or ndarray of bool
-        """
+        """Some of the images."""
         return PolarImages(
             self.grid,
             self.samples[rows],
@@ -185,11 +180,6 @@ def centred(chunk: Single) -> Single:
 
 def soft_mask(side: int, radius_px: float, edge_px: float) -> Single:
     """Soft-edged circular mask: 1 up to `radius_px` from the pixel (side // 2, side // 2).
-
-    Parameters
-    ----------
-    side : int
-    radius_px, edge_px : float
 
     Returns
     -------

@@ -19,7 +19,7 @@ MODES = ("all", "quorum", "probabilistic")
 
 
 def default_quorum(n_pickers: int) -> int:
-    """Smallest majority of the pickers: 2 of 2, 2 of 3, 3 of 4, 3 of 5."""
+    """Smallest majority of `n_pickers` (int, 2 or more): 2 of 2, 2 of 3, 3 of 4, 3 of 5."""
     return n_pickers // 2 + 1
 
 

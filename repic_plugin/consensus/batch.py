@@ -21,15 +21,6 @@ def solve_batch(picks: BatchPicks, settings: Settings) -> BatchConsensus:
     """Consensus of a batch: cliques of its graph, selected by total weight.
 
     Micrographs are independent: the result does not depend on how they are batched.
-
-    Parameters
-    ----------
-    picks : BatchPicks
-    settings : Settings
-
-    Returns
-    -------
-    BatchConsensus
     """
     start = time.perf_counter()
     n, k = len(picks.starts) - 1, len(settings.sizes_px)

@@ -78,10 +78,6 @@ def overlap_graph(
         An edge has a Jaccard index above this.
     reach_px : float
         No two boxes this far apart along an axis are joined (`boxes.largest_reach`).
-
-    Returns
-    -------
-    OverlapGraph
     """
     low, high, overlaps = _edges(x, y, picker, size_px, micrograph_starts, min_overlap, reach_px)
     return OverlapGraph(*_compressed_rows(low, high, overlaps, len(x)))

@@ -76,10 +76,6 @@ def pack(
         Limit for all integer programs of a micrograph together.
     spacing : Spacing, optional
         Minimum distance of particles; none by default.
-
-    Returns
-    -------
-    Packing
     """
     spent_s = np.zeros(n_micrographs)
     packing = _packed(cliques, n_vertices, spent_s, solver, time_limit_s)

@@ -113,10 +113,6 @@ def general_template(box_size_px: int) -> Images:
     doi:10.1023/A:1008045108935): particles are larger, but defocus suppresses features of their
     width and retains slightly finer ones.
 
-    Parameters
-    ----------
-    box_size_px : int
-
     Returns
     -------
     ndarray of float32, shape (1, side, side)

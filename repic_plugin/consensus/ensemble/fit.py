@@ -76,10 +76,6 @@ def fit_ensemble(
     random_state : int
         Seed of the bootstrap.
 
-    Returns
-    -------
-    EnsembleModel
-
     Raises
     ------
     ValueError

@@ -123,10 +123,6 @@ def fit_from(
     max_iterations : int
     tolerance : float
         Of every recall.
-
-    Returns
-    -------
-    LatentClasses
     """
     fit = start
     for _ in range(max_iterations):
