@@ -155,15 +155,16 @@ def _loaded(args: argparse.Namespace) -> Tuple[List[Picks], Picks]:
         entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()
     )
     loaded = read_picks_dir(folder, min_pickers=1) if has_pickers else read_picker_folder(folder)
-    for note in loaded.notes:
-        warnings.warn(note, stacklevel=2)
     sets = [loaded.picks]
     if args.consensus:
         if CONSENSUS in loaded.picks.picker_names:
             raise ValueError(f"{folder} has a picker named {CONSENSUS}; rename its folder")
         found = read_picker_folder(args.consensus).picks
         sets.append(replace(found, picker_names=(CONSENSUS,)))
-    reference = read_picker_folder(args.reference_dir).picks
+    truth = read_picker_folder(args.reference_dir)
+    for note in (*loaded.notes, *truth.notes):
+        warnings.warn(note, stacklevel=2)
+    reference = truth.picks
     *sets, reference = _with_same_names([*sets, reference])
     if args.flip_y:
         if args.micrograph_size is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Iterable, Optional, Union
+from typing import Iterable, Optional, Type, Union
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -20,13 +20,21 @@ class FormatError(ValueError):
     """
 
 
+class NoCoordinatesError(FormatError):
+    """A file is sound and of a known kind, but of those that hold no coordinates."""
+
+
 def format_error(
-    path: Union[str, Path], problem: str, *, line: Optional[int] = None
+    path: Union[str, Path],
+    problem: str,
+    *,
+    line: Optional[int] = None,
+    kind: Type[FormatError] = FormatError,
 ) -> FormatError:
     """The error for `path` (and its line, from 1) as one printable line, ready to be raised."""
     where = f"{path}" if line is None else f"{path}, line {line}"
     # A file name may hold any character: a line break in it must not break the message.
-    return FormatError("".join(c if c.isprintable() else "?" for c in f"{where}: {problem}"))
+    return kind("".join(c if c.isprintable() else "?" for c in f"{where}: {problem}"))
 
 
 def shown(value: str) -> str:

@@ -157,15 +157,15 @@ def require_columns(table: TextTable, names: Sequence[str]) -> None:
         raise format_error(table.path, f"{problem}; {remedy}", line=table.start or None)
 
 
-def require_positive(table: TextTable, columns: Columns, names: Sequence[str]) -> None:
+def require_positive(
+    table: TextTable, columns: Columns, names: Sequence[str], remedy: str = "correct the box size"
+) -> None:
     """Raise a FormatError unless the values of these columns, where they are, exceed 0."""
     for name in names:
         bad = np.flatnonzero(columns.numbers[name] <= 0)
         if len(bad):
             value = columns.numbers[name][bad[0]]
-            raise table.row_error(
-                bad[0], f"{name} must be > 0, got {value:g}; correct the box size"
-            )
+            raise table.row_error(bad[0], f"{name} must be > 0, got {value:g}; {remedy}")
 
 
 def read_columns(

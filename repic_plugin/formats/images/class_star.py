@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.formats.base.atomic import atomic_open
 from repic_plugin.formats.base.errors import PathLike
+from repic_plugin.formats.base.star_optics import GROUP, OPTICS
 from repic_plugin.formats.base.star_writing import (
     number_cells,
     quotes_for,
@@ -23,9 +24,7 @@ from repic_plugin.formats.images.mrc import stack_file
 from repic_plugin.formats.images.particle_star import (
     ABERRATION,
     AMPLITUDE_CONTRAST,
-    GROUP,
     IMAGE,
-    OPTICS,
     PARTICLES,
     PREMULTIPLIED,
     VOLTAGE,

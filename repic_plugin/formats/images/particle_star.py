@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from repic_plugin.classification import CtfParameters
 from repic_plugin.formats.base.errors import FormatError, format_error, listed, shown
+from repic_plugin.formats.base.star_optics import GROUP, OPTICS, group_rows
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
 from repic_plugin.formats.base.text_tables import TextTable, read_columns
 from repic_plugin.formats.images.mrc import stack_file
 from repic_plugin.formats.images.stacks import MAX_PIXEL_SIZE_RATIO, ImageStacks
 
-PARTICLES, OPTICS = "data_particles", "data_optics"
-IMAGE, GROUP, GROUP_NAME = "rlnImageName", "rlnOpticsGroup", "rlnOpticsGroupName"
+PARTICLES = "data_particles"
+IMAGE, GROUP_NAME = "rlnImageName", "rlnOpticsGroupName"
 IMAGE_PIXEL_SIZE, PIXEL_SIZE = "rlnImagePixelSize", "rlnPixelSize"
 DETECTOR_PIXEL_SIZE, MAGNIFICATION = "rlnDetectorPixelSize", "rlnMagnification"
 IMAGE_SIZE, DIMENSIONS = "rlnImageSize", "rlnImageDimensionality"
@@ -124,7 +125,7 @@ def read_particle_star(path: Path) -> ParticleStar:
     if not names:
         raise format_error(path, f"{particles.name} has no particles; select some")
     found = read_columns(optics, optics.present(NUMBERS)).numbers if optics else {}
-    group = _groups(particles, columns.numbers.get(GROUP), optics, found, len(names))
+    group = group_rows(particles, columns.numbers.get(GROUP), optics, found, len(names))
     return ParticleStar(path, particles, optics, names, group, columns.numbers, found)
 
 
@@ -215,36 +216,6 @@ def star_flag(star: ParticleStar, label: str) -> bool:
 
 def _or_zero(values: Optional[Floats]) -> Floats:
     return np.zeros(()) if values is None else values
-
-
-def _groups(
-    particles: TextTable,
-    group: Optional[Floats],
-    optics: Optional[TextTable],
-    optics_values: Dict[str, Floats],
-    n_particles: int,
-) -> Optional[NDArray[np.int64]]:
-    """The row in the optics table of each particle; None without such a table."""
-    if optics is None:
-        return None
-    n_groups = len(optics.rows())
-    if GROUP not in optics_values or group is None:
-        if n_groups == 1:
-            return np.zeros(n_particles, np.int64)
-        lacking = OPTICS if GROUP not in optics_values else particles.name
-        problem = (
-            f"column _{GROUP} is missing in {lacking}, and there are {n_groups} groups; add it"
-        )
-        raise format_error(particles.path, problem)
-    order = np.argsort(optics_values[GROUP], kind="stable")
-    known = optics_values[GROUP][order]
-    place = np.minimum(np.searchsorted(known, group), n_groups - 1)
-    unknown = np.flatnonzero(known[place] != group) if n_groups else np.arange(n_particles)
-    if len(unknown):
-        row = int(unknown[0])
-        problem = f"{GROUP} must be one of {listed(f'{g:g}' for g in known)}, got {group[row]:g}"
-        raise particles.row_error(row, f"{problem}; add the group to {OPTICS}")
-    return np.asarray(order[place], np.int64)
 
 
 def _pixel_sizes(star: ParticleStar) -> Tuple[str, Optional[Floats]]:

@@ -12,7 +12,12 @@ from repic_plugin.arguments import check_box_size, check_positive
 from repic_plugin.classification import CtfParameters
 from repic_plugin.formats.base.atomic import atomic_open
 from repic_plugin.formats.base.errors import PathLike
-from repic_plugin.formats.base.star_writing import number_cells, quotes_for, table_text
+from repic_plugin.formats.base.star_optics import GROUP, OPTICS
+from repic_plugin.formats.base.star_writing import (
+    number_cells,
+    quotes_for,
+    table_text,
+)
 from repic_plugin.formats.images.particle_star import (
     ABERRATION,
     AMPLITUDE_CONTRAST,
@@ -20,12 +25,10 @@ from repic_plugin.formats.images.particle_star import (
     DEFOCUS_U,
     DEFOCUS_V,
     DIMENSIONS,
-    GROUP,
     GROUP_NAME,
     IMAGE,
     IMAGE_PIXEL_SIZE,
     IMAGE_SIZE,
-    OPTICS,
     PARTICLES,
     PHASE_FLIPPED,
     PHASE_SHIFT,

@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
-from repic_plugin.formats.base.text_tables import read_columns, require_columns, require_positive
+from repic_plugin.formats.base.text_tables import (
+    read_columns,
+    read_text,
+    require_columns,
+    require_positive,
+)
+from repic_plugin.formats.picks.plain_rows import is_number, plain_table
 from repic_plugin.formats.picks.table import PickTable, pick_table_from_corners
 
 NAME = "cbox"
@@ -16,10 +22,12 @@ TABLE = "data_cryolo"
 CORNER = ("CoordinateX", "CoordinateY")
 SIDES = ("Width", "Height")
 SCORE = "Confidence"
+OLD_COLUMNS = (*CORNER, *SIDES, SCORE)  # and estimated width and height
+OLD_ROW = "a row of crYOLO before 1.8 is x, y, width, height, confidence, ..."
 
 
 def read(path: Path) -> PickTable:
-    """Read a CBOX file: its table ``data_cryolo``.
+    """Read a CBOX file: its table ``data_cryolo``, or the plain columns of crYOLO before 1.8.
 
     Parameters
     ----------
@@ -35,8 +43,12 @@ def read(path: Path) -> PickTable:
     FormatError
         If the file cannot be read, has no such table or columns, or a row is wrong.
     """
-    tables = star_tables(path)
+    text = read_text(path)
+    tables = star_tables(path, text=text)
     table = next((t for t in tables if t.name == TABLE), None)
+    if table is None and not tables and is_number(text.split(maxsplit=1)[0]):
+        lines = text.split("\n")
+        table = plain_table(path, lines, OLD_COLUMNS, len(OLD_COLUMNS), OLD_ROW, takes_more=True)
     if table is None:
         raise no_table_error(path, tables, TABLE)
     require_columns(table, (*CORNER, *SIDES))

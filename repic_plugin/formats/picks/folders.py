@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from repic_plugin.consensus import Picks
 from repic_plugin.formats.base.errors import PathLike, format_error, listed
 from repic_plugin.formats.picks.names import UnifiedNames, unify_names
-from repic_plugin.formats.picks.registry import formats_by_suffix, read_picks_file, stem_micrograph
+from repic_plugin.formats.picks.picker_files import read_files
+from repic_plugin.formats.picks.registry import formats_by_suffix, stem_micrograph
 from repic_plugin.formats.picks.table import PickTable
 from repic_plugin.formats.results.consensus_writing import (
     ENSEMBLE_NAMES,
@@ -21,7 +22,7 @@ from repic_plugin.formats.results.consensus_writing import (
     TABLE_NAMES,
 )
 
-LAYOUT = "picks_dir/<picker>/<micrograph>.box (or .cbox, .star, .txt, .tsv, .csv)"
+LAYOUT = "picks_dir/<picker>/<micrograph>.box (or .cbox, .star, ... or one table of all)"
 MIN_PICKERS = 2  # a consensus needs two opinions
 MIN_SHARED = 0.5  # of the micrographs that a picker could share with the others
 SHOWN = 3  # examples in a note
@@ -145,6 +146,7 @@ class _Gathered(NamedTuple):
     box_size_px: Optional[float]
     ignored: Tuple[Path, ...]
     has_file_each: bool
+    notes: Tuple[str, ...]
 
 
 def _gathered(place: Path, progress: Optional[Callable[[], None]]) -> _Gathered:
@@ -155,19 +157,20 @@ def _gathered(place: Path, progress: Optional[Callable[[], None]]) -> _Gathered:
         found = listed(file.name for file in (*files, *passed_over))
         problem = f"must have a file with suffix {', '.join(sorted(known))}, found {found}; add one"
         raise format_error(place, problem)
-    tables = [_read(file, progress) for file in readable]
-    per_file = [_names_in(place, file, table) for file, table in zip(readable, tables)]
+    used, tables, other, notes = read_files(readable, progress)
+    per_file = [_names_in(place, file, table) for file, table in zip(used, tables)]
     sizes = [table.box_size_px for table in tables if table.box_size_px is not None]
     all_sizes = np.concatenate(sizes) if sizes else np.zeros(0)
     return _Gathered(
         name=Path(os.path.abspath(place)).name,
-        micrographs=_micrograph_names(readable, per_file),
+        micrographs=_micrograph_names(used, per_file),
         in_file=per_file,
         parts={name: [getattr(table, name) for table in tables] for name in (*COLUMNS, MICROGRAPH)},
         n_rows=[len(table) for table in tables],
         box_size_px=float(np.median(all_sizes)) if len(all_sizes) else None,
-        ignored=(*(file for file in files if file not in readable), *passed_over),
-        has_file_each=all(table.micrograph is None for table in tables),
+        ignored=(*(file for file in files if file not in readable), *other, *passed_over),
+        has_file_each=all(table.micrograph is None or table.sources for table in tables),
+        notes=tuple(notes),
     )
 
 
@@ -187,13 +190,6 @@ def _files_in(place: Path, above: Tuple[str, ...] = ()) -> Tuple[List[Path], Lis
             files += more
             passed_over += not_read if more else [folder]
     return files, passed_over
-
-
-def _read(file: Path, progress: Optional[Callable[[], None]]) -> PickTable:
-    table = read_picks_file(file)
-    if progress is not None:
-        progress()
-    return table
 
 
 def _visible_entries(folder: Path) -> List[Path]:
@@ -217,7 +213,7 @@ def _names_in(place: Path, file: Path, table: PickTable) -> List[str]:
     if table.micrograph is None:
         names = [(file.relative_to(place).parent / stem_micrograph(file)).as_posix()]
     else:
-        names = sorted(set(table.micrograph.tolist()))
+        names = sorted({*table.micrograph.tolist(), *table.empty})
     for name in names:
         if name.rpartition("/")[2].startswith("."):
             problem = f"micrograph {name} begins with a dot, which hides its files; rename it"
@@ -284,6 +280,7 @@ def _notes(
                 f"{picker.name} alone has picks on {len(alone):,} of {len(has):,} micrographs "
                 f"({listed(alone[:SHOWN])})"
             )
+        yield from (f"{picker.name}: {note}" for note in picker.notes)
         folders = [path.name for path in picker.ignored if path.is_dir()]
         if folders:
             yield f"{picker.name}: ignored folders: {listed(folders)}"

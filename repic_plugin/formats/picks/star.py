@@ -3,32 +3,47 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from repic_plugin.formats.base.atomic import atomic_write
-from repic_plugin.formats.base.errors import PathLike
+from repic_plugin.formats.base.errors import (
+    FormatError,
+    NoCoordinatesError,
+    PathLike,
+    format_error,
+)
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
 from repic_plugin.formats.base.star_writing import loop_header, table_rows
-from repic_plugin.formats.base.text_tables import read_columns, read_micrographs
+from repic_plugin.formats.base.text_tables import (
+    TextTable,
+    read_columns,
+    read_micrographs,
+    read_text,
+)
 from repic_plugin.formats.picks.cells import (
     checked_box_size,
     checked_centers,
     checked_column,
     score_texts,
 )
-from repic_plugin.formats.picks.table import PickTable, pick_table
+from repic_plugin.formats.picks.star_origins import origin_shifts, shift_columns
+from repic_plugin.formats.picks.table import PickTable, no_picks, pick_table
 
 NAME = "star"
 SUFFIXES = (".star",)
 # What pickers put after the micrograph's name: RELION's two, and DeepPicker's usual symbol.
 STEM_ENDINGS = ("_autopick", "_manualpick", "_deeppicker")
+# RELION 3.0 and before write a text file of this name that holds no STAR table but a path.
+SUFFIX_FILE = "coords_suffix_"
 X, Y = "rlnCoordinateX", "rlnCoordinateY"
 SCORE = "rlnAutopickFigureOfMerit"
+SCORES = (SCORE, "rlnParticleScore")
 MICROGRAPH = "rlnMicrographName"
 NO_VALUE = -999.0  # what RELION's manual picker writes where it has no value
+IN_ANGSTROM = "wrpCoordinateX"  # of the particles of M
 
 
 def read(path: Path) -> PickTable:
@@ -41,27 +56,65 @@ def read(path: Path) -> PickTable:
     Returns
     -------
     PickTable
-        ``_rlnAutopickFigureOfMerit`` is the score, except for RELION's -999;
-        ``_rlnMicrographName`` names the micrographs.
+        ``_rlnAutopickFigureOfMerit`` or ``_rlnParticleScore`` is the score, except for RELION's
+        -999; ``_rlnMicrographName`` names the micrographs. Centres are those of `origin_shifts`.
+        A file of zero bytes or without any label is a micrograph without picks: RELION leaves it
+        where it found none.
 
     Raises
     ------
     FormatError
-        If the file cannot be read, no table has the coordinates, or a row is wrong.
+        If the file cannot be read, no table has the coordinates, or a row is wrong;
+        `NoCoordinatesError` if it is a STAR file of another purpose.
     """
-    tables = star_tables(path)
-    table = next((t for t in tables if X in t.columns and Y in t.columns), None)
-    if table is None:
-        raise no_table_error(path, tables, f"with _{X} and _{Y}")
-    score, names = table.present([SCORE]), table.present([MICROGRAPH])
-    columns = read_columns(table, (X, Y, *score), names, may_be_missing=score)
-    merit = columns.numbers.get(SCORE)
+    text = read_text(path)
+    if not text.strip():
+        return no_picks()
+    tables = star_tables(path, pairs=True, text=text)
+    with_both = [t for t in tables if X in t.columns and Y in t.columns]
+    if not with_both:
+        if not any(table.columns for table in tables) and _has_no_row(text):
+            return no_picks()
+        raise _no_coordinates(path, tables)
+    table = with_both[0]
+    score, names = table.present(SCORES)[:1], table.present([MICROGRAPH])
+    columns = read_columns(table, (X, Y, *score, *shift_columns(table)), names, score)
+    merit = columns.numbers.get(*score) if score else None
+    x, y = columns.numbers[X], columns.numbers[Y]
+    notes: Tuple[str, ...] = ()
+    shifts = origin_shifts(tables, table, columns.numbers)
+    if shifts is not None:
+        x, y, notes = x - shifts.x, y - shifts.y, shifts.notes
+    if len(with_both) > 1:
+        notes += (f"of {len(with_both)} tables with coordinates only {table.name} is read",)
     return pick_table(
-        columns.numbers[X],
-        columns.numbers[Y],
+        x,
+        y,
         None if merit is None else np.where(merit == NO_VALUE, np.nan, merit),
         micrograph=read_micrographs(table, columns, MICROGRAPH) if names else None,
+        notes=notes,
     )
+
+
+def _has_no_row(text: str) -> bool:
+    """Whether a file has nothing but names of tables, ``loop_`` and comments."""
+    lines = filter(None, map(str.strip, text.split("\n")))
+    return all(line.startswith(("#", "data_")) or line == "loop_" for line in lines)
+
+
+def _no_coordinates(path: Path, tables: List[TextTable]) -> FormatError:
+    """The error for a file without coordinates, by what it has instead."""
+    labels = {label for table in tables for label in table.columns}
+    if any(label.startswith(IN_ANGSTROM) for label in labels):
+        problem = f"_{IN_ANGSTROM}1 of M is in Å, and the file does not give a pixel size"
+        return format_error(path, f"{problem}; export the particles in px, as RELION's")
+    if path.name.startswith(SUFFIX_FILE):
+        problem = "is the note of a RELION job, without coordinates; give the job's folder"
+        return format_error(path, problem, kind=NoCoordinatesError)
+    # Where one of the two is there, or nothing at all, it was meant to hold coordinates.
+    is_other = bool(labels) and not labels & {X, Y}
+    kind = NoCoordinatesError if is_other else FormatError
+    return no_table_error(path, tables, f"with _{X} and _{Y}", kind=kind)
 
 
 def write(

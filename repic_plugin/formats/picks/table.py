@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
+from pathlib import Path
+from typing import Optional, Tuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +31,12 @@ class PickTable:
         does not say.
     row : ndarray of int64, shape (n,)
         Each pick's data row in the file, from 1; header, comments and blank lines do not count.
+    empty : tuple of str
+        Micrographs that the file names besides those in `micrograph`: they have no pick.
+    sources : tuple of Path
+        Of a list of pick files, those it names: the picks are theirs, and so are the rows.
+    notes : tuple of str
+        What a user should know of how the file was read.
     """
 
     x: NDArray[np.float64]
@@ -39,6 +46,9 @@ class PickTable:
     micrograph: Optional[NDArray[np.object_]]
     box_size_px: Optional[NDArray[np.float64]]
     row: NDArray[np.int64]
+    empty: Tuple[str, ...] = ()
+    sources: Tuple[Path, ...] = ()
+    notes: Tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)
@@ -51,6 +61,7 @@ def pick_table(
     *,
     micrograph: Optional[NDArray[np.object_]] = None,
     box_size_px: Optional[NDArray[np.float64]] = None,
+    notes: Tuple[str, ...] = (),
 ) -> PickTable:
     """A `PickTable` from checked columns, in file order; NaN stands for a missing score."""
     has_score = np.zeros(len(x), dtype=bool) if score is None else ~np.isnan(score)
@@ -62,7 +73,13 @@ def pick_table(
         micrograph=micrograph,
         box_size_px=box_size_px,
         row=np.arange(1, len(x) + 1, dtype=np.int64),
+        notes=notes,
     )
+
+
+def no_picks() -> PickTable:
+    """The table of a micrograph without picks."""
+    return pick_table(np.zeros(0), np.zeros(0), None)
 
 
 def pick_table_from_corners(
