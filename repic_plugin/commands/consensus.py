@@ -38,10 +38,15 @@ from repic_plugin.consensus import (
     recommended_num_particles,
 )
 from repic_plugin.formats import (
+    MICROGRAPH_EXTENSION,
+    NAMING_FORMATS,
     PICK_LABELS,
     TABLE_NAMES,
     PicksDir,
     check_picker_columns,
+    listed,
+    particle_formats,
+    read_micrograph_names,
     read_picks_dir,
     read_quality,
     write_consensus_table,
@@ -139,7 +144,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="time limit of the solver per micrograph, in seconds",
     )
     parser.add_argument(
-        "--format", choices=("box", "star", "csv"), default="box", help="of the output"
+        "--format",
+        choices=particle_formats(),
+        default="box",
+        help="of the particles. box (EMAN), star, csv: one file per micrograph; relion: such STAR "
+        "files and autopick.star, the list of them; particles: all in particles.star; cryosparc: "
+        "all in cryosparc.star, for Import Particle Stack",
+    )
+    parser.add_argument(
+        "--micrographs",
+        metavar="FILE",
+        help="formats relion, particles, cryosparc: RELION's micrographs_ctf.star or cryoSPARC's "
+        "exposures (.cs), whose names of micrographs are written (default: those in the pickers' "
+        "files)",
     )
     parser.add_argument(
         "--label-picks",
@@ -157,6 +174,11 @@ def run(args: argparse.Namespace) -> None:
     """Read, find the consensus, write, print a table."""
     box_size_px = per_picker("--box-size", args.box_size, number)
     check_whole_number("--threads", args.threads, 1)
+    if args.micrographs is not None and args.format not in NAMING_FORMATS:
+        raise ValueError(
+            f"--micrographs names micrographs in files of --format {listed(NAMING_FORMATS)}, got "
+            f"--format {args.format}; choose one of them or leave it out"
+        )
     picks_dir = Path(os.path.realpath(args.picks_dir))
     if picks_dir in (Path(os.path.realpath(args.out)), *Path(os.path.realpath(args.out)).parents):
         raise ValueError(
@@ -197,7 +219,14 @@ def run(args: argparse.Namespace) -> None:
                 progress=progress,
             )
         largest_px = max(box_size_px.values()) if isinstance(box_size_px, dict) else box_size_px
-        write_particle_files(folder, result, box_size_px=largest_px, format_name=args.format)
+        write_particle_files(
+            folder,
+            result,
+            box_size_px=largest_px,
+            format_name=args.format,
+            micrographs=_micrograph_paths(args, loaded, result),
+            place=args.out,
+        )
         write_consensus_table(folder / TABLE_NAMES[0], result, loaded.row)
         write_summary_table(folder / TABLE_NAMES[1], result)
         if args.label_picks:
@@ -213,6 +242,17 @@ def run(args: argparse.Namespace) -> None:
     warn_of_input(loaded)
     for told in _warnings(result, args.target_precision):
         warnings.warn(told, stacklevel=2)
+
+
+def _micrograph_paths(
+    args: argparse.Namespace, loaded: PicksDir, result: ConsensusResult
+) -> List[str]:
+    """How the particles' files name the micrographs, for the formats that do."""
+    names = result.micrographs.names
+    if args.micrographs is not None:
+        return read_micrograph_names(args.micrographs, names)
+    paths = dict(zip(loaded.picks.micrograph_names, loaded.micrograph_paths))
+    return [f"{paths[name]}{MICROGRAPH_EXTENSION}" for name in names]
 
 
 def _name(text: str, _option: str) -> str:

@@ -1,4 +1,4 @@
-"""Files to arrays and back: picks (BOX, CBOX, STAR, Topaz, CSV) and particles (MRC, STAR)."""
+"""Files to arrays and back: picks (`known_formats`) and particles (MRC, STAR)."""
 
 from repic_plugin.formats.base.arrays import read_arrays, write_arrays
 from repic_plugin.formats.base.atomic import UNFINISHED, atomic_open, atomic_write
@@ -21,6 +21,7 @@ from repic_plugin.formats.images.particles import ParticleTable, read_particles
 from repic_plugin.formats.images.stacks import STACK_SUFFIXES, ImageStacks, open_stack, read_map
 from repic_plugin.formats.picks.csv_picks import write as write_csv
 from repic_plugin.formats.picks.folders import PicksDir, read_picker_folder, read_picks_dir
+from repic_plugin.formats.picks.micrograph_names import read_micrograph_names
 from repic_plugin.formats.picks.names import (
     Addition,
     NameMatch,
@@ -52,12 +53,17 @@ from repic_plugin.formats.results.consensus_writing import (
     check_picker_columns,
     write_consensus_table,
     write_consensus_tables,
-    write_particle_files,
     write_summary_table,
 )
 from repic_plugin.formats.results.ensemble import read_ensemble, write_ensemble
 from repic_plugin.formats.results.fsc import read_fsc_table, write_fsc_table
 from repic_plugin.formats.results.iterations import read_iterations, write_iterations
+from repic_plugin.formats.results.particle_files import (
+    MICROGRAPH_EXTENSION,
+    NAMING_FORMATS,
+    particle_formats,
+    write_particle_files,
+)
 from repic_plugin.formats.results.pick_labels import write_pick_labels
 from repic_plugin.formats.results.quality import read_quality
 from repic_plugin.formats.results.scores import (
@@ -73,6 +79,8 @@ __all__ = [
     "CLASS_FILES",
     "ENSEMBLE_NAMES",
     "HEADER_BYTES",
+    "MICROGRAPH_EXTENSION",
+    "NAMING_FORMATS",
     "NUMBER_OR_NONE",
     "PICK_LABELS",
     "STACK_SUFFIXES",
@@ -107,6 +115,7 @@ __all__ = [
     "micrograph_name",
     "open_mrc",
     "open_stack",
+    "particle_formats",
     "read_arrays",
     "read_checkpoint",
     "read_class_tables",
@@ -117,6 +126,7 @@ __all__ = [
     "read_fsc_table",
     "read_iterations",
     "read_map",
+    "read_micrograph_names",
     "read_micrograph_scores",
     "read_particles",
     "read_picker_folder",

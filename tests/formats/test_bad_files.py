@@ -47,7 +47,7 @@ BAD = [
     ("a.star", CISTEM_HEAD + "1 2 m.mrc\n", None, ["Å", "_cisTEMPixelSize"]),
     ("a.star", CISTEM_HEAD + "_cisTEMPixelSize\n1 2 m 0\n", 7, ["must be > 0", "pixel size"]),
     ("a.star", LIST_HEAD + "m.mrc gone.star\n", 5, ["no such file: gone.star"]),
-    ("a.star", LIST_HEAD + "m.mrc a.star\nm.mrc b.star\n", 6, ["micrograph m is there twice"]),
+    ("a.star", LIST_HEAD + "m.mrc a.star\nm.mrc b.star\n", 6, ["micrograph m occurs twice"]),
     ("a.cs", "1 2 9 9\n", None, ["no dataset of cryoSPARC"]),
     ("a.cs", b"\x95CSDAT\x00", None, ["format=NUMPY_FORMAT"]),
     ("a.cs", b"\x93NUMPY\x01\x00", None, ["cannot be read as a dataset"]),

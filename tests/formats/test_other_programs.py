@@ -353,7 +353,7 @@ def test_a_file_of_a_list_that_is_not_there_is_named_and_not_empty(job):
     (job / "Movies" / "m2_autopick.star").unlink()
     table = read_picks_file(job / "autopick.star")
     assert table.empty == ()
-    assert "1 of the 2 files in autopick.star are not there" in table.notes[0]
+    assert "1 of the 2 files in autopick.star do not exist" in table.notes[0]
 
 
 def test_a_list_without_a_row(make):

@@ -46,8 +46,8 @@ def read(path: Path) -> PickTable:
         If the file cannot be read, or a row is wrong; `NoCoordinatesError` if it is a dataset
         without places.
     """
-    rows = _dataset(path)
-    fields = _fields(rows)
+    rows = read_dataset(path)
+    fields = dataset_fields(rows)
     if not any(name in fields for name in PLACE):
         problem = f"has no particle locations ({X}), found {listed(fields)}; give"
         remedy = "the picked particles, or the job's file passthrough_particles.cs"
@@ -70,7 +70,7 @@ def read(path: Path) -> PickTable:
     return pick_table(x * width, y * height, _score(path, rows), micrograph=names, notes=notes)
 
 
-def _dataset(path: Path) -> NDArray[Any]:
+def read_dataset(path: Path) -> NDArray[Any]:
     """All rows; pickled objects, which could hold a program, are refused."""
     try:
         with open(path, "rb") as file:
@@ -94,7 +94,7 @@ def _dataset(path: Path) -> NDArray[Any]:
     raise format_error(path, "is no dataset of cryoSPARC; check that the suffix fits the format")
 
 
-def _fields(rows: NDArray[Any]) -> Mapping[str, Tuple[Any, ...]]:
+def dataset_fields(rows: NDArray[Any]) -> Mapping[str, Tuple[Any, ...]]:
     """The columns: kind and place of each by its name."""
     return rows.dtype.fields or {}
 
@@ -113,7 +113,7 @@ def _row_error(path: Path, row: int, problem: str) -> FormatError:
 def _score(path: Path, rows: NDArray[Any]) -> NDArray[np.float64]:
     """The first score that is not the same everywhere; NaN where there is none."""
     for name in SCORES:
-        fields = _fields(rows)
+        fields = dataset_fields(rows)
         if name in fields and fields[name][0].kind == "f":
             column = _finite(path, rows, name)
             if len(column) and column.min() < column.max():
@@ -140,6 +140,6 @@ def _names(path: Path, written: NDArray[Any]) -> NDArray[np.object_]:
 
 def _notes(rows: NDArray[Any]) -> Tuple[str, ...]:
     # Both alignments may be there, and which of them is the last one the file does not say.
-    fields = _fields(rows)
+    fields = dataset_fields(rows)
     moved = [name for name in SHIFTS if name in fields and np.any(rows[name])]
     return tuple(f"{name} is not applied; extract again to have it in the place" for name in moved)

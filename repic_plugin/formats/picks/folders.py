@@ -48,6 +48,8 @@ class PicksDir:
         Files and folders that were not read: of unknown suffix, or beside the pickers' folders.
     is_missing : ndarray of bool, shape (n_micrographs, n_pickers)
         Where a picker that has a file for each micrograph has none: not even "no pick".
+    micrograph_paths : tuple of str
+        Each micrograph's name with all the folders that a table of any picker gives it.
     notes : tuple of str
         What a user should know: names that were cut or have no partner, files that are missing.
     """
@@ -57,6 +59,7 @@ class PicksDir:
     box_size_px: Tuple[Optional[float], ...]
     ignored: Tuple[Path, ...]
     is_missing: NDArray[np.bool_]
+    micrograph_paths: Tuple[str, ...]
     notes: Tuple[str, ...]
 
 
@@ -146,6 +149,7 @@ class _Gathered(NamedTuple):
     box_size_px: Optional[float]
     ignored: Tuple[Path, ...]
     has_file_each: bool
+    names_paths: bool  # as tables do; names of files have no folders but the picker's
     notes: Tuple[str, ...]
 
 
@@ -170,6 +174,7 @@ def _gathered(place: Path, progress: Optional[Callable[[], None]]) -> _Gathered:
         box_size_px=float(np.median(all_sizes)) if len(all_sizes) else None,
         ignored=(*(file for file in files if file not in readable), *other, *passed_over),
         has_file_each=all(table.micrograph is None or table.sources for table in tables),
+        names_paths=all(table.micrograph is not None for table in tables),
         notes=tuple(notes),
     )
 
@@ -286,6 +291,14 @@ def _notes(
             yield f"{picker.name}: ignored folders: {listed(folders)}"
 
 
+def _longest_paths(pickers: Sequence[_Gathered], found: UnifiedNames) -> Tuple[str, ...]:
+    paths = [*found.names]
+    for picker, places in zip(pickers, found.places):
+        for name, place in zip(picker.micrographs, places.tolist() if picker.names_paths else ()):
+            paths[place] = max(paths[place], name, key=lambda path: path.count("/"))
+    return tuple(paths)
+
+
 def _joined(folder: Path, pickers: Sequence[_Gathered], beside: Tuple[Path, ...]) -> PicksDir:
     """One record of all pickers. The parts are used up: two copies would not fit into memory."""
     try:
@@ -323,6 +336,7 @@ def _joined(folder: Path, pickers: Sequence[_Gathered], beside: Tuple[Path, ...]
         box_size_px=tuple(one.box_size_px for one in pickers),
         ignored=(*beside, *(file for one in pickers for file in one.ignored)),
         is_missing=is_missing,
+        micrograph_paths=_longest_paths(pickers, found),
         notes=tuple(_notes(pickers, found, has, is_missing)),
     )
 

@@ -64,15 +64,15 @@ def read_files(files: Sequence[Path], progress: Optional[Callable[[], None]] = N
     beside = [
         file for file in tables if file not in used and os.path.realpath(file) not in in_lists
     ]
-    notes = [f"no coordinates are in {_not_read(without)}"] if without else []
+    notes = [f"ignored without coordinates: {_examples(without)}"] if without else []
     if beside:
-        notes.append(f"{listed(file.name for file in used)} does not name {_not_read(beside)}")
+        lists = listed(file.name for file in used)
+        notes.append(f"ignored, as {lists} does not list them: {_examples(beside)}")
     found = Counter(note for file in used for note in tables[file].notes)
     notes += [note if n == 1 else f"{note} ({n:,} files)" for note, n in found.items()]
     return PickerFiles(used, [tables[file] for file in used], [*without, *beside], notes)
 
 
-def _not_read(files: Iterable[Path]) -> str:
+def _examples(files: Iterable[Path]) -> str:
     names = [file.name for file in files]
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return f"{listed(names[:SHOWN])}{more}, which {'is' if len(names) == 1 else 'are'} not read"
+    return listed(names[:SHOWN]) + (f" and {len(names) - SHOWN:,} more" if names[SHOWN:] else "")

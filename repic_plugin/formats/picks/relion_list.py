@@ -41,8 +41,8 @@ def read(path: Path) -> PickTable:
     Raises
     ------
     FormatError
-        If the list or a file of it cannot be read, a micrograph is there twice, or no file is
-        there.
+        If the list or a file of it cannot be read, a micrograph occurs twice, or no file
+        exists.
     """
     tables = star_tables(path, pairs=True)
     table = next((t for t in tables if {MICROGRAPH, COORDINATES} <= {*t.columns}), None)
@@ -52,12 +52,12 @@ def read(path: Path) -> PickTable:
     names = read_micrographs(table, columns, MICROGRAPH).tolist()
     if len(set(names)) < len(names):
         twice = next(i for i, name in enumerate(names) if name in names[:i])
-        raise table.row_error(twice, f"micrograph {names[twice]} is there twice; remove one row")
+        raise table.row_error(twice, f"micrograph {names[twice]} occurs twice; remove one row")
     files = _found(table, columns.words[COORDINATES])
     there = [(name, file) for name, file in zip(names, files) if file is not None]
     lacking = [name for name, file in zip(names, files) if file is None]
     notes = (
-        f"{len(lacking):,} of the {len(names):,} files in {path.name} are not there "
+        f"{len(lacking):,} of the {len(names):,} files in {path.name} do not exist "
         f"({listed(lacking[:SHOWN])})",
     )
     return _joined(there, notes if lacking else ())

@@ -27,7 +27,7 @@ from repic_plugin.formats.picks.cells import (
     checked_box_size,
     checked_centers,
     checked_column,
-    score_texts,
+    pointed_texts,
 )
 from repic_plugin.formats.picks.star_origins import origin_shifts, shift_columns
 from repic_plugin.formats.picks.table import PickTable, no_picks, pick_table
@@ -150,13 +150,7 @@ def write(
     labels = [X, Y]
     if score is not None:
         labels.append(SCORE)
-        cells.append(_with_point(score_texts(checked_column("score", score, len(centers)))))
+        cells.append(pointed_texts(checked_column("score", score, len(centers))))
     # RELION and Scipion's import of RELION coordinates both take the first table, whatever its
     # name; RELION's pickers write it unnamed and without optics, so that versions 3.0 to 5 agree.
     atomic_write(path, f"\ndata_\n\n{loop_header(labels)}{table_rows(cells)}\n")
-
-
-def _with_point(numbers: List[str]) -> List[str]:
-    # Scipion's reader takes a column's type from its first row: 1 would make an integer column,
-    # in which the next row's 0.5 is an error.
-    return [text if "." in text or "e" in text else f"{text}.0" for text in numbers]
