@@ -106,10 +106,12 @@ def test_a_link_to_nowhere(refuses, tiny):
     refuses(words=["picks/topaz/m4.box: leads to", "gone.box", "mount or remove it"])
 
 
-def test_an_empty_star_file(refuses, tiny):
-    (tiny / "topaz" / "m1.box").unlink()
-    (tiny / "topaz" / "m1.star").write_text("")
-    refuses(words=["picks/topaz/m1.star", "empty"])
+def test_an_empty_star_file_is_no_pick(consensus, tiny, out):
+    """RELION leaves such a file for a micrograph without a peak."""
+    (tiny / "topaz" / "m2.box").unlink()
+    (tiny / "topaz" / "m2.star").write_text("")
+    assert consensus("--mode", "quorum").code == 0
+    assert (out / "m2.box").read_text().count("\n") == 1
 
 
 def test_a_line_break_in_a_name_does_not_break_the_line(refuses, tiny):

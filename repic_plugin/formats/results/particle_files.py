@@ -24,7 +24,11 @@ from repic_plugin.formats.picks.cells import pointed_texts
 from repic_plugin.formats.picks.registry import known_formats, write_picks_file
 from repic_plugin.formats.picks.relion_list import COORDINATES, MICROGRAPH
 from repic_plugin.formats.picks.star import SCORE, X, Y
-from repic_plugin.formats.results.consensus_writing import ENSEMBLE_NAMES, TABLE_NAMES
+from repic_plugin.formats.results.consensus_writing import (
+    ENSEMBLE_NAMES,
+    PICK_LABELS,
+    TABLE_NAMES,
+)
 
 # Formats that name the micrographs, and what each writes.
 RELION, PARTICLES, CRYOSPARC = "relion", "particles", "cryosparc"
@@ -95,7 +99,7 @@ def _write_each(
 ) -> List[str]:
     """Write a file for each micrograph; their names."""
     taken = [f"{name}{ending}.{format_name}" for name in result.micrographs.names]
-    clash = sorted(set(taken) & {*TABLE_NAMES, *ENSEMBLE_NAMES})
+    clash = sorted(set(taken) & {*TABLE_NAMES, *ENSEMBLE_NAMES, PICK_LABELS})
     if clash:
         raise ValueError(
             f"the particles of a micrograph would be written to {clash[0]}, which is the name of "
