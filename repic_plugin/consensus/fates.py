@@ -1,4 +1,4 @@
-"""What became of each pick."""
+"""Outcome of each pick."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ IN_PARTICLE, ALONE, NOT_CHOSEN, LEFT_OUT, COPY, LOW_SCORE, AT_THE_EDGE, UNMATCHE
 
 
 def with_fates(result: ConsensusResult, picks: Picks) -> ConsensusResult:
-    """The result with the fate of each pick settled.
+    """Result with the final fate of each pick.
 
-    Until now `fate` tells what kept a pick out of the graph, or that it is alone or in a group that
-    was not chosen. ``left out`` are the picks of groups that the number of particles or the
-    probability has cut; ``unmatched micrograph`` those where too few pickers have any pick.
+    So far `fate` states what excluded a pick from the graph, or that it is alone or in a group
+    that was not selected. ``left out`` are the picks of groups cut by the number of particles or
+    the probability; ``unmatched micrograph`` those where too few pickers have any pick.
 
     Parameters
     ----------

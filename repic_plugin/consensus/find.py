@@ -131,8 +131,8 @@ def find_consensus(
         A pick closer than this to a better one of the same picker is a copy of it and dropped;
         a quarter of the picker's box by default, 0 keeps all (filaments).
     min_distance_px : float, optional
-        Two particles are not closer than this; a quarter of the smallest box by default, 0 allows
-        any distance. Part of what is optimised, see `packing.pack`.
+        Minimum distance of two particles; a quarter of the smallest box by default, 0 allows any
+        distance. A constraint of the optimisation, see `packing.pack`.
     solver : {'auto', 'highs', 'gurobi'}
         For components too large for exhaustive search. ``auto`` is Gurobi if the user has their
         own licence, HiGHS otherwise.
@@ -285,7 +285,7 @@ def _with_copies(
     wanted: NDArray[np.int64],
     copy_of: NDArray[np.int64],
 ) -> ConsensusResult:
-    """The result with the copies and their numbers."""
+    """Result with the copies and their numbers."""
     copies = np.flatnonzero(copy_of >= 0)
     group = picks.micrograph[copies] * picks.n_pickers + picks.picker[copies]
     counts = np.bincount(group, minlength=picks.n_micrographs * picks.n_pickers)
@@ -302,7 +302,7 @@ def _warn_of_copies(result: ConsensusResult, reach_px: NDArray[np.float64]) -> N
         if count:
             warnings.warn(
                 f"{name}: {count:,} of its picks are copies, less than {reach:.0f} px from a "
-                "better one of its own; they do not count",
+                "better one; they do not count",
                 stacklevel=3,
             )
 
@@ -390,7 +390,7 @@ def _assembled(
     found: Sequence[BatchConsensus],
     fate: NDArray[np.int8],
 ) -> ConsensusResult:
-    """Consensus of the data set, assembled from its batches; `fate` is what preceded the graph."""
+    """Consensus of the data set, assembled from its batches; `fate` is that before the graph."""
     if not found:
         none, nowhere = np.zeros(0, np.int64), np.zeros(0)
         nothing = BatchPicks(np.zeros(1, np.int64), none, none, none, nowhere, nowhere, nowhere)

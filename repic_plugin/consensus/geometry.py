@@ -1,8 +1,8 @@
-"""Whether the pickers' coordinates can be of the same micrographs, and the usual reasons if not.
+"""Consistency of the pickers' coordinates, and the usual errors that explain a misfit.
 
-A picker that is good or bad meets the others' picks more often than chance does. One whose
-coordinates are scaled, mirrored or shifted meets them by chance only, and one correction makes it
-meet them as they meet each other.
+Any picker, good or bad, coincides with the others' picks more often than by chance. If its
+coordinates are scaled, mirrored or shifted, it coincides only by chance, and a correction makes it
+coincide with the others as they do with each other.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from scipy.spatial import cKDTree
 from repic_plugin.arguments import check_positive
 from repic_plugin.consensus.picks import Picks
 
-# Looked at: so many micrographs, evenly spread, decide.
+# Number of evenly spread micrographs used.
 MAX_MICROGRAPHS = 24
-MEETING = 0.3  # of the smaller box: two picks this close are of one place
-# A picker is suspected where it meets the others less than this part of how often they meet each
-# other (or, of two pickers, of all its picks), chance meetings set aside.
+MEETING = 0.3  # of the smaller box: two picks this close coincide
+# A picker is suspected if it coincides with the others less than this fraction of how often they
+# coincide with each other (or, with two pickers, of all its picks), beyond chance.
 SUSPECT = 0.35
-# With a correction that explains it, so many of its picks meet, so many times as many as before,
-# and that is no chance: a picker may be weak and scaled.
+# With an explaining correction, at least this fraction of its picks coincides, and this many times
+# as many as before, beyond chance: a picker may be weak and scaled.
 MIN_CORRECTED, MIN_GAIN, MAX_P_VALUE = 0.15, 3.0, 1e-6
 MIN_PICKS = 12
-CLEARLY = 0.02  # of corrections that do nearly as well the first is taken, which is simpler
+CLEARLY = 0.02  # of nearly equally good corrections the first, simpler one is used
 FACTORS = (2.0, 4.0, 8.0, 16.0)
 
 Points = List[NDArray[np.float64]]  # of each micrograph, shape (n, 2)
 
 
 class Meetings(NamedTuple):
-    """How many of `n` picks meet another, and how many would by chance."""
+    """Number of the `n` picks that coincide with another, and the number expected by chance."""
 
     n: int
     n_met: int
@@ -42,21 +42,21 @@ class Meetings(NamedTuple):
 
     @property
     def share(self) -> float:
-        """Of the picks those that meet another, beyond chance."""
+        """Fraction of the picks that coincide with another beyond chance."""
         free = self.n - self.n_chance
         return max(0.0, (self.n_met - self.n_chance) / free) if free > 0 else 0.0
 
 
 @dataclass(frozen=True)
 class Correction:
-    """What is done to a picker's coordinates, in this order.
+    """Correction of a picker's coordinates, applied in this order.
 
     Attributes
     ----------
     swap_xy : bool
     scale : float
     flip_x_px, flip_y_px : float, optional
-        Width or height of the micrograph that x or y is counted from the other edge of.
+        Width or height of the micrograph if x or y is counted from the opposite edge.
     offset_px : (float, float)
         Added to x and y.
     """
@@ -77,17 +77,21 @@ class Correction:
 
 
 def corrected(picks: Picks, corrections: Mapping[str, Correction]) -> Picks:
-    """The picks with the coordinates of some pickers corrected.
+    """Picks with the coordinates of some pickers corrected.
 
     Parameters
     ----------
     picks : Picks
     corrections : mapping of picker name to Correction
 
+    Returns
+    -------
+    Picks
+
     Raises
     ------
     ValueError
-        If there is no picker of a name, or a scale is not positive.
+        If a picker is unknown, or a scale is not positive.
     """
     centers = picks.centers.copy()
     for name, correction in corrections.items():
@@ -102,18 +106,18 @@ def corrected(picks: Picks, corrections: Mapping[str, Correction]) -> Picks:
 
 @dataclass(frozen=True)
 class Misfit:
-    """A picker whose coordinates do not fit the others'.
+    """A picker whose coordinates are inconsistent with the others'.
 
     Attributes
     ----------
     picker : str
     share, others : float
-        Of its picks those that meet the others', and of the others' those that meet each other,
-        chance set aside; `others` is NaN of two pickers.
+        Fractions of its picks that coincide with the others', and of the others' picks with each
+        other, beyond chance; `others` is nan with two pickers.
     corrected : float
-        The same share of the picker with the correction.
+        `share` of the picker with the correction.
     what : str
-        What is wrong.
+        Description of the error.
     correction : Correction
     """
 
@@ -138,7 +142,7 @@ def find_misfits(
     micrograph_size_px: Optional[Sequence[float]] = None,
     stated_sizes_px: Optional[Sequence[Optional[float]]] = None,
 ) -> List[Misfit]:
-    """Pickers whose picks hardly meet the others', each with the mistake that explains it.
+    """Pickers whose picks hardly coincide with the others', each with the explaining error.
 
     Parameters
     ----------
@@ -146,14 +150,14 @@ def find_misfits(
     sizes_px : ndarray of float64, shape (n_pickers,)
         Side of each picker's boxes.
     micrograph_size_px : sequence of float, shape (2,), optional
-        Width and height; else they are guessed where a mirror needs them.
+        Width and height, px; estimated by default if needed for mirroring.
     stated_sizes_px : sequence of float or None, length n_pickers, optional
-        Box sizes that the pickers' files state: their ratio may be the scale.
+        Box sizes stated in the pickers' files: their ratio may be the scale.
 
     Returns
     -------
     list of Misfit
-        Only those that one correction explains: a picker that is merely bad is none.
+        Only those explained by one correction; a picker that is merely bad is not listed.
     """
     chosen = _micrographs(picks)
     part = picks.on_micrographs(chosen)
@@ -166,7 +170,7 @@ def find_misfits(
 
 
 def _micrographs(picks: Picks) -> NDArray[np.int64]:
-    """Those on which most pickers have picks, evenly spread."""
+    """Evenly spread micrographs on which most pickers have picks."""
     has = np.zeros((picks.n_micrographs, picks.n_pickers), dtype=bool)
     has[picks.micrograph, picks.picker] = True
     n_pickers = has.sum(axis=1)
@@ -183,7 +187,7 @@ def _misfit(
     micrograph_size_px: Optional[Sequence[float]],
     stated_sizes_px: Optional[Sequence[Optional[float]]],
 ) -> Optional[Misfit]:
-    """The misfit of one picker, if it is one."""
+    """Misfit of one picker, or None."""
     mine, others = points[number], [one for i, one in enumerate(points) if i != number]
     theirs = _together(others)
     if min(sum(map(len, mine)), sum(map(len, theirs))) < MIN_PICKS:
@@ -209,14 +213,14 @@ def _misfit(
 
 
 def _together(pickers: Sequence[Points]) -> Points:
-    """The picks of several pickers on each micrograph."""
+    """Joined picks of several pickers on each micrograph."""
     return [np.concatenate(on_one) for on_one in zip(*pickers)]
 
 
 def meetings(mine: Points, theirs: Points, reach_px: float) -> Meetings:
-    """How many picks of one side meet the other side's, and how many would by chance.
+    """Number of picks of one side that coincide with the other side's, and by chance.
 
-    Chance is counted, not calculated: against the picks of the next micrograph.
+    Chance is measured with the picks of the next micrograph.
     """
     trees = [cKDTree(p) if len(p) else None for p in theirs]
     n_met, n_chance = _count(mine, trees, reach_px), 0.0
@@ -233,7 +237,7 @@ def meetings(mine: Points, theirs: Points, reach_px: float) -> Meetings:
 
 
 def _count(mine: Points, trees: Sequence[Optional[cKDTree]], reach_px: float) -> int:
-    """Picks of the other side that are the nearest of one of this side: each counts once."""
+    """Number of picks of the other side that are nearest to one of this side, each counted once."""
     n = 0
     for points, tree in zip(mine, trees):
         if tree is not None and len(points):
@@ -243,7 +247,7 @@ def _count(mine: Points, trees: Sequence[Optional[cKDTree]], reach_px: float) ->
 
 
 def _by_chance(found: Meetings) -> bool:
-    """Whether as many meetings may come from chance: Chernoff's bound for rare ones."""
+    """Whether this many coincidences may be due to chance (Chernoff bound for rare events)."""
     if found.n_met <= found.n_chance:
         return True
     ratio = found.n_met / max(found.n_chance, 0.5)
@@ -259,7 +263,7 @@ def _mistakes(
     micrograph_size_px: Optional[Sequence[float]],
     stated_sizes_px: Optional[Sequence[Optional[float]]],
 ) -> Iterator[Tuple[str, Correction]]:
-    """The usual mistakes, simple ones first: what is wrong, and what corrects it."""
+    """Usual errors and their corrections, simple ones first."""
     box_px = float(sizes_px[number])
     for factor in _factors(number, stated_sizes_px):
         yield f"they were {factor:g} times as large", Correction(scale=factor)
@@ -276,7 +280,7 @@ def _mistakes(
 
 
 def _factors(number: int, stated_sizes_px: Optional[Sequence[Optional[float]]]) -> Iterator[float]:
-    """Scales to try: powers of two, and the ratio of the box sizes that the files state."""
+    """Scales to try: powers of two, and the ratio of the box sizes stated in the files."""
     for factor in FACTORS:
         yield factor
         yield 1 / factor
@@ -294,7 +298,7 @@ def _extents(
     box_px: float,
     micrograph_size_px: Optional[Sequence[float]],
 ) -> List[float]:
-    """Width or height to mirror by: the given one, or the most frequent sum of coordinates."""
+    """Width or height for mirroring: the given one, or the most frequent sum of coordinates."""
     if micrograph_size_px is not None:
         return [float(np.asarray(micrograph_size_px).reshape(-1, 2)[0, axis])]
     across = 1 - axis
@@ -307,7 +311,7 @@ def _extents(
 
 
 def _common_shift(mine: Points, theirs: Points, box_px: float) -> Tuple[float, float]:
-    """The most frequent difference to the others' picks, within two boxes."""
+    """Most frequent offset from the others' picks, within two boxes."""
     steps = []
     for a, b in zip(mine, theirs):
         if len(a) and len(b):
@@ -324,7 +328,7 @@ def _common_shift(mine: Points, theirs: Points, box_px: float) -> Tuple[float, f
 
 
 def _peak(values: NDArray[np.float64], width: float) -> List[float]:
-    """The middle of where most values lie together; nothing where there is none."""
+    """Centre of the densest cluster of values, as a list; empty without values."""
     if not len(values):
         return []
     cells, counts = np.unique(np.round(values / width).astype(int), return_counts=True)

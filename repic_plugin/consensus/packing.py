@@ -43,7 +43,7 @@ class Packing(NamedTuple):
 
 
 class Spacing(NamedTuple):
-    """Where cliques would be particles, px, and the distance below which two cannot be."""
+    """Positions of the cliques as particles, px, and the minimum distance of particles."""
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
@@ -100,7 +100,7 @@ def pack(
 def _conflicts(
     cliques: Cliques, spacing: Spacing, is_selected: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """Pairs of cliques that are too close: of those that were selected, and all about these."""
+    """Pairs of cliques that are too close: among the selected ones, and all around these."""
     chosen = np.flatnonzero(is_selected)
     wrong = close_pairs(_at(cliques, spacing, chosen), spacing.min_distance_px)
     if not len(wrong):
@@ -120,7 +120,7 @@ def _at(cliques: Cliques, spacing: Spacing, some: NDArray[np.int64]) -> NDArray[
 
 
 def _thinned(cliques: Cliques, spacing: Spacing, packing: Packing) -> Packing:
-    """The better ones of what is still too close; no optimum is claimed there."""
+    """Selection without the worse of cliques still too close, not claimed to be optimal."""
     for first, second in _conflicts(cliques, spacing, packing.is_selected):
         if packing.is_selected[first] and packing.is_selected[second]:
             packing.is_selected[max(first, second)] = False  # they are sorted, best first
@@ -135,7 +135,7 @@ def _packed(
     solver: Solver,
     time_limit_s: Optional[float],
 ) -> Packing:
-    """The best selection, whatever the distances; `spent_s` of each micrograph grows."""
+    """Best selection without a minimum distance; the time is added to `spent_s`."""
     members, weight = cliques.members, cliques.weight
     component = _components(members, n_vertices)
     is_selected, is_open = _search_components(

@@ -14,7 +14,7 @@ from repic_plugin.consensus.ensemble.model import (
     model_to_arrays,
 )
 
-RECOMMENDED_SHARE = 0.7  # of the cumulated weight: REPIC's rule
+RECOMMENDED_SHARE = 0.7  # of the cumulative weight: REPIC's rule
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class ConsensusResult:
     fate : ndarray of int8, shape (n_picks,), or None
         Outcome of each given pick, as an index in `fates.FATES`; not stored with the result.
     copy_of : ndarray of int64, shape (n_picks,), or None
-        Index of the pick of the same picker that a pick is a copy of, -1 where it is none.
+        Index of the pick of the same picker of which a pick is a copy, -1 if it is not a copy.
     """
 
     micrograph: NDArray[np.int64]

@@ -1,7 +1,7 @@
-"""How close two picks, or two particles, can be and still be two.
+"""Minimum distances of picks of one picker, and of particles.
 
 Some networks, and RELION's wrapper of Topaz, write several picks for one particle. Such copies
-would be rivals in the graph, and what is left of them would be picks that nobody else found.
+would compete in the graph, and the losers would count as picks that no other picker found.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ CLOSEST = 0.25
 def spacing_px(
     name: str, distance_px: Optional[float], sizes_px: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """A distance for each picker; by default a quarter of its box.
+    """Distance for each picker, px; by default a quarter of its box.
 
     Parameters
     ----------
     name : str
-        For messages.
+        Name of the argument, for the message.
     distance_px : float, optional
-        0 switches it off.
+        0 disables it.
     sizes_px : ndarray of float64, shape (n_pickers,)
         Side of each picker's boxes.
 
@@ -52,24 +52,24 @@ def spacing_px(
 def find_copies(
     picks: Picks, distance_px: ArrayLike, is_used: Optional[NDArray[np.bool_]] = None
 ) -> NDArray[np.int64]:
-    """Picks of a picker that lie within a distance of a better one of its own.
+    """Copies: picks within a distance of a better pick of the same picker.
 
-    Best first, a pick is kept unless one that was kept lies closer than the distance; the closest
-    of these is what it is a copy of.
+    Best first, a pick is kept unless a kept one is closer than the distance; it is then a copy of
+    the closest of these.
 
     Parameters
     ----------
     picks : Picks
-        Better is the higher score, a pick with a score before one without.
+        A higher score is better, and a pick with a score is better than one without.
     distance_px : array_like of float, shape (n_pickers,)
-        0 finds no copy.
+        0 finds no copies.
     is_used : ndarray of bool, shape (n_picks,), optional
-        The picks to look at; by default all.
+        Picks to consider; all by default.
 
     Returns
     -------
     ndarray of int64, shape (n_picks,)
-        Index of the pick that each is a copy of, -1 for those that are none.
+        Index of the pick of which each is a copy, -1 for picks that are not copies.
     """
     reach = np.asarray(distance_px, dtype=np.float64)
     if not len(picks) or not reach.any():
@@ -86,7 +86,7 @@ def too_close(
     weight: NDArray[np.float64],
     distance_px: float,
 ) -> NDArray[np.bool_]:
-    """Particles closer than a distance to a better one that is kept, best first; shape (n,)."""
+    """Mask of particles closer than a distance to a better one that is kept, shape (n,)."""
     reach = np.full(len(x), distance_px)
     return _dominated(micrograph, x, y, weight, reach, None) >= 0
 
@@ -99,7 +99,7 @@ def _dominated(
     reach: NDArray[np.float64],
     is_used: Optional[NDArray[np.bool_]],
 ) -> NDArray[np.int64]:
-    """The better point of its group that each point is too close to, -1 where there is none."""
+    """Better point of the same group to which each point is too close, -1 if none."""
     order = np.arange(len(group)) if is_used is None else np.flatnonzero(is_used)
     if (group[order[1:]] < group[order[:-1]]).any():
         order = order[np.argsort(group[order], kind="stable")]
@@ -109,7 +109,7 @@ def _dominated(
 
 @compiled
 def _crowding(group, x, y, far):  # type: ignore[no-untyped-def]
-    """How near the others are to each point of a group that is sorted by x; 0 where none is."""
+    """Crowding of each point by the others of a group sorted by x; 0 for an isolated point."""
     nearness = np.zeros(len(group))
     for a in range(len(group) - 1):
         b = a + 1
@@ -124,7 +124,7 @@ def _crowding(group, x, y, far):  # type: ignore[no-untyped-def]
 
 @compiled
 def _copies(order, starts, x, y, score, reach):  # type: ignore[no-untyped-def]
-    """`_dominated` in groups of points; of equal scores the one amid the others is the better."""
+    """`_dominated` in groups of points; of equal scores the most crowded one is better."""
     copy_of = np.full(len(x), -1, np.int64)
     for g in range(len(starts) - 1):
         group = order[starts[g] : starts[g + 1]]
@@ -155,7 +155,7 @@ def _copies(order, starts, x, y, score, reach):  # type: ignore[no-untyped-def]
 def close_pairs(
     points: NDArray[np.float64], distance_px: float, centres: Optional[NDArray[np.int64]] = None
 ) -> NDArray[np.int64]:
-    """Pairs of points of one micrograph that are closer than a distance.
+    """Pairs of points of the same micrograph that are closer than a distance.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def close_pairs(
         Micrograph, x and y in px.
     distance_px : float
     centres : ndarray of int64, optional
-        Indices of points of which one must be in a pair; by default all.
+        Points of which at least one must be in each pair; all by default.
 
     Returns
     -------
@@ -172,7 +172,7 @@ def close_pairs(
     """
     if distance_px <= 0 or len(points) < 2:
         return np.zeros((0, 2), dtype=np.int64)
-    # micrographs lie further apart than the distance
+    # separates micrographs by more than the distance
     tree = cKDTree(points * [4 * distance_px, 1, 1])
     if centres is None:
         pairs = tree.query_pairs(distance_px, output_type="ndarray").astype(np.int64)
@@ -189,9 +189,7 @@ def close_pairs(
 def with_conflicts(
     members: NDArray[np.int64], n_vertices: int, pairs: NDArray[np.int64]
 ) -> Tuple[NDArray[np.int64], int]:
-    """Cliques of which no two of a pair can be chosen.
-
-    Each pair shares a vertex of its own: what keeps two cliques of one pick apart keeps these.
+    """Cliques with an additional common vertex for each pair, so that only one can be selected.
 
     Parameters
     ----------
@@ -199,7 +197,7 @@ def with_conflicts(
         Vertices, -1 last.
     n_vertices : int
     pairs : ndarray of int64, shape (n_pairs, 2)
-        Of cliques.
+        Pairs of cliques.
 
     Returns
     -------

@@ -34,7 +34,7 @@ def check_images(name: str, images: ArrayLike) -> NDArray[np.float32]:
     array = np.asarray(images, dtype=np.float32)
     if array.ndim != 3 or array.shape[1] != array.shape[2] or not array.size:
         raise ValueError(
-            f"{name} must be of shape (k, side, side) with k > 0, got shape {array.shape}"
+            f"{name} must hold one image or more, shape (k, side, side), got shape {array.shape}"
         )
     check_finite(name, array)
     return array

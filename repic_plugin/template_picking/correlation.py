@@ -63,7 +63,7 @@ class TemplateBank:
         flat = norms[:, 0] <= LEAST_CONTRAST * np.linalg.norm(images, axis=(1, 2))
         if flat.any():
             raise ValueError(
-                f"templates must show something, but number {np.argmax(flat)} is flat; leave it out"
+                f"templates must not be flat, but number {np.argmax(flat)} is; leave it out"
             )
         self._window = inside.astype(np.float64)
         self.n_pixels = int(np.count_nonzero(inside))
