@@ -13,8 +13,8 @@ from repic_plugin.consensus.picks import Picks, for_each_picker, numbers_for_eac
 
 SCORE_TRANSFORMS = ("identity", "logistic", "rank")
 
-MAX_STRAYS = 1e-3  # of the scores of a picker that are probabilities but for these
-MIN_CONSTANT = 10  # scores that are the same by no chance
+MAX_STRAYS = 1e-3  # maximum fraction outside [0, 1] for scores to count as probabilities
+MIN_CONSTANT = 10  # number of equal scores that are not equal by chance
 LOG_LIKELIHOOD_PICKERS = ("topaz",)  # scores are log-likelihood ratios (Bepler et al. 2019)
 
 References = Mapping[int, NDArray[np.float64]]
@@ -70,23 +70,23 @@ def _choose_transform(name: str, asked: str, scores: NDArray[np.float64]) -> str
 
 
 def strays(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scores that are no probabilities."""
+    """Scores outside [0, 1]."""
     return scores[(scores < 0) | (scores > 1)]
 
 
 def score_warnings(picks: Picks, transforms: Sequence[str]) -> List[str]:
-    """What is odd about the scores of each picker, a line each.
+    """Warnings about the scores of each picker.
 
     Parameters
     ----------
     picks : Picks
     transforms : sequence of str, length n_pickers
-        As `choose_transforms` returns them.
+        From `choose_transforms`.
 
     Returns
     -------
     list of str
-        Scores that are all the same, and those that a probability cannot be.
+        One line for constant scores, and for probabilities outside [0, 1].
     """
     lines = []
     for number, (name, transform) in enumerate(zip(picks.picker_names, transforms)):
@@ -96,7 +96,7 @@ def score_warnings(picks: Picks, transforms: Sequence[str]) -> List[str]:
         odd = strays(scores)
         if transform == "identity" and len(odd):
             lines.append(
-                f"scores of {name} are taken for probabilities although {len(odd):,} of "
+                f"scores of {name} are treated as probabilities although {len(odd):,} of "
                 f"{len(scores):,} are not, such as {odd[0]:g}: these count as 0 or 1"
             )
     return lines
