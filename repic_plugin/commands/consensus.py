@@ -6,7 +6,7 @@ import argparse
 import os
 import warnings
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,9 @@ from repic_plugin.consensus import (
 from repic_plugin.formats import (
     MICROGRAPH_EXTENSION,
     NAMING_FORMATS,
+    PARTICLES,
     PICK_LABELS,
+    RELION,
     TABLE_NAMES,
     PicksDir,
     check_picker_columns,
@@ -194,6 +196,7 @@ def run(args: argparse.Namespace) -> None:
             sizes_px = box_sizes(box_size_px, picks.picker_names)
             check_coordinates(picks, sizes_px, args.drop_outside, loaded.box_size_px)
         names = loaded.picks.micrograph_names
+        paths = _micrograph_paths(args, loaded)
         quality = None if args.quality is None else read_quality(args.quality, names)
         with progress_bar("consensus", "micrograph") as progress:
             result = find_consensus(
@@ -224,7 +227,7 @@ def run(args: argparse.Namespace) -> None:
             result,
             box_size_px=largest_px,
             format_name=args.format,
-            micrographs=_micrograph_paths(args, loaded, result),
+            micrographs=[paths[name] for name in result.micrographs.names],
             place=args.out,
         )
         write_consensus_table(folder / TABLE_NAMES[0], result, loaded.row)
@@ -240,19 +243,29 @@ def run(args: argparse.Namespace) -> None:
     _print_ignored(loaded)
     print(f"written to {args.out}")
     warn_of_input(loaded)
-    for told in _warnings(result, args.target_precision):
+    for told in (*_warnings(result, args.target_precision), *_without_folders(args, paths)):
         warnings.warn(told, stacklevel=2)
 
 
-def _micrograph_paths(
-    args: argparse.Namespace, loaded: PicksDir, result: ConsensusResult
-) -> List[str]:
-    """How the particles' files name the micrographs, for the formats that do."""
-    names = result.micrographs.names
+def _micrograph_paths(args: argparse.Namespace, loaded: PicksDir) -> Dict[str, str]:
+    """Path of each micrograph in the particles' files, for the formats that name it."""
+    names = loaded.picks.micrograph_names
     if args.micrographs is not None:
-        return read_micrograph_names(args.micrographs, names)
-    paths = dict(zip(loaded.picks.micrograph_names, loaded.micrograph_paths))
-    return [f"{paths[name]}{MICROGRAPH_EXTENSION}" for name in names]
+        return dict(zip(names, read_micrograph_names(args.micrographs, names)))
+    return {
+        name: f"{path}{MICROGRAPH_EXTENSION}" for name, path in zip(names, loaded.micrograph_paths)
+    }
+
+
+def _without_folders(args: argparse.Namespace, paths: Dict[str, str]) -> List[str]:
+    """A warning that RELION, which goes by paths, may not know the micrographs."""
+    bare = [path for path in paths.values() if "/" not in path]
+    if not bare or args.micrographs is not None or args.format not in (RELION, PARTICLES):
+        return []
+    return [
+        f"micrographs are named without folders ({listed(bare[:1])}), as in the pickers' files; "
+        f"if they lie in a folder of RELION's project, add --micrographs micrographs_ctf.star"
+    ]
 
 
 def _name(text: str, _option: str) -> str:

@@ -61,6 +61,8 @@ from repic_plugin.formats.results.iterations import read_iterations, write_itera
 from repic_plugin.formats.results.particle_files import (
     MICROGRAPH_EXTENSION,
     NAMING_FORMATS,
+    PARTICLES,
+    RELION,
     particle_formats,
     write_particle_files,
 )
@@ -82,7 +84,9 @@ __all__ = [
     "MICROGRAPH_EXTENSION",
     "NAMING_FORMATS",
     "NUMBER_OR_NONE",
+    "PARTICLES",
     "PICK_LABELS",
+    "RELION",
     "STACK_SUFFIXES",
     "TABLE_NAMES",
     "TEXT",

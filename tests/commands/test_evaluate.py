@@ -375,3 +375,16 @@ def test_two_files_of_one_name(refuses, case):
 
 def test_a_plot_that_is_no_png(refuses, case):
     refuses("--plot", case / "scores.jpg", words=["--plot", "scores.jpg", "must end in .png"])
+
+
+def test_a_refined_reference_is_where_its_shifts_put_it(run, case):
+    rows = "".join(f"m1.mrc {x + 30} {y - 20} 60 -40 1\n" for x, y in REFERENCE)
+    optics = "data_optics\nloop_\n_rlnOpticsGroup\n_rlnMicrographPixelSize\n1 2.0\n\n"
+    labels = ("MicrographName", "CoordinateX", "CoordinateY")
+    labels += ("OriginXAngst", "OriginYAngst", "OpticsGroup")
+    head = "data_particles\nloop_\n" + "".join(f"_rln{label}\n" for label in labels)
+    write_picks(case, {"refined": {"run_data.star": optics + head + rows}})
+    outcome = run("evaluate", case / "picks", case / "refined", *SIZE, "--out", case / "m.csv")
+    assert "coordinate minus shift, up to 30 px" in outcome.err[0]
+    scores = {row["picker"]: row for row in csv_rows(case / "m.csv")}
+    assert numbers(scores["good"], "matching", *RATIOS) == [1, 1, 1]

@@ -1,4 +1,4 @@
-"""STAR files of cisTEM: places in angstrom, of many micrographs."""
+"""STAR files of cisTEM: positions in angstrom, of many micrographs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PIXEL_SIZE, MICROGRAPH, SCORE = "cisTEMPixelSize", "cisTEMOriginalImageFilename"
 
 
 def read(path: Path) -> PickTable:
-    """Read the places of a STAR file of cisTEM, divided by the pixel size of each row.
+    """Read the positions of a STAR file of cisTEM, divided by the pixel size of each row.
 
     Parameters
     ----------
@@ -49,5 +49,5 @@ def read(path: Path) -> PickTable:
         columns[Y] / columns[PIXEL_SIZE],
         columns.get(SCORE),
         micrograph=read_micrographs(table, found, MICROGRAPH) if names else None,
-        notes=(f"places in Å are divided by _{PIXEL_SIZE}, taken as that of the micrographs",),
+        notes=(f"positions in Å are divided by _{PIXEL_SIZE}, taken as that of the micrographs",),
     )

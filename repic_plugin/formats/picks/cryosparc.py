@@ -1,4 +1,4 @@
-"""Datasets of cryoSPARC (.cs): particles with their place, as a fraction of the micrograph."""
+"""Datasets of cryoSPARC (.cs): particles with their positions, as fractions of the micrograph."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "cryosparc"
 SUFFIXES = (".cs",)
 X, Y = "location/center_x_frac", "location/center_y_frac"
 SHAPE, MICROGRAPH = "location/micrograph_shape", "location/micrograph_path"
-PLACE = {X: ("f", ()), Y: ("f", ()), SHAPE: ("iu", (2,)), MICROGRAPH: ("SU", ())}
+POSITION = {X: ("f", ()), Y: ("f", ()), SHAPE: ("iu", (2,)), MICROGRAPH: ("SU", ())}
 # The correlation with the template; pickers without one leave it constant and give the power.
 SCORES = ("pick_stats/ncc_score", "pick_stats/power")
 SHIFTS = ("alignments3D/shift", "alignments2D/shift")
@@ -27,7 +27,7 @@ MAX_HEADER_BYTES = 1 << 18  # some hundred columns; numpy's own limit is too sma
 
 
 def read(path: Path) -> PickTable:
-    """Read the places of a particle dataset.
+    """Read the positions of a particle dataset.
 
     Parameters
     ----------
@@ -44,15 +44,15 @@ def read(path: Path) -> PickTable:
     ------
     FormatError
         If the file cannot be read, or a row is wrong; `NoCoordinatesError` if it is a dataset
-        without places.
+        without positions.
     """
     rows = read_dataset(path)
     fields = dataset_fields(rows)
-    if not any(name in fields for name in PLACE):
+    if not any(name in fields for name in POSITION):
         problem = f"has no particle locations ({X}), found {listed(fields)}; give"
         remedy = "the picked particles, or the job's file passthrough_particles.cs"
         raise format_error(path, f"{problem} {remedy}", kind=NoCoordinatesError)
-    for name, (kinds, shape) in PLACE.items():
+    for name, (kinds, shape) in POSITION.items():
         if (
             name not in fields
             or fields[name][0].base.kind not in kinds
@@ -142,4 +142,4 @@ def _notes(rows: NDArray[Any]) -> Tuple[str, ...]:
     # Both alignments may be there, and which of them is the last one the file does not say.
     fields = dataset_fields(rows)
     moved = [name for name in SHIFTS if name in fields and np.any(rows[name])]
-    return tuple(f"{name} is not applied; extract again to have it in the place" for name in moved)
+    return tuple(f"{name} is not applied; extract again to apply it" for name in moved)
