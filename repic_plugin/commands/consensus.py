@@ -6,7 +6,7 @@ import argparse
 import os
 import warnings
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, Iterator, List, Optional, Sequence, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -207,8 +207,7 @@ def run(args: argparse.Namespace) -> None:
                 target_precision=args.target_precision,
                 min_overlap=args.min_overlap,
                 min_score=per_picker("--min-score", args.min_score, number),
-                score_transform=per_picker("--score-transform", args.score_transform, _name)
-                or "auto",
+                score_transform=_transforms(args, loaded),
                 micrograph_size_px=args.drop_outside,
                 largest_component=args.largest_component,
                 position=args.position,
@@ -243,6 +242,8 @@ def run(args: argparse.Namespace) -> None:
     _print_ignored(loaded)
     print(f"written to {args.out}")
     warn_of_input(loaded)
+    for told in _low_picks(args, loaded):
+        warnings.warn(told, stacklevel=2)
     for told in (*_warnings(result, args.target_precision), *_without_folders(args, paths)):
         warnings.warn(told, stacklevel=2)
 
@@ -268,8 +269,27 @@ def _without_folders(args: argparse.Namespace, paths: Dict[str, str]) -> List[st
     ]
 
 
-def _name(text: str, _option: str) -> str:
-    return text
+def _transforms(args: argparse.Namespace, loaded: PicksDir) -> Union[str, Dict[str, str]]:
+    """What is asked for, and for other pickers what their files decide."""
+    asked = per_picker("--score-transform", args.score_transform, lambda text, _: text) or {}
+    if isinstance(asked, str):
+        return asked
+    names = zip(loaded.picks.picker_names, loaded.score_transforms)
+    return {**{name: known for name, known in names if known}, **asked}
+
+
+def _low_picks(args: argparse.Namespace, loaded: PicksDir) -> Iterator[str]:
+    """Pickers whose files hold picks below their own threshold, if none is given."""
+    given = per_picker("--min-score", args.min_score, number)
+    for i, (name, threshold) in enumerate(zip(loaded.picks.picker_names, loaded.thresholds)):
+        is_given = given is not None and (not isinstance(given, dict) or name in given)
+        mine = loaded.picks.score[(loaded.picks.picker == i) & loaded.picks.has_score]
+        n_low = 0 if threshold is None or is_given else int((mine < threshold).sum())
+        if n_low:
+            yield (
+                f"{n_low:,} of {len(mine):,} picks of {name} are below its own threshold of "
+                f"{threshold:g}; --min-score {name}={threshold:g} discards them"
+            )
 
 
 def _kept_by(args: argparse.Namespace, model: EnsembleModel) -> str:

@@ -40,6 +40,7 @@ from repic_plugin.consensus.scores import (
     above_min_score,
     choose_transforms,
     comparable_scores,
+    falling_scores,
     rank_references,
     score_warnings,
 )
@@ -214,6 +215,11 @@ def find_consensus(
     result = _assembled(picks, settings, transforms, wanted, found, fate)
     result = _with_copies(result, picks, wanted, copy_of)
     _warn_of_copies(result, reach_px)
+    in_group = np.zeros(len(picks), dtype=bool)
+    in_group[result.members[result.members >= 0]] = True
+    is_alone = result.is_unmatched & np.equal(result.fate, ALONE)
+    for line in falling_scores(picks, in_group, is_alone):
+        warnings.warn(line, stacklevel=2)
     _warn_of_unproven(result)
     if mode != "probabilistic":
         return with_fates(result, picks)

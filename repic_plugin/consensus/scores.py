@@ -7,6 +7,7 @@ from typing import List, Mapping, Optional, Sequence, Tuple, Union
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
+from scipy.stats import rankdata
 
 from repic_plugin.arguments import check_choice
 from repic_plugin.consensus.picks import Picks, for_each_picker, numbers_for_each_picker
@@ -14,6 +15,7 @@ from repic_plugin.consensus.picks import Picks, for_each_picker, numbers_for_eac
 SCORE_TRANSFORMS = ("identity", "logistic", "rank")
 
 MAX_STRAYS = 1e-3  # maximum fraction outside [0, 1] for scores to count as probabilities
+LOW_IS_GOOD, MIN_COMPARED, MIN_ERRORS = 0.4, 20, 5.0
 MIN_CONSTANT = 10  # number of equal scores that are not equal by chance
 LOG_LIKELIHOOD_PICKERS = ("topaz",)  # scores are log-likelihood ratios (Bepler et al. 2019)
 
@@ -98,6 +100,38 @@ def score_warnings(picks: Picks, transforms: Sequence[str]) -> List[str]:
             lines.append(
                 f"scores of {name} are treated as probabilities although {len(odd):,} of "
                 f"{len(scores):,} are not, such as {odd[0]:g}: these count as 0 or 1"
+            )
+    return lines
+
+
+def falling_scores(
+    picks: Picks, in_group: NDArray[np.bool_], alone: NDArray[np.bool_]
+) -> List[str]:
+    """Pickers whose scores are lower for picks that others confirm, a line each.
+
+    Parameters
+    ----------
+    picks : Picks
+    in_group, alone : ndarray of bool, shape (n_picks,)
+        Picks in particles of two pickers or more, and those that nobody else found.
+
+    Returns
+    -------
+    list of str
+        By the area under the ROC curve (Mann-Whitney): below `LOW_IS_GOOD`, and by no chance.
+    """
+    lines = []
+    for number, name in enumerate(picks.picker_names):
+        mine = (picks.picker == number) & picks.has_score
+        n, m = int((mine & in_group).sum()), int((mine & alone).sum())
+        if min(n, m) < MIN_COMPARED:
+            continue
+        ranks = rankdata(np.append(picks.score[mine & in_group], picks.score[mine & alone]))
+        area = (ranks[:n].sum() - n * (n + 1) / 2) / (n * m)
+        if area < LOW_IS_GOOD and (0.5 - area) > MIN_ERRORS * np.sqrt((n + m + 1) / (12 * n * m)):
+            lines.append(
+                f"scores of {name} are lower for picks that other pickers confirm (in "
+                f"{1 - area:.0%} of pairs): if low is good, negate them"
             )
     return lines
 

@@ -11,6 +11,7 @@ from repic_plugin.consensus import Picks, choose_transforms, find_consensus
 from repic_plugin.consensus.probabilistic import places_on_micrograph
 from repic_plugin.consensus.scores import above_min_score, comparable_scores, score_warnings
 from repic_plugin.formats import read_picks_dir
+from repic_plugin.simulation import simulate_picks
 from tests.consensus.inputs import picks_of
 
 
@@ -271,3 +272,20 @@ def test_a_wild_pick_does_not_change_the_area(shared_data):
     assert area / places_on_micrograph(picks.take(slice(0, 1)), sizes, 0.3) > 1
     u = 0.6 / 1.3
     assert area == pytest.approx(plain / (4 * 180**2 * (1 - u + u * np.log(u))), rel=1e-9)
+
+
+@pytest.mark.parametrize("mode", ["all", "quorum", "probabilistic"])
+def test_scores_of_which_low_is_good_are_reported(mode):
+    picks = simulate_picks(6, n_particles=80, random_state=2).picks
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clean = find_consensus(picks, 180, mode=mode)
+    assert len(clean)
+    turned = np.where(picks.picker == 1, 1 - picks.score, picks.score)
+    with pytest.warns(UserWarning, match="scores of picker_2 are lower for picks that other"):
+        find_consensus(replace(picks, score=turned), 180, mode=mode)
+    drawn = np.random.default_rng(0).random(len(picks))
+    noise = np.where(picks.picker == 1, drawn, picks.score)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="scores of")
+        find_consensus(replace(picks, score=noise), 180, mode=mode)

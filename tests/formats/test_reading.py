@@ -222,3 +222,18 @@ def test_every_module_with_suffixes_is_a_format():
         for suffix in known.suffixes:
             others = [one for one in by_name.values() if suffix in one.suffixes and not one.marks]
             assert len(others) == 1, suffix
+
+
+@pytest.mark.parametrize("mode", ["-3", "-1", "-2"])
+def test_emans_mode_is_no_score(make, mode):
+    table = read_picks_file(make("m.box", f"1 2 10 10 {mode}\n5 6 10 10 -3\n"))
+    assert not table.has_score.any()
+    table = read_picks_file(make("n.box", f"1 2 10 10 {mode}\n5 6 10 10 0.5\n"))
+    assert table.has_score.all()
+
+
+def test_what_is_known_of_a_format_s_scores(make):
+    table = read_picks_file(make("c.txt", "image_name\tx_coord\ty_coord\tscore\na\t1\t2\t0.5\n"))
+    assert table.score_transform == "logistic"
+    assert read_picks_file(make("m.cbox", CBOX)).threshold == 0.3
+    assert read_picks_file(make("m.box", "1 2 10 10 0.5\n")).score_transform is None

@@ -29,6 +29,7 @@ NAME = "box"
 SUFFIXES = (".box",)
 COLUMNS = ("x", "y", "width", "height", "score")
 N_WITHOUT_SCORE = 4
+EMAN_MODES = (-1, -2, -3)  # in the fifth column: ends of a helix, a single particle
 BOX_ROW = "a BOX row is x, y, width, height[, score]"
 
 
@@ -62,7 +63,10 @@ def read(path: Path) -> PickTable:
     columns = found.numbers
     sizes = np.stack([columns["width"], columns["height"]], axis=1)
     corners = np.stack([columns["x"], columns["y"]], axis=1)
-    return pick_table_from_corners(corners, sizes, columns.get("score"))
+    score = columns.get("score")
+    if score is not None and np.isin(score, EMAN_MODES).all():
+        score = None
+    return pick_table_from_corners(corners, sizes, score)
 
 
 def write(

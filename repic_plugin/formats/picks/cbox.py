@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ TABLE = "data_cryolo"
 CORNER = ("CoordinateX", "CoordinateY")
 SIDES = ("Width", "Height")
 SCORE = "Confidence"
+THRESHOLD = 0.3  # of crYOLO, whose other files hold only what is above it
 OLD_COLUMNS = (*CORNER, *SIDES, SCORE)  # and estimated width and height
 OLD_ROW = "a row of crYOLO before 1.8 is x, y, width, height, confidence, ..."
 
@@ -58,4 +60,5 @@ def read(path: Path) -> PickTable:
     columns = found.numbers
     sizes = np.stack([columns[name] for name in SIDES], axis=1)
     corners = np.stack([columns[name] for name in CORNER], axis=1)
-    return pick_table_from_corners(corners, sizes, columns.get(SCORE))
+    found_picks = pick_table_from_corners(corners, sizes, columns.get(SCORE))
+    return replace(found_picks, threshold=THRESHOLD)

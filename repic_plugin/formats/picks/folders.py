@@ -5,7 +5,19 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+)
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +43,9 @@ MICROGRAPH = "micrograph"
 COLUMNS = ("x", "y", "score", "has_score", "row")  # of a table, with the names of Picks
 
 
+_T = TypeVar("_T")
+
+
 @dataclass(frozen=True)
 class PicksDir:
     """The picks of one folder or of several, and where they come from.
@@ -50,6 +65,10 @@ class PicksDir:
         Where a picker that has a file for each micrograph has none: not even "no pick".
     micrograph_paths : tuple of str
         Each micrograph's name with all the folders that a table of any picker gives it.
+    score_transforms : tuple of str or None, length n_pickers
+        How each picker's scores become comparable, where its files decide it.
+    thresholds : tuple of float or None, length n_pickers
+        Each picker's own least score, where its files hold picks below it.
     notes : tuple of str
         What a user should know: names that were cut or have no partner, files that are missing.
     """
@@ -60,6 +79,8 @@ class PicksDir:
     ignored: Tuple[Path, ...]
     is_missing: NDArray[np.bool_]
     micrograph_paths: Tuple[str, ...]
+    score_transforms: Tuple[Optional[str], ...]
+    thresholds: Tuple[Optional[float], ...]
     notes: Tuple[str, ...]
 
 
@@ -151,6 +172,8 @@ class _Gathered(NamedTuple):
     has_file_each: bool
     names_paths: bool  # as tables do; names of files have no folders but the picker's
     notes: Tuple[str, ...]
+    score_transform: Optional[str]
+    threshold: Optional[float]
 
 
 def _gathered(place: Path, progress: Optional[Callable[[], None]]) -> _Gathered:
@@ -176,7 +199,15 @@ def _gathered(place: Path, progress: Optional[Callable[[], None]]) -> _Gathered:
         has_file_each=all(table.micrograph is None or table.sources for table in tables),
         names_paths=all(table.micrograph is not None for table in tables),
         notes=tuple(notes),
+        score_transform=_common(table.score_transform for table in tables),
+        threshold=_common(table.threshold for table in tables),
     )
+
+
+def _common(values: Iterable[Optional[_T]]) -> Optional[_T]:
+    """The value that all have; None where they differ."""
+    different = set(values)
+    return different.pop() if len(different) == 1 else None
 
 
 def _files_in(place: Path, above: Tuple[str, ...] = ()) -> Tuple[List[Path], List[Path]]:
@@ -337,6 +368,8 @@ def _joined(folder: Path, pickers: Sequence[_Gathered], beside: Tuple[Path, ...]
         ignored=(*beside, *(file for one in pickers for file in one.ignored)),
         is_missing=is_missing,
         micrograph_paths=_longest_paths(pickers, found),
+        score_transforms=tuple(one.score_transform for one in pickers),
+        thresholds=tuple(one.threshold for one in pickers),
         notes=tuple(_notes(pickers, found, has, is_missing)),
     )
 

@@ -37,6 +37,10 @@ class PickTable:
         Of a list of pick files, those it names: the picks are theirs, and so are the rows.
     notes : tuple of str
         What a user should know of how the file was read.
+    score_transform : str or None
+        How the scores of such a file become comparable, where the format decides it.
+    threshold : float or None
+        The picker's own least score, where its files hold picks below it too.
     """
 
     x: NDArray[np.float64]
@@ -49,6 +53,8 @@ class PickTable:
     empty: Tuple[str, ...] = ()
     sources: Tuple[Path, ...] = ()
     notes: Tuple[str, ...] = ()
+    score_transform: Optional[str] = None
+    threshold: Optional[float] = None
 
     def __len__(self) -> int:
         return len(self.x)

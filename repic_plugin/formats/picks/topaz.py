@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from repic_plugin.formats.base.text_tables import (
@@ -46,9 +47,10 @@ def read(path: Path) -> PickTable:
     require_columns(table, (MICROGRAPH, X, Y))
     score = table.present([SCORE])
     columns = read_columns(table, (X, Y, *score), [MICROGRAPH], may_be_missing=score)
-    return pick_table(
+    table_of_picks = pick_table(
         columns.numbers[X],
         columns.numbers[Y],
         columns.numbers.get(SCORE),
         micrograph=read_micrographs(table, columns, MICROGRAPH),
     )
+    return replace(table_of_picks, score_transform="logistic")  # log-likelihood ratios
