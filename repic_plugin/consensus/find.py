@@ -217,7 +217,7 @@ def find_consensus(
     _warn_of_copies(result, reach_px)
     in_group = np.zeros(len(picks), dtype=bool)
     in_group[result.members[result.members >= 0]] = True
-    is_alone = result.is_unmatched & np.equal(result.fate, ALONE)
+    is_alone = result.is_unmatched & (np.asarray(result.fate) == ALONE)
     for line in falling_scores(picks, in_group, is_alone):
         warnings.warn(line, stacklevel=2)
     _warn_of_unproven(result)

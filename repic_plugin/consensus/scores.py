@@ -7,7 +7,6 @@ from typing import List, Mapping, Optional, Sequence, Tuple, Union
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from scipy.stats import rankdata
 
 from repic_plugin.arguments import check_choice
 from repic_plugin.consensus.picks import Picks, for_each_picker, numbers_for_each_picker
@@ -126,8 +125,9 @@ def falling_scores(
         n, m = int((mine & in_group).sum()), int((mine & alone).sum())
         if min(n, m) < MIN_COMPARED:
             continue
-        ranks = rankdata(np.append(picks.score[mine & in_group], picks.score[mine & alone]))
-        area = (ranks[:n].sum() - n * (n + 1) / 2) / (n * m)
+        others, own = np.sort(picks.score[mine & alone]), picks.score[mine & in_group]
+        below = np.searchsorted(others, own, "left") + np.searchsorted(others, own, "right")
+        area = below.mean() / (2 * m)
         if area < LOW_IS_GOOD and (0.5 - area) > MIN_ERRORS * np.sqrt((n + m + 1) / (12 * n * m)):
             lines.append(
                 f"scores of {name} are lower for picks that other pickers confirm (in "
