@@ -215,6 +215,7 @@ def run(args: argparse.Namespace) -> None:
                 copy_distance_px=args.copy_distance,
                 min_distance_px=args.min_distance,
                 micrograph_quality=quality,
+                unseen=loaded.is_missing if args.mode == MODES[2] else None,
                 solver=args.solver,
                 time_limit_s=args.time_limit,
                 n_threads=args.threads,

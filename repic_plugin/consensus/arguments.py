@@ -152,3 +152,22 @@ def check_probabilistic(
             f"micrograph_quality must have one value for each of the {picks.n_micrographs} "
             f"micrographs, got shape {np.shape(quality)}"
         )
+
+
+def check_unseen(picks: Picks, unseen: Optional[ArrayLike]) -> NDArray[np.bool_]:
+    """Which pickers have not seen a micrograph, shape (n_micrographs, n_pickers).
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, or a picker has picks where it has not looked.
+    """
+    shape = (picks.n_micrographs, picks.n_pickers)
+    if unseen is None:
+        return np.zeros(shape, dtype=bool)
+    found = np.asarray(unseen, dtype=bool)
+    if found.shape != shape:
+        raise ValueError(f"unseen must have shape {shape}, got {found.shape}")
+    if found[picks.micrograph, picks.picker].any():
+        raise ValueError("unseen must be False where a picker has picks")
+    return found

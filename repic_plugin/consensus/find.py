@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,7 @@ from repic_plugin.consensus.arguments import (
     check_micrographs,
     check_probabilistic,
     check_settings,
+    check_unseen,
 )
 from repic_plugin.consensus.batch import solve_batch
 from repic_plugin.consensus.boxes import BoxSize, box_sizes, inside_micrograph
@@ -26,6 +27,7 @@ from repic_plugin.consensus.fates import (
     NOT_CHOSEN,
     with_fates,
 )
+from repic_plugin.consensus.geometry import same_picks
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.probabilistic import (
     by_probability,
@@ -83,6 +85,7 @@ def find_consensus(
     time_limit_s: Optional[float] = None,
     micrographs: Optional[ArrayLike] = None,
     micrograph_quality: Optional[ArrayLike] = None,
+    unseen: Optional[ArrayLike] = None,
     ensemble: Optional[EnsembleModel] = None,
     n_threads: int = 1,
     progress: Optional[Callable[[int, int], None]] = None,
@@ -144,6 +147,9 @@ def find_consensus(
     micrograph_quality : array_like of float, shape (n_micrographs,), optional
         A measure such as the defocus in Å; recall and precision are also estimated by thirds of
         it. Only for ``probabilistic``.
+    unseen : array_like of bool, shape (n_micrographs, n_pickers), optional
+        Micrographs that a picker has not looked at, such as those without a file: that it found
+        nothing there then says nothing. Only ``probabilistic`` can tell the difference.
     ensemble : EnsembleModel, optional
         Model of an earlier consensus, such as one of more micrographs; fitted to `picks` by
         default. Only for ``probabilistic``.
@@ -201,7 +207,7 @@ def find_consensus(
     fate[copy_of >= 0] = COPY
     entered = fate == ALONE
     _warn_of_missing_scores(picks, wanted)
-    for line in score_warnings(picks, transforms):
+    for line in (*score_warnings(picks, transforms), *_same_picks(picks)):
         warnings.warn(line, stacklevel=2)
     references = dict(rank_references(picks, transforms, entered))
     for name, scores in (ranked_among or {}).items():
@@ -235,6 +241,7 @@ def find_consensus(
         quality=micrograph_quality,
         model=ensemble,
         min_distance_px=settings.min_distance_px,
+        unseen=check_unseen(picks, unseen),
     )
     return with_fates(probable, picks)
 
@@ -272,6 +279,14 @@ def ranked_scores(
     entered &= inside_micrograph(picks, sizes_px, micrograph_size_px)
     references = rank_references(picks, transforms, entered)
     return {picks.picker_names[number]: scores for number, scores in references.items()}
+
+
+def _same_picks(picks: Picks) -> Iterator[str]:
+    for few, many, share in same_picks(picks):
+        yield (
+            f"{many} has {share:.0%} of the picks of {few} to the pixel, so that their agreement "
+            "says nothing; leave one of them out"
+        )
 
 
 def _warn_of_missing_scores(picks: Picks, wanted: NDArray[np.int64]) -> None:

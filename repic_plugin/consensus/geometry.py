@@ -8,6 +8,7 @@ coincide with the others as they do with each other.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -28,6 +29,7 @@ SUSPECT = 0.35
 MIN_CORRECTED, MIN_GAIN, MAX_P_VALUE = 0.15, 3.0, 1e-6
 MIN_PICKS = 12
 CLEARLY = 0.02  # of nearly equally good corrections the first, simpler one is used
+SAME_PX, SAME_SHARE = 1.5, 0.9  # independent pickers do not place boxes so alike
 FACTORS = (2.0, 4.0, 8.0, 16.0)
 
 Points = List[NDArray[np.float64]]  # of each micrograph, shape (n, 2)
@@ -334,3 +336,31 @@ def _peak(values: NDArray[np.float64], width: float) -> List[float]:
     cells, counts = np.unique(np.round(values / width).astype(int), return_counts=True)
     near = np.abs(values - cells[counts.argmax()] * width) < width
     return [float(np.round(np.median(values[near])))]
+
+
+def same_picks(picks: Picks) -> List[Tuple[str, str, float]]:
+    """Pairs of pickers of which one has the other's picks, in whole or in part.
+
+    Such as one set at two thresholds, or in two formats: their agreement says nothing.
+
+    Parameters
+    ----------
+    picks : Picks
+
+    Returns
+    -------
+    list of (str, str, float)
+        The picker with fewer picks, the other one, and the share of the former's picks that the
+        latter has to within `SAME_PX`.
+    """
+    part = picks.on_micrographs(_micrographs(picks))
+    points = [[part.centers[rows] for rows in of_picker] for of_picker in part.rows_by_group()]
+    found = []
+    for i, j in combinations(range(picks.n_pickers), 2):
+        few, many = sorted((i, j), key=lambda k: sum(map(len, points[k])))
+        n = sum(map(len, points[few]))
+        trees = [cKDTree(p) if len(p) else None for p in points[many]]
+        share = _count(points[few], trees, SAME_PX) / max(n, 1)
+        if n >= MIN_PICKS and share >= SAME_SHARE:
+            found.append((picks.picker_names[few], picks.picker_names[many], share))
+    return found

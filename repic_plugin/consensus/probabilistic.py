@@ -7,6 +7,7 @@ from typing import Optional, Tuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
 
 from repic_plugin.consensus.batch import best_of_each
 from repic_plugin.consensus.ensemble.candidates import as_cells, score_bins, score_edges
@@ -17,6 +18,7 @@ from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.result import PARTICLE_COLUMNS, ConsensusResult
 from repic_plugin.consensus.spacing import too_close
 
+LEAST = 1e-12  # of a probability
 OUTLYING, FAR_OUTSIDE = (0.01, 0.99), 0.25
 LARGEST_FIT = 100_000  # cells: half a minute, with narrow intervals
 
@@ -33,6 +35,7 @@ def by_probability(
     quality: Optional[ArrayLike],
     model: Optional[EnsembleModel],
     min_distance_px: float,
+    unseen: NDArray[np.bool_],
 ) -> ConsensusResult:
     """Consensus of the best groups and single picks by probability.
 
@@ -49,6 +52,8 @@ def by_probability(
         Sites per micrograph, see `places_on_micrograph`.
     target_precision, num_particles, quality, model, min_distance_px
         As in `find_consensus`.
+    unseen : ndarray of bool, shape (n_micrographs, n_pickers)
+        Micrographs that a picker has not looked at.
 
     Returns
     -------
@@ -80,12 +85,13 @@ def by_probability(
     place = rank[everything.micrograph]
     if model is None:
         every = Sample(cells, cell, place, len(wanted), places * len(wanted))
-        chosen, sample = _spread(every)
+        chosen, sample = _spread(every, ~unseen[wanted].any(axis=1))
         values = None if quality is None else np.asarray(quality, np.float64)[wanted][chosen]
         model = fit_ensemble(
             sample, picks.picker_names, edges, target_precision=target_precision, quality=values
         )
     weight = posterior(model.classes, cells)[cell]
+    weight = _without_unseen(weight, unseen[everything.micrograph], model)
     is_rival = too_close(everything.micrograph, everything.x, everything.y, weight, min_distance_px)
     weight = np.where(is_rival, -1.0, weight)  # no threshold is so low
     by_number = num_particles is not None and target_precision is None
@@ -97,23 +103,44 @@ def by_probability(
     )
 
 
-def _spread(every: Sample) -> Tuple[NDArray[np.int64], Sample]:
-    """Evenly spread micrographs with as many distinct candidates as a fit needs.
+def _spread(every: Sample, is_complete: NDArray[np.bool_]) -> Tuple[NDArray[np.int64], Sample]:
+    """Micrographs that all pickers have seen, evenly spread, as many as needed for the fit.
 
-    With few pickers there are few distinct candidates, and all micrographs are used.
+    A few pickers have few kinds of candidates; then every such micrograph is used.
     """
+    seen = np.flatnonzero(is_complete) if is_complete.any() else np.arange(every.n_micrographs)
     n_chosen = every.n_micrographs * LARGEST_FIT // len(every.cells.n)
-    if n_chosen >= every.n_micrographs:
-        return np.arange(every.n_micrographs), every
-    last = every.n_micrographs - 1
-    chosen = np.unique(np.linspace(0, last, max(n_chosen, 1)).round().astype(np.int64))
+    if n_chosen < len(seen):
+        places = np.linspace(0, len(seen) - 1, max(n_chosen, 1))
+        seen = seen[np.unique(places.round().astype(np.int64))]
+    if len(seen) == every.n_micrographs:
+        return seen, every
     rank = np.full(every.n_micrographs, -1)
-    rank[chosen] = np.arange(len(chosen))
+    rank[seen] = np.arange(len(seen))
     is_in = rank[every.micrograph] >= 0
     _, cell = np.unique(every.cell[is_in], return_inverse=True)
     cells = cells_of(every, rank >= 0)
-    places = every.n_places * len(chosen) / every.n_micrographs
-    return chosen, Sample(cells, cell, rank[every.micrograph[is_in]], len(chosen), places)
+    n_places = every.n_places * len(seen) / every.n_micrographs
+    return seen, Sample(cells, cell, rank[every.micrograph[is_in]], len(seen), n_places)
+
+
+def _without_unseen(
+    weight: NDArray[np.float64], unseen: NDArray[np.bool_], model: EnsembleModel
+) -> NDArray[np.float64]:
+    """Probabilities for which a picker that has not seen the micrograph does not count.
+
+    In the model it has seen the candidate and not picked it; that evidence is taken back.
+
+    Parameters
+    ----------
+    weight : ndarray of float64, shape (n_candidates,)
+    unseen : ndarray of bool, shape (n_candidates, n_pickers)
+    model : EnsembleModel
+    """
+    classes = model.classes
+    evidence = np.log1p(-classes.recall) - np.log1p(-classes.junk_rate)
+    odds = logit(np.clip(weight, LEAST, 1 - LEAST)) - unseen @ evidence
+    return np.asarray(np.where(unseen.any(axis=1), expit(odds), weight))
 
 
 def _kept(

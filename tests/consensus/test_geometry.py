@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from repic_plugin.consensus import Correction, Picks, corrected, find_misfits
+from repic_plugin.consensus import Correction, Picks, corrected, find_consensus, find_misfits
+from repic_plugin.consensus.geometry import same_picks
 from repic_plugin.formats import read_picks_dir
 from repic_plugin.simulation import simulate_picks
 
@@ -149,3 +150,22 @@ def test_corrections_are_checked():
         corrected(picks, {"warp": Correction()})
     with pytest.raises(ValueError, match="the scale of picker_1 must be positive"):
         corrected(picks, {"picker_1": Correction(scale=0)})
+
+
+@pytest.mark.parametrize("mode", ["all", "quorum", "probabilistic"])
+def test_the_same_picks_at_two_thresholds_are_reported(mode):
+    picks = drawn(4, 90)
+    best = (picks.picker == 0) & (picks.score > np.median(picks.score[picks.picker == 0]))
+    rows = np.concatenate([np.arange(len(picks)), np.flatnonzero(best)])
+    part = picks.take(rows)
+    picker = np.concatenate([picks.picker, np.full(best.sum(), 3)])
+    both = replace(part, picker=picker, picker_names=(*picks.picker_names, "again"))
+    assert same_picks(picks) == []
+    assert same_picks(both) == [("again", "picker_1", 1.0)]
+    with pytest.warns(UserWarning, match="picker_1 has 100% of the picks of again"):
+        find_consensus(both, BOX, mode=mode)
+
+
+def test_real_pickers_are_not_the_same(shared_data):
+    for folder in ("empiar-10017", "real/empiar-10146/picks"):
+        assert same_picks(read_picks_dir(shared_data / folder).picks) == []

@@ -321,3 +321,44 @@ def test_the_model_of_other_pickers_is_refused(simulated, found):
     other = columns(simulated.picks, picker_names=["x", "y", "z"])
     with pytest.raises(ValueError, match="fitted to the pickers picker_1, picker_2, picker_3"):
         probable(other, ensemble=found.ensemble)
+
+
+def test_a_picker_that_has_not_looked_says_nothing():
+    """A third of the micrographs lacks a picker: as if they were of the other pickers alone."""
+    simulated = simulate_picks(30, n_particles=100, random_state=5)
+    picks = simulated.picks
+    lost = (picks.micrograph >= 20) & (picks.picker == 2)
+    left = picks.take(~lost)
+    unseen = np.zeros((30, 3), dtype=bool)
+    unseen[20:, 2] = True
+    known = find_consensus(left, 180, mode="probabilistic", unseen=unseen)
+    blind = find_consensus(left, 180, mode="probabilistic")
+    whole = find_consensus(picks, 180, mode="probabilistic")
+    true_recall = whole.ensemble.recall[2]
+    assert known.ensemble.recall[2] == pytest.approx(true_recall, abs=0.02)
+    assert blind.ensemble.recall[2] < true_recall - 0.1
+    on = {name: (r.micrograph >= 20).sum() for name, r in (("known", known), ("blind", blind))}
+    n_whole = (whole.micrograph >= 20).sum()
+    assert on["known"] > 0.9 * n_whole
+    assert on["known"] > on["blind"]
+    pair = find_consensus(
+        left.on_micrographs(np.arange(20, 30)).take(slice(None)), 180, mode="quorum", quorum=2
+    )
+    agreed = known.micrograph[(known.members >= 0).sum(axis=1) == 2] >= 20
+    assert agreed.sum() >= 0.95 * len(pair)  # what both others found is kept
+    # where nobody is missing nothing changes but the fit
+    none = find_consensus(picks, 180, mode="probabilistic", unseen=np.zeros((30, 3), bool))
+    np.testing.assert_array_equal(none.weight, whole.weight)
+
+
+@pytest.mark.parametrize(
+    "unseen, rule",
+    [
+        (np.zeros((2, 3)), "must have shape"),
+        (np.ones((1, 3)), "must be False where a picker has picks"),
+    ],
+)
+def test_bad_unseen(unseen, rule):
+    picks = simulate_picks(1, n_particles=20).picks
+    with pytest.raises(ValueError, match=f"unseen {rule}"):
+        find_consensus(picks, 180, mode="probabilistic", unseen=unseen)
