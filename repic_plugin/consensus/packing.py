@@ -22,6 +22,9 @@ SMALL_COMPONENT = 62  # cliques; a set of them fits the bits of one signed integ
 MIN_WEIGHT = 1e-300  # all weights zero: nothing to scale by
 EXCESS = 1 + 1e-12  # tolerance for ties: sums differ by the order of their terms
 MAX_ROUNDS = 20  # of added conflicts; two or three suffice
+# Integer programs look at the clock rarely: one that is larger than this, for each second that it
+# may take, is not begun.
+PROGRAM_CLIQUES_PER_S = 4_000
 SEARCH_NODES = 20_000  # some ms; beyond it an integer program is faster
 
 
@@ -179,15 +182,22 @@ def _solve_component(
     time_limit_s: Optional[float],
 ) -> Tuple[NDArray[np.bool_], bool]:
     """Solver's selection, or the greedy one if the time ran out before a better was found."""
+    if time_limit_s is not None and len(members) > PROGRAM_CLIQUES_PER_S * max(time_limit_s, 0):
+        return greedy_packing(*_compressed(members)), False
     local = _renumbered(members)
     fallback = greedy_packing(local, local.max() + 1)
-    if time_limit_s is not None and time_limit_s <= 0:
-        return fallback, False
     # solvers stop at absolute gaps, so weights must be of order one
     selected, proven = solver(local, weight / max(weight.max(), MIN_WEIGHT), time_limit_s)
     if not proven and weight[selected].sum() < weight[fallback].sum():
         selected = fallback
     return selected, proven
+
+
+def _compressed(members: NDArray[np.int64]) -> Tuple[NDArray[np.int64], int]:
+    """Members with their vertices numbered from 0, and the number of vertices."""
+    vertices, number = np.unique(members, return_inverse=True)
+    local = number.reshape(members.shape) - int(vertices[0] < 0)  # the filler stays -1
+    return local.astype(np.int64), len(vertices)
 
 
 def _renumbered(members: NDArray[np.int64]) -> NDArray[np.int64]:
