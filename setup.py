@@ -13,7 +13,7 @@ VERSION = re.search(
 
 
 def long_description() -> str:
-    """README.md with links that lead to this version's files from wherever it is shown."""
+    """README.md with its relative links made absolute, to the files of this version."""
     text = (HERE / "README.md").read_text("utf-8")
     text = re.sub(r"(!\[[^]]*\])\((?![a-z]+:|#)", rf"\1({URL}/raw/v{VERSION}/", text)
     return re.sub(r"\]\((?![a-z]+:|#)", f"]({URL}/blob/v{VERSION}/", text)
@@ -22,7 +22,7 @@ def long_description() -> str:
 setup(
     name="scipion-em-repic-plugin",
     version=VERSION,
-    description="Optimal consensus of several particle pickers (REPIC) for Scipion",
+    description="Consensus particle picking (REPIC) and 2D classification (ACK-means) for Scipion",
     long_description=long_description(),
     long_description_content_type="text/markdown",
     url=URL,

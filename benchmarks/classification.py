@@ -1,7 +1,7 @@
 """2D classification on the benchmark of Xu et al. 2016, in one run: `make bench MAP=map.mrc`.
 
-Particles are simulated, classified and scored by the commands. f15 is the part of same-class pairs
-whose true viewing directions lie within 15 degrees.
+Particles are simulated, classified and scored by the commands. f15 is the fraction of
+same-class pairs whose true viewing directions lie within 15 degrees.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from repic_plugin.classification.threads import one_blas_thread
 
 PROGRAM = [sys.executable, "-m", "repic_plugin.cli"]
 PIXEL_SIZE = 5.0
-TABLE = (  # views, images a view, 1 / SNR, f15 asked, CV asked, seconds asked
+TABLE = (  # views, images per view, 1 / SNR, target f15, CV and seconds
     (25, 80, 3, 0.93, 0.10, 10),
     (25, 80, 10, 0.93, 0.10, 10),
     (25, 80, 30, 0.86, 0.15, 15),
@@ -39,7 +39,7 @@ def main() -> None:
     args = parser.parse_args()
     print(f"map: {Path(args.map).name}\n")
     if args.map == "phantom":
-        print("(the figures asked for are those of the 70S ribosome: give MAP=...)\n")
+        print("(the target values are those of the 70S ribosome: give MAP=...)\n")
     with tempfile.TemporaryDirectory() as folder:
         for name in args.only:
             print(SECTIONS[name].__doc__, flush=True)
@@ -104,14 +104,14 @@ def row(label, runs):
 
 
 def table(particles):
-    """The benchmark, mean of 3 seeds (largest CV); asked for in brackets"""
+    """The benchmark, mean of 3 seeds (largest CV); targets in brackets"""
     for views, per_view, inverse, f15, cv, seconds in TABLE:
         runs = [classify(particles.make(views, per_view, inverse, s), views, s) for s in SEEDS]
         row(f"{views} views, SNR 1/{inverse} [{f15}, {cv}, {seconds} s]", runs)
 
 
 def rules(particles):
-    """Rules with the same seeds and first averages, 25 views, mean of 3 seeds"""
+    """Rules with the same seeds and initial averages, 25 views, mean of 3 seeds"""
     for inverse in (10, 30):
         for label, options in {
             "ack": (),
@@ -129,7 +129,7 @@ def rules(particles):
 
 
 def limits(particles):
-    """Uneven views (lognormal populations, sd 1), and 20 per cent of noise, SNR 1/10"""
+    """Uneven views (lognormal populations, SD 1), and 20 per cent pure noise, SNR 1/10"""
     for label, simulated in {"uneven": ("--uneven", 1.0), "noise": ("--junk", 0.2)}.items():
         for rule, options in {
             "ack": (),
@@ -151,7 +151,7 @@ def limits(particles):
 
 
 def growth(particles):
-    """Growth on one thread: seconds a thousand images, and seconds a class"""
+    """Scaling on one thread: seconds per thousand images, and seconds per class"""
     for per_view in (40, 80, 160, 320):
         *_, seconds = classify(particles.make(25, per_view, 10, 0), 25, 0, "--threads", 1,
                                "--no-trade")  # fmt: skip
@@ -190,15 +190,15 @@ def kernel(particles):
         best_poses(grid, images[:200], references)
         ours = fastest(lambda: best_poses(grid, images, references)) / (2000 * 25 * len(shifts))
     plain = plain_correlation(grid, images[:200], references[0])
-    print(f"  here {1 / ours / 1e6:28.3f} million a second")
+    print(f"  here {1 / ours / 1e6:28.3f} million per second")
     print(
-        f"  pair by pair, FFT over the angle {1 / plain / 1e6:.3f} million a second: "
+        f"  pair by pair, FFT over the angle {1 / plain / 1e6:.3f} million per second: "
         f"{plain / ours:.0f} times as long"
     )
 
 
 def plain_correlation(grid, images, references):
-    """Seconds a pair: multiply, add up the rings of each order, transform over the angle."""
+    """Seconds per pair: multiply, sum the rings of each order, transform over the angle."""
 
     def work():
         for image in images:

@@ -1,4 +1,4 @@
-"""How true the estimates of mode probabilistic are: part of `make bench`.
+"""Accuracy of the estimates of mode probabilistic: part of `make bench`.
 
 Prints the tables of docs/understand/probabilistic.md. Without --picks and --map only
 simulated pickers are tried.
@@ -36,7 +36,7 @@ KINDS = ("independent", "hard particles", "shared junk", "both")
 
 
 class Case(NamedTuple):
-    """One simulated data set and what was made of it."""
+    """One simulated data set and its results."""
 
     kind: str
     error: float  # the largest of all pickers' recalls and precisions
@@ -163,7 +163,7 @@ def confirmed(
 
 
 def joint(n_cases: int) -> None:
-    """Candidates chosen by their log-odds instead of by overlap and score, F1 of both."""
+    """F1 of candidates chosen by their log-odds, and of those chosen by overlap and score."""
     print(f"\none step or two, {n_cases} data sets of each kind (F1, two steps -> one step)")
     for kind in KINDS:
         for crowd in ({}, CROWD):
@@ -190,10 +190,10 @@ def both_ways(kind: str, seed: int, crowd: Dict[str, Any]) -> List[float]:
 
 
 def by_log_odds(picks: Picks, model: Any) -> Any:
-    """The partition of the picks into candidates that is most probable in the model.
+    """Most probable partition of the picks into candidates under the model.
 
-    A group is worth the logarithm of how often the model expects it at a place, less that of its
-    members alone, so that a pick that stays alone is worth nothing.
+    The weight of a group is the logarithm of its expected count at a site minus those of its
+    members alone, so single picks have weight 0.
     """
     k = picks.n_pickers
     order = np.lexsort((picks.picker, picks.micrograph))
@@ -242,10 +242,10 @@ def by_log_odds(picks: Picks, model: Any) -> Any:
 
 
 def real(map_file: str, pixel_size: float) -> None:
-    """Pickers of other people on simulated micrographs."""
+    """Accuracy of third-party pickers on simulated micrographs."""
     found = real_picks(map_file, pixel_size)
     if found is None:
-        print("\nreal pickers: fewer than two are there; make test-pickers brings them")
+        print("\nreal pickers: fewer than two are installed; make test-pickers installs them")
         return
     picks, truth, box_px = found
     radius_px, n = box_px / 4, len(truth)
@@ -275,7 +275,7 @@ def real(map_file: str, pixel_size: float) -> None:
 
 
 def given(picks: Picks) -> None:
-    """The number kept, and how well half of the micrographs foretells the other half."""
+    """Number of particles kept, and how well half of the micrographs predicts the other half."""
     counts = np.bincount(picks.picker)
     n = {mode: len(find_consensus(picks, BOX_PX, mode=mode)) for mode in ("all", "quorum")}
     result = find_consensus(picks, BOX_PX, mode="probabilistic")
@@ -300,7 +300,7 @@ def given(picks: Picks) -> None:
 
 
 def held_out_gain(model: Any, found: Any) -> float:
-    """Of the patterns of agreement, against pickers that pick places independently."""
+    """Gain in log-likelihood of the agreement patterns over independent pickers."""
     patterns = model.pattern_found
     codes = 1 << np.arange(found.shape[1])
     every = np.arange(1, 2 ** found.shape[1])
@@ -319,7 +319,7 @@ def held_out_gain(model: Any, found: Any) -> float:
 
 
 def independent_rates(share: Any) -> Any:
-    """Rates of one kind of place of which each picker has this share of those that are seen."""
+    """Picking rates in one class of sites, given each picker's fraction of the observed ones."""
     rate = share * 0.5
     for _ in range(10_000):
         rate = share * (1 - np.prod(1 - rate))

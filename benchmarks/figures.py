@@ -1,8 +1,8 @@
 """Pictures of docs/images/ that need a density map: `make figures MAP=map.mrc`.
 
-Figures 1 and 2 of Xu et al. 2016 are redrawn from our own runs: the same simulated particles, first
-averages and random numbers for each rule; no trades of classes, so that the rules alone are
-compared. Shell correlations are those of the map with the same map in noise.
+Figures 1 and 2 of Xu et al. 2016 are reproduced with our own runs: the same simulated particles,
+initial averages and random numbers for each rule; no split and merge, so that only the rules are
+compared. Fourier shell correlations are those of the map with noisy copies of itself.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def draw_shells(density: NDArray[np.float32], pixel_size_angstrom: float, out: Path) -> None:
-    """fsc.jpg: the map against itself in noise, within a soft mask."""
+    """fsc.jpg: the map against noisy copies of itself, within a soft mask."""
     rng = np.random.default_rng(0)
     mask = soft_mask(density)
     curves = {

@@ -1,4 +1,4 @@
-"""The careful plain way: k-d tree, numpy for the overlaps, networkx, one integer program each."""
+"""Plain but careful implementation: k-d tree, numpy overlaps, networkx, an integer program each."""
 
 from __future__ import annotations
 

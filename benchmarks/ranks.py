@@ -1,4 +1,4 @@
-"""ACK-means on several MPI processes: seconds as a ratio, and what they send each other.
+"""ACK-means on several MPI processes: speed-up and communication.
 
 `make bench`. Processes have one thread each. Without mpirun and mpi4py nothing is measured.
 """
@@ -48,7 +48,7 @@ def main() -> None:
     mpirun = Path(sys.executable).with_name("mpirun")
     found = str(mpirun) if mpirun.exists() else shutil.which("mpirun")
     if found is None:
-        print("MPI: left out, there is no mpirun")
+        print("MPI: skipped, mpirun not found")
         return None
     numbers = args.ranks or [1, 2, *([4] if (os.cpu_count() or 1) >= 4 else [])]
     with tempfile.TemporaryDirectory() as folder:
@@ -68,7 +68,7 @@ def compare(mpirun: str, folder: Path, numbers, n_classes: int) -> None:
     grid, *_ = layout(BOX_PX, None, None)
     n_rings, n_values = len(grid.rings), 2 * grid.n_coefficients
     formula = 8 * n_classes * (n_values + n_rings + 3)
-    print(f"MPI: {VIEWS * PER_VIEW:,} images, {n_classes} classes, {MANY} iterations, no trades")
+    print(f"MPI: {VIEWS * PER_VIEW:,} images, {n_classes} classes, {MANY} iterations, --no-trade")
     one = None
     for n in numbers:
         told = on_ranks(mpirun, n, folder, n_classes)
@@ -78,7 +78,7 @@ def compare(mpirun: str, folder: Path, numbers, n_classes: int) -> None:
         gain = one / told["seconds"]
         print(
             f"  {n} processes {told['seconds']:6.2f} s   {gain:.2f} times as fast, "
-            f"efficiency {gain / n:.2f}   {told['bytes']:,.0f} bytes an iteration from each",
+            f"efficiency {gain / n:.2f}   {told['bytes']:,.0f} bytes per iteration from each",
             flush=True,
         )
     print(
@@ -102,13 +102,13 @@ def on_ranks(mpirun: str, n: int, folder: Path, n_classes: int):
     )
     if result.returncode:
         lines = [line for line in result.stderr.splitlines() if "Error" in line]
-        print(f"MPI: left out ({lines[-1] if lines else result.stderr.strip()})")
+        print(f"MPI: skipped ({lines[-1] if lines else result.stderr.strip()})")
         return None
     return json.loads(result.stdout)
 
 
 def work(folder: Path, n_classes: int) -> None:
-    """What each process does; the first tells."""
+    """Run one process of the benchmark; the first prints the results."""
     ranks = the_ranks()
     images, *ctf = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS)
     ctf = CtfParameters(*map(np.asarray, ctf))

@@ -1,7 +1,7 @@
 """Picks of Topaz, RELION's LoG and template matching on simulated micrographs of a density map.
 
-Topaz and RELION are programs of other people: `make test-pickers` puts them into .venv. Where one
-is absent its picks are left out.
+Topaz and RELION are third-party programs: `make test-pickers` installs them into .venv. If one is
+absent, its picks are left out.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Found(NamedTuple):
 
 
 def real_picks(map_file: str, pixel_size: Optional[float] = None, seed: int = 7) -> Optional[Found]:
-    """Simulate micrographs and let every picker that is there pick them; None without two."""
+    """Picks of all installed pickers on simulated micrographs; None with fewer than two."""
     volume, voxel_size = load_map(map_file, pixel_size, None)
     with tempfile.TemporaryDirectory(prefix="repic-pickers-") as name:
         folder = Path(name)
@@ -70,7 +70,7 @@ def real_picks(map_file: str, pixel_size: Optional[float] = None, seed: int = 7)
         for pick in (topaz, log, template):
             rows = pick(folder, box_px, voxel_size)
             if not rows:
-                print(f"no picks of {pick.__name__}: it is not there (make test-pickers)")
+                print(f"no picks of {pick.__name__}: not installed (make test-pickers)")
                 continue
             place = folder / "picks" / pick.__name__
             place.mkdir(parents=True)
@@ -156,7 +156,7 @@ def grouped(rows: Iterable[Tuple[Any, ...]]) -> Rows:
 
 
 def call(*words: Any, cwd: Optional[Path] = None) -> None:
-    """Run a program and show what it said if it fails."""
+    """Run a program and show its error output if it fails."""
     environment = {**os.environ, "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1", "OMP_NUM_THREADS": "2"}
     done = subprocess.run(
         [str(word) for word in words],

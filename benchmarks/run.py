@@ -1,6 +1,6 @@
-"""Ratios of the consensus's speed, measured in one run on one thread: `make bench`.
+"""Speed of the consensus as ratios, measured in one run on one thread: `make bench`.
 
-Without --picks the picks are simulated, as many on a micrograph as in the real data sets.
+Without --picks the picks are simulated, as many per micrograph as in the real data sets.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def fastest(work, repeats):
 
 
 def against_plain(picks, box_size_px):
-    """Against the tests' oracle, and against the same method written with care for speed."""
-    print("against networkx + one integer program a micrograph")
+    """Speed relative to the tests' oracle, and to the same method optimised with numpy."""
+    print("compared with networkx + one integer program per micrograph")
     names = np.array([name.lower() for name in picks.picker_names])
     is_llr = np.array(["topaz" in name for name in names])[picks.picker]
     score = np.where(is_llr, expit(picks.score), picks.score)
@@ -87,7 +87,7 @@ def against_plain(picks, box_size_px):
     ]
     for mode, quorum in zip(MODES, (k, k // 2 + 1)):
         others = {
-            "tests/oracle.py, obvious": lambda quorum=quorum: [
+            "tests/oracle.py, plain": lambda quorum=quorum: [
                 oracle.consensus(*part, [box_size_px] * k, quorum)[3] for part in parts
             ],
             "plain.py, k-d tree": lambda quorum=quorum: [
@@ -104,7 +104,7 @@ def against_plain(picks, box_size_px):
             )
             fast.append(seconds)
         difference = abs(sum(objectives) - found.micrographs.objective.sum())
-        print(f"  {mode:7s} here {min(fast) / n * 1e3:26.3f} ms a micrograph")
+        print(f"  {mode:7s} here {min(fast) / n * 1e3:26.3f} ms per micrograph")
         for name, times in slow.items():
             ratio = min(times) / min(fast)
             print(
@@ -114,7 +114,7 @@ def against_plain(picks, box_size_px):
 
 
 def repeated(picks, times):
-    """The same micrographs again and again, under new names."""
+    """Repeated copies of the micrographs, under new names."""
     n = picks.n_micrographs
     return Picks.from_columns(
         (picks.micrograph + n * np.arange(times)[:, None]).ravel(),
@@ -124,7 +124,7 @@ def repeated(picks, times):
 
 
 def growth(picks, box_size_px):
-    print("\ngrowth with micrographs (time a micrograph, relative to the first row)")
+    print("\nscaling with micrographs (time per micrograph, relative to the first row)")
     first = {}
     for times in GROWTH:
         many = repeated(picks, times)
@@ -141,12 +141,12 @@ def growth(picks, box_size_px):
 
 
 def pickers():
-    print("\npickers (600 particles a micrograph)")
+    print("\npickers (600 particles per micrograph)")
     table(((k, simulated(k, 600)) for k in range(2, 7)), "pickers")
 
 
 def crowding():
-    print("\ncrowded micrographs (3 pickers; particles on a micrograph)")
+    print("\ncrowded micrographs (3 pickers; particles per micrograph)")
     table(((n, simulated(3, n)) for n in (150, 300, 600, 1200)), "particles")
 
 
@@ -160,7 +160,7 @@ def table(rows, what):
             counts = found.micrographs
             cells.append(
                 f"{mode} {counts.n_cliques.sum():8,} cliques "
-                f"{seconds / picks.n_micrographs * 1e3:8.3f} ms a micrograph"
+                f"{seconds / picks.n_micrographs * 1e3:8.3f} ms per micrograph"
                 f"{'' if found.is_optimal else ' (not proven)'}"
             )
         print(f"  {value:5,} {what}, {len(picks):7,} picks   " + "   ".join(cells))
@@ -182,7 +182,7 @@ def one_large_run(picks, box_size_px, mode):
 
 
 def memory(arguments):
-    print("\na whole session in a process of its own", flush=True)
+    print("\na whole session in a separate process", flush=True)
     for mode in MODES:
         subprocess.run([sys.executable, __file__, *arguments, "--memory", mode], check=True)
 

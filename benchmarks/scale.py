@@ -1,7 +1,7 @@
 """Time and memory of a large session: `make bench`, and with --micrographs 10000 --picks 2000.
 
-Each line is a process of its own; its peak memory is what the system says of it at its end. The
-picks of a few simulated micrographs are repeated under other names.
+Each line is a separate process; its peak memory is reported by the system at its end. The picks of
+a few simulated micrographs are repeated under other names.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--micrographs", type=int, default=200)
     parser.add_argument("--picks", type=int, default=2000, help="on a micrograph, of all pickers")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--only", choices=STAGES, action="append", help="some of the lines")
+    parser.add_argument("--only", choices=STAGES, action="append", help="only these lines")
     parser.add_argument("--folder", help="for the files; a temporary one by default")
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -68,7 +68,7 @@ def measured(what, command):
 
 
 def few(n_picks):
-    """Picks of a few micrographs, so many on each, of all pickers."""
+    """Simulated picks of all pickers on a few micrographs, with this many on each."""
     return simulate_picks(
         N_DIFFERENT,
         N_PICKERS,
@@ -81,7 +81,7 @@ def few(n_picks):
 
 
 def many(n_micrographs, n_picks):
-    """The same again and again, under new names."""
+    """Repeated copies of the picks, under new names."""
     picks = few(n_picks)
     times = -(-n_micrographs // N_DIFFERENT)
     of_each = np.arange(times).repeat(len(picks)) * N_DIFFERENT

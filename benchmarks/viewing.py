@@ -1,4 +1,4 @@
-"""How long a person waits for a micrograph: `make bench`.
+"""Time to display a micrograph: `make bench`.
 
 A micrograph of 4096 x 4096 px, float32, with three sets of 300 boxes each, beside what matplotlib
 does with all pixels. No screen is needed.
@@ -51,7 +51,7 @@ def main() -> None:
             canvas.draw()
 
         mine, theirs = (best(one) for one in (ours, plain))
-    print(f"a micrograph of {SIZE_PX} px with {3 * N_BOXES} boxes: {mine:.2f} s; all of its pixels")
+    print(f"a micrograph of {SIZE_PX} px with {3 * N_BOXES} boxes: {mine:.2f} s; all its pixels")
     print(f"by matplotlib, without a box and without a low-pass: {theirs / mine:.1f} times as long")
 
 

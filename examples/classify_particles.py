@@ -1,4 +1,4 @@
-"""Simulate noisy images of a made-up molecule, sort them into classes, compare with the truth."""
+"""2D classification of simulated noisy particle images, compared with the ground truth."""
 
 from repic_plugin.classification import classify_particles
 from repic_plugin.evaluation import score_classes

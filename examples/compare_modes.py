@@ -1,4 +1,4 @@
-"""Simulate three pickers, find their consensus in all modes, compare with the truth."""
+"""Consensus of three simulated pickers in all modes, compared with the ground truth."""
 
 from repic_plugin.consensus import find_consensus
 from repic_plugin.evaluation import match_scores

@@ -1,7 +1,7 @@
-"""Checks of arguments that all rooms share.
+"""Checks of arguments shared by all packages.
 
-Each returns the clean value, or raises a ValueError of one line that names the argument, the
-rule, the value and the remedy. What only one room knows is checked in that room.
+Each returns the converted value, or raises a one-line ValueError that names the argument, the
+rule, the value and the remedy. Checks specific to one package are in that package.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PIXEL_SIZE_RANGE = 0.01, 1000.0  # angstrom
 
 
 def check_whole_number(name: str, value: int, smallest: int, remedy: str = REMEDY) -> int:
-    """A count as an int of at least `smallest`; a float is refused even where it is whole."""
+    """Count as an int of at least `smallest`; a float is refused even if it is whole."""
     if not isinstance(value, (int, np.integer)) or value < smallest:
         raise ValueError(
             f"{name} must be a whole number, {smallest} or more, got {value}; {remedy}"
@@ -25,13 +25,13 @@ def check_whole_number(name: str, value: int, smallest: int, remedy: str = REMED
 
 
 def check_seed(random_state: int) -> int:
-    """A seed as an int of at least 0."""
+    """Seed as an int of at least 0."""
     remedy = "the same number gives the same output"
     return check_whole_number("random_state", random_state, 0, remedy)
 
 
 def check_box_size(name: str, value: float, smallest: int = 1) -> int:
-    """The side of a box as an int of at least `smallest`; a float may be given if it is whole."""
+    """Side of a box as an int of at least `smallest`; a whole float is accepted."""
     if value < smallest or not float(value).is_integer():
         raise ValueError(
             f"{name} must be a whole number of px, {smallest} or more, got {value}; round it"
@@ -50,7 +50,7 @@ def check_micrograph_size(size_px: Sequence[int]) -> Tuple[int, int]:
 
 
 def check_positive(name: str, value: float, remedy: str = REMEDY) -> float:
-    """A number as a finite float above 0."""
+    """Number as a finite float above 0."""
     if not (np.isfinite(value) and value > 0):
         raise ValueError(f"{name} must be positive and finite, got {value}; {remedy}")
     return float(value)
@@ -64,7 +64,7 @@ def check_pixel_size(name: str, value: float) -> float:
 
 
 def check_not_negative(name: str, value: float, remedy: str = REMEDY) -> float:
-    """A number as a finite float, 0 or more."""
+    """Number as a finite float, 0 or more."""
     if not (np.isfinite(value) and value >= 0):
         raise ValueError(f"{name} must be 0 or more and finite, got {value}; {remedy}")
     return float(value)
@@ -73,7 +73,7 @@ def check_not_negative(name: str, value: float, remedy: str = REMEDY) -> float:
 def check_in_range(
     name: str, value: float, low: float, high: float, ends: str = "[]", remedy: str = REMEDY
 ) -> float:
-    """A number as a float from `low` to `high`; a round bracket in `ends` leaves that end out."""
+    """Number as a float from `low` to `high`; a round bracket in `ends` excludes that end."""
     above = low < value if ends[0] == "(" else low <= value
     below = value < high if ends[1] == ")" else value <= high
     if not (above and below):
@@ -84,12 +84,12 @@ def check_in_range(
 
 
 def check_fraction(name: str, value: float) -> float:
-    """A part of a whole that leaves some of it, as a float in [0, 1)."""
-    return check_in_range(name, value, 0, 1, "[)", "give a part, not a percentage")
+    """Fraction as a float in [0, 1)."""
+    return check_in_range(name, value, 0, 1, "[)", "give a fraction, not a percentage")
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
-    """One of some words."""
+    """One of the given choices."""
     if value not in choices:
         known = f"{', '.join(choices[:-1])} or {choices[-1]}"
         raise ValueError(f"{name} must be {known}, got {value!r}")
@@ -103,7 +103,7 @@ def check_finite(name: str, array: NDArray[Any], remedy: str = "replace them") -
 
 
 def check_varied(name: str, array: NDArray[Any]) -> None:
-    """Refuse what has one value everywhere."""
+    """Refuse constant arrays."""
     if array.min() == array.max():
         raise ValueError(f"{name} must vary, got {array.flat[0]:g} everywhere; give another map")
 
@@ -126,11 +126,11 @@ def check_centers(name: str, centers: ArrayLike) -> NDArray[np.float64]:
 
 
 def check_map(name: str, volume: ArrayLike, smallest_px: int) -> NDArray[np.float32]:
-    """A density map as a cube of finite float32, of at least `smallest_px` voxels a side."""
+    """Density map as a cube of finite float32, of at least `smallest_px` voxels per side."""
     array = np.asarray(volume, dtype=np.float32)
     if array.ndim != 3 or len(set(array.shape)) != 1 or array.shape[0] < smallest_px:
         raise ValueError(
-            f"{name} must be a cube of {smallest_px} voxels or more a side, got shape "
+            f"{name} must be a cube of {smallest_px} voxels or more per side, got shape "
             f"{array.shape}; cut or pad it"
         )
     check_finite(name, array)

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import codecs
+import io
 import os
 import signal
 import sys
 import threading
+import unicodedata
 import warnings
 from contextlib import contextmanager
-from typing import Any, Iterator, NoReturn, Optional, Sequence
+from typing import Any, Iterator, NoReturn, Optional, Sequence, Tuple
 
 from repic_plugin import __version__
-from repic_plugin.commands import COMMANDS, n_started
+from repic_plugin.commands import (
+    COMMANDS,
+    n_started,
+    naming_options,
+    option_names,
+    with_options,
+)
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows the defaults that say something."""
+    """Help with defaults, except those that mean only that an option was not given."""
 
     def _get_help_string(self, action: argparse.Action) -> Optional[str]:
         if action.default is None or action.default is False:
@@ -25,7 +34,7 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as every other error."""
+    """A parser whose errors take one line, as all others do."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"repic-plugin: error: {message}; see {self.prog} --help\n")
@@ -35,20 +44,18 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser with all commands; a command is a module with ``add_arguments`` and ``run``."""
     parser = _Parser(
         prog="repic-plugin",
-        description="Optimal consensus of particle pickers (REPIC) and balanced 2D classes.",
+        description="Consensus of particle pickers (REPIC) and balanced 2D classes (ACK-means).",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
         summary = (module.__doc__ or "").strip()
         command = commands.add_parser(
-            name,
-            help=summary.splitlines()[0],
-            description=summary,
-            formatter_class=_Formatter,
+            name, help=summary.splitlines()[0], description=summary, formatter_class=_Formatter
         )
         module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        names = option_names(command, getattr(module, "ARGUMENTS", {}))
+        command.set_defaults(run=module.run, option_names=names)
     return parser
 
 
@@ -63,21 +70,30 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     Returns
     -------
     int
-        0, 2 after bad input (one line on stderr says what, where and the remedy), 130 when
-        interrupted, 143 or 129 when ended by SIGTERM or SIGHUP, 141 when the reader of the output
-        went away; what `run` says of its own.
+        0; 2 after bad input (one line on stderr with the problem, the place and the remedy); 130
+        if interrupted, 143 or 129 if ended by SIGTERM or SIGHUP; 141 if the reader of the output
+        has closed it; or the code of `run`.
     """
+    codecs.register_error("plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="plain")
     args = build_parser().parse_args(arguments)
     if hasattr(sys.stdout, "reconfigure"):  # a terminal that lacks some letters of names
         sys.stdout.reconfigure(errors="backslashreplace")
+
+    def show(message: Any, *_args: Any, **_kwargs: Any) -> None:
+        line = with_options(str(message), args.option_names)
+        print(f"repic-plugin: warning: {line}", file=sys.stderr)
+
     try:
-        with warnings.catch_warnings(), _ending_signals():
+        with warnings.catch_warnings(), naming_options(args.option_names), _ending_signals():
             warnings.filterwarnings("default", category=UserWarning, module="repic_plugin")
-            warnings.showwarning = _show_warning
+            warnings.showwarning = show
             code = int(args.run(args) or 0)
             _flush_output()
             return code
-    except BrokenPipeError:  # who reads our output has had enough
+    except BrokenPipeError:  # such as `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except MemoryError:
@@ -135,8 +151,11 @@ def _flush_output() -> None:
         ) from error
 
 
-def _show_warning(message: Any, *_args: Any, **_kwargs: Any) -> None:
-    print(f"repic-plugin: warning: {message}", file=sys.stderr)
+def _plain(error: Any) -> Tuple[str, int]:
+    """Characters that a terminal lacks: letters without their marks (Å as A), others escaped."""
+    letters = unicodedata.normalize("NFKD", error.object[error.start : error.end])
+    bare = "".join(one for one in letters if not unicodedata.combining(one))
+    return bare.encode("ascii", "backslashreplace").decode("ascii"), error.end
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One way to compile the inner loops."""
+"""Compilation of the inner loops."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numba
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function` with numba; the code runs without the interpreter's lock.
+    """Function compiled with numba, which runs without the interpreter's lock.
 
-    The machine code is kept beside the source or in the user's cache folder, so that only the
-    first run after an installation waits for the compiler. Where neither can be written (a
-    read-only installation and no home), every process compiles anew.
+    The machine code is cached beside the source or in the user's cache folder, so that only the
+    first run after an installation waits for the compiler. If neither is writable (a read-only
+    installation without a home folder), every process compiles again.
 
-    A compiled function calls no compiled function of another file: numba notices that the code
-    it kept is stale by the file that a function stands in alone.
+    A compiled function must not call a compiled function of another file: numba invalidates its
+    cache only when the function's own file changes.
     """
     options = {"nogil": True, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
-    except RuntimeError:  # "no locator available": nowhere to keep the machine code
+    except RuntimeError:  # "no locator available": no folder to cache the machine code
         return numba.njit(**options)(function)  # type: ignore[no-any-return]

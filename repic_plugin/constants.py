@@ -1,8 +1,8 @@
-"""Names that are stored in users' projects: never change one."""
+"""Names stored in users' projects: never change one."""
 
 from __future__ import annotations
 
-# what this plugin's coordinates carry beside their position
+# attributes of this plugin's coordinates
 WEIGHT = "_repicWeight"
 OVERLAP = "_repicOverlap"
 SCORE = "_repicScore"
@@ -10,7 +10,7 @@ N_PICKERS = "_repicNumPickers"
 PICKERS = "_repicPickers"
 PICK_SCORE = "_repicPickScore"
 
-# what this plugin's 2D classes, their averages and their members carry
+# attributes of this plugin's 2D classes, averages and members
 IS_JUNK = "_repicIsJunk"
 EXPLAINED = "_repicExplained"
 CLASS_SIZE = "_repicSize"

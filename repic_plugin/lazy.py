@@ -1,4 +1,4 @@
-"""Doors whose rooms are loaded when they are asked for."""
+"""Packages whose modules are imported on first use."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ def lazy_door(
 ) -> Tuple[Callable[[str], Any], Callable[[], List[str]]]:
     """``__getattr__`` and ``__dir__`` of a package that imports its names on first use.
 
-    For rooms that load Scipion or matplotlib, which those who only pass by must not wait for.
+    For packages that load Scipion or matplotlib, which other imports should not wait for.
 
     Parameters
     ----------
     package : str
         Full name of the package.
     homes : mapping of str to str
-        The module of the package that has each name.
+        Module of the package that defines each name.
 
     Returns
     -------
     tuple of callable
-        To be bound to ``__getattr__`` and ``__dir__`` of the package (PEP 562).
+        For ``__getattr__`` and ``__dir__`` of the package (PEP 562).
     """
 
     def get(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What Scipion has to know of this plugin."""
+"""Plugin definition for Scipion."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ DEEPPICKER_HOME = "DEEPPICKER_HOME"
 DEEPPICKER_ENV_ACTIVATION = "DEEPPICKER_ENV_ACTIVATION"
 DEEPPICKER_MODEL = "DEEPPICKER_MODEL"
 
-# An option of train.py that only the version of REPIC's authors has; theirs writes scores, too.
+# An option of train.py only in the version of REPIC's authors, which also writes scores.
 PATCHED = "validation_inputDir"
 
 
 class Plugin(pwem.Plugin):
-    """Nothing to install: all is computed in Python, in Scipion's own environment.
+    """Plugin without binaries: everything is computed in Python, in Scipion's own environment.
 
-    DeepPicker has no plugin and is run where the user has it; other pickers have theirs.
+    DeepPicker has no plugin and is run from the user's copy; other pickers have plugins.
     """
 
     # Scipion takes the plugin's name and folder from the module of this class
@@ -53,18 +53,18 @@ class Plugin(pwem.Plugin):
 
     @classmethod
     def defineBinaries(cls, env: Any) -> None:
-        """There are none."""
+        """Define no binaries."""
 
     # ------------------------------------------------------------ DeepPicker
 
     @classmethod
     def getDeepPickerModel(cls) -> str:
-        """The pre-trained model; empty where the user names none."""
+        """Pre-trained model of DeepPicker; empty if the user names none."""
         return _absolute(cls.getVar(DEEPPICKER_MODEL))
 
     @classmethod
     def deepPickerProblems(cls) -> List[str]:
-        """Why DeepPicker cannot run, each with its remedy."""
+        """Reasons why DeepPicker cannot run, each with its remedy."""
         home = _absolute(cls.getVar(DEEPPICKER_HOME))
         if not home:
             return [
@@ -93,7 +93,7 @@ class Plugin(pwem.Plugin):
         script : str
             Name of the file.
         arguments : sequence of object
-            Not quoted yet: a shell reads them.
+            Unquoted; they are quoted for the shell.
         cwd : str
         """
         activation = (cls.getVar(DEEPPICKER_ENV_ACTIVATION) or "").rstrip(" ;&").strip()
@@ -102,7 +102,7 @@ class Plugin(pwem.Plugin):
         path = os.path.join(_absolute(cls.getVar(DEEPPICKER_HOME)), script)
         quoted = " ".join(shlex.quote(str(word)) for word in (path, *arguments))
         environment = Environ(os.environ)
-        environment.pop("PYTHONPATH", None)  # Scipion's modules are not for another Python
+        environment.pop("PYTHONPATH", None)  # Scipion's modules do not fit another Python
         gpus = protocol._stepsExecutor.getGpuListStr(",") if protocol.usesGpu() else "-1"
         environment["CUDA_VISIBLE_DEVICES"] = gpus
         protocol.runJob(program, quoted, env=environment, cwd=cwd, numberOfMpi=1)

@@ -1,4 +1,4 @@
-"""Particle images in, 2D classes out."""
+"""2D classification of particle images."""
 
 from repic_plugin.classification.checks import (
     CTF_MODES,

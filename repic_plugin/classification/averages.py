@@ -1,4 +1,4 @@
-"""Class averages on polar rings, with and without one of their members."""
+"""Class averages on polar rings, including and excluding a member."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.threads import for_each_chunk
 from repic_plugin.compiled import compiled
 
-# The least signal that is assumed on a ring, as a part of what one class average resolves.
+# Minimum signal assumed on a ring, as a fraction of what one class average resolves.
 MIN_SIGNAL = 1e-4
-# The least noise, as a part of the power of the images.
+# Minimum noise, as a fraction of the power of the images.
 MIN_NOISE = 0.05
 IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`
 
@@ -29,12 +29,12 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """How each image is brought onto its class average: shifted, then mirrored, then turned.
+    """Alignment of each image to its class average: shift, then mirror, then rotation.
 
     Attributes
     ----------
     angle : ndarray of float64, shape (n,)
-        Radians. Orders m of the coefficients are multiplied by exp(i m angle), which turns the
+        Radians. Coefficients of order m are multiplied by exp(i m angle), which rotates the
         content by -angle.
     shift_px : ndarray of float64, shape (n, 2)
         x and y.
@@ -47,19 +47,19 @@ class Alignment:
     mirror: NDArray[np.bool_]
 
     def take(self, rows: Any) -> Alignment:
-        """Of some of the images."""
+        """Alignment of some of the images."""
         return Alignment(self.angle[rows], self.shift_px[rows], self.mirror[rows])
 
     def carried(self, carry: Callable[[NDArray[Any]], NDArray[Any]]) -> Alignment:
-        """With every column as `carry` gives it."""
+        """Alignment with `carry` applied to each column."""
         return Alignment(carry(self.angle), carry(self.shift_px), carry(self.mirror))
 
     def copy(self) -> Alignment:
-        """Arrays of its own."""
+        """Copy of the alignment with new arrays."""
         return self.carried(np.copy)
 
     def put(self, rows: Any, other: Alignment) -> None:
-        """Replace that of some of the images, in place."""
+        """Replace the alignment of some of the images, in place."""
         self.angle[rows] = other.angle
         self.shift_px[rows] = other.shift_px
         self.mirror[rows] = other.mirror
@@ -67,7 +67,7 @@ class Alignment:
 
 @dataclass(frozen=True, eq=False)
 class ClassSums:
-    """What class averages are made of.
+    """Sums from which class averages are computed.
 
     Attributes
     ----------
@@ -77,8 +77,7 @@ class ClassSums:
     weight : ndarray of float32, shape (n_classes, n_rings)
         Sum of the squared weights.
     prior : ndarray of float32, shape (n_rings,)
-        Noise over signal: what the weight is increased by, so that rings without signal vanish
-        (Wiener's filter).
+        Noise-to-signal ratio, which is added to the weight (Wiener filter).
     """
 
     grid: PolarGrid
@@ -87,16 +86,16 @@ class ClassSums:
     prior: Single
 
     def averages(self) -> Samples:
-        """Averages, shrunk by how well each ring is known; shape (n_classes, n_coefficients)."""
+        """Wiener-filtered class averages, shape (n_classes, n_coefficients)."""
         return self.total / (self.weight + self.prior)[:, self.grid.ring]
 
     def averages_without(self, members: Samples, weight: Single, labels: Labels) -> Samples:
-        """The average of each image's class as it would be without the image.
+        """Average of each image's class without the image.
 
         Parameters
         ----------
         members : ndarray of complex64, shape (n, n_coefficients)
-            Images as they went into the sums.
+            Images as added to the sums.
         weight : ndarray of float32, shape (n, n_rings)
         labels : ndarray of int64, shape (n,)
 
@@ -119,7 +118,7 @@ def aligned_coefficients(
     ----------
     images : PolarImages
     alignment : Alignment, optional
-        As they are, if not given.
+        No alignment by default.
     n_threads : int
 
     Returns
@@ -152,10 +151,10 @@ def class_sums(
     n_classes: int,
     ranks: Ranks = ALONE,
 ) -> ClassSums:
-    """Add up the images of each class, those of all ranks.
+    """Sums of the images of each class over all ranks.
 
-    The sums are the same in whatever order the images come. Noise and signal are estimated on each
-    ring, see `noise_over_signal`.
+    The sums do not depend on the order of the images. Noise and signal are estimated on each ring,
+    see `noise_over_signal`.
 
     Parameters
     ----------
@@ -166,10 +165,6 @@ def class_sums(
         -1 for images in no class.
     n_classes : int
     ranks : Ranks
-
-    Returns
-    -------
-    ClassSums
     """
     grid = images.grid
     n_rings = len(grid.rings)
@@ -201,7 +196,7 @@ def class_sums(
 
 
 def _steadying(parts: Single, weight: Single, n_coefficients: int, ranks: Ranks) -> Floats:
-    """See `steadying`, for the images, their power, their squared weights and the squares of it."""
+    """Constants from `steadying` for the images, their power, w^2 and w^4."""
     largest = [max(v.max(initial=0.0), -v.min(initial=0.0)) for v in (parts, weight)]
     value, shown = ranks.largest(np.array(largest, np.float64)).tolist()
     n = ranks.count(len(parts))
@@ -211,7 +206,7 @@ def _steadying(parts: Single, weight: Single, n_coefficients: int, ranks: Ranks)
 
 @compiled
 def _add_up(images, weight, labels, ring, steadying, summed, rings):  # type: ignore[no-untyped-def]
-    """Add images and squared weights to the sums of their classes, power and w^4 to the rings'."""
+    """Add images and squared weights to the class sums, power and w^4 to the ring sums."""
     n_images, n_values = images.shape
     n_rings = weight.shape[1]
     power = np.empty(n_rings)
@@ -235,17 +230,17 @@ def _add_up(images, weight, labels, ring, steadying, summed, rings):  # type: ig
 def noise_over_signal(
     power: Floats, excess: Floats, own: Floats, lone: Floats, pairs: Floats, typical: Floats
 ) -> Single:
-    """Noise over signal of a coefficient on each ring, from how class sums exceed sums of noise.
+    """Noise-to-signal ratio per coefficient on each ring, from the excess of class sums over noise.
 
-    An image i with weight w is expected to have the power w^2 (w^2 signal + noise) once weighted,
-    and a sum over a class, with W the sum of w^2, the power W^2 signal + W noise.
+    The expected power of a weighted image is w^2 (w^2 signal + noise), and that of a class sum,
+    with W the sum of w^2, is W^2 signal + W noise.
 
     Parameters
     ----------
     power : ndarray of float64, shape (n_rings,)
-        Power of a coefficient, summed over all weighted images.
+        Power per coefficient, summed over all weighted images.
     excess : ndarray of float64, shape (n_rings,)
-        The same, summed over all class sums.
+        Power per coefficient, summed over all class sums.
     own, lone, pairs : ndarray of float64, shape (n_rings,)
         Sum of w^4 over the images; sums of W and of W^2 over the classes.
     typical : ndarray of float64, shape (n_rings,)
@@ -256,7 +251,7 @@ def noise_over_signal(
     ndarray of float32, shape (n_rings,)
         Positive.
     """
-    together = pairs - own  # nothing is known of the signal if each image has a class of its own
+    together = pairs - own  # the signal is unknown if each image has its own class
     known = together > 1e-6 * pairs
     signal = np.where(known, (excess - power) / np.maximum(together, 1e-12), 0.0)
     noise = np.maximum(power - own * np.maximum(signal, 0), MIN_NOISE * power)

@@ -1,4 +1,4 @@
-"""What may be classified, and how."""
+"""Checks of the arguments of a classification."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from repic_plugin.classification.rules import RULES
 from repic_plugin.classification.state import State
 
 CTF_MODES = ("weight", "flip", "none")
-# Coarse is robust: for ribosomes of 250 A in boxes of 320 A, 12 rings (27 A) do better than more.
+# Low resolution is robust: for ribosomes of 250 Å in boxes of 320 Å, 12 rings (27 Å) are best.
 DEFAULT_RINGS = 12
 MASK_FRACTION, EDGE_FRACTION = 0.84, 0.05
 MIN_BOX_PX, MIN_RINGS = 16, 3
@@ -36,7 +36,7 @@ def check_classification_arguments(
     n_processes: int,
     **settings: Any,
 ) -> None:
-    """Refuse what `classify_particles` would refuse, before there are images.
+    """Check the arguments of `classify_particles` before images are available.
 
     Parameters
     ----------
@@ -44,14 +44,14 @@ def check_classification_arguments(
     box_px : int
         Side of an image.
     n_processes : int
-        Over how many processes the images would be spread.
+        Number of processes to distribute the images over.
     ctf_mode, n_rings, mask_diameter_px, n_threads, **settings
-        As of `classify_particles`, without the images, their CTF and what follows them.
+        As in `classify_particles`.
 
     Raises
     ------
     ValueError
-        If an argument breaks its rule.
+        If an argument is invalid.
     """
     course = CourseSettings(**settings)
     check_settings(course, n_images, box_px, ctf_mode, n_threads, n_processes)
@@ -59,7 +59,7 @@ def check_classification_arguments(
 
 
 def check_images(images: Any) -> int:
-    """Number of images, if they are a stack of squares of a useful size."""
+    """Number of images in a stack of squares of sufficient size."""
     shape: Tuple[int, ...] = tuple(getattr(images, "shape", ()))
     if len(shape) != 3 or shape[1] != shape[2]:
         raise ValueError(f"images must be of shape (n, box, box), got shape {shape}")
@@ -79,7 +79,7 @@ def check_settings(
     n_threads: int,
     n_processes: int,
 ) -> None:
-    """Refuse what breaks a rule."""
+    """Refuse invalid settings."""
     check_whole_number("n_classes", settings.n_classes, 2)
     if settings.n_classes > n_images:
         raise ValueError(
@@ -107,8 +107,8 @@ def check_settings(
 
 
 def check_optics(pixel_size_angstrom: float, ctf: Optional[CtfParameters], n_images: int) -> None:
-    """Refuse a pixel size of 0, and a CTF of other images."""
-    check_positive("pixel_size_angstrom", pixel_size_angstrom, "give the side of a pixel")
+    """Refuse a non-positive pixel size, and a CTF of another number of images."""
+    check_positive("pixel_size_angstrom", pixel_size_angstrom, "give the pixel size")
     if ctf is not None and len(ctf) != n_images:
         raise ValueError(
             f"ctf must have an entry for each of the {n_images} images, got {len(ctf)}"
@@ -116,7 +116,7 @@ def check_optics(pixel_size_angstrom: float, ctf: Optional[CtfParameters], n_ima
 
 
 def check_enough(n_images: int, n_classes: int) -> None:
-    """Refuse more classes than images that are not empty."""
+    """Refuse more classes than non-empty images."""
     if n_classes > n_images:
         raise ValueError(
             f"n_classes must not exceed the number of images that are not empty, {n_images}, "
@@ -125,19 +125,19 @@ def check_enough(n_images: int, n_classes: int) -> None:
 
 
 def check_resume(state: State, n_images: int, n_classes: int) -> None:
-    """Refuse the state of another classification."""
+    """Refuse the state of a different classification."""
     n_labels, n_used = len(state.labels), int(state.labels.max(initial=-1)) + 1
     if n_labels != n_images or n_used > n_classes:
         raise ValueError(
             f"resume must be a state of {n_images} images that are not empty in {n_classes} "
-            f"classes, got one of {n_labels} in {n_used}; start anew"
+            f"classes, got one of {n_labels} in {n_used}; start again"
         )
 
 
 def layout(
     box_px: int, n_rings: Optional[int], mask_diameter_px: Optional[float]
 ) -> Tuple[PolarGrid, float, float]:
-    """The polar grid, the radius of the mask and its soft edge, px."""
+    """Polar grid, radius of the mask and width of its soft edge, px."""
     top = box_px // 2 - 2
     last_ring = min(DEFAULT_RINGS, top) if n_rings is None else n_rings
     check_whole_number("n_rings", last_ring, FIRST_RING + MIN_RINGS - 1)

@@ -1,4 +1,4 @@
-"""The public door: particle images to 2D classes."""
+"""2D classification of particle images: the public function."""
 
 from __future__ import annotations
 
@@ -57,71 +57,71 @@ def classify_particles(
     progress: Optional[Callable[[int, int], None]] = None,
     ranks: Ranks = ALONE,
 ) -> Classification:
-    """Sort particle images into 2D classes.
+    """2D classification of particle images by ACK-means (Xu et al. 2016) and related rules.
 
     Parameters
     ----------
     images : array_like of float, shape (n, box, box)
-        An array, or anything with a shape that gives arrays when it is sliced or indexed: stacks
-        on disk are read in chunks.
+        An array, or an object with a shape that returns arrays when sliced or indexed: stacks on
+        disk are read in chunks.
     n_classes : int
         From 2 to n.
     pixel_size_angstrom : float
     ctf : CtfParameters, optional
-        Of the n images.
+        CTFs of the n images.
     phase_flipped : bool
-        Whether the phases have been flipped before.
+        Whether the images are already phase-flipped.
     ctf_mode : {'weight', 'flip', 'none'}
-        Flip phases and weigh averages and dissimilarities by the abs(CTF), flip phases only, or
-        use no CTF. Without `ctf` it is 'none'.
+        Phase flip and weighting of averages and dissimilarities by abs(CTF), phase flip only, or
+        no CTF correction. Always 'none' without `ctf`.
     method : {'ack', 'kmeans', 'eqk', 'spider'}
         ACK-means, traditional K-means, equal sizes, or SPIDER's size factor; see `RULES`.
     alignment : {'mra', 'msa', 'rfa'}
-        Multi-reference alignment at every iteration; the same, with dissimilarities in the
-        subspace of the main variations; or one alignment to the common mean, then clustering.
+        Multi-reference alignment in every iteration; the same with dissimilarities in the subspace
+        of the main variations; or one alignment to the common mean, followed by clustering.
     beta : float
-        Weight of the constraint on the sizes of classes, 0 or more.
+        Weight of the constraint on class sizes, 0 or more.
     tolerance : float
-        It ends when at most this part of the images changes class. Between two rounds of trades
-        more may change: there are 10 iterations at most.
+        Iterations end when at most this fraction of the images changes class. Between two rounds
+        of split and merge more may change: there are at most 10 iterations.
     max_iterations : int
     max_shift_px : float
-        At most half of the box. It bounds the first, global search; images are recentred then, and
-        searched within little more than a px, as the rings allow.
+        At most half of the box. Limits the initial, global search; images are then recentred, and
+        only shifts of little more than 1 px are searched, depending on the rings.
     n_rings : int, optional
         The resolution is box * pixel size / n_rings; 12 by default.
     mask_diameter_px : float, optional
-        0.84 of the box by default; a soft edge of 0.05 of the box comes on either side.
+        0.84 of the box by default; plus a soft edge of 0.05 of the box on either side.
     mirror : bool
         Whether an image and its mirror image may be in one class.
     trade : bool
-        Whether to split and merge classes and to loosen the constraint once they have formed, so
-        that views of unequal population get classes of unequal size. For ACK-means with MRA only.
-        False is the paper's algorithm.
+        Whether to split and merge classes and relax the constraint once they have formed, so that
+        unequally populated views get classes of unequal size. Only for ACK-means with MRA. False
+        is the paper's algorithm.
     random_state : int
-        Seed of the first partition and of all other choices.
+        Seed of the initial partition and all other random choices.
     n_threads : int
         Does not change the result.
     resume : State, optional
-        Where an earlier call with the same arguments stood; the number of ranks may be another.
+        State of an earlier call with the same arguments; the number of ranks may differ.
     on_iteration : callable, optional
         Called with the state after every iteration, on the first rank.
     progress : callable, optional
-        Called with the number of images read so far and of all, those of this rank.
+        Called with the number of images read so far and the total, for this rank.
     ranks : Ranks
-        Over how many processes the images are spread, which does not change the result. All of
-        them call this with the same arguments.
+        Processes that share the images, which does not change the result. All of them call this
+        function with the same arguments.
 
     Returns
     -------
     Classification
-        On ranks other than the first, one without images and classes.
+        Without images and classes on ranks other than the first.
 
     Raises
     ------
     ValueError
-        If an argument breaks its rule, an image is not finite, fewer than `n_classes` images are
-        not empty, or `resume` is the state of another classification.
+        If an argument is invalid, an image is not finite, fewer than `n_classes` images are not
+        empty, or `resume` is the state of a different classification.
 
     References
     ----------
@@ -183,7 +183,7 @@ def classify_particles(
         if resume is not None:
             check_resume(resume, n_kept, n_classes)
         course = Course(kept, settings, n_threads, ranks)
-        del prepared, kept  # the course replaces them when it recentres the images
+        del prepared, kept  # replaced when the course recentres the images
         mine = ranks.part(n_kept)
         state = course.start() if resume is None else resume.carried(lambda all_: all_[mine].copy())
         while state.stage != "done":
@@ -206,10 +206,7 @@ def classify_particles(
 
 
 def _kept(prepared: PolarImages, n_images: int, ranks: Ranks) -> Tuple[PolarImages, Labels]:
-    """The images of this rank that are not empty, and which of all images they are.
-
-    Ranks that have fewer than others get some of theirs.
-    """
+    """Non-empty images of this rank and their indices among all, evened out over the ranks."""
     own = np.flatnonzero(~prepared.is_empty)
     rows = ranks.part(n_images).start + own
     kept = prepared.take(own) if len(own) < len(prepared) else prepared
@@ -221,7 +218,7 @@ def _kept(prepared: PolarImages, n_images: int, ranks: Ranks) -> Tuple[PolarImag
 
 
 def _pass_on(state: State, on_iteration: Callable[[State], None], ranks: Ranks) -> None:
-    """Call `on_iteration` with the states of all ranks as one."""
+    """Call `on_iteration` with the combined state of all ranks."""
     whole = state.carried(ranks.collect)
     with ranks.agreement():
         if ranks.is_first:
@@ -230,18 +227,18 @@ def _pass_on(state: State, on_iteration: Callable[[State], None], ranks: Ranks) 
 
 @dataclass(frozen=True, eq=False)
 class _Poses:
-    """See `Classification`."""
+    """Poses of the images, see `Classification`."""
 
     labels: Labels
     rotation_deg: Floats
     shift_px: Floats
     mirror: NDArray[np.bool_]
     dissimilarity: Floats
-    explained: Floats  # of each image's sum of squares
+    explained: Floats  # part explained of each image's sum of squares
 
 
 def _poses(course: Course, state: State) -> _Poses:
-    """Where the course has brought the images of this rank."""
+    """Final poses of the images of this rank."""
     setting = course.setting(state)
     members = setting.aligned(state.alignment)
     n_classes = course.settings.n_classes
@@ -265,7 +262,7 @@ def _poses(course: Course, state: State) -> _Poses:
 
 
 def _of_all(found: _Poses, rows: Labels, n_images: int, ranks: Ranks) -> _Poses:
-    """Of all images of all ranks, empty ones too; on the first rank only."""
+    """Poses of all images of all ranks, including empty ones; on the first rank only."""
     rows = ranks.collect(rows)
     n_images = n_images if ranks.is_first else 0
 
@@ -286,7 +283,7 @@ def _of_all(found: _Poses, rows: Labels, n_images: int, ranks: Ranks) -> _Poses:
 
 
 def _turns_back(angle: Floats) -> Floats:
-    """Degrees in [-180, 180) by which content is turned, from `Alignment.angle`."""
+    """Rotation of the content in degrees, in [-180, 180), from `Alignment.angle`."""
     # the first remainder of a tiny negative number rounds to 360
     return np.asarray((180 - np.rad2deg(angle)) % 360 % 360 - 180, dtype=np.float64)
 

@@ -1,13 +1,13 @@
-"""The best rotation and shift of every image against every reference.
+"""Best rotation and shift of each image for each reference.
 
 For images and references as circular harmonics the correlation at rotation phi is
 
     sum over m of Re[ exp(i m phi) * sum over rings of a(r, m) conj(b(r, m)) ].
 
-The inner sums of all images and references are one matrix product for each m, the outer one is a
-small product with cosines and sines. Only a quarter of the turn is computed: the values at phi,
--phi, pi - phi and pi + phi are sums and differences of the even and odd, cosine and sine parts.
-Shifts and mirrors are applied to the references, of which there are fewer.
+The inner sums of all images and references are one matrix product for each m; the outer sum is a
+small product with cosines and sines. Only a quarter turn is computed: the values at phi, -phi,
+pi - phi and pi + phi are sums and differences of the even and odd, cosine and sine parts. Shifts
+and mirrors are applied to the references, which are fewer.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from repic_plugin.classification.polar import PolarGrid
 from repic_plugin.classification.threads import for_each_chunk
 from repic_plugin.compiled import compiled
 
-# Images, and pairs of an image and a moved reference, handled at a time: the parts of one product
-# stay in the cache.
+# Images, and pairs of an image and a moved reference, processed at a time so that the factors of
+# one product stay in the cache.
 IMAGES_PER_CHUNK = 128
 PAIRS_PER_BLOCK = 20_000
 
@@ -34,14 +34,14 @@ Single = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Poses:
-    """How each image fits each reference best.
+    """Best pose of each image for each reference.
 
     Attributes
     ----------
     score : ndarray of float32, shape (n_images, n_references)
-        The greatest correlation.
+        Maximum correlation.
     place : ndarray of int32, shape (n_images, n_references)
-        Where it is: ``candidate * n_angles + angle``, rotation in steps of a turn / n_angles.
+        Its position: ``candidate * n_angles + angle``, rotation in steps of a turn / n_angles.
     """
 
     score: Single
@@ -49,12 +49,7 @@ class Poses:
 
 
 def shift_grid(radius_px: float, step_px: float) -> NDArray[np.float64]:
-    """Shifts on a square grid within a disc, shape (n, 2), no shift first.
-
-    Parameters
-    ----------
-    radius_px, step_px : float
-    """
+    """Shifts on a square grid within a disc, shape (n, 2), the zero shift first."""
     n_steps = np.floor(radius_px / step_px + 1e-9)
     steps = np.arange(-n_steps, n_steps + 1) * step_px
     x, y = (axis.ravel() for axis in np.meshgrid(steps, steps))
@@ -64,20 +59,20 @@ def shift_grid(radius_px: float, step_px: float) -> NDArray[np.float64]:
 
 
 def best_poses(grid: PolarGrid, images: Samples, references: Samples, n_threads: int = 1) -> Poses:
-    """Search all rotations and candidates for each pair of image and reference.
+    """Best poses over all rotations and candidates for each pair of image and reference.
 
     Parameters
     ----------
     grid : PolarGrid
     images : ndarray of complex64, shape (n_images, n_coefficients)
     references : ndarray of complex64, shape (n_references, n_candidates, n_coefficients)
-        Each reference under every shift, and mirrored where mirrors are wanted.
+        Each reference under every shift, also mirrored if requested.
     n_threads : int
 
     Returns
     -------
     Poses
-        The same for any number of threads.
+        Independent of the number of threads.
     """
     n_references, n_candidates, _ = references.shape
     waves = _quarter_waves(grid)
@@ -89,7 +84,7 @@ def best_poses(grid: PolarGrid, images: Samples, references: Samples, n_threads:
     score = np.empty((len(images), n_references), np.float32)
     place = np.empty((len(images), n_references), np.int32)
 
-    scratch = local()  # memory that is given back to the system has to be cleared again
+    scratch = local()  # reused, since memory returned to the system must be cleared again
 
     def search(rows: slice) -> None:
         parts = _rows(grid, images[rows])
@@ -120,7 +115,7 @@ def _rows(grid: PolarGrid, images: Samples) -> List[Single]:
 
 
 def _columns(grid: PolarGrid, references: Samples) -> List[Tuple[Single, Single]]:
-    """What `_rows` is multiplied by to give the real and the imaginary part of a conj(b)."""
+    """Factor by which `_rows` is multiplied to give the real and imaginary parts of a conj(b)."""
     flat = references.reshape(-1, references.shape[-1])
     parts = (flat[:, start:stop].T for start, stop in zip(grid.starts, grid.starts[1:]))
     return [
@@ -150,7 +145,7 @@ def _quarter_turn(
 
 
 def _scratch(waves: Tuple[Single, Single, Single, Single], n_pairs: int) -> List[Single]:
-    """Memory for the four parts of `_quarter_turn`, and for its products."""
+    """Scratch memory for the four parts of `_quarter_turn` and its products."""
     sizes = [*(len(wave) for wave in waves), max(wave.shape[1] for wave in waves)]
     return [np.empty(size * n_pairs, np.float32) for size in sizes]
 
@@ -161,7 +156,7 @@ def _shaped(space: Single, shape: Tuple[int, ...]) -> Single:
 
 @compiled
 def _keep_best(even_cos, odd_cos, even_sin, odd_sin, n_candidates, n_angles, score, place):  # type: ignore[no-untyped-def]
-    """Fold the quarter turn out to a whole one, and keep the maximum of each pair."""
+    """Unfold the quarter turn to a full turn, and keep the maximum of each pair."""
     n_rows = even_cos.shape[0]
     n_references = score.shape[1]
     width = n_references * n_candidates

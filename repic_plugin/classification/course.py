@@ -1,4 +1,4 @@
-"""The way from a first partition to the final classes, one iteration at a time."""
+"""Iterations of a classification, from the initial partition to the final classes."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from repic_plugin.classification.state import IterationRecord, State
 from repic_plugin.classification.subspace import Subspace
 
 ALIGNMENTS = ("mra", "msa", "rfa")
-# Global searches end when fewer images change class, for by then the classes have formed ...
+# Global searches end when a smaller fraction changes class: the classes have formed ...
 FORMED = 0.01
-# ... or after as many iterations; so do local ones, where they only lead to the next trades.
+# ... or after this many iterations, as do local ones between rounds of split and merge.
 MAX_GLOBAL, MAX_LOCAL = 20, 10
 # Alignments to the common mean.
 N_COMMON = 8
-# Shifts: steps as parts of the finest wavelength, and the local search in global steps.
+# Shifts: step as a fraction of the finest wavelength, and local search range in global steps.
 GLOBAL_STEP, LOCAL_RADIUS = 0.375, 0.75
-# While classes form, the constraint keeps all of them alive. Then it is loosened to this part ...
+# While classes form, the constraint keeps all populated. Then it is relaxed to this fraction ...
 LOOSENED = 0.75
-# ... and where so many of the classes are worth trading that the views must be of unequal
-# population, to this one.
+# ... and to this one if so many classes are worth trading that the views must be unequally
+# populated.
 UNEVEN_TRADES, UNEVEN = 0.05, 0.1
 MAX_ROUNDS = 3
 
@@ -42,7 +42,7 @@ Setting = Union[MultiReference, Fixed]
 
 @dataclass(frozen=True)
 class CourseSettings:
-    """What a course depends on beside the images; see `classify_particles`."""
+    """Settings of a course besides the images; see `classify_particles`."""
 
     n_classes: int
     method: str = "ack"
@@ -58,12 +58,12 @@ class CourseSettings:
 
     @property
     def leaves_out(self) -> bool:
-        """Whether an image is taken out of its own class's average; SPIDER's factor does it too."""
+        """Whether images are excluded from their class averages; SPIDER's factor does so itself."""
         return self.leave_one_out and self.method != "spider"
 
     @property
     def trades(self) -> bool:
-        """Whether classes are split and merged, and the constraint loosened for it."""
+        """Whether classes are split and merged, with a relaxed constraint."""
         return self.trade and self.method == "ack" and self.alignment == "mra"
 
 
@@ -73,11 +73,11 @@ class Course:
     Parameters
     ----------
     images : PolarImages
-        None of them empty.
+        Non-empty images.
     settings : CourseSettings
     n_threads : int
     ranks : Ranks
-        Who hold the other images. The states of each rank are of its own images.
+        Processes that hold the other images. The states of each rank are those of its own images.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Course:
         self._setting: Optional[Tuple[str, Setting]] = None
 
     def start(self) -> State:
-        """Averages of random subsets at random angles."""
+        """Initial state: averages of random subsets at random angles."""
         n, mine = len(self.images), slice(self.first_row, self.first_row + len(self.images))
         rng = np.random.default_rng([self.settings.random_state, 0])
         labels = rng.permutation(self.n_images)[mine] % self.settings.n_classes
@@ -112,16 +112,12 @@ class Course:
         return State(labels, alignment, np.zeros((n, 2)), stage)
 
     def advance(self, state: State) -> State:
-        """Make one iteration.
+        """State after one more iteration.
 
         Parameters
         ----------
         state : State
-            Whose stage is not 'done'.
-
-        Returns
-        -------
-        State
+            With a stage other than 'done'.
         """
         rng = np.random.default_rng([self.settings.random_state, state.iteration + 1])
         setting = self.setting(state)
@@ -140,7 +136,7 @@ class Course:
         return state
 
     def setting(self, state: State) -> Setting:
-        """The comparison that a stage makes; images are recentred once."""
+        """Comparison of a stage; images are recentred once."""
         phase = "local" if state.stage in ("local", "trade", "done") else state.stage
         if self._setting is not None and self._setting[0] == phase:
             return self._setting[1]
@@ -164,7 +160,7 @@ class Course:
     def _compare(
         self, state: State, setting: Setting, labels: Labels, n_classes: int
     ) -> Union[Comparison, FixedComparison]:
-        """Compare the images with the averages of the classes, as they are aligned now."""
+        """Comparison of the images with the class averages in the current alignment."""
         members = setting.aligned(state.alignment)
         sums = class_sums(setting.images, members, labels, n_classes, self.ranks)
         if state.iteration == 0:  # nothing is aligned yet
@@ -172,7 +168,7 @@ class Course:
         return setting.compare(sums, members, labels if self.settings.leaves_out else None)
 
     def _align_to_common(self, state: State, setting: Setting) -> State:
-        """Align the images to the average of them all; recentre them after the last time."""
+        """State after alignment to the common average; images are recentred after the last time."""
         n_images = self.n_images
         one_class = np.zeros_like(state.labels)
         found = self._compare(state, setting, one_class, 1)
@@ -191,7 +187,7 @@ class Course:
         found: Union[Comparison, FixedComparison],
         rng: np.random.Generator,
     ) -> State:
-        """Reassign the images, then go to the next stage if this one has converged."""
+        """State after reassigning the images, in the next stage if this one has converged."""
         rule = RULES[self.settings.method](state.constraint * self.settings.beta)
         labels, penalty = rule.assign(found.dissimilarity, state.labels, rng, self.ranks)
         inertia = self._inertia(found, labels)
@@ -211,7 +207,7 @@ class Course:
         return steady_sum(found.dissimilarity[np.arange(len(labels)), labels], self.ranks)
 
     def _recentred(self, state: State) -> State:
-        """Begin the local searches, with the images moved to where they were found."""
+        """State at the beginning of the local searches, with the images recentred."""
         still = replace(state.alignment, shift_px=np.zeros_like(state.offset_px))
         return state.enter(
             "local",
@@ -227,7 +223,7 @@ class Course:
         found: Comparison,
         rng: np.random.Generator,
     ) -> State:
-        """Trade classes; go back if the round before did not lower the loss."""
+        """State after a round of split and merge, or before it if the last round did not pay."""
         total = self._inertia(found, state.labels)
         if state.before_trade is not None and total >= state.before_trade[0]:
             total, labels, alignment = state.before_trade
@@ -252,7 +248,7 @@ class Course:
         )
 
     def _recorded(self, state: State, labels: Labels, objective: float) -> State:
-        """The same with new labels, one iteration on."""
+        """State with new labels, one iteration later."""
         sizes = self.ranks.sum(np.bincount(labels, minlength=self.settings.n_classes))
         n_changed = self.ranks.count(int(np.count_nonzero(labels != state.labels)))
         record = IterationRecord(

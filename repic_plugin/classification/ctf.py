@@ -1,4 +1,4 @@
-"""The contrast transfer function of an electron microscope, for many particles at once."""
+"""Contrast transfer functions of many particles at once."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class CtfParameters:
-    """What the contrast transfer function of each of n particles depends on.
+    """Parameters of the contrast transfer functions of n particles.
 
-    Make it with `from_columns`, which checks the values.
+    Built with `from_columns`, which checks the values.
 
     Attributes
     ----------
     defocus_u_angstrom, defocus_v_angstrom : ndarray of float64, shape (n,)
-        Along the two axes of the astigmatism; positive under focus.
+        Along the two axes of the astigmatism, Å; positive for underfocus.
     defocus_angle_deg : ndarray of float64, shape (n,)
         From the x axis (along the columns) towards y (along the rows) to the direction of
         defocus U, as in CTFFIND and RELION.
     voltage_kv : ndarray of float64, shape (n,)
     spherical_aberration_mm : ndarray of float64, shape (n,)
     amplitude_contrast : ndarray of float64, shape (n,)
-        Part of the contrast, in [0, 1].
+        Fraction of the contrast, in [0, 1].
     phase_shift_deg : ndarray of float64, shape (n,)
-        Of a phase plate; 0 without one.
+        Phase shift of a phase plate; 0 without one.
     """
 
     defocus_u_angstrom: Floats
@@ -60,20 +60,20 @@ class CtfParameters:
         amplitude_contrast: ArrayLike,
         phase_shift_deg: ArrayLike = 0.0,
     ) -> CtfParameters:
-        """Check the columns and stretch single numbers to the length of the others.
+        """Parameters from columns, which are checked; single numbers are broadcast.
 
         Parameters
         ----------
         defocus_u_angstrom : array_like of float, shape (n,) or ()
         defocus_v_angstrom : array_like of float, shape (n,) or (), optional
-            `defocus_u_angstrom` by default: no astigmatism.
+            `defocus_u_angstrom` by default, without astigmatism.
         defocus_angle_deg, voltage_kv, spherical_aberration_mm, amplitude_contrast, \
 phase_shift_deg : array_like of float, shape (n,) or ()
 
         Returns
         -------
         CtfParameters
-            With copies, of n particles; of one where every column is a single number.
+            Copies, for n particles; for one if every column is a single number.
 
         Raises
         ------
@@ -98,12 +98,16 @@ phase_shift_deg : array_like of float, shape (n,) or ()
         return cls(**columns)
 
     def take(self, rows: Any) -> CtfParameters:
-        """Those of some particles.
+        """Parameters of some particles.
 
         Parameters
         ----------
         rows : slice, ndarray of int or ndarray of bool
-            Which, in which order.
+            Selected particles, in this order.
+
+        Returns
+        -------
+        CtfParameters
         """
         return CtfParameters(*(column[rows] for column in self.columns()))
 
@@ -113,7 +117,7 @@ phase_shift_deg : array_like of float, shape (n,) or ()
 
 
 def electron_wavelength_angstrom(voltage_kv: ArrayLike) -> Floats:
-    """De Broglie's wavelength of electrons, with the relativistic correction.
+    """De Broglie wavelength of electrons, with the relativistic correction.
 
     Parameters
     ----------
@@ -122,7 +126,7 @@ def electron_wavelength_angstrom(voltage_kv: ArrayLike) -> Floats:
     Returns
     -------
     ndarray of float64, same shape
-        In angstrom: 0.0197 at 300 kV.
+        Å: 0.0197 at 300 kV.
     """
     energy = np.asarray(voltage_kv, dtype=np.float64) * 1e3 * constants.e
     rest = constants.m_e * constants.c**2
@@ -137,21 +141,21 @@ def contrast_transfer(
     *,
     dtype: DTypeLike = np.float64,
 ) -> NDArray[Any]:
-    """Contrast transfer functions, with RELION's sign: particles are white.
+    """Contrast transfer functions with RELION's sign: particles are white.
 
     sin(pi lambda df s^2 - pi / 2 Cs lambda^3 s^4 + phase shift + asin(amplitude contrast)), in
     which df is the defocus in the direction of the frequency, (U + V) / 2 + (U - V) / 2
     cos(2 (direction - angle)). Rohou & Grigorieff 2015, doi:10.1016/j.jsb.2015.08.008, equations
-    3 to 5, and ``ctf.h`` of RELION. Positive at low frequency under focus.
+    3 to 5, and RELION's ``ctf.h``. Positive at low frequency for underfocus.
 
     Parameters
     ----------
     ctf : CtfParameters
-        Of n particles.
+        Parameters of n particles.
     frequency_x, frequency_y : array_like of float, broadcast to one shape S
-        Along the columns and along the rows of an image, 1 / angstrom.
+        Along the columns and along the rows of an image, 1/Å.
     dtype : dtype
-        Of the result; float32 is several times as fast, and within 1e-4 up to phases of 500.
+        Result type; float32 is several times as fast, and within 1e-4 up to phases of 500.
 
     Returns
     -------
@@ -179,17 +183,17 @@ def contrast_transfer(
 
 
 def _frequency_terms(x: Floats, y: Floats) -> Floats:
-    """What the phase is a sum of, shape (5, S).
+    """Terms of the phase, shape (5, S).
 
-    s^2 cos(2 (direction - angle)) is taken apart into a product of angle and direction, so that
-    the phases of all particles are one matrix product.
+    s^2 cos(2 (direction - angle)) is factored into angle and direction, so that the phases of all
+    particles are one matrix product.
     """
     squared = x**2 + y**2
     return np.stack([squared, x**2 - y**2, 2 * x * y, squared**2, np.ones_like(x)])
 
 
 def _phase_weights(ctf: CtfParameters) -> Floats:
-    """Weight of each of `_frequency_terms` in each particle's phase, shape (n, 5)."""
+    """Weights of `_frequency_terms` in each particle's phase, shape (n, 5)."""
     wavelength = electron_wavelength_angstrom(ctf.voltage_kv)
     half_sum = (ctf.defocus_u_angstrom + ctf.defocus_v_angstrom) / 2
     half_difference = (ctf.defocus_u_angstrom - ctf.defocus_v_angstrom) / 2
@@ -214,7 +218,7 @@ def _common_length(names: Any, arrays: Any) -> int:
         raise ValueError(f"{deep} must be one number or one for each particle; flatten it")
     if len(set(lengths.values())) > 1:
         text = ", ".join(f"{name} {n}" for name, n in lengths.items())
-        raise ValueError(f"CTF columns must have one length, got {text}; give one row a particle")
+        raise ValueError(f"CTF columns must have one length, got {text}; give one row per particle")
     return next(iter(lengths.values()), 1)
 
 

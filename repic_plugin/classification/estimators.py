@@ -1,7 +1,7 @@
-"""K-means and its relatives for vectors, as estimators and as functions.
+"""K-means and variants for vectors, as estimators and as functions.
 
-The rules are those of `rules`; here they sort plain vectors by their squared Euclidean distances.
-Images that have to be aligned are sorted by `classify_particles`, with the same rules.
+The rules of `rules` cluster plain vectors here, by their squared Euclidean distances.
+`classify_particles` applies them to images that need alignment.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Clustering:
-    """What the function forms return.
+    """Result of the function forms.
 
     Attributes
     ----------
     labels : ndarray of int64, shape (n,)
-        From 0.
+        Cluster of each vector, from 0.
     centers : ndarray of float64, shape (n_clusters, n_features)
-        Means of the clusters; a cluster without a member keeps its last one.
+        Means of the clusters; an empty cluster keeps its last mean.
     inertia : float
         Sum of the squared distances to the centres.
     convergence : ndarray of float64, shape (n_iterations,)
-        Part of the vectors that changed cluster.
+        Fraction of the vectors that changed cluster.
     """
 
     labels: NDArray[np.int64]
@@ -52,10 +52,10 @@ class KMeans:
     ----------
     n_clusters : int
     tolerance : float
-        It ends when at most this part of the vectors changes cluster.
+        Iterations end when at most this fraction of the vectors changes cluster.
     max_iterations : int
     init : array_like of float, shape (n_clusters, n_features), optional
-        First centres; by default means of random subsets.
+        Initial centres; by default means of random subsets.
     random_state : int
 
     Attributes
@@ -97,10 +97,10 @@ class KMeans:
         Raises
         ------
         ValueError
-            If `x` is not finite or not 2-dimensional, or a parameter breaks its rule.
+            If `x` is not finite or not 2-dimensional, or a parameter is invalid.
         """
         vectors = self._checked(x)
-        origin = vectors.mean(axis=0)  # far from it, squares would drown the distances
+        origin = vectors.mean(axis=0)  # far from the origin, squares would swamp the distances
         vectors = vectors - origin
         rng = np.random.default_rng(self.random_state)
         labels, centers = self._start(vectors, origin, rng)
@@ -122,7 +122,7 @@ class KMeans:
     def _start(
         self, vectors: Floats, origin: Floats, rng: np.random.Generator
     ) -> Tuple[NDArray[np.int64], Floats]:
-        """First labels and centres, those of random subsets if none are given."""
+        """Initial labels and centres, by default those of random subsets."""
         if self.init is not None:
             centers = np.array(self.init, dtype=np.float64) - origin
             return _distances(vectors, centers).argmin(axis=1), centers
@@ -154,7 +154,7 @@ class KMeans:
 
 
 class ACKMeans(KMeans):
-    """K-means with an adaptive constraint on the sizes of clusters (Xu et al. 2016).
+    """K-means with an adaptive constraint on cluster sizes (Xu et al. 2016).
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ class ACKMeans(KMeans):
     beta : float
         Weight of the constraint: 0 is K-means, 0.5 the paper's choice.
     tolerance, max_iterations, init, random_state
-        See `KMeans`, also for the attributes.
+        See `KMeans`, which also lists the attributes.
 
     References
     ----------
@@ -205,7 +205,7 @@ class ACKMeans(KMeans):
 
 
 class EQKMeans(KMeans):
-    """K-means with clusters of equal size; see `EqualRule` and, for the parameters, `KMeans`."""
+    """K-means with clusters of equal size; see `EqualRule`, and `KMeans` for the parameters."""
 
     _rule: ClassVar[str] = "eqk"
 
@@ -217,22 +217,39 @@ class SpiderKMeans(KMeans):
 
 
 def k_means(x: ArrayLike, n_clusters: int, **options: Any) -> Clustering:
-    """Function form of `KMeans`, whose parameters and errors it has."""
+    """Clusters by traditional K-means, the function form of `KMeans`.
+
+    Parameters
+    ----------
+    x : array_like of float, shape (n, n_features)
+    n_clusters : int
+    **options
+        Other parameters of the estimator.
+
+    Returns
+    -------
+    Clustering
+
+    Raises
+    ------
+    ValueError
+        As from the estimator's `fit`.
+    """
     return _clustering(KMeans(n_clusters, **options).fit(x))
 
 
 def ack_means(x: ArrayLike, n_clusters: int, **options: Any) -> Clustering:
-    """Function form of `ACKMeans`, whose parameters and errors it has."""
+    """Clusters by ACK-means, the function form of `ACKMeans`; arguments as of `k_means`."""
     return _clustering(ACKMeans(n_clusters, **options).fit(x))
 
 
 def eqk_means(x: ArrayLike, n_clusters: int, **options: Any) -> Clustering:
-    """Function form of `EQKMeans`, whose parameters and errors it has."""
+    """Clusters of equal size, the function form of `EQKMeans`; arguments as of `k_means`."""
     return _clustering(EQKMeans(n_clusters, **options).fit(x))
 
 
 def spider_k_means(x: ArrayLike, n_clusters: int, **options: Any) -> Clustering:
-    """Function form of `SpiderKMeans`, whose parameters and errors it has."""
+    """Clusters by SPIDER's rule, the function form of `SpiderKMeans`; arguments as of `k_means`."""
     return _clustering(SpiderKMeans(n_clusters, **options).fit(x))
 
 
@@ -241,13 +258,13 @@ def _clustering(fitted: KMeans) -> Clustering:
 
 
 def _distances(vectors: Floats, centers: Floats) -> Floats:
-    """Squared, shape (n, n_clusters)."""
+    """Squared distances, shape (n, n_clusters)."""
     squares = (vectors**2).sum(axis=1)[:, None] + (centers**2).sum(axis=1)
     return np.asarray(np.maximum(squares - 2 * vectors @ centers.T, 0))
 
 
 def _means(vectors: Floats, labels: NDArray[np.int64], before: Floats) -> Floats:
-    """Means of the clusters; that of before where there is no member."""
+    """Means of the clusters; the previous mean for an empty cluster."""
     sizes = np.bincount(labels, minlength=len(before))[:, None]
     member = (labels == np.arange(len(before))[:, None]).astype(np.float64)
     return np.where(sizes > 0, member @ vectors / np.maximum(sizes, 1), before)

@@ -1,7 +1,7 @@
-"""Sums that do not depend on the order in which numbers are added.
+"""Sums that do not depend on the order of their terms.
 
-Numbers are rounded to multiples of one power of two that is small enough not to matter, and large
-enough for any sum of them to be held by a double without rounding. Integers would do the same.
+Terms are rounded to multiples of a power of two that is small enough to be negligible, and large
+enough for a double to hold any sum of them exactly, as with integers.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from repic_plugin.classification.ranks import ALONE, Ranks
 
 
 def steadying(bound: float) -> float:
-    """What is added to a number and taken off again to make it steady.
+    """Constant that rounds a number when it is added and subtracted again.
 
     Parameters
     ----------
     bound : float
-        What the sum of the absolute numbers cannot exceed.
+        Upper bound of the sum of absolute values.
 
     Returns
     -------
     float
-        1.5 times a power of two above the bound. The sum of it and a number has the same last bit
-        for all of the numbers, 2**-52 of that power.
+        1.5 times a power of two above the bound. Its sum with any of the numbers has the same
+        last bit, 2**-52 of that power.
     """
     if bound <= 0:
         return 0.0
@@ -59,9 +59,5 @@ def steady_sum(values: NDArray[Any], ranks: Ranks = ALONE) -> float:
     ----------
     values : ndarray of float, shape (n,)
     ranks : Ranks
-
-    Returns
-    -------
-    float
     """
     return float(ranks.sum(np.array([steady(values, ranks).sum()]))[0])

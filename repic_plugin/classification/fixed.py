@@ -1,4 +1,4 @@
-"""Reference-free alignment: images that stay as they were aligned to their common mean."""
+"""Reference-free alignment: images stay as aligned to their common mean."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class FixedComparison:
-    """All images against all class averages, none moved.
+    """Comparison of all images with all class averages, without further alignment.
 
     Attributes
     ----------
     dissimilarity : ndarray of float32, shape (n, n_classes)
-        Squared distance between an image and the average as the image's CTF shows it.
+        Squared distance between an image and the average multiplied by the image's CTF.
     common : Alignment
     """
 
@@ -33,18 +33,18 @@ class FixedComparison:
     common: Alignment
 
     def alignment(self, labels: Labels) -> Alignment:
-        """That to the common mean, whatever the class."""
+        """Alignment to the common mean, whatever the class."""
         return self.common
 
 
 class Fixed:
-    """Reference-free alignment (RFA): images are compared as they lie.
+    """Reference-free alignment (RFA): images are compared in their common alignment.
 
     Parameters
     ----------
     images : PolarImages
     common : Alignment
-        To the common mean.
+        Alignment to the common mean.
     n_threads : int
     """
 
@@ -61,7 +61,7 @@ class Fixed:
     def compare(
         self, sums: ClassSums, members: Optional[Samples] = None, labels: Optional[Labels] = None
     ) -> FixedComparison:
-        """Compare each image with each average, see `MultiReference.compare`."""
+        """Comparison of each image with each average, see `MultiReference.compare`."""
         images, grid = self.images, self.images.grid
         averages = sums.averages()
         columns = np.ascontiguousarray(averages.view(np.float32).T)

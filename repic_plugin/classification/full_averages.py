@@ -1,4 +1,4 @@
-"""Class averages at the full resolution of the images."""
+"""Class averages at full resolution."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ def full_averages(
     rows: Optional[Labels] = None,
     ranks: Ranks = ALONE,
 ) -> Single:
-    """Average the images of each class in the poses that `Classification` describes.
+    """Averages of the images of each class in the poses of a `Classification`.
 
-    The mean of each image is taken off. Shifts are made in Fourier space, turns by cubic
-    interpolation (Keys 1981, IEEE Trans Acoust 29:1153); what lies within 2 px of the border of an
-    image or outside is taken as 0. The sum is divided by the sum of the squared weights plus noise
-    over signal (Wiener's filter), ring by ring.
+    The mean of each image is subtracted. Shifts are applied in Fourier space, rotations by cubic
+    interpolation (Keys 1981, IEEE Trans Acoust 29:1153); values beyond 2 px from the border of an
+    image are taken as 0. The sum is divided by the sum of squared weights plus the noise-to-signal
+    ratio (Wiener filter), ring by ring.
 
     Parameters
     ----------
     images : array_like of float, shape (n, box, box)
-        Anything that gives arrays when indexed with an array.
+        Any object that returns arrays when indexed with an array.
     labels : ndarray of int64, shape (n,)
         -1 for images in no class.
     rotation_deg : ndarray of float64, shape (n,)
@@ -61,14 +61,14 @@ def full_averages(
         As in `prepare_images`.
     n_threads : int
     rows : ndarray of int64, shape (n,), optional
-        Which of `images` the n are; all of them, if not given.
+        Indices of the n images in `images`; all by default.
     ranks : Ranks
-        Each has the poses of its own images, and averages some of the classes.
+        Each holds the poses of its own images, and averages some of the classes.
 
     Returns
     -------
     ndarray of float32, shape (n_classes, box, box)
-        All zeros for a class without a member. On ranks other than the first there is none.
+        All zeros for an empty class. Empty on ranks other than the first.
     """
     box = images.shape[-1]
     ring = _rings(box)
@@ -124,7 +124,7 @@ def full_averages(
 def _of_own_classes(
     columns: Tuple[NDArray[Any], ...], n_classes: int, ranks: Ranks
 ) -> Tuple[NDArray[Any], ...]:
-    """Columns of all images of the classes that this rank averages; the second are labels."""
+    """Columns of the members of the classes that this rank averages; the second holds labels."""
     if ranks.size == 1:
         return columns
     ends = [n_classes * rank // ranks.size for rank in range(1, ranks.size)]
@@ -136,14 +136,14 @@ def _of_own_classes(
 
 
 def _rings(box: int) -> NDArray[np.int64]:
-    """Ring of each Fourier pixel; the corners belong to the last."""
+    """Ring of each Fourier pixel; the corners belong to the last ring."""
     y, x = fft.fftfreq(box)[:, None] * box, fft.rfftfreq(box)[None, :] * box
     ring: NDArray[np.int64] = np.minimum(np.rint(np.hypot(x, y)), box // 2).astype(np.int64)
     return ring
 
 
 def _ring_sums(values: Floats, ring: NDArray[np.int64], n_rings: int) -> Floats:
-    """Sum over each ring, each pixel of the half plane as often as it stands in the whole."""
+    """Sum over each ring, with the multiplicity of each half-plane pixel in the full plane."""
     times = np.full(ring.shape[1], 2.0)
     times[0] = 1
     if ring.shape[0] % 2 == 0:
@@ -160,7 +160,7 @@ def _correct(
     flip: bool,
     weight: bool,
 ) -> Single:
-    """Flip or weigh `transform`, in place; the contrast transfer functions."""
+    """Contrast transfer functions, by which `transform` is flipped or weighted in place."""
     box = transform.shape[1]
     x = fft.rfftfreq(box, pixel_size_angstrom)[None, :]
     y = fft.fftfreq(box, pixel_size_angstrom)[:, None]
@@ -181,7 +181,7 @@ def _shift_phases(shift_px: Floats, box: int) -> NDArray[np.complex64]:
 
 @compiled
 def _add_turned(images, angles, mirror, total):  # type: ignore[no-untyped-def]
-    """Add each image, mirrored and turned about the pixel (box // 2, box // 2), to `total`."""
+    """Add each image, mirrored and rotated about the pixel (box // 2, box // 2), to `total`."""
     n, box, _ = images.shape
     middle = box // 2
     weight_x, weight_y = np.empty(4), np.empty(4)

@@ -1,4 +1,4 @@
-"""Multi-reference alignment, the first of the three ways to compare images with averages."""
+"""Multi-reference alignment, one of three ways to compare images with averages."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """All images against all class averages.
+    """Comparison of all images with all class averages.
 
     Attributes
     ----------
     dissimilarity : ndarray of float32, shape (n, n_classes)
-        Squared distance, at the best rotation and shift, between an image and the average as the
-        image's CTF shows it.
+        Squared distance, at the best rotation and shift, between an image and the average
+        multiplied by the image's CTF.
     place : ndarray of int32, shape (n, n_classes)
-        Of the best rotation and shift, see `Poses`.
+        Position of the best rotation and shift, see `Poses`.
     """
 
     grid: PolarGrid
@@ -42,7 +42,7 @@ class Comparison:
     shifts_px: NDArray[np.float64]
 
     def alignment(self, labels: Labels) -> Alignment:
-        """How the images are brought onto the averages of the given classes."""
+        """Alignment of the images to the averages of the given classes."""
         place = self.place[np.arange(len(labels)), np.maximum(labels, 0)]
         candidate, angle = np.divmod(place, self.grid.n_angles)
         turn = 2 * np.pi * angle / self.grid.n_angles
@@ -58,15 +58,15 @@ class Comparison:
 
 
 class MultiReference:
-    """Multi-reference alignment (MRA): images against averages, at all rotations and shifts.
+    """Multi-reference alignment (MRA): comparison at all rotations and shifts.
 
     Parameters
     ----------
     images : PolarImages
     shifts_px : ndarray of float64, shape (n_shifts, 2)
-        To be tried.
+        Shifts to search.
     mirror : bool
-        Whether to try mirrored images too.
+        Whether to search mirrored images as well.
     n_threads : int
     """
 
@@ -85,7 +85,7 @@ class MultiReference:
         self.weighted = aligned_coefficients(images, None, n_threads)
 
     def take(self, rows: Labels) -> MultiReference:
-        """The same for some of the images."""
+        """Multi-reference alignment of some of the images."""
         part = copy.copy(self)
         part.images = self.images.take(rows)
         part.weighted = self.weighted[rows]
@@ -98,19 +98,15 @@ class MultiReference:
     def compare(
         self, sums: ClassSums, members: Optional[Samples] = None, labels: Optional[Labels] = None
     ) -> Comparison:
-        """Compare each image with each average.
+        """Comparison of each image with each average.
 
         Parameters
         ----------
         sums : ClassSums
         members, labels : ndarrays, optional
             The aligned images in `sums` and their classes: the dissimilarity to an image's own
-            class is then that to the average of the others. Otherwise an image resembles its own
-            noise there, and hardly ever leaves.
-
-        Returns
-        -------
-        Comparison
+            class is then computed with the average of the others. Otherwise an image matches its
+            own noise there, and hardly ever changes class.
         """
         grid = self.images.grid
         averages = self._seen(sums.averages())
@@ -130,13 +126,13 @@ class MultiReference:
         return found
 
     def _seen(self, averages: Samples) -> Samples:
-        """Averages as images are compared with them."""
+        """Averages in the form used for the comparison."""
         return averages
 
     def _leave_one_out(
         self, found: Comparison, sums: ClassSums, members: Samples, labels: Labels
     ) -> None:
-        """Compare each image with its own class's average without the image, in place.
+        """Compare each image with its class average without the image, in place.
 
         At the shift found with the whole average; all rotations are searched again.
         """
@@ -162,7 +158,7 @@ class MultiReference:
 def moved_averages(
     grid: PolarGrid, averages: Samples, shifts_px: NDArray[np.float64], mirror: bool
 ) -> Samples:
-    """Averages under all shifts, then the same mirrored.
+    """Averages under all shifts, followed by the mirrored ones.
 
     Parameters
     ----------
@@ -184,7 +180,7 @@ def moved_averages(
 def best_rotations(
     grid: PolarGrid, products: Samples, finer: int = 1
 ) -> Tuple[Single, NDArray[np.int64]]:
-    """Greatest correlation over all angles, and its place, for one reference an image.
+    """Maximum correlation over all angles, and its angle, for one reference per image.
 
     Parameters
     ----------
@@ -192,7 +188,7 @@ def best_rotations(
     products : ndarray of complex64, shape (n, n_coefficients)
         Image times conjugate reference.
     finer : int
-        Angles are tried in steps of a turn / (finer * n_angles).
+        Angles are searched in steps of a turn / (finer * n_angles).
 
     Returns
     -------

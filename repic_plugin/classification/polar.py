@@ -21,7 +21,7 @@ from scipy import fft
 
 # Rings 0 and 1 hold the brightness of the ice, not the shape of the particle.
 FIRST_RING = 2
-# Orders above pi r D / L are hardly there on ring r, for content of diameter D in a box of side L.
+# Orders above pi r D / L are negligible on ring r, for content of diameter D in a box of side L.
 EXTRA_ORDERS = 2
 
 Samples = NDArray[np.complex64]
@@ -30,24 +30,24 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class PolarGrid:
-    """Rings, angles and the orders kept on each ring; made by `polar_grid`.
+    """Rings, angles and the orders kept on each ring; built by `polar_grid`.
 
     Attributes
     ----------
     box_size_px : int
-        Side of the box that the rings refer to: ring r is r / box_size_px cycles a px.
+        Side of the box that the rings refer to: ring r is r / box_size_px cycles per px.
     rings : ndarray of int64, shape (n_rings,)
     n_angles : int
-        Of a whole turn; a multiple of 4. Samples are kept for the first half only: those of the
-        second half are their conjugates, images being real.
+        In a full turn; a multiple of 4. Only samples of the first half are kept: those of the
+        second half are their conjugates, since images are real.
     order : ndarray of int64, shape (n_coefficients,)
-        0 or more, ascending; negative orders follow from the others.
+        0 or more, ascending; negative orders follow from these.
     ring : ndarray of int64, shape (n_coefficients,)
         Index into `rings` of each coefficient.
     starts : ndarray of int64, shape (n_orders + 1,)
         The coefficients of order m are ``starts[m]:starts[m + 1]``.
     scale : ndarray of float32, shape (n_coefficients,)
-        What makes inner products of coefficients those of images.
+        Factor that makes inner products of coefficients equal those of images.
     """
 
     box_size_px: int
@@ -74,7 +74,7 @@ class PolarGrid:
         return 2 * np.pi * np.arange(self.n_angles // 2) / self.n_angles
 
     def frequencies(self) -> Tuple[Floats, Floats]:
-        """Samples as x and y in cycles a px, each of shape (n_rings, n_angles / 2)."""
+        """Frequencies x and y of the samples, cycles per px, each (n_rings, n_angles / 2)."""
         radius = self.rings[:, None] / self.box_size_px
         return radius * np.cos(self.angles), radius * np.sin(self.angles)
 
@@ -109,14 +109,14 @@ class PolarGrid:
         every = np.zeros((len(coefficients), len(self.rings), self.n_angles), np.complex64)
         values = coefficients / self.scale
         every[:, self.ring, self.order] = values
-        signed = self.order > 0  # a(-m) = (-1)^m conj(a(m)), images being real
+        signed = self.order > 0  # a(-m) = (-1)^m conj(a(m)) for real images
         flipped = np.where(self.order % 2, -1, 1).astype(np.float32) * values.conj()
         every[:, self.ring[signed], -self.order[signed]] = flipped[:, signed]
         turn: Samples = fft.ifft(every, axis=2, overwrite_x=True, norm="forward")
         return turn[:, :, : self.n_angles // 2]
 
     def shift_phases(self, shift_px: Floats) -> Samples:
-        """What samples are multiplied by when the content moves.
+        """Factors of the samples for a shift of the content.
 
         Parameters
         ----------
@@ -152,7 +152,7 @@ class PolarGrid:
 
 
 def polar_grid(box_size_px: int, last_ring: int, diameter_px: float) -> PolarGrid:
-    """Lay out rings 2 to `last_ring`.
+    """Polar grid of the rings 2 to `last_ring`.
 
     Parameters
     ----------
@@ -160,11 +160,7 @@ def polar_grid(box_size_px: int, last_ring: int, diameter_px: float) -> PolarGri
     last_ring : int
         In Fourier pixels: the resolution is box_size_px * pixel_size_angstrom / last_ring.
     diameter_px : float
-        Of the mask; it limits the orders that a ring can hold.
-
-    Returns
-    -------
-    PolarGrid
+        Diameter of the mask, which limits the orders that a ring can hold.
     """
     rings = np.arange(FIRST_RING, last_ring + 1)
     highest = np.floor(np.pi * rings * diameter_px / box_size_px + EXTRA_ORDERS).astype(np.int64)

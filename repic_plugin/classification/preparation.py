@@ -1,4 +1,4 @@
-"""From particle images to the samples that are compared."""
+"""Preparation of particle images: polar samples for the comparison."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from repic_plugin.classification.polar import PolarGrid
 from repic_plugin.classification.threads import for_each_chunk
 
 IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`; so do the powers of 2 below it
-# No more pixels at a time: large boxes on many threads would fill the memory.
+# Maximum pixels at a time: large boxes on many threads would fill the memory.
 PIXELS_PER_CHUNK = 1 << 23
 
 Samples = NDArray[np.complex64]
@@ -32,11 +32,11 @@ class PolarImages:
     samples : ndarray of complex64, shape (n, n_rings, n_angles / 2)
         Of mean 0, masked, phase-flipped where they have a CTF.
     weight : ndarray of float32, shape (n, n_rings)
-        How strongly each image shows each ring: its abs(CTF), or 1.
+        Weight of each ring in each image: its abs(CTF), or 1.
     energy : ndarray of float32, shape (n,)
         Sum of squares on the rings.
     is_empty : ndarray of bool, shape (n,)
-        Images that are the same everywhere.
+        Whether an image is constant.
     """
 
     grid: PolarGrid
@@ -49,12 +49,7 @@ class PolarImages:
         return len(self.samples)
 
     def take(self, rows: Any) -> PolarImages:
-        """Some of the images.
-
-        Parameters
-        ----------
-        rows : slice, ndarray of int or ndarray of bool
-        """
+        """Some of the images."""
         return PolarImages(
             self.grid,
             self.samples[rows],
@@ -64,7 +59,7 @@ class PolarImages:
         )
 
     def recentred(self, shift_px: NDArray[np.float64]) -> PolarImages:
-        """The images with their content moved.
+        """Images with their content shifted.
 
         Parameters
         ----------
@@ -91,17 +86,17 @@ def prepare_images(
     n_threads: int = 1,
     progress: Optional[Callable[[int, int], None]] = None,
 ) -> PolarImages:
-    """Flip phases, mask and sample images, chunk by chunk.
+    """Polar samples of phase-flipped and masked images, computed chunk by chunk.
 
-    The mean of each image is taken off first: a mask makes a disc of it, which would draw all
+    The mean of each image is subtracted first: the mask would turn it into a disc that draws all
     images to the centre. Images are cropped in Fourier space to the smallest box that holds the
-    rings, then masked. The discrete Fourier transform of that at the samples is exact, as one
-    matrix product.
+    rings, then masked. Their discrete Fourier transform at the samples is exact, as one matrix
+    product.
 
     Parameters
     ----------
     images : array_like of float, shape (n, box, box)
-        Anything that gives an array when it is sliced.
+        Any object that returns an array when sliced.
     grid : PolarGrid
     mask_radius_px, mask_edge_px : float
         The mask is 1 up to the radius and falls to 0 over the edge.
@@ -109,19 +104,19 @@ def prepare_images(
         For the CTF.
     ctf : CtfParameters, optional
     flip : bool
-        Whether the phases are still to be flipped.
+        Whether to flip the phases.
     weight : bool
-        Whether to weigh the rings by the abs(CTF).
+        Whether to weight the rings by abs(CTF).
     part : slice, optional
-        Range of the images to prepare; all of them, if not given.
+        Range of the images to prepare; all by default.
     n_threads : int
     progress : callable, optional
-        Called with the number of images read, and of those to be read.
+        Called with the numbers of images read and to be read.
 
     Returns
     -------
     PolarImages
-        Of the part.
+        Images of the part.
 
     Raises
     ------
@@ -163,7 +158,7 @@ def prepare_images(
 
 
 def _images_per_chunk(box: int) -> int:
-    """As many as fit, a power of two: it must not matter where a range of images begins."""
+    """Images per chunk, a power of two so that the start of a range of images does not matter."""
     fit = max(1, PIXELS_PER_CHUNK // box**2)
     return min(IMAGES_PER_CHUNK, 1 << (fit.bit_length() - 1))
 
@@ -184,17 +179,12 @@ def centred(chunk: Single) -> Single:
 
 
 def soft_mask(side: int, radius_px: float, edge_px: float) -> Single:
-    """1 up to `radius_px` from the pixel (side // 2, side // 2), 0 from `radius_px + edge_px` on.
-
-    Parameters
-    ----------
-    side : int
-    radius_px, edge_px : float
+    """Soft-edged circular mask: 1 up to `radius_px` from the pixel (side // 2, side // 2).
 
     Returns
     -------
     ndarray of float32, shape (side, side)
-        Raised cosine over the edge.
+        Falls to 0 over `edge_px` as a raised cosine.
     """
     along = np.arange(side) - side // 2
     distance = np.hypot(along[:, None], along)
@@ -205,7 +195,7 @@ def soft_mask(side: int, radius_px: float, edge_px: float) -> Single:
 def _sampling_matrix(
     grid: PolarGrid, side: int, radius_px: float, edge_px: float
 ) -> Tuple[Single, NDArray[np.int64]]:
-    """The masked DFT from pixels of the cropped box to samples, and the pixels it needs."""
+    """Matrix of the masked DFT from pixels of the cropped box to samples, and the pixels used."""
     scale = side / grid.box_size_px
     mask = soft_mask(side, radius_px * scale, edge_px * scale).ravel()
     inside = np.flatnonzero(mask)
@@ -217,14 +207,11 @@ def _sampling_matrix(
 
 
 def _cropped(transform: Samples, box: int, side: int) -> Single:
-    """Images of `side` px with the low frequencies of those of `box` px, centres on each other.
-
-    Not scaled: values are those of the large box.
-    """
+    """Fourier-cropped images of `side` px, with coinciding centres and unscaled values."""
     low = side // 2
     rows = np.concatenate((np.arange(side - low), np.arange(box - low, box)))
     kept = transform[:, rows, : low + 1]
-    if side % 2 == 0 and side < box:  # the last frequency has no partner
+    if side % 2 == 0 and side < box:  # the Nyquist frequency has no partner
         kept[:, low] = 0
         kept[:, :, low] = 0
     # the centre pixels of both boxes are the origin
@@ -259,5 +246,5 @@ def _check_finite(chunk: Single, first: int) -> None:
     if not good.all():
         worst = first + int(np.argmin(good))
         raise ValueError(
-            f"image {worst + 1} has values that are not finite (NaN); leave it out or mend it"
+            f"image {worst + 1} has values that are not finite (NaN); correct it or leave it out"
         )

@@ -1,13 +1,13 @@
-"""Images that are spread over several processes, on one machine or on many.
+"""Images distributed over several processes, on one or more machines.
 
-Every process is a rank, runs the same program and holds the images of one range. A course talks to
-the other ranks through the few verbs of `Ranks`, which is one process that is alone; `MpiRanks`
-speaks MPI. Results are the same to the last bit whatever the number of ranks, because
+Every process is a rank, runs the same program and holds one range of the images. A course
+communicates with the other ranks through the methods of `Ranks`, which is a single process;
+`MpiRanks` uses MPI. Results are bit-identical for any number of ranks, because
 
-- ranges begin at multiples of `IMAGES_PER_BLOCK`, which all chunks divide: every chunk of images
-  that goes through a matrix product is the same chunk on any number of ranks;
-- what is added up over all images was rounded to `steady` numbers, whose sums do not round;
-- what has to be done image by image goes from rank to rank (`in_turn`).
+- ranges begin at multiples of `IMAGES_PER_BLOCK`, which all chunks divide: matrix products process
+  the same chunks of images on any number of ranks;
+- terms summed over all images are rounded to `steady` numbers, whose sums are exact;
+- what must be done image by image is passed from rank to rank (`in_turn`).
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from numpy.typing import NDArray
 IMAGES_PER_BLOCK = 128
 # Longer messages are sent in pieces: the count of an MPI message is a 32-bit number.
 PIECE_BYTES = 1 << 28
-# Errors that data and machines make; all others are ours, and end the program where they are.
+# Errors caused by data and machines; others are bugs, and end the program where they occur.
 AGREED = (ValueError, OSError, MemoryError)
 
 Column = NDArray[Any]
 
 
 class Ranks:
-    """One process that is alone.
+    """A single process, holding all images.
 
     Attributes
     ----------
     rank, size : int
-        Number of this process, from 0, and of all.
+        Index of this process, from 0, and number of processes.
     sent_bytes : int
-        What this process has given to others so far.
+        Bytes sent by this process so far.
     has_agreed : bool
         Whether an error has been raised on all ranks.
     """
@@ -47,31 +47,31 @@ class Ranks:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the rank that reads options, writes files and speaks."""
+        """Whether this is the rank that reads options, writes files and prints."""
         return self.rank == 0
 
     def part(self, n: int, rank: Optional[int] = None) -> slice:
-        """The range of n images that this rank, or another, holds."""
+        """Range of the n images held by this rank, or another."""
         rank = self.rank if rank is None else rank
         n_blocks = -(-n // IMAGES_PER_BLOCK)
         first, last = (n_blocks * r // self.size * IMAGES_PER_BLOCK for r in (rank, rank + 1))
         return slice(min(first, n), min(last, n))
 
     def sum(self, values: Column) -> Column:
-        """Element by element over all ranks; exact for whole and `steady` numbers."""
+        """Element-wise sum over all ranks; exact for integers and `steady` numbers."""
         return values
 
     def largest(self, values: Column) -> Column:
-        """Element by element over all ranks."""
+        """Element-wise maximum over all ranks."""
         return values
 
     def exchange(self, parts: Sequence[Column]) -> List[Column]:
-        """Give part r to rank r; what the ranks have for this one, in their order.
+        """Parts sent by all ranks to this one, in their order, while part r is sent to rank r.
 
         Parameters
         ----------
         parts : sequence of ndarray, length size
-            Of one dtype and shape but for the first axis, on all ranks.
+            With the same dtype and shape, except along the first axis, on all ranks.
 
         Returns
         -------
@@ -80,47 +80,47 @@ class Ranks:
         return list(parts)
 
     def in_turn(self, values: Column, work: Callable[[Column], None]) -> Column:
-        """Let one rank after the other change `values`, which are the same on all ranks.
+        """Let each rank in turn change `values`, which are the same on all ranks.
 
         Returns
         -------
         ndarray
-            As the last rank left them, on all ranks.
+            The final values, on all ranks.
         """
         work(values)
         return values
 
     @contextmanager
     def agreement(self) -> Iterator[None]:
-        """Raise an error of one rank on all of them, at the end of the block.
+        """Raise an error of one rank on all ranks, at the end of the block.
 
-        No rank may talk to others within it.
+        Ranks may not communicate within it.
         """
         yield
 
     def abort(self, code: int) -> None:
-        """End all ranks where they are, with this exit code."""
+        """End all ranks immediately with this exit code."""
         raise SystemExit(code)
 
     def count(self, n: int) -> int:
-        """Sum of a number."""
+        """Sum of a number over all ranks."""
         return int(self.sum(np.array([n], dtype=np.int64))[0])
 
     def everyone(self, n: int) -> List[int]:
-        """The numbers of all ranks."""
+        """Numbers of all ranks."""
         return [int(one[0]) for one in self.exchange([np.array([n], dtype=np.int64)] * self.size)]
 
     def first_row(self, n: int) -> int:
-        """Number of images that the ranks before this one hold, where each holds its own n."""
+        """Number of images held by the ranks before this one, each with its own n."""
         return sum(self.everyone(n)[: self.rank])
 
     def collect(self, column: Column) -> Column:
-        """The columns of all ranks behind each other on the first rank, nothing on the others."""
+        """Concatenated columns of all ranks on the first rank, empty on the others."""
         parts = [column, *[column[:0]] * (self.size - 1)]
         return _joined(self.exchange(parts))
 
     def evened(self, columns: Sequence[Column]) -> Tuple[Column, ...]:
-        """Columns whose rows go on from rank to rank, moved so that each rank has its `part`."""
+        """Columns redistributed so that each rank has its `part`."""
         counts = self.everyone(len(columns[0]))
         mine, n = sum(counts[: self.rank]), sum(counts)
         wanted = [self.part(n, rank) for rank in range(self.size)]
@@ -140,9 +140,9 @@ class MpiRanks(Ranks):
     Parameters
     ----------
     communicator
-        With the methods of one of mpi4py that are used here.
+        An mpi4py communicator, or an object with the methods used here.
     add, greatest
-        Its operations SUM and MAX.
+        The operations SUM and MAX.
     """
 
     def __init__(self, communicator: Any, add: Any, greatest: Any) -> None:

@@ -1,4 +1,4 @@
-"""The last touch: poses between the steps of the search, and what each class explains."""
+"""Final refinement: poses between the steps of the search, and junk classes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from repic_plugin.classification.averages import Alignment, ClassSums
 from repic_plugin.classification.multi_reference import MultiReference, best_rotations
 from repic_plugin.classification.threads import for_each_chunk
 
-# Angles are tried in steps of a turn / (4 n_angles), shifts in half of the search's steps.
+# Angles are searched in steps of a turn / (4 n_angles), shifts in half the steps of the search.
 FINER_ANGLES = 4
-# A class is junk if it explains less than this part of what good classes explain of a member;
+# A class is junk if it explains less than this fraction of what good classes explain;
 # good is the upper quartile of the classes.
 JUNK_FRACTION, JUNK_REFERENCE = 0.25, 75.0
 IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`
@@ -30,7 +30,7 @@ def refine_poses(
     alignment: Alignment,
     step_px: float,
 ) -> Tuple[Alignment, Single]:
-    """Search rotations and small shifts around `alignment`, against the class without the image.
+    """Alignment refined by rotations and small shifts, against the class without the image.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def refine_poses(
     labels : ndarray of int64, shape (n,)
     alignment : Alignment
     step_px : float
-        Between shifts.
+        Step between shifts.
 
     Returns
     -------
@@ -76,22 +76,22 @@ def refine_poses(
 
 
 def junk_classes(explained: NDArray[np.float64], sizes: Labels) -> NDArray[np.bool_]:
-    """Which classes hold no particle that their average shows.
+    """Mask of the junk classes, whose averages do not represent their members.
 
-    The rule: an average made of a class's other members explains less of a member's sum of squares
-    than a quarter of what it explains in a good class. Noise that was aligned to noise looks like
-    an average, but does not foretell the next image.
+    The average of a class's other members explains less of a member's sum of squares than a
+    quarter of what it explains in a good class. Noise aligned to noise looks like an average, but
+    does not predict further images.
 
     Parameters
     ----------
     explained : ndarray of float64, shape (n_classes,)
-        Mean over the members.
+        Mean sum of squares explained, over the members.
     sizes : ndarray of int64, shape (n_classes,)
 
     Returns
     -------
     ndarray of bool, shape (n_classes,)
-        False for classes without members.
+        False for empty classes.
     """
     present: NDArray[np.bool_] = sizes > 0
     if not present.any():

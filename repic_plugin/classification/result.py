@@ -1,4 +1,4 @@
-"""What a classification gives."""
+"""Result of a classification."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from repic_plugin.classification.state import IterationRecord
 
 @dataclass(frozen=True, eq=False)
 class Classification:
-    """Classes, the pose of each image in its class, and how they came about.
+    """Classes, the pose of each image in its class, and the record of the iterations.
 
-    To bring an image onto its class average, move its content by the shift (px, x along columns, y
-    along rows), then mirror it (x becomes -x) where told, then turn it by ``[[cos r, -sin r],
-    [sin r, cos r]]``, all about the pixel (box // 2, box // 2). Rotation and shift are those that
-    RELION calls rlnAnglePsi and rlnOrigin.
+    To align an image to its class average, move its content by the shift (px, x along columns, y
+    along rows), then mirror it (x becomes -x) if `mirror`, then rotate it by ``[[cos r, -sin r],
+    [sin r, cos r]]``, all about the pixel (box // 2, box // 2). Rotation and shift are RELION's
+    rlnAnglePsi and rlnOrigin.
 
     Attributes
     ----------
@@ -29,18 +29,18 @@ class Classification:
     shift_px : ndarray of float64, shape (n, 2)
     mirror : ndarray of bool, shape (n,)
     dissimilarity : ndarray of float64, shape (n,)
-        Squared distance, on the rings used, to the average of the others of its class as the
-        image's CTF shows it, in squared grey values of the images; nan for empty images.
+        Squared distance, on the rings used, to the average of the other members of its class
+        multiplied by the image's CTF, in squared grey values; nan for empty images.
     averages : ndarray of float32, shape (n_classes, box, box)
-        All zeros for a class without a member.
+        All zeros for an empty class.
     sizes : ndarray of int64, shape (n_classes,)
     explained : ndarray of float64, shape (n_classes,)
-        By how much the average of the others lowers a member's sum of squares, mean over the
-        class, in the unit of `dissimilarity`.
+        Reduction of a member's sum of squares by the average of the others, mean over the class,
+        in the unit of `dissimilarity`.
     is_junk : ndarray of bool, shape (n_classes,)
         See `junk_classes`.
     converged : bool
-        Whether it ended by itself, not by `max_iterations`.
+        False if `max_iterations` ended it.
     records : tuple of IterationRecord
     """
 

@@ -1,8 +1,7 @@
 """Rules that assign images to classes by their dissimilarities.
 
-All have one interface: ``assign(dissimilarity, labels, random_state, ranks)`` gives new labels from
-the dissimilarity of each image to each class average and the labels that the averages were made
-with.
+All share one interface: ``assign(dissimilarity, labels, random_state, ranks)`` returns new labels,
+given the dissimilarity of each image to each class average and the labels used for the averages.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.compiled import compiled
 
-# Images whose dissimilarities set the scale of the constraint (Xu et al. 2016, Methods).
+# Number of images that set the scale of the constraint (Xu et al. 2016, Methods).
 N_SCALE_IMAGES = 10
 
 Labels = NDArray[np.int64]
@@ -24,7 +23,7 @@ Floats = NDArray[Any]
 
 
 class Rule:
-    """What every rule does; `penalty` is added to the inertia to give the objective."""
+    """Interface of all rules; `penalty` is added to the inertia to give the objective."""
 
     def assign(
         self,
@@ -33,28 +32,28 @@ class Rule:
         random_state: np.random.Generator,
         ranks: Ranks = ALONE,
     ) -> Tuple[Labels, float]:
-        """Assign all images.
+        """New labels of all images, and the penalty.
 
         Parameters
         ----------
         dissimilarity : ndarray of float, shape (n_images, n_classes)
         labels : ndarray of int64, shape (n_images,)
-            Of the iteration before.
+            Labels of the previous iteration.
         random_state : numpy.random.Generator
         ranks : Ranks
-            Who hold the other images.
+            Processes that hold the other images.
 
         Returns
         -------
         labels : ndarray of int64, shape (n_images,)
         penalty : float
-            What the objective has beside the sum of the dissimilarities.
+            Term of the objective besides the sum of the dissimilarities.
         """
         raise NotImplementedError
 
 
 class NearestRule(Rule):
-    """Traditional K-means: the least dissimilar class."""
+    """Traditional K-means: the class of smallest dissimilarity."""
 
     def assign(
         self,
@@ -103,10 +102,10 @@ class AdaptiveRule(Rule):
 
 
 class EqualRule(Rule):
-    """EQK-means: the pairs of least dissimilarity first, no class above its share of the images.
+    """EQK-means: pairs of smallest dissimilarity first, with equal class sizes.
 
-    The share is n / k, rounded up for the first n mod k classes that fill it. For one rank only:
-    all pairs are sorted.
+    The size is n / k, rounded up for the first n mod k classes to reach it. For one rank only,
+    since all pairs are sorted.
     """
 
     def assign(
@@ -123,14 +122,13 @@ class EqualRule(Rule):
 
 
 class SizeFactorRule(Rule):
-    """The rule of SPIDER's K-means, which takes an image out of its own class's average.
+    """SPIDER's K-means, whose size factor excludes an image from its own class average.
 
-    One image after the other is assigned. The dissimilarity is scaled by s / (s - 1) for its own
-    class of s members, and by s / (s + 1) for another: by how much the sum of squares shrinks when
-    the image leaves, and grows when it comes (Hartigan 1975, Clustering Algorithms, chapter 4).
-    The only member of a class stays, and an empty class takes the next image. That Xu et al. 2016
-    compare with a rule of these two factors is all that was known to us of their text; which class
-    is scaled up is Hartigan's.
+    Images are assigned one after the other. The dissimilarity is scaled by s / (s - 1) for an
+    image's own class of s members, and by s / (s + 1) for another: the changes of the sum of
+    squares when the image leaves and when it joins (Hartigan 1975, Clustering Algorithms, chapter
+    4). The only member of a class stays, and an empty class takes the next image. Xu et al. 2016
+    compare with a rule of these two factors; which of them applies to which class is Hartigan's.
     """
 
     def assign(
@@ -158,7 +156,7 @@ RULES: Dict[str, Callable[[float], Rule]] = {
 
 
 def _contrast(dissimilarity: Floats, some: Labels, ranks: Ranks) -> float:
-    """Mean difference of the greatest and the least dissimilarity, over some of all images."""
+    """Mean difference of the largest and smallest dissimilarity, over some of all images."""
     first = ranks.first_row(len(dissimilarity))
     mine = (some >= first) & (some < first + len(dissimilarity))
     contrast = np.zeros(len(some), dissimilarity.dtype)

@@ -1,11 +1,11 @@
-"""Trade classes: split one that holds two views, dissolve one that is worth less.
+"""Split and merge: a class with two views is split, and a less useful one is dissolved.
 
-K-means moves images one by one and cannot free a class that doubles another or gathers leftovers.
-Here the classes whose members are explained worst are split in two on trial, and a split is paid
-for by dissolving another class into the next best ones, where together they lower the objective.
-Every image is compared with averages that it is not part of, so that a smaller class does not look
-better only by fitting its own noise. (Such moves are those of Ueda et al. 2000, Neural Computation
-12:2109; the criterion is ours.)
+K-means moves images one by one and cannot free a class that duplicates another or gathers
+unassignable images. Here the classes whose members are explained worst are split in two on trial,
+and another class is dissolved into the next best ones if both together lower the objective. Every
+image is compared with averages that exclude it, so that a smaller class does not look better only
+by fitting its own noise. (Such moves are those of Ueda et al. 2000, Neural Computation 12:2109; the
+criterion is ours.)
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.rules import AdaptiveRule
 from repic_plugin.classification.threads import for_each_chunk
 
-# Parts of the classes that are split on trial: those explained worst, and the largest.
+# Fractions of the classes that are split on trial: those explained worst, and the largest.
 WORST_FRACTION, LARGEST_FRACTION = 0.4, 0.2
-# A class with fewer members is not split.
+# Smaller classes are not split.
 MIN_SPLIT_SIZE = 8
 SPLIT_ITERATIONS = 4
 SPLIT_BETA = 0.1
@@ -38,7 +38,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class _Split:
-    """A class split in two, and by how much that lowers the objective."""
+    """A class split in two, and the resulting decrease of the objective."""
 
     number: int
     gain: float
@@ -55,18 +55,18 @@ def trade_classes(
     random_state: np.random.Generator,
     ranks: Ranks = ALONE,
 ) -> Tuple[Labels, Alignment, int]:
-    """Make the trades that lower the objective.
+    """Labels and alignment after all trades that lower the objective.
 
     Parameters
     ----------
     setting : MultiReference
     found : Comparison
-        Of the images with the averages of their present classes, each without itself.
+        Comparison of the images with the current class averages, each without itself.
     labels : ndarray of int64, shape (n,)
     alignment : Alignment
     random_state : numpy.random.Generator
     ranks : Ranks
-        Who hold the other images.
+        Processes that hold the other images.
 
     Returns
     -------
@@ -88,17 +88,17 @@ def trade_classes(
 def _dissolved(
     found: Comparison, labels: Labels, splits: List[_Split], ranks: Ranks = ALONE
 ) -> Tuple[Labels, Dict[int, _Split]]:
-    """Dissolve a class for each split that is worth it.
+    """Labels after dissolving a class for each worthwhile split, the best split first.
 
-    One after the other, the best split first: of two classes that double each other only one may
-    go, as the other is where its images go.
+    One after the other: of two duplicate classes only one may be dissolved, since its images go
+    to the other.
 
     Returns
     -------
     labels : ndarray of int64, shape (n,)
-        The images of dissolved classes are in others; nothing is split yet.
+        The images of dissolved classes are reassigned; nothing is split yet.
     freed : dict of int to _Split
-        The dissolved classes, and what takes their numbers.
+        The dissolved classes, and the splits that take their numbers.
     """
     freed: Dict[int, _Split] = {}
     labels = labels.copy()
@@ -121,11 +121,11 @@ def _dissolved(
 def _dissolution(
     found: Comparison, labels: Labels, gone: List[int], ranks: Ranks = ALONE
 ) -> Tuple[Labels, Floats]:
-    """Best other class of each image, and what it costs to send a whole class there.
+    """Best other class of each image, and the cost of dissolving each class.
 
-    m images that come to a class of s move its average towards them, which leaves s / (s + m) of
-    what they lose by going there (the ratio of Ward 1963, J Am Stat Assoc 58:236). Nothing goes to
-    the classes that are `gone`.
+    m images that join a class of s members move its average towards them, which leaves s / (s + m)
+    of their increase in dissimilarity (the ratio of Ward 1963, J Am Stat Assoc 58:236). Classes in
+    `gone` receive no images.
     """
     n_classes = found.dissimilarity.shape[1]
     each = np.arange(len(labels))
@@ -152,7 +152,7 @@ def _try_splits(
     random_state: np.random.Generator,
     ranks: Ranks = ALONE,
 ) -> List[_Split]:
-    """Split the classes whose members are explained worst, and the largest."""
+    """Trial splits of the classes whose members are explained worst, and of the largest."""
     n_classes = found.dissimilarity.shape[1]
     loss = found.dissimilarity[np.arange(len(labels)), labels].astype(np.float64)
     sizes = ranks.sum(np.bincount(labels, minlength=n_classes))
@@ -180,7 +180,7 @@ def _try_splits(
 
 @dataclass(frozen=True, eq=False)
 class _Members:
-    """Images, their classes and poses, and how far they are from their averages."""
+    """Images with their classes, poses and dissimilarities to their averages."""
 
     labels: Labels
     setting: MultiReference
@@ -188,7 +188,7 @@ class _Members:
     loss: Floats
 
     def carried(self, carry: Callable[[Any], Any]) -> _Members:
-        """With every column as `carry` gives it."""
+        """Members with `carry` applied to each column."""
         images, setting = self.setting.images, copy.copy(self.setting)
         columns = (images.samples, images.weight, images.energy, images.is_empty)
         setting.images = PolarImages(images.grid, *map(carry, columns))
@@ -199,7 +199,7 @@ class _Members:
 
 
 class _Loan:
-    """The images of some classes, all those of the first class on the first rank and so on."""
+    """Transfer of whole classes to single ranks, the first class to the first rank and so on."""
 
     def __init__(self, labels: Labels, classes: List[int], ranks: Ranks) -> None:
         self.ranks = ranks
@@ -210,11 +210,11 @@ class _Loan:
         self.ends = np.cumsum([len(rows) for rows in ranks.exchange(self.rows)])[:-1]
 
     def lent(self, column: NDArray[Any]) -> NDArray[Any]:
-        """A column of the images that are here now, in the order of all images."""
+        """Column of the images transferred here, in the order of all images."""
         return np.concatenate(self.ranks.exchange([column[rows] for rows in self.rows]))
 
     def put_back(self, column: NDArray[Any], lent: NDArray[Any]) -> None:
-        """Bring a column of the images that were here into one of this rank's own images."""
+        """Return a column of the transferred images to a column of this rank's own images."""
         found = self.ranks.exchange(np.split(lent, self.ends))
         column[np.concatenate(self.rows)] = np.concatenate(found)
 
@@ -222,7 +222,7 @@ class _Loan:
 def _split_some(
     here: _Members, classes: List[int], seeds: NDArray[np.int64], ranks: Ranks
 ) -> List[_Split]:
-    """Split some classes, each as a whole on one rank."""
+    """Splits of some classes, each computed on one rank."""
     if ranks.size == 1:
         halves, poses, gains = _split_own(here, classes, seeds)
     else:
@@ -248,7 +248,7 @@ def _split_some(
 def _split_own(
     members: _Members, classes: List[int], seeds: NDArray[np.int64]
 ) -> Tuple[Labels, Alignment, Floats]:
-    """Halves and poses of all images, and by how much each split lowers the objective."""
+    """Halves and poses of all images, and the decrease of the objective by each split."""
     halves, poses = np.zeros(len(members.labels), np.int64), members.alignment.copy()
     gains = np.zeros(len(classes))
 
@@ -266,7 +266,7 @@ def _split_own(
 def _halve(
     setting: MultiReference, rows: Labels, alignment: Alignment, random_state: np.random.Generator
 ) -> Tuple[Labels, Alignment, float]:
-    """Two classes of the images of one, their poses, and their summed dissimilarity."""
+    """Halves of one class, the poses of its images, and their summed dissimilarity."""
     part = setting.take(rows)
     part.n_threads = 1
     halves = random_state.permutation(len(rows)) % 2

@@ -1,4 +1,4 @@
-"""Where a classification stands between two iterations."""
+"""State of a classification between two iterations."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from repic_plugin.classification.averages import Alignment
 
 @dataclass(frozen=True)
 class IterationRecord:
-    """What happened in one iteration.
+    """Record of one iteration.
 
     Attributes
     ----------
     iteration : int
         From 1.
     stage : str
-        'common' (all images to one average), 'global' (all shifts), 'local' (shifts around those
-        found), 'trade' (classes are split and merged).
+        'common' (alignment to one average), 'global' (all shifts), 'local' (shifts around those
+        found), 'trade' (split and merge).
     fraction_changed : float
-        Part of the images that changed class.
+        Fraction of the images that changed class.
     objective : float
         Sum of the dissimilarities, plus lambda times the sum of squared sizes for ACK-means.
     smallest, largest : int
@@ -40,28 +40,28 @@ class IterationRecord:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """All that the next iteration depends on, beside the images and the parameters.
+    """State on which the next iteration depends, besides the images and the parameters.
 
     Attributes
     ----------
     labels : ndarray of int64, shape (n,)
     alignment : Alignment
-        Of the images moved by `offset_px`.
+        Alignment of the images shifted by `offset_px`.
     offset_px : ndarray of float64, shape (n, 2)
-        How far the images were moved when they were recentred.
+        Shift applied to recentre the images.
     stage : str
-        Of the next iteration; 'done' after the last.
+        Stage of the next iteration; 'done' after the last.
     stage_iteration : int
-        Iterations made in this stage.
+        Iterations in this stage so far.
     n_rounds : int
-        Rounds of trading made.
+        Rounds of split and merge so far.
     constraint : float
-        Part of beta in use.
+        Fraction of beta in use.
     records : tuple of IterationRecord
     before_trade : tuple or None
-        Loss, labels and alignment to go back to if a round of trading does not pay.
+        Loss, labels and alignment to restore if a round of split and merge does not pay.
     converged : bool
-        False once the number of iterations has ended it.
+        False if the maximum number of iterations ended it.
     """
 
     labels: NDArray[np.int64]
@@ -77,15 +77,15 @@ class State:
 
     @property
     def iteration(self) -> int:
-        """Number of iterations made."""
+        """Number of iterations so far."""
         return len(self.records)
 
     def enter(self, stage: str, **changes: Any) -> State:
-        """The same at the beginning of another stage."""
+        """State at the beginning of another stage."""
         return replace(self, stage=stage, stage_iteration=0, **changes)
 
     def carried(self, carry: Callable[[NDArray[Any]], NDArray[Any]]) -> State:
-        """The same for other images: every column as `carry` gives it."""
+        """State with `carry` applied to each column of the images."""
         before = self.before_trade
         if before is not None:
             before = (before[0], carry(before[1]), before[2].carried(carry))
@@ -99,7 +99,16 @@ class State:
 
 
 def state_to_arrays(state: State) -> Dict[str, NDArray[Any]]:
-    """Arrays that hold the state, for `state_from_arrays`."""
+    """State as arrays, which can be stored without pickle.
+
+    Parameters
+    ----------
+    state : State
+
+    Returns
+    -------
+    dict of str to ndarray
+    """
     arrays = {
         "labels": state.labels,
         "offset_px": state.offset_px,
@@ -118,7 +127,15 @@ def state_to_arrays(state: State) -> Dict[str, NDArray[Any]]:
 
 
 def state_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> State:
-    """The state that `state_to_arrays` was given.
+    """State from the arrays of `state_to_arrays`.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+
+    Returns
+    -------
+    State
 
     Raises
     ------

@@ -19,13 +19,12 @@ Labels = NDArray[np.int64]
 
 
 class Subspace(MultiReference):
-    """MRA, then multivariate statistical analysis of the aligned images.
+    """MRA with multivariate statistical analysis of the aligned images.
 
-    The images, as they were aligned last, span a subspace of main variations, with as many
-    dimensions as there are classes (van Heel and Frank 1981, Ultramicroscopy 6:187). Averages are
-    compared as they look in it. An inner product with what an average has in the subspace is one of
-    what both have there; the part of an image outside of it is the same for all averages at all
-    poses, and noise. See `MultiReference` for the parameters; `ranks` are those of the images.
+    The images in their last alignment span a subspace of main variations, with as many dimensions
+    as classes (van Heel and Frank 1981, Ultramicroscopy 6:187). Averages are projected onto it.
+    The part of an image outside the subspace is noise, and equal for all averages and poses. See
+    `MultiReference` for the parameters; `ranks` are those of the images.
     """
 
     _axes: Optional[NDArray[np.float32]] = None
@@ -37,21 +36,21 @@ class Subspace(MultiReference):
     def compare(
         self, sums: ClassSums, members: Optional[Samples] = None, labels: Optional[Labels] = None
     ) -> Comparison:
-        """Compare each image with each average, see `MultiReference.compare`."""
+        """Comparison of each image with each average, see `MultiReference.compare`."""
         self._axes = (
             None if members is None else principal_axes(members, len(sums.total), self.ranks)
         )
         return super().compare(sums, members, labels)
 
     def _seen(self, averages: Samples) -> Samples:
-        if self._axes is None:  # the first averages: nothing is aligned yet
+        if self._axes is None:  # the initial averages: nothing is aligned yet
             return averages
         inside = (averages.view(np.float32) @ self._axes.T) @ self._axes
         return np.ascontiguousarray(inside, dtype=np.float32).view(np.complex64)
 
 
 def principal_axes(members: Samples, n_axes: int, ranks: Ranks = ALONE) -> NDArray[np.float32]:
-    """Directions of greatest power of the aligned images of all ranks.
+    """Principal axes of the aligned images of all ranks.
 
     Parameters
     ----------

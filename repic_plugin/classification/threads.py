@@ -1,4 +1,4 @@
-"""Work on chunks, on several threads, with results that do not depend on their number."""
+"""Work on chunks by several threads, with results independent of their number."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def for_each_chunk(
     Parameters
     ----------
     work : callable
-        Writes its results where the slice says.
+        Writes its results to the slice.
     n_rows, chunk, n_threads : int
         The slices do not depend on `n_threads`.
 
     Raises
     ------
     Exception
-        What `work` raises, for the first of the slices where it does.
+        The exception raised by `work` for the first slice that fails.
     """
     slices = [slice(row, min(row + chunk, n_rows)) for row in range(0, n_rows, chunk)]
     if n_threads == 1 or len(slices) < 2:
@@ -38,14 +38,14 @@ def for_each_chunk(
             for job in jobs:
                 job.result()
         finally:
-            for job in jobs:  # after an error nobody waits for the rest
+            for job in jobs:  # after an error the rest is not awaited
                 job.cancel()
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
-    """A context in which matrix products run on one thread each.
+    """Context in which matrix products run on one thread each.
 
-    The threads are ours, and the order in which numbers are added stays the same.
+    Threads are used by `for_each_chunk` instead, and the order of summation stays the same.
     """
     limit: AbstractContextManager[Any] = _libraries().limit(limits=1, user_api="blas")
     return limit

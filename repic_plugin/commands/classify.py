@@ -29,7 +29,7 @@ from repic_plugin.classification import (
 )
 from repic_plugin.commands.classify_report import doubled_images, report, warn
 from repic_plugin.commands.mpi import ending_together, the_ranks, warn_if_bound
-from repic_plugin.commands.options import progress_bar
+from repic_plugin.commands.options import naming_options, progress_bar
 from repic_plugin.commands.out_folder import NewFolder, Own, new_folder
 from repic_plugin.formats import (
     CLASS_FILES,
@@ -42,62 +42,54 @@ from repic_plugin.formats import (
     write_class_files,
 )
 
-# What `classify_particles` calls its arguments, and the options that set them: to pass them on, and
-# to put its messages into the words of the user.
-OPTIONS = {
-    "n_classes": "--classes",
-    "method": "--method",
-    "alignment": "--alignment",
-    "beta": "--beta",
-    "tolerance": "--tolerance",
-    "max_iterations": "--max-iterations",
-    "max_shift_px": "--max-shift-px",
-    "n_rings": "--rings",
-    "mask_diameter_px": "--mask-diameter-px",
-    "ctf_mode": "--ctf",
-    "mirror": "--mirror",
-    "random_state": "--seed",
-}
 PICTURE = "classes.png"
 OWN = Own(CLASS_FILES, lambda _folder: (*CLASS_FILES, "classes.csv", PICTURE))
+ARGUMENTS = {"ctf_mode": "--ctf"}
+# What `classify_particles` takes as the options give it.
+AS_GIVEN = ("method", "alignment", "beta", "tolerance", "max_iterations", "max_shift_px")
+AS_GIVEN += ("mask_diameter_px", "mirror")
 RINGS_OF_RESOLUTION = "the number of rings (box x pixel size / --resolution-angstrom)"
 BAR = "{desc} [{elapsed}]"
-MAX_RINGS = 1 << 30  # more than any box has, and still an integer where the resolution is tiny
+MAX_RINGS = 1 << 30  # more than any box has, and still an integer at tiny resolutions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
     parser.add_argument(
-        "particles", metavar="PARTICLES", help="a stack (.mrcs), or a RELION .star (3.0 or later)"
+        "particles",
+        metavar="PARTICLES",
+        help="image stack (.mrcs) or RELION STAR file (3.0 or later)",
     )
-    parser.add_argument("--classes", type=int, required=True, metavar="K", help="how many")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write")
-    parser.add_argument("--overwrite", action="store_true", help="replace an earlier run's folder")
+    parser.add_argument("--classes", type=int, required=True, metavar="K", help="number of classes")
+    parser.add_argument("--out", required=True, metavar="DIR", help="output folder")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the output of an earlier run"
+    )
     parser.add_argument(
         "--pixel-size",
         type=float,
         metavar="ANGSTROM",
-        help="where the file does not say; it overrules the header of a stack",
+        help="pixel size in Å, if the file has none; overrides the header of a stack",
     )
     parser.add_argument(
         "--ctf",
         choices=CTF_MODES,
         default="weight",
-        help="flip phases and weigh by the abs(CTF), flip phases only (as the paper), or neither; "
-        "a stack, or a STAR file without defocus, has no CTF",
+        help="weight: phase flip and CTF weighting; flip: phase flip only, as in the paper; none: "
+        "no correction. A stack or a STAR file without defocus has no CTF",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all random choices")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed")
     parser.add_argument(
         "--threads",
         type=int,
         metavar="N",
-        help="of each process; as many as there are processors if not given; neither threads nor "
-        "the processes that mpirun starts change the result",
+        help="threads per process (default: number of processors); the result depends neither on "
+        "threads nor on MPI processes",
     )
     parser.add_argument(
         "--checkpoint",
         metavar="FILE",
-        help="keep the state here, to go on if the work is stopped; removed once it is done",
+        help="file to resume from if the run is stopped; removed when the run is complete",
     )
     _add_clustering(parser.add_argument_group("clustering"))
     _add_alignment(parser.add_argument_group("alignment"))
@@ -108,29 +100,29 @@ def _add_clustering(group: argparse._ArgumentGroup) -> None:
         "--method",
         choices=tuple(RULES),
         default="ack",
-        help="ACK-means, K-means, K-means with classes of equal size, or SPIDER's size factor",
+        help="clustering rule: ACK-means, K-means, equal-size K-means, or SPIDER's size factor",
     )
     group.add_argument(
         "--beta",
         type=float,
         default=0.5,
         metavar="WEIGHT",
-        help="of the constraint that keeps the classes of ack alike in size; 0 is none",
+        help="weight of the size constraint of ack; 0 for none",
     )
     group.add_argument(
         "--no-trade",
         action="store_true",
-        help="the paper's ACK-means alone: no splitting and merging of classes (ack with mra)",
+        help="ACK-means as in the paper, without splitting and merging classes (ack with mra)",
     )
     group.add_argument(
         "--tolerance",
         type=float,
         default=0.01,
-        metavar="PART",
-        help="end when no more than this part of the particles changes class",
+        metavar="FRACTION",
+        help="stop when no more than this fraction of the particles changes class",
     )
     group.add_argument(
-        "--max-iterations", type=int, default=60, metavar="N", help="end after these in any case"
+        "--max-iterations", type=int, default=60, metavar="N", help="maximum number of iterations"
     )
 
 
@@ -139,40 +131,42 @@ def _add_alignment(group: argparse._ArgumentGroup) -> None:
         "--alignment",
         choices=ALIGNMENTS,
         default="mra",
-        help="mra: each particle to each average, at every iteration; msa: the same, with averages "
-        "in the subspace of the main variations; rfa: all to one average, then clustering",
+        help="mra: each particle to each class average, in every iteration; msa: as mra, with the "
+        "averages in the principal subspace; rfa: all to one average, then clustering",
     )
     group.add_argument(
-        "--max-shift-px",
-        type=float,
-        default=4.0,
-        metavar="PX",
-        help="how far particles may lie from the centres of their boxes",
+        "--max-shift-px", type=float, default=4.0, metavar="PX", help="maximum shift"
     )
     group.add_argument(
         "--mirror",
         action="store_true",
-        help="mirror images may share a class; RELION's 2D programs take no notice of mirrors",
+        help="also align mirror images; RELION's 2D programs ignore mirroring",
     )
     detail = group.add_mutually_exclusive_group()
     detail.add_argument(
         "--rings",
         type=int,
         metavar="R",
-        help=f"compare up to the resolution box x pixel size / R; {DEFAULT_RINGS} if not given",
+        help=f"Fourier rings: compare up to box x pixel size / R (default: {DEFAULT_RINGS})",
     )
     detail.add_argument(
-        "--resolution-angstrom", type=float, metavar="A", help="say the same as a resolution"
+        "--resolution-angstrom",
+        type=float,
+        metavar="ANGSTROM",
+        help="the same, as a resolution in Å",
     )
     group.add_argument(
-        "--mask-diameter-px", type=float, metavar="PX", help="0.84 of the box if not given"
+        "--mask-diameter-px",
+        type=float,
+        metavar="PX",
+        help="mask diameter (default: 0.84 of the box)",
     )
 
 
 def run(args: argparse.Namespace) -> None:
     """Read, classify, write; alone, or together with the processes that mpirun has started."""
     ranks = the_ranks()
-    with ending_together(ranks):
+    with ending_together(ranks), naming_options(args.option_names):
         _run(args, ranks)
 
 
@@ -185,7 +179,7 @@ def _run(args: argparse.Namespace, ranks: Ranks) -> None:
             parameters = _parameters(args, table)
         if new is None:
             table = replace(table, names=(), star=None)  # for those who write
-        stack.enter_context(_told_if_stopped(args, table))
+        stack.enter_context(_explaining_stops(args, table))
         found = _classify(args, table, parameters, ranks)
         with ranks.agreement():
             if new is not None:
@@ -219,8 +213,8 @@ def _naming_out(args: argparse.Namespace) -> Iterator[None]:
         yield
     except OSError as error:
         problem = f"--out {args.out}: cannot be written ({error.strerror or error})"
-        kept = f"; {args.checkpoint} stays, call again to go on" if _has_checkpoint(args) else ""
-        raise OSError(f"{problem}; make room or choose another folder{kept}") from error
+        kept = f"; {args.checkpoint} is kept: run again to resume" if _has_checkpoint(args) else ""
+        raise OSError(f"{problem}; free disk space or choose another folder{kept}") from error
 
 
 def _check_checkpoint(args: argparse.Namespace) -> None:
@@ -241,33 +235,36 @@ def _has_checkpoint(args: argparse.Namespace) -> bool:
 
 
 @contextmanager
-def _told_if_stopped(args: argparse.Namespace, table: ParticleTable) -> Iterator[None]:
-    """Who interrupts the work hears that it can go on, and memory that ends is told in one line."""
+def _explaining_stops(args: argparse.Namespace, table: ParticleTable) -> Iterator[None]:
+    """An interruption says how to resume, and a lack of memory takes one line."""
     try:
         yield
     except KeyboardInterrupt:
         if not _has_checkpoint(args):
             raise
-        kept = f"the state stays in {args.checkpoint}: call again to go on"
+        kept = f"{args.checkpoint} is kept: run again to resume"
         print(f"repic-plugin: interrupted; no classes were written, {kept}", file=sys.stderr)
         raise SystemExit(130) from None  # as without a checkpoint
     except MemoryError as error:
         raise ValueError(
-            f"{len(table):,} particles and {args.classes:,} classes need more memory than there "
-            "is; ask for fewer --classes or --rings, or classify fewer particles"
+            f"{len(table):,} particles and {args.classes:,} classes need more memory than is "
+            "available; use fewer --classes or --rings, or classify fewer particles"
         ) from error
 
 
 def _parameters(args: argparse.Namespace, table: ParticleTable) -> Dict[str, Any]:
-    """What the result depends on, beside the images and their CTF."""
+    """What the result depends on besides the images and their CTF."""
     if table.ctf is not None and table.ctf_premultiplied and args.ctf == "weight":
         raise ValueError(
-            f"{args.particles}: the images are multiplied by their CTF already, which cannot be "
-            "weighted again; use --ctf flip or none"
+            f"{args.particles}: the images are already multiplied by their CTF, so they cannot be "
+            "weighted by it; use --ctf flip or none"
         )
-    given = vars(args)
-    parameters = {name: given[option[2:].replace("-", "_")] for name, option in OPTIONS.items()}
+    parameters = {name: getattr(args, name) for name in AS_GIVEN}
     parameters.update(
+        n_classes=args.classes,
+        n_rings=args.rings,
+        ctf_mode=args.ctf,
+        random_state=args.seed,
         pixel_size_angstrom=table.pixel_size_angstrom,
         phase_flipped=table.phase_flipped or table.ctf_premultiplied,
         trade=not args.no_trade,
@@ -297,8 +294,8 @@ def _classify(
         if goes_on:
             resume = read_checkpoint(args.checkpoint, owner)
     if resume is not None and ranks.is_first:
-        print(f"going on after iteration {resume.iteration}", file=sys.stderr)
-    with _users_words(args, table), _progress(args, owner, ranks.is_first) as callbacks:
+        print(f"resuming after iteration {resume.iteration}", file=sys.stderr)
+    with _naming_files(args, table), _progress(args, owner, ranks.is_first) as callbacks:
         return classify_particles(
             table.images,
             ctf=table.ctf,
@@ -316,36 +313,31 @@ def _n_processors() -> int:
 
 
 @contextmanager
-def _users_words(args: argparse.Namespace, table: ParticleTable) -> Iterator[None]:
-    """Errors of `classify_particles` name options and files, not arguments."""
+def _naming_files(args: argparse.Namespace, table: ParticleTable) -> Iterator[None]:
+    """Errors of `classify_particles` name the file and the particle."""
     try:
         yield
     except FormatError:
         raise
     except ValueError as error:
-        raise ValueError(_in_users_words(str(error), args, table)) from error
-
-
-def _in_users_words(message: str, args: argparse.Namespace, table: ParticleTable) -> str:
-    words = {**OPTIONS, "n_threads": "--threads"}
-    if args.resolution_angstrom is not None:
-        words["n_rings"] = RINGS_OF_RESOLUTION
-    # the first word, and any with an underscore: others may be plain English
-    told = re.sub(r"^\w+|\w+_\w+", lambda match: words.get(match[0], match[0]), message)
-    image = re.match(r"image (\d+)\b", told)
-    if image:
-        number = int(image[1])
-        told = f"particle {number}, {table.names[number - 1]},{told[image.end() :]}"
-    return f"{args.particles}: {told}" if message.startswith("image") else told
+        message = str(error)
+        if args.resolution_angstrom is not None:
+            message = message.replace("n_rings", RINGS_OF_RESOLUTION)
+        image = re.match(r"image (\d+)\b", message)
+        if image:
+            number = int(image[1])
+            message = f"particle {number}, {table.names[number - 1]},{message[image.end() :]}"
+        place = f"{args.particles}: " if str(error).startswith("image") else ""
+        raise ValueError(f"{place}{message}") from error
 
 
 @contextmanager
 def _progress(
     args: argparse.Namespace, owner: str, is_first: bool
 ) -> Iterator[Dict[str, Optional[Callable[..., None]]]]:
-    """Tell and keep every iteration: one bar at a time on a terminal, else a line for each.
+    """Report and save every iteration: a bar on a terminal, else one line each.
 
-    Only the first of several processes has one.
+    Only the first of several processes has a bar.
     """
     with ExitStack() as bars:
         reading = bars.enter_context(progress_bar("reading", "particle")) if is_first else None
@@ -355,12 +347,14 @@ def _progress(
             nonlocal bar
             _keep(args, owner, state)
             if not sys.stderr.isatty():
-                print(_told(state), file=sys.stderr, flush=True)
+                print(_progress_text(state), file=sys.stderr, flush=True)
                 return
             if bar is None:
                 bars.close()
-                bar = bars.enter_context(tqdm(desc=_told(state), bar_format=BAR, leave=False))
-            bar.set_description_str(_told(state))
+                bar = bars.enter_context(
+                    tqdm(desc=_progress_text(state), bar_format=BAR, leave=False)
+                )
+            bar.set_description_str(_progress_text(state))
 
         yield {"progress": reading, "on_iteration": on_iteration}
 
@@ -372,18 +366,18 @@ def _keep(args: argparse.Namespace, owner: str, state: State) -> None:
         write_checkpoint(args.checkpoint, owner, state)
     except OSError as error:
         problem = f"--checkpoint {args.checkpoint}: cannot be written ({error.strerror or error})"
-        remedy = "make room or name another"
+        remedy = "free disk space or choose another file"
         if _has_checkpoint(args):
-            remedy = "make room and call again: it goes on from the iteration before"
+            remedy = "free disk space and run again: it resumes from the previous iteration"
         raise OSError(f"{problem}; {remedy}") from error
 
 
-def _told(state: State) -> str:
+def _progress_text(state: State) -> str:
     last = state.records[-1]
-    told = f"{last.fraction_changed:.1%} changed, sizes {last.smallest:,} to {last.largest:,}"
+    text = f"{last.fraction_changed:.1%} changed class, sizes {last.smallest:,} to {last.largest:,}"
     if last.stage == "common":
-        told = "all aligned to one average"
-    return f"iteration {last.iteration} ({last.stage}): {told}"
+        text = "all aligned to one average"
+    return f"iteration {last.iteration} ({last.stage}): {text}"
 
 
 def _draw(folder: Path, table: ParticleTable, found: Classification) -> None:

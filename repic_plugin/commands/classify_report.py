@@ -1,4 +1,4 @@
-"""What `repic-plugin classify` tells in the end."""
+"""Summary and warnings at the end of `repic-plugin classify`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from repic_plugin.formats import ParticleTable, listed
 
 
 def warn(found: Classification) -> None:
-    """Particles put aside, and an end that was forced."""
+    """Warn of excluded particles and of a lack of convergence."""
     n_aside = int((found.labels < 0).sum())
     if n_aside:
-        told = "put aside, in no class: their images are the same everywhere (empty)"
-        warnings.warn(f"{_counted(n_aside, 'particle')} {told}", stacklevel=2)
+        excluded = "excluded: their images are empty (the same value everywhere)"
+        warnings.warn(f"{_counted(n_aside, 'particle')} {excluded}", stacklevel=2)
     if not found.converged:
         warnings.warn(
             f"not converged in {_counted(len(found.records), 'iteration')}; raise --max-iterations",
@@ -48,7 +48,7 @@ def doubled_images(table: ParticleTable, found: Classification) -> List[str]:
 
 
 def report(found: Classification, ctf_mode: str, seconds: float) -> None:
-    """Sizes, iterations, seconds, junk."""
+    """Print class sizes, iterations, seconds and junk classes."""
     sizes = found.sizes
     ctf = "without CTF" if ctf_mode == "none" else f"with CTF ({ctf_mode})"
     empty = f", {(sizes == 0).sum():,} empty" if (sizes == 0).any() else ""
@@ -60,7 +60,7 @@ def report(found: Classification, ctf_mode: str, seconds: float) -> None:
     if found.is_junk.any():
         junk = listed(map(str, np.flatnonzero(found.is_junk).tolist()))
         n_junk = int(sizes[found.is_junk].sum())
-        print(f"junk, it seems: classes {junk} ({_counted(n_junk, 'particle')})")
+        print(f"probable junk: classes {junk} ({_counted(n_junk, 'particle')})")
 
 
 def _counted(n: int, what: str) -> str:

@@ -1,4 +1,4 @@
-"""Score pickers against a reference, by pixels and by one-to-one matching."""
+"""Score pickers against a reference, by pixel and by one-to-one matching."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.arguments import check_whole_number
-from repic_plugin.commands.options import print_table
+from repic_plugin.commands.options import output_file, print_table
 from repic_plugin.consensus import Picks, inside_micrograph
 from repic_plugin.evaluation import (
     MicrographScores,
@@ -39,9 +39,10 @@ from repic_plugin.formats import (
     write_scores,
 )
 
+ARGUMENTS = {"reference": "REFERENCE_DIR"}
 CONSENSUS = "consensus"
 MEASURES = ("precision", "recall", "f1")
-RELIABILITY = "_reliability"  # ends the name of the second picture
+RELIABILITY = "_reliability"  # suffix of the second plot
 FILE_OPTIONS = ("out", "per_micrograph", "curve", "plot")
 
 
@@ -50,44 +51,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "picks_dir",
         metavar="PICKS_DIR",
-        help="a folder with a sub-folder for each picker, or one picker's files",
+        help="folder with a sub-folder for each picker, or the files of one picker",
     )
-    parser.add_argument("reference_dir", metavar="REFERENCE_DIR", help="the true particles' files")
     parser.add_argument(
-        "--consensus", metavar="DIR", help="what --out of consensus named, to be scored as well"
+        "reference_dir", metavar="REFERENCE_DIR", help="folder with the pick files of the reference"
     )
-    parser.add_argument("--box-size", type=int, metavar="PX", required=True, help="side of boxes")
     parser.add_argument(
-        "--radius", type=float, metavar="PX", help="centres match within this (box / 4)"
+        "--consensus", metavar="DIR", help="output folder of consensus, scored as well"
     )
-    parser.add_argument("--micrograph-size", type=int, nargs=2, metavar=("W", "H"))
+    parser.add_argument("--box-size", type=int, metavar="PX", required=True, help="box size in px")
     parser.add_argument(
-        "--flip-y", action="store_true", help="the reference counts y from the other edge"
+        "--radius",
+        type=float,
+        metavar="PX",
+        help="maximum distance of matching centres (default: box size / 4)",
     )
+    parser.add_argument("--micrograph-size", type=int, nargs=2, metavar=("W", "H"), help="in px")
+    parser.add_argument("--flip-y", action="store_true", help="flip the y axis of the reference")
     parser.add_argument(
         "--skip-edges",
         action="store_true",
-        help="leave out what lies closer to an edge than half a box, of the picks and of the "
-        "reference: pickers that discard such particles cannot find them",
+        help="exclude what lies closer to an edge than half a box, of picks and reference: pickers "
+        "that discard such particles cannot find them",
     )
-    parser.add_argument("--out", metavar="FILE", help="write the table as CSV")
-    parser.add_argument(
-        "--per-micrograph", metavar="FILE", help="write the scores of each micrograph as CSV"
-    )
-    parser.add_argument(
-        "--curve", metavar="FILE", help="write precision and recall by threshold as CSV"
-    )
+    for option, content in (
+        ("--out", "scores"),
+        ("--per-micrograph", "scores of each micrograph"),
+        ("--curve", "precision and recall by score threshold"),
+    ):
+        parser.add_argument(option, metavar="FILE", help=f"CSV file for the {content}")
     parser.add_argument(
         "--plot",
         metavar="FILE.png",
-        help="draw the scores and the curves; of a consensus by probability a second picture, "
-        f"FILE{RELIABILITY}.png",
+        help="plot of the scores and curves; for a probabilistic consensus also a reliability "
+        f"diagram, FILE{RELIABILITY}.png",
     )
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="number of threads")
 
 
 class Promised(NamedTuple):
-    """Probabilities of particles and whether the reference confirms them, both shape (n,)."""
+    """Probabilities of particles and whether they are in the reference, both shape (n,)."""
 
     probability: NDArray[np.float64]
     is_true: NDArray[np.bool_]
@@ -138,43 +141,42 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _check_files(args: argparse.Namespace) -> None:
-    """Whether what is asked for can be written, before the work is done."""
+    """Refuse output that cannot be written, before the work is done."""
     taken: Dict[Path, str] = {}
     for name in FILE_OPTIONS:
         path = getattr(args, name)
         if not path:
             continue
         option = f"--{name.replace('_', '-')}"
-        place = Path(path).absolute()
-        if place.is_dir() or not place.parent.is_dir():
-            raise ValueError(f"{option} {path}: must be a file in a folder that exists")
+        place = output_file(option, path)
         if place in taken:
-            raise ValueError(f"{option} {path}: is the file of {taken[place]}; give another name")
+            raise ValueError(f"{option} {path}: is also the file of {taken[place]}; choose another")
         taken[place] = option
     if args.plot and Path(args.plot).suffix.lower() != ".png":
         raise ValueError(f"--plot {args.plot}: must end in .png; rename it")
 
 
 def _loaded(args: argparse.Namespace) -> Tuple[List[Picks], Picks, int]:
-    """Picks of each picker, the reference, and how many of its particles are left out."""
+    """Picks of each picker, the reference, and how many of its particles are excluded."""
     folder = Path(args.picks_dir)
     has_pickers = folder.is_dir() and any(
         entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()
     )
     loaded = read_picks_dir(folder, min_pickers=1) if has_pickers else read_picker_folder(folder)
-    for note in loaded.notes:
-        warnings.warn(note, stacklevel=2)
     sets = [loaded.picks]
     if args.consensus:
         if CONSENSUS in loaded.picks.picker_names:
             raise ValueError(f"{folder} has a picker named {CONSENSUS}; rename its folder")
         found = read_picker_folder(args.consensus).picks
         sets.append(replace(found, picker_names=(CONSENSUS,)))
-    reference = read_picker_folder(args.reference_dir).picks
+    truth = read_picker_folder(args.reference_dir)
+    for note in (*loaded.notes, *truth.notes):
+        warnings.warn(note, stacklevel=2)
+    reference = truth.picks
     *sets, reference = _with_same_names([*sets, reference])
     if args.flip_y:
         if args.micrograph_size is None:
-            raise ValueError("--flip-y needs the height of the micrographs: add --micrograph-size")
+            raise ValueError("--flip-y needs the height of the micrographs; add --micrograph-size")
         reference = flip_y(reference, args.micrograph_size[1])
     first, *others = sets
     each = [*_each_picker(first, loaded.is_missing), *others]
@@ -200,7 +202,7 @@ def _without_edges(picks: Picks, args: argparse.Namespace) -> Picks:
 
 
 def _with_same_names(sets: Sequence[Picks]) -> List[Picks]:
-    """Sets of picks whose micrographs have one name each, see `unify_names`."""
+    """The sets with common micrograph names, see `unify_names`."""
     found = unify_names([one.micrograph_names for one in sets])
     return [
         replace(picks, micrograph_names=tuple(found.names[i] for i in places))
@@ -231,20 +233,20 @@ def _print_scores(
             row[2:2] = [f"{one.n_micrographs:,}", f"{one.n_reference:,}"]
     print_table(header, rows)
     n_lacking = reference.n_micrographs - first.n_micrographs
-    told = f"{first.n_reference:,} on {first.n_micrographs} micrographs"
+    told = f"{first.n_reference:,} particles on {first.n_micrographs} micrographs"
     if not is_one_basis:
-        told = f"{len(reference):,} on {reference.n_micrographs} micrographs; each row rests on "
-        told += "those that its picks have files for"
+        told = f"{len(reference):,} particles on {reference.n_micrographs} micrographs; each row "
+        told += "rests on those that its picks have files for"
     elif n_lacking:
-        told += f"; {n_lacking} of the reference without picks left out"
+        told += f"; {n_lacking} of the reference without picks excluded"
     n_left_out = max(one.n_left_out for one in scores)
     if n_left_out:
-        told += f"; {n_left_out} without a reference left out"
+        told += f"; {n_left_out} without a reference excluded"
     print(f"\nreference: {told}")
 
 
 def _promised(args: argparse.Namespace, found: Picks, reference: Picks) -> Optional[Promised]:
-    """Of a consensus by probability; its files have the probabilities as scores."""
+    """Of a probabilistic consensus, whose files hold probabilities as scores."""
     if not args.consensus or read_ensemble(args.consensus) is None:
         return None
     of = confirmed_picks(found, reference, args.box_size, radius_px=args.radius)
@@ -258,12 +260,11 @@ def _print_reliability(found: Reliability) -> None:
         for low, high, count, mean, share in zip(found.edges, found.edges[1:], *found[1:])
         if count
     ]
-    print("\ndo the probabilities of the consensus come true?")
-    print_table(["probability", "particles", "mean", "in the reference"], rows)
+    print("\nreliability of the probabilities of the consensus")
+    print_table(["probability", "particles", "mean", "share in reference"], rows)
 
 
 def _second_picture(plot: str) -> Path:
-    """Where the reliability diagram goes."""
     return Path(plot).with_name(f"{Path(plot).stem}{RELIABILITY}.png")
 
 
@@ -280,6 +281,6 @@ def _plot(path: str, scores: Sequence[PickerScores], curves: Sequence[PrecisionR
 
 
 def _save(figure: Any, path: PathLike) -> None:
-    """As PNG, whatever the name ends in."""
+    """Write a PNG file, whatever the suffix."""
     with atomic_open(path) as file:
         figure.savefig(file, format="png")

@@ -1,4 +1,4 @@
-"""Resolution of maps by Fourier shell correlation with a reference map or the other half map."""
+"""Compute the Fourier shell correlation of maps with a reference map or the other half map."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.arguments import check_pixel_size
+from repic_plugin.commands.maps import voxel_size
 from repic_plugin.commands.options import print_table
 from repic_plugin.commands.out_folder import new_folder
 from repic_plugin.evaluation import (
@@ -25,12 +25,11 @@ from repic_plugin.evaluation import (
 )
 from repic_plugin.formats import read_map, write_fsc_table
 
+ARGUMENTS = {"volume": "MAP"}
 THRESHOLDS = (REFERENCE_THRESHOLD, HALF_MAP_THRESHOLD)
 
 
 class _Map(NamedTuple):
-    """A map and where it is from; the pixel size is 0 where the header has none."""
-
     path: str
     density: NDArray[np.float32]
     pixel_size_angstrom: float
@@ -39,27 +38,30 @@ class _Map(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
     parser.add_argument(
-        "maps", nargs="+", metavar="MAP", help="MRC file, or LABEL=FILE; one or more"
+        "maps", nargs="+", metavar="MAP", help="MRC file or LABEL=FILE; one or more"
     )
-    parser.add_argument("reference", metavar="REFERENCE", help="MRC file: what to compare with")
+    parser.add_argument("reference", metavar="REFERENCE", help="MRC file to compare with")
     parser.add_argument(
         "--half",
         action="store_true",
-        help="MAP and REFERENCE are half maps: what counts is 0.143, not 0.5",
+        help="MAP and REFERENCE are half maps: threshold 0.143 instead of 0.5",
     )
     parser.add_argument(
         "--mask",
         default="none",
         metavar="MASK",
-        help="MRC file from 0 to 1, sphere, auto (soft, round the reference) or none",
+        help="MRC file with values from 0 to 1, sphere, auto (soft mask of the reference) or none",
     )
     parser.add_argument(
-        "--register", action="store_true", help="first turn and shift each MAP onto REFERENCE"
+        "--register", action="store_true", help="first align each MAP rigidly to REFERENCE"
     )
     parser.add_argument(
-        "--pixel-size", type=float, metavar="ANGSTROM", help="of all; by default as they say"
+        "--pixel-size",
+        type=float,
+        metavar="ANGSTROM",
+        help="pixel size of all maps in Å (default: from their headers)",
     )
-    parser.add_argument("--out", metavar="DIR", help="folder to write: fsc.csv and fsc.png")
+    parser.add_argument("--out", metavar="DIR", help="output folder: fsc.csv and fsc.png")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -86,7 +88,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _labelled(texts: Sequence[str]) -> Dict[str, str]:
-    """Path by label; without one it is the file's name, or all of the path where two are alike."""
+    """Paths by label, which defaults to the stem of the file or, if ambiguous, the whole path."""
     stems = [Path(text).stem for text in texts]
     paths: Dict[str, str] = {}
     for text, stem in zip(texts, stems):
@@ -94,23 +96,20 @@ def _labelled(texts: Sequence[str]) -> Dict[str, str]:
         if not equals or Path(text).exists():
             label, path = stem if stems.count(stem) == 1 else text, text
         if not label or not path:
-            raise ValueError(f"MAP must be FILE or LABEL=FILE, got {text!r}")
+            raise ValueError(f"MAP must be FILE or LABEL=FILE, got {text!r}; add what is missing")
         if label in paths:
-            raise ValueError(f"MAP must have labels of their own, got {label!r} twice; rename one")
+            raise ValueError(f"MAP labels must be unique, got {label!r} twice; rename one")
         paths[label] = path
     return paths
 
 
 def _read(path: str, pixel_size_angstrom: Optional[float]) -> _Map:
-    if pixel_size_angstrom is not None:
-        check_pixel_size("--pixel-size", pixel_size_angstrom)
-    density, voxel = read_map(path)
-    if pixel_size_angstrom is None and voxel == 0:
-        raise ValueError(f"{path}: the header holds no voxel size; add --pixel-size ANGSTROM")
+    density, in_header = read_map(path)
+    size = voxel_size(path, in_header, pixel_size_angstrom)
     if len(set(density.shape)) != 1:
         shape = " x ".join(map(str, density.shape[::-1]))
-        raise ValueError(f"{path}: must be a cube, got {shape} voxels; cut or pad it")
-    return _Map(path, density, voxel if pixel_size_angstrom is None else pixel_size_angstrom)
+        raise ValueError(f"{path}: must be a cube, got {shape} voxels; crop or pad it")
+    return _Map(path, density, size)
 
 
 def _mask(name: str, reference: _Map) -> Optional[NDArray[np.float32]]:
@@ -136,13 +135,10 @@ def _compare(
         density, pose = register_rigid(density, reference.density)
         shift = " ".join(f"{s:.2f}" for s in pose.shift_px[::-1])
         print(
-            f"{label}: turned by {pose.angle_deg:.2f} degrees and shifted by {shift} px in x, y, z"
+            f"{label}: rotated by {pose.angle_deg:.2f} degrees and shifted by {shift} px in x, y, z"
         )
     return fourier_shell_correlation(
-        density,
-        reference.density,
-        pixel_size_angstrom=reference.pixel_size_angstrom,
-        mask=mask,
+        density, reference.density, pixel_size_angstrom=reference.pixel_size_angstrom, mask=mask
     )
 
 
@@ -151,12 +147,12 @@ def _print_resolutions(
 ) -> None:
     header = ["map", *(f"at {one:g}" for one in THRESHOLDS)]
     rows: List[List[str]] = [
-        [label, *(resolution_text(curve, one, unit=" A") for one in THRESHOLDS)]
+        [label, *(resolution_text(curve, one, unit=" Å") for one in THRESHOLDS)]
         for label, curve in curves.items()
     ]
     print_table(header, rows)
     kind = "two half maps" if is_half else "a map against a reference"
-    print(f"\nwhat counts for {kind} is the resolution at {threshold:g}")
+    print(f"\nthe threshold for {kind} is {threshold:g}")
 
 
 def _write_plot(path: Path, curves: Dict[str, ShellCorrelation], threshold: float) -> None:

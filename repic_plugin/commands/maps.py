@@ -1,4 +1,4 @@
-"""What the commands that simulate from a density map share: its options, the microscope's."""
+"""Options of the density map and of the microscope, for the commands that simulate."""
 
 from __future__ import annotations
 
@@ -20,16 +20,20 @@ from repic_plugin.simulation import (
     phantom_map,
 )
 
-PHANTOM = "phantom"  # stands for the map that everybody has
+MAP_ARGUMENTS = {"volume": "MAP", "defocus_range_angstrom": "--defocus"}
+PHANTOM = "phantom"  # in place of a file
 
 
 def add_map(parser: argparse.ArgumentParser) -> None:
     """Define the arguments of the map."""
     parser.add_argument(
-        "map", metavar="MAP", help=f"MRC file, or the word {PHANTOM} for a made-up molecule"
+        "map", metavar="MAP", help=f"MRC file, or {PHANTOM} for a synthetic molecule"
     )
     parser.add_argument(
-        "--pixel-size", type=float, metavar="ANGSTROM", help="of the map; by default as it says"
+        "--pixel-size",
+        type=float,
+        metavar="ANGSTROM",
+        help="of the map, in Å (default: from its header)",
     )
 
 
@@ -42,43 +46,34 @@ def add_microscope(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         default=DEFAULT_DEFOCUS_RANGE_ANGSTROM,
         metavar=("MIN", "MAX"),
-        help="angstrom",
+        help="range of the defocus in Å",
     )
-    group.add_argument("--voltage", type=float, default=DEFAULT_VOLTAGE_KV, metavar="KV")
-    group.add_argument(
-        "--spherical-aberration", type=float, default=DEFAULT_SPHERICAL_ABERRATION_MM, metavar="MM"
-    )
-    group.add_argument(
-        "--amplitude-contrast", type=float, default=DEFAULT_AMPLITUDE_CONTRAST, metavar="PART"
-    )
-    group.add_argument("--no-ctf", action="store_true", help="leave it out")
+    for option, default, unit in (
+        ("--voltage", DEFAULT_VOLTAGE_KV, "kV"),
+        ("--spherical-aberration", DEFAULT_SPHERICAL_ABERRATION_MM, "mm"),
+        ("--amplitude-contrast", DEFAULT_AMPLITUDE_CONTRAST, "fraction"),
+    ):
+        group.add_argument(option, type=float, default=default, metavar=unit.upper(), help=unit)
+    group.add_argument("--no-ctf", action="store_true", help="simulate without CTF")
 
 
 def load_map(
     name: str, pixel_size_angstrom: Optional[float] = None, box_size_px: Optional[int] = None
 ) -> Tuple[NDArray[np.float32], float]:
-    """The map and the size of its voxels in angstrom.
+    """The map and its voxel size in Å, from a file or the phantom in a box of `box_size_px`.
 
-    Parameters
-    ----------
-    name : str
-        A file or ``phantom``.
-    pixel_size_angstrom : float, optional
-        By default what the header says.
-    box_size_px : int, optional
-        In which a phantom is made; a file's map keeps its own.
-
-    Raises
-    ------
-    ValueError
-        If the file is no map, or the size is not known or not positive.
+    A ValueError is raised if the file is no map, or its voxel size is unknown or not positive.
     """
     if name == PHANTOM:
         box_px = PHANTOM_BOX_PX if box_size_px is None else box_size_px
         volume, voxel = phantom_map(box_px), PHANTOM_PIXEL_SIZE_ANGSTROM
     else:
         volume, voxel = read_map(name)
-    pixel_size = voxel if pixel_size_angstrom is None else pixel_size_angstrom
-    if pixel_size_angstrom is None and voxel == 0:
-        raise ValueError(f"{name}: the header holds no voxel size; add --pixel-size ANGSTROM")
-    return volume, check_pixel_size("--pixel-size", pixel_size)
+    return volume, voxel_size(name, voxel, pixel_size_angstrom)
+
+
+def voxel_size(name: str, in_header: float, given: Optional[float]) -> float:
+    """The voxel size of a map in Å, checked: the given one or that of its header."""
+    if given is None and in_header == 0:
+        raise ValueError(f"{name}: the header has no voxel size; add --pixel-size ANGSTROM")
+    return check_pixel_size("--pixel-size", in_header if given is None else given)

@@ -1,4 +1,4 @@
-"""Processes that mpirun or srun started together, for the commands that can use them."""
+"""MPI processes that mpirun or srun has started."""
 
 from __future__ import annotations
 
@@ -11,32 +11,18 @@ from typing import Iterator, Mapping, Optional, Tuple
 
 from repic_plugin.classification import ALONE, MpiRanks, Ranks
 
-# Where those who start processes say how many there are, and which of them this one is: Open MPI;
-# MPICH, Intel MPI and srun --mpi=pmi2.
+# Environment variables with the number of processes and the rank of this one: Open MPI; MPICH,
+# Intel MPI and srun --mpi=pmi2.
 SIZE_AND_RANK = (("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"), ("PMI_SIZE", "PMI_RANK"))
-# srun --mpi=pmix: the first is there only with PMIx, the others with every srun.
+# srun --mpi=pmix: the first is set with PMIx only, the others by every srun.
 PMIX, SLURM_STEP = "PMIX_RANK", ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID")
 INSTALL = "install it into this Python: pip install 'scipion-em-repic-plugin[mpi]'"
 
 
 def the_ranks(environment: Optional[Mapping[str, str]] = None) -> Ranks:
-    """The processes that were started together with this one; `ALONE` if it was started alone.
+    """The MPI processes started together; `ALONE` if there is only this one, without loading MPI.
 
-    MPI is loaded only if there are others.
-
-    Parameters
-    ----------
-    environment : mapping of str to str, optional
-        Where the starter has left its variables; `os.environ` by default.
-
-    Returns
-    -------
-    Ranks
-
-    Raises
-    ------
-    ValueError
-        If MPI cannot be used, on the first rank; the others end without a word.
+    If MPI cannot be used, the first rank raises a ValueError and the others exit silently.
     """
     size, rank = _started(os.environ if environment is None else environment)
     if size < 2:
@@ -44,7 +30,7 @@ def the_ranks(environment: Optional[Mapping[str, str]] = None) -> Ranks:
     try:
         return _mpi_ranks(size)
     except ValueError:
-        if rank > 0:  # in peace: mpirun ends all as soon as one fails, and the first has to speak
+        if rank > 0:  # with 0: mpirun stops all as soon as one fails, and the first has to report
             raise SystemExit(0) from None
         raise
 
@@ -55,7 +41,7 @@ def n_started() -> int:
 
 
 def _started(environment: Mapping[str, str]) -> Tuple[int, int]:
-    """How many processes were started together, and the number of this one."""
+    """Number of processes started together, and the rank of this one."""
     pairs = [*SIZE_AND_RANK, *([SLURM_STEP] if PMIX in environment else [])]
     for size, rank in pairs:
         if environment.get(size, "").isdigit():
@@ -67,7 +53,7 @@ def _started(environment: Mapping[str, str]) -> Tuple[int, int]:
 def _mpi_ranks(size: int) -> Ranks:
     started = f"{size} processes were started together (MPI), but"
     try:
-        from mpi4py import MPI  # noqa: PLC0415  loads MPI, which one process does not need
+        from mpi4py import MPI  # noqa: PLC0415  one process does not need MPI
     except ImportError as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{started} mpi4py cannot be used ({reason}); {INSTALL}") from error
@@ -87,19 +73,19 @@ def _mpi_ranks(size: int) -> Ranks:
 
 
 def warn_if_bound(ranks: Ranks, n_threads: int) -> None:
-    """Tell that the threads share processors because mpirun has bound the process to them."""
+    """Warn if mpirun has bound the process to fewer processors than there are threads."""
     n_processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else n_threads
     if ranks.size > 1 and ranks.is_first and n_processors < n_threads:
         warnings.warn(
-            f"{n_threads} threads on {n_processors} processor(s) of each MPI process; give it more "
-            "(Open MPI: mpirun --bind-to none; SLURM: --cpus-per-task) or ask for fewer --threads",
+            f"{n_threads} threads on {n_processors} processor(s) per MPI process; give it more "
+            "(Open MPI: mpirun --bind-to none; SLURM: --cpus-per-task) or use fewer --threads",
             stacklevel=2,
         )
 
 
 @contextmanager
 def ending_together(ranks: Ranks) -> Iterator[None]:
-    """Whatever ends one rank ends all of them; one speaks."""
+    """End all ranks when one ends, with one error message."""
     try:
         yield
     except BaseException as error:
@@ -113,7 +99,7 @@ def ending_together(ranks: Ranks) -> Iterator[None]:
 
 
 def _said(error: BaseException) -> int:
-    """Tell an error that the other ranks do not know of; the exit code."""
+    """Print an error that the other ranks do not know of; return the exit code."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, (ValueError, OSError)):

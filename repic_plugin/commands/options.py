@@ -1,42 +1,79 @@
-"""What several commands share: options for one picker or for all, progress, tables."""
+"""What several commands share: names of options, values by picker, progress, tables."""
 
 from __future__ import annotations
 
+import argparse
+import re
 import sys
 import warnings
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Union
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Match, Optional, Sequence, Union
 
 from tqdm import tqdm
 
-from repic_plugin.formats import PicksDir
+from repic_plugin.formats import FormatError, PicksDir
+
+# An argument of ours is a word with an underscore that is no part of a path or of a quoted value,
+# or the first word where the message goes on as one about an argument.
+ARGUMENT = r"(?<![\w/.'-])\w+_\w+(?![\w/'-]|\.\w)|^\w+(?= (?:must|needs|has|\d|'))"
+COUNT_OR_UNIT = r"^n_|_(?:px|angstrom|deg|s|kv|mm)$"
+
+
+def option_names(parser: argparse.ArgumentParser, more: Mapping[str, str]) -> Dict[str, str]:
+    """Options of a command by the arguments that they set, without ``n_`` and unit.
+
+    As ``--box-size`` by `box_size`, for `box_size_px`; `more` are those named differently.
+    """
+    names = {
+        re.sub(COUNT_OR_UNIT, "", action.dest): (action.option_strings or [action.metavar])[-1]
+        for action in parser._actions
+    }
+    return {**names, "random_state": "--seed", **more}
+
+
+@contextmanager
+def naming_options(names: Mapping[str, str]) -> Iterator[None]:
+    """Errors of the block name options, see `with_options`; those of files are left alone."""
+    try:
+        yield
+    except FormatError:
+        raise
+    except ValueError as error:
+        raise ValueError(with_options(str(error), names)) from error
+
+
+def with_options(message: str, names: Mapping[str, str]) -> str:
+    """A message in which arguments have the `names` of the options that set them."""
+
+    def option(match: Match[str]) -> str:
+        return names.get(match[0]) or names.get(re.sub(COUNT_OR_UNIT, "", match[0])) or match[0]
+
+    return re.sub(ARGUMENT, option, message)
+
+
+def output_file(option: str, path: Union[str, Path]) -> Path:
+    """The absolute path, or an error that names the option where no file can be written."""
+    place = Path(path).absolute()
+    if place.is_dir() or not place.parent.is_dir():
+        raise ValueError(f"{option} {path}: must be a file in an existing folder; choose another")
+    return place
 
 
 def number(text: str, what: str) -> float:
-    """`text` as a number, or an error that names the option."""
+    """The number that `text` is, or an error that names the option."""
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"{what} must be a number, got {text!r}") from None
+        raise ValueError(f"{what} must be a number, got {text!r}; correct it") from None
 
 
 def per_picker(
     option: str, texts: Optional[Sequence[str]], convert: Callable[[str, str], Any]
 ) -> Union[Any, Dict[str, Any], None]:
-    """``VALUE`` for all pickers, or ``PICKER=VALUE`` for some.
+    """``VALUE`` for all pickers, or a dict of those of ``PICKER=VALUE``; None if not given.
 
-    Parameters
-    ----------
-    option : str
-        Its name, for messages.
-    texts : sequence of str, optional
-        As given on the command line.
-    convert : callable
-        From (text, option) to the value.
-
-    Returns
-    -------
-    object, dict of picker name to object, or None
+    `convert` gets text and `option`, whose name is for messages.
     """
     if not texts:
         return None
@@ -46,7 +83,7 @@ def per_picker(
     for text in texts:
         picker, equals, value = text.rpartition("=")
         if not equals or not picker:
-            raise ValueError(f"{option} must be one VALUE for all or PICKER=VALUE, got {text!r}")
+            raise ValueError(f"{option} must be VALUE or PICKER=VALUE, got {text!r}; correct it")
         if picker in values:
             raise ValueError(f"{option} names picker {picker} twice; give it once")
         values[picker] = convert(value, option)
@@ -55,7 +92,7 @@ def per_picker(
 
 @contextmanager
 def progress_bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
-    """A function ``update(n_done=None, n_total=None)`` that moves a bar on a terminal."""
+    """A function ``update(n_done=None, n_total=None)`` that advances a bar on a terminal."""
     quiet = not sys.stderr.isatty()
     with tqdm(desc=what, unit=unit, disable=quiet, leave=False, delay=1.0) as bar:
 
@@ -68,13 +105,13 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
 
 
 def warn_of_input(loaded: PicksDir) -> None:
-    """Say what is worth knowing of folders of picks."""
+    """Warn of what was noticed in folders of picks."""
     for note in loaded.notes:
         warnings.warn(note, stacklevel=2)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print columns, the first to the left and the others to the right."""
+    """Print columns: the first left-aligned, the others right-aligned."""
     lines: List[Sequence[str]] = [header, *rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     for line in lines:

@@ -1,10 +1,11 @@
-"""One HTML file of a project's or a folder's results."""
+"""Write the results of a project or a folder as one HTML file."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from repic_plugin.commands.options import output_file
 from repic_plugin.formats import atomic_write
 
 PROJECT_FILE = "project.sqlite"
@@ -15,13 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder",
         metavar="PROJECT_OR_DIR",
-        help="a Scipion project, or what --out of other commands named",
+        help="Scipion project, or output folder of other commands",
     )
-    parser.add_argument("--out", metavar="FILE", required=True, help="the HTML file to write")
+    parser.add_argument("--out", metavar="FILE", required=True, help="HTML file")
     parser.add_argument(
-        "--pictures", metavar="DIR", help="a folder to write the pictures to as files, too"
+        "--pictures", metavar="DIR", help="folder for the figures as separate files"
     )
-    parser.add_argument("--title", help="headline; the folder's name otherwise")
+    parser.add_argument("--title", help="title of the report (default: name of the folder)")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -34,8 +35,7 @@ def run(args: argparse.Namespace) -> None:
     )
 
     out, folder = Path(args.out), Path(args.folder)
-    if out.is_dir() or not out.absolute().parent.is_dir():
-        raise ValueError(f"--out {out}: must be a file in a folder that exists")
+    output_file("--out", out)
     if (folder / PROJECT_FILE).is_file():
         from repic_plugin.reports import project_sections  # noqa: PLC0415 - Scipion
 

@@ -1,4 +1,4 @@
-"""Run a workflow or a template in a Scipion project, to its end or to where it stopped before."""
+"""Run a workflow or a template in a Scipion project, or resume it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
-from repic_plugin.commands.options import print_table
+from repic_plugin.commands.options import output_file, print_table
 from repic_plugin.workflow import (
     KIND,
     LOCK,
@@ -37,26 +37,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "workflow",
         nargs="?",
         metavar="WORKFLOW.json|TEMPLATE",
-        help="as Scipion exports it, or a template: " + ", ".join(template_names()),
+        help="workflow exported from Scipion, or one of the templates "
+        + ", ".join(template_names()),
     )
     parser.add_argument(
-        "values", nargs="*", metavar="name=value", help="of the template; see --list"
+        "values", nargs="*", metavar="name=value", help="values of the template; see --list"
     )
-    parser.add_argument("--project", metavar="NAME", help="is made, or goes on where it stopped")
+    parser.add_argument("--project", metavar="NAME", help="project to create, or to resume")
     parser.add_argument(
-        "--timeout", type=float, metavar="SECONDS", help="stop all after so long (exit code 124)"
+        "--timeout",
+        type=float,
+        metavar="SECONDS",
+        help="stop all protocols after this time (exit code 124)",
     )
     parser.add_argument(
-        "--summary", metavar="FILE.json", help="what became of each protocol; kept up to date"
+        "--summary",
+        metavar="FILE.json",
+        help="file for the state of each protocol, kept up to date",
     )
     parser.add_argument(
-        "--list", action="store_true", help="show the templates, or the values of one"
+        "--list", action="store_true", help="list the templates, or the values of one"
     )
     _allow_values_after_options(parser)
 
 
 def _allow_values_after_options(parser: argparse.ArgumentParser) -> None:
-    """Argparse takes all positional arguments in one go, or it has to be asked to mix them."""
+    """Argparse takes positional arguments after options only if asked to mix them."""
     at_once = parser.parse_known_args
 
     def mixed(arguments: Any = None, namespace: Any = None) -> Any:
@@ -70,27 +76,27 @@ def _allow_values_after_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check, load, watch; the exit code tells how it ended."""
+    """Check, load and run a workflow; return the exit code."""
     if args.list:
         _list(args.workflow)
         return 0
     if not args.workflow or not args.project:
-        raise ValueError("a workflow or template and --project NAME are needed; see --help")
+        raise ValueError("a workflow or template and --project NAME are required; see --help")
     workflow = read_workflow(args.workflow, args.values)
     if args.timeout is not None and not args.timeout > 0:
         raise ValueError(f"--timeout must be a positive number of seconds, got {args.timeout:g}")
-    summary = _summary_file(args.summary)
+    summary = output_file("--summary", args.summary) if args.summary else None
     if re.search(r"[^\w-]", args.project):
         raise ValueError(
-            f"--project must be of letters, digits, - and _, got {args.project!r}: Scipion changes "
-            "other signs"
+            f"--project must be of letters, digits, - and _, got {args.project!r}; Scipion would "
+            "rename it"
         )
     set_user_environment()
     folder = project_folder(args.project)
     folder.mkdir(parents=True, exist_ok=True)
     with _no_empty_folder(folder), locked(folder, args.project):
         record = read_record(folder)
-        if record is not None:  # before the seconds that Scipion takes
+        if record is not None:  # before Scipion is loaded, which takes seconds
             check_same(record, workflow, args.project)
         files = [folder / SUMMARY, *([summary] if summary else [])]
         return _run(workflow, folder, files, args.timeout)
@@ -102,11 +108,11 @@ def _run(workflow: Workflow, folder: Path, files: List[Path], timeout: Optional[
     def tell(line: str) -> None:
         try:
             print(line, file=terminal, flush=True)
-        except BrokenPipeError:  # nobody reads any more; the runs are to be seen to all the same
+        except BrokenPipeError:  # the reader has left; the runs go on
             os.dup2(os.open(os.devnull, os.O_WRONLY), terminal.fileno())
 
     tell(f"project {folder}")
-    with _signals(), _scipion_told_to(folder / LOG):
+    with _signals(), _scipion_output_to(folder / LOG):
         from repic_plugin.workflow import (  # noqa: PLC0415 - Scipion
             Watch,
             WorkflowProject,
@@ -121,7 +127,7 @@ def _run(workflow: Workflow, folder: Path, files: List[Path], timeout: Optional[
         except KeyboardInterrupt as interrupt:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)  # stopping takes a moment
-            tell("interrupted: what runs is stopped; call again to go on")
+            tell("interrupted: running protocols are stopped; run the command again to resume")
             code = TERMINATED if isinstance(interrupt, _Terminated) else INTERRUPTED
             if watch is not None:
                 watch.stop_all()
@@ -132,7 +138,7 @@ def _run(workflow: Workflow, folder: Path, files: List[Path], timeout: Optional[
 
 @contextmanager
 def _no_empty_folder(folder: Path) -> Iterator[None]:
-    """Where no project was made, none is left to be seen in Scipion's window."""
+    """Remove the folder if no project was created in it."""
     try:
         yield
     finally:
@@ -154,7 +160,7 @@ def _terminate(_number: int, _frame: Any) -> None:
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """SIGTERM as Ctrl-C, also where a shell in the background has switched that off."""
+    """Handle SIGTERM as Ctrl-C, also in background jobs of a shell, which ignore it."""
     before = {
         signal.SIGTERM: signal.signal(signal.SIGTERM, _terminate),
         signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
@@ -167,8 +173,7 @@ def _signals() -> Iterator[None]:
 
 
 @contextmanager
-def _scipion_told_to(path: Path) -> Iterator[None]:
-    """What Scipion prints goes to a file; our own lines stay alone."""
+def _scipion_output_to(path: Path) -> Iterator[None]:
     with open(path, "a", encoding="utf-8", buffering=1) as file:
         handler = logging.StreamHandler(file)
         logging.getLogger().addHandler(handler)
@@ -179,18 +184,9 @@ def _scipion_told_to(path: Path) -> Iterator[None]:
             logging.getLogger().removeHandler(handler)
 
 
-def _summary_file(name: Optional[str]) -> Optional[Path]:
-    if name is None:
-        return None
-    path = Path(name).absolute()
-    if path.is_dir() or not path.parent.is_dir():
-        raise ValueError(f"--summary {name}: must be a file in a folder that exists")
-    return path
-
-
 def _list(source: Optional[str]) -> None:
     if not source:
         print("\n".join(template_names()))
         return
     rows = [[one.name, one.default, KIND[one.kind], one.title] for one in read_placeholders(source)]
-    print_table(["name", "default", "is", "what"], rows)
+    print_table(["name", "default", "type", "description"], rows)

@@ -25,12 +25,14 @@ from repic_plugin.simulation import directions_from_euler
 
 ANGLES = ("rot_deg", "tilt_deg", "psi_deg")
 INDEX = Kind("a whole number from 0, or -1 for none", np.int64, least=-1)
-MOSTLY_JUNK = 0.5  # part of a class
+MOSTLY_JUNK = 0.5  # fraction of a class
 MAX_LISTED = 10
+MEASURES = ("n_unclassified", "n_junk", "pair_fraction", "particle_fraction", "perfect_fraction")
+MEASURES += ("n_classes", "smallest", "largest", "size_variation", "n_under_5")
 
 
 class _Truth(NamedTuple):
-    """What `simulate-particles` wrote: names, views (n,) and directions (n, 3), nan for junk."""
+    """The truth of `simulate-particles`: names, views (n,), directions (n, 3), nan for junk."""
 
     names: List[str]
     view: NDArray[np.int64]
@@ -42,12 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("assignments", metavar="ASSIGNMENTS", help="assignments.csv of classify")
     parser.add_argument("truth", metavar="TRUTH", help="truth.csv of simulate-particles")
     parser.add_argument(
-        "--max-angle", type=float, default=15.0, metavar="DEG", help="pairs within it are right"
+        "--max-angle",
+        type=float,
+        default=15.0,
+        metavar="DEG",
+        help="maximum angle of a correct pair",
     )
     parser.add_argument(
-        "--classes", type=int, metavar="K", help="how many; by default as far as they are used"
+        "--classes", type=int, metavar="K", help="number of classes (default: those in use)"
     )
-    parser.add_argument("--out", metavar="DIR", help="folder to write: tables and plots")
+    parser.add_argument("--out", metavar="DIR", help="output folder for tables and plots")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -72,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _read_assignments(path: Path) -> Tuple[List[str], NDArray[np.int64]]:
-    """Names, and classes from 0, -1 for none."""
+    """Names, and classes from 0 or -1 for none."""
     table = header_table(path, ",", remedy="give the assignments.csv that classify wrote")
     columns = typed_columns(table, {"particle": TEXT, "class": INDEX})
     return columns["particle"].tolist(), columns["class"]
@@ -87,7 +93,8 @@ def _read_truth(path: Path) -> _Truth:
     unknown = np.flatnonzero(seen & np.isnan(euler).any(axis=1))
     if len(unknown):
         raise table.row_error(
-            int(unknown[0]), f"{listed(ANGLES)} must be numbers where view is not -1; fill them in"
+            int(unknown[0]),
+            f"{listed(ANGLES)} must be numbers where view is not -1; complete the row",
         )
     directions = np.full((len(view), 3), np.nan)
     directions[seen] = directions_from_euler(euler[seen])
@@ -97,19 +104,19 @@ def _read_truth(path: Path) -> _Truth:
 def _check_same_particles(
     args: argparse.Namespace, names: Sequence[str], true_names: Sequence[str]
 ) -> None:
-    """Rows belong together by order; the images' numbers, where both have them, must agree."""
+    """Refuse tables whose rows, matched by order, are not of the same particles."""
     if len(names) != len(true_names):
         raise ValueError(
             f"{args.assignments} must have as many particles as {args.truth}, got {len(names)} "
-            f"and {len(true_names)}; score the classes of the very particles of the truth"
+            f"and {len(true_names)}; classify the particles of this truth"
         )
     if not names:
-        raise ValueError(f"{args.assignments}: no particles; classify some first")
+        raise ValueError(f"{args.assignments}: has no particles; classify some first")
     for row, (name, true_name) in enumerate(zip(names, true_names), 1):
         if "@" in name and "@" in true_name and _number(name) != _number(true_name):
             raise ValueError(
                 f"{args.assignments} must have the particles of {args.truth} in their order, got "
-                f"{name} for {true_name} in row {row}; classify the very particles of the truth"
+                f"{name} for {true_name} in row {row}; classify the particles of this truth"
             )
 
 
@@ -123,50 +130,40 @@ def _measures(scores: ClassScores) -> List[List[str]]:
     perfect = 0.0 if scores.perfect_fraction is None else scores.perfect_fraction
     return [
         ["particles in classes", f"{int(scores.sizes.sum()):,}"],
-        ["put aside", f"{scores.n_unclassified:,}"],
-        ["noise alone", f"{scores.n_junk:,}"],
+        ["excluded", f"{scores.n_unclassified:,}"],
+        ["pure noise", f"{scores.n_junk:,}"],
         [f"pairs {angle}", f"{scores.pair_fraction:.3f}"],
-        [f"class mates {angle}, mean over particles", f"{scores.particle_fraction:.3f}"],
-        [f"pairs of a true view {angle}", f"{perfect:.3f}"],
+        [f"class members {angle}, mean over particles", f"{scores.particle_fraction:.3f}"],
+        [f"pairs of the true views {angle}", f"{perfect:.3f}"],
         ["classes", f"{scores.n_classes:,}"],
-        ["smallest", f"{scores.smallest:,}"],
-        ["largest", f"{scores.largest:,}"],
-        ["coefficient of variation", f"{scores.size_variation:.3f}"],
-        ["under 5 members", f"{scores.n_under_5:,}"],
+        ["smallest class", f"{scores.smallest:,}"],
+        ["largest class", f"{scores.largest:,}"],
+        ["coefficient of variation of the sizes", f"{scores.size_variation:.3f}"],
+        ["classes under 5 members", f"{scores.n_under_5:,}"],
     ]
 
 
 def _print_junk(scores: ClassScores) -> None:
-    """The classes that are noise for the most part, the purest first."""
+    """Print the classes with more noise than particles, in order of their share of noise."""
     fractions = scores.junk_fractions
     order = np.argsort(-fractions, kind="stable")
     mostly = [c for c in order.tolist() if fractions[c] > MOSTLY_JUNK]
     if mostly:
-        print("\nclasses of more noise than particles:")
+        print("\nclasses with more noise than particles:")
         rows = [
             [str(c), f"{scores.sizes[c]:,}", f"{scores.junk_sizes[c]:,}", f"{fractions[c]:.3f}"]
             for c in mostly[:MAX_LISTED]
         ]
-        print_table(["class", "members", "noise", "part"], rows)
+        print_table(["class", "members", "noise", "share"], rows)
         if len(mostly) > MAX_LISTED:
             print(f"and {len(mostly) - MAX_LISTED} more")
 
 
 def _write_tables(folder: Path, scores: ClassScores) -> None:
-    measures = {
-        "max_angle_deg": f"{scores.max_angle_deg:g}",
-        "n_particles": scores.sizes.sum(),
-        "n_unclassified": scores.n_unclassified,
-        "n_junk": scores.n_junk,
-        "pair_fraction": f"{scores.pair_fraction:.6f}",
-        "particle_fraction": f"{scores.particle_fraction:.6f}",
-        "perfect_fraction": f"{scores.perfect_fraction:.6f}",
-        "n_classes": scores.n_classes,
-        "smallest": scores.smallest,
-        "largest": scores.largest,
-        "size_variation": f"{scores.size_variation:.6f}",
-        "n_under_5": scores.n_under_5,
-    }
+    measures = {"max_angle_deg": f"{scores.max_angle_deg:g}", "n_particles": scores.sizes.sum()}
+    for name in MEASURES:
+        value = getattr(scores, name)
+        measures[name] = f"{value:.6f}" if isinstance(value, float) else value
     write_table(folder / "scores.csv", list(measures), [list(measures.values())])
     edges = scores.angle_edges_deg.astype(int).tolist()
     write_table(
@@ -184,8 +181,7 @@ def _write_tables(folder: Path, scores: ClassScores) -> None:
 
 
 def _write_plots(folder: Path, scores: ClassScores, name: str) -> None:
-    # matplotlib takes longer to load than the scores take to compute
-    from repic_plugin import plots  # noqa: PLC0415
+    from repic_plugin import plots  # noqa: PLC0415 - matplotlib loads slowly
 
     distances = plots.angular_distance_figure({name: scores}, max_angle_deg=scores.max_angle_deg)
     distances.savefig(folder / "angular_distances.png")

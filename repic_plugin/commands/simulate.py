@@ -1,4 +1,4 @@
-"""Write seeded synthetic picks, their truth, and on request the micrographs."""
+"""Simulate picks with their truth and, optionally, the micrographs."""
 
 from __future__ import annotations
 
@@ -19,24 +19,33 @@ from repic_plugin.simulation import SimulatedPicks, simulate_micrograph, simulat
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
-    parser.add_argument("out", metavar="DIR", help="folder to write: picks, reference, micrographs")
-    parser.add_argument("--micrographs", type=int, default=6, metavar="N")
-    parser.add_argument("--pickers", type=int, default=3, metavar="K")
-    parser.add_argument("--particles", type=int, default=200, metavar="N", help="on a micrograph")
     parser.add_argument(
-        "--micrograph-size", type=int, nargs=2, default=(4096, 4096), metavar=("W", "H")
+        "out", metavar="DIR", help="output folder for picks, reference and micrographs"
     )
-    parser.add_argument("--box-size", type=int, default=180, metavar="PX")
-    each = "one for all pickers or one for each"
+    for option, default in (("--micrographs", 6), ("--pickers", 3)):
+        parser.add_argument(option, type=int, default=default, metavar="N", help="number of them")
+    parser.add_argument("--particles", type=int, default=200, metavar="N", help="per micrograph")
+    parser.add_argument(
+        "--micrograph-size",
+        type=int,
+        nargs=2,
+        default=(4096, 4096),
+        metavar=("W", "H"),
+        help="in px",
+    )
+    parser.add_argument("--box-size", type=int, default=180, metavar="PX", help="box size in px")
+    each = "one value for all pickers or one for each"
     parser.add_argument("--recall", type=float, nargs="+", default=[0.8], help=each)
     parser.add_argument("--precision", type=float, nargs="+", default=[0.8], help=each)
-    parser.add_argument("--jitter", type=float, nargs="+", metavar="PX", help="box / 20; " + each)
+    parser.add_argument(
+        "--jitter", type=float, nargs="+", metavar="PX", help=f"{each} (default: box size / 20)"
+    )
     parser.add_argument(
         "--score-separation", type=float, nargs="+", default=[2.0], metavar="SD", help=each
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--draw", action="store_true", help="write the micrographs too (MRC)")
-    parser.add_argument("--pixel-size", type=float, default=1.0, metavar="ANGSTROM")
+    parser.add_argument("--seed", type=int, default=0, help="random seed")
+    parser.add_argument("--draw", action="store_true", help="also write micrographs (MRC)")
+    parser.add_argument("--pixel-size", type=float, default=1.0, metavar="ANGSTROM", help="in Å")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -60,9 +69,8 @@ def run(args: argparse.Namespace) -> None:
         (new.path / simulated.truth.picker_names[0]).rename(new.path / "reference")
         if args.draw:
             write_micrographs(new.path / "micrographs", simulated, args.pixel_size, args.seed)
-    print(
-        f"{len(simulated.picks):,} picks of {args.pickers} pickers, {len(simulated.truth):,} true"
-    )
+    n_picks, n_true = len(simulated.picks), len(simulated.truth)
+    print(f"{n_picks:,} picks of {args.pickers} pickers; {n_true:,} true particles")
     print(f"written to {new.place}")
 
 
@@ -71,14 +79,7 @@ def _one_or_each(values: List[float]) -> float | List[float]:
 
 
 def write_pickers(folder: Path, picks: Picks, box_size_px: float) -> None:
-    """Write the picks as BOX files, a sub-folder for each picker, a file for each micrograph.
-
-    Parameters
-    ----------
-    folder : path
-    picks : Picks
-    box_size_px : float
-    """
+    """Write picks as BOX files, one sub-folder per picker and one file per micrograph."""
     for picker, rows in zip(picks.picker_names, picks.rows_by_group()):
         (folder / picker).mkdir(parents=True)
         for micrograph, mine in zip(picks.micrograph_names, rows):
@@ -94,15 +95,7 @@ def write_pickers(folder: Path, picks: Picks, box_size_px: float) -> None:
 def write_micrographs(
     folder: Path, simulated: SimulatedPicks, pixel_size_angstrom: float, seed: int
 ) -> None:
-    """Draw the true particles on noise, one MRC file for each micrograph.
-
-    Parameters
-    ----------
-    folder : path
-    simulated : SimulatedPicks
-    pixel_size_angstrom : float
-    seed : int
-    """
+    """Draw the true particles on noise, one MRC file per micrograph."""
     folder.mkdir(parents=True)
     truth, centers = simulated.truth, simulated.truth.centers
     with progress_bar("drawing", "micrograph") as progress:
@@ -118,15 +111,9 @@ def write_micrographs(
 
 
 def write_micrograph(path: Path, image: NDArray[np.float32], pixel_size_angstrom: float) -> None:
-    """Write an image as 16-bit MRC, 100 grey levels to a standard deviation: noise needs no more.
+    """Write an image (height, width) as 16-bit MRC, 100 grey levels per standard deviation.
 
-    Not as 8-bit, though that would do: Scipion's own viewer overflows on it.
-
-    Parameters
-    ----------
-    path : path
-    image : ndarray of float32, shape (height, width)
-    pixel_size_angstrom : float
+    8 bits would be enough for the noise, but Scipion's viewer overflows on them.
     """
     grey = np.clip(np.rint((image - image.mean()) * (100 / image.std())), -2000, 2000)
     write_mrc(path, grey.astype(np.int16), pixel_size_angstrom)

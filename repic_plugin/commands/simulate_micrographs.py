@@ -1,4 +1,4 @@
-"""Write seeded micrographs of a map, and where its particles are: a benchmark for pickers."""
+"""Simulate micrographs of a map with the positions of its particles: a benchmark for pickers."""
 
 from __future__ import annotations
 
@@ -10,16 +10,11 @@ from typing import Callable, Iterable, List, Optional
 import numpy as np
 
 from repic_plugin.classification import CtfParameters
-from repic_plugin.commands.maps import add_map, add_microscope, load_map
+from repic_plugin.commands.maps import MAP_ARGUMENTS, add_map, add_microscope, load_map
 from repic_plugin.commands.options import progress_bar
 from repic_plugin.commands.out_folder import new_folder
 from repic_plugin.commands.simulate import write_micrograph
-from repic_plugin.formats import (
-    atomic_write,
-    table_text,
-    write_picks_file,
-    write_table,
-)
+from repic_plugin.formats import atomic_write, table_text, write_picks_file, write_table
 from repic_plugin.simulation import (
     DEFAULT_GRADIENT,
     DEFAULT_N_JUNK,
@@ -29,6 +24,7 @@ from repic_plugin.simulation import (
     simulate_exposures,
 )
 
+ARGUMENTS = {"micrograph_size_px": "--size", **MAP_ARGUMENTS}
 MICROGRAPHS, REFERENCE = "micrographs", "truth"
 STAR, TRUTH, JUNK = "micrographs.star", "truth.csv", "junk.csv"
 TRUTH_COLUMNS = (
@@ -47,39 +43,51 @@ DEFOCUS_LABELS = ("rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
     add_map(parser)
-    parser.add_argument("--out", metavar="DIR", required=True, help="folder to write")
-    parser.add_argument("--micrographs", type=int, default=12, metavar="N")
-    parser.add_argument("--particles", type=int, default=60, metavar="N", help="on a micrograph")
-    parser.add_argument("--size", type=int, nargs=2, default=(1024, 1024), metavar=("W", "H"))
+    parser.add_argument("--out", metavar="DIR", required=True, help="output folder")
+    parser.add_argument("--micrographs", type=int, default=12, metavar="N", help="number of them")
+    parser.add_argument("--particles", type=int, default=60, metavar="N", help="per micrograph")
     parser.add_argument(
-        "--snr", type=float, default=DEFAULT_SNR, help="variance of signal in boxes over noise"
+        "--size", type=int, nargs=2, default=(1024, 1024), metavar=("W", "H"), help="in px"
+    )
+    parser.add_argument(
+        "--snr",
+        type=float,
+        default=DEFAULT_SNR,
+        help="signal-to-noise ratio: variance of the signal in boxes over that of the noise",
     )
     parser.add_argument(
         "--micrograph-pixel-size",
         type=float,
         metavar="ANGSTROM",
-        help="resample the map to it; by default its own",
+        help="resample the map to this, in Å (default: its own)",
     )
     parser.add_argument(
-        "--box-size", type=int, metavar="PX", help="of the truth; the map's own, made even"
+        "--box-size",
+        type=int,
+        metavar="PX",
+        help="of the truth, in px (default: that of the map, made even)",
     )
     parser.add_argument(
         "--min-distance",
         type=float,
         metavar="PX",
-        help="between particles' centres; 1.05 of a particle's diameter",
+        help="between particle centres, in px (default: 1.05 particle diameters)",
     )
     parser.add_argument(
-        "--junk", type=int, default=DEFAULT_N_JUNK, metavar="N", help="contaminations of each"
+        "--junk",
+        type=int,
+        default=DEFAULT_N_JUNK,
+        metavar="N",
+        help="contaminations per micrograph",
     )
     parser.add_argument(
         "--gradient",
         type=float,
         default=DEFAULT_GRADIENT,
         metavar="SD",
-        help="brightness of thin and thick ice, in standard deviations of a particle",
+        help="contrast between thin and thick ice, in standard deviations of a particle",
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="random seed")
     add_microscope(parser)
 
 
@@ -109,10 +117,10 @@ def run(args: argparse.Namespace) -> None:
         first = next(exposures)
         write_exposures(new.path, chain([first], exposures), progress)
     (width, height), pixel_size = args.size, first.pixel_size_angstrom
-    print(f"{args.micrographs:,} micrographs of {width} x {height} px at {pixel_size:g} angstrom")
+    print(f"{args.micrographs:,} micrographs of {width} x {height} px at {pixel_size:g} Å/px")
     diameter = map_diameter(volume) * voxel_size
     box_px = first.box_size_px
-    print(f"{args.particles} particles of {diameter:.0f} angstrom on each, in boxes of {box_px} px")
+    print(f"{args.particles} particles of {diameter:.0f} Å on each, in boxes of {box_px} px")
     print(f"written to {new.place}")
 
 
@@ -121,18 +129,10 @@ def write_exposures(
     exposures: Iterable[SimulatedExposure],
     progress: Optional[Callable[[], None]] = None,
 ) -> None:
-    """Write micrographs, what a microscopist would know of them, and the truth.
+    """Write micrographs and their truth to an existing folder, one micrograph at a time.
 
-    Parameters
-    ----------
-    folder : path
-        Must exist; gets micrographs/mic_001.mrc ... (16 bits), truth/mic_001.box ... (what
-        `read_picker_folder` reads), micrographs.star (RELION 3.1, with the CTF), truth.csv and
-        junk.csv.
-    exposures : iterable of SimulatedExposure
-        One at least; drawn one at a time.
-    progress : callable, optional
-        Called after each micrograph.
+    These are micrographs/mic_001.mrc ... (16 bits), truth/mic_001.box ... (as `read_picker_folder`
+    reads), micrographs.star (RELION 3.1, with the CTF), truth.csv and junk.csv.
     """
     for name in (MICROGRAPHS, REFERENCE):
         (folder / name).mkdir()
@@ -172,7 +172,7 @@ def _cells(values: Iterable[float], decimals: int) -> List[str]:
 def _write_star(
     path: Path, names: List[str], ctfs: List[Optional[CtfParameters]], pixel_size_angstrom: float
 ) -> None:
-    """As RELION's CTF estimation leaves it; without CTF, zeros in the optics that it insists on."""
+    """As RELION's CTF estimation writes it; without CTF, zeros in the optics that it requires."""
     columns = [[f"{MICROGRAPHS}/{name}.mrc" for name in names], ["1"] * len(names)]
     labels = ["rlnMicrographName", "rlnOpticsGroup"]
     known = [ctf for ctf in ctfs if ctf is not None]

@@ -1,4 +1,4 @@
-"""Write seeded particle images of known views of a map: a benchmark for 2D classes."""
+"""Simulate particle images of known views of a map: a benchmark for 2D classification."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, List
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.commands.maps import add_map, add_microscope, load_map
+from repic_plugin.commands.maps import MAP_ARGUMENTS, add_map, add_microscope, load_map
 from repic_plugin.commands.options import progress_bar
 from repic_plugin.commands.out_folder import new_folder
 from repic_plugin.formats import write_particles_star, write_stack, write_table
@@ -21,6 +21,7 @@ from repic_plugin.simulation import (
     simulate_particles,
 )
 
+ARGUMENTS = {"junk_fraction": "--junk", **MAP_ARGUMENTS}
 STACK, STAR, TRUTH = "particles.mrcs", "particles.star", "truth.csv"
 TRUTH_COLUMNS = (
     *("particle", "view", "rot_deg", "tilt_deg", "psi_deg", "shift_x_px", "shift_y_px"),
@@ -31,26 +32,33 @@ TRUTH_COLUMNS = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
     add_map(parser)
-    parser.add_argument("--out", metavar="DIR", required=True, help="folder to write")
+    parser.add_argument("--out", metavar="DIR", required=True, help="output folder")
     parser.add_argument("--views", type=int, default=25, metavar="N", help="over half a sphere")
-    parser.add_argument("--per-view", type=int, default=80, metavar="N", help="images of a view")
-    parser.add_argument("--snr", type=float, default=0.1, help="variance of signal over noise")
+    parser.add_argument("--per-view", type=int, default=80, metavar="N", help="images per view")
+    parser.add_argument("--snr", type=float, default=0.1, help="signal-to-noise ratio of variances")
     parser.add_argument(
-        "--box-size", type=int, metavar="PX", help="cut or pad the map; its own, made even"
+        "--box-size",
+        type=int,
+        metavar="PX",
+        help="crop or pad the map to this (default: its own, made even)",
     )
     parser.add_argument(
         "--spread",
         type=float,
         default=DEFAULT_SPREAD_DEG,
         metavar="DEG",
-        help="standard deviation of directions about each of two axes",
+        help="standard deviation of the viewing directions about each of two axes",
     )
-    parser.add_argument("--max-shift", type=float, default=DEFAULT_MAX_SHIFT_PX, metavar="PX")
-    parser.add_argument("--uneven", type=float, metavar="SD", help="lognormal populations of views")
     parser.add_argument(
-        "--junk", type=float, default=0.0, metavar="FRACTION", help="of the images, noise alone"
+        "--max-shift", type=float, default=DEFAULT_MAX_SHIFT_PX, metavar="PX", help="maximum shift"
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--uneven", type=float, metavar="SD", help="spread of the lognormal populations of views"
+    )
+    parser.add_argument(
+        "--junk", type=float, default=0.0, metavar="FRACTION", help="of pure noise among the images"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="random seed")
     add_microscope(parser)
 
 
@@ -79,23 +87,15 @@ def run(args: argparse.Namespace) -> None:
             )
         write_particles(new.path, particles)
     n_junk = int((particles.view < 0).sum())
-    noise = f", {n_junk:,} of noise alone" if n_junk else ""
+    noise = f", {n_junk:,} of pure noise" if n_junk else ""
     box_px = particles.images.shape[1]
-    print(f"{len(particles):,} images of {box_px} px at {pixel_size:g} angstrom{noise}")
+    print(f"{len(particles):,} images of {box_px} px at {pixel_size:g} Å/px{noise}")
     print(f"{args.views} views of {args.map}")
     print(f"written to {new.place}")
 
 
 def write_particles(folder: Path, particles: SimulatedParticles) -> None:
-    """Write the stack, what a microscopist would know of it, and the truth.
-
-    Parameters
-    ----------
-    folder : path
-        Must exist; gets particles.mrcs, particles.star (RELION 3.1, CTF but no angles) and
-        truth.csv.
-    particles : SimulatedParticles
-    """
+    """Write particles.mrcs, particles.star (RELION 3.1, CTF but no angles) and truth.csv."""
     names = [f"{i:06d}@{STACK}" for i in range(1, len(particles) + 1)]
     write_stack(folder / STACK, particles.images, particles.pixel_size_angstrom)
     write_particles_star(
@@ -109,7 +109,7 @@ def write_particles(folder: Path, particles: SimulatedParticles) -> None:
 
 
 def _truth_columns(particles: SimulatedParticles) -> List[List[str]]:
-    """All but the name, as text; junk has no angles and no shift, images without CTF no defocus."""
+    """Columns except the name, as text; angles of junk and defocus without CTF are empty."""
     nothing = np.full(len(particles), np.nan)
     defocus = nothing if particles.ctf is None else particles.ctf.defocus_u_angstrom
     columns = [_cells(column, 4) for column in (*particles.euler_deg.T, *particles.shift_px.T)]

@@ -1,15 +1,17 @@
-"""Picks in, consensus out: `find_consensus` and the records it takes and returns."""
+"""Consensus of particle picks: `find_consensus` and the records it takes and returns."""
 
 from repic_plugin.consensus.arguments import MODES, default_quorum, required_pickers
 from repic_plugin.consensus.batch import POSITIONS
-from repic_plugin.consensus.boxes import inside_micrograph
+from repic_plugin.consensus.boxes import box_sizes, inside_micrograph
 from repic_plugin.consensus.ensemble.expected import ExpectedScores, expected_scores
 from repic_plugin.consensus.ensemble.model import (
     EnsembleModel,
     model_from_arrays,
     model_to_arrays,
 )
+from repic_plugin.consensus.fates import FATES
 from repic_plugin.consensus.find import MIN_JACCARD, find_consensus, ranked_scores
+from repic_plugin.consensus.geometry import Correction, Misfit, corrected, find_misfits
 from repic_plugin.consensus.inspection import micrograph_graph
 from repic_plugin.consensus.picks import (
     Picks,
@@ -34,24 +36,30 @@ from repic_plugin.consensus.scores import (
 from repic_plugin.consensus.solvers import SOLVERS, SolverError
 
 __all__ = [
+    "FATES",
     "MIN_JACCARD",
     "MODES",
     "POSITIONS",
     "SOLVERS",
     "ConsensusResult",
+    "Correction",
     "EnsembleModel",
     "ExpectedScores",
     "MicrographCounts",
     "MinScore",
+    "Misfit",
     "Picks",
     "ScoreTransform",
     "SolverError",
     "above_min_score",
+    "box_sizes",
     "choose_transforms",
     "comparable_scores",
+    "corrected",
     "default_quorum",
     "expected_scores",
     "find_consensus",
+    "find_misfits",
     "inside_micrograph",
     "micrograph_graph",
     "model_from_arrays",

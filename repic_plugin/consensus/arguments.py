@@ -1,4 +1,4 @@
-"""What `find_consensus` is asked for, checked once."""
+"""Checks of the arguments of `find_consensus`."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ from repic_plugin.consensus.boxes import BoxSize, box_sizes, largest_reach
 from repic_plugin.consensus.ensemble.model import EnsembleModel
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.records import Settings
+from repic_plugin.consensus.spacing import spacing_px
 
 MODES = ("all", "quorum", "probabilistic")
 
 
 def default_quorum(n_pickers: int) -> int:
-    """The smallest majority: 2 of 2, 2 of 3, 3 of 4, 3 of 5."""
+    """Smallest majority of `n_pickers` (int, 2 or more): 2 of 2, 2 of 3, 3 of 4, 3 of 5."""
     return n_pickers // 2 + 1
 
 
 def required_pickers(mode: str, n_pickers: int, quorum: Optional[int] = None) -> int:
-    """How many pickers must have found what the graph's groups are.
+    """Minimum number of pickers in a group of the graph.
 
     Parameters
     ----------
     mode : {"all", "quorum", "probabilistic"}
     n_pickers : int
     quorum : int, optional
-        Of mode quorum; by default `default_quorum`.
+        For mode quorum; `default_quorum` by default.
 
     Returns
     -------
     int
-        In mode probabilistic 2: a pick that stands alone is in no group.
+        2 in mode probabilistic, where a single pick is in no group.
     """
     if mode == "quorum":
         return default_quorum(n_pickers) if quorum is None else quorum
@@ -51,8 +52,9 @@ def check_settings(
     position: str,
     num_particles: Optional[int],
     time_limit_s: Optional[float],
+    min_distance_px: Optional[float],
 ) -> Settings:
-    """What holds for every micrograph.
+    """Settings that hold for every micrograph.
 
     Raises
     ------
@@ -76,16 +78,26 @@ def check_settings(
     sizes_px = box_sizes(box_size_px, picks.picker_names)
     reach_px = largest_reach(sizes_px, min_overlap, picks.picker_names, all_pairs=least == k)
     cut = None if mode == "probabilistic" else num_particles  # a single pick may be kept, too
-    return Settings(int(least), float(min_overlap), sizes_px, reach_px, position, cut, time_limit_s)
+    closest_px = float(spacing_px("min_distance_px", min_distance_px, sizes_px).min())
+    return Settings(
+        int(least),
+        float(min_overlap),
+        sizes_px,
+        reach_px,
+        position,
+        cut,
+        time_limit_s,
+        min_distance_px=closest_px,
+    )
 
 
 def check_micrographs(picks: Picks, micrographs: Optional[ArrayLike]) -> NDArray[np.int64]:
-    """Indices of the micrographs to work on.
+    """Indices of the micrographs to process.
 
     Raises
     ------
     ValueError
-        If they are no indices, or one is there twice.
+        If they are not indices, or one is repeated.
     """
     if micrographs is None:
         return np.arange(picks.n_micrographs)
@@ -109,7 +121,7 @@ def check_probabilistic(
     model: Optional[EnsembleModel],
     largest_component: bool,
 ) -> None:
-    """What mode probabilistic is asked for, and that no other mode is.
+    """Settings of mode probabilistic, which other modes refuse.
 
     Raises
     ------
@@ -140,3 +152,22 @@ def check_probabilistic(
             f"micrograph_quality must have one value for each of the {picks.n_micrographs} "
             f"micrographs, got shape {np.shape(quality)}"
         )
+
+
+def check_unseen(picks: Picks, unseen: Optional[ArrayLike]) -> NDArray[np.bool_]:
+    """Which pickers have not seen a micrograph, shape (n_micrographs, n_pickers).
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, or a picker has picks where it has not looked.
+    """
+    shape = (picks.n_micrographs, picks.n_pickers)
+    if unseen is None:
+        return np.zeros(shape, dtype=bool)
+    found = np.asarray(unseen, dtype=bool)
+    if found.shape != shape:
+        raise ValueError(f"unseen must have shape {shape}, got {found.shape}")
+    if found[picks.micrograph, picks.picker].any():
+        raise ValueError("unseen must be False where a picker has picks")
+    return found

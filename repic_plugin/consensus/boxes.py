@@ -1,4 +1,4 @@
-"""Square boxes and how far apart two of them may be and still overlap enough."""
+"""Square boxes, and the distance up to which two of them can overlap enough."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def largest_reach(
     *,
     all_pairs: bool,
 ) -> float:
-    """Distance along one axis from which on no two boxes of different pickers overlap enough.
+    """Distance along one axis beyond which no two boxes of different pickers overlap enough.
 
-    J > t asks for an intersection I > t (a^2 + b^2) / (1 + t), and I is at most the shorter side
+    J > t requires an intersection I > t (a^2 + b^2) / (1 + t), and I is at most the shorter side
     times the overlap along one axis.
 
     Parameters
@@ -33,18 +33,18 @@ def largest_reach(
         The bound t.
     picker_names : tuple of str
     all_pairs : bool
-        Whether every pair of pickers has to be able to agree; else one pair is enough.
+        Whether every pair of pickers must be able to agree; otherwise one pair is enough.
 
     Returns
     -------
     float
-        px, rounded up a little so that no pair is lost to rounding.
+        px, rounded up slightly so that no pair is lost to rounding.
 
     Raises
     ------
     ValueError
         If there are fewer than two pickers, the bound is outside [0, 1), or sizes differ so much
-        that boxes cannot overlap enough, however they lie.
+        that boxes cannot overlap enough in any position.
     """
     if len(sizes_px) < 2:
         raise ValueError(f"a consensus needs at least two pickers, got {len(sizes_px)}")
@@ -74,7 +74,7 @@ def _never_overlap(
 
 
 def box_sizes(box_size_px: BoxSize, picker_names: Tuple[str, ...]) -> NDArray[np.float64]:
-    """One box size for each picker, checked.
+    """Checked box size of each picker, px.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def box_sizes(box_size_px: BoxSize, picker_names: Tuple[str, ...]) -> NDArray[np
 def inside_micrograph(
     picks: Picks, sizes_px: NDArray[np.float64], micrograph_size_px: Optional[ArrayLike]
 ) -> NDArray[np.bool_]:
-    """Which picks' boxes lie wholly inside their micrograph.
+    """Mask of the picks whose boxes lie entirely within their micrograph.
 
     Parameters
     ----------

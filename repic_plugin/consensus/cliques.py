@@ -1,4 +1,4 @@
-"""The cliques of a micrograph's graph and what each would be worth as a particle."""
+"""Cliques of a micrograph's graph, and the weight of each as a particle."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from repic_plugin.compiled import compiled
 from repic_plugin.consensus.graph import OverlapGraph
 from repic_plugin.consensus.records import BatchPicks
 
-MAX_CLIQUES = 5_000_000  # for one micrograph; far beyond any sensible overlap
+MAX_CLIQUES = 5_000_000  # on one micrograph; far beyond any reasonable overlap
 
 EQUAL_OVERLAP = 1e-12  # sums of the same overlaps in another order differ by less
 
 
 class Cliques(NamedTuple):
-    """The cliques of a batch of micrographs, in an order that does not depend on the picks'.
+    """Cliques of a batch of micrographs, in an order independent of the order of the picks.
 
     Attributes
     ----------
     micrograph : ndarray of int64, shape (n_cliques,)
-        Ascending; in the batch.
+        Index in the batch, ascending.
     members : ndarray of int64, shape (n_cliques, n_pickers)
         Vertices, ascending; -1 fills the row of a clique with fewer members than pickers.
     n_members : ndarray of int64, shape (n_cliques,)
@@ -53,7 +53,7 @@ def find_cliques(graph: OverlapGraph, picks: BatchPicks, n_pickers: int, quorum:
     ----------
     graph : OverlapGraph
     picks : BatchPicks
-        The vertices; positions settle ties.
+        The vertices; their positions break ties.
     n_pickers, quorum : int
         Largest and smallest number of members.
 
@@ -92,10 +92,10 @@ def _canonical_order(
     weight: NDArray[np.float64],
     picks: BatchPicks,
 ) -> NDArray[np.intp]:
-    """By micrograph, best weight first, ties by where the members lie.
+    """Order by micrograph, then decreasing weight, ties by the positions of the members.
 
     Equal optima are common (integer coordinates, picks without scores); a search that sees the
-    cliques in this order ends at the same one however the picks were numbered.
+    cliques in this order finds the same one for any numbering of the picks.
     """
     order: NDArray[np.intp] = np.lexsort((-weight, micrograph))
     equal = (np.diff(weight[order]) == 0) & (np.diff(micrograph[order]) == 0)
@@ -108,10 +108,10 @@ def _canonical_order(
 
 
 def _ranks_of_places(members: NDArray[np.int64], picks: BatchPicks) -> NDArray[np.int64]:
-    """Ascending in each row, the ranks of the members by x, y and score; equals share a rank."""
+    """Ranks of the members by x, y and score, ascending in each row; ties share a rank."""
     n = len(picks.x)
     is_member = np.zeros(n + 1, dtype=bool)
-    is_member[members] = True  # the last entry answers for the filler, -1
+    is_member[members] = True  # the last entry is for the filler, -1
     used = np.flatnonzero(is_member[:n])
     by_place = used[np.lexsort((picks.score[used], picks.y[used], picks.x[used]))]
     changes = np.zeros(len(by_place) - 1, dtype=bool)
@@ -125,7 +125,7 @@ def _ranks_of_places(members: NDArray[np.int64], picks: BatchPicks) -> NDArray[n
 
 @compiled
 def _sort(values, n):  # type: ignore[no-untyped-def]
-    """Insertion sort of the first n values, in place: they are few."""
+    """Insertion sort of the first n values in place; n is small."""
     for i in range(1, n):
         value = values[i]
         at = i
@@ -137,7 +137,7 @@ def _sort(values, n):  # type: ignore[no-untyped-def]
 
 @compiled
 def _common(a, b, out):  # type: ignore[no-untyped-def]
-    """Write the values that both ascending arrays hold to `out`; their number."""
+    """Number of values common to two ascending arrays, which are written to `out`."""
     n = i = j = 0
     while i < len(a) and j < len(b):
         if a[i] < b[j]:
@@ -156,15 +156,15 @@ def _common(a, b, out):  # type: ignore[no-untyped-def]
 def _cliques(  # type: ignore[no-untyped-def]
     starts, neighbours, picker, micrograph, n_pickers, quorum, most
 ):
-    """Members of every clique, grown by the common upward neighbours of those already in it.
+    """Members of every clique, extended by common upward neighbours, and whether they are complete.
 
-    And whether they are all: the search ends when a micrograph has more than `most`.
+    The search stops when a micrograph has more than `most`.
     """
     n = len(starts) - 1
     widest = 0
     for u in range(n):
         widest = max(widest, starts[u + 1] - starts[u])
-    common = np.empty((n_pickers + 1, widest), np.int64)  # who may join a clique of d members
+    common = np.empty((n_pickers + 1, widest), np.int64)  # candidates for a clique of d members
     n_common = np.zeros(n_pickers + 1, np.int64)
     tried = np.zeros(n_pickers + 1, np.int64)
     clique = np.full(n_pickers, -1, np.int64)
@@ -174,7 +174,7 @@ def _cliques(  # type: ignore[no-untyped-def]
         if u > 0 and micrograph[u] != micrograph[u - 1]:
             n_before = n_found
         if n_pickers - picker[u] < quorum:
-            continue  # too few pickers are left above this one
+            continue  # too few pickers remain above this one
         depth = 1
         clique[0] = u
         n_common[1] = starts[u + 1] - starts[u]
@@ -212,7 +212,7 @@ def _cliques(  # type: ignore[no-untyped-def]
 
 @compiled
 def _overlap(u, v, starts, neighbours, overlaps):  # type: ignore[no-untyped-def]
-    """The value of edge (u, v), u < v, by bisection of row u."""
+    """Overlap of edge (u, v), u < v, by bisection of row u."""
     low, high = starts[u], starts[u + 1] - 1
     while low < high:
         middle = (low + high) // 2
@@ -225,9 +225,9 @@ def _overlap(u, v, starts, neighbours, overlaps):  # type: ignore[no-untyped-def
 
 @compiled
 def _best_member(members, total, score, x, y):  # type: ignore[no-untyped-def]
-    """The member with the highest total overlap.
+    """Member with the largest total overlap.
 
-    Equal totals (every pair has them) are settled by score, then by place.
+    Ties (as in every pair) are broken by score, then by position.
     """
     best = 0
     for i in range(1, len(total)):

@@ -1,10 +1,11 @@
-"""From the picks of several pickers to one consensus set."""
+"""Consensus particles from the picks of several pickers."""
 
 from __future__ import annotations
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from dataclasses import replace
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,10 +14,20 @@ from repic_plugin.consensus.arguments import (
     check_micrographs,
     check_probabilistic,
     check_settings,
+    check_unseen,
 )
 from repic_plugin.consensus.batch import solve_batch
 from repic_plugin.consensus.boxes import BoxSize, box_sizes, inside_micrograph
 from repic_plugin.consensus.ensemble.model import EnsembleModel
+from repic_plugin.consensus.fates import (
+    ALONE,
+    AT_THE_EDGE,
+    COPY,
+    LOW_SCORE,
+    NOT_CHOSEN,
+    with_fates,
+)
+from repic_plugin.consensus.geometry import same_picks
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.probabilistic import (
     by_probability,
@@ -31,18 +42,21 @@ from repic_plugin.consensus.scores import (
     above_min_score,
     choose_transforms,
     comparable_scores,
+    falling_scores,
     rank_references,
+    score_warnings,
 )
 from repic_plugin.consensus.solvers import choose_solver
+from repic_plugin.consensus.spacing import find_copies, spacing_px
 
-BATCH_SIZE = 64  # micrographs; enough to make the cost of a call disappear
+BATCH_SIZE = 64  # micrographs; enough to make the overhead of a call negligible
 MIN_JACCARD = 0.3  # Cameron et al. 2024, Online Methods
 
 
 class Rows(NamedTuple):
-    """Where the picks of some micrographs stand.
+    """Ranges of the picks of some micrographs.
 
-    The m-th micrograph's are the places ``begin[m]`` to ``end[m]`` of the picks, or of `order`.
+    Those of micrograph m are entries ``begin[m]`` to ``end[m]`` of the picks, or of `order`.
     """
 
     order: Optional[NDArray[np.intp]]
@@ -65,19 +79,22 @@ def find_consensus(
     largest_component: bool = False,
     position: str = "member",
     num_particles: Optional[int] = None,
+    copy_distance_px: Optional[float] = None,
+    min_distance_px: Optional[float] = None,
     solver: str = "auto",
     time_limit_s: Optional[float] = None,
     micrographs: Optional[ArrayLike] = None,
     micrograph_quality: Optional[ArrayLike] = None,
+    unseen: Optional[ArrayLike] = None,
     ensemble: Optional[EnsembleModel] = None,
     n_threads: int = 1,
     progress: Optional[Callable[[int, int], None]] = None,
 ) -> ConsensusResult:
-    """The optimal consensus of several pickers (REPIC; Cameron et al. 2024).
+    """Optimal consensus of several pickers (REPIC; Cameron et al. 2024, Online Methods).
 
-    On each micrograph, boxes of different pickers that overlap are joined; a clique is a set of
-    boxes of different pickers that all overlap each other; the cliques that together weigh most,
-    no box in two of them, are the particles. A clique weighs the median of its overlaps times the
+    On each micrograph, overlapping boxes of different pickers are joined; a clique is a set of
+    boxes of different pickers that all overlap each other. The particles are the disjoint cliques
+    with the largest total weight. The weight of a clique is the median of its overlaps times the
     median of its scores, plus 1 for each member above the quorum.
 
     Parameters
@@ -88,48 +105,56 @@ def find_consensus(
         Side of the boxes, px; one for all pickers or one for each.
     mode : {'all', 'quorum', 'probabilistic'}
         ``all``: particles found by all k pickers (REPIC). ``quorum``: by at least `quorum` of them.
-        ``probabilistic``: by one or more, each weighing the probability that it is a particle,
-        estimated from agreement and scores (docs/understand/probabilistic.md).
+        ``probabilistic``: by one or more, weighted by the probability of being a particle, which
+        is estimated from agreement and scores (docs/understand/probabilistic.md).
     quorum : int, optional
         2 to k; by default the smallest majority (2 of 2, 2 of 3, 3 of 4). Only for ``quorum``.
     target_precision : float, optional
-        Keep as many particles as this share of which is expected to be true, in (0, 1). By default
-        the expected F1 score is made as high as it can be, or `num_particles` decides. Only for
-        ``probabilistic``.
+        Keep as many particles as possible at this expected precision, in (0, 1). By default the
+        expected F1 score is maximised, or `num_particles` decides. Only for ``probabilistic``.
     min_overlap : float
         Boxes are joined if their Jaccard index is above this, 0 <= `min_overlap` < 1.
     score_transform : str, sequence of str or mapping of picker name to str
         How scores become comparable: ``auto``, ``identity`` (probabilities), ``logistic``
         (log-likelihood ratios) or ``rank``; decided once for each picker over all its picks.
     ranked_among : mapping of picker name to array_like of float, optional
-        Scores to rank among, where `picks` are only a part of the data set; by default a picker's
-        own scores are.
+        Scores to rank among if `picks` are only a part of the data set; by default the picker's
+        scores in `picks`.
     min_score : float, sequence of float or None, mapping of picker name to float, optional
         Picks below it, on the picker's own scale, are dropped before the graph is built.
     micrograph_size_px : array_like of float, shape (2,) or (n_micrographs, 2), optional
-        Width and height; given, picks whose box sticks out are dropped.
+        Width and height, px; if given, picks whose boxes extend beyond it are dropped.
     largest_component : bool
         Keep only the largest connected component of each micrograph's graph (``--get_cc``).
     position : {'member', 'mean'}
-        A particle lies where the member with the highest total overlap lies (REPIC), or at the
-        mean of its members weighted by their scores.
+        Place each particle at the member with the largest total overlap (REPIC), or at the mean
+        of its members weighted by their scores.
     num_particles : int, optional
-        Keep the best of each micrograph, at most this many.
+        Maximum number of particles per micrograph, best first.
+    copy_distance_px : float, optional
+        A pick closer than this to a better one of the same picker is a copy of it and dropped;
+        a quarter of the picker's box by default, 0 keeps all (filaments).
+    min_distance_px : float, optional
+        Minimum distance of two particles; a quarter of the smallest box by default, 0 allows any
+        distance. A constraint of the optimisation, see `packing.pack`.
     solver : {'auto', 'highs', 'gurobi'}
-        For components that are too large to be searched exhaustively. ``auto`` is Gurobi where
-        the user has a licence of their own, HiGHS otherwise.
+        For components too large for exhaustive search. ``auto`` is Gurobi if the user has their
+        own licence, HiGHS otherwise.
     time_limit_s : float, optional
-        For the integer programs of one micrograph; the best found until then is returned.
+        Limit for the integer programs of one micrograph; the best solution so far is returned.
     micrographs : array_like of int, optional
-        Work on these micrographs only (a batch). Scores are still compared over all picks.
+        Process only these micrographs (a batch). Scores are still compared over all picks.
     micrograph_quality : array_like of float, shape (n_micrographs,), optional
-        Such as the defocus in Angstrom: pickers are described by it too. Only for
-        ``probabilistic``.
+        A measure such as the defocus in Å; recall and precision are also estimated by thirds of
+        it. Only for ``probabilistic``.
+    unseen : array_like of bool, shape (n_micrographs, n_pickers), optional
+        Micrographs that a picker has not looked at, such as those without a file: that it found
+        nothing there then says nothing. Only ``probabilistic`` can tell the difference.
     ensemble : EnsembleModel, optional
-        Of a consensus before, such as one of more micrographs; it is fitted to `picks` by default.
-        Only for ``probabilistic``.
+        Model of an earlier consensus, such as one of more micrographs; fitted to `picks` by
+        default. Only for ``probabilistic``.
     n_threads : int
-        The result does not depend on it.
+        Does not affect the result.
     progress : callable, optional
         Called as ``progress(n_done, n_micrographs)``.
 
@@ -142,7 +167,7 @@ def find_consensus(
     ValueError
         If there are fewer than two pickers, or an argument is outside its range.
     SolverError
-        If Gurobi is asked for and cannot be used.
+        If Gurobi is requested and cannot be used.
 
     Warns
     -----
@@ -159,16 +184,31 @@ def find_consensus(
     ([[0, 1, 2]], [0.587])
     """
     settings = check_settings(
-        picks, box_size_px, mode, quorum, min_overlap, position, num_particles, time_limit_s
+        picks,
+        box_size_px,
+        mode,
+        quorum,
+        min_overlap,
+        position,
+        num_particles,
+        time_limit_s,
+        min_distance_px,
     )._replace(largest_component=largest_component, solver=choose_solver(solver))
     check_probabilistic(
         picks, mode, target_precision, micrograph_quality, ensemble, largest_component
     )
     wanted = check_micrographs(picks, micrographs)
     transforms = choose_transforms(picks, score_transform)
-    entered = above_min_score(picks, min_score)
-    entered &= inside_micrograph(picks, settings.sizes_px, micrograph_size_px)
+    fate = np.full(len(picks), ALONE, dtype=np.int8)
+    fate[~inside_micrograph(picks, settings.sizes_px, micrograph_size_px)] = AT_THE_EDGE
+    fate[~above_min_score(picks, min_score)] = LOW_SCORE
+    reach_px = spacing_px("copy_distance_px", copy_distance_px, settings.sizes_px)
+    copy_of = find_copies(picks, reach_px, fate == ALONE)
+    fate[copy_of >= 0] = COPY
+    entered = fate == ALONE
     _warn_of_missing_scores(picks, wanted)
+    for line in (*score_warnings(picks, transforms), *_same_picks(picks)):
+        warnings.warn(line, stacklevel=2)
     references = dict(rank_references(picks, transforms, entered))
     for name, scores in (ranked_among or {}).items():
         references[picks.picker_names.index(name)] = np.sort(np.asarray(scores, dtype=np.float64))
@@ -178,12 +218,19 @@ def find_consensus(
 
     batches = _batches(picks, wanted, n_threads)
     found = _solved(batches, prepare, settings, n_threads, len(wanted), progress)
-    result = _assembled(picks, settings, transforms, wanted, found)
+    result = _assembled(picks, settings, transforms, wanted, found, fate)
+    result = _with_copies(result, picks, wanted, copy_of)
+    _warn_of_copies(result, reach_px)
+    in_group = np.zeros(len(picks), dtype=bool)
+    in_group[result.members[result.members >= 0]] = True
+    is_alone = result.is_unmatched & (np.asarray(result.fate) == ALONE)
+    for line in falling_scores(picks, in_group, is_alone):
+        warnings.warn(line, stacklevel=2)
     _warn_of_unproven(result)
     if mode != "probabilistic":
-        return result
+        return with_fates(result, picks)
     alone = picks.take(result.is_unmatched)
-    return by_probability(
+    probable = by_probability(
         result,
         picks,
         wanted,
@@ -193,7 +240,10 @@ def find_consensus(
         num_particles=num_particles,
         quality=micrograph_quality,
         model=ensemble,
+        min_distance_px=settings.min_distance_px,
+        unseen=check_unseen(picks, unseen),
     )
+    return with_fates(probable, picks)
 
 
 def ranked_scores(
@@ -204,14 +254,14 @@ def ranked_scores(
     min_score: MinScore = None,
     micrograph_size_px: Optional[ArrayLike] = None,
 ) -> Dict[str, NDArray[np.float64]]:
-    """The scores that `find_consensus` ranks among, to be given to it with parts of the picks.
+    """Scores that `find_consensus` ranks among, for use with parts of the picks.
 
     Parameters
     ----------
     picks : Picks
         Of any number of pickers.
     box_size_px, score_transform, min_score, micrograph_size_px
-        As of `find_consensus`.
+        As in `find_consensus`.
 
     Returns
     -------
@@ -231,6 +281,14 @@ def ranked_scores(
     return {picks.picker_names[number]: scores for number, scores in references.items()}
 
 
+def _same_picks(picks: Picks) -> Iterator[str]:
+    for few, many, share in same_picks(picks):
+        yield (
+            f"{many} has {share:.0%} of the picks of {few} to the pixel, so that their agreement "
+            "says nothing; leave one of them out"
+        )
+
+
 def _warn_of_missing_scores(picks: Picks, wanted: NDArray[np.int64]) -> None:
     is_missing = ~picks.has_score
     if not is_missing.any():
@@ -240,6 +298,34 @@ def _warn_of_missing_scores(picks: Picks, wanted: NDArray[np.int64]) -> None:
     for name, count in zip(picks.picker_names, missing):
         if count:
             warnings.warn(f"{count:,} picks of {name} have no score; they count as 1", stacklevel=3)
+
+
+def _with_copies(
+    result: ConsensusResult,
+    picks: Picks,
+    wanted: NDArray[np.int64],
+    copy_of: NDArray[np.int64],
+) -> ConsensusResult:
+    """Result with the copies and their numbers."""
+    copies = np.flatnonzero(copy_of >= 0)
+    group = picks.micrograph[copies] * picks.n_pickers + picks.picker[copies]
+    counts = np.bincount(group, minlength=picks.n_micrographs * picks.n_pickers)
+    n_copies = counts.reshape(picks.n_micrographs, picks.n_pickers)[wanted]
+    counted = replace(result.micrographs, n_copies=n_copies)
+    return replace(result, copy_of=copy_of, micrographs=counted)
+
+
+def _warn_of_copies(result: ConsensusResult, reach_px: NDArray[np.float64]) -> None:
+    if result.micrographs.n_copies is None:
+        return
+    totals = result.micrographs.n_copies.sum(axis=0)
+    for name, count, reach in zip(result.picker_names, totals, reach_px):
+        if count:
+            warnings.warn(
+                f"{name}: {count:,} of its picks are copies, less than {reach:.0f} px from a "
+                "better one; they do not count",
+                stacklevel=3,
+            )
 
 
 def _warn_of_unproven(result: ConsensusResult) -> None:
@@ -253,7 +339,7 @@ def _warn_of_unproven(result: ConsensusResult) -> None:
 
 
 def _batches(picks: Picks, wanted: NDArray[np.int64], n_threads: int) -> List[Rows]:
-    """Where the picks of each batch of micrographs stand, by micrograph and picker."""
+    """Ranges of the picks of each batch of micrographs, by micrograph and picker."""
     micrograph, picker = picks.micrograph, picks.picker
     same = micrograph[1:] == micrograph[:-1]
     ascending = np.where(same, picker[1:] >= picker[:-1], micrograph[1:] > micrograph[:-1])
@@ -274,7 +360,7 @@ def _prepared(
     transforms: Sequence[str],
     references: References,
 ) -> BatchPicks:
-    """The picks of a batch that entered, with comparable scores."""
+    """Picks of a batch that enter the graph, with comparable scores."""
     where: Any = slice(rows.begin[0], rows.end[-1])
     if np.any(rows.begin[1:] != rows.end[:-1]):
         where = np.concatenate([np.arange(i, j) for i, j in zip(rows.begin, rows.end)])
@@ -323,8 +409,9 @@ def _assembled(
     transforms: Sequence[str],
     wanted: NDArray[np.int64],
     found: Sequence[BatchConsensus],
+    fate: NDArray[np.int8],
 ) -> ConsensusResult:
-    """One record of all batches."""
+    """Consensus of the data set, assembled from its batches; `fate` is that before the graph."""
     if not found:
         none, nowhere = np.zeros(0, np.int64), np.zeros(0)
         nothing = BatchPicks(np.zeros(1, np.int64), none, none, none, nowhere, nowhere, nowhere)
@@ -337,6 +424,8 @@ def _assembled(
     in_wanted = np.concatenate([batch.micrograph + i for batch, i in zip(found, first)])
     is_unmatched = np.zeros(len(picks), dtype=bool)
     is_unmatched[column["unmatched"]] = True
+    fate = fate.copy()
+    fate[column["in_clique"]] = NOT_CHOSEN
     counts = {name: column[name] for name in MicrographCounts.__annotations__ if name in column}
     names = tuple(picks.micrograph_names[m] for m in wanted.tolist())
     particles = {name: column[name] for name in ("x", "y", "weight", "overlap", "score", "members")}
@@ -349,5 +438,6 @@ def _assembled(
         score_transforms=tuple(transforms),
         solver=settings.solver,
         quorum=settings.quorum,
+        fate=fate,
         **particles,
     )

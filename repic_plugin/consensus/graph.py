@@ -1,4 +1,4 @@
-"""The graph of a micrograph: boxes of different pickers that overlap."""
+"""Graph of a micrograph: overlapping boxes of different pickers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class OverlapGraph(NamedTuple):
-    """A k-partite graph in compressed rows; each edge stands once, in its lower picker's row.
+    """A k-partite graph in compressed rows; each edge is stored once, in its lower picker's row.
 
-    Vertices are numbered so that a higher picker has higher numbers: an edge leads upwards.
+    Vertices of a higher picker have higher numbers, so an edge leads upwards.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class OverlapGraph(NamedTuple):
 
     @property
     def rows(self) -> NDArray[np.int64]:
-        """The lower vertex of every edge."""
+        """Lower vertex of each edge, shape (n_edges,)."""
         return np.repeat(np.arange(self.n_vertices), np.diff(self.starts))
 
     @property
@@ -59,10 +59,10 @@ def overlap_graph(
     min_overlap: float,
     reach_px: float,
 ) -> OverlapGraph:
-    """Join boxes of different pickers whose Jaccard index exceeds a bound.
+    """Graph of the boxes of different pickers whose Jaccard index exceeds a minimum.
 
     Cameron et al. 2024, Online Methods; one graph for a batch of micrographs,
-    with no edge between them.
+    without edges between micrographs.
 
     Parameters
     ----------
@@ -78,17 +78,13 @@ def overlap_graph(
         An edge has a Jaccard index above this.
     reach_px : float
         No two boxes this far apart along an axis are joined (`boxes.largest_reach`).
-
-    Returns
-    -------
-    OverlapGraph
     """
     low, high, overlaps = _edges(x, y, picker, size_px, micrograph_starts, min_overlap, reach_px)
     return OverlapGraph(*_compressed_rows(low, high, overlaps, len(x)))
 
 
 def to_networkx(graph: OverlapGraph) -> networkx.Graph:
-    """The same graph as a `networkx.Graph`; edges have an attribute ``weight``, the overlap."""
+    """Graph as a `networkx.Graph` whose edges have the overlap as attribute ``weight``."""
     import networkx  # noqa: PLC0415 - half a second, and only for who asks
 
     result = networkx.Graph()
@@ -105,10 +101,9 @@ def keep_largest_component(
     y: NDArray[np.float64],
     micrograph_starts: NDArray[np.int64],
 ) -> OverlapGraph:
-    """Keep each micrograph's connected component with the most vertices (REPIC's ``--get_cc``).
+    """Graph of each micrograph's connected component with the most vertices (REPIC's ``--get_cc``).
 
-    Of components of the same size, the one with the greater sum of overlaps is kept, then the one
-    that reaches farther to the left, then to the bottom.
+    Ties are broken by the larger sum of overlaps, then by the smallest x, then y, of a vertex.
     """
     n = graph.n_vertices
     if graph.n_edges == 0:
@@ -124,7 +119,7 @@ def keep_largest_component(
     np.minimum.at(place, label, rank)
     micrograph = np.empty(n_components, dtype=np.int64)
     micrograph[label] = np.repeat(np.arange(len(micrograph_starts) - 1), np.diff(micrograph_starts))
-    # the order of a sum's terms must not decide: overlaps count to nine decimals
+    # nine decimals, so that the order of a sum's terms does not matter
     order = np.lexsort((-place, np.round(overlap, 9), size, micrograph))
     is_kept = np.zeros(n_components, dtype=bool)
     is_kept[order[np.append(np.diff(micrograph[order]) != 0, True)]] = True
@@ -135,7 +130,7 @@ def keep_largest_component(
 
 @compiled
 def _edges(x, y, picker, size, micrograph_starts, min_overlap, reach):  # type: ignore[no-untyped-def]
-    """Every edge once, as its lower vertex, its higher vertex and its overlap."""
+    """Lower vertex, higher vertex and overlap of each edge."""
     low = np.empty(2 * len(x), np.int64)
     high = np.empty(2 * len(x), np.int64)
     overlaps = np.empty(2 * len(x), np.float64)
@@ -168,10 +163,10 @@ def _edges(x, y, picker, size, micrograph_starts, min_overlap, reach):  # type: 
 
 @compiled
 def _cells(x, y, reach):  # type: ignore[no-untyped-def]
-    """Boxes of one micrograph binned in square cells at least as wide as the reach.
+    """Boxes of one micrograph, binned into square cells at least as wide as the reach.
 
-    Returns the boxes in the order of their cells, row after row, where each cell starts in it,
-    and the number of cells in a row.
+    Returns the boxes in the order of their cells, row by row, the start of each cell in that
+    order, and the number of cells in a row.
     """
     n = len(x)
     left, bottom = x.min(), y.min()
@@ -196,12 +191,12 @@ def _cells(x, y, reach):  # type: ignore[no-untyped-def]
 
 @compiled
 def _near_pairs(x, y, picker, cell_starts, n_x, reach):  # type: ignore[no-untyped-def]
-    """Pairs of boxes of different pickers that are nearer than the reach along both axes.
+    """Pairs of boxes of different pickers that are closer than the reach along both axes.
 
-    A box is compared with those after it in its own cell and in the next one of the row, which
-    follow each other, and with those in the three cells above. A pair is always written and only
-    counted if it is near: a jump here would be foreseen wrongly one time in three, and that costs
-    more than all the arithmetic.
+    A box is compared with later ones in its own cell and the next cell of the row, which are
+    contiguous, and with those in the three cells above. Each pair is always written but counted
+    only if it is close: a branch would be mispredicted one time in three, which costs more than
+    all the arithmetic.
     """
     left = np.empty(4 * len(x), np.int64)
     right = np.empty(4 * len(x), np.int64)
@@ -233,7 +228,7 @@ def _near_pairs(x, y, picker, cell_starts, n_x, reach):  # type: ignore[no-untyp
 
 @compiled
 def _compressed_rows(low, high, values, n):  # type: ignore[no-untyped-def]
-    """Rows by the lower vertex, each ascending."""
+    """Compressed rows by lower vertex, each ascending."""
     starts = np.zeros(n + 1, np.int64)
     for edge in range(len(low)):
         starts[low[edge] + 1] += 1

@@ -1,4 +1,4 @@
-"""A micrograph's graph, to look at."""
+"""Graph of a micrograph for inspection with networkx."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 def micrograph_graph(
     picks: Picks, micrograph: int, box_size_px: BoxSize, min_overlap: float = MIN_JACCARD
 ) -> networkx.Graph:
-    """The graph of overlapping boxes of one micrograph.
+    """Graph of the overlapping boxes on one micrograph.
 
     Parameters
     ----------
     picks : Picks
     micrograph : int
+        Index in `picks.micrograph_names`.
     box_size_px : float, sequence of float or mapping of picker name to float
+        Side of the boxes, px.
     min_overlap : float
+        Boxes are joined if their Jaccard index is above this, in [0, 1).
 
     Returns
     -------
@@ -37,7 +40,7 @@ def micrograph_graph(
     Raises
     ------
     ValueError
-        If `micrograph` is not one of `picks`.
+        If `micrograph` is not one of `picks`, or a size or the minimum overlap is invalid.
     """
     import networkx  # noqa: PLC0415 - half a second, and only for who asks
 

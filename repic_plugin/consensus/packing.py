@@ -1,8 +1,8 @@
-"""Choose the cliques that together weigh most, each pick in at most one of them.
+"""Selection of the cliques with the largest total weight, with each pick in at most one of them.
 
-Weighted set packing, split into its connected components, which is exact: cliques of different
-components share no pick. Almost all components of real data have a handful of cliques; those
-are searched exhaustively here. The few large ones go to an integer program (`solvers`).
+This is weighted set packing. It is split into connected components, which is exact: cliques of
+different components share no pick. Almost all components of real data have a handful of cliques
+and are searched exhaustively here. The few large ones go to an integer program (`solvers`).
 """
 
 from __future__ import annotations
@@ -16,15 +16,20 @@ from numpy.typing import NDArray
 from repic_plugin.compiled import compiled
 from repic_plugin.consensus.cliques import Cliques
 from repic_plugin.consensus.solvers import Solver
+from repic_plugin.consensus.spacing import close_pairs, with_conflicts
 
 SMALL_COMPONENT = 62  # cliques; a set of them fits the bits of one signed integer
 MIN_WEIGHT = 1e-300  # all weights zero: nothing to scale by
-EXCESS = 1 + 1e-12  # what is better by less is equal: sums differ by the order of their terms
-SEARCH_NODES = 20_000  # some ms; past it an integer program is the better tool
+EXCESS = 1 + 1e-12  # tolerance for ties: sums differ by the order of their terms
+MAX_ROUNDS = 20  # of added conflicts; two or three suffice
+# Integer programs look at the clock rarely: one that is larger than this, for each second that it
+# may take, is not begun.
+PROGRAM_CLIQUES_PER_S = 4_000
+SEARCH_NODES = 20_000  # some ms; beyond it an integer program is faster
 
 
 class Packing(NamedTuple):
-    """Which cliques were chosen.
+    """Selection of cliques.
 
     Attributes
     ----------
@@ -40,39 +45,106 @@ class Packing(NamedTuple):
     program_seconds: NDArray[np.float64]
 
 
+class Spacing(NamedTuple):
+    """Positions of the cliques as particles, px, and the minimum distance of particles."""
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    min_distance_px: float
+
+
 def pack(
     cliques: Cliques,
     n_vertices: int,
     n_micrographs: int,
     solver: Solver,
     time_limit_s: Optional[float] = None,
+    spacing: Optional[Spacing] = None,
 ) -> Packing:
-    """Choose the cliques of greatest total weight of which no two share a member.
+    """Cliques with the largest total weight, no two of which share a member or are too close.
 
-    Cameron et al. 2024, Online Methods.
+    Cameron et al. 2024, Online Methods, without the minimum distance. Few selections violate the
+    distance, so its constraints are added only around violations, until there is none. The last
+    selection is optimal under all constraints because it is optimal under a subset of them.
 
     Parameters
     ----------
     cliques : Cliques
-        Weights not negative, best first. A clique of weight zero is added where nothing stands
-        in its way.
+        Weights not negative, best first. A clique of weight zero is added if it shares no member
+        with a selected one.
     n_vertices, n_micrographs : int
     solver : callable
-        For the components that are too large for the search (`solvers.get_solver`).
+        For components too large for the exhaustive search (`solvers.get_solver`).
     time_limit_s : float, optional
-        For all integer programs of a micrograph together.
-
-    Returns
-    -------
-    Packing
+        Limit for all integer programs of a micrograph together.
+    spacing : Spacing, optional
+        Minimum distance of particles; none by default.
     """
+    spent_s = np.zeros(n_micrographs)
+    packing = _packed(cliques, n_vertices, spent_s, solver, time_limit_s)
+    if spacing is None:
+        return packing
+    members = cliques.members
+    for _ in range(MAX_ROUNDS):
+        pairs = _conflicts(cliques, spacing, packing.is_selected)
+        if not len(pairs):
+            return packing
+        members, n_vertices = with_conflicts(members, n_vertices, pairs)
+        again = np.isin(cliques.micrograph, cliques.micrograph[pairs])
+        part = Cliques._make(column[again] for column in cliques)
+        found = _packed(
+            part._replace(members=members[again]), n_vertices, spent_s, solver, time_limit_s
+        )
+        packing.is_selected[again] = found.is_selected
+        packing.is_optimal[part.micrograph] = found.is_optimal[part.micrograph]
+    return _thinned(cliques, spacing, packing)
+
+
+def _conflicts(
+    cliques: Cliques, spacing: Spacing, is_selected: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Pairs of cliques that are too close: among the selected ones, and all around these."""
+    chosen = np.flatnonzero(is_selected)
+    wrong = close_pairs(_at(cliques, spacing, chosen), spacing.min_distance_px)
+    if not len(wrong):
+        return wrong
+    centres = np.unique(chosen[wrong])
+    near = np.flatnonzero(np.isin(cliques.micrograph, cliques.micrograph[centres]))
+    places = np.searchsorted(near, centres)
+    pairs = near[close_pairs(_at(cliques, spacing, near), spacing.min_distance_px, places)]
+    first, second = cliques.members[pairs[:, 0]], cliques.members[pairs[:, 1]]
+    shared = (first[:, :, None] == second[:, None, :]) & (first[:, :, None] >= 0)
+    return np.asarray(pairs[~shared.any(axis=(1, 2))])
+
+
+def _at(cliques: Cliques, spacing: Spacing, some: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Micrograph, x and y of some cliques, shape (n, 3)."""
+    return np.column_stack((cliques.micrograph[some], spacing.x[some], spacing.y[some]))
+
+
+def _thinned(cliques: Cliques, spacing: Spacing, packing: Packing) -> Packing:
+    """Selection without the worse of cliques still too close, not claimed to be optimal."""
+    for first, second in _conflicts(cliques, spacing, packing.is_selected):
+        if packing.is_selected[first] and packing.is_selected[second]:
+            packing.is_selected[max(first, second)] = False  # they are sorted, best first
+            packing.is_optimal[cliques.micrograph[first]] = False
+    return packing
+
+
+def _packed(
+    cliques: Cliques,
+    n_vertices: int,
+    spent_s: NDArray[np.float64],
+    solver: Solver,
+    time_limit_s: Optional[float],
+) -> Packing:
+    """Best selection without a minimum distance; the time is added to `spent_s`."""
     members, weight = cliques.members, cliques.weight
     component = _components(members, n_vertices)
     is_selected, is_open = _search_components(
         members, weight, component, n_vertices, SMALL_COMPONENT, SEARCH_NODES
     )
-    is_optimal = np.ones(n_micrographs, dtype=bool)
-    spent_s = np.zeros(n_micrographs)
+    is_optimal = np.ones(len(spent_s), dtype=bool)
     for mine in _groups(component, is_open):
         start = time.perf_counter()
         micrograph = cliques.micrograph[mine[0]]
@@ -84,7 +156,7 @@ def pack(
 
 
 def greedy_packing(members: NDArray[np.int64], n_vertices: int) -> NDArray[np.bool_]:
-    """Take each clique, in the order given, that shares no member with one taken before.
+    """Mask of each clique, in the given order, that shares no member with an earlier one.
 
     Returns
     -------
@@ -95,7 +167,7 @@ def greedy_packing(members: NDArray[np.int64], n_vertices: int) -> NDArray[np.bo
 
 
 def _groups(component: NDArray[np.int64], is_open: NDArray[np.bool_]) -> List[NDArray[np.intp]]:
-    """The open cliques of each component, in their order."""
+    """Open cliques of each component, in their order."""
     left = np.flatnonzero(is_open)
     if len(left) == 0:
         return []
@@ -109,23 +181,30 @@ def _solve_component(
     solver: Solver,
     time_limit_s: Optional[float],
 ) -> Tuple[NDArray[np.bool_], bool]:
-    """The solver's choice, or the greedy one where the time ran out before a better was found."""
+    """Solver's selection, or the greedy one if the time ran out before a better was found."""
+    if time_limit_s is not None and len(members) > PROGRAM_CLIQUES_PER_S * max(time_limit_s, 0):
+        return greedy_packing(*_compressed(members)), False
     local = _renumbered(members)
     fallback = greedy_packing(local, local.max() + 1)
-    if time_limit_s is not None and time_limit_s <= 0:
-        return fallback, False
-    # solvers stop at absolute gaps, so that weights have to be of the order of one
+    # solvers stop at absolute gaps, so weights must be of order one
     selected, proven = solver(local, weight / max(weight.max(), MIN_WEIGHT), time_limit_s)
     if not proven and weight[selected].sum() < weight[fallback].sum():
         selected = fallback
     return selected, proven
 
 
-def _renumbered(members: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Vertices numbered from 0, by the cliques that hold them.
+def _compressed(members: NDArray[np.int64]) -> Tuple[NDArray[np.int64], int]:
+    """Members with their vertices numbered from 0, and the number of vertices."""
+    vertices, number = np.unique(members, return_inverse=True)
+    local = number.reshape(members.shape) - int(vertices[0] < 0)  # the filler stays -1
+    return local.astype(np.int64), len(vertices)
 
-    Which of several equal optima a solver meets depends on the order of its rows, and that must
-    not depend on how the picks were numbered.
+
+def _renumbered(members: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Members renumbered from 0, in the order of the cliques that contain them.
+
+    Which of several equal optima a solver finds depends on the order of its rows, which must not
+    depend on the numbering of the picks.
     """
     clique, place = np.nonzero(members >= 0)
     held: Dict[int, List[int]] = {}
@@ -166,7 +245,7 @@ def _components(members, n_vertices):  # type: ignore[no-untyped-def]
 
 @compiled
 def _extended(members, is_selected, n_vertices):  # type: ignore[no-untyped-def]
-    """`is_selected` and every further clique, in order, whose members are all free."""
+    """Selection extended by each further clique, in order, whose members are all free."""
     result = is_selected.copy()
     taken = np.zeros(n_vertices, np.bool_)
     n_cliques, widest = members.shape
@@ -192,10 +271,10 @@ def _extended(members, is_selected, n_vertices):  # type: ignore[no-untyped-def]
 
 @compiled
 def _most_that_fit(alive, weight, holds, n):  # type: ignore[no-untyped-def]
-    """Upper bound: cover the cliques by picks; of the cliques that hold a pick one can be chosen.
+    """Upper bound of the weight: cover the cliques by picks, each in at most one selected clique.
 
-    Each clique, best first, that no pick covers yet is charged its weight, and covered by the
-    pick of its own that covers most of the others.
+    The weight of each clique that is not covered yet, best first, is added, and the clique is
+    covered by that member which covers most of the others.
     """
     bound = 0.0
     for c in range(n):
@@ -223,7 +302,7 @@ def _most_that_fit(alive, weight, holds, n):  # type: ignore[no-untyped-def]
 
 @compiled
 def _search(weight, conflicts, holds, n, max_nodes):  # type: ignore[no-untyped-def]
-    """Branch and bound over at most 62 cliques; sets are bits. -1 if `max_nodes` did not do."""
+    """Bits of the best selection of up to 62 cliques by branch and bound; -1 beyond `max_nodes`."""
     alive = np.empty(2 * n + 2, np.int64)
     chosen = np.empty(2 * n + 2, np.int64)
     value = np.empty(2 * n + 2, np.float64)
@@ -252,7 +331,7 @@ def _search(weight, conflicts, holds, n, max_nodes):  # type: ignore[no-untyped-
             c += 1
         bit = np.int64(1) << c
         rivals = conflicts[c] & left
-        if rivals != bit:  # leaving out a clique that has no rival gains nothing
+        if rivals != bit:  # leaving out a clique without conflicts gains nothing
             alive[top], chosen[top], value[top] = left & ~bit, picked, total
             top += 1
         alive[top], chosen[top], value[top] = left & ~rivals, picked | bit, total + weight[c]
@@ -262,7 +341,7 @@ def _search(weight, conflicts, holds, n, max_nodes):  # type: ignore[no-untyped-
 
 @compiled
 def _grouped(component, n_vertices):  # type: ignore[no-untyped-def]
-    """Cliques by component, best first in each, and where each component starts."""
+    """Cliques by component, best first in each, and the start of each component."""
     starts = np.zeros(n_vertices + 1, np.int64)
     for label in component:
         starts[label + 1] += 1
@@ -278,14 +357,14 @@ def _grouped(component, n_vertices):  # type: ignore[no-untyped-def]
 
 @compiled
 def _best_of_component(group, members, weight, held_by, max_nodes):  # type: ignore[no-untyped-def]
-    """Bits of the cliques of a small component to choose, or -1 if the search took too long.
+    """Bits of the selected cliques of a small component, or -1 if the search took too long.
 
-    `held_by`, an array of zeros for all vertices, is used and left as it was.
+    `held_by`, an array of zeros for all vertices, is scratch space and restored.
     """
     n = len(group)
     n_places = members.shape[1]
     conflicts = np.empty(n, np.int64)
-    holds = np.zeros((n, n_places), np.int64)  # for each member of a clique, who holds it too
+    holds = np.zeros((n, n_places), np.int64)  # cliques that share each member of a clique
     for at in range(n):
         for v in members[group[at]]:
             if v >= 0:
@@ -308,7 +387,7 @@ def _best_of_component(group, members, weight, held_by, max_nodes):  # type: ign
 def _search_components(  # type: ignore[no-untyped-def]
     members, weight, component, n_vertices, small, max_nodes
 ):
-    """The exhaustive search in every small component; which cliques are chosen, which left open."""
+    """Masks of the cliques selected by exhaustive search, and of those in components left open."""
     is_selected = np.zeros(len(members), np.bool_)
     is_open = np.zeros(len(members), np.bool_)
     held_by = np.zeros(n_vertices, np.int64)

@@ -1,4 +1,4 @@
-"""The picks of a data set, as columns."""
+"""Picks of a data set, as columns."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-MAX_UNNAMED = 10_000_000  # more than any data set has; an index beyond is probably an id
-MAX_COORDINATE_PX = 1e12  # beyond any micrograph; what is farther is a damaged file
+MAX_UNNAMED = 10_000_000  # more than any data set has; a larger index is probably an id
+MAX_COORDINATE_PX = 1e12  # larger than any micrograph; larger values indicate a damaged file
 
 
 @dataclass(frozen=True)
 class Picks:
-    """What several pickers found on the micrographs of one data set.
+    """Picks of several pickers on the micrographs of one data set.
 
-    Built with `Picks.from_columns`, which checks; the constructor itself trusts its arguments.
+    Built with `Picks.from_columns`, which checks its arguments; the constructor does not.
 
     Attributes
     ----------
@@ -27,11 +27,11 @@ class Picks:
     x, y : ndarray of float64, shape (n_picks,)
         Centre of the box in px of the micrograph, y along the array rows.
     score : ndarray of float64, shape (n_picks,)
-        On the picker's own scale. Not used where `has_score` is False.
+        On the picker's own scale; ignored where `has_score` is False.
     has_score : ndarray of bool, shape (n_picks,)
         False where the picker gave no score.
     micrograph_names, picker_names : tuple of str
-        All micrographs and pickers, those without a pick included.
+        All micrographs and pickers, including those without picks.
     """
 
     micrograph: NDArray[np.int64]
@@ -48,7 +48,7 @@ class Picks:
 
     @property
     def n_micrographs(self) -> int:
-        """Number of micrographs, those without a pick included."""
+        """Number of micrographs, including those without picks."""
         return len(self.micrograph_names)
 
     @property
@@ -70,29 +70,29 @@ class Picks:
         return [parts[i * n : (i + 1) * n] for i in range(self.n_pickers)]
 
     def take(self, index: ArrayLike) -> Picks:
-        """The picks at `index` (integers, a mask or a slice), with the same names."""
+        """Picks at `index` (integers, a mask or a slice), with the same names."""
         columns = {f.name: getattr(self, f.name) for f in fields(self)}
         for name in ("micrograph", "picker", "x", "y", "score", "has_score"):
             columns[name] = columns[name][index]
         return Picks(**columns)
 
     def on_micrographs(self, micrographs: ArrayLike) -> Picks:
-        """The picks on some of the micrographs, which are all that the result names.
+        """Picks on some of the micrographs, with only these named.
 
         Parameters
         ----------
         micrographs : array_like of int, shape (n,)
-            Indices in `micrograph_names`, in the order that the result has them.
+            Indices in `micrograph_names`, in the order of the result.
 
         Returns
         -------
         Picks
-            In their old order.
+            In their original order.
 
         Raises
         ------
         ValueError
-            If a micrograph is there twice.
+            If a micrograph is repeated.
         """
         chosen = np.asarray(micrographs, dtype=np.int64)
         place = np.full(self.n_micrographs, -1)
@@ -100,18 +100,22 @@ class Picks:
         return self.placed(place, [self.micrograph_names[m] for m in chosen.tolist()])
 
     def placed(self, place: NDArray[np.int64], micrograph_names: Sequence[str]) -> Picks:
-        """The picks with other micrographs, such as those of another set.
+        """Picks assigned to other micrographs, such as those of another set.
 
         Parameters
         ----------
         place : ndarray of int64, shape (n_micrographs,)
-            Index in `micrograph_names` of each micrograph; -1 leaves its picks out.
+            New index in `micrograph_names` of each micrograph; -1 drops its picks.
         micrograph_names : sequence of str
+
+        Returns
+        -------
+        Picks
 
         Raises
         ------
         ValueError
-            If a name is repeated, or an index has none.
+            If a name is repeated, or an index has no name.
         """
         kept = self.take(place[self.micrograph] >= 0)
         micrograph = place[kept.micrograph]
@@ -131,7 +135,7 @@ class Picks:
         micrograph_names: Optional[Sequence[str]] = None,
         picker_names: Optional[Sequence[str]] = None,
     ) -> Picks:
-        """Check columns and make them one record.
+        """Picks from columns, which are checked.
 
         Parameters
         ----------
@@ -140,7 +144,7 @@ class Picks:
         x, y : array_like of float, shape (n_picks,)
             Box centres, px.
         score : array_like of float, shape (n_picks,), optional
-            On each picker's own scale; without it every pick is unscored.
+            On each picker's own scale; by default no pick has a score.
         has_score : array_like of bool, shape (n_picks,), optional
             Where `score` holds a score; everywhere by default.
         micrograph_names, picker_names : sequence of str, optional
@@ -164,7 +168,7 @@ class Picks:
             _names("micrograph", "mic", mic, micrograph_names),
             _names("picker", "picker", who, picker_names),
         )
-        # contiguous, for compiled code would be compiled again for columns of a table
+        # contiguous, since compiled code would be compiled again for strided columns
         columns = {
             "x": np.ascontiguousarray(x, np.float64),
             "y": np.ascontiguousarray(y, np.float64),
@@ -185,12 +189,12 @@ class Picks:
 def numbers_for_each_picker(
     name: str, value: Any, picker_names: Sequence[str], default: Optional[float] = None
 ) -> List[Optional[float]]:
-    """As `for_each_picker`, each entry a number or None.
+    """One number or None for each picker; otherwise as `for_each_picker`.
 
     Raises
     ------
     ValueError
-        If an entry is neither, too.
+        Also if an entry is neither.
     """
     numbers: List[Optional[float]] = []
     for picker, entry in zip(picker_names, for_each_picker(name, value, picker_names, default)):
@@ -209,7 +213,7 @@ def for_each_picker(
     Parameters
     ----------
     name : str
-        The argument's name, for the message.
+        Name of the argument, for the message.
     value : object
         A number, a string or None holds for all pickers.
     picker_names : sequence of str
@@ -243,12 +247,30 @@ def for_each_picker(
 
 
 def picks_to_arrays(picks: Picks) -> Dict[str, NDArray[Any]]:
-    """The same record as arrays of numbers and strings, to be stored without pickle."""
+    """Picks as arrays of numbers and strings, which can be stored without pickle.
+
+    Parameters
+    ----------
+    picks : Picks
+
+    Returns
+    -------
+    dict of str to ndarray
+        By attribute of `Picks`.
+    """
     return {f.name: np.asarray(getattr(picks, f.name)) for f in fields(Picks)}
 
 
 def picks_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Picks:
-    """The record that `picks_to_arrays` took apart; further arrays are passed over.
+    """Picks from the arrays of `picks_to_arrays`; other arrays are ignored.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+
+    Returns
+    -------
+    Picks
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The consensus by probability: one pick or more, weighed by what the pickers are worth."""
+"""Consensus by probability: one or more picks, weighted by the quality of the pickers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Optional, Tuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
 
 from repic_plugin.consensus.batch import best_of_each
 from repic_plugin.consensus.ensemble.candidates import as_cells, score_bins, score_edges
@@ -15,8 +16,11 @@ from repic_plugin.consensus.ensemble.latent_class import posterior
 from repic_plugin.consensus.ensemble.model import EnsembleModel
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.result import PARTICLE_COLUMNS, ConsensusResult
+from repic_plugin.consensus.spacing import too_close
 
-LARGEST_FIT = 100_000  # cells: half a minute, and intervals that are narrow
+LEAST = 1e-12  # of a probability
+OUTLYING, FAR_OUTSIDE = (0.01, 0.99), 0.25
+LARGEST_FIT = 100_000  # cells: half a minute, with narrow intervals
 
 
 def by_probability(
@@ -30,27 +34,31 @@ def by_probability(
     num_particles: Optional[int],
     quality: Optional[ArrayLike],
     model: Optional[EnsembleModel],
+    min_distance_px: float,
+    unseen: NDArray[np.bool_],
 ) -> ConsensusResult:
-    """Give every group of picks, and every pick that is in none, its probability; keep the best.
+    """Consensus of the best groups and single picks by probability.
 
     Parameters
     ----------
     groups : ConsensusResult
-        The optimal groups of two picks or more.
+        The optimal groups of two or more picks.
     picks : Picks
     wanted : ndarray of int64, shape (n_micrographs,)
-        The micrographs that `groups` is of.
+        The micrographs of `groups`.
     comparable : ndarray of float64, shape (n_unmatched,)
-        Comparable scores of the picks that are in no group.
+        Comparable scores of the picks in no group.
     places : float
-        On a micrograph, see `places_on_micrograph`.
-    target_precision, num_particles, quality, model
-        As of `find_consensus`.
+        Sites per micrograph, see `places_on_micrograph`.
+    target_precision, num_particles, quality, model, min_distance_px
+        As in `find_consensus`.
+    unseen : ndarray of bool, shape (n_micrographs, n_pickers)
+        Micrographs that a picker has not looked at.
 
     Returns
     -------
     ConsensusResult
-        The weight is the probability. Where there is no pick there is nothing to fit a model to.
+        The weight is the probability. Without any pick no model is fitted.
     """
     single = np.flatnonzero(groups.is_unmatched)
     if not len(groups) and not len(single):
@@ -77,12 +85,15 @@ def by_probability(
     place = rank[everything.micrograph]
     if model is None:
         every = Sample(cells, cell, place, len(wanted), places * len(wanted))
-        chosen, sample = _spread(every)
+        chosen, sample = _spread(every, ~unseen[wanted].any(axis=1))
         values = None if quality is None else np.asarray(quality, np.float64)[wanted][chosen]
         model = fit_ensemble(
             sample, picks.picker_names, edges, target_precision=target_precision, quality=values
         )
     weight = posterior(model.classes, cells)[cell]
+    weight = _without_unseen(weight, unseen[everything.micrograph], model)
+    is_rival = too_close(everything.micrograph, everything.x, everything.y, weight, min_distance_px)
+    weight = np.where(is_rival, -1.0, weight)  # no threshold is so low
     by_number = num_particles is not None and target_precision is None
     return _kept(
         replace(everything, weight=weight, quorum=1, ensemble=model),
@@ -92,23 +103,44 @@ def by_probability(
     )
 
 
-def _spread(every: Sample) -> Tuple[NDArray[np.int64], Sample]:
-    """Micrographs, evenly spread, with as many kinds of candidates as a fit needs.
+def _spread(every: Sample, is_complete: NDArray[np.bool_]) -> Tuple[NDArray[np.int64], Sample]:
+    """Micrographs that all pickers have seen, evenly spread, as many as needed for the fit.
 
-    Few pickers have few kinds, and no micrograph is left out.
+    A few pickers have few kinds of candidates; then every such micrograph is used.
     """
+    seen = np.flatnonzero(is_complete) if is_complete.any() else np.arange(every.n_micrographs)
     n_chosen = every.n_micrographs * LARGEST_FIT // len(every.cells.n)
-    if n_chosen >= every.n_micrographs:
-        return np.arange(every.n_micrographs), every
-    last = every.n_micrographs - 1
-    chosen = np.unique(np.linspace(0, last, max(n_chosen, 1)).round().astype(np.int64))
+    if n_chosen < len(seen):
+        places = np.linspace(0, len(seen) - 1, max(n_chosen, 1))
+        seen = seen[np.unique(places.round().astype(np.int64))]
+    if len(seen) == every.n_micrographs:
+        return seen, every
     rank = np.full(every.n_micrographs, -1)
-    rank[chosen] = np.arange(len(chosen))
+    rank[seen] = np.arange(len(seen))
     is_in = rank[every.micrograph] >= 0
     _, cell = np.unique(every.cell[is_in], return_inverse=True)
     cells = cells_of(every, rank >= 0)
-    places = every.n_places * len(chosen) / every.n_micrographs
-    return chosen, Sample(cells, cell, rank[every.micrograph[is_in]], len(chosen), places)
+    n_places = every.n_places * len(seen) / every.n_micrographs
+    return seen, Sample(cells, cell, rank[every.micrograph[is_in]], len(seen), n_places)
+
+
+def _without_unseen(
+    weight: NDArray[np.float64], unseen: NDArray[np.bool_], model: EnsembleModel
+) -> NDArray[np.float64]:
+    """Probabilities for which a picker that has not seen the micrograph does not count.
+
+    In the model it has seen the candidate and not picked it; that evidence is taken back.
+
+    Parameters
+    ----------
+    weight : ndarray of float64, shape (n_candidates,)
+    unseen : ndarray of bool, shape (n_candidates, n_pickers)
+    model : EnsembleModel
+    """
+    classes = model.classes
+    evidence = np.log1p(-classes.recall) - np.log1p(-classes.junk_rate)
+    odds = logit(np.clip(weight, LEAST, 1 - LEAST)) - unseen @ evidence
+    return np.asarray(np.where(unseen.any(axis=1), expit(odds), weight))
 
 
 def _kept(
@@ -117,7 +149,7 @@ def _kept(
     threshold: float,
     num_particles: Optional[int],
 ) -> ConsensusResult:
-    """Candidates above the threshold, by micrograph and best first; all are unmatched as yet."""
+    """Candidates above the threshold, by micrograph and best first; all are still unmatched."""
     n = len(everything.micrographs.names)
     order = np.lexsort((everything.y, everything.x, -everything.weight, place))
     chosen = order[everything.weight[order] >= threshold]
@@ -135,11 +167,11 @@ def _kept(
 
 
 def places_on_micrograph(picks: Picks, sizes_px: NDArray[np.float64], min_overlap: float) -> float:
-    """How many boxes could lie beside each other on a micrograph without being joined.
+    """Number of boxes that fit side by side on a micrograph without being joined.
 
-    The area in which picks lie by the area in which a box's centre can lie so that the box is
-    joined with a given one: for squares of side a and Jaccard index t,
-    ``4 a^2 (1 - u + u ln u)`` with ``u = 2 t / (1 + t)``.
+    The area covered by picks divided by the area in which the centre of a box joined to a given
+    box can lie: for squares of side a and Jaccard index t, ``4 a^2 (1 - u + u ln u)`` with
+    ``u = 2 t / (1 + t)``.
 
     Parameters
     ----------
@@ -154,7 +186,15 @@ def places_on_micrograph(picks: Picks, sizes_px: NDArray[np.float64], min_overla
     """
     if not len(picks):
         return 1.0
-    area = float(np.ptp(picks.x) * np.ptp(picks.y))
+    area = _extent(picks.x) * _extent(picks.y)
     u = 2 * min_overlap / (1 + min_overlap)
     joined = 4 * float(np.mean(sizes_px)) ** 2 * (1 - u + (u * np.log(u) if u > 0 else 0.0))
     return max(area / joined, 1.0)
+
+
+def _extent(values: NDArray[np.float64]) -> float:
+    """Range of coordinates without those far outside: one wild pick must not enlarge the area."""
+    low, high = np.quantile(values, OUTLYING)
+    margin = FAR_OUTSIDE * (high - low)
+    near = values[(values >= low - margin) & (values <= high + margin)]
+    return float(np.ptp(near))

@@ -1,4 +1,4 @@
-"""The records that the stages of a batch hand on: settings, picks, consensus."""
+"""Records passed between the stages of a batch: settings, picks, consensus."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 class Settings(NamedTuple):
-    """What holds for every micrograph; see `find_consensus`."""
+    """Settings that hold for every micrograph; see `find_consensus`."""
 
     quorum: int
     min_overlap: float
@@ -20,13 +20,15 @@ class Settings(NamedTuple):
     time_limit_s: Optional[float]
     largest_component: bool = False
     solver: str = "highs"
+    min_distance_px: float = 0.0
 
 
 class BatchPicks(NamedTuple):
-    """The picks of some micrographs, by micrograph and in it by picker.
+    """Picks of some micrographs, by micrograph and then by picker.
 
-    `pick` leads back to the given picks; `micrograph` counts in the batch, whose m-th holds the
-    picks ``starts[m]`` to ``starts[m + 1]``; `score` is comparable between pickers, in [0, 1].
+    `pick` is the index in the given picks; `micrograph` is the index in the batch, whose m-th
+    holds the picks ``starts[m]`` to ``starts[m + 1]``; `score` is comparable between pickers, in
+    [0, 1].
     """
 
     starts: NDArray[np.int64]
@@ -39,10 +41,11 @@ class BatchPicks(NamedTuple):
 
 
 class BatchConsensus(NamedTuple):
-    """The particles of some micrographs, and how they came about.
+    """Particles of some micrographs, with counts per micrograph.
 
     Columns of particles and of micrographs as in `ConsensusResult` and `MicrographCounts`, but
-    `micrograph` counts in the batch; `unmatched` holds indices of given picks.
+    `micrograph` is the index in the batch; `unmatched` holds indices of the given picks that are
+    in no selected clique, `in_clique` those of them that are in another clique.
     """
 
     micrograph: NDArray[np.int64]
@@ -53,6 +56,7 @@ class BatchConsensus(NamedTuple):
     score: NDArray[np.float64]
     members: NDArray[np.int64]
     unmatched: NDArray[np.int64]
+    in_clique: NDArray[np.int64]
     n_picks: NDArray[np.int64]
     n_edges: NDArray[np.int64]
     n_cliques: NDArray[np.int64]

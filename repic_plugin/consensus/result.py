@@ -1,4 +1,4 @@
-"""What a consensus is reported as."""
+"""Result of a consensus, and the recommended number of particles."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from repic_plugin.consensus.ensemble.model import (
     model_to_arrays,
 )
 
-RECOMMENDED_SHARE = 0.7  # of the cumulated weight: REPIC's rule
+RECOMMENDED_SHARE = 0.7  # of the cumulative weight: REPIC's rule
 
 
 @dataclass(frozen=True)
 class MicrographCounts:
-    """What happened on each micrograph that was worked on, with or without a pick.
+    """Counts for each processed micrograph, with or without picks.
 
     Attributes
     ----------
@@ -27,12 +27,15 @@ class MicrographCounts:
     n_picks : ndarray of int64, shape (n_micrographs, n_pickers)
         Picks that entered the graph: those above the thresholds and not dropped at an edge.
     n_edges, n_cliques, n_selected : ndarray of int64, shape (n_micrographs,)
-        `n_selected` counts before `num_particles` cuts.
+        `n_selected` is the number before the cut by `num_particles`.
     objective : ndarray of float64, shape (n_micrographs,)
         Sum of the weights of the selected cliques.
     is_optimal : ndarray of bool, shape (n_micrographs,)
-        Whether the selection is proven to be the best there is.
+        Whether the selection is proven optimal.
     seconds : ndarray of float64, shape (n_micrographs,)
+        Processing time.
+    n_copies : ndarray of int64, shape (n_micrographs, n_pickers), or None
+        Picks that were copies of others of their picker. None in results of version 0.2.0.
     """
 
     names: Tuple[str, ...]
@@ -43,11 +46,12 @@ class MicrographCounts:
     objective: NDArray[np.float64]
     is_optimal: NDArray[np.bool_]
     seconds: NDArray[np.float64]
+    n_copies: Optional[NDArray[np.int64]] = None
 
 
 @dataclass(frozen=True)
 class ConsensusResult:
-    """The consensus particles of a data set, by micrograph, best weight first.
+    """Consensus particles of a data set, by micrograph and decreasing weight.
 
     Attributes
     ----------
@@ -60,21 +64,26 @@ class ConsensusResult:
     overlap, score : ndarray of float64, shape (n_particles,)
         Medians of the members' Jaccard indices and of their comparable scores, in [0, 1].
     members : ndarray of int64, shape (n_particles, n_pickers)
-        Index in the given picks of each picker's pick; -1 where the picker has none.
+        Index in the given picks of each picker's pick; -1 if the picker has none.
     is_unmatched : ndarray of bool, shape (n_picks,)
         The given picks that entered the graph and are in no selected clique.
     micrographs : MicrographCounts
-        A row for each micrograph that was worked on.
+        A row for each processed micrograph.
     micrograph_names, picker_names : tuple of str
         Those of the given picks.
     score_transforms : tuple of str
-        What was applied to each picker's scores.
+        Transform applied to each picker's scores.
     solver : str
-        What solved the components that are too large to be searched exhaustively.
+        Solver for components too large for exhaustive search.
     quorum : int
+        Minimum number of pickers in a group.
     ensemble : EnsembleModel or None
-        What the pickers are worth, of mode ``probabilistic``; `weight` is the probability to be a
-        particle then, and a particle may have one member.
+        Estimated quality of the pickers, in mode ``probabilistic``; `weight` is then the
+        probability of being a particle, and a particle may have one member.
+    fate : ndarray of int8, shape (n_picks,), or None
+        Outcome of each given pick, as an index in `fates.FATES`; not stored with the result.
+    copy_of : ndarray of int64, shape (n_picks,), or None
+        Index of the pick of the same picker of which a pick is a copy, -1 if it is not a copy.
     """
 
     micrograph: NDArray[np.int64]
@@ -92,6 +101,8 @@ class ConsensusResult:
     solver: str
     quorum: int
     ensemble: Optional[EnsembleModel] = None
+    fate: Optional[NDArray[np.int8]] = None
+    copy_of: Optional[NDArray[np.int64]] = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -103,21 +114,21 @@ class ConsensusResult:
 
     @property
     def is_optimal(self) -> bool:
-        """Whether every micrograph's selection is proven to be the best there is."""
+        """Whether the selection on every micrograph is proven optimal."""
         return bool(self.micrographs.is_optimal.all())
 
 
 PARTICLE_COLUMNS = ("micrograph", "x", "y", "weight", "overlap", "score", "members")
-RESULT_FIELDS = tuple(
-    f.name for f in fields(ConsensusResult) if f.name not in ("micrographs", "ensemble")
-)
+NOT_STORED = ("micrographs", "ensemble", "fate", "copy_of")  # or stored in another way
+RESULT_FIELDS = tuple(f.name for f in fields(ConsensusResult) if f.name not in NOT_STORED)
 
 
 def recommended_num_particles(result: ConsensusResult) -> int:
-    """How many particles of a micrograph to keep, on average.
+    """Recommended number of particles per micrograph.
 
-    The best particles of the data set that together reach 70 per cent of the cumulated weight
-    (REPIC's rule), spread over the micrographs that have any.
+    The best particles of the data set that together reach 70 per cent of the cumulative weight
+    (REPIC's rule; Cameron et al. 2024, Online Methods), averaged over the micrographs that have
+    any.
 
     Parameters
     ----------
@@ -126,13 +137,25 @@ def recommended_num_particles(result: ConsensusResult) -> int:
     Returns
     -------
     int
-        Rounded up; 0 where there is no particle.
+        Rounded up; 0 without particles.
     """
     return recommended_number(result.weight, result.micrograph)
 
 
 def recommended_number(weight: NDArray[np.float64], micrograph: NDArray[np.int64]) -> int:
-    """The same from weights, shape (n,), and the micrograph of each."""
+    """Recommended number of particles per micrograph, see `recommended_num_particles`.
+
+    Parameters
+    ----------
+    weight : ndarray of float64, shape (n,)
+    micrograph : ndarray of int64, shape (n,)
+        Index of each particle's micrograph.
+
+    Returns
+    -------
+    int
+        Rounded up; 0 without particles.
+    """
     if len(weight) == 0:
         return 0
     cumulated = np.cumsum(np.sort(weight)[::-1])
@@ -141,17 +164,35 @@ def recommended_number(weight: NDArray[np.float64], micrograph: NDArray[np.int64
 
 
 def result_to_arrays(result: ConsensusResult) -> Dict[str, NDArray[Any]]:
-    """The same record as arrays of numbers and strings, to be stored without pickle."""
+    """Result as arrays of numbers and strings, which can be stored without pickle.
+
+    Parameters
+    ----------
+    result : ConsensusResult
+
+    Returns
+    -------
+    dict of str to ndarray
+    """
     arrays = {name: np.asarray(getattr(result, name)) for name in RESULT_FIELDS}
     for f in fields(MicrographCounts):
-        arrays[f"micrographs.{f.name}"] = np.asarray(getattr(result.micrographs, f.name))
+        if getattr(result.micrographs, f.name) is not None:
+            arrays[f"micrographs.{f.name}"] = np.asarray(getattr(result.micrographs, f.name))
     if result.ensemble is not None:
         arrays.update(model_to_arrays(result.ensemble))
     return arrays
 
 
 def result_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> ConsensusResult:
-    """The record that `result_to_arrays` took apart.
+    """Result from the arrays of `result_to_arrays`.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+
+    Returns
+    -------
+    ConsensusResult
 
     Raises
     ------
@@ -159,7 +200,9 @@ def result_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> ConsensusResult:
         If an array is missing.
     """
     counts: Dict[str, Any] = {
-        f.name: arrays[f"micrographs.{f.name}"] for f in fields(MicrographCounts)
+        f.name: arrays[f"micrographs.{f.name}"]
+        for f in fields(MicrographCounts)
+        if f.name != "n_copies" or f"micrographs.{f.name}" in arrays
     }
     values: Dict[str, Any] = {name: arrays[name] for name in RESULT_FIELDS}
     for name in ("micrograph_names", "picker_names", "score_transforms"):

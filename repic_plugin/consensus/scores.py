@@ -1,8 +1,8 @@
-"""Scores of different pickers made comparable, once for each picker and data set."""
+"""Scores made comparable between pickers, once for each picker and data set."""
 
 from __future__ import annotations
 
-from typing import Mapping, Optional, Sequence, Tuple, Union
+from typing import List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from repic_plugin.consensus.picks import Picks, for_each_picker, numbers_for_eac
 
 SCORE_TRANSFORMS = ("identity", "logistic", "rank")
 
+MAX_STRAYS = 1e-3  # maximum fraction outside [0, 1] for scores to count as probabilities
+LOW_IS_GOOD, MIN_COMPARED, MIN_ERRORS = 0.4, 20, 5.0
+MIN_CONSTANT = 10  # number of equal scores that are not equal by chance
 LOG_LIKELIHOOD_PICKERS = ("topaz",)  # scores are log-likelihood ratios (Bepler et al. 2019)
 
 References = Mapping[int, NDArray[np.float64]]
@@ -21,18 +24,18 @@ MinScore = Union[None, float, Sequence[Optional[float]], Mapping[str, float]]
 
 
 def choose_transforms(picks: Picks, score_transform: ScoreTransform = "auto") -> Tuple[str, ...]:
-    """How each picker's scores become comparable.
+    """Transform that makes each picker's scores comparable.
 
-    ``auto`` is ``identity`` where all scores of the picker lie in [0, 1], else ``logistic`` for
-    a picker known to give log-likelihood ratios (its name holds "topaz"), else ``rank``.
+    ``auto`` is ``identity`` where nearly all scores of the picker lie in [0, 1], else ``logistic``
+    for a picker known to give log-likelihood ratios (its name holds "topaz"), else ``rank``.
 
     Parameters
     ----------
     picks : Picks
         All picks of the data set: the choice holds for all of them.
     score_transform : str, sequence of str or mapping of picker name to str
-        ``auto``, ``identity``, ``logistic`` or ``rank``; pickers that a mapping leaves out are
-        ``auto``.
+        ``auto``, ``identity``, ``logistic`` or ``rank``; ``auto`` for pickers that a mapping
+        omits.
 
     Returns
     -------
@@ -42,7 +45,7 @@ def choose_transforms(picks: Picks, score_transform: ScoreTransform = "auto") ->
     Raises
     ------
     ValueError
-        If a name is unknown, or ``identity`` is asked for scores outside [0, 1].
+        If a name is unknown, or ``identity`` is requested for scores outside [0, 1].
     """
     asked = for_each_picker("score_transform", score_transform, picks.picker_names, "auto")
     return tuple(
@@ -52,9 +55,9 @@ def choose_transforms(picks: Picks, score_transform: ScoreTransform = "auto") ->
 
 
 def _choose_transform(name: str, asked: str, scores: NDArray[np.float64]) -> str:
-    """The transform for one picker, given all its scores."""
+    """Transform of one picker's scores, given all of them."""
     check_choice(f"score_transform of picker {name}", asked, ("auto", *SCORE_TRANSFORMS))
-    is_probability = not len(scores) or bool(scores.min() >= 0 and scores.max() <= 1)
+    is_probability = not len(scores) or len(strays(scores)) <= MAX_STRAYS * len(scores)
     if asked == "identity" and not is_probability:
         raise ValueError(
             f"scores of picker {name} must lie in [0, 1] for score_transform identity, got "
@@ -67,20 +70,86 @@ def _choose_transform(name: str, asked: str, scores: NDArray[np.float64]) -> str
     return "logistic" if any(stem in name.lower() for stem in LOG_LIKELIHOOD_PICKERS) else "rank"
 
 
-def comparable_scores(
-    picks: Picks, transforms: Sequence[str], references: Optional[References] = None
-) -> NDArray[np.float64]:
-    """Scores in [0, 1] for all picks; a missing score counts as 1.
+def strays(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores outside [0, 1]."""
+    return scores[(scores < 0) | (scores > 1)]
+
+
+def score_warnings(picks: Picks, transforms: Sequence[str]) -> List[str]:
+    """Warnings about the scores of each picker.
 
     Parameters
     ----------
     picks : Picks
     transforms : sequence of str, length n_pickers
-        As `choose_transforms` returns them. ``rank`` is the share of the picker's scored picks
-        that score no better, ties sharing their mean rank.
+        From `choose_transforms`.
+
+    Returns
+    -------
+    list of str
+        One line for constant scores, and for probabilities outside [0, 1].
+    """
+    lines = []
+    for number, (name, transform) in enumerate(zip(picks.picker_names, transforms)):
+        scores = picks.score[(picks.picker == number) & picks.has_score]
+        if len(scores) >= MIN_CONSTANT and scores.min() == scores.max():
+            lines.append(f"all scores of {name} are {scores[0]:g}: they do not rank its picks")
+        odd = strays(scores)
+        if transform == "identity" and len(odd):
+            lines.append(
+                f"scores of {name} are treated as probabilities although {len(odd):,} of "
+                f"{len(scores):,} are not, such as {odd[0]:g}: these count as 0 or 1"
+            )
+    return lines
+
+
+def falling_scores(
+    picks: Picks, in_group: NDArray[np.bool_], alone: NDArray[np.bool_]
+) -> List[str]:
+    """Pickers whose scores are lower for picks that others confirm, a line each.
+
+    Parameters
+    ----------
+    picks : Picks
+    in_group, alone : ndarray of bool, shape (n_picks,)
+        Picks in particles of two pickers or more, and those that nobody else found.
+
+    Returns
+    -------
+    list of str
+        By the area under the ROC curve (Mann-Whitney): below `LOW_IS_GOOD`, and by no chance.
+    """
+    lines = []
+    for number, name in enumerate(picks.picker_names):
+        mine = (picks.picker == number) & picks.has_score
+        n, m = int((mine & in_group).sum()), int((mine & alone).sum())
+        if min(n, m) < MIN_COMPARED:
+            continue
+        others, own = np.sort(picks.score[mine & alone]), picks.score[mine & in_group]
+        below = np.searchsorted(others, own, "left") + np.searchsorted(others, own, "right")
+        area = below.mean() / (2 * m)
+        if area < LOW_IS_GOOD and (0.5 - area) > MIN_ERRORS * np.sqrt((n + m + 1) / (12 * n * m)):
+            lines.append(
+                f"scores of {name} are lower for picks that other pickers confirm (in "
+                f"{1 - area:.0%} of pairs): if low is good, negate them"
+            )
+    return lines
+
+
+def comparable_scores(
+    picks: Picks, transforms: Sequence[str], references: Optional[References] = None
+) -> NDArray[np.float64]:
+    """Comparable scores of all picks, in [0, 1]; a missing score counts as 1.
+
+    Parameters
+    ----------
+    picks : Picks
+    transforms : sequence of str, length n_pickers
+        From `choose_transforms`. ``rank`` is the fraction of the picker's scored picks that score
+        no better, with mean ranks for ties.
     references : mapping of int to ndarray, optional
-        The scores to rank among, as `rank_references` returns them, where `picks` are only a part
-        of the data set; by default those of `picks`.
+        Scores to rank among, from `rank_references`, if `picks` are only a part of the data set;
+        by default those of `picks`.
 
     Returns
     -------
@@ -91,7 +160,9 @@ def comparable_scores(
     for index, transform in enumerate(transforms):
         mine = np.flatnonzero((picks.picker == index) & picks.has_score)
         scores = picks.score[mine]
-        if transform == "logistic":
+        if transform == "identity":
+            scores = np.clip(scores, 0, 1)  # few are outside, see `strays`
+        elif transform == "logistic":
             scores = expit(scores)
         elif transform == "rank":
             among = references[index]
@@ -104,7 +175,7 @@ def comparable_scores(
 def rank_references(
     picks: Picks, transforms: Sequence[str], is_used: Optional[NDArray[np.bool_]] = None
 ) -> References:
-    """The scores that those of a picker are ranked among: all that are used, ascending.
+    """Scores to rank among, by picker: all that are used, ascending.
 
     Parameters
     ----------
@@ -127,15 +198,13 @@ def rank_references(
 
 
 def above_min_score(picks: Picks, min_score: MinScore) -> NDArray[np.bool_]:
-    """Which picks reach their picker's threshold, on the picker's own scale.
-
-    A pick without a score does.
+    """Mask of the picks that reach their picker's threshold; picks without a score do.
 
     Parameters
     ----------
     picks : Picks
     min_score : float, sequence of float or None, mapping of picker name to float, or None
-        A pick with exactly this score is kept; None drops nothing.
+        Threshold on the picker's own scale; a pick with exactly this score is kept, None keeps all.
 
     Returns
     -------
@@ -144,7 +213,7 @@ def above_min_score(picks: Picks, min_score: MinScore) -> NDArray[np.bool_]:
     Raises
     ------
     ValueError
-        If a threshold is not a number, or names a picker that there is not.
+        If a threshold is not a number, or names an unknown picker.
     """
     if min_score is None:
         return np.ones(len(picks), dtype=bool)

@@ -1,4 +1,4 @@
-"""Integer programs behind one function: HiGHS, which scipy brings, and Gurobi."""
+"""Integer programs behind one function: HiGHS, which comes with scipy, and Gurobi."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 
 SOLVERS = ("auto", "highs", "gurobi")
 
-# the licence inside gurobipy's wheel stops here, and is not for production use
+# limit of the licence inside gurobipy's wheel, which is not for production use
 WHEEL_LICENCE_VARIABLES = 2000
 
 _of_thread = threading.local()
@@ -25,16 +25,16 @@ Solver = Callable[
 
 
 class SolverError(ValueError):
-    """A solver that was asked for cannot do the work."""
+    """The requested solver is unknown, unavailable or not licensed."""
 
 
 def choose_solver(name: str = "auto") -> str:
-    """The solver that `name` stands for here.
+    """Name of the solver to use.
 
     Parameters
     ----------
     name : {'auto', 'highs', 'gurobi'}
-        ``auto`` is Gurobi where the user has a licence of their own, HiGHS otherwise.
+        ``auto`` is Gurobi if the user has their own licence, HiGHS otherwise.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def choose_solver(name: str = "auto") -> str:
     Raises
     ------
     SolverError
-        If the name is unknown, or Gurobi is asked for and is absent or has no valid licence.
+        If the name is unknown, or Gurobi is requested and is absent or has no valid licence.
     """
     if name not in SOLVERS:
         raise SolverError(f"solver must be auto, highs or gurobi, got {name!r}")
@@ -55,10 +55,10 @@ def choose_solver(name: str = "auto") -> str:
 
 
 def get_solver(name: str) -> Solver:
-    """A function that packs cliques by an integer program.
+    """Function that packs cliques by an integer program.
 
-    maximise ``weight @ x`` with binary x, where for each vertex the x of the cliques that hold it
-    sum to at most 1 (Cameron et al. 2024, Online Methods).
+    It maximises ``weight @ x`` over binary x such that for each vertex the x of its cliques sum
+    to at most 1 (Cameron et al. 2024, Online Methods).
 
     Parameters
     ----------
@@ -68,13 +68,13 @@ def get_solver(name: str) -> Solver:
     -------
     callable
         ``solve(members, weight, time_limit_s) -> (is_selected, is_optimal)``; `members` holds
-        vertex indices from 0, its rows filled up with -1.
+        vertex indices from 0, its rows padded with -1.
     """
     return {"highs": _solve_with_highs, "gurobi": _solve_with_gurobi}[name]
 
 
 def _incidence(members: NDArray[np.int64]) -> csr_matrix:
-    """Vertices x cliques, 1 where the clique holds the vertex."""
+    """Incidence matrix, vertices x cliques: 1 if the clique contains the vertex."""
     clique, place = np.nonzero(members >= 0)
     vertex = members[clique, place]
     ones = np.ones(len(vertex))
@@ -127,14 +127,14 @@ def _solve_with_gurobi(
 
 
 def _threads_environment() -> Any:
-    """The environment of this thread: one licence token, not one for every program."""
+    """Gurobi environment of this thread: one licence token for all programs."""
     if not hasattr(_of_thread, "environment"):
         _of_thread.environment = _gurobi_environment()
     return _of_thread.environment
 
 
 def _gurobi_environment() -> Any:
-    """A started, silent Gurobi environment, or a `SolverError` that says what is missing."""
+    """A started, silent Gurobi environment, or a `SolverError` that names what is missing."""
     try:
         import gurobipy  # noqa: PLC0415 - optional at run time
     except ImportError as error:
@@ -155,7 +155,7 @@ def _gurobi_environment() -> Any:
 
 
 def _licence_is_visible() -> bool:
-    """Whether a licence of the user's own stands where Gurobi looks for one."""
+    """Whether the user's own licence is where Gurobi looks for one."""
     if any(os.environ.get(name) for name in ("GRB_LICENSE_FILE", "GRB_WLSACCESSID")):
         return True
     return _licence_is_installed()
@@ -168,7 +168,7 @@ def _licence_is_installed() -> bool:
 
 
 def _gurobi_is_unlimited() -> bool:
-    """Whether Gurobi takes one variable more than the licence in its wheel allows."""
+    """Whether Gurobi accepts one variable more than the licence in its wheel allows."""
     try:
         with _gurobi_environment() as environment:
             import gurobipy  # noqa: PLC0415 - the environment could be made, so it is there

@@ -1,4 +1,4 @@
-"""Picks, classes or maps and a reference in, scores out."""
+"""Evaluation of picks, classes and maps against a reference."""
 
 from repic_plugin.evaluation.by_micrograph import (
     MicrographScores,

@@ -1,4 +1,4 @@
-"""Scores of every picker on each micrograph, and how picks and a reference are joined."""
+"""Scores of each picker on each micrograph, and the matching of micrographs."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from repic_plugin.evaluation.matching import max_pairs_by_group
 from repic_plugin.evaluation.pixels import Centers, pixel_scores_by_group
 from repic_plugin.evaluation.scores import Scores
 
-# Centres a quarter of a box apart leave two boxes a Jaccard index of at least 0.5.
+# Boxes whose centres are a quarter of a box apart have a Jaccard index of at least 0.5.
 RADIUS_BOX_FRACTION = 0.25
-BATCH_SIZE = 16  # micrographs; enough to make the cost of a call disappear
+BATCH_SIZE = 16  # micrographs; enough to make the overhead of a call negligible
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class MicrographScores:
-    """How one picker compares with the reference on one micrograph.
+    """Scores of one picker against the reference on one micrograph.
 
     Attributes
     ----------
@@ -59,15 +59,15 @@ def evaluate_by_micrograph(
     micrograph_size_px: Optional[Sequence[int]] = None,
     n_threads: int = 1,
 ) -> Tuple[MicrographScores, ...]:
-    """Score each picker against a reference, micrograph by micrograph.
+    """Scores of each picker against a reference on each micrograph.
 
     The parameters and errors are those of `evaluate_picks`, whose counts are the sums of these.
 
     Returns
     -------
     tuple of MicrographScores
-        All micrographs that both sides name, in the order of `picks.micrograph_names`, for each
-        picker in the order of `picks.picker_names`.
+        All micrographs named in both, in the order of `picks.micrograph_names`, for each picker in
+        the order of `picks.picker_names`.
     """
     box_px = check_box_size("box_size_px", box_size_px)
     size_px = None if micrograph_size_px is None else check_micrograph_size(micrograph_size_px)
@@ -109,31 +109,36 @@ def evaluate_by_micrograph(
 
 
 def _centers(centers: NDArray[np.float64], rows: List[Rows]) -> Centers:
-    """Those of some micrographs, each with its micrograph's place among them."""
+    """Centres on some micrographs, each with the index of its micrograph among them."""
     counts = [len(one) for one in rows]
     return Centers(centers[np.concatenate(rows)], np.repeat(np.arange(len(rows)), counts))
 
 
 def matching_radius(box_size_px: float, radius_px: Optional[float]) -> float:
-    """How far apart two centres may be that are taken for one particle.
+    """Maximum distance between two centres that count as the same particle.
 
     Parameters
     ----------
     box_size_px : float
     radius_px : float or None
-        Returned as it is; None gives a quarter of the box.
+        Returned unchanged; None gives a quarter of the box.
+
+    Returns
+    -------
+    float
+        px.
 
     Raises
     ------
     ValueError
-        If it is not positive and finite.
+        If the radius is not positive and finite.
     """
     radius = box_size_px * RADIUS_BOX_FRACTION if radius_px is None else radius_px
     return check_positive("radius_px", radius, "a quarter of the box is usual")
 
 
 def check_reference(reference: Picks) -> None:
-    """Refuse a reference of several pickers or none."""
+    """Refuse a reference with any number of pickers but one."""
     if reference.n_pickers != 1:
         raise ValueError(
             f"reference must have one picker, got {list(reference.picker_names)}; take one of them"
@@ -141,7 +146,7 @@ def check_reference(reference: Picks) -> None:
 
 
 def common_micrographs(picks: Picks, reference: Picks) -> List[Tuple[int, int]]:
-    """Index in picks and in reference of each micrograph that both name."""
+    """Indices in picks and in reference of the micrographs named in both."""
     theirs = {name: i for i, name in enumerate(reference.micrograph_names)}
     common = [(i, theirs[name]) for i, name in enumerate(picks.micrograph_names) if name in theirs]
     if not common:

@@ -1,4 +1,4 @@
-"""Whether probabilities keep their word: of what is given 0.8, four in five should be true."""
+"""Calibration of probabilities: of candidates given 0.8, four in five should be true."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ N_BINS = 10
 
 
 class Reliability(NamedTuple):
-    """Probabilities in bins, and how many of each came true.
+    """Reliability diagram: binned probabilities and the fraction that is true in each bin.
 
     Attributes
     ----------
     edges : ndarray of float64, shape (n_bins + 1,)
-        Of the bins, from 0 to 1; a bin holds its lower edge, the last one both.
+        Edges of the bins, from 0 to 1; a bin includes its lower edge, the last one both.
     count : ndarray of int64, shape (n_bins,)
     mean_probability, share_true : ndarray of float64, shape (n_bins,)
-        Both agree where the probabilities are calibrated; nan in a bin without any.
+        Equal if the probabilities are calibrated; nan for an empty bin.
     """
 
     edges: NDArray[np.float64]
@@ -31,7 +31,7 @@ class Reliability(NamedTuple):
 
 
 def reliability(probability: ArrayLike, is_true: ArrayLike, n_bins: int = N_BINS) -> Reliability:
-    """Compare probabilities with what came true.
+    """Reliability diagram of probabilities (Murphy and Winkler 1977, doi:10.2307/2346866).
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def reliability(probability: ArrayLike, is_true: ArrayLike, n_bins: int = N_BINS
         In [0, 1].
     is_true : array_like of bool, shape (n,)
     n_bins : int
-        Of equal width.
+        Number of bins of equal width.
 
     Returns
     -------
@@ -49,10 +49,6 @@ def reliability(probability: ArrayLike, is_true: ArrayLike, n_bins: int = N_BINS
     ------
     ValueError
         If an argument is malformed.
-
-    Notes
-    -----
-    Murphy and Winkler 1977, doi:10.2307/2346866.
     """
     values, came_true = _checked(probability, is_true)
     check_whole_number("n_bins", n_bins, 1)

@@ -1,4 +1,4 @@
-"""Checks of the arguments that the functions of this room share."""
+"""Checks of arguments shared by the functions of this package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.arguments import check_map
 
-# Headers round the size of a voxel; this much more, and a box of 500 px is wrong by half a voxel.
+# Headers round the voxel size; at this tolerance a box of 500 px is wrong by half a voxel.
 MAX_PIXEL_SIZE_DIFFERENCE = 1e-3
 SMALLEST_BOX_PX = 4  # of a map: two shells and the mean
 
@@ -17,7 +17,7 @@ SMALLEST_BOX_PX = 4  # of a map: two shells and the mean
 def check_volume(
     name: str, volume: ArrayLike, box_size_px: Optional[int] = None
 ) -> NDArray[np.float32]:
-    """Map as a cube of finite float32, of a given size where one is given."""
+    """Map as a cube of finite float32, of the given size if any."""
     array = check_map(name, volume, SMALLEST_BOX_PX)
     if box_size_px is not None and len(array) != box_size_px:
         raise ValueError(
@@ -32,7 +32,20 @@ def check_same_grid(
     boxes_px: Tuple[int, int],
     pixel_sizes_angstrom: Tuple[float, float],
 ) -> None:
-    """Raise a ValueError unless a map and its reference, the second, have the same voxels."""
+    """Refuse a map and its reference, given in this order, with different grids.
+
+    Parameters
+    ----------
+    names : (str, str)
+        Names of the two maps, for the message.
+    boxes_px : (int, int)
+    pixel_sizes_angstrom : (float, float)
+
+    Raises
+    ------
+    ValueError
+        If the boxes or the pixel sizes differ.
+    """
     name, reference = names
     if boxes_px[0] != boxes_px[1]:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""How well 2D classes keep the views apart, where the true views are known."""
+"""Scores of 2D classes against known viewing directions."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.arguments import check_in_range, check_whole_number
 
-# Within it two projections count as the same view: Xu et al. 2016, figure 1.
+# Two projections within this angle count as the same view: Xu et al. 2016, figure 1.
 DEFAULT_MAX_ANGLE_DEG = 15.0
-# A class with fewer members is as good as lost.
+# Classes with fewer members are of no use.
 FEW_MEMBERS = 5
-UNCLASSIFIED = -1  # label of a particle that was put aside
+UNCLASSIFIED = -1  # label of an excluded particle
 N_BINS = 180  # of 1 degree
-# So many pairs are held in memory at a time.
+# Number of pairs held in memory at a time.
 _BLOCK_PAIRS = 1 << 22
 
 Counts = NDArray[np.int64]
@@ -25,34 +25,34 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class ClassScores:
-    """Angles between the views of class mates, and the sizes of the classes.
+    """Angles between the views of members of the same class, and the sizes of the classes.
 
-    A pair is two particles of one class whose directions of view are both known.
+    A pair is two particles of one class with known viewing directions.
 
     Attributes
     ----------
     max_angle_deg : float
         Pairs up to this far apart count as one view.
     pair_fraction : float
-        Part of all pairs that count as one view; 0 without a pair.
+        Fraction of all pairs that count as one view; 0 without a pair.
     particle_fraction : float
-        For each particle the part of its class mates that count as one view with it, mean over
-        the classified particles of known direction. One without such mates counts 0.
+        For each particle the fraction of the other members of its class that count as one view
+        with it, mean over the classified particles of known direction; 0 for a single particle.
     perfect_fraction : float or None
-        `pair_fraction` of the classes that the true views make, over all particles of known
-        direction; None where the views were not given.
+        `pair_fraction` of the partition by true views, over all particles of known direction;
+        None if the views were not given.
     angle_edges_deg : ndarray of float64, shape (181,)
         0, 1, ... 180.
     angle_counts : ndarray of int64, shape (180,)
-        Pairs by their angle, edges counted to the bin above.
+        Pairs by angle; a bin includes its lower edge.
     sizes : ndarray of int64, shape (n_classes,)
-        Members of each class, junk too.
+        Members of each class, including junk.
     junk_sizes : ndarray of int64, shape (n_classes,)
         Members without a known direction.
     class_pair_fractions : ndarray of float64, shape (n_classes,)
         `pair_fraction` of each class alone.
     n_unclassified : int
-        Particles that were put aside (label -1): in no pair and no size.
+        Excluded particles (label -1), which are in no pair and no size.
     n_junk : int
         Particles without a known direction, classified or not.
     """
@@ -71,33 +71,33 @@ class ClassScores:
 
     @property
     def n_classes(self) -> int:
-        """Number of classes, empty ones too."""
+        """Number of classes, including empty ones."""
         return len(self.sizes)
 
     @property
     def smallest(self) -> int:
-        """Members of the smallest class."""
+        """Size of the smallest class."""
         return int(self.sizes.min())
 
     @property
     def largest(self) -> int:
-        """Members of the largest class."""
+        """Size of the largest class."""
         return int(self.sizes.max())
 
     @property
     def size_variation(self) -> float:
-        """Standard deviation of the sizes over their mean, empty classes too; 0 without members."""
+        """Coefficient of variation of the sizes, including empty classes; 0 without members."""
         mean = float(self.sizes.mean())
         return float(self.sizes.std()) / mean if mean else 0.0
 
     @property
     def n_under_5(self) -> int:
-        """Classes of fewer than 5 members, empty ones too."""
+        """Number of classes with fewer than 5 members, including empty ones."""
         return int((self.sizes < FEW_MEMBERS).sum())
 
     @property
     def junk_fractions(self) -> Floats:
-        """Part of each class that is junk, shape (n_classes,); 0 for an empty class."""
+        """Fraction of junk in each class, shape (n_classes,); 0 for an empty class."""
         fractions: Floats = self.junk_sizes / np.maximum(self.sizes, 1)
         return fractions
 
@@ -110,22 +110,21 @@ def score_classes(
     view: Optional[ArrayLike] = None,
     n_classes: Optional[int] = None,
 ) -> ClassScores:
-    """Score 2D classes against the true directions of view.
+    """Scores of 2D classes against the true viewing directions (Xu et al. 2016, figure 1).
 
     Parameters
     ----------
     labels : array_like of int, shape (n,)
-        Class of each particle, from 0; -1 for one that was put aside.
+        Class of each particle, from 0; -1 for an excluded one.
     directions : array_like of float, shape (n, 3)
-        Direction of view of each particle, a vector of any length but 0; nan for junk, which has
-        none. An image and its mirror image look along opposite directions and are 180 degrees
-        apart.
+        Viewing direction of each particle, a non-zero vector; nan for junk. An image and its
+        mirror image have opposite directions, 180 degrees apart.
     max_angle_deg : float
         In [0, 180].
     view : array_like of int, shape (n,), optional
-        True view of each particle, from 0; -1 for junk, whatever its direction.
+        True view of each particle, from 0; -1 for junk.
     n_classes : int, optional
-        The largest label + 1 by default; more, where the last classes are empty.
+        The largest label + 1 by default; more if the last classes are empty.
 
     Returns
     -------
@@ -134,7 +133,7 @@ def score_classes(
     Raises
     ------
     ValueError
-        If an argument is malformed or breaks its rule.
+        If an argument is malformed or out of range.
     """
     classes = _check_labels("labels", labels)
     unit = _check_directions(directions, len(classes))
@@ -165,7 +164,7 @@ def score_classes(
 
 @dataclass(frozen=True, eq=False)
 class _Pairs:
-    """Pairs of all classes: near ones, all, and by their angle."""
+    """Pairs of all classes: close ones, all, and by angle."""
 
     near_by_class: Counts
     all_by_class: Counts
@@ -209,13 +208,13 @@ def _count_pairs(
 
 
 def _pairs_of_class(directions: Floats, max_angle_deg: float) -> Tuple[Counts, Counts]:
-    """Mates within the angle for each particle of one class, and the histogram of all pairs."""
+    """Members within the angle of each particle of one class, and the histogram of all pairs."""
     n = len(directions)
     near = np.zeros(n, dtype=np.int64)
     histogram = np.zeros(N_BINS, dtype=np.int64)
     step = max(1, _BLOCK_PAIRS // max(n, 1))
     for start in range(0, n, step):
-        # each pair once: rows of the block with all particles after them
+        # each pair once: rows of the block with all later particles
         first, second = directions[start : start + step], directions[start:]
         later = np.arange(len(second)) > np.arange(len(first))[:, None]
         cosines = np.clip(first @ second.T, -1.0, 1.0)
@@ -232,7 +231,7 @@ def _check_labels(name: str, values: ArrayLike, n: Optional[int] = None) -> Coun
     array = np.asarray(values)
     if array.ndim != 1 or len(array) == 0 or (n is not None and len(array) != n):
         wanted = "(n,) with n of 1 or more" if n is None else f"({n},), as labels has"
-        raise ValueError(f"{name} must have shape {wanted}, got {array.shape}; one a particle")
+        raise ValueError(f"{name} must have shape {wanted}, got {array.shape}; one per particle")
     whole = array.astype(np.int64)
     bad = (whole != array) | (whole < UNCLASSIFIED)
     if bad.any():
@@ -245,12 +244,12 @@ def _check_labels(name: str, values: ArrayLike, n: Optional[int] = None) -> Coun
 
 
 def _check_directions(directions: ArrayLike, n: int) -> Floats:
-    """Unit vectors, shape (n, 3); rows of nan stay."""
+    """Unit vectors, shape (n, 3); rows of nan are kept."""
     array = np.array(directions, dtype=np.float64)
     if array.shape != (n, 3):
         raise ValueError(
             f"directions must have shape ({n}, 3), as labels has {n}, got {array.shape}; "
-            "one a particle"
+            "one per particle"
         )
     missing = np.isnan(array).all(axis=1)
     lengths = np.linalg.norm(array, axis=1)

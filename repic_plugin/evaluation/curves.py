@@ -1,4 +1,4 @@
-"""Precision and recall at every threshold of a picker's score."""
+"""Precision-recall curves over the thresholds of a picker's score."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from repic_plugin.evaluation.by_micrograph import (
     matching_radius,
 )
 
-# As many as a picture can show; the area is taken over all of them.
+# As many as a plot can show; the area is computed from all of them.
 MAX_POINTS = 200
-# Threshold of the point that holds the picks without a score too.
+# Threshold of the point that includes the picks without a score.
 ALL_PICKS = -np.inf
 
 Floats = NDArray[np.float64]
@@ -28,25 +28,24 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class PrecisionRecall:
-    """One picker's precision and recall as the threshold on its score falls.
+    """Precision and recall of one picker at decreasing thresholds on its score.
 
     Attributes
     ----------
     picker : str
     threshold : ndarray of float64, shape (t,)
-        Falling, on the picker's own scale: picks of this score and above count. -inf takes the
-        picks without a score in as well.
+        Decreasing, on the picker's own scale; picks with this score or better count. -inf also
+        includes the picks without a score.
     precision, recall : ndarray of float64, shape (t,)
-        Of the picks matched one to one, see `match_scores`.
+        Of picks matched one to one, see `match_scores`.
     n_picks : ndarray of int64, shape (t,)
-        Picks that count.
+        Number of picks that count.
     average_precision : float
-        Area under the curve, see `precision_recall_curve`; nan for picks without any score, as an
-        area needs an order.
+        Area under the curve, see `precision_recall_curve`; nan if no pick has a score.
     best_f1 : float
-        Greatest F1 over all thresholds; 0 without a pick.
+        Maximum F1 over all thresholds; 0 without picks.
     best_threshold : float
-        The highest threshold with this F1; nan without a pick.
+        Highest threshold with this F1; nan without picks.
     """
 
     picker: str
@@ -67,25 +66,25 @@ def precision_recall_curve(
     radius_px: Optional[float] = None,
     max_points: Optional[int] = MAX_POINTS,
 ) -> Tuple[PrecisionRecall, ...]:
-    """Precision and recall of each picker at the thresholds of its scores.
+    """Precision-recall curve of each picker over the thresholds of its score.
 
-    Micrographs are joined as in `evaluate_picks`, and at each threshold the picks of all of them
-    are paired as `match_scores` pairs them: the last point is what `evaluate_picks` finds.
+    Micrographs are matched as in `evaluate_picks`, and at each threshold picks are paired as in
+    `match_scores`: the last point equals the result of `evaluate_picks`.
 
     Parameters
     ----------
     picks : Picks
-        Of any number of pickers. Picks of the same score count together. Those without a score
-        come last, as one point: the whole curve where no pick has a score.
+        Any number of pickers. Picks of equal score count together. Those without a score come
+        last, as one point, which is the whole curve if no pick has a score.
     reference : Picks
-        Of exactly one picker.
+        Exactly one picker.
     box_size_px : int
         Side of the pickers' boxes.
     radius_px : float, optional
-        Largest distance between the centres of a pair, a quarter of `box_size_px` by default.
+        Maximum distance between the centres of a pair, a quarter of `box_size_px` by default.
     max_points : int, optional
-        So many points are kept, the first, the last and the best among them; None keeps all.
-        Area and best F1 are exact in any case.
+        Maximum number of points kept, including the first, the last and the best; None keeps all.
+        Area and best F1 are always exact.
 
     Returns
     -------
@@ -95,17 +94,16 @@ def precision_recall_curve(
     Raises
     ------
     ValueError
-        If an argument is malformed, the reference has not one picker, or no micrograph has the
-        same name on both sides.
+        If an argument is malformed, the reference does not have exactly one picker, or no
+        micrograph name occurs in both.
 
     Notes
     -----
     The area is the average precision, the sum of ``(R_i - R_{i-1}) P_i`` over the thresholds with
-    ``R_0 = 0``, as in scikit-learn's ``average_precision_score``. Straight lines between the
-    points (trapezoids) would promise more than can be had: Davis and Goadrich 2006,
-    doi:10.1145/1143844.1143874. What a picker misses at every threshold adds no area.
+    ``R_0 = 0``, as in scikit-learn's ``average_precision_score``. Linear interpolation
+    (trapezoids) would be too optimistic: Davis and Goadrich 2006, doi:10.1145/1143844.1143874.
 
-    Picks are added by falling score, and each adds one pair or none to the greatest matching,
+    Picks are added by decreasing score, and each adds one pair or none to the maximum matching,
     found by an augmenting path (Berge 1957, doi:10.1073/pnas.43.9.842).
     """
     radius = matching_radius(check_box_size("box_size_px", box_size_px), radius_px)
@@ -126,9 +124,9 @@ def precision_recall_curve(
 def pairs_by_rank(
     picks: Picks, reference: Picks, common: Sequence[Tuple[int, int]], radius_px: float
 ) -> Flags:
-    """Whether each pick, the best of its picker first, makes the greatest matching larger.
+    """Whether each pick, the best of its picker first, enlarges the maximum matching.
 
-    `common` has the micrographs as `common_micrographs` gives them; False on the others.
+    `common` are the micrographs from `common_micrographs`; False on the others.
     """
     centers, true_centers = picks.centers, reference.centers
     wanted = reference.rows_by_group()[0]
@@ -169,7 +167,7 @@ def _curve(
 
 
 def _kept(n: int, best: Optional[int], max_points: Optional[int]) -> NDArray[np.int64]:
-    """Which of `n` points are kept."""
+    """Indices of the points kept out of `n`."""
     if best is None or max_points is None or n <= max_points:
         return np.arange(n)
     evenly = np.linspace(0, n - 1, max_points - 1).round().astype(np.int64)
@@ -177,7 +175,7 @@ def _kept(n: int, best: Optional[int], max_points: Optional[int]) -> NDArray[np.
 
 
 def _pairs_added(found: Floats, wanted: Floats, radius_px: float) -> Flags:
-    """Whether each pick, in this order, makes the greatest matching larger."""
+    """Whether each pick, in this order, enlarges the maximum matching."""
     if not (len(found) and len(wanted)):
         return np.zeros(len(found), dtype=bool)
     near = cKDTree(found).sparse_distance_matrix(cKDTree(wanted), radius_px, output_type="ndarray")
@@ -190,22 +188,22 @@ def _pairs_added(found: Floats, wanted: Floats, radius_px: float) -> Flags:
 
 
 class _Matching:
-    """A greatest matching that grows pick by pick."""
+    """Maximum matching that grows pick by pick."""
 
     def __init__(self, neighbors: List[List[int]], n_wanted: int) -> None:
         self._neighbors = neighbors
         self._partner = [-1] * len(neighbors)
         self._taken_by = [-1] * n_wanted
-        # Reference particles that no path can free any more. A search that fails has seen all
-        # that can be reached from them, so later searches need not: all failures together cost
-        # no more than one look at each pair.
+        # Reference particles that no path can free any more. A failed search has visited all
+        # that are reachable from them, so later searches skip them: all failures together
+        # cost one visit of each pair.
         self._is_settled = [False] * n_wanted
 
     def adds(self, pick: int) -> bool:
-        """Look for an augmenting path from `pick`, nearest first, and take it."""
+        """Whether there is an augmenting path from `pick`, nearest first, which is then taken."""
         came_from: Dict[int, int] = {}
         queue = [pick]
-        for one in queue:  # grows on the way
+        for one in queue:  # grows during the search
             for target in self._neighbors[one]:
                 if self._is_settled[target] or target in came_from:
                     continue
@@ -219,7 +217,7 @@ class _Matching:
         return False
 
     def _take(self, target: int, came_from: Dict[int, int]) -> None:
-        """Pair along the path, back from its end."""
+        """Pair along the path, backwards from its end."""
         while target >= 0:
             pick = came_from[target]
             self._taken_by[target] = pick

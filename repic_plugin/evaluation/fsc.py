@@ -1,8 +1,7 @@
-"""Fourier shell correlation of two maps, and the resolution that it gives.
+"""Fourier shell correlation of two maps, and the resolution derived from it.
 
 Harauz and van Heel 1986, "Exact filters for general geometry three dimensional reconstruction",
-Optik 73:146-156. The shells are RELION's, so that curves of both programs can be laid over each
-other.
+Optik 73:146-156. The shells are RELION's, so that curves of both programs are comparable.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from repic_plugin.evaluation.checks import check_volume
 # each agree this well where the map of all of them agrees by 0.5 with the truth.
 HALF_MAP_THRESHOLD = 0.143
 REFERENCE_THRESHOLD = 0.5
-MASK_ROUNDING = 1e-3  # beyond 0 and 1, from interpolation
-# So many voxels' radii are held in memory at a time.
+MASK_ROUNDING = 1e-3  # tolerance beyond 0 and 1, for interpolated masks
+# Number of voxel radii held in memory at a time.
 _BLOCK_VOXELS = 1 << 21
 
 Floats = NDArray[np.float64]
@@ -33,17 +32,17 @@ Volume = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class ShellCorrelation:
-    """Correlation of two maps by spatial frequency.
+    """Fourier shell correlation of two maps.
 
     Attributes
     ----------
     frequency : ndarray of float64, shape (n_shells,)
-        1/angstrom, from 0 to the Nyquist frequency (just below it in a box of odd size).
+        1/Å, from 0 to the Nyquist frequency (just below it in a box of odd size).
     correlation : ndarray of float64, shape (n_shells,)
-        -1 to 1; 0 in a shell in which one of the maps is 0. The first shell is the sign of the
-        means alone, and no statement about any detail.
+        -1 to 1; 0 in a shell in which one of the maps is 0. The first shell depends only on the
+        means and says nothing about resolution.
     n_voxels : ndarray of int64, shape (n_shells,)
-        Fourier voxels of each shell in the half transform.
+        Number of Fourier voxels of each shell in the half transform.
     """
 
     frequency: Floats
@@ -51,9 +50,7 @@ class ShellCorrelation:
     n_voxels: Counts
 
     def resolution(self, threshold: float) -> float:
-        """Resolution in angstrom where the curve first falls below a threshold.
-
-        Between two shells the curve is a straight line.
+        """Resolution at which the curve first falls below a threshold, by linear interpolation.
 
         Parameters
         ----------
@@ -63,9 +60,9 @@ class ShellCorrelation:
         Returns
         -------
         float
-            Infinite if already the shell after that of the mean is below: nothing agrees. The
-            finest that the pixel allows, 1 / the last frequency, if no shell is below: the true
-            value may be finer.
+            Å. Infinite if the first shell after the mean is already below: nothing agrees. The
+            Nyquist limit, 1 / the last frequency, if no shell is below: the true value may be
+            finer.
 
         Raises
         ------
@@ -86,7 +83,7 @@ class ShellCorrelation:
 
 
 def resolution_text(curve: ShellCorrelation, threshold: float, *, unit: str = "") -> str:
-    """The resolution in words: a number, ``none``, or the finest that the pixel allows.
+    """Resolution as text: a number, ``none``, or the Nyquist limit ``or finer``.
 
     Parameters
     ----------
@@ -94,7 +91,16 @@ def resolution_text(curve: ShellCorrelation, threshold: float, *, unit: str = ""
     threshold : float
         Between 0 and 1.
     unit : str
-        Put after the number.
+        Appended to the number.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If the threshold does not lie between 0 and 1.
     """
     resolution = curve.resolution(threshold)
     if math.isinf(resolution):
@@ -111,11 +117,11 @@ def fourier_shell_correlation(
     mask: Optional[ArrayLike] = None,
     n_threads: int = 1,
 ) -> ShellCorrelation:
-    """Correlate the Fourier transforms of two maps, shell by shell.
+    """Fourier shell correlation of two maps (Harauz and van Heel 1986, Optik 73:146-156).
 
     A shell holds the Fourier voxels whose distance from the origin rounds to its number, up to
-    half of the box. As in RELION's, the sums go over the half transform: of a voxel and its
-    conjugate one is taken, and both in the plane where the last frequency is 0.
+    half the box. As in RELION, the sums extend over the half transform, which holds one voxel of
+    each conjugate pair, and both in the plane where the last frequency is 0.
 
     Parameters
     ----------
@@ -124,26 +130,26 @@ def fourier_shell_correlation(
     pixel_size_angstrom : float
         Side of a voxel.
     mask : array_like of float, shape (box, box, box), optional
-        From 0 to 1; both maps are multiplied by it. A narrow or sharp mask makes the maps agree
-        by itself, and nothing here corrects for that: make it wide and soft (see `soft_mask`).
+        From 0 to 1; both maps are multiplied by it. A tight or sharp mask inflates the
+        correlation, which is not corrected here: use a wide, soft one (see `soft_mask`).
     n_threads : int
-        Of the Fourier transforms.
+        Threads of the Fourier transforms.
 
     Returns
     -------
     ShellCorrelation
-        Of box // 2 + 1 shells.
+        With box // 2 + 1 shells.
 
     Raises
     ------
     ValueError
-        If the maps are no cubes of one size, hold numbers that are not finite, or an argument
-        breaks its rule.
+        If the maps are not cubes of one size, hold numbers that are not finite, or an argument is
+        out of range.
 
     Notes
     -----
-    Transforms have single precision, sums double. Beside the maps, two half transforms and one
-    masked map are held: 1.5 GiB for a box of 512 px.
+    Transforms are in single precision, sums in double. Besides the maps, two half transforms and
+    one masked map are held in memory: 1.5 GiB for a box of 512 px.
     """
     first = check_volume("volume", volume)
     second = check_volume("reference", reference, len(first))
@@ -179,7 +185,7 @@ def _half_transform(
 def _shell_sums(
     first: NDArray[np.complex64], second: NDArray[np.complex64]
 ) -> Tuple[Floats, Floats, Counts]:
-    """Sums of the products (n_shells,), of both powers (2, n_shells), and numbers of voxels."""
+    """Shell sums of the products (n_shells,) and of both powers (2, n_shells), and voxel counts."""
     box_px, n_shells = first.shape[0], first.shape[2]
     squares = np.rint(fft.fftfreq(box_px) * box_px) ** 2
     plane = squares[:, None] + np.arange(n_shells) ** 2

@@ -1,4 +1,4 @@
-"""Turning picks into the orientation of a reference."""
+"""Mirroring of picks to the orientation of a reference."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from repic_plugin.consensus import Picks
 
 
 def flip_y(picks: Picks, height_px: ArrayLike) -> Picks:
-    """Mirror the picks top to bottom, for coordinates that count y from the other edge.
+    """Picks mirrored vertically, for coordinates that count y from the opposite edge.
 
-    A centre at y goes to ``height_px - y``. Centres are measured from the outer edge of the first
-    pixel row (a box starts at centre - box / 2), so the edges 0 and `height_px` change places and
-    boxes cover the mirror image of the pixels that they covered before. Pixel indices would
-    instead go to ``height_px - 1 - y``.
+    A centre at y is moved to ``height_px - y``. Centres are measured from the outer edge of the
+    first pixel row (a box starts at centre - box / 2), so boxes cover the mirror image of the
+    pixels that they covered before. Pixel indices would instead change to ``height_px - 1 - y``.
 
     Parameters
     ----------
@@ -27,7 +26,7 @@ def flip_y(picks: Picks, height_px: ArrayLike) -> Picks:
     Returns
     -------
     Picks
-        New picks; flipping twice gives the first ones back.
+        New picks; flipping twice restores the original ones.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Masks with soft edges for Fourier shell correlations."""
+"""Soft-edged masks for Fourier shell correlations."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from scipy import ndimage
 from repic_plugin.arguments import check_box_size, check_not_negative, check_positive, check_varied
 from repic_plugin.evaluation.checks import check_volume
 
-# Smoothing before the threshold is sought: noise, which no threshold can part, is averaged away.
+# Smoothing before the threshold is determined, to average out noise.
 SMOOTHING_STD_PX = 2.0
-DEFAULT_EXTEND_PX, DEFAULT_EDGE_PX = 3.0, 6.0  # those of RELION
-N_BINS = 256  # of the histogram in which it is sought
-# Components smaller than this part of the largest are specks of noise.
+DEFAULT_EXTEND_PX, DEFAULT_EDGE_PX = 3.0, 6.0  # as in RELION
+N_BINS = 256  # bins of the histogram
+# Components smaller than this fraction of the largest are noise.
 MIN_COMPONENT = 0.1
 
 Volume = NDArray[np.float32]
@@ -28,18 +28,18 @@ def soft_mask(
     extend_px: float = DEFAULT_EXTEND_PX,
     edge_px: float = DEFAULT_EDGE_PX,
 ) -> Volume:
-    """Mask around the molecule of a map, with a raised-cosine edge.
+    """Mask around the molecule in a map, with a raised-cosine edge.
 
-    Voxels at or above the threshold are the molecule, holes in it filled; components under a
-    tenth of the largest are left out. The mask is 1 up to `extend_px` from it and falls to 0 over
-    the next `edge_px`.
+    Voxels at or above the threshold are the molecule, with holes filled; components smaller than
+    a tenth of the largest are excluded. The mask is 1 up to `extend_px` from it and falls to 0
+    over the next `edge_px`.
 
     Parameters
     ----------
     volume : array_like of float, shape (box, box, box)
     threshold : float, optional
-        A density. By default the map is first smoothed by a Gaussian of 2 px, and the threshold is
-        the one that parts its histogram best in two: Otsu 1979, doi:10.1109/TSMC.1979.4310076.
+        A density. By default that of Otsu 1979 (doi:10.1109/TSMC.1979.4310076), after smoothing
+        the map by a Gaussian of 2 px.
     extend_px, edge_px : float
 
     Returns
@@ -50,7 +50,7 @@ def soft_mask(
     Raises
     ------
     ValueError
-        If the map is no cube, is constant, or nothing of it reaches the threshold.
+        If the map is not a cube, is constant, or does not reach the threshold.
     """
     density = check_volume("volume", volume)
     _check_lengths(extend_px, edge_px)
@@ -63,7 +63,7 @@ def soft_mask(
             f"threshold must be below the largest density {density.max():g}, got {threshold:g}; "
             "lower it"
         )
-    # distances are needed near the molecule only
+    # distances are needed only near the molecule
     box = _bounding_box(molecule, int(np.ceil(extend_px + edge_px)) + 1)
     mask = np.zeros(density.shape, dtype=np.float32)
     distance = ndimage.distance_transform_edt(~molecule[box])
@@ -74,15 +74,15 @@ def soft_mask(
 def spherical_mask(
     size: int, radius_px: Optional[float] = None, edge_px: float = DEFAULT_EDGE_PX
 ) -> Volume:
-    """Ball about voxel size // 2 with a raised-cosine edge outside of it.
+    """Spherical mask around voxel size // 2 with a raised-cosine edge outside it.
 
     Parameters
     ----------
     size : int
         Side of the box, px.
     radius_px : float, optional
-        The mask is 1 up to there, and 0 from `radius_px` + `edge_px`. By default the edge ends at
-        the faces of the box.
+        The mask is 1 up to this radius, and 0 from `radius_px` + `edge_px`. By default the edge
+        ends at the faces of the box.
     edge_px : float
 
     Returns
@@ -92,7 +92,7 @@ def spherical_mask(
     Raises
     ------
     ValueError
-        If an argument breaks its rule.
+        If an argument is out of range.
     """
     check_box_size("size", size)
     if radius_px is None:
@@ -110,7 +110,7 @@ def _check_lengths(extend_px: float, edge_px: float) -> None:
 
 
 def _raised_cosine(outside_px: NDArray[np.floating[Any]], edge_px: float) -> Volume:
-    """1 where `outside_px` is not positive, falling to 0 over the edge."""
+    """Raised cosine: 1 where `outside_px` is not positive, falling to 0 over the edge."""
     if edge_px == 0:
         return (outside_px <= 0).astype(np.float32)
     part = np.clip(outside_px / edge_px, 0.0, 1.0)
@@ -119,7 +119,7 @@ def _raised_cosine(outside_px: NDArray[np.floating[Any]], edge_px: float) -> Vol
 
 
 def _otsu_threshold(density: Volume) -> float:
-    """The threshold with the largest variance between the two sides."""
+    """Threshold with the largest variance between the two sides."""
     check_varied("volume", density)
     counts, edges = np.histogram(density, bins=N_BINS)
     middles = (edges[:-1] + edges[1:]) / 2

@@ -1,4 +1,4 @@
-"""Precision and recall counted over particles that pair with a reference particle."""
+"""Precision and recall by particles matched to a reference."""
 
 from __future__ import annotations
 
@@ -13,32 +13,28 @@ from repic_plugin.evaluation.scores import Scores
 
 
 def match_scores(centers: ArrayLike, reference_centers: ArrayLike, radius_px: float) -> Scores:
-    """Pair picks with reference particles, one to one, on one micrograph.
+    """Scores of picks matched one to one with reference particles on one micrograph.
 
-    As many pairs are made as can be (maximum-cardinality matching), so the result depends
-    neither on the order of the picks nor on a greedy choice. A second pick on a particle that
-    already has one is a false positive.
+    The matching has maximum cardinality (Hopcroft and Karp 1973, doi:10.1137/0202019), so the
+    result depends neither on the order of the picks nor on greedy choices. A second pick on a
+    matched particle is a false positive.
 
     Parameters
     ----------
     centers, reference_centers : array_like of float, shape (n, 2)
         Centres x, y in px.
     radius_px : float
-        Largest distance between the centres of a pair, itself included.
+        Maximum distance between the centres of a pair, inclusive.
 
     Returns
     -------
     Scores
-        Numbers of particles: pairs, picks without a partner, reference particles without one.
+        Numbers of pairs, unmatched picks and unmatched reference particles.
 
     Raises
     ------
     ValueError
         If an argument is malformed.
-
-    Notes
-    -----
-    Hopcroft and Karp 1973, doi:10.1137/0202019, as implemented in scipy.
     """
     found = check_centers("centers", centers)
     wanted = check_centers("reference_centers", reference_centers)
@@ -59,10 +55,10 @@ def max_pairs_by_group(
     n_groups: int,
     radius_px: float,
 ) -> NDArray[np.int64]:
-    """How many pairs can be made on each of several micrographs, shape (n_groups,)."""
+    """Maximum number of pairs on each of several micrographs, shape (n_groups,)."""
     if not (len(found) and len(wanted)):
         return np.zeros(n_groups, dtype=np.int64)
-    apart_px = 2 * radius_px + 1  # a third coordinate keeps the micrographs apart
+    apart_px = 2 * radius_px + 1  # a third coordinate separates the micrographs
     trees = [
         cKDTree(np.column_stack([centers, group * apart_px]))
         for centers, group in ((found, found_group), (wanted, wanted_group))

@@ -1,4 +1,4 @@
-"""Scores of every picker of a data set against one reference."""
+"""Scores of each picker of a data set against one reference."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from repic_plugin.evaluation.scores import Scores
 
 @dataclass(frozen=True)
 class PickerScores:
-    """How one picker compares with the reference, over all micrographs that both have.
+    """Scores of one picker against the reference, over their common micrographs.
 
     Attributes
     ----------
@@ -20,7 +20,7 @@ class PickerScores:
     n_picks, n_reference : int
         Particles on the micrographs used.
     n_micrographs, n_left_out : int
-        Micrographs of the picks that the reference has too, and those that it lacks.
+        Micrographs of the picks that the reference also has, and those that it lacks.
     pixel : Scores
         Counted over pixels, see `pixel_scores`.
     matching : Scores
@@ -46,28 +46,28 @@ def evaluate_picks(
     micrograph_size_px: Optional[Sequence[int]] = None,
     n_threads: int = 1,
 ) -> Tuple[PickerScores, ...]:
-    """Score each picker against a reference, such as hand-picked particles.
+    """Scores of each picker against a reference, such as manual picks.
 
-    Micrographs are joined by name. One that the reference lacks is left out (nobody knows what is
-    true there), as is one that `picks` lacks (nobody picked there). One that both name counts
-    even where a side has no particle on it.
+    Micrographs are matched by name. Those that the reference lacks are left out (the truth is
+    unknown), as are those that `picks` lacks (nothing was picked). A common micrograph counts even
+    if one side has no particle on it.
 
     Parameters
     ----------
     picks : Picks
-        Of any number of pickers.
+        Any number of pickers.
     reference : Picks
-        Of exactly one picker.
+        Exactly one picker.
     box_size_px : int
         Side of the pickers' boxes.
     reference_box_size_px : int, optional
         Side of the reference's boxes, `box_size_px` by default.
     radius_px : float, optional
-        Largest distance between the centres of a pair, a quarter of `box_size_px` by default.
+        Maximum distance between the centres of a pair, a quarter of `box_size_px` by default.
     micrograph_size_px : (int, int), optional
         Width and height of all micrographs, to which boxes are clipped.
     n_threads : int
-        The result does not depend on it.
+        Does not affect the result.
 
     Returns
     -------
@@ -77,8 +77,8 @@ def evaluate_picks(
     Raises
     ------
     ValueError
-        If an argument is malformed, the reference has not one picker, or no micrograph has the
-        same name on both sides.
+        If an argument is malformed, the reference does not have exactly one picker, or no
+        micrograph name occurs in both.
     """
     rows = evaluate_by_micrograph(
         picks,
@@ -96,7 +96,7 @@ def evaluate_picks(
 def sum_by_picker(
     rows: Sequence[MicrographScores], *, n_left_out: int = 0
 ) -> Tuple[PickerScores, ...]:
-    """Sum the counts of each picker over its micrographs.
+    """Scores of each picker, summed over its micrographs.
 
     Parameters
     ----------

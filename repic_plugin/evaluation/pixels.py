@@ -1,4 +1,4 @@
-"""Precision and recall counted over the pixels that boxes cover."""
+"""Precision and recall by pixels covered by boxes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from repic_plugin.arguments import check_box_size, check_centers, check_microgra
 from repic_plugin.compiled import compiled
 from repic_plugin.evaluation.scores import Scores
 
-# Several times the widest frame of any detector; beyond it a coordinate is a mistake.
+# Several times the largest detector frame; larger distances indicate wrong coordinates.
 MAX_EXTENT_PX = 65_536
 
 Integers = NDArray[np.int64]
 
 
 class Centers(NamedTuple):
-    """Centres of one set on some micrographs: x and y, shape (n, 2), and whose each is."""
+    """Centres x, y of one set on some micrographs, shape (n, 2), and the micrograph of each."""
 
     centers: NDArray[np.float64]
     group: Integers
 
 
 class _Boxes(NamedTuple):
-    """Lower corners and upper ones (exclusive), shape (n, 2), and the group of each."""
+    """Lower and upper corners (exclusive), shape (n, 2), and the group of each box."""
 
     lower: Integers
     upper: Integers
@@ -40,10 +40,11 @@ def pixel_scores(
     reference_box_size_px: Optional[int] = None,
     micrograph_size_px: Optional[Sequence[int]] = None,
 ) -> Scores:
-    """Compare the pixels that the boxes of a picker and of a reference cover on one micrograph.
+    """Scores by pixels covered by the boxes of a picker and of a reference on one micrograph.
 
-    A pixel that several boxes of one set cover counts once: TP pixels are covered by both unions,
-    FP by the picker's alone, FN by the reference's alone.
+    Cameron et al. 2024, doi:10.1038/s42003-024-07045-0, equations 4 and 5. A pixel covered by
+    several boxes of one set counts once: TP pixels are covered by both unions, FP only by the
+    picker's, FN only by the reference's.
 
     Parameters
     ----------
@@ -55,8 +56,8 @@ def pixel_scores(
     reference_box_size_px : int, optional
         Side of the reference's boxes, `box_size_px` by default.
     micrograph_size_px : (int, int), optional
-        Width and height; pixels outside it do not count. Without it all pixels of all boxes
-        count, those at negative coordinates included.
+        Width and height; pixels outside do not count. By default all pixels of all boxes count,
+        including those at negative coordinates.
 
     Returns
     -------
@@ -66,14 +67,8 @@ def pixel_scores(
     Raises
     ------
     ValueError
-        If an argument is malformed, or if, without `micrograph_size_px`, the boxes lie farther
-        apart than any micrograph is wide.
-
-    Notes
-    -----
-    Cameron et al. 2024, doi:10.1038/s42003-024-07045-0, equations 4 and 5. The area is summed over
-    the strips between neighbouring upper and lower edges of boxes, in each of which the boxes are
-    intervals: no pixel is looked at.
+        If an argument is malformed, or if, without `micrograph_size_px`, the boxes are farther
+        apart than the width of any micrograph.
     """
     reference_px = box_size_px if reference_box_size_px is None else reference_box_size_px
     found = check_centers("centers", centers)
@@ -96,7 +91,7 @@ def pixel_scores_by_group(
     reference_box_size_px: int,
     micrograph_size_px: Optional[Sequence[int]],
 ) -> List[Scores]:
-    """The same for several micrographs at once, which is quicker; groups count from 0."""
+    """Scores by pixels on each of several micrographs, numbered from 0; faster than one by one."""
     size_px = None if micrograph_size_px is None else check_micrograph_size(micrograph_size_px)
     sizes = (
         check_box_size("box_size_px", box_size_px),
@@ -117,7 +112,7 @@ def pixel_scores_by_group(
 
 
 def _covered(found: Centers, box_px: int, size_px: Optional[Tuple[int, int]]) -> _Boxes:
-    """The boxes, clipped; those outside are dropped."""
+    """Boxes clipped to the micrograph, without those outside."""
     lower = np.floor(found.centers - box_px / 2 + 0.5).astype(np.int64)
     upper = lower + box_px
     if size_px is not None:
@@ -142,10 +137,10 @@ def _check_extent(lower: Integers, upper: Integers, starts: Integers) -> None:
 def _areas(
     lower: Integers, upper: Integers, is_wanted: NDArray[np.bool_], starts: Integers
 ) -> Integers:
-    """Pixels that the first set covers, the second, and both together, shape (n_groups, 3).
+    """Numbers of pixels covered by the first set, the second, and their union, shape (n_groups, 3).
 
-    Boxes must come by group, and in it by their upper edges. From one edge to the next the boxes
-    are intervals; those that are open are kept from left to right.
+    The area is summed over strips between successive upper and lower edges, in which boxes are
+    intervals; open ones are kept from left to right. Boxes must be sorted by group and upper edge.
     """
     areas = np.zeros((len(starts) - 1, 3), dtype=np.int64)
     for group in range(len(starts) - 1):

@@ -1,4 +1,4 @@
-"""Which picks a reference confirms, one by one."""
+"""Picks confirmed by a reference."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from repic_plugin.evaluation.curves import pairs_by_rank
 
 
 class ConfirmedPicks(NamedTuple):
-    """What a reference says of picks.
+    """Picks confirmed by a reference.
 
     Attributes
     ----------
     is_compared : ndarray of bool, shape (n_picks,)
-        False on micrographs that the reference does not name.
+        False on micrographs that the reference lacks.
     is_confirmed : ndarray of bool, shape (n_picks,)
+        Whether the pick is matched to a reference particle.
     """
 
     is_compared: NDArray[np.bool_]
@@ -34,20 +35,20 @@ class ConfirmedPicks(NamedTuple):
 def confirmed_picks(
     picks: Picks, reference: Picks, box_size_px: int, *, radius_px: Optional[float] = None
 ) -> ConfirmedPicks:
-    """Pair picks with reference particles, one to one, as `evaluate_picks` does.
+    """Picks matched one to one with reference particles, as in `evaluate_picks`.
 
-    As many pairs are made as can be; of picks that compete for a particle, the one with the
-    higher score gets it.
+    The matching has maximum cardinality; of picks that compete for a particle, the one with the
+    highest score is matched.
 
     Parameters
     ----------
     picks : Picks
-        Each picker is compared by itself.
+        Each picker is matched separately.
     reference : Picks
-        Of exactly one picker.
+        Exactly one picker.
     box_size_px : int
     radius_px : float, optional
-        Largest distance between the centres of a pair, a quarter of the box by default.
+        Maximum distance between the centres of a pair, a quarter of the box by default.
 
     Returns
     -------
@@ -56,8 +57,8 @@ def confirmed_picks(
     Raises
     ------
     ValueError
-        If an argument is malformed, the reference has not one picker, or no micrograph has the
-        same name on both sides.
+        If an argument is malformed, the reference does not have exactly one picker, or no
+        micrograph name occurs in both.
     """
     radius = matching_radius(check_box_size("box_size_px", box_size_px), radius_px)
     check_reference(reference)

@@ -1,4 +1,4 @@
-"""Rigid registration of a map with a reference, from a pose that is about right."""
+"""Rigid registration of a map to a reference, starting from an approximate pose."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from repic_plugin.evaluation.checks import check_volume
 
 DEFAULT_MAX_ANGLE_DEG = 25.0
 DEFAULT_MAX_SHIFT = 1 / 3  # of the box
-# The pose is sought on maps cut in Fourier space to this box: details finer than that decide
-# nothing, and a voxel of it is found to some hundredths.
+# The pose is searched on maps Fourier-cropped to this box: finer details are not needed, and the
+# position is accurate to some hundredths of its voxels.
 SEARCH_BOX_PX = 44
-# Of the Nyquist frequency of that box: from where and to where the maps are filtered away, so that
-# splines interpolate them well.
+# Edges of the low-pass filter, as fractions of the Nyquist frequency of that box, so that splines
+# interpolate the maps well.
 FILTER_EDGE = (0.5, 0.9)
 ANGULAR_STEP_DEG = 10.0
-# Poses of the coarse search that are tried further.
+# Number of poses of the coarse search that are refined.
 N_CANDIDATES = 3
-# Simplexes: first step in px, evaluations. One that shrank too early starts afresh.
+# Simplexes: first step in px, evaluations. A simplex that shrank too early is restarted.
 CANDIDATE_STAGE = (1.0, 60)
 STAGES = ((0.7, 250), (0.2, 150))
-# The correlation is taken on every second voxel along each axis: as good, and eight times as fast.
+# The correlation uses every second voxel along each axis: as good, and eight times as fast.
 EVERY = 2
 TOLERANCE_PX = 0.004
 SPLINE_ORDER = 3
-FINAL_SPLINE_ORDER = 5  # only once, and it weakens fine details least
-# A pose that leaves less of the two boxes in common is none.
+FINAL_SPLINE_ORDER = 5  # applied only once; it weakens fine details least
+# Minimum common fraction of the two boxes for a valid pose.
 MIN_COMMON_PART = 0.2
 
 Floats = NDArray[np.float64]
@@ -41,7 +41,7 @@ Volume = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class RigidTransform:
-    """Where the points of a map go: p to rotation @ p + shift, from voxel box // 2.
+    """Rigid transform of the points of a map: p to rotation @ p + shift, from voxel box // 2.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class RigidTransform:
     shift_px : ndarray of float64, shape (3,)
         z, y, x.
     correlation : float
-        Of the filtered maps after it, where both are known.
+        Correlation of the filtered maps after the transform, where both are known.
     """
 
     rotation: Floats
@@ -59,7 +59,7 @@ class RigidTransform:
 
     @property
     def angle_deg(self) -> float:
-        """By how much it turns, about whatever axis."""
+        """Rotation angle, about whatever axis."""
         return float(np.rad2deg(Rotation.from_matrix(self.rotation).magnitude()))
 
 
@@ -70,35 +70,36 @@ def register_rigid(
     max_angle_deg: float = DEFAULT_MAX_ANGLE_DEG,
     max_shift_px: Optional[float] = None,
 ) -> Tuple[Volume, RigidTransform]:
-    """Turn and shift a map so that it lies on a reference.
+    """Map rotated and shifted to match a reference, and the transform.
 
-    Rotations near the identity are tried on a grid, with the shift of the highest cross-correlation
-    for each; the best poses are refined by Nelder and Mead's simplex.
+    Rotations near the identity are searched on a grid, each with the shift of maximum
+    cross-correlation; the best poses are refined by the simplex of Nelder and Mead 1965
+    (doi:10.1093/comjnl/7.4.308).
 
     Parameters
     ----------
     volume, reference : array_like of float, shape (box, box, box)
-        z, y, x; of the same voxels and hand.
+        z, y, x; with the same grid and handedness.
     max_angle_deg : float
-        How far the grid of rotations reaches, up to 60; beyond 25 its time grows with the cube.
+        Range of the grid of rotations, up to 60; beyond 25 the time grows with its cube.
     max_shift_px : float, optional
-        Largest shift along each axis in the coarse search, up to half of the box; a third of the
-        box by default.
+        Maximum shift along each axis in the coarse search, up to half the box; a third of the box
+        by default.
 
     Returns
     -------
     registered : ndarray of float32, shape (box, box, box)
-        Where it reaches beyond the map it holds the median of the map's faces.
+        Beyond the original map it holds the median of the map's faces.
     transform : RigidTransform
 
     Raises
     ------
     ValueError
-        If the maps are no cubes of one size, are constant, or an argument breaks its rule.
+        If the maps are not cubes of one size, are constant, or an argument is out of range.
 
     Notes
     -----
-    The registered map is interpolated (once, by a quintic spline), which costs a little of the
+    The registered map is interpolated once, by a quintic spline, which slightly lowers the
     correlation close to the Nyquist frequency.
     """
     moving = check_volume("volume", volume)
@@ -137,7 +138,7 @@ def _background(volume: Volume) -> float:
 
 
 def _cut_in_fourier_space(name: str, volume: Volume, box_px: int) -> Floats:
-    """Low-pass filtered map of background 0 on a coarser grid; voxel box // 2 stays its origin."""
+    """Low-pass filtered map of background 0 on a coarser grid, its origin at voxel box // 2."""
     check_varied(name, volume)
     transform = fft.rfftn(fft.ifftshift(volume - np.float32(_background(volume))))
     half = box_px // 2
@@ -162,7 +163,7 @@ def _moved(
     is_prefiltered: bool = False,
     every: int = 1,
 ) -> Volume:
-    """The map after a pose: of each voxel, or some, the place that it came from is looked up."""
+    """Map after a pose, interpolated at the origin of each voxel, or of some."""
     center = len(volume) // 2
     back = rotation.T
     offset = center - back @ (center + shift_px)
@@ -180,7 +181,7 @@ def _moved(
 
 
 def _rotation_grid(max_angle_deg: float) -> Floats:
-    """Rotation vectors in radians within a ball about 0, shape (n, 3)."""
+    """Rotation vectors within a ball around 0, radians, shape (n, 3)."""
     n = int(np.ceil(max_angle_deg / ANGULAR_STEP_DEG))
     steps = np.arange(-n, n + 1) * ANGULAR_STEP_DEG
     vectors = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
@@ -192,7 +193,7 @@ def _rotation_grid(max_angle_deg: float) -> Floats:
 def _coarse_poses(
     moving: Floats, fixed: Floats, max_angle_deg: float, max_shift_px: float
 ) -> Tuple[Floats, Floats]:
-    """The best rotations (n, 3, 3) of the grid, and their shifts (n, 3), the best first."""
+    """Best rotations (n, 3, 3) of the grid and their shifts (n, 3), best first."""
     box_px = len(moving)
     target = np.conj(fft.rfftn(fixed))
     distance = np.abs(np.rint(fft.fftfreq(box_px) * box_px))
@@ -201,7 +202,7 @@ def _coarse_poses(
     scores, shifts = np.empty(len(rotations)), np.empty((len(rotations), 3))
     for i, rotation in enumerate(rotations):
         turned = _moved(moving, rotation, np.zeros(3), 1, 0.0)
-        # how far the turned map lies from the reference: it has to go back by as much
+        # offset of the rotated map from the reference, to be reversed
         products = fft.irfftn(fft.rfftn(turned) * target, s=fixed.shape)
         products = products[np.ix_(allowed, allowed, allowed)]
         best = np.unravel_index(int(np.argmax(products)), products.shape)
@@ -215,7 +216,7 @@ def _coarse_poses(
 def _refined(
     moving: Floats, fixed: Floats, candidates: Tuple[Floats, Floats], scale: float
 ) -> RigidTransform:
-    """The best pose of all, on the full grid."""
+    """Best pose of all, on the full grid."""
     coefficients = ndimage.spline_filter(moving, SPLINE_ORDER)
     poses = [
         _climb(coefficients, fixed, rotation, shift, CANDIDATE_STAGE)
@@ -234,10 +235,10 @@ def _climb(
     shift_px: Floats,
     stage: Tuple[float, int],
 ) -> RigidTransform:
-    """Follow the correlation upwards from a pose."""
+    """Pose that maximises the correlation locally."""
     first_step_px, n_evaluations = stage
     seen = fixed[::EVERY, ::EVERY, ::EVERY]
-    radius_px = len(fixed) / 4  # a turn is measured by the way of a point about there
+    radius_px = len(fixed) / 4  # a rotation is measured by the path of a point at this radius
 
     def pose(x: Floats) -> Tuple[Floats, Floats]:
         turn = Rotation.from_rotvec(x[:3] / radius_px).as_matrix()
@@ -261,7 +262,7 @@ def _climb(
 
 
 def _common_correlation(moved: Volume, fixed: Floats) -> float:
-    """Correlation where the moved map is known."""
+    """Correlation in the region where the moved map is known."""
     known = np.isfinite(moved)
     if known.mean() < MIN_COMMON_PART:
         return -1.0

@@ -1,4 +1,4 @@
-"""Counts of right, wrong and missed, and the ratios made of them."""
+"""Counts of true and false positives and false negatives, and their ratios."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ class Scores:
     """True positives, false positives and false negatives, of pixels or of particles.
 
     Scores of several micrographs are added (``a + b``, ``sum(many, Scores())``) before the ratios
-    are taken, so that a micrograph counts by what it holds.
+    are computed, so that a micrograph counts by its number of particles.
 
-    A ratio of nothing to nothing is 0, as in REPIC: a picker that found nothing has earned
-    nothing, and the value can still be ordered, plotted and averaged, which a nan cannot.
+    A ratio 0 / 0 is 0, as in REPIC, so that it can be ordered, plotted and averaged.
 
     Attributes
     ----------
@@ -32,12 +31,12 @@ class Scores:
 
     @property
     def precision(self) -> float:
-        """TP / (TP + FP): Cameron et al. 2024, doi:10.1038/s42003-024-07045-0, equation 4."""
+        """Precision, TP / (TP + FP): Cameron et al. 2024, equation 4."""
         return _ratio(self.tp, self.tp + self.fp)
 
     @property
     def recall(self) -> float:
-        """TP / (TP + FN): Cameron et al. 2024, doi:10.1038/s42003-024-07045-0, equation 5."""
+        """Recall, TP / (TP + FN): Cameron et al. 2024, equation 5."""
         return _ratio(self.tp, self.tp + self.fn)
 
     @property

@@ -1,4 +1,4 @@
-"""Files to arrays and back: picks (BOX, CBOX, STAR, Topaz, CSV) and particles (MRC, STAR)."""
+"""Files to arrays and back: picks (`known_formats`) and particles (MRC, STAR)."""
 
 from repic_plugin.formats.base.arrays import read_arrays, write_arrays
 from repic_plugin.formats.base.atomic import UNFINISHED, atomic_open, atomic_write
@@ -27,6 +27,7 @@ from repic_plugin.formats.images.stacks import (
 )
 from repic_plugin.formats.picks.csv_picks import write as write_csv
 from repic_plugin.formats.picks.folders import PicksDir, read_picker_folder, read_picks_dir
+from repic_plugin.formats.picks.micrograph_names import read_micrograph_names
 from repic_plugin.formats.picks.names import (
     Addition,
     NameMatch,
@@ -41,11 +42,7 @@ from repic_plugin.formats.picks.registry import (
     read_picks_file,
     write_picks_file,
 )
-from repic_plugin.formats.picks.table import (
-    PickTable,
-    centers_from_corners,
-    corners_from_centers,
-)
+from repic_plugin.formats.picks.table import PickTable, centers_from_corners, corners_from_centers
 from repic_plugin.formats.results.class_files import (
     CLASS_FILES,
     checkpoint_owner,
@@ -57,21 +54,26 @@ from repic_plugin.formats.results.class_tables import ClassTables, read_class_ta
 from repic_plugin.formats.results.consensus_reading import ConsensusTables, read_consensus_tables
 from repic_plugin.formats.results.consensus_writing import (
     ENSEMBLE_NAMES,
-    PARTICLE_FORMATS,
+    PICK_LABELS,
     TABLE_NAMES,
     check_picker_columns,
-    consensus_files,
     write_consensus_table,
     write_consensus_tables,
-    write_particle_files,
     write_summary_table,
 )
-from repic_plugin.formats.results.ensemble import (
-    read_ensemble,
-    write_ensemble,
-)
+from repic_plugin.formats.results.ensemble import read_ensemble, write_ensemble
 from repic_plugin.formats.results.fsc import read_fsc_table, write_fsc_table
 from repic_plugin.formats.results.iterations import read_iterations, write_iterations
+from repic_plugin.formats.results.particle_files import (
+    MICROGRAPH_EXTENSION,
+    NAMING_FORMATS,
+    PARTICLES,
+    RELION,
+    consensus_files,
+    particle_formats,
+    write_particle_files,
+)
+from repic_plugin.formats.results.pick_labels import write_pick_labels
 from repic_plugin.formats.results.quality import read_quality
 from repic_plugin.formats.results.scores import (
     read_curves,
@@ -86,8 +88,12 @@ __all__ = [
     "CLASS_FILES",
     "ENSEMBLE_NAMES",
     "HEADER_BYTES",
+    "MICROGRAPH_EXTENSION",
+    "NAMING_FORMATS",
     "NUMBER_OR_NONE",
-    "PARTICLE_FORMATS",
+    "PARTICLES",
+    "PICK_LABELS",
+    "RELION",
     "STACK_SUFFIXES",
     "TABLE_NAMES",
     "TEXT",
@@ -122,6 +128,7 @@ __all__ = [
     "micrograph_name",
     "open_mrc",
     "open_stack",
+    "particle_formats",
     "read_arrays",
     "read_checkpoint",
     "read_class_tables",
@@ -133,6 +140,7 @@ __all__ = [
     "read_header",
     "read_iterations",
     "read_map",
+    "read_micrograph_names",
     "read_micrograph_scores",
     "read_particles",
     "read_picker_folder",
@@ -159,6 +167,7 @@ __all__ = [
     "write_mrc",
     "write_particle_files",
     "write_particles_star",
+    "write_pick_labels",
     "write_picks_file",
     "write_scores",
     "write_stack",

@@ -1,4 +1,4 @@
-"""What a run of iterative picking decides: subsets of micrographs, labels, scores, when to end."""
+"""Decisions of iterative picking: subsets of micrographs, labels and scores."""
 
 from repic_plugin.iteration.labels import best_of_each, sampled
 from repic_plugin.iteration.scores import (

@@ -1,4 +1,4 @@
-"""Which particles pickers learn from."""
+"""Labels: the particles on which pickers are trained."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.arguments import check_in_range, check_whole_number
 
-# Fewer labels teach a picker nothing.
+# With fewer labels a picker learns nothing.
 LEAST_SAMPLED = 5
 
 Indices = NDArray[np.int64]
 
 
 def best_of_each(micrograph: ArrayLike, weight: ArrayLike, n_best: int) -> Indices:
-    """The `n_best` particles of greatest weight on each micrograph.
+    """Indices of the `n_best` particles of largest weight on each micrograph.
 
     Parameters
     ----------
     micrograph : array_like of int, shape (n,)
     weight : array_like of float, shape (n,)
-        Of equal ones the first is taken.
+        Ties are broken by order.
     n_best : int
-        0 takes all.
+        0 keeps all.
 
     Returns
     -------
-    ndarray of int64
-        Indices, rising.
+    ndarray of int64, shape (n_kept,)
+        Ascending.
 
     Raises
     ------
@@ -49,20 +49,20 @@ def best_of_each(micrograph: ArrayLike, weight: ArrayLike, n_best: int) -> Indic
 
 
 def sampled(n: int, probability: float, *, random_state: int = 0) -> Indices:
-    """Some of n particles, each with the same probability; five at least where there are five.
+    """Indices of a random sample of n particles; at least five if there are five.
 
     Parameters
     ----------
     n : int
     probability : float
-        In (0, 1].
+        Of each particle to be kept, in (0, 1].
     random_state : int
-        Seed. A greater probability keeps what a smaller one does.
+        Seed. A larger probability keeps all that a smaller one keeps.
 
     Returns
     -------
-    ndarray of int64
-        Indices, rising.
+    ndarray of int64, shape (n_kept,)
+        Ascending.
 
     Raises
     ------

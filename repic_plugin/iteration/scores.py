@@ -1,4 +1,4 @@
-"""How the pickers and their consensus fare from iteration to iteration."""
+"""Scores of the pickers and their consensus over the iterations."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ CONSENSUS, ALL = "consensus", "all"
 
 
 class IterationRow(NamedTuple):
-    """One set of particles on one subset of the micrographs, after one iteration.
+    """Scores of one set of particles on one subset of the micrographs after one iteration.
 
     Attributes
     ----------
     iteration : int
-        0 is the start.
+        0 is the initialisation.
     name : str
         A picker, or ``consensus``.
     subset : str
         ``training``, ``validation``, ``testing`` or ``all``.
     n_micrographs, n_particles : int
     agreement : float
-        With the consensus: 2 x pairs / (picks + consensus particles); nan for the consensus.
+        Agreement with the consensus, 2 x pairs / (picks + consensus particles); nan for the
+        consensus itself.
     precision, recall, f1 : float
-        Against the reference, matched one to one; nan where none is given.
+        Against the reference, matched one to one; nan without one.
     """
 
     iteration: int
@@ -46,21 +47,20 @@ ITERATION_COLUMNS = IterationRow._fields
 
 
 def agreement(picks: Picks, others: Picks, box_size_px: int) -> List[float]:
-    """How far each picker's picks are those of another set.
+    """Agreement of each picker's picks with another set.
 
     Parameters
     ----------
     picks : Picks
-        Of any number of pickers.
+        Any number of pickers.
     others : Picks
-        Of one, such as a consensus, on the same micrographs.
+        Exactly one picker, such as a consensus, on the same micrographs.
     box_size_px : int
 
     Returns
     -------
     list of float
-        2 x pairs / (picks + others) of each picker: 1 where both are the same, and where both
-        are empty.
+        2 x pairs / (picks + others) of each picker: 1 if both are equal, or both are empty.
     """
     found = evaluate_picks(picks, others, box_size_px)
     return [1.0 if one.n_picks == one.n_reference == 0 else one.matching.f1 for one in found]
@@ -74,7 +74,7 @@ def iteration_rows(
     box_size_px: int,
     reference: Optional[Picks] = None,
 ) -> List[IterationRow]:
-    """The rows of one iteration.
+    """Scores of one iteration, for each subset and set of particles.
 
     Parameters
     ----------
@@ -82,15 +82,15 @@ def iteration_rows(
     picks, consensus : Picks
         On the same micrographs.
     subset_of : sequence of str
-        Subset of each of these micrographs.
+        Subset of each micrograph.
     box_size_px : int
     reference : Picks, optional
-        Its micrographs are found by name; those that it does not name do not count.
+        Matched by micrograph name; micrographs that it lacks do not count.
 
     Returns
     -------
     list of IterationRow
-        For each subset that has micrographs, and for all: pickers in their order, then the
+        For each non-empty subset, and for all micrographs: the pickers in their order, then the
         consensus.
     """
     names = np.asarray(subset_of)
@@ -113,36 +113,36 @@ def iteration_rows(
 
 
 def least_agreeing(rows: Sequence[IterationRow], subset: str = ALL) -> str:
-    """The picker that agrees least with the consensus.
+    """Name of the picker that agrees least with the consensus.
 
     Parameters
     ----------
     rows : sequence of IterationRow
-        Of one iteration.
+        Rows of one iteration.
     subset : str
 
     Returns
     -------
     str
-        The first of equal ones.
+        The first in case of ties.
     """
     pickers = [row for row in rows if row.name != CONSENSUS and row.subset == subset]
     return min(pickers, key=lambda row: row.agreement).name
 
 
 def lowest_f1(model: EnsembleModel, names: Collection[str]) -> str:
-    """The picker with the lowest estimated F1 score.
+    """Name of the picker with the lowest estimated F1 score.
 
     Parameters
     ----------
     model : EnsembleModel
     names : collection of str
-        The pickers in question, some of the model's.
+        Pickers of the model to consider.
 
     Returns
     -------
     str
-        The first of equal ones.
+        The first in case of ties.
     """
     scores = {name: f1 for name, f1 in zip(model.picker_names, model.f1) if name in names}
     return min(scores, key=lambda name: scores[name])
@@ -153,7 +153,7 @@ def _counts(picks: Picks) -> List[int]:
 
 
 def _against(picks: Picks, reference: Optional[Picks], box_size_px: int) -> List[Mapping[str, Any]]:
-    """Precision, recall and F1 of each picker; nan where no micrograph is in the reference."""
+    """Precision, recall and F1 of each picker; nan if no micrograph is in the reference."""
     nothing: Dict[str, float] = dict.fromkeys(("precision", "recall", "f1"), np.nan)
     if reference is None or not set(picks.micrograph_names) & set(reference.micrograph_names):
         return [nothing] * picks.n_pickers

@@ -1,4 +1,4 @@
-"""Which micrographs pickers learn from, and which they are judged on."""
+"""Subsets of micrographs for training, validation and testing."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from repic_plugin.arguments import check_in_range, check_whole_number
 
 SUBSETS = ("training", "validation", "testing")
-# Cameron et al. 2024, Online Methods: six micrographs for validation, a fifth of the others to
-# train on, drawn three at a time, one from each bin of low, medium and high mean defocus.
+# Cameron et al. 2024, Online Methods: six micrographs for validation and a fifth of the others for
+# training, drawn three at a time, one from each bin of low, medium and high mean defocus.
 N_VALIDATION = 6
 TRAINING_FRACTION = 0.2
 N_BINS = 3
@@ -22,14 +22,14 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Subsets:
-    """Micrographs by what they are for, each in one subset.
+    """Micrographs for training, validation and testing, each in one subset.
 
     Attributes
     ----------
     training, validation, testing : ndarray of int64
-        Indices, rising.
+        Indices, ascending.
     bins : ndarray of int64, shape (n_micrographs,)
-        0, 1 and 2: low, medium and high mean defocus; random thirds where none is known.
+        0, 1 and 2: low, medium and high mean defocus; random thirds if it is unknown.
     """
 
     training: Indices
@@ -53,19 +53,19 @@ def draw_subsets(
     training_fraction: float = TRAINING_FRACTION,
     random_state: int = 0,
 ) -> Subsets:
-    """Draw micrographs for validation and training; the others are for testing.
+    """Random subsets of micrographs for validation and training; the others are for testing.
 
-    Without replacement and three at a time, one from each third by mean defocus (Cameron et al.
+    Drawn without replacement, three at a time, one from each third by mean defocus (Cameron et al.
     2024, doi:10.1038/s42003-024-07045-0, Online Methods).
 
     Parameters
     ----------
     n_micrographs : int
     mean_defocus_angstrom : array_like of float, shape (n_micrographs,), optional
-        Thirds are random where it is not known.
+        Thirds are random by default.
     n_validation : int
     training_fraction : float
-        Of the micrographs that are not for validation; in whole threes, three at least.
+        Fraction of the micrographs not used for validation; at least three, in multiples of three.
     random_state : int
         Seed.
 
@@ -76,7 +76,7 @@ def draw_subsets(
     Raises
     ------
     ValueError
-        If there are too few micrographs, or an argument breaks its rule.
+        If there are too few micrographs, or an argument is out of range.
     """
     check_whole_number("n_validation", n_validation, 0)
     check_in_range("training_fraction", training_fraction, 0, 1, "()")
@@ -98,7 +98,7 @@ def draw_subsets(
 
 
 def _thirds(n: int, defocus_angstrom: Optional[ArrayLike], rng: np.random.Generator) -> Indices:
-    """Bin of each micrograph."""
+    """Defocus bin of each micrograph."""
     value = rng.random(n)
     if defocus_angstrom is not None:
         value = np.asarray(defocus_angstrom, dtype=np.float64)
@@ -114,10 +114,10 @@ def _thirds(n: int, defocus_angstrom: Optional[ArrayLike], rng: np.random.Genera
 
 
 def _in_turn(bins: Indices, rng: np.random.Generator) -> Indices:
-    """All micrographs, the bins taking turns, in random order within each.
+    """All micrographs, alternating between bins, in random order within each.
 
-    One order of bins throughout, the larger ones first: then any stretch holds as many of each
-    bin as of another, or one more.
+    The order of bins is the same throughout, larger ones first, so in any range the numbers of
+    each bin differ by at most one.
     """
     turn = rng.permutation(N_BINS)
     turn = turn[np.argsort(-np.bincount(bins, minlength=N_BINS)[turn], kind="stable")]

@@ -1,7 +1,7 @@
 """Figures: data in, a matplotlib Figure out; no Scipion and no Tk.
 
-A Figure has an Agg canvas: it needs no screen, and pyplot does not know of it. Each function is
-imported when it is asked for, so that who draws nothing does not load matplotlib.
+Figures have an Agg canvas: they need no screen and are unknown to pyplot. Functions are imported on
+first use, so that matplotlib is loaded only where something is drawn.
 """
 
 from __future__ import annotations

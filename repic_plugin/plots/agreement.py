@@ -35,7 +35,7 @@ from repic_plugin.plots.weights import (
 
 MAX_SUBSETS = 20
 MAX_PICKERS = 62  # bits of an integer
-LETTERS = 34  # of a picker's name that are shown
+LETTERS = 34  # of a picker's name shown
 # Sizes in inches.
 COLUMN, ROW, BARS, SIDE, MARGIN = 0.62, 0.42, 3.2, 2.6, 1.9
 LETTER = 0.1
@@ -60,10 +60,10 @@ def agreement_figure(
     *,
     title: Optional[str] = None,
 ) -> Figure:
-    """Draw how many particles each subset of the pickers found, as an UpSet plot.
+    """Draw the number of particles found by each subset of the pickers, as an UpSet plot.
 
-    A column is a subset: dark dots are its pickers, the bar above counts its particles. Bars at
-    the left count all picks of each picker, the part in the consensus in full colour. At most 20
+    A column is a subset: dark dots mark its pickers, the bar above counts its particles. Bars on
+    the left count all picks of each picker, those in the consensus in full colour. Up to 20
     subsets are shown, the largest first; the rest is summed.
 
     Parameters
@@ -72,13 +72,13 @@ def agreement_figure(
         Whether a picker found a particle; or, as integers, its pick, negative where it has none.
     picker_names : sequence of str, length k
     n_unmatched : array_like of int, shape (k,), optional
-        Picks of each picker that are in no particle of the consensus: hatched bars.
+        Picks of each picker that are not in the consensus: hatched bars.
     title : str, optional
 
     Raises
     ------
     ValueError
-        If arguments do not fit together.
+        If arguments do not match.
     """
     names = list(picker_names)
     found = _check_members(members, len(names))
@@ -99,9 +99,9 @@ def agreement_figure(
 def overlap_figure(
     overlap: ArrayLike, n_members: Optional[ArrayLike] = None, *, title: Optional[str] = None
 ) -> Figure:
-    """Draw how far the boxes of a particle overlap, a line for each number of pickers.
+    """Draw the overlap of the boxes of particles, a line for each number of pickers.
 
-    A particle of one picker has no overlap: such particles are counted in the legend only.
+    Particles of a single picker have no overlap and are counted only in the legend.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def _check_unmatched(n_unmatched: Optional[ArrayLike], n_pickers: int) -> NDArra
 
 
 def _subsets(found: NDArray[np.bool_], alone: NDArray[np.int64]) -> List[_Subset]:
-    """All subsets that have particles, and the picks in none, the largest first."""
+    """All subsets with particles, and the unmatched picks, the largest first."""
     n_pickers = found.shape[1]
     codes, counts = np.unique(found @ (1 << np.arange(n_pickers)), return_counts=True)
     subsets = [
@@ -170,7 +170,6 @@ def _subsets(found: NDArray[np.bool_], alone: NDArray[np.int64]) -> List[_Subset
 def _canvas(
     names: Sequence[str], n_columns: int, title: Optional[str]
 ) -> Tuple[Figure, Axes, Axes, Axes, Axes]:
-    """Figure with a corner for the legend and bars above, sizes and dots below."""
     widest = LETTER * max(len(short_name(name, LETTERS)) for name in names)
     width, height = max(COLUMN * n_columns, NARROWEST), ROW * len(names) + 0.2
     size = (width + SIDE + widest + 0.8, BARS + height + MARGIN)
@@ -206,7 +205,7 @@ def _draw_bars(
 
 
 def _points(counts: Sequence[int]) -> float:
-    """Size of letters at which the widest number stays in its column."""
+    """Font size at which the widest number fits its column."""
     letters = max(len(f"{count:,}") for count in counts)
     return float(min(LEGEND_POINTS, COLUMN * 72 / (0.62 * letters)))
 
@@ -216,7 +215,7 @@ def _draw_legend(axes: Axes, shown: Sequence[_Subset], n_pickers: int) -> None:
     sizes = sorted({len(one.pickers) for one in shown if one.in_consensus})
     handles = [Patch(color=colors[max(size, 1)], label=member_label(size)) for size in sizes]
     if any(not one.in_consensus for one in shown):
-        handles.append(Patch(label="picks in no particle\nof the consensus", **ALONE_STYLE))
+        handles.append(Patch(label="picks not in\nthe consensus", **ALONE_STYLE))
     axes.legend(handles=handles, loc="upper left", frameon=False, fontsize=LEGEND_POINTS)
 
 
@@ -241,7 +240,7 @@ def _draw_dots(
 
 
 def _draw_sides(axes: Axes, matched: NDArray[np.int64], alone: NDArray[np.int64]) -> None:
-    """Bars that grow to the left: picks of each picker, those in the consensus at the right."""
+    """Draw leftward bars of the picks of each picker, those in the consensus first."""
     rows = np.arange(len(matched))
     colors = [picker_color(i) for i in rows]
     total = matched + alone
@@ -274,6 +273,6 @@ def _draw_overlaps(axes: Axes, overlap: NDArray[np.float64], numbers: NDArray[np
         axes.axvline(np.median(mine), color=color, linewidth=1.2, linestyle="--")
     axes.set_xlim(0, 1)
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("overlap of the boxes (Jaccard index, median of the particle's pairs)")
+    axes.set_xlabel("box overlap (Jaccard index, median over the pairs of a particle)")
     axes.set_ylabel("particles (%)")
     axes.legend(loc="upper left", frameon=False, fontsize=LEGEND_POINTS)

@@ -1,4 +1,4 @@
-"""What all figures share: canvas, plain axes, sizes of text, legends, and what empty ones say."""
+"""Shared by all figures: canvas, axes, font sizes, legends and the text of empty figures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def new_figure(
     dpi: float = DPI,
     is_laid_out: bool = True,
 ) -> Figure:
-    """An empty figure with an Agg canvas: it needs no screen, and pyplot does not know of it.
+    """An empty figure with an Agg canvas, which needs no screen and is unknown to pyplot.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def new_figure(
     title : str, optional
     dpi : float
     is_laid_out : bool
-        Whether matplotlib places the axes so that no text overlaps.
+        Whether matplotlib lays out the axes so that no text overlaps.
     """
     layout = ConstrainedLayoutEngine(w_pad=LAYOUT_PAD, h_pad=LAYOUT_PAD) if is_laid_out else None
     figure = Figure(figsize=size_inches, dpi=dpi, facecolor="white", layout=layout)
@@ -66,7 +66,7 @@ def panels(
 
 
 def bare_figure(width_px: int, height_px: int, dpi: float) -> Tuple[Figure, Axes]:
-    """A figure and its one Axes, unseen, that covers it and counts in its px, the top first."""
+    """A figure and its one invisible Axes, which covers it in px from the top."""
     figure = new_figure((width_px / dpi, height_px / dpi), dpi=dpi, is_laid_out=False)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.axis("off")
@@ -75,7 +75,7 @@ def bare_figure(width_px: int, height_px: int, dpi: float) -> Tuple[Figure, Axes
 
 
 def plain(*many: Axes, points: float = LABEL_POINTS) -> None:
-    """No frame above and at the right; labels of this size, and numbers a little smaller."""
+    """Remove the top and right spines; set the size of labels and slightly smaller numbers."""
     for axes in many:
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=points - 1)
@@ -84,14 +84,14 @@ def plain(*many: Axes, points: float = LABEL_POINTS) -> None:
 
 
 def whole_numbers(axis: Axis, most: Optional[int] = None) -> None:
-    """Ticks at whole numbers only, as in 1,000, in `most` intervals or fewer."""
+    """Ticks at whole numbers such as 1,000, in up to `most` intervals."""
     steps = [1, 2, 5, 10]
     axis.set_major_locator(MaxNLocator(most or "auto", integer=True, steps=steps, min_n_ticks=1))
     axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 def name_rows(axes: Axes, names: Sequence[str], points: float = LABEL_POINTS) -> None:
-    """A name at the left of each row, the first on top; a ``$`` in it is no formula."""
+    """Label the rows, the first on top; a ``$`` in a name starts no formula."""
     axes.set_yticks(range(len(names)), names, fontsize=points)
     for label in axes.get_yticklabels():
         label.set_parse_math(False)
@@ -99,7 +99,7 @@ def name_rows(axes: Axes, names: Sequence[str], points: float = LABEL_POINTS) ->
 
 
 def short_name(name: str, most: int) -> str:
-    """A name cut in the middle to `most` letters: names often differ in their last letters only."""
+    """A name shortened in the middle to `most` letters: names often differ at the end."""
     tail = most // 3
     return name if len(name) <= most else f"{name[: most - tail - 1]}…{name[-tail:]}"
 
@@ -110,7 +110,7 @@ def legend_name(name: str) -> str:
 
 
 def say(place: Union[FigureBase, Axes], text: str = NO_PARTICLES) -> None:
-    """Write in the middle of a figure or of axes, over what is there."""
+    """Write text in the centre of a figure or axes."""
     transform = place.transAxes if isinstance(place, Axes) else place.transSubfigure
     ground = {"facecolor": "white", "edgecolor": "none"}
     place.text(0.5, 0.5, text, transform=transform, ha="center", va="center", fontsize=SAY_POINTS,
@@ -118,7 +118,7 @@ def say(place: Union[FigureBase, Axes], text: str = NO_PARTICLES) -> None:
 
 
 def say_nothing_to_draw(axes: Sequence[Axes]) -> None:
-    """A text in place of empty frames."""
+    """A text in place of empty axes."""
     for one in axes:
         one.axis("off")
     say(axes[0].figure)
@@ -127,15 +127,15 @@ def say_nothing_to_draw(axes: Sequence[Axes]) -> None:
 def legend_above(
     axes: Axes, handles: Optional[Sequence[Any]] = None, *, sample: float = SAMPLE_WIDTH
 ) -> None:
-    """A legend above axes, where it hides no curve, in as many columns as fit.
+    """A legend above the axes, in as many columns as fit.
 
     Parameters
     ----------
     axes : Axes
     handles : sequence of Artist, optional
-        By default all that have a label.
+        By default all with a label.
     sample : float
-        Width of a sample of a line, in units of the font size.
+        Width of a line sample, in units of the font size.
     """
     shown = axes.get_legend_handles_labels()[0] if handles is None else handles
     width = GROWTH * axes.bbox.width / axes.figure.dpi
@@ -146,7 +146,7 @@ def legend_above(
 
 
 def legend_below(canvas: FigureBase, axes: Axes) -> None:
-    """A legend of all that has a label in these axes, below the canvas."""
+    """A legend of all labelled artists of the axes, below the canvas."""
     handles, labels = axes.get_legend_handles_labels()
     columns = legend_columns(labels, canvas.bbox.width / DPI - 4 * LAYOUT_PAD)
     no_math(canvas.legend(handles, labels, loc="outside lower center", ncol=columns, **_LEGEND))
@@ -158,7 +158,7 @@ def legend_columns(
     points: float = LEGEND_POINTS,
     sample: float = SAMPLE_WIDTH,
 ) -> int:
-    """How many entries of a legend fit beside each other; 1 where not even one does."""
+    """Number of legend entries that fit side by side, at least 1."""
     entry = sample + SAMPLE_GAP + text_width(labels) + COLUMN_GAP
     return max(1, min(int((width_inches * 72 / points + COLUMN_GAP) / entry), len(labels)))
 

@@ -25,8 +25,8 @@ from repic_plugin.plots.colors import BLUE, JUNK_COLOR, RuleStyle, rule_styles
 
 ORDERS = ("size", "class")
 PANEL = (7.4, 5.1)  # inches
-NAMED_BARS = 50  # with more classes, numbers under the bars would touch
-COUNTED_BARS = 25  # with more, so would sizes on top of them
+NAMED_BARS = 50  # with more classes, the numbers under the bars would touch
+COUNTED_BARS = 25  # with more, so would the sizes above them
 SAMPLE_WIDTH = 3.2  # of a line in the legend, in font sizes: its dashes tell the rules apart
 REFERENCE_LINE: Dict[str, Any] = {"color": "0.45", "linewidth": 1.0, "zorder": 1.5}
 
@@ -58,11 +58,10 @@ def class_sizes_figure(sizes: Mapping[str, Any], *, title: Optional[str] = None)
 def angular_distance_figure(
     distances: Mapping[str, Any], *, max_angle_deg: float = 15.0, title: Optional[str] = None
 ) -> Figure:
-    """Draw how far apart the views of particles of the same class are, a line for each rule.
+    """Draw the angles between views of particles of the same class, a line for each rule.
 
-    A line joins the centres of the bins. It gives the pairs in per cent of all and for a degree, so
-    that rules with more pairs, or with other bins, can be compared. The legend tells the part
-    within `max_angle_deg`.
+    Lines join the bin centres and give the pairs in per cent per degree, so that rules with other
+    numbers of pairs or bins can be compared. The legend gives the share within `max_angle_deg`.
 
     Parameters
     ----------
@@ -70,7 +69,7 @@ def angular_distance_figure(
         A histogram is a pair (edges_deg, shape (n_bins + 1,), counts, shape (n_bins,)) or an
         object with the attributes ``angle_edges_deg`` and ``angle_counts``, such as ClassScores.
     max_angle_deg : float
-        Pairs within it count as right. Where it lies inside a bin, the bin is shared evenly.
+        Maximum angle of a correct pair; a bin that contains it is divided evenly.
     title : str, optional
 
     Raises
@@ -109,10 +108,9 @@ def comparison_figure(
 def convergence_figure(
     tables: Mapping[str, Any], *, tolerance: float = 0.01, title: Optional[str] = None
 ) -> Figure:
-    """Draw how a classification settles: fraction of particles that changed class, class sizes.
+    """Draw the convergence: fraction of particles that changed class, and class sizes.
 
-    An iteration in which nothing changed stands at the tick "0" under the logarithmic axis, with
-    an open triangle.
+    An iteration without changes is an open triangle at the tick "0" below the logarithmic axis.
 
     Parameters
     ----------
@@ -120,7 +118,7 @@ def convergence_figure(
         A table has the columns ``iteration``, ``fraction_changed``, ``smallest`` and ``largest``,
         by key (a dict, a structured array) or as attributes.
     tolerance : float
-        Fraction at which the iterations stop; drawn as a line. 0 for none.
+        Fraction at which the iterations stop, drawn as a line; 0 for none.
     title : str, optional
 
     Raises
@@ -216,7 +214,6 @@ def _check_runs(name: str, runs: Mapping[str, Any]) -> None:
 
 
 def _histogram(name: str, histogram: Any) -> Tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Edges and counts, checked."""
     if hasattr(histogram, "angle_edges_deg"):
         histogram = (histogram.angle_edges_deg, histogram.angle_counts)
     edges, counts = (np.asarray(part, dtype=np.float64) for part in histogram)
@@ -230,7 +227,6 @@ def _histogram(name: str, histogram: Any) -> Tuple[NDArray[np.float64], NDArray[
 
 
 def _convergence(name: str, table: Any) -> Columns:
-    """Columns of a table of iterations, checked."""
     columns = {}
     for column in ("iteration", "fraction_changed", "smallest", "largest"):
         try:
@@ -329,7 +325,7 @@ def _draw_extremes(axes: Axes, tables: Mapping[str, Columns], styles: Styles) ->
 def _draw_run(
     axes: Axes, x: ArrayLike, y: ArrayLike, style: RuleStyle, remark: str = "", marked: int = 40
 ) -> None:
-    """A curve, with markers for up to `marked` points: more of them would hide it."""
+    """A curve, with markers if it has up to `marked` points."""
     marker = "o" if np.size(x) <= marked else None
     label = legend_name(style.label) + remark
     axes.plot(x, y, marker=marker, markersize=4, label=label, **style.line)

@@ -1,4 +1,4 @@
-"""The members of one class, brought into register; and which class of a montage was meant."""
+"""The aligned members of one class, and the class at a point of a montage."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_MEMBERS = 60
 COLUMNS = 10
 TILE, GAP, MARGIN = 150, 6, 24  # px of the figure at its own resolution
 TITLE_POINTS, TITLE_PX = 15, 46
-# Of a particle's noise as much is smoothed away as lets its shape be seen: sigma, part of the box.
+# Smoothing that lets the shape of a particle be seen: sigma, as a fraction of the box.
 BLUR = 1 / 80
 
 
@@ -30,8 +30,7 @@ def class_at(axes: Optional[Axes], x: Optional[float], y: Optional[float]) -> Op
     axes : matplotlib Axes or None
         Of a figure of `montage_figure`.
     x, y : float or None
-        In its data coordinates. These three are what a mouse event tells: ``inaxes``, ``xdata``
-        and ``ydata``.
+        In its data coordinates, as ``inaxes``, ``xdata`` and ``ydata`` of a mouse event.
 
     Returns
     -------
@@ -50,11 +49,11 @@ def class_at(axes: Optional[Axes], x: Optional[float], y: Optional[float]) -> Op
 def registered_images(
     images: ArrayLike, rotation_deg: ArrayLike, shift_px: ArrayLike, mirror: ArrayLike
 ) -> NDArray[np.float32]:
-    """Images as they lie in their class average.
+    """Images aligned to their class average.
 
-    Their content is moved by the shift, then mirrored (x becomes -x) where told, then turned by
-    ``[[cos r, -sin r], [sin r, cos r]]``, all about the pixel (box // 2, box // 2), as
-    `Classification` says. What comes from outside of an image is its median.
+    Images are shifted, then mirrored (x becomes -x) where set, then rotated by ``[[cos r, -sin r],
+    [sin r, cos r]]``, all about the pixel (box // 2, box // 2), as defined by `Classification`.
+    Pixels from outside of an image get its median.
 
     Parameters
     ----------
@@ -89,7 +88,7 @@ def registered_images(
 def members_figure(images: ArrayLike, *, title: Optional[str] = None) -> Figure:
     """Draw members of one class as a mosaic, by rows.
 
-    Each has a contrast of its own and is smoothed a little.
+    Each is slightly smoothed and has its own contrast.
 
     Parameters
     ----------
@@ -130,7 +129,6 @@ def _check_images(images: ArrayLike) -> NDArray[np.float32]:
 def _registered(
     image: NDArray[np.float32], angle: float, shift: NDArray[np.float64], mirror: bool
 ) -> NDArray[Any]:
-    """One image; each point of the result is looked up where it was."""
     sign = -1.0 if mirror else 1.0
     cos, sin = np.cos(angle), np.sin(angle)
     # From (row, column) of the result to that of the image: back by the angle, then mirrored.
@@ -142,7 +140,6 @@ def _registered(
 
 
 def _grid(n: int) -> Tuple[int, int]:
-    """Rows and columns."""
     columns = min(max(n, 1), max(4, min(COLUMNS, math.ceil(math.sqrt(1.7 * n)))))
     return -(-max(n, 1) // columns), columns
 

@@ -29,18 +29,18 @@ ASPECT_RANGE = (0.95, 1.7)
 
 # Font sizes, points.
 TITLE_POINTS, SUMMARY_POINTS, LABEL_POINTS = 15.0, 11.0, 10.5
-WORD_POINTS = 7.5  # where labels get smaller than this, junk is a sign and no word
+WORD_POINTS = 7.5  # below this size of labels, junk is marked by a sign instead of a word
 ROW = 1.5  # height of a line of text in units of its font size
 JUNK_WORD, JUNK_SIGN = "junk", "\N{MULTIPLICATION SIGN}"
 
-# Grey values inside the inscribed circle beyond these percentiles are shown as black and white:
-# corners, where few particles contribute, have no say.
+# Grey values beyond these percentiles of the inscribed circle are shown as black and white; few
+# particles contribute to the corners.
 CONTRAST_PERCENTILES = (0.5, 99.5)
 PLAIN_FRAME, JUNK_FRAME = "#404040", JUNK_COLOR
 PLAIN_TEXT, JUNK_TEXT = "white", "black"
 EMPTY_STRIPES = (216, 238)  # grey values
 FLAT_GREY = 128
-CHUNK = 64  # averages that are read at a time
+CHUNK = 64  # averages read at a time
 CELL = "class "  # and its index: the gid of the unseen rectangle over its cell
 
 
@@ -57,26 +57,25 @@ def montage_figure(
 ) -> Figure:
     """Draw the averages of all classes as a mosaic, each labelled "number: size".
 
-    Each average has a contrast of its own. A class without particles is a striped tile. The
-    classes flagged as junk have a light orange frame and the word "junk" or, where tiles are
-    small, a cross.
+    Each average has its own contrast. Classes without particles are striped tiles. Classes flagged
+    as junk have a light orange frame and the word "junk" or, on small tiles, a cross.
 
     Parameters
     ----------
     averages : array_like, shape (n_classes, box, box)
-        Real grey values, finite where a class has particles. Anything that has a shape and gives
-        images for an array of indices will do; only the images that are shown are read.
+        Real grey values, finite where a class has particles. Anything with a shape that is indexed
+        by arrays will do; only the images shown are read.
     sizes : array_like of int, shape (n_classes,)
         Particles in each class.
     flagged : array_like of bool, shape (n_classes,), optional
         True for junk classes.
     pixel_size_angstrom : float, optional
-        For a scale bar; None or 0 where it is not known.
+        For a scale bar; None or 0 if unknown.
     order : {"size", "class"}
         Largest first (equal ones in the order of their numbers), or in the order of their numbers.
     title : str, optional
     max_classes : int
-        Of more classes the largest are shown, and the figure says so.
+        If there are more classes, only the largest are shown, with a note.
     first_number : int
         Number of the first class: 0 as in assignments.csv, 1 as in RELION's and Scipion's files.
 
@@ -117,7 +116,7 @@ def _check_averages(averages: Any) -> Any:
 
 
 def _check_pixel_size(pixel_size_angstrom: Optional[float]) -> float:
-    """0 where it is not known."""
+    """Pixel size, or 0 if unknown."""
     value = float(pixel_size_angstrom or 0)
     if not (math.isfinite(value) and value >= 0):
         raise ValueError(
@@ -130,7 +129,7 @@ def _check_pixel_size(pixel_size_angstrom: Optional[float]) -> float:
 def _labels(
     sizes: NDArray[np.int64], junk: NDArray[np.bool_], shown: NDArray[np.int64], first_number: int
 ) -> Tuple[List[str], float, str]:
-    """What stands under each tile, the font size at which all of it fits, and the mark of junk."""
+    """Labels of the tiles, the font size at which all fit, and the mark of junk."""
     room = _tile_px(_grid(len(shown))[1]) * 72 / DPI * 0.96
     for mark in (JUNK_WORD, JUNK_SIGN):
         labels = [
@@ -143,7 +142,7 @@ def _labels(
 
 
 def _summary(sizes: NDArray[np.int64], junk: NDArray[np.bool_], n_shown: int, mark: str) -> str:
-    """One line on all classes, shown or not."""
+    """A line about all classes, shown or not."""
     parts = [
         f"{len(sizes):,} {'class' if len(sizes) == 1 else 'classes'}",
         f"{sizes.sum():,} {'particle' if sizes.sum() == 1 else 'particles'}",
@@ -170,7 +169,7 @@ class _Line:
 
 
 def _header(title: Optional[str], summary: str, columns: int) -> List[_Line]:
-    """Lines above the mosaic, broken where the figure ends."""
+    """Lines above the mosaic, wrapped to the figure."""
     points = (_figure_width(columns) - 2 * MARGIN) * 72 / DPI
     lines = []
     for text, size, weight, letter in (
@@ -187,7 +186,7 @@ def _text_height(lines: Sequence[_Line]) -> int:
 
 
 def _grid(n_tiles: int) -> Tuple[int, int]:
-    """Rows and columns: few empty places, and a shape between a square and 3:2."""
+    """Rows and columns: few empty cells, and a shape between square and 3:2."""
     low, high = np.log(ASPECT_RANGE)
     columns = np.arange(1, n_tiles + 1)
     rows = -(-n_tiles // columns)
@@ -290,7 +289,7 @@ def _mosaic(
 
 
 def grey_tiles(images: NDArray[np.float32], tile: int) -> NDArray[np.uint8]:
-    """Images at the size at which they are shown, each stretched from black to white."""
+    """Images at their displayed size, each stretched from black to white."""
     box = images.shape[1]
     resample = _resampling(box, tile)
     # Without its ground a flat region is exactly 0, and no rounding is there to be stretched.
@@ -350,7 +349,7 @@ def _draw_labels(
 
 
 def _mark_cells(axes: Axes, layout: _Layout, shown: NDArray[np.int64]) -> None:
-    """Say which class lies where, for `class_at`."""
+    """Record the places of the classes for `class_at`."""
     height, width = layout.cell
     for place, k in enumerate(shown.tolist()):
         row, column = layout.corner(place)

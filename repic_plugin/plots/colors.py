@@ -14,15 +14,15 @@ ORANGE = "#E69F00"
 YELLOW = "#F0E442"
 VERMILLION = "#D55E00"
 
-# The two most striking on grey are kept for what a figure is about; orange, their neighbour, comes
-# last of those that are left.
+# The two most striking on grey are kept for the subject of a figure; orange, similar to them, is
+# the last of the others.
 CONSENSUS_COLOR = VERMILLION
 REFERENCE_COLOR = YELLOW
 PICKER_COLORS = (SKY_BLUE, BLUISH_GREEN, REDDISH_PURPLE, BLUE, ORANGE)
 
 
 def picker_color(index: int) -> str:
-    """Colour of the picker at `index` among the pickers of a data set; a sixth starts again."""
+    """Colour of the picker at `index` among those of a data set, cyclic."""
     return PICKER_COLORS[index % len(PICKER_COLORS)]
 
 
@@ -38,8 +38,8 @@ CONSENSUS = "consensus"  # in the name of what is drawn as one
 def picker_styles(names: Sequence[str]) -> Dict[str, Dict[str, Any]]:
     """Line and marker of each picker and of the consensus by name, as matplotlib takes them.
 
-    The consensus has this name or else is the first that has it in its own: it is the thickest and
-    lies on top. Lines are dashed where colours start again.
+    The consensus is the first with this in its name: it is the thickest and lies on top. Lines are
+    dashed where colours repeat.
     """
     every = list(dict.fromkeys(names))
     within = [name for name in every if CONSENSUS in name.casefold()]
@@ -62,7 +62,7 @@ JUNK_COLOR = ORANGE
 
 @dataclass(frozen=True)
 class RuleStyle:
-    """How the curves of a clustering rule are drawn and called.
+    """Style and label of the curves of a clustering rule.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class RuleStyle:
         For legends.
     color : str
     linestyle : str or tuple
-        As matplotlib takes it; it tells the rules apart where colours do not.
+        As matplotlib takes it; distinguishes rules without colour.
     """
 
     label: str

@@ -1,4 +1,4 @@
-"""Micrographs as they are shown: small, slightly blurred, stretched in contrast."""
+"""Micrographs for display: reduced, slightly blurred, with stretched contrast."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 CONTRAST_PERCENTILES = (0.5, 99.5)
 # Low-pass for display, in displayed pixels: particles stand out of the noise, boxes stay sharp.
 DISPLAY_BLUR = 1.2
-# Pixels that are read and averaged at a time: a block that stays in the processor's cache.
+# Pixels read and averaged at a time: a block that fits the processor's cache.
 BLOCK_PX = 1 << 18
 
 

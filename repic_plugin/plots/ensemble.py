@@ -1,4 +1,4 @@
-"""What a probabilistic consensus holds its pickers to be: a card for each, and whether it fits."""
+"""Estimates of a probabilistic consensus: a card for each picker, and the fit of the model."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ Floats = NDArray[np.float64]
 
 
 def pickers_figure(model: EnsembleModel) -> Figure:
-    """Draw what is estimated of each picker, and how far the picks agree with the model.
+    """Draw the estimates of each picker and the fit of the model.
 
-    Each picker has a card: its precision, recall and F1 with 95 per cent intervals (that of F1
-    reaches from both lower ends to both upper ones, so it is rather too long), and, where it gives
-    scores, how they are spread among particles and among junk. Bins are equally wide in the
-    picture and hold equally many picks; the ticks tell where they meet, on the picker's own scale.
-    Below, how many candidates each combination of pickers found, and how many were expected; and
-    the recall by the micrographs' quality where that is known. Warnings stand on top.
+    Each picker has a card: precision, recall and F1 with 95 per cent intervals (that of F1 combines
+    both lower and both upper ends, so it is conservative), and the distribution of its scores, if
+    any, among particles and junk. Bins are drawn equally wide and hold equally many picks; ticks
+    give their edges on the picker's own scale. Below are the observed and expected numbers of
+    candidates of each combination of pickers, and the recall by quality of the micrographs if
+    known. Warnings are on top.
 
     Parameters
     ----------
@@ -81,14 +81,14 @@ def pickers_figure(model: EnsembleModel) -> Figure:
 
 
 def headline(model: EnsembleModel) -> List[str]:
-    """The estimated number of particles and the threshold, in words, a line each."""
+    """Lines with the estimated number of particles and the threshold."""
     low, high = model.n_particles_interval
     n = model.n_micrographs
     return [
-        f"Estimated: {model.n_particles:,.0f} particles ({low:,.0f} to {high:,.0f}) on {n:,} "
-        f"micrograph{'s' * (n != 1)}, those that no picker found included",
-        f"{model.threshold_rule[:1].upper()}{model.threshold_rule[1:]}: where probabilities of "
-        f"{model.threshold:.3f} or more are kept",
+        f"Estimated total: {model.n_particles:,.0f} particles ({low:,.0f} to {high:,.0f}) on {n:,} "
+        f"micrograph{'s' * (n != 1)}, including those that no picker found",
+        f"{model.threshold_rule[:1].upper()}{model.threshold_rule[1:]}: minimum probability "
+        f"{model.threshold:.3f}",
     ]
 
 
@@ -105,7 +105,6 @@ def _is_scored(model: EnsembleModel) -> NDArray[np.bool_]:
 
 
 def _write(canvas: SubFigure, told: Sequence[str], warned: Sequence[str]) -> None:
-    """The facts, then the warnings, each line of its own colour."""
     colors = [FACTS_COLOR] * len(told) + [VERMILLION] * len(warned)
     lines = [*told, *warned]
     for place, (line, color) in enumerate(zip(lines, colors)):
@@ -162,7 +161,7 @@ def _draw_measures(axes: Axes, model: EnsembleModel, place: int) -> None:
 
 
 def _draw_scores(axes: Axes, model: EnsembleModel, place: int) -> None:
-    """Shares of the particles and of the junk that fall into each bin of the scores."""
+    """Shares of particles and junk in each bin of the scores."""
     if not _is_scored(model)[place]:
         axes.axis("off")
         axes.text(0.5, 0.5, "no scores", transform=axes.transAxes, ha="center", fontsize=POINTS)
@@ -189,7 +188,7 @@ def _draw_scores(axes: Axes, model: EnsembleModel, place: int) -> None:
 
 
 def _draw_fit(canvas: SubFigure, model: EnsembleModel) -> None:
-    """Agreement as counted and as expected, and the recall by quality where it is known."""
+    """Observed and expected agreement, and the recall by quality if known."""
     if len(model.quality_edges):
         left, right = canvas.subplots(1, 2, width_ratios=(1.7, 1))
         _draw_quality(right, model)
@@ -204,7 +203,7 @@ def _draw_fit(canvas: SubFigure, model: EnsembleModel) -> None:
         left.bar_label(bars, numbers, padding=4, fontsize=NUMBER_POINTS)
     name_rows(left, labels, POINTS)
     left.set_xlim(0, 1.12 * max(1.0, *count, *expected))
-    left.set_xlabel("candidates that these pickers found, and no other")
+    left.set_xlabel("candidates found by exactly these pickers")
     whole_numbers(left.xaxis, 5)
     legend_above(left)
     left.tick_params(axis="y", length=0)
@@ -212,7 +211,7 @@ def _draw_fit(canvas: SubFigure, model: EnsembleModel) -> None:
 
 
 def _patterns(model: EnsembleModel) -> Tuple[List[str], Floats, Floats]:
-    """Labels, counts and expected counts, the largest first, the rest as one."""
+    """Labels, observed and expected counts, the largest first, the rest summed."""
     order = np.lexsort((np.arange(len(model.pattern_count)), -model.pattern_count))
     shown, rest = order[:MAX_PATTERNS], order[MAX_PATTERNS:]
     labels = [_pattern(model.pattern_found[row], model.picker_names) for row in shown]
@@ -225,7 +224,7 @@ def _patterns(model: EnsembleModel) -> Tuple[List[str], Floats, Floats]:
 
 
 def _pattern(found: NDArray[np.bool_], names: Sequence[str]) -> str:
-    """The pickers by name, or those that are missing, whichever is shorter."""
+    """The pickers by name, or the missing ones, whichever is shorter."""
     short = [short_name(name, PATTERN_LETTERS) for name in names]
     mine = [name for name, is_in in zip(short, found) if is_in]
     others = [name for name, is_in in zip(short, found) if not is_in]
@@ -248,7 +247,7 @@ def _draw_quality(axes: Axes, model: EnsembleModel) -> None:
     axes.set_xticks(groups, labels)
     axes.set_xlim(-0.3, len(groups) - 0.7)
     axes.set_ylim(0, 1.02)
-    axes.set_xlabel("quality of the micrographs, such as their defocus")
+    axes.set_xlabel("quality of the micrographs, such as defocus")
     axes.set_ylabel("recall")
     axes.set_title("recall by quality", fontsize=POINTS + 1)
     axes.grid(axis="y", color=GRID_COLOR, linewidth=0.8)

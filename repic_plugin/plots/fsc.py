@@ -1,4 +1,4 @@
-"""Fourier shell correlations of maps, in one picture."""
+"""Fourier shell correlations of maps in one figure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def fsc_figure(
     Parameters
     ----------
     curves : mapping of str to ShellCorrelation
-        By the names of the maps; colours go by their order, as those of pickers do.
+        By the names of the maps, coloured in order as pickers.
     thresholds : sequence of float
         Each between 0 and 1; the legend gives the resolution at each.
     title : str, optional
@@ -38,12 +38,12 @@ def fsc_figure(
     Returns
     -------
     Figure
-        Frequency to the right, its resolution in angstrom under it.
+        Tick labels give the frequency and the resolution in Å.
 
     Raises
     ------
     ValueError
-        If there is no curve, or a threshold breaks its rule.
+        If there is no curve, or a threshold is invalid.
     """
     if not curves:
         raise ValueError("curves must hold one or more maps, got none; compare a map first")
@@ -97,7 +97,7 @@ def _set_scales(axes: Axes, curves: Sequence[ShellCorrelation]) -> None:
     axes.axhline(0.0, color="black", linewidth=0.8)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(_tick_text))
-    axes.set_xlabel("spatial frequency (1/Å), and resolution")
+    axes.set_xlabel("spatial frequency (1/Å) and resolution")
     axes.set_ylabel("Fourier shell correlation")
 
 

@@ -31,7 +31,7 @@ def iterations_figure(
 ) -> Figure:
     """Draw particles, agreement and, where a reference was given, precision, recall and F1.
 
-    A line for each picker and one for the consensus; panels without a value are left out.
+    A line for each picker and one for the consensus; panels without values are omitted.
 
     Parameters
     ----------

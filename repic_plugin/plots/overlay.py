@@ -19,7 +19,7 @@ from repic_plugin.plots.display import contrast, for_display
 
 ROLES = ("picker", "reference", "consensus")  # from the bottom to the top
 LINEWIDTHS = {"picker": 1.5, "reference": 1.9, "consensus": 2.8}
-RIM = 0.8  # points that the dark rim of a line stands out
+RIM = 0.8  # width of the dark rim of a line, points
 DPI = 100
 # Margins round the picture, inches.
 LEFT, RIGHT, BOTTOM, TOP = 0.85, 0.25, 0.65, 0.2
@@ -35,14 +35,13 @@ class Layer:
     Attributes
     ----------
     name : str
-        For the legend, where the number of boxes follows it.
+        For the legend, followed by the number of boxes.
     centers : array_like of float, shape (n, 2)
         Box centres x, y in px, y along the array rows.
     box_size_px : float
         Side of the boxes.
     role : {"picker", "reference", "consensus"}
-        Sets colour, line and order: the consensus lies on top, over the reference, over the
-        pickers.
+        Sets colour, line and order: consensus over reference over pickers.
     color : str, optional
         Any matplotlib colour instead of the role's.
     linewidth : float, optional
@@ -80,10 +79,10 @@ def overlay_figure(
     micrograph : array_like, shape (height, width)
         Real grey values of any dtype.
     layers : sequence of Layer
-        Pickers get their colours by their order among the layers of role ``picker``.
+        Pickers are coloured by their order among the layers of role ``picker``.
     title : str, optional
     legend : bool
-        Whether names and numbers of boxes are given above the picture.
+        Whether to show names and numbers of boxes above the picture.
     size_px : int
         Width of the figure at its own resolution. The height follows from the micrograph.
 
@@ -143,7 +142,7 @@ def _check_layer(layer: Layer) -> NDArray[np.float64]:
 def _canvas(
     shape: Tuple[int, ...], size_px: int, title: Optional[str], n_legend_rows: int
 ) -> Tuple[Figure, Axes]:
-    """Figure as wide as asked for and as high as the micrograph needs, with its one Axes."""
+    """Figure of the given width and the height of the micrograph, with its one Axes."""
     width = size_px / DPI
     picture_width = width - LEFT - RIGHT
     picture_height = picture_width * shape[0] / shape[1]
@@ -214,7 +213,7 @@ def box_collection(
 
 
 def dark_rim(linewidth: float) -> List[Any]:
-    """A dark rim keeps thin bright lines readable on light and dark grey alike."""
+    """A dark rim, which keeps thin bright lines visible on any grey."""
     return [Stroke(linewidth=linewidth + 2 * RIM, foreground="black", alpha=0.3), Normal()]
 
 
@@ -225,7 +224,7 @@ def box_corners(centers: NDArray[np.float64], box_size_px: float) -> NDArray[np.
 
 
 def _add_legend(figure: Figure, axes: Axes, handles: Sequence[Line2D], n_columns: int) -> None:
-    """Rows above the picture, where it hides no box."""
+    """Legend above the picture, where it hides no box."""
     legend = figure.legend(
         handles=list(handles),
         loc="lower left",

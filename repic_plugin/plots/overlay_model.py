@@ -1,4 +1,4 @@
-"""What an overlay shows, apart from how it is drawn."""
+"""The data of an overlay, independent of how it is drawn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from repic_plugin.plots.colors import CONSENSUS_COLOR, REFERENCE_COLOR, picker_color
 from repic_plugin.plots.overlay import LINEWIDTHS, ROLES, Layer
 
-# Boxes that cover more than this part of where they lie are shown smaller, and thinner.
+# Boxes that cover more than this fraction of their area are drawn smaller and thinner.
 MAX_COVER, LEAST_SCALE, LEAST_LINEWIDTH = 0.3, 0.2, 0.8
 FEW = 30  # boxes that cover nothing worth seeing
 
@@ -44,7 +44,7 @@ class BoxSet:
 
 @dataclass(frozen=True)
 class ConsensusDetails:
-    """What is known of each particle of the consensus, in the order of its set.
+    """Properties of each particle of the consensus, in the order of its set.
 
     Attributes
     ----------
@@ -87,12 +87,12 @@ class OverlayModel:
     sets : tuple of BoxSet
         With arrays for columns.
     place : int
-        Index of the micrograph that is looked at.
+        Index of the current micrograph.
     threshold : float
-        Particles of less weight, which is called `weight_name`, are not shown.
+        Minimum weight, which is called `weight_name`, of the particles shown.
     scale : float
-        Boxes are shown at this part of their size, to leave something of a crowded micrograph to
-        be seen. At first what fits the fullest micrograph.
+        Boxes are drawn at this fraction of their size, so that crowded micrographs remain visible;
+        initially set for the most crowded one.
 
     Raises
     ------
@@ -108,7 +108,7 @@ class OverlayModel:
         details: Optional[ConsensusDetails] = None,
     ) -> None:
         if not names:
-            raise ValueError("there is no micrograph to show; choose a set that has some")
+            raise ValueError("there is no micrograph to show; choose a set with micrographs")
         if len(files) != len(names):
             raise ValueError(f"files must be one for each of {len(names)} names, got {len(files)}")
         self.names, self.files = tuple(names), tuple(files)
@@ -127,7 +127,7 @@ class OverlayModel:
         self.scale = self.fitting_scale()
 
     def fitting_scale(self) -> float:
-        """At which boxes leave most of the micrograph to be seen where they are most; 1 at most."""
+        """Scale, up to 1, at which the most crowded micrograph remains visible."""
         fullest = max((self._cover(one) for one in self.sets), default=0.0)
         return float(np.clip(np.sqrt(MAX_COVER / max(fullest, MAX_COVER)), LEAST_SCALE, 1.0))
 
@@ -141,7 +141,7 @@ class OverlayModel:
         return float(len(rows) * one.box_size_px**2 / np.prod(extents))
 
     def _set_details(self, details: Optional[ConsensusDetails]) -> None:
-        """Take over what is known of the particles."""
+        """Check and store the details of the particles."""
         self._details = details
         self.weight_name = "weight" if details is None else details.weight_name
         if details is None:
@@ -306,7 +306,7 @@ class OverlayModel:
         return Layer(one.name, center, one.box_size_px * self.scale, one.role)
 
     def describe(self, particle: int) -> List[str]:
-        """A particle of the consensus in words, its row given: where, how good, found by whom."""
+        """Description of a particle of the consensus by row: position, scores and pickers."""
         one, details = self._particles(), self._details
         lines = [f"x {np.asarray(one.x)[particle]:.0f}, y {np.asarray(one.y)[particle]:.0f} px"]
         if details is None:
@@ -322,13 +322,13 @@ class OverlayModel:
         return lines
 
     def _members(self, members: NDArray[np.int64]) -> List[str]:
-        """What each picker found of a particle."""
+        """Description of each pick of a particle."""
         pickers = [one for one in self.sets if one.role == "picker"]
         return [_pick_in_words(one, int(row)) for one, row in zip(pickers, members)]
 
     def _particles(self) -> BoxSet:
         if self.consensus is None:
-            raise ValueError("there is no consensus among the sets; give one of that role")
+            raise ValueError("there is no consensus among the sets; add one of that role")
         return self.consensus
 
 
@@ -358,7 +358,6 @@ def _pick_in_words(one: BoxSet, row: int) -> str:
 
 
 def _checked(one: BoxSet, n_micrographs: int) -> BoxSet:
-    """The same with arrays for columns."""
     micrograph = np.asarray(one.micrograph, dtype=np.int64)
     columns = [np.asarray(column, dtype=np.float64) for column in (one.x, one.y)]
     if one.score is not None:
@@ -390,7 +389,7 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 def _colors(sets: Sequence[BoxSet]) -> Dict[str, str]:
-    """A picker's colour goes by its place among the pickers."""
+    """Colours of the pickers, by their order."""
     fixed = {"consensus": CONSENSUS_COLOR, "reference": REFERENCE_COLOR}
     pickers = [one.name for one in sets if one.role == "picker"]
     return {one.name: fixed.get(one.role) or picker_color(pickers.index(one.name)) for one in sets}

@@ -1,4 +1,4 @@
-"""An overlay whose micrograph and boxes are replaced, not drawn again: for windows."""
+"""An overlay for windows, whose micrograph and boxes are replaced in place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN_PX = 1400
 MARGINS = (0.75, 0.6, 0.25, 0.2)
 HIGHLIGHT_COLOR = "white"
 HIGHLIGHT_LINEWIDTH = 3.5
-GROUND = 0.6  # grey in place of a micrograph that cannot be read
+GROUND = 0.6  # grey in place of an unreadable micrograph
 
 OpenImage = Callable[[str], NDArray[Any]]
 
@@ -137,7 +137,7 @@ class OverlayPicture:
         canvas.blit(self.figure.bbox)
 
     def _fit_axes(self, _event: Any = None) -> None:
-        """Keep room for labels, however small the window is."""
+        """Keep space for labels in windows of any size."""
         width, height = self.figure.get_size_inches()
         left, bottom, right, top = MARGINS
         if width > left + right and height > bottom + top:
@@ -145,7 +145,7 @@ class OverlayPicture:
             self.axes.set_position((left / width, bottom / height, *size))
 
     def _after_draw(self, _event: Any) -> None:
-        """Keep what was drawn, and put the boxes on it."""
+        """Store the background and draw the boxes on it."""
         self._background = self.figure.canvas.copy_from_bbox(self.figure.bbox)
         self._draw_boxes()
 
@@ -164,7 +164,7 @@ class OverlayPicture:
 
 
 def unreadable_micrograph(problem: str) -> str:
-    """What stands in place of a micrograph."""
+    """Show a message in place of a micrograph."""
     return f"The micrograph cannot be shown.\n{problem}"
 
 

@@ -20,21 +20,21 @@ from repic_plugin.consensus import (
     find_consensus,
 )
 
-# A preview waits no longer for the integer programs; what is found until then is shown.
+# Time limit of the solver; a preview shows the best solution found so far.
 TIME_LIMIT_S = 2.0
 
 
 @dataclass(frozen=True)
 class PreviewSettings:
-    """What the sliders set.
+    """Settings of the sliders.
 
     Attributes
     ----------
     quorum : int
-        Least number of pickers.
+        Minimum number of pickers.
     min_overlap : float
     num_particles : int
-        The best to keep; 0 keeps all.
+        Number of best particles to keep; 0 for all.
     """
 
     quorum: int
@@ -65,7 +65,7 @@ class PreparedPicks:
 def prepare_preview(
     picks: Picks, *, score_transform: ScoreTransform = "auto", min_score: MinScore = None
 ) -> PreparedPicks:
-    """Do once what concerns all micrographs: scores are compared over all picks of a picker.
+    """Prepare the picks of all micrographs: scores are scaled over all picks of a picker.
 
     Parameters
     ----------
@@ -110,8 +110,7 @@ def preview_consensus(
     box_size_px
         As of `find_consensus`.
     options : mapping of str to object, optional
-        Further arguments of `find_consensus`; those that the settings or the preparation replace
-        are passed over.
+        Further arguments of `find_consensus`; those set here are ignored.
 
     Returns
     -------
@@ -136,5 +135,5 @@ def preview_consensus(
         "micrographs": [micrograph],
     }
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a time limit ended it, which a preview may
+        warnings.simplefilter("ignore")  # the time limit, which is expected in a preview
         return find_consensus(prepared.on(micrograph), **arguments)

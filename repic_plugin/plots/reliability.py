@@ -1,4 +1,4 @@
-"""Whether probabilities keep what they promise, against a reference."""
+"""Reliability of probabilities, against a reference."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ Floats = NDArray[np.float64]
 
 
 def reliability_figure(probability: ArrayLike, is_true: ArrayLike, *, label: str = "") -> Figure:
-    """Draw how many of the particles of each probability are true, a reliability diagram.
+    """Draw the share of true particles by probability, a reliability diagram.
 
-    Points on the diagonal keep their word; those below promise too much. Bars are 95 per cent
-    intervals of the share (Wilson 1927, doi:10.1080/01621459.1927.10502953). Below, how many
-    particles each tenth of the probability holds.
+    Points on the diagonal are calibrated; those below are overconfident. Bars are 95 per cent
+    intervals of the share (Wilson 1927, doi:10.1080/01621459.1927.10502953). Below are the numbers
+    of particles in each tenth of the probability.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def share_interval(share: Floats, count: NDArray[np.int64]) -> Tuple[Floats, Flo
 
 def _draw_shares(axes: Axes, found: Reliability) -> None:
     axes.plot((0, 1), (0, 1), color=DIAGONAL_COLOR, linestyle="--", linewidth=1.4,
-              label="as promised")  # fmt: skip
+              label="calibrated")  # fmt: skip
     low, high = share_interval(found.share_true, found.count)
     some = found.count > 0
     share = found.share_true[some]
@@ -81,7 +81,7 @@ def _draw_shares(axes: Axes, found: Reliability) -> None:
     promised = float(found.mean_probability[some] @ found.count[some])
     true = float(share @ found.count[some])
     axes.set_title(
-        f"{n:,} particles, {promised:,.0f} promised to be true, {true:,.0f} are",
+        f"{n:,} particles, {promised:,.0f} expected to be true, {true:,.0f} are",
         fontsize=LABEL_POINTS,
     )
     axes.set(xlim=(0, 1), ylim=(0, 1))

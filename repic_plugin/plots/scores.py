@@ -1,4 +1,4 @@
-"""How pickers and their consensus compare with a reference: bars, curves, micrographs.
+"""Scores of pickers and their consensus against a reference: bars, curves, micrographs.
 
 Precision, recall and F1 as in figure 2 of Cameron et al. 2024, doi:10.1038/s42003-024-07045-0.
 """
@@ -72,10 +72,10 @@ def precision_recall_figure(
     points: Optional[Points] = None,
     title: Optional[str] = None,
 ) -> Figure:
-    """Draw precision over recall as the threshold on each picker's score falls.
+    """Draw the precision-recall curve of each picker.
 
-    Grey lines join places of equal F1; the legend tells the average precision. The first picker
-    with "consensus" in its name is drawn as the consensus.
+    Grey lines are contours of F1; the legend gives the average precision. The first picker with
+    "consensus" in its name is drawn as the consensus.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def evaluation_figure(
 def per_micrograph_figure(
     rows: Sequence[MicrographScores], *, title: Optional[str] = None, n_worst: int = N_WORST
 ) -> Figure:
-    """Draw the F1 of each picker on each micrograph, and name the micrographs that fare worst.
+    """Draw the F1 of each picker on each micrograph, and name the worst micrographs.
 
     F1 is that of particles matched one to one. A micrograph where neither the picker nor the
     reference has a particle has none.
@@ -131,7 +131,7 @@ def per_micrograph_figure(
     rows : sequence of MicrographScores
     title : str, optional
     n_worst : int
-        So many micrographs are named, by their mean F1 over the pickers.
+        Number of micrographs named, by mean F1 over the pickers.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def per_micrograph_figure(
     figure, (left, right) = panels(1, 2, (12.0, height), title)
     for axes in (left, right):
         axes.set_xlim(-0.02, 1.02)
-        axes.set_xlabel("F1 on a micrograph")
+        axes.set_xlabel("F1 per micrograph")
     _draw_distributions(left, shown, styles)
     _draw_worst(right, shown, styles, n_worst)
     if not shown:
@@ -184,7 +184,7 @@ def _draw_bars(canvas: FigureBase, scores: Sequence[PickerScores], measure: str)
 
 
 def _finish_counts(axes: Axes, scores: Sequence[PickerScores]) -> None:
-    """The line of the reference, and room for the numbers beside the bars."""
+    """Line of the reference, and space for the numbers beside the bars."""
     n_reference = scores[0].n_reference
     axes.axvline(n_reference, color="0.3", linestyle="--", linewidth=1.2)
     axes.set_title(f"reference: {n_reference:,}", fontsize=LEGEND_POINTS)

@@ -1,4 +1,4 @@
-"""How the particles' weights are distributed: REPIC's plot of particle numbers.
+"""Distribution of the weights of particles: REPIC's plot of particle numbers.
 
 Cameron et al. 2024, doi:10.1038/s42003-024-07045-0.
 """
@@ -28,10 +28,10 @@ from repic_plugin.plots.colors import CONSENSUS_COLOR
 SIZE = (12.4, 4.6)  # inches
 MAX_POINTS = 2000  # of a curve: more are not seen
 N_BINS = 60
-SHARE = 0.7  # of the cumulated weight: REPIC's rule
+SHARE = 0.7  # of the cumulative weight: REPIC's rule
 ALL_LABEL = "particles"
 ALONE_PLACE = 0.95  # in the map of colours, of one picker
-CUMULATED_COLOR, RECOMMENDED_COLOR = "#303030", "#303030"
+CUMULATIVE_COLOR, RECOMMENDED_COLOR = "#303030", "#303030"
 
 
 def weights_figure(
@@ -46,9 +46,9 @@ def weights_figure(
 ) -> Figure:
     """Draw the weights of all particles, best first, and their histogram.
 
-    Left, a place on the x axis is a number of particles for each micrograph, on average over those
-    that have any, as in `recommended_number`; the cumulated weight is drawn too, with its 70 per
-    cent. Colours tell how many pickers found a particle: each one above the quorum adds 1.
+    On the left, x is a mean number of particles per micrograph with particles, as in
+    `recommended_number`; the cumulative weight is drawn with its 70 per cent. Colours give the
+    number of pickers of a particle: each one above the quorum adds 1.
 
     Parameters
     ----------
@@ -58,12 +58,12 @@ def weights_figure(
     n_members : array_like of int, shape (n,), optional
         Number of pickers that found each particle.
     recommended : int, optional
-        Particles for each micrograph; by default what `recommended_number` says.
+        Particles per micrograph; by default `recommended_number`.
     chosen : int, optional
-        The user's number of particles for each micrograph.
+        The user's number of particles per micrograph.
     is_probability : bool
-        Weights are the probabilities of mode ``probabilistic``: they are called so, and REPIC's
-        recommended number, which has no meaning there, is left out.
+        Weights are the probabilities of mode ``probabilistic``: they are labelled so, without
+        REPIC's recommended number, which does not apply.
     title : str, optional
 
     Raises
@@ -155,28 +155,28 @@ def _draw_ranked(
     axes.set_ylabel(_name(is_probability))
     axes.set_ylim(0, 1.05 if is_probability else ordered[0] * 1.05 or 1)
     axes.set_xlim(0, ranks[-1] * 1.02)
-    _draw_cumulated(axes, ranks, ordered, is_probability)
+    _draw_cumulative(axes, ranks, ordered, is_probability)
 
 
 def _name(is_probability: bool) -> str:
     return "probability" if is_probability else "weight"
 
 
-def _draw_cumulated(
+def _draw_cumulative(
     axes: Axes, ranks: NDArray[np.float64], ordered: NDArray[np.float64], is_probability: bool
 ) -> None:
-    cumulated = np.cumsum(ordered)
-    share = cumulated / (cumulated[-1] or 1.0)
+    cumulative = np.cumsum(ordered)
+    share = cumulative / (cumulative[-1] or 1.0)
     twin = axes.twinx()
     plain(twin)
     twin.spines["right"].set_visible(True)
     rows = _thinned(np.arange(len(ranks)))
-    twin.plot(ranks[rows], share[rows], color=CUMULATED_COLOR, linewidth=1.6, label="cumulated")
+    twin.plot(ranks[rows], share[rows], color=CUMULATIVE_COLOR, linewidth=1.6, label="cumulative")
     if not is_probability:
-        twin.axhline(SHARE, color=CUMULATED_COLOR, linewidth=1, linestyle=":")
+        twin.axhline(SHARE, color=CUMULATIVE_COLOR, linewidth=1, linestyle=":")
     twin.set_ylim(0, 1.05)
     twin.yaxis.set_major_formatter(PercentFormatter(1))
-    twin.set_ylabel(f"cumulated {_name(is_probability)} (thin line)")
+    twin.set_ylabel(f"cumulative {_name(is_probability)} (thin line)")
 
 
 def _draw_numbers(axes: Axes, recommended: Optional[int], chosen: Optional[int]) -> None:

@@ -1,4 +1,4 @@
-"""Results in, one HTML file out that anybody can open."""
+"""Results in, one self-contained HTML file out."""
 
 from repic_plugin.lazy import lazy_door
 from repic_plugin.reports.document import (

@@ -1,4 +1,4 @@
-"""What a 2D classification left."""
+"""Report of a 2D classification."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from repic_plugin.plots import convergence_figure, montage_figure, size_bars_fig
 from repic_plugin.reports.document import Block, Picture, Table, Warnings
 
 MARKER, TITLE = "classes.csv", "2D classes"
-FEW = 5  # members: an average of fewer shows little
+FEW = 5  # members; an average of fewer shows little
 
 
 def blocks(folder: Path) -> List[Block]:
-    """Averages with their sizes, and how the classes settled."""
+    """Class averages with their sizes, and convergence."""
     found = read_class_tables(folder)
     sizes = found.sizes
     n_aside = int((found.labels < 0).sum())
@@ -33,13 +33,13 @@ def blocks(folder: Path) -> List[Block]:
                 int(found.is_junk.sum()),
             ]
         ],
-        "variation: standard deviation of the class sizes over their mean",
+        "variation: coefficient of variation of the class sizes",
     )
     warnings = []
     if n_aside:
-        warnings.append(f"{n_aside:,} empty images were put aside.")
+        warnings.append(f"Empty images, excluded: {n_aside:,}.")
     if (sizes < FEW).any():
-        warnings.append(f"{np.count_nonzero(sizes < FEW)} classes have fewer than {FEW} members.")
+        warnings.append(f"Classes with under {FEW} members: {np.count_nonzero(sizes < FEW)}.")
     averages = open_stack(folder / "class_averages.mrcs")
     montage = montage_figure(
         averages,
@@ -57,5 +57,5 @@ def blocks(folder: Path) -> List[Block]:
             montage, "Class averages, the largest class first, with the number of members.", True
         ),
         Picture(bars, "Members of each class."),
-        Picture(course, "Particles that changed class, and class sizes, by iteration."),
+        Picture(course, "Convergence: fraction of particles that changed class, and class sizes."),
     ]

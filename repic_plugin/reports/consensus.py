@@ -1,4 +1,4 @@
-"""What a consensus left."""
+"""Report of a consensus."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MARKER, TITLE = "consensus.csv", "consensus picking"
 
 
 def blocks(folder: Path) -> List[Block]:
-    """Pickers against the consensus, how they agree, and the weights."""
+    """Pickers in the consensus, their agreement, and the weights."""
     found = read_consensus_tables(folder)
     model = read_ensemble(folder)
     warnings = _warnings(found)
@@ -30,7 +30,7 @@ def blocks(folder: Path) -> List[Block]:
 
 
 def _agreed(found: ConsensusTables) -> List[Block]:
-    """How many particles there are, and how many picks of each picker are in them."""
+    """Numbers of particles, and of picks of each picker in them."""
     n_used, n_agreed = found.n_picks.sum(axis=0), (found.members >= 0).sum(axis=0)
     share = np.divide(n_agreed, n_used, out=np.zeros(len(n_used)), where=n_used > 0)
     rows: List[List[object]] = [
@@ -41,32 +41,29 @@ def _agreed(found: ConsensusTables) -> List[Block]:
     with_particles = len(np.unique(found.micrograph))
     about = (
         f"{len(found):,} particles on {with_particles:,} of {len(found.micrograph_names):,} "
-        f"micrographs. Recommended: the best {best} of each."
+        f"micrographs. Recommended: the best {best} per micrograph."
     )
-    return [about, Table(["picker", "picks", "in the consensus", "share"], rows)]
+    return [about, Table(["picker", "picks", "in consensus", "share"], rows)]
 
 
 def _pictures(found: ConsensusTables, *, is_probability: bool) -> List[Block]:
     agreement = agreement_figure(found.members, found.picker_names, found.n_unmatched)
     weights = weights_figure(
-        found.weight,
-        found.micrograph,
-        n_members=found.n_members,
-        is_probability=is_probability,
+        found.weight, found.micrograph, n_members=found.n_members, is_probability=is_probability
     )
     what = "Probabilities" if is_probability else "Weights"
     pictures: List[Block] = [
-        Picture(agreement, "How many particles each combination of pickers found."),
+        Picture(agreement, "Number of particles found by each combination of pickers."),
         Picture(weights, f"{what} of the particles, best first, and their distribution."),
     ]
     if np.isfinite(found.overlap).any():
         overlaps = overlap_figure(found.overlap, found.n_members)
-        pictures.append(Picture(overlaps, "Overlap of the boxes that make up a particle."))
+        pictures.append(Picture(overlaps, "Overlap (Jaccard) of the boxes of each particle."))
     return pictures
 
 
 def agreement_by_micrograph(found: ConsensusTables) -> NDArray[np.float64]:
-    """Part of each micrograph's picks that is in the consensus, shape (m,); NaN without a pick."""
+    """Share of each micrograph's picks in the consensus, shape (m,); NaN without picks."""
     n_members = np.bincount(
         found.micrograph, weights=found.n_members, minlength=len(found.micrograph_names)
     )
@@ -76,7 +73,7 @@ def agreement_by_micrograph(found: ConsensusTables) -> NDArray[np.float64]:
 
 
 def telling_micrographs(found: ConsensusTables) -> Dict[str, int]:
-    """Micrographs of the best, a typical (median) and the worst agreement, by index; each once."""
+    """Indices of the micrographs with the best, the median and the worst agreement; each once."""
     agreement = agreement_by_micrograph(found)
     order = np.argsort(agreement, kind="stable")
     order = order[np.isfinite(agreement[order])]
@@ -89,7 +86,6 @@ def telling_micrographs(found: ConsensusTables) -> Dict[str, int]:
 
 
 def _extremes(found: ConsensusTables) -> List[Block]:
-    """Where to look."""
     agreement = agreement_by_micrograph(found)
     rows = [
         [word, found.micrograph_names[m], int(found.n_picks[m].sum()),
@@ -98,18 +94,18 @@ def _extremes(found: ConsensusTables) -> List[Block]:
     ]  # fmt: skip
     if not rows:
         return []
-    header = ["agreement", "micrograph", "picks", "particles", "share of the picks"]
-    return [Table(header, rows, "Micrographs to look at.")]
+    header = ["agreement", "micrograph", "picks", "particles", "share of picks in consensus"]
+    return [Table(header, rows, "Micrographs to inspect.")]
 
 
 def _warnings(found: ConsensusTables) -> List[str]:
     lines = []
     n_unproven = int(np.count_nonzero(~found.is_optimal))
     if n_unproven:
-        lines.append(f"The selection is not proven to be optimal on {n_unproven:,} micrographs.")
+        lines.append(f"Micrographs whose selection is not proven optimal: {n_unproven:,}.")
     silent = [name for name, n in zip(found.picker_names, found.n_picks.sum(axis=0)) if not n]
-    lines += [f"{name} has no pick at all." for name in silent]
+    lines += [f"{name} has no picks." for name in silent]
     n_empty = len(found.micrograph_names) - len(np.unique(found.micrograph))
     if n_empty:
-        lines.append(f"{n_empty:,} micrographs have no particle.")
+        lines.append(f"Micrographs without particles: {n_empty:,}.")
     return lines

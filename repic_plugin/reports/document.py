@@ -1,4 +1,4 @@
-"""A report as one HTML file: pictures inside, nothing from the network, fit to be printed."""
+"""A report as one printable HTML file that contains its pictures."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ img { max-width: 100%; height: auto; }
 
 @dataclass(frozen=True)
 class Table:
-    """A table; cells that are numbers stand to the right.
+    """A table; numbers are right-aligned.
 
     Attributes
     ----------
@@ -65,14 +65,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure with what it shows in words, for those who cannot see it too.
+    """A figure with a caption, which is also its alternative text.
 
     Attributes
     ----------
     figure : matplotlib.figure.Figure
     caption : str
     is_photo : bool
-        Whether it is mostly grey values: as JPEG it takes a tenth of the room then.
+        Whether it is mostly grey values, which as JPEG take a tenth of the space.
     """
 
     figure: Figure
@@ -81,7 +81,7 @@ class Picture:
 
     @cached_property
     def encoded(self) -> Tuple[str, bytes]:
-        """Its format and its bytes; drawn once, for a second drawing may be laid out otherwise."""
+        """Format and bytes, drawn once: a second drawing may be laid out differently."""
         data = io.BytesIO()
         kind, options = ("jpeg", PHOTO) if self.is_photo else ("png", PLOT)
         self.figure.savefig(data, format=kind, dpi=PICTURE_DPI, **options)
@@ -90,7 +90,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Warnings:
-    """What the reader must not overlook.
+    """Warnings.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class Warnings:
 
 @dataclass(frozen=True)
 class Lines:
-    """Facts, a line each.
+    """A list of facts.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ Block = Union[str, Lines, Table, Picture, Warnings]
 
 @dataclass(frozen=True)
 class Section:
-    """A headline and what stands under it.
+    """A heading and its content.
 
     Attributes
     ----------
@@ -143,7 +143,7 @@ def render_report(title: str, about: str, sections: Sequence[Section]) -> str:
     Returns
     -------
     str
-        A whole HTML document. Nothing in it is fetched from elsewhere; all texts are escaped.
+        A complete HTML document without external resources; all texts are escaped.
     """
     links = [f'<li><a href="#s{i}">{_text(one.title)}</a></li>' for i, one in enumerate(sections)]
     parts = [

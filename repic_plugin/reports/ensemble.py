@@ -1,4 +1,4 @@
-"""What a consensus by probability says of its pickers and of itself."""
+"""Report of a probabilistic consensus."""
 
 from __future__ import annotations
 
@@ -17,57 +17,57 @@ ROUNDING = 1e-6  # of the weights in the table
 def ensemble_blocks(
     found: ConsensusTables, model: EnsembleModel, warnings: Sequence[str]
 ) -> List[Block]:
-    """What was kept and what it promises, a card for each picker, warnings, and the figure.
+    """Selection, expected quality, a row for each picker, warnings and the figure.
 
     Parameters
     ----------
     found : ConsensusTables
     model : EnsembleModel
     warnings : sequence of str
-        To stand with those of the model.
+        Shown after those of the model.
 
     Returns
     -------
     list of Block
     """
-    told = [f"{line[:1].upper()}{line[1:]}." for line in model.warnings]
+    doubts = [f"{line[:1].upper()}{line[1:]}." for line in model.warnings]
     caption = (
-        "Estimated precision, recall and F1 of the pickers, the scores of particles and of junk, "
-        "and how often the pickers agree: as counted, and as the estimates let expect."
+        "Estimated precision, recall and F1 of the pickers, scores of particles and of junk, and "
+        "observed and expected agreement of the pickers."
     )
     return [
-        _kept_words(found, model),
-        _expected_words(found, model),
+        _selection_text(found, model),
+        _expected_text(found, model),
         _picker_cards(found, model),
-        Warnings([*told, *warnings]),
+        Warnings([*doubts, *warnings]),
         *_by_quality(model),
         Picture(pickers_figure(model), caption),
     ]
 
 
-def _kept_words(found: ConsensusTables, model: EnsembleModel) -> str:
+def _selection_text(found: ConsensusTables, model: EnsembleModel) -> str:
     with_particles, n_micrographs = len(np.unique(found.micrograph)), len(found.micrograph_names)
-    rule = f"those of a probability of at least {model.threshold:.3f} ({model.threshold_rule})"
+    rule = f"a probability of at least {model.threshold:.3f} ({model.threshold_rule})"
     if found.n_cut:
-        rule = f"the best of each micrograph; {found.n_cut:,} more were cut off"
+        rule = f"the best per micrograph; {found.n_cut:,} more were discarded"
     elif len(found) and found.weight.min() < model.threshold - ROUNDING:
         rule = "every candidate"
     return (
         f"{len(found):,} particles on {with_particles:,} of {n_micrographs:,} micrographs. "
-        f"Kept: {rule}."
+        f"Selection: {rule}."
     )
 
 
-def _expected_words(found: ConsensusTables, model: EnsembleModel) -> str:
+def _expected_text(found: ConsensusTables, model: EnsembleModel) -> str:
     expected = expected_scores(found.weight, model, len(found.micrograph_names))
     low, high = expected.n_particles_interval
     promise = (
         f"Of the {len(found):,} particles kept, {expected.precision:.1%} are expected to be true "
-        f"(precision); that is {expected.recall:.1%} of all (recall)."
+        f"(precision), which is {expected.recall:.1%} of all particles (recall)."
     )
     return (
-        f"There are about {expected.n_particles:,.0f} particles in all ({low:,.0f} to {high:,.0f}, "
-        f"95 % interval), those that no picker found included. {promise if len(found) else ''}"
+        f"Estimated total: {expected.n_particles:,.0f} particles ({low:,.0f} to {high:,.0f}, 95 % "
+        f"interval), including those that no picker found. {promise if len(found) else ''}"
     ).rstrip()
 
 
@@ -82,21 +82,20 @@ def _picker_cards(found: ConsensusTables, model: EnsembleModel) -> Table:
         map(_interval, model.recall_interval),
         model.f1.tolist(),
     )
-    header = ["picker", "picks", "in the consensus", "precision", "95 % interval"]
+    header = ["picker", "picks", "in consensus", "precision", "95 % interval"]
     header += ["recall", "95 % interval", "F1"]
-    caption = "What the pickers are worth, estimated from their agreement and scores alone."
+    caption = "Quality of the pickers, estimated from their agreement and scores."
     return Table(header, [list(row) for row in zip(*columns)], caption)
 
 
 def _by_quality(model: EnsembleModel) -> List[Block]:
-    """The same by the quality of the micrographs, where it was given."""
     rows: List[List[object]] = []
     for group, (low, high) in enumerate(zip(model.quality_edges, model.quality_edges[1:])):
         for picker, name in enumerate(model.picker_names):
             ratios = (model.quality_precision[group, picker], model.quality_recall[group, picker])
             rows.append([f"{low:,.6g} to {high:,.6g}", name, *map(float, ratios)])
     header = ["quality", "picker", "precision", "recall"]
-    caption = "The pickers by the quality (such as the defocus) of the micrographs."
+    caption = "Quality of the pickers by that of the micrographs, such as their defocus."
     return [Table(header, rows, caption)] if rows else []
 
 

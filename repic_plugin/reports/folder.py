@@ -1,4 +1,4 @@
-"""What is known of a folder of results, as sections of a report."""
+"""Sections of the report of a folder of results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from repic_plugin.reports.document import Section
 
 
 def kinds() -> Dict[str, ModuleType]:
-    """The kinds of results by the file that tells them: each a file of this room with a MARKER.
+    """Kinds of results: the modules of this room with a MARKER, the file that identifies them.
 
     To add a kind, add a file with ``MARKER`` and ``blocks(folder)``.
     """
@@ -22,13 +22,13 @@ def kinds() -> Dict[str, ModuleType]:
     modules = (
         importlib.import_module(f"{package}.{found.name}")
         for found in pkgutil.iter_modules([str(folder)])
-        if found.name != "project"  # the one that needs Scipion
+        if found.name != "project"  # needs Scipion
     )
     return {module.MARKER: module for module in modules if hasattr(module, "MARKER")}
 
 
 def find_results(folder: PathLike) -> List[Tuple[Path, ModuleType]]:
-    """Results in a folder and in the folders inside it, in order of their names."""
+    """Results in a folder and its sub-folders, in order of their names."""
     top = Path(folder)
     places = [top, *sorted(one for one in top.iterdir() if one.is_dir())]
     return [
@@ -45,7 +45,7 @@ def folder_sections(folder: PathLike) -> List[Section]:
     Parameters
     ----------
     folder : str or path
-        What a command of ours wrote to, or a folder of such folders.
+        The output folder of a command, or a folder of such folders.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What iterative picking left."""
+"""Report of iterative picking."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from repic_plugin.plots import iterations_figure
 from repic_plugin.reports.document import Block, Picture, Table
 
 MARKER, TITLE = "iterations.csv", "iterative picking"
-# Those that nothing was trained on say most.
+# Most meaningful first: no picker was trained on the test micrographs.
 SUBSETS = ("testing", "validation", "all", "training")
 
 
 def blocks(folder: Path) -> List[Block]:
-    """The table and the curves of the micrographs that say most."""
+    """Table and curves of the most meaningful subset of micrographs."""
     rows = read_iterations(folder / MARKER)
     if not rows:
-        return ["No iteration has ended yet."]
+        return ["No iteration is complete yet."]
     present = {row.subset for row in rows}
     if not present & {*SUBSETS}:
         raise ValueError(
@@ -35,7 +35,7 @@ def blocks(folder: Path) -> List[Block]:
              row.f1]
             for row in chosen
         ],
-        f"{n_micrographs} micrographs for {subset}" if subset != "all" else "all micrographs",
+        f"{n_micrographs} micrographs ({subset})" if subset != "all" else "all micrographs",
     )  # fmt: skip
     figure = iterations_figure(rows, subset=subset)
-    return [table, Picture(figure, f"The same ({subset} micrographs), by iteration.")]
+    return [table, Picture(figure, f"Results by iteration ({subset} micrographs).")]

@@ -34,8 +34,8 @@ from repic_plugin.reports.versions import made_by
 PLUGIN = "repic_plugin"
 OVERLAY_PX = 1100
 LINK = re.compile(r"\[\[(.*?)\]\[(.*?)\]\]")
-# How a run was started, not what it did.
-NOT_TOLD = {"runName", "runMode", "hostName", "expertLevel", "_useQueue", "gpuList", "useGpu"}
+# Parameters of how a run was started, not of what it did.
+HOW_STARTED = {"runName", "runMode", "hostName", "expertLevel", "_useQueue", "gpuList", "useGpu"}
 
 
 def project_sections(folder: PathLike) -> List[Section]:
@@ -56,9 +56,9 @@ def project_sections(folder: PathLike) -> List[Section]:
         If no run of this plugin has left any.
     """
     with _inside(folder):
-        Config.setDomain("pwem")  # outside of Scipion nobody has
+        Config.setDomain("pwem")  # not set outside Scipion
         project = Project(Domain, os.getcwd())
-        project._loadDb(None)  # load() would ask for hosts, and settings of the window
+        project._loadDb(None)  # load() would need hosts and settings
         try:
             sections = [run_section(run) for run in _our_runs(project) if _results(run)]
         finally:
@@ -69,12 +69,12 @@ def project_sections(folder: PathLike) -> List[Section]:
 
 
 def write_run_report(run: Protocol, path: PathLike) -> None:
-    """A report of one run alone; from inside the project's folder."""
+    """Write the report of one run, from inside the project's folder."""
     atomic_write(path, render_report(run.getObjLabel(), made_by(), [run_section(run)]))
 
 
 def _our_runs(project: Project) -> List[Protocol]:
-    """Runs of this plugin; nothing is asked about their processes, and nothing changed."""
+    """Runs of this plugin, without asking for their processes or changing anything."""
     runs = project.mapper.selectAllBatch(objectFilter=lambda one: isinstance(one, Protocol))
     ours = [run for run in runs if type(run).__module__.startswith(PLUGIN)]
     for run in ours:
@@ -83,7 +83,7 @@ def _our_runs(project: Project) -> List[Protocol]:
 
 
 def run_section(run: Protocol) -> Section:
-    """What a run was given, what it says and what it left; from inside the project's folder."""
+    """Parameters, summary and results of a run, from inside the project's folder."""
     folder = Path(run._getExtraPath())
     failed = [f"The run failed: {run.getErrorMessage()}"] if run.isFailed() else []
     blocks: List[Block] = [
@@ -101,18 +101,18 @@ def run_section(run: Protocol) -> Section:
 
 
 def _overlays(run: Protocol, folder: Path) -> List[Block]:
-    """The micrographs on which pickers agree best, typically and worst, with all boxes."""
+    """Overlays of the micrographs with the best, the median and the worst agreement."""
     try:
         model = run.overlay_model()
     except (ValueError, OSError) as error:
-        return [Warnings([f"No overlays: {error}"])]
+        return [Warnings([f"Overlays are missing: {error}"])]
     blocks: List[Block] = []
     for word, place in telling_micrographs(read_consensus_tables(folder)).items():
         model.go_to(place)
         try:
             pixels = open_micrograph(model.file)
         except (ValueError, OSError) as error:
-            blocks.append(Warnings([f"No overlay of {model.name}: {error}"]))
+            blocks.append(Warnings([f"The overlay of {model.name} is missing: {error}"]))
             continue
         figure = overlay_figure(pixels, model.layers(), size_px=OVERLAY_PX)
         blocks.append(
@@ -140,7 +140,7 @@ def _parameters(run: Protocol) -> Table:
     rows = [
         [str(param.label.get()), value]
         for name, param in run._definition.iterAllParams()
-        if name not in NOT_TOLD
+        if name not in HOW_STARTED
         for value in [_value(run, name, param)]
         if value
     ]
@@ -176,7 +176,7 @@ def _pointed(pointer: Pointer) -> str:
 
 @contextmanager
 def _inside(folder: PathLike) -> Iterator[None]:
-    """Scipion's paths are relative to the project."""
+    """Work in the folder of the project: Scipion's paths are relative to it."""
     before = os.getcwd()
     os.chdir(folder)
     try:

@@ -1,4 +1,4 @@
-"""What an evaluation against a reference left."""
+"""Report of an evaluation against a reference."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CURVES, MICROGRAPHS = "curves.csv", "by_micrograph.csv"
 
 
 def blocks(folder: Path) -> List[Block]:
-    """The scores, and where they are there the curves and the micrographs."""
+    """Scores and, if present, curves and micrographs."""
     scores = read_scores(folder / MARKER)
     if not scores:
         return ["No set of picks was scored."]
@@ -32,17 +32,17 @@ def blocks(folder: Path) -> List[Block]:
     found: List[Block] = [Table(["set", "picks", *kinds], rows, about)]
     if first.n_left_out:
         found.append(
-            Warnings([f"{first.n_left_out:,} micrographs without a reference are left out."])
+            Warnings([f"Micrographs without a reference, excluded: {first.n_left_out:,}."])
         )
     found.append(Picture(score_bars_figure(scores), "Particles matched one to one."))
     curves = read_curves(folder / CURVES)
     if curves:
         figure = precision_recall_figure(curves)
-        found.append(Picture(figure, "Precision and recall as the threshold on the score falls."))
+        found.append(Picture(figure, "Precision and recall by score threshold."))
     by_micrograph = read_micrograph_scores(folder / MICROGRAPHS)
     if by_micrograph:
         figure = per_micrograph_figure(by_micrograph)
-        found.append(Picture(figure, "F1 on each micrograph."))
+        found.append(Picture(figure, "F1 per micrograph."))
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a Fourier shell correlation left."""
+"""Report of a Fourier shell correlation."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def blocks(folder: Path) -> List[Block]:
         [name, *(resolution_text(curve, threshold) for threshold in THRESHOLDS)]
         for name, curve in curves.items()
     ]
-    header = ["map", *(f"resolution at {threshold:g} (angstrom)" for threshold in THRESHOLDS)]
+    header = ["map", *(f"resolution at {threshold:g} (Å)" for threshold in THRESHOLDS)]
     return [
-        Table(header, rows, "0.5 against a reference map, 0.143 between half maps"),
-        Picture(fsc_figure(curves), "Correlation with the reference by spatial frequency."),
+        Table(header, rows, "Threshold: 0.5 against a reference map, 0.143 between half maps."),
+        Picture(fsc_figure(curves), "Fourier shell correlation with the reference."),
     ]

@@ -1,4 +1,4 @@
-"""What a report was made by."""
+"""Software that made a report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PACKAGES = ("numpy", "scipy", "scipion-em", "scipion-pyworkflow")
 
 
 def made_by() -> str:
-    """The versions that matter."""
+    """A sentence with the versions of the software."""
     found = [f"repic_plugin {__version__}", f"Python {platform.python_version()}"]
     for name in PACKAGES:
         try:

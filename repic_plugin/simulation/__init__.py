@@ -1,4 +1,4 @@
-"""Seeded synthetic picks, micrographs and particle images."""
+"""Simulation of picks, micrographs and particle images with known ground truth."""
 
 from repic_plugin.simulation.directions import (
     directions_from_euler,

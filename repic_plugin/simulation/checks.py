@@ -1,4 +1,4 @@
-"""Checks of the arguments that the functions of this room share."""
+"""Checks of arguments shared by the functions of this package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.arguments import check_map, check_varied
 
-# Below it a projection has no frequencies to speak of.
+# Smaller projections have hardly any frequencies.
 SMALLEST_BOX_PX = 8
 
 
@@ -21,7 +21,7 @@ def check_per_picker(
     *,
     open_below: bool = False,
 ) -> NDArray[np.float64]:
-    """One number for each picker, within `bounds` (the lower one left out if `open_below`)."""
+    """One number for each picker, within `bounds` (excluding the lower one if `open_below`)."""
     array = np.asarray(value, dtype=np.float64)
     if array.shape not in ((), (n_pickers,)):
         raise ValueError(
@@ -39,7 +39,7 @@ def check_per_picker(
 
 
 def check_volume(volume: ArrayLike) -> NDArray[np.float32]:
-    """A density map that shows something, as a cube of finite float32."""
+    """Non-constant density map as a cube of finite float32."""
     density = check_map("volume", volume, SMALLEST_BOX_PX)
     check_varied("volume", density)
     return density
@@ -60,12 +60,12 @@ def check_euler(euler_deg: ArrayLike) -> NDArray[np.float64]:
 
 
 def check_directions(directions: ArrayLike) -> NDArray[np.float64]:
-    """Vectors as float64 of length 1, shape (n, 3)."""
+    """Unit vectors as float64, shape (n, 3)."""
     vectors = _check_triples("directions", directions, "x, y and z")
     lengths = np.linalg.norm(vectors, axis=1)
     if not (lengths > 0).all():
         row = int(np.flatnonzero(lengths == 0)[0])
-        raise ValueError(f"directions must have a length, got 0 in row {row}; remove it")
+        raise ValueError(f"directions must not be zero, got 0 in row {row}; remove it")
     unit: NDArray[np.float64] = vectors / lengths[:, None]
     return unit
 
@@ -81,7 +81,7 @@ def _check_triples(name: str, values: ArrayLike, columns: str) -> NDArray[np.flo
 
 
 def check_range(name: str, bounds: Sequence[float]) -> Tuple[float, float]:
-    """Two finite numbers, the lower first."""
+    """Two finite numbers in ascending order."""
     low, high = (float(bound) for bound in bounds)
     if not (np.isfinite(low) and np.isfinite(high) and low <= high):
         raise ValueError(

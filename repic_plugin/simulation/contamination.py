@@ -1,4 +1,4 @@
-"""What lies on a micrograph beside the particles: ice of changing thickness, and junk."""
+"""Background of a micrograph: ice of varying thickness, and contamination."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 
 from repic_plugin.simulation.placement import place_apart
 
-# The ice changes in up to so many half-waves along a side.
+# Maximum number of half-waves of the ice along a side.
 ICE_WAVES = 4
-# Two kinds of junk, ice crystals larger than a particle and small dense spots: their outer radii
-# in diameters of a particle, and their levels in standard deviations of a particle over its box.
+# Two kinds of junk, ice crystals larger than a particle and small dense spots: outer radii in
+# particle diameters, and levels in standard deviations of a particle over its box.
 CRYSTAL_RADII, CRYSTAL_LEVELS = (0.6, 1.2), (1.5, 4.0)
 SPOT_RADII, SPOT_LEVELS = (0.1, 0.25), (6.0, 12.0)
 CRYSTAL_PART = 0.5
-# The others are darker than the ice around, as most contamination is.
+# The others are darker than the surrounding ice, like most contamination.
 BRIGHT_PART = 0.3
-# Of the outer radius: the mean outline, how far its bumps may go, and the width of its edge.
+# Fractions of the outer radius: mean outline, amplitude of its bumps, and width of its edge.
 OUTLINE, BUMPS, EDGE = 0.75, 0.2, 0.1
 BUMP_WAVES = np.arange(2, 6)
 RIM_POINTS = 64
@@ -35,11 +35,11 @@ class Junk(NamedTuple):
     centers : ndarray of float64, shape (n, 2)
         x, y, px.
     radius_px : ndarray of float64, shape (n,)
-        Beyond it there is nothing of the blob.
+        Radius beyond which the blob vanishes.
     level : ndarray of float64, shape (n,)
-        What is added to the micrograph; negative for dark blobs.
+        Value added to the micrograph; negative for dark blobs.
     bumps : ndarray of float64, shape (n, 4, 2)
-        Amplitude and phase of the waves of the outline.
+        Amplitudes and phases of the waves of the outline.
     """
 
     centers: Floats
@@ -51,7 +51,7 @@ class Junk(NamedTuple):
 def place_junk(
     n: int, size_px: Tuple[int, int], diameter_px: float, rng: np.random.Generator
 ) -> Junk:
-    """Draw lots for blobs that do not touch each other, with their centres on the micrograph."""
+    """Random blobs that do not touch each other, with their centres on the micrograph."""
     is_crystal = rng.random(n) < CRYSTAL_PART
     radii = np.where(is_crystal, rng.uniform(*CRYSTAL_RADII, n), rng.uniform(*SPOT_RADII, n))
     levels = np.where(is_crystal, rng.uniform(*CRYSTAL_LEVELS, n), rng.uniform(*SPOT_LEVELS, n))
@@ -66,7 +66,7 @@ def place_junk(
 def junk_rims(junk: Junk) -> Floats:
     """Centres and points around each blob, shape (n_points, 2).
 
-    What stays a particle's diameter or more away from all of them stays as far from the junk.
+    Points at least a particle diameter away from all of them are as far from the junk.
     """
     turns = np.linspace(0, 2 * np.pi, RIM_POINTS, endpoint=False)
     directions = np.column_stack([np.cos(turns), np.sin(turns)])
@@ -75,7 +75,7 @@ def junk_rims(junk: Junk) -> Floats:
 
 
 def add_junk(micrograph: Image, junk: Junk) -> None:
-    """Draw the blobs on the micrograph, in place."""
+    """Add the blobs to the micrograph, in place."""
     height, width = micrograph.shape
     for (x, y), radius, level, bumps in zip(*junk):
         columns, rows = _pixels(x, radius, width), _pixels(y, radius, height)
@@ -90,13 +90,13 @@ def add_junk(micrograph: Image, junk: Junk) -> None:
 
 
 def _pixels(center: float, radius: float, side: int) -> NDArray[np.int64]:
-    """Indices of the pixels within a radius along one side: one at least."""
+    """Indices of the pixels within a radius along one side, at least one."""
     first, last = np.floor(center - radius), np.ceil(center + radius)
     return np.arange(max(0, int(first)), min(side, int(last) + 1))
 
 
 def ice(size_px: Tuple[int, int], std: float, rng: np.random.Generator) -> Image:
-    """Slow changes of brightness, shape (height, width), of mean 0 and this standard deviation."""
+    """Slow brightness variations, shape (height, width), of mean 0 and this standard deviation."""
     waves = np.arange(ICE_WAVES)
     along_x, along_y = (
         np.cos(np.pi * waves[:, None] * (np.arange(side) + 0.5) / side) for side in size_px

@@ -1,4 +1,4 @@
-"""Directions of view and rotations, in RELION's convention.
+"""Viewing directions and rotations in RELION's convention.
 
 Euler angles are rot, tilt, psi in degrees (ZYZ: about z, about the new y, about the new z).
 """
@@ -17,10 +17,10 @@ Floats = NDArray[np.float64]
 
 
 def half_sphere_directions(n: int) -> Floats:
-    """Directions evenly over half a sphere: a spiral of golden angles, one to each equal area.
+    """Evenly distributed directions over half a sphere.
 
     The Fibonacci lattice of Gonzalez 2010, doi:10.1007/s11004-009-9257-x, over the half with
-    z > 0.
+    z > 0: a spiral of golden angles with equal areas.
 
     Parameters
     ----------
@@ -44,12 +44,12 @@ def half_sphere_directions(n: int) -> Floats:
 
 
 def euler_from_directions(directions: ArrayLike, psi_deg: ArrayLike = 0.0) -> Floats:
-    """Euler angles that look along given directions.
+    """Euler angles of given viewing directions.
 
     Parameters
     ----------
     directions : array_like of float, shape (n, 3)
-        Vectors x, y, z of any length but 0.
+        Non-zero vectors x, y, z.
     psi_deg : array_like of float, shape () or (n,)
         Rotation in the plane.
 
@@ -61,23 +61,23 @@ def euler_from_directions(directions: ArrayLike, psi_deg: ArrayLike = 0.0) -> Fl
     Raises
     ------
     ValueError
-        If a direction has no length or is not finite.
+        If a direction is zero or not finite.
     """
     unit = check_directions(directions)
     rot = np.rad2deg(np.arctan2(unit[:, 1], unit[:, 0]))
-    # not arccos(z), which loses half of the digits near the poles
+    # not arccos(z), which loses half the digits near the poles
     tilt = np.rad2deg(np.arctan2(np.hypot(unit[:, 0], unit[:, 1]), unit[:, 2]))
     psi = np.broadcast_to(np.asarray(psi_deg, dtype=np.float64), rot.shape)
     return np.column_stack([rot, tilt, psi])
 
 
 def directions_from_euler(euler_deg: ArrayLike) -> Floats:
-    """Directions of view in the frame of the map.
+    """Viewing directions in the frame of the map.
 
     Parameters
     ----------
     euler_deg : array_like of float, shape (n, 3)
-        rot, tilt, psi; psi does not matter.
+        rot, tilt, psi; psi has no effect.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def directions_from_euler(euler_deg: ArrayLike) -> Floats:
 
 
 def rotation_matrices(euler_deg: ArrayLike) -> Floats:
-    """Rotations from the frame of the map to that of the image, as RELION's Euler_angles2matrix.
+    """Rotation matrices from the map to the image frame, as RELION's Euler_angles2matrix.
 
     Heymann et al. 2005, doi:10.1016/j.jsb.2005.06.001, section 2.
 
@@ -105,7 +105,7 @@ def rotation_matrices(euler_deg: ArrayLike) -> Floats:
     Returns
     -------
     ndarray of float64, shape (n, 3, 3)
-        Rows are the image's x axis, its y axis and the direction of view, in the map's x, y, z.
+        Rows are the image's x axis, its y axis and the viewing direction, in the map's x, y, z.
 
     Raises
     ------
@@ -124,5 +124,5 @@ def rotation_matrices(euler_deg: ArrayLike) -> Floats:
 
 
 def _stacked(entries: Sequence[Sequence[Floats]]) -> Floats:
-    """Matrices (n, 3, 3) from entries (n,)."""
+    """Matrices (n, 3, 3) from rows of entries (n,)."""
     return np.moveaxis(np.array(entries), -1, 0)

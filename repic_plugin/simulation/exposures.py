@@ -1,4 +1,4 @@
-"""Micrographs of a density map: particles, contrast transfer, ice, junk and noise."""
+"""Micrographs simulated from a density map: particles, CTF, ice, junk and noise."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from repic_plugin.simulation.particles import (
 from repic_plugin.simulation.picture import Plan, Streams, particles_on, picture, streams_of
 from repic_plugin.simulation.placement import place_apart
 
-# Unprocessed micrographs of ribosomes at 5 angstrom a pixel, roughly.
+# Roughly those of unprocessed micrographs of ribosomes at 5 Å/px.
 DEFAULT_SNR = 0.08
 DEFAULT_GRADIENT = 0.5
 DEFAULT_N_JUNK = 3
-# Between the centres of particles, in diameters.
+# Minimum distance between the centres of particles, in diameters.
 DEFAULT_SPACING = 1.05
 SMALLEST_BOX_PX = 4
 
@@ -42,12 +42,12 @@ Image = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class SimulatedExposure:
-    """One micrograph together with what is true of it.
+    """Simulated micrograph with its ground truth.
 
     Attributes
     ----------
     micrograph : ndarray of float32, shape (height, width)
-        In units of the standard deviation of a particle over its box; particles dark on light.
+        In units of the standard deviation of a particle over its box; particles are dark.
     centers : ndarray of float64, shape (n_particles, 2)
         x, y of the particles' origins in px, measured from the outer edge of the first pixels: the
         centre of the pixel in row i and column j is (j + 0.5, i + 0.5).
@@ -56,9 +56,9 @@ class SimulatedExposure:
     junk_centers : ndarray of float64, shape (n_junk, 2)
         x, y in px, as `centers`.
     junk_radius_px : ndarray of float64, shape (n_junk,)
-        Beyond it there is nothing of the blob.
+        Radius beyond which the blob vanishes.
     ctf : CtfParameters or None
-        Of this one micrograph; None where it was made without CTF.
+        CTF of this micrograph; None if simulated without CTF.
     pixel_size_angstrom : float
     box_size_px : int
     """
@@ -92,58 +92,58 @@ def simulate_exposures(
     gradient: float = DEFAULT_GRADIENT,
     random_state: int = 0,
 ) -> Iterator[SimulatedExposure]:
-    """Draw micrographs of a map as a microscope would take them, one after another.
+    """Micrographs of a map as taken by a microscope, simulated one after another.
 
-    Particles are projections in orientations uniform over all rotations, at places uniform where
-    there is room, with their boxes inside the micrograph. All of them together go through the
-    CTF of the micrograph; ice, junk and white noise are added.
+    Particles are projections in uniformly distributed orientations, at uniformly distributed free
+    positions, with their boxes inside the micrograph. The CTF of the micrograph is applied to
+    all of them together; ice, junk and white noise are added.
 
     Parameters
     ----------
     volume : array_like of float, shape (box, box, box)
-        Density, z, y, x; the origin is voxel box // 2. What lies outside the sphere in the box is
-        taken for solvent: its mean is subtracted, and nothing of it is drawn.
+        Density, z, y, x; the origin is voxel box // 2. Outside the sphere inscribed in the box is
+        solvent: its mean is subtracted, and it is not drawn.
     n_micrographs : int
     pixel_size_angstrom : float
-        Of the map.
+        Pixel size of the map.
     n_particles : int
-        On each micrograph.
+        Number on each micrograph.
     micrograph_size_px : (int, int)
         Width and height.
     micrograph_pixel_size_angstrom : float, optional
-        By default the map's; the map is resampled otherwise.
+        By default that of the map; otherwise the map is resampled.
     box_size_px : int, optional
-        Over which `snr` is meant. By default the map's at the pixel size of the micrographs, or
-        one less where that is odd.
+        Box for the definition of `snr`. By default the map's box at the pixel size of the
+        micrographs, or one less if that is odd.
     min_distance_px : float, optional
-        Between the centres of particles, and from these to any part of junk. At least, and by
-        default 1.05 times, the diameter of the particle, see `map_diameter`.
+        Minimum distance between the centres of particles, and from these to any junk. At least
+        the diameter of the particle (see `map_diameter`), by default 1.05 times that.
     snr : float or None
-        Variance of the particles over their boxes after the CTF, mean over the boxes of each
+        Variance of the particles over their boxes after the CTF, averaged over the boxes of each
         micrograph, divided by the variance of the white noise. None: no noise.
     defocus_range_angstrom : (float, float) or None
-        Defocus of each micrograph is uniform between them. None: no CTF.
+        Range of the uniformly distributed defocus of the micrographs. None: no CTF.
     voltage_kv, spherical_aberration_mm, amplitude_contrast : float
     n_junk : int
-        Blobs of contamination on each micrograph, large crystals or small dense spots, dark or
-        bright. They do not go through the CTF.
+        Number of contaminating blobs on each micrograph, large crystals or small dense spots,
+        dark or bright. The CTF is not applied to them.
     gradient : float
-        Standard deviation of the slow changes that thin and thick ice make, in units of that of a
-        particle over its box.
+        Standard deviation of the slow variations by ice thickness, in units of that of a particle
+        over its box.
     random_state : int
-        Seed. Every micrograph has its own stream: asking for more leaves the first ones as they
-        were. Another `snr` gives the same particles under noise of the same pattern.
+        Seed. Each micrograph has its own random stream, so more micrographs leave the first ones
+        unchanged. Another `snr` gives the same particles and noise pattern.
 
     Returns
     -------
     iterator of SimulatedExposure
-        Arguments are checked at once; each micrograph is drawn when it is asked for.
+        Arguments are checked immediately; each micrograph is computed on demand.
 
     Raises
     ------
     ValueError
-        If an argument breaks its rule; later, if the particles or the junk of a micrograph do not
-        fit into it.
+        If an argument is out of range; during iteration, if the particles or the junk do not fit
+        into a micrograph.
     """
     molecule = molecule_at(volume, pixel_size_angstrom, micrograph_pixel_size_angstrom)
     size_px = check_micrograph_size(micrograph_size_px)
@@ -175,7 +175,7 @@ def simulate_exposures(
 
 
 class _Contents(NamedTuple):
-    """What every micrograph holds."""
+    """Contents of each micrograph."""
 
     spacing_px: float
     n_particles: int
@@ -224,6 +224,6 @@ def _expose(
 
 
 def _any_orientation(n: int, rng: np.random.Generator) -> Floats:
-    """Euler angles uniform over all rotations."""
+    """Uniformly distributed Euler angles."""
     rot, psi = rng.uniform(-180, 180, (2, n))
     return np.column_stack([rot, np.rad2deg(np.arccos(rng.uniform(-1, 1, n))), psi])

@@ -1,4 +1,4 @@
-"""Micrographs of the built-in molecule at given places, and of ice alone."""
+"""Micrographs of the built-in molecule at given positions, and of ice alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from repic_plugin.simulation.molecule import molecule_in_box
 from repic_plugin.simulation.phantom import PHANTOM_PIXEL_SIZE_ANGSTROM, phantom_map
 from repic_plugin.simulation.picture import Plan, particles_on, picture, streams_of
 
-# As pixels of unprocessed micrographs have it at about 1 angstrom.
+# As in unprocessed micrographs at about 1 Å/px.
 UNPROCESSED_SNR = 0.03
 
 Image = NDArray[np.float32]
@@ -32,10 +32,10 @@ def simulate_micrograph(
     snr: Optional[float] = UNPROCESSED_SNR,
     random_state: int = 0,
 ) -> Image:
-    """Draw the built-in molecule at given places, dark on the light ground of ice.
+    """Simulated micrograph of the built-in molecule at given positions, dark on light ice.
 
-    All particles are one view of `phantom_map`, each turned in the plane by a random angle; there
-    is no CTF and no junk. What reaches out of the micrograph is cut off.
+    All particles show one view of `phantom_map`, each rotated in the plane by a random angle, and
+    are clipped at the edges of the micrograph; there is no CTF and no junk.
 
     Parameters
     ----------
@@ -46,10 +46,10 @@ def simulate_micrograph(
     box_size_px : int
         The molecule spans about two thirds of it.
     snr : float or None
-        Variance of a particle over its box divided by the variance of the white noise. None draws
-        particles alone, on 0.
+        Variance of a particle over its box divided by the variance of the white noise. None:
+        particles only, on a background of 0.
     random_state : int
-        Seed of angles, ice and noise. The angle of a particle depends on its place in `centers`,
+        Seed of angles, ice and noise. The angle of a particle depends on its index in `centers`,
         not on `snr`.
 
     Returns
@@ -60,7 +60,7 @@ def simulate_micrograph(
     Raises
     ------
     ValueError
-        If an argument breaks its rule.
+        If an argument is out of range.
     """
     size_px = check_micrograph_size(micrograph_size_px)
     box_px = check_box_size("box_size_px", box_size_px, SMALLEST_BOX_PX)
@@ -81,7 +81,7 @@ def simulate_micrograph(
 
 
 def background_micrograph(micrograph_size_px: Sequence[int], random_state: int = 0) -> Image:
-    """Draw ice without particles, to show picks on whose micrographs are not at hand.
+    """Simulated ice without particles, as background for picks without micrographs.
 
     Parameters
     ----------
@@ -93,11 +93,11 @@ def background_micrograph(micrograph_size_px: Sequence[int], random_state: int =
     Returns
     -------
     ndarray of float32, shape (height, width)
-        What `simulate_micrograph` draws without particles.
+        As from `simulate_micrograph` without particles.
 
     Raises
     ------
     ValueError
-        If an argument breaks its rule.
+        If an argument is out of range.
     """
     return simulate_micrograph([], micrograph_size_px, SMALLEST_BOX_PX, random_state=random_state)

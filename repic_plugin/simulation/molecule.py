@@ -1,4 +1,4 @@
-"""A density map as a particle to be drawn: without its solvent, at any pixel size."""
+"""Density map of a particle without solvent, at any pixel size."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from repic_plugin.arguments import check_pixel_size, check_positive
 from repic_plugin.simulation.checks import SMALLEST_BOX_PX, check_volume
 from repic_plugin.simulation.projections import MapSlices, resize_box
 
-# A particle's sphere holds this part of the map's power; the rest is solvent's.
+# Fraction of the map's power within a particle's sphere; the rest belongs to the solvent.
 DIAMETER_POWER = 0.99
-# Outer part of the map's sphere in which the density fades, so that no square edge shows.
+# Outer fraction of the map's sphere over which the density falls to 0, to avoid sharp edges.
 FADING_PART = 0.1
 
 Floats = NDArray[np.float64]
@@ -22,7 +22,7 @@ Volume = NDArray[np.float32]
 
 
 class Molecule(NamedTuple):
-    """A map at the pixel size of the micrographs."""
+    """Map at the pixel size of the micrographs."""
 
     slices: MapSlices
     diameter_px: float
@@ -30,7 +30,7 @@ class Molecule(NamedTuple):
 
 
 def map_diameter(volume: ArrayLike) -> float:
-    """Diameter of a particle: of the sphere about the origin with 99 % of the map's power.
+    """Diameter of a particle: the sphere around the origin with 99 % of the map's power.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def map_diameter(volume: ArrayLike) -> float:
     Returns
     -------
     float
-        In voxels.
+        Diameter in voxels.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def map_diameter(volume: ArrayLike) -> float:
 def molecule_at(
     volume: ArrayLike, voxel_angstrom: float, pixel_angstrom: Optional[float]
 ) -> Molecule:
-    """The map at another pixel size, or at its own; its box made even by cutting."""
+    """Map at the given pixel size, or its own, with its box made even by cropping."""
     density = _without_solvent(check_volume(volume))
     size = check_pixel_size("pixel_size_angstrom", voxel_angstrom)
     if pixel_angstrom is not None and pixel_angstrom != voxel_angstrom:
@@ -65,7 +65,7 @@ def molecule_at(
 
 
 def molecule_in_box(volume: ArrayLike, voxel_angstrom: float, box_px: int) -> Molecule:
-    """The map at the pixel size at which its box has so many pixels."""
+    """Map at the pixel size at which its box has the given size."""
     density = _without_solvent(check_volume(volume))
     scale = box_px / len(density)
     slices = MapSlices(density, box_px)
@@ -73,7 +73,7 @@ def molecule_in_box(volume: ArrayLike, voxel_angstrom: float, box_px: int) -> Mo
 
 
 def _without_solvent(density: Volume) -> Volume:
-    """The density in the sphere inside the box, fading near its surface."""
+    """Density in the sphere inscribed in the box, falling to 0 near its surface."""
     radii, half = _radii(len(density)), len(density) / 2
     level = density[radii >= half].mean(dtype=np.float64)
     fading = np.clip((half - radii) / (FADING_PART * half), 0, 1)
@@ -96,9 +96,9 @@ def _diameter(density: Volume) -> float:
 
 
 def _resampled(density: Volume, scale: float) -> Volume:
-    """The map with `scale` times as many voxels a side, by its Fourier transform.
+    """Map with `scale` times as many voxels per side, resampled in Fourier space.
 
-    It is padded first to a side that `scale` makes nearly whole, so that the size is true.
+    It is first padded to a side that `scale` makes nearly an integer, so that the size is exact.
     """
     box_px = len(density)
     new_box_px = int(np.ceil(box_px * scale))

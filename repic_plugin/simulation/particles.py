@@ -1,4 +1,4 @@
-"""Particle images of known views, as a microscope would give them."""
+"""Simulated particle images of known views."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from repic_plugin.simulation.directions import (
 )
 from repic_plugin.simulation.projections import MapSlices, resize_box
 
-# Usual for the microscopes of today: 300 kV, Cs 2.7 mm, and 1 to 2.5 um under focus.
+# Usual for current microscopes: 300 kV, Cs 2.7 mm, and 1 to 2.5 um underfocus.
 DEFAULT_VOLTAGE_KV = 300.0
 DEFAULT_SPHERICAL_ABERRATION_MM = 2.7
 DEFAULT_AMPLITUDE_CONTRAST = 0.1
 DEFAULT_DEFOCUS_RANGE_ANGSTROM = (10_000.0, 25_000.0)
-# Pairs of one view then lie within 15 degrees of each other in 0.970 of all cases.
+# With this, 0.970 of the pairs of one view lie within 15 degrees of each other.
 DEFAULT_SPREAD_DEG = 4.0
 DEFAULT_MAX_SHIFT_PX = 3.0
 
@@ -43,21 +43,20 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class SimulatedParticles:
-    """Particle images together with what is true of them, in shuffled order.
+    """Simulated particle images with their ground truth, in random order.
 
     Attributes
     ----------
     images : ndarray of float32, shape (n, box, box)
-        In units of the standard deviation of the noise; particles white. Not corrected for the
-        CTF.
+        In units of the standard deviation of the noise; particles are white. Not CTF-corrected.
     view : ndarray of int64, shape (n,)
         Index of the view, -1 for junk.
     euler_deg : ndarray of float64, shape (n, 3)
         rot, tilt, psi of each image (RELION's, ZYZ); nan for junk.
     shift_px : ndarray of float64, shape (n, 2)
-        Where the particle's origin lies, x, y from pixel (box // 2, box // 2); nan for junk.
+        Offset x, y of the particle's origin from pixel (box // 2, box // 2); nan for junk.
     ctf : CtfParameters or None
-        None where images were made without CTF.
+        None if simulated without CTF.
     pixel_size_angstrom : float
     """
 
@@ -72,7 +71,7 @@ class SimulatedParticles:
         return len(self.view)
 
     def directions(self) -> Floats:
-        """Direction of view of each image as a unit vector, shape (n, 3); nan for junk."""
+        """Viewing direction of each image as a unit vector, shape (n, 3); nan for junk."""
         found = np.full((len(self), 3), np.nan)
         seen = self.view != JUNK
         found[seen] = directions_from_euler(self.euler_deg[seen])
@@ -98,12 +97,12 @@ def simulate_particles(
     random_state: int = 0,
     progress: Optional[Callable[[int, int], None]] = None,
 ) -> SimulatedParticles:
-    """Images around views that lie evenly over half a sphere: the benchmark of ACK-means.
+    """Simulated images around views distributed evenly over half a sphere.
 
-    After the simulated data of Xu et al. 2016, doi:10.1371/journal.pone.0167765. Each image looks
-    along its view's direction, turned away by a normal deviate about each of two axes at right
-    angles to it; it is turned in the plane by any angle and shifted by up to `max_shift_px`, and
-    gets a CTF and white noise of its own.
+    The benchmark of ACK-means, after the simulated data of Xu et al. 2016,
+    doi:10.1371/journal.pone.0167765. The viewing direction of each image deviates from its view by
+    a normally distributed rotation about each of two perpendicular axes; the image is rotated in
+    the plane by a random angle, shifted by up to `max_shift_px`, and has its own CTF and noise.
 
     Parameters
     ----------
@@ -112,28 +111,27 @@ def simulate_particles(
     n_views, n_per_view : int
         Their product is the number of images with a particle.
     pixel_size_angstrom : float
-        Of the map and of the images.
+        Pixel size of the map and of the images.
     snr : float or None
-        Variance of the particles over the whole box after the CTF, mean over images, divided by
-        that of the noise. None: no noise, and images of mean variance 1.
+        Variance of the particles over the whole box after the CTF, averaged over images, divided
+        by that of the noise. None: no noise, and images of mean variance 1.
     box_size_px : int, optional
-        The map is cut or zero-padded to it about its origin. By default the map's own, or one
-        less where that is odd: the last layer of voxels along each axis is then cut off.
+        The map is cropped or zero-padded to it around its origin. By default the map's box, or one
+        less if that is odd: the last layer of voxels along each axis is then cropped.
     spread_deg : float
         Standard deviation about each axis.
     max_shift_px : float
-        Shifts are uniform in a disc of this radius. The image wraps around.
+        Shifts are uniform in a disc of this radius, with periodic boundaries.
     defocus_range_angstrom : (float, float) or None
-        Defocus of each image is uniform between them. None: no CTF.
+        Range of the uniformly distributed defocus of the images. None: no CTF.
     voltage_kv, spherical_aberration_mm, amplitude_contrast : float
     uneven : float, optional
-        Images fall to views at random, with weights whose logarithm is normal with this standard
-        deviation. None: `n_per_view` to each.
+        Images are assigned to views at random, with lognormal weights of this standard deviation.
+        None: `n_per_view` images for each.
     junk_fraction : float
-        In [0, 1). Part of all images that is noise alone; they come on top of the others.
+        In [0, 1). Fraction of all images that is pure noise, in addition to the others.
     random_state : int
-        Seed. The same seed gives the same images; another `snr` gives the same particles under
-        noise of the same pattern.
+        Seed. Another `snr` gives the same particles and noise pattern.
     progress : callable, optional
         Called as ``progress(n_done, n)`` while projecting.
 
@@ -144,7 +142,7 @@ def simulate_particles(
     Raises
     ------
     ValueError
-        If an argument breaks its rule.
+        If an argument is out of range.
     """
     density = _density(volume, box_size_px)
     n = check_whole_number("n_views", n_views, 1) * check_whole_number("n_per_view", n_per_view, 1)
@@ -182,7 +180,7 @@ def simulate_particles(
 
 
 class _Streams(NamedTuple):
-    """A generator for each kind of chance, so that none disturbs another."""
+    """Independent random generators, one for each kind of variable."""
 
     order: np.random.Generator
     populations: np.random.Generator
@@ -221,14 +219,14 @@ def _populations(
 
 
 def _euler_around(directions: Floats, spread_deg: float, rng: np.random.Generator) -> Floats:
-    """Angles for directions, each turned away a little, at any angle in the plane."""
+    """Euler angles of perturbed directions, with random angles in the plane."""
     steps = rng.normal(0.0, np.deg2rad(spread_deg), (len(directions), 2))
     psi = rng.uniform(-180, 180, len(directions))
     return euler_from_directions(_turned(directions, steps), psi)
 
 
 def _turned(directions: Floats, steps: Floats) -> Floats:
-    """Go from directions along two axes at right angles to them, steps of (n, 2) radians."""
+    """Directions rotated about two axes perpendicular to them, by steps of (n, 2) radians."""
     not_parallel = np.where(np.abs(directions[:, 2:]) < 0.9, [[0.0, 0, 1]], [[1.0, 0, 0]])
     first = np.cross(directions, not_parallel)
     first /= np.linalg.norm(first, axis=1, keepdims=True)
@@ -252,7 +250,7 @@ def _signal(
     pixel_size_angstrom: float,
     progress: Optional[Callable[[int, int], None]],
 ) -> NDArray[np.float32]:
-    """Images without noise, of mean variance 1; 0 where the angles are nan."""
+    """Noise-free images of mean variance 1; 0 where the angles are nan."""
     slices = MapSlices(density)
     box_px = slices.box_size_px
     x, y = fft.rfftfreq(box_px), fft.fftfreq(box_px)[:, None]
@@ -277,13 +275,13 @@ def _signal(
 
 
 def _waves(shift_px: Floats, frequency: Floats) -> NDArray[np.complex64]:
-    """Factors of a transform that shift the image."""
+    """Fourier factors that shift the image."""
     waves: NDArray[np.complex64] = np.exp(-2j * np.pi * shift_px * frequency).astype(np.complex64)
     return waves
 
 
 def _add_noise(images: NDArray[np.float32], std: float, rng: np.random.Generator) -> None:
-    """Add white noise of this standard deviation, in place, and make that the unit."""
+    """Add white noise of this standard deviation, in place, and scale it to 1."""
     if std == 0:
         return
     images /= np.float32(std)

@@ -1,4 +1,4 @@
-"""A molecule that anybody may have: a seeded heap of blobs without symmetry."""
+"""Built-in asymmetric phantom molecule."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from numpy.typing import NDArray
 from repic_plugin.arguments import check_box_size, check_seed
 from repic_plugin.simulation.checks import SMALLEST_BOX_PX
 
-# Size and sampling of the map that the benchmark of ACK-means is drawn from here.
+# Size and sampling of the map for the benchmark of ACK-means.
 PHANTOM_BOX_PX = 64
 PHANTOM_PIXEL_SIZE_ANGSTROM = 5.0
 N_BLOBS = 150
-# Semi-axes of the body in which the blobs' centres lie, as fractions of the box: no two alike.
+# Semi-axes of the ellipsoid of the blobs' centres, as fractions of the box, all different.
 SEMI_AXES = (0.32, 0.28, 0.24)
-# Standard deviations of the blobs, as fractions of the box, and their masses: some are holes.
+# Standard deviations of the blobs, as fractions of the box, and their masses; some are holes.
 STD_RANGE = (0.02, 0.045)
 MASS_RANGE = (-0.5, 1.0)
 
 
 def phantom_map(box_size_px: int = PHANTOM_BOX_PX, *, random_state: int = 0) -> NDArray[np.float32]:
-    """Density of an imaginary molecule: round Gaussians at random places in an ellipsoid.
+    """Density of a phantom molecule: isotropic Gaussians at random positions in an ellipsoid.
 
     Parameters
     ----------
     box_size_px : int
         The molecule spans about two thirds of it.
     random_state : int
-        Seed: the molecule. The same seed gives the same molecule at any box size.
+        Seed, which defines the molecule independently of the box size.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def phantom_map(box_size_px: int = PHANTOM_BOX_PX, *, random_state: int = 0) -> 
     Raises
     ------
     ValueError
-        If the box or the seed breaks its rule.
+        If the box or the seed is out of range.
     """
     box_px = check_box_size("box_size_px", box_size_px, SMALLEST_BOX_PX)
     rng = np.random.default_rng(check_seed(random_state))

@@ -1,4 +1,4 @@
-"""Picks of imagined pickers whose recall and precision are known."""
+"""Picks of simulated pickers of known recall and precision."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from repic_plugin.simulation.placement import Region, place_apart
 
 JITTER_BOX_FRACTION = 1 / 20
 MIN_DISTANCE_BOX_FRACTION = 0.9
-# False picks stay this far from all particles, and from each other.
+# Minimum distance of false picks from all particles and from each other.
 FALSE_PICK_BOX_FRACTION = 0.5
-# Above it no score of a false pick comes near one of a true pick, and the logistic saturates.
+# Above it the scores of true and false picks are fully separated, and the logistic saturates.
 MAX_SCORE_SEPARATION = 20.0
 
-# A picker of a family that shares junk finds this much of it, the one with the most false picks.
+# Fraction of the shared junk found by the picker of a family with the most false picks.
 JUNK_FOUND = 0.7
-COMMON_STREAM = 2**31  # beside those of the pickers, whatever their number
+COMMON_STREAM = 2**31  # in addition to those of the pickers, whatever their number
 
 PerPicker = Union[float, Sequence[float]]
 
 
 @dataclass(frozen=True)
 class SimulatedPicks:
-    """Synthetic picks together with what is true.
+    """Simulated picks with their ground truth.
 
     Attributes
     ----------
     picks : Picks
-        Scored picks of all pickers, on each micrograph by picker and then by falling score.
+        Scored picks of all pickers, by micrograph, picker and decreasing score.
     truth : Picks
-        The particles, unscored, as picks of one picker named ``truth``.
+        The particles, without scores, as picks of one picker named ``truth``.
     micrograph_size_px : (int, int)
         Width and height.
     box_size_px : int
@@ -58,7 +58,7 @@ class SimulatedPicks:
 
 @dataclass(frozen=True)
 class _Picker:
-    """How one picker works."""
+    """Parameters of one simulated picker."""
 
     recall: float
     precision: float
@@ -66,16 +66,16 @@ class _Picker:
     score_separation: float
 
     def n_false(self, n_particles: int) -> float:
-        """Expected false picks on a micrograph of so many particles."""
+        """Expected number of false picks on a micrograph with this many particles."""
         return n_particles * self.recall * (1 - self.precision) / self.precision
 
 
 class _Common(NamedTuple):
-    """What the pickers of a family share on a micrograph.
+    """Properties shared by the pickers of a family on a micrograph.
 
-    `difficulty` is a standard normal value of each particle, `miss_correlation` its share of the
-    variance of what decides whether it is found; at each of the places `junk` a picker of
-    `n` expected shared false picks picks with probability n / len(junk).
+    `difficulty` is a standard normal variable for each particle, and `miss_correlation` its
+    fraction of the variance that determines detection; a picker with n expected shared false
+    picks picks each of the sites `junk` with probability n / len(junk).
     """
 
     difficulty: NDArray[np.float64]
@@ -102,19 +102,20 @@ def simulate_picks(
     picker_names: Optional[Sequence[str]] = None,
     random_state: int = 0,
 ) -> SimulatedPicks:
-    """Draw particles and what each of several pickers makes of them.
+    """Simulated particles and the picks of several pickers.
 
-    Particles lie uniformly with their boxes inside the micrograph, `min_distance_px` apart. A
-    picker finds each with probability `recall`, at a centre off by Gaussian noise, and adds a
-    Poisson number of false picks such that its expected precision is `precision`. False picks
-    lie uniformly, half a box or more from every particle and from each other, so that none is
-    right by chance. Pickers are independent unless `miss_correlation` or `shared_junk` is given.
+    Particles are distributed uniformly, at least `min_distance_px` apart, with their boxes inside
+    the micrograph. A picker finds each with probability `recall`, with Gaussian noise on its
+    centre, and adds a Poisson number of false picks such that its expected precision is
+    `precision`. False picks are distributed uniformly, at least half a box from all particles and
+    from each other, so that none is correct by chance. Pickers are independent unless
+    `miss_correlation` or `shared_junk` is given.
 
     Parameters
     ----------
     n_micrographs, n_pickers : int
     n_particles : int
-        On each micrograph.
+        Number on each micrograph.
     micrograph_size_px : (int, int)
         Width and height.
     box_size_px : int
@@ -123,26 +124,26 @@ def simulate_picks(
     precision : float or sequence of float, shape (n_pickers,)
         In (0, 1].
     jitter_px : float or sequence of float, shape (n_pickers,), optional
-        Standard deviation of the noise on x and on y, a twentieth of the box by default. Jittered
-        boxes may stick out of the micrograph a little.
+        Standard deviation of the noise on x and y, a twentieth of the box by default. Boxes may
+        then extend slightly beyond the micrograph.
     score_separation : float or sequence of float, shape (n_pickers,)
-        In [0, 20]. Scores are the logistic of normal variables of standard deviation 1 whose
-        means for true and for false picks are this far apart, at half of it above and below 0.
+        In [0, 20]. Scores are the logistic of normal variables of standard deviation 1, whose
+        means for true and false picks are half of this above and below 0.
     min_distance_px : float, optional
-        Smallest distance between particles, nine tenths of the box by default.
+        Minimum distance between particles, nine tenths of the box by default.
     miss_correlation : float
-        In [0, 1). Some particles are hard: the tetrachoric correlation of what two pickers of the
-        family miss. They score hard particles lower, as much.
+        In [0, 1). Tetrachoric correlation of the misses of two pickers of the family, as some
+        particles are hard. Hard particles also get correspondingly lower scores.
     shared_junk : float
-        In [0, 1). Share of the false picks of the family's pickers that lie at places which
-        attract all of them.
+        In [0, 1). Fraction of the false picks of the family's pickers at sites that attract all
+        of them.
     family : sequence of int, optional
-        The pickers that this holds for, from 0; all by default.
+        Indices of the pickers with correlated errors; all by default.
     picker_names : sequence of str, optional
         ``picker_1, picker_2, ...`` by default.
     random_state : int
-        Seed. Every micrograph, and on it every picker, has its own stream: asking for more of
-        either leaves the first ones as they were.
+        Seed. Each micrograph and each picker has its own random stream, so more of either leave
+        the first ones unchanged.
 
     Returns
     -------
@@ -152,7 +153,7 @@ def simulate_picks(
     Raises
     ------
     ValueError
-        If an argument breaks its rule, or if the points do not fit into the micrograph.
+        If an argument is out of range, or the points do not fit into the micrograph.
     """
     n_micrographs = check_whole_number("n_micrographs", n_micrographs, 1)
     n_pickers = check_whole_number("n_pickers", n_pickers, 1)
@@ -220,7 +221,7 @@ def _common(
     box_px: int,
     seed: np.random.SeedSequence,
 ) -> _Common:
-    """What the pickers of a family share on one micrograph."""
+    """Properties shared by the pickers of a family on one micrograph."""
     rng = np.random.default_rng(seed)
     difficulty = rng.standard_normal(len(particles))
     most = max((picker.n_false(len(particles)) for picker in relatives), default=0.0)
@@ -254,7 +255,7 @@ def _pick(
     box_px: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """What one picker finds on one micrograph: columns x, y, score, by falling score."""
+    """Picks of one picker on one micrograph: columns x, y, score, by decreasing score."""
     own, shared = np.sqrt(1 - common.miss_correlation), np.sqrt(common.miss_correlation)
     chance = rng.random(len(particles))
     if shared:
@@ -279,7 +280,7 @@ def _pick(
 
 
 def _region(size_px: Tuple[int, int], box_px: int) -> Region:
-    """Where a centre may lie for its box to be inside the micrograph."""
+    """Region of the centres whose boxes are inside the micrograph."""
     check_room(box_px, size_px)
     half = box_px / 2
     return (half, half), (size_px[0] - half, size_px[1] - half)
@@ -299,7 +300,7 @@ def _picker_names(names: Optional[Sequence[str]], n_pickers: int) -> List[str]:
 def _as_picks(
     tables: Sequence[NDArray[np.float64]], n_micrographs: int, picker_names: Sequence[str]
 ) -> Picks:
-    """Tables of x, y and perhaps score, by micrograph and then by picker, as one record."""
+    """Picks from tables of x, y and optional score, by micrograph and then by picker."""
     counts = [len(table) for table in tables]
     columns = np.concatenate(list(tables)).T
     n_pickers = len(picker_names)

@@ -1,4 +1,4 @@
-"""How a micrograph is drawn: particles through the microscope, then ice, junk and noise."""
+"""Rendering of a micrograph: particles with CTF, then ice, junk and noise."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Image = NDArray[np.float32]
 
 
 class Plan(NamedTuple):
-    """How all micrographs are drawn."""
+    """Parameters of all micrographs."""
 
     molecule: Molecule
     size_px: Tuple[int, int]
@@ -28,7 +28,7 @@ class Plan(NamedTuple):
 
 
 class Streams(NamedTuple):
-    """A generator for each kind of chance of one micrograph, so that none disturbs another."""
+    """Independent random generators of one micrograph, one for each kind of variable."""
 
     defocus: np.random.Generator
     junk: np.random.Generator
@@ -39,17 +39,17 @@ class Streams(NamedTuple):
 
 
 def streams_of(n: int, random_state: int) -> Sequence[Streams]:
-    """The streams of n micrographs; asking for more leaves the first ones as they were."""
+    """Random streams of n micrographs; a larger n leaves the first ones unchanged."""
     seeds = np.random.SeedSequence(check_seed(random_state)).spawn(n)
     parts = len(Streams._fields)
     return [Streams(*map(np.random.default_rng, seed.spawn(parts))) for seed in seeds]
 
 
 def particles_on(plan: Plan, centers: Floats, euler: Floats, ctf: Optional[CtfParameters]) -> Image:
-    """Dark particles on 0, shape (height, width), of mean variance 1 over their boxes."""
+    """Dark particles on a background of 0, shape (height, width), of mean box variance 1."""
     slices = plan.molecule.slices
     width, height = plan.size_px
-    # room for patches that stick out, and for what the CTF carries beyond the border
+    # margin for patches beyond the border, and for delocalisation by the CTF
     margin = slices.box_size_px
     shape = [fft.next_fast_len(side + 2 * margin, real=True) for side in (height, width)]
     canvas = np.zeros(shape, dtype=np.float32)
@@ -67,7 +67,7 @@ def particles_on(plan: Plan, centers: Floats, euler: Floats, ctf: Optional[CtfPa
 
 
 def picture(plan: Plan, particles: Image, junk: Optional[Junk], own: Streams) -> Image:
-    """The micrograph: particles, as `particles_on` draws them, with all else added in place."""
+    """Micrograph: particles from `particles_on`, to which everything else is added in place."""
     if plan.ice_std > 0:
         particles += ice(plan.size_px, plan.ice_std, own.ice)
     if junk is not None:
@@ -79,7 +79,7 @@ def picture(plan: Plan, particles: Image, junk: Optional[Junk], own: Streams) ->
 
 
 def _shifted(spectra: NDArray[np.complex64], shift_px: Floats) -> NDArray[np.complex64]:
-    """Transforms of images shifted along x and y, shape (n, box, box // 2 + 1)."""
+    """Fourier transforms of images shifted along x and y, shape (n, box, box // 2 + 1)."""
     box_px = spectra.shape[1]
     turns_x = fft.rfftfreq(box_px) * shift_px[:, :1]
     turns_y = fft.fftfreq(box_px) * shift_px[:, 1:]
@@ -100,7 +100,7 @@ def _through_microscope(image: Image, ctf: CtfParameters, pixel_size_angstrom: f
 
 
 def _box_variance(layer: Image, centers: Floats, box_px: int) -> float:
-    """Mean over boxes; 1 where there is none."""
+    """Mean variance over boxes; 1 without any."""
     corners = np.rint(centers - box_px / 2).astype(np.int64).tolist()
     variances = [layer[y : y + box_px, x : x + box_px].var(dtype=np.float64) for x, y in corners]
     return float(np.mean(variances)) if variances else 1.0

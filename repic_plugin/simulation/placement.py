@@ -1,4 +1,4 @@
-"""Points at random in a rectangle, none too near another."""
+"""Random points in a rectangle with a minimum distance."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
-# Candidates drawn together: enough to fill a usual micrograph in one round, few enough that the
-# table of their mutual distances stays small.
+# Candidates drawn together: enough to fill a typical micrograph in one round, few enough to keep
+# the table of their mutual distances small.
 LARGEST_BATCH = 512
-# Rounds without a single new point after which the rectangle counts as full.
+# Rounds without a new point after which the rectangle counts as full.
 MAX_BARREN_ROUNDS = 20
 
 Region = Tuple[Tuple[float, float], Tuple[float, float]]
@@ -27,10 +27,10 @@ def place_apart(
     keep_clear: Optional[NDArray[np.float64]] = None,
     what: str = "n_particles",
 ) -> NDArray[np.float64]:
-    """Place points one after another, uniformly where there is still room.
+    """Random points placed one after another, uniformly in the free area.
 
-    Random sequential addition: a candidate drawn uniformly stays if it is at least
-    `min_distance_px` from all points that stayed before it.
+    Random sequential addition: a uniform candidate is accepted if it is at least
+    `min_distance_px` from all points accepted before.
 
     Parameters
     ----------
@@ -40,9 +40,9 @@ def place_apart(
     min_distance_px : float
     rng : numpy.random.Generator
     keep_clear : ndarray of float64, shape (n, 2), optional
-        Points that are there already and keep the same distance.
+        Existing points, which keep the same distance.
     what : str
-        Name of the number of points in the error message.
+        Name of the number of points, for the message.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def _clear_of(
 
 
 def _first_come(points: NDArray[np.float64], distance_px: float) -> NDArray[np.float64]:
-    """Drop each point that is too near an earlier one that was kept."""
+    """Mask of the points that are not too close to an earlier accepted one."""
     far = cdist(points, points) >= distance_px
     free = np.ones(len(points), dtype=bool)
     kept = []

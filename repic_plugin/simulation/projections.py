@@ -19,9 +19,9 @@ from repic_plugin.simulation.directions import rotation_matrices
 
 # The map is padded to twice its side before it is transformed, as in RELION.
 PADDING = 2
-# A cubic B-spline reaches over this many samples to each side.
+# Support of a cubic B-spline on each side, in samples.
 _REACH = 2
-# So many Fourier samples are cut at a time.
+# Fourier samples interpolated at a time.
 _BLOCK_SAMPLES = 1 << 20
 
 Volume = NDArray[np.float32]
@@ -30,7 +30,7 @@ Spectra = NDArray[np.complex64]
 
 
 def project_map(volume: ArrayLike, euler_deg: ArrayLike) -> Images:
-    """Projections of a map: sums along the direction of view.
+    """Projections of a map along viewing directions, by the Fourier slice theorem.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def project_map(volume: ArrayLike, euler_deg: ArrayLike) -> Images:
     Returns
     -------
     ndarray of float32, shape (n, box, box)
-        Without what lies at or beyond the Nyquist frequency in any direction.
+        Low-pass filtered to below the Nyquist frequency in all directions.
 
     Raises
     ------
@@ -58,9 +58,9 @@ def project_map(volume: ArrayLike, euler_deg: ArrayLike) -> Images:
 
 
 def resize_box(volume: ArrayLike, box_size_px: int) -> Volume:
-    """Cut or zero-pad a map about its origin; the size of a voxel stays.
+    """Map cropped or zero-padded around its origin, with the same voxel size.
 
-    From an odd box to the even one below it, the last layer along each axis is cut off.
+    From an odd box to the next smaller even one, the last layer along each axis is removed.
 
     Parameters
     ----------
@@ -74,11 +74,11 @@ def resize_box(volume: ArrayLike, box_size_px: int) -> Volume:
     Raises
     ------
     ValueError
-        If the map is not a finite cube or `box_size_px` below 1.
+        If the map is not a finite cube or `box_size_px` is below 1.
     """
     density = check_volume(volume)
     box_px = check_box_size("box_size_px", box_size_px)
-    offset = box_px // 2 - len(density) // 2  # voxel i goes to i + offset
+    offset = box_px // 2 - len(density) // 2  # voxel i moves to i + offset
     first, last = max(0, -offset), min(len(density), box_px - offset)
     resized = np.zeros((box_px,) * 3, dtype=np.float32)
     resized[(slice(first + offset, last + offset),) * 3] = density[(slice(first, last),) * 3]
@@ -86,18 +86,18 @@ def resize_box(volume: ArrayLike, box_size_px: int) -> Volume:
 
 
 class MapSlices:
-    """The Fourier transform of a map, ready to be cut along planes through its origin.
+    """Central slices of the Fourier transform of a map.
 
-    By the Fourier slice theorem such a plane is the transform of a projection. The transform is
-    oversampled by padding and interpolated with cubic B-splines; the map is divided beforehand by
-    the transform of the spline, sinc^4 (gridding: Jackson et al. 1991, doi:10.1109/42.97598).
+    By the Fourier slice theorem a central slice is the transform of a projection. The transform is
+    oversampled by padding and interpolated with cubic B-splines; the map is first divided by the
+    transform of the spline, sinc^4 (gridding: Jackson et al. 1991, doi:10.1109/42.97598).
 
     Parameters
     ----------
     volume : array_like of float, shape (box, box, box)
     image_px : int, optional
-        Side of the projections, by default the map's. With another one they show the same at
-        another pixel size, which costs less than to resample the map.
+        Side of the projections, by default the map's. Another side gives the same content at
+        another pixel size, at less cost than resampling the map.
 
     Attributes
     ----------
@@ -122,12 +122,12 @@ class MapSlices:
         self._plane = PADDING * np.stack([columns, y[rows]])
 
     def blocks(self, n: int) -> List[slice]:
-        """Parts of n images, each small enough for one call of `spectra`."""
+        """Slices of n images, each small enough for one call of `spectra`."""
         step = max(1, int(_BLOCK_SAMPLES // (self._plane.shape[1] * max(1.0, self._scale))))
         return [slice(start, min(n, start + step)) for start in range(0, n, step)]
 
     def spectra(self, euler_deg: ArrayLike) -> Spectra:
-        """Transforms of projections about their origin.
+        """Fourier transforms of projections about their origin.
 
         Parameters
         ----------
@@ -147,7 +147,7 @@ class MapSlices:
         return spectra
 
     def images(self, spectra: Spectra) -> Images:
-        """Images of transforms about the origin, shape (n, box, box)."""
+        """Images from Fourier transforms about the origin, shape (n, box, box)."""
         size = (self.box_size_px, self.box_size_px)
         images: Images = fft.fftshift(fft.irfft2(spectra, s=size), axes=(1, 2))
         return images
@@ -155,7 +155,7 @@ class MapSlices:
 
 @compiled
 def _cut(transform, axes, plane, origin, found):  # type: ignore[no-untyped-def]
-    """Interpolate at plane[0] * axes[i, 0] + plane[1] * axes[i, 1] for every image i."""
+    """Values interpolated at plane[0] * axes[i, 0] + plane[1] * axes[i, 1] for each image i."""
     along_x, along_y, along_z = np.empty((3, 4), dtype=np.float32)
     for i in range(len(axes)):
         (ux, uy, uz), (vx, vy, vz) = axes[i]
@@ -176,7 +176,7 @@ def _cut(transform, axes, plane, origin, found):  # type: ignore[no-untyped-def]
 
 @compiled
 def _weights(position, weights):  # type: ignore[no-untyped-def]
-    """Fill in the weights of the four samples around a position; the index of the first."""
+    """Index of the first of the four samples around a position, whose weights are filled in."""
     below = int(position)
     t = position - below
     u = 1 - t

@@ -1,4 +1,4 @@
-"""Micrographs and a few particles in, templates and more particles out."""
+"""Template picking: templates from a few particles, matched by cross-correlation."""
 
 from repic_plugin.template_picking.correlation import TemplateBank
 from repic_plugin.template_picking.extraction import ExtractedParticles, extract_particles

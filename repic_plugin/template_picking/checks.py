@@ -1,4 +1,4 @@
-"""Checks of the arguments that the functions of this room share."""
+"""Checks of arguments shared by the functions of this package."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.arguments import check_finite
 
-MIN_BOX_PX = 16  # what can still be told apart in 2D classes
+MIN_BOX_PX = 16  # minimum for distinguishable 2D classes
 
 
 def check_micrograph(micrograph: ArrayLike, box_size_px: int) -> NDArray[Any]:
-    """An image that holds a box, in its own dtype."""
+    """Image at least as large as a box, in its own dtype."""
     image = np.asarray(micrograph)
     if image.ndim != 2 or image.dtype.kind not in "biuf":
         raise ValueError(
@@ -30,11 +30,11 @@ def check_micrograph(micrograph: ArrayLike, box_size_px: int) -> NDArray[Any]:
 
 
 def check_images(name: str, images: ArrayLike) -> NDArray[np.float32]:
-    """Finite square images as float32, shape (k, side, side), at least one."""
+    """Finite square images, at least one, as float32 of shape (k, side, side)."""
     array = np.asarray(images, dtype=np.float32)
     if array.ndim != 3 or array.shape[1] != array.shape[2] or not array.size:
         raise ValueError(
-            f"{name} must be of shape (k, side, side), one image at least, got shape {array.shape}"
+            f"{name} must hold one image or more, shape (k, side, side), got shape {array.shape}"
         )
     check_finite(name, array)
     return array

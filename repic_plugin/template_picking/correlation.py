@@ -1,8 +1,8 @@
 """Normalised cross-correlation with many templates at once, by Fourier transforms.
 
-J. P. Lewis (1995), Fast normalized cross-correlation, Vision Interface. The same numbers as
+J. P. Lewis (1995), Fast normalized cross-correlation, Vision Interface. The result equals that of
 `skimage.feature.match_template`, ten times as fast for hundreds of templates (``make bench``): the
-image's transform, its local means and deviations are made once, the templates' kept.
+image's transform, local means and deviations are computed once, and those of the templates kept.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from scipy import fft
 from repic_plugin.arguments import check_finite
 from repic_plugin.template_picking.checks import check_images
 
-# A longer side is cut into parts, so that the transforms of hundreds of templates stay small.
+# Longer sides are split, so that the transforms of hundreds of templates stay small.
 MAX_TRANSFORM_PX = 384
-# A window that varies by less than this part of the image's standard deviation is blank.
+# A window that varies by less than this fraction of the image's standard deviation is blank.
 LEAST_DEVIATION = 1e-4
-# Of single precision: a template that varies less is flat.
+# Relative to single precision: a template that varies less is flat.
 LEAST_CONTRAST = 1e-6
 
 Image = NDArray[np.float32]
@@ -30,9 +30,7 @@ Shape = Tuple[int, int]
 
 
 class TemplateBank:
-    """Templates whose transforms are kept from one image to the next.
-
-    It may be used by several threads at once.
+    """Templates whose transforms are reused for all images, also by several threads at once.
 
     Parameters
     ----------
@@ -43,12 +41,12 @@ class TemplateBank:
     Attributes
     ----------
     n_pixels : int
-        In the mask.
+        Number of pixels in the mask.
 
     Raises
     ------
     ValueError
-        If a template is not finite, or shows nothing within the mask.
+        If a template is not finite, or is constant within the mask.
     """
 
     def __init__(self, templates: ArrayLike, mask: Optional[ArrayLike] = None) -> None:
@@ -65,7 +63,7 @@ class TemplateBank:
         flat = norms[:, 0] <= LEAST_CONTRAST * np.linalg.norm(images, axis=(1, 2))
         if flat.any():
             raise ValueError(
-                f"templates must show something, but number {np.argmax(flat)} is flat; leave it out"
+                f"templates must not be flat, but number {np.argmax(flat)} is; leave it out"
             )
         self._window = inside.astype(np.float64)
         self.n_pixels = int(np.count_nonzero(inside))
@@ -78,17 +76,17 @@ class TemplateBank:
         return len(self._kernels)
 
     def scores(self, image: ArrayLike) -> Image:
-        """The greatest of the templates' correlation coefficients at each pixel.
+        """Maximum of the templates' correlation coefficients at each pixel.
 
         Parameters
         ----------
         image : array_like of float, shape (height, width)
-            Its mirror image is taken beyond its border.
+            Mirrored beyond its border.
 
         Returns
         -------
         ndarray of float32, shape (height, width)
-            In [-1, 1], with the template's pixel (side // 2, side // 2) on this one; 0 where the
+            In [-1, 1], for the template's pixel (side // 2, side // 2) at this pixel; 0 where the
             image is blank.
 
         Raises
@@ -117,7 +115,7 @@ class TemplateBank:
         return found[: len(pixels), : pixels.shape[1]]
 
     def _scores_of(self, part: Floats) -> Image:
-        """Scores with the templates' first pixel on each pixel; of use where they lie inside."""
+        """Scores for the templates' first pixel at each pixel; valid where they lie inside."""
         shape = (fft.next_fast_len(part.shape[0], True), fft.next_fast_len(part.shape[1], True))
         kernels, window = self._transformed(shape)
         spectrum = fft.rfft2(part, s=shape)

@@ -1,4 +1,4 @@
-"""Particle images cut out of micrographs, normalised as RELION does."""
+"""Extraction of particle images from micrographs, normalised as in RELION."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy import fft
 
 from repic_plugin.arguments import check_centers, check_finite
 
-# Of the box: RELION's circle has a diameter of 75 per cent of it.
+# RELION's background circle has a diameter of 75 per cent of the box.
 BACKGROUND_RADIUS = 0.375
 LEAST_BOX_PX = 8
 
@@ -27,7 +27,7 @@ class ExtractedParticles:
     images : ndarray of float32, shape (m, side, side)
         The centre is the pixel (side // 2, side // 2).
     rows : ndarray of int64, shape (m,)
-        Which of the given centres they are of; those whose box is not wholly inside are left out.
+        Indices of their centres; particles whose boxes extend beyond the micrograph are discarded.
     """
 
     images: Image
@@ -46,7 +46,7 @@ def extract_particles(
     invert: bool = True,
     normalise: bool = True,
 ) -> ExtractedParticles:
-    """Cut boxes, reduce them, normalise, invert: RELION's order.
+    """Particle images extracted, downscaled, normalised and inverted, in RELION's order.
 
     Parameters
     ----------
@@ -56,13 +56,12 @@ def extract_particles(
     box_size_px : int
         In px of the micrograph, even.
     side_px : int, optional
-        Side of the images, even; by default that of the box. Smaller ones are cropped in Fourier
-        space.
+        Side of the images, even; by default that of the box. Smaller ones are Fourier-cropped.
     invert : bool
-        Make black white.
+        Invert the contrast.
     normalise : bool
-        Take off the plane that fits the background best, then its mean; divide by its standard
-        deviation. The background is what lies outside of a circle in the box.
+        Subtract the plane fitted to the background, and its mean; divide by its standard
+        deviation. The background is the part of the box outside a circle.
 
     Returns
     -------
@@ -71,7 +70,7 @@ def extract_particles(
     Raises
     ------
     ValueError
-        If a size makes no sense, a box holds values that are not finite, or the micrograph is no
+        If a size is invalid, a box holds values that are not finite, or the micrograph is not an
         image.
     """
     pixels = np.asarray(micrograph)
@@ -110,18 +109,18 @@ def _boxes(
 
 
 def _cropped(images: Image, side: int) -> Image:
-    """The low frequencies alone; grey values and the centre stay what they are."""
+    """Fourier-cropped images with the same grey values and centre."""
     box, low = images.shape[-1], side // 2
     transform = fft.rfft2(fft.ifftshift(images, axes=(1, 2)))
     kept = np.concatenate((transform[:, :low, : low + 1], transform[:, -low:, : low + 1]), axis=1)
-    kept[:, low] = 0  # the last frequency has no partner
+    kept[:, low] = 0  # the Nyquist frequency has no partner
     kept[:, :, low] = 0
     small = fft.irfft2(kept, s=(side, side)) * np.float32((side / box) ** 2)
     return np.ascontiguousarray(fft.fftshift(small, axes=(1, 2)), dtype=np.float32)
 
 
 def _normalised(images: Image) -> Image:
-    """Background of mean 0 and standard deviation 1, without a slope; a flat image becomes 0."""
+    """Images with background of mean 0, standard deviation 1 and no ramp; 0 for a flat image."""
     side = images.shape[-1]
     along = np.arange(side) - side // 2
     y, x = (one.ravel() for one in np.meshgrid(along, along, indexing="ij"))
@@ -133,7 +132,7 @@ def _normalised(images: Image) -> Image:
     result: Image = (flat - slopes @ plane.T).astype(np.float32)
     deviation = result[:, background].std(axis=1, dtype=np.float64)
     scale = np.abs(flat).max(axis=1, initial=0)
-    is_flat = deviation <= 1e-6 * scale  # rounding alone
+    is_flat = deviation <= 1e-6 * scale  # only rounding errors
     result /= np.where(is_flat, 1, deviation)[:, None].astype(np.float32)
     result[is_flat] = 0
     return result.reshape(images.shape)

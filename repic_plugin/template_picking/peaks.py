@@ -1,4 +1,4 @@
-"""Peaks of a map of scores that keep their distance."""
+"""Peaks of a score map with a minimum distance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-# A peak is the highest pixel within this part of the least distance: not every ripple is tried.
+# A peak is the maximum within this fraction of the minimum distance, to skip ripples.
 REACH = 1 / 3
 
 Floats = NDArray[np.float64]
@@ -18,26 +18,26 @@ Floats = NDArray[np.float64]
 def find_peaks(
     scores: NDArray[np.float32], min_distance_px: float, min_score: float
 ) -> Tuple[Floats, Floats]:
-    """Local maxima of a map, the best first; those too near a better one are left out.
+    """Local maxima of a score map, best first, without those too close to a better one.
 
     Parameters
     ----------
     scores : ndarray of float32, shape (height, width)
     min_distance_px : float
-        Between two peaks.
+        Minimum distance between two peaks.
     min_score : float
 
     Returns
     -------
     peaks : ndarray of float64, shape (n, 2)
-        x, y of the tops of parabolas through a pixel and its neighbours, where the centre of the
-        first pixel is (0, 0).
+        x, y of the maxima of parabolas through a pixel and its neighbours; the centre of the first
+        pixel is (0, 0).
     heights : ndarray of float64, shape (n,)
         Scores of the pixels.
     """
     size = 2 * max(1, int(REACH * min_distance_px)) + 1
     is_peak = (scores == ndimage.maximum_filter(scores, size)) & (scores >= min_score)
-    is_peak &= scores > ndimage.minimum_filter(scores, 3)  # where all is blank there is no peak
+    is_peak &= scores > ndimage.minimum_filter(scores, 3)  # no peak where everything is blank
     rows, columns = np.nonzero(is_peak)
     heights = scores[rows, columns].astype(np.float64)
     order = np.argsort(-heights, kind="stable")
@@ -51,14 +51,14 @@ def find_peaks(
 
 
 def _top(left: Floats, middle: Floats, right: Floats) -> Floats:
-    """Where a parabola through three values is highest, from -0.5 to 0.5; 0 where it is flat."""
+    """Position of the maximum of a parabola through three values, -0.5 to 0.5; 0 if flat."""
     bend = 2 * middle - left - right
     top: Floats = np.divide(right - left, 2 * bend, out=np.zeros_like(bend), where=bend > 0)
     return np.clip(top, -0.5, 0.5)
 
 
 def _apart(points: Floats, distance: float) -> NDArray[np.int64]:
-    """Leave out each point that is nearer to an earlier one that is kept."""
+    """Mask of the points that are not too close to an earlier accepted one."""
     free = np.ones(len(points), dtype=bool)
     if len(points):
         pairs = cKDTree(points).query_pairs(np.nextafter(distance, 0), output_type="ndarray")

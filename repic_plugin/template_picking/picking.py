@@ -1,4 +1,4 @@
-"""Particles of micrographs by template matching."""
+"""Particle picking by template matching."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from repic_plugin.template_picking.templates import (
 
 DEFAULT_STEP_DEG = 15.0
 DEFAULT_DISTANCE_BOXES = 0.5
-# Fewer on each micrograph would cost many faint particles.
+# A lower number per micrograph would miss many faint particles.
 NOISE_PICKS = 10
 
 
 @dataclass(frozen=True, eq=False)
 class FoundParticles:
-    """Picks on one micrograph, the best first.
+    """Picks on one micrograph, best first.
 
     Attributes
     ----------
@@ -45,25 +45,24 @@ class FoundParticles:
 
 
 class TemplateMatcher:
-    """Picks particles on one micrograph after another.
-
-    It may be used by several threads at once.
+    """Template matcher for one micrograph after another, also by several threads at once.
 
     Parameters
     ----------
     templates : array_like of float, shape (k, side, side), optional
-        In reduced px, particles as in the micrographs (dark on light mostly), centred on the
-        pixel (side // 2, side // 2); see `learn_templates`. By default `general_template`.
+        In reduced px, with the contrast of the micrographs (usually dark particles), centred on
+        the pixel (side // 2, side // 2); see `learn_templates`. By default `general_template`.
     box_size_px : int
         In px of the micrographs.
     angular_step_deg : float
+        Step of the in-plane rotations of the templates.
     invert : bool
-        Look for what is light where the templates are dark.
+        Search for the inverted contrast of the templates.
 
     Raises
     ------
     ValueError
-        If an argument breaks its rule.
+        If an argument is out of range.
 
     Examples
     --------
@@ -109,10 +108,11 @@ class TemplateMatcher:
         return self._bank.scores(prepare_micrograph(micrograph, self.box_size_px))
 
     def noise_score(self, n_positions: int) -> float:
-        """What noise alone reaches about ten times on a micrograph of so many reduced px.
+        """Score that pure noise exceeds about ten times on a micrograph of this many reduced px.
 
-        One of n normal deviates is above about sqrt(2 ln n) standard deviations. Neighbouring
-        rotations are alike: the root of their number counts (found by trial on white noise).
+        The maximum of n normal deviates is about sqrt(2 ln n) standard deviations. Adjacent
+        rotations are correlated: the square root of their number counts (found empirically on
+        white noise).
 
         Parameters
         ----------
@@ -121,7 +121,7 @@ class TemplateMatcher:
         Returns
         -------
         float
-            0 for a single round template, such as the blob: its scores are low everywhere.
+            0 for a single round template, such as the blob, whose scores are low everywhere.
         """
         if len(self._bank) == 1:
             return 0.0
@@ -138,7 +138,7 @@ class TemplateMatcher:
         max_particles: int = 0,
         min_distance_boxes: float = DEFAULT_DISTANCE_BOXES,
     ) -> FoundParticles:
-        """Find particles whose boxes lie within the micrograph.
+        """Picks whose boxes lie within the micrograph.
 
         Parameters
         ----------
@@ -146,9 +146,9 @@ class TemplateMatcher:
         min_score : float, optional
             In [-1, 1]; `noise_score` by default.
         max_particles : int
-            The best; 0 keeps all.
+            Maximum number of picks, best first; 0 keeps all.
         min_distance_boxes : float
-            Between two picks, in boxes, up to 2.
+            Minimum distance between two picks, in boxes, up to 2.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Micrographs made ready for templates: small, flat, and with noise of one strength."""
+"""Preparation of micrographs for template matching: reduction, flattening and whitening."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from scipy import fft, ndimage
 from repic_plugin.arguments import check_box_size, check_centers, check_finite
 from repic_plugin.template_picking.checks import MIN_BOX_PX, check_micrograph
 
-# Enough for the 12 rings by which classes are told apart; more costs time and finds no more.
+# Enough for the 12 rings that distinguish classes; more takes time without finding more.
 TARGET_BOX_PX = 36
-# What changes more slowly is ice and uneven illumination.
+# Slower variations are ice and uneven illumination.
 FLAT_BOXES = 1.0
-# Of the median absolute deviation; beyond are hot pixels, crystals, edges of the carbon.
+# In median absolute deviations; beyond are hot pixels, crystals and carbon edges.
 MAX_DEVIATIONS = 5.0
 MAD_TO_STD = 1.4826
-# Bands with less than this part of the mean power hold nothing: they are not raised to it.
+# Bands with less than this fraction of the mean power are empty and not amplified.
 LEAST_POWER = 1e-3
 
 Image = NDArray[np.float32]
 
 
 def reduction(box_size_px: int) -> int:
-    """How many px of a micrograph, along x and along y, become one.
+    """Factor by which a micrograph is reduced along x and y.
 
     Parameters
     ----------
@@ -35,33 +35,37 @@ def reduction(box_size_px: int) -> int:
     Returns
     -------
     int
+
+    Raises
+    ------
+    ValueError
+        If the box is smaller or not a whole number.
     """
     return max(1, round(check_box_size("box_size_px", box_size_px, MIN_BOX_PX) / TARGET_BOX_PX))
 
 
 def reduced_box_px(box_size_px: int) -> int:
-    """Side of a box in the px of a reduced micrograph, an even number."""
+    """Side of a box in px of a reduced micrograph, an even number."""
     return 2 * round(box_size_px / reduction(box_size_px) / 2)
 
 
 def prepare_micrograph(micrograph: ArrayLike, box_size_px: int) -> Image:
-    """Reduce a micrograph, take off slow changes, cut off outliers and whiten it.
+    """Micrograph reduced, flattened, clipped and whitened for template matching.
 
-    In the result all spatial frequencies have the same power on average, so that a cross-
-    correlation with a template is a matched filter (Turin 1960, doi:10.1109/TIT.1960.1057571), and
-    a dark crystal no longer resembles a particle. A change of brightness or (positive) contrast
-    of the micrograph changes nothing.
+    All spatial frequencies then have the same mean power, so that cross-correlation with a
+    template is a matched filter (Turin 1960, doi:10.1109/TIT.1960.1057571), and a dark crystal
+    no longer resembles a particle. The result is invariant to brightness and (positive) contrast.
 
     Parameters
     ----------
     micrograph : array_like of float, shape (height, width)
     box_size_px : int
-        Of the particles, in px of the micrograph; tells by how much to reduce.
+        Box of the particles, in px of the micrograph; determines the reduction.
 
     Returns
     -------
     ndarray of float32, shape (height // reduction, width // reduction)
-        Of mean 0 and variance 1; all 0 if nothing is there but one grey value.
+        Of mean 0 and variance 1; all 0 for a constant micrograph.
 
     Raises
     ------
@@ -83,22 +87,22 @@ def prepare_micrograph(micrograph: ArrayLike, box_size_px: int) -> Image:
 
 
 def cut_boxes(prepared: Image, centers: ArrayLike, box_size_px: int) -> Image:
-    """Boxes of a prepared micrograph around some centres.
+    """Boxes of a prepared micrograph around given centres.
 
     Parameters
     ----------
     prepared : ndarray of float32, shape (height, width)
         From `prepare_micrograph`.
     centers : array_like of float, shape (n, 2)
-        x, y in px of the micrograph as it was, from the outer edge of the first pixels.
+        x, y in px of the original micrograph, from the outer edge of the first pixels.
     box_size_px : int
         As given to `prepare_micrograph`.
 
     Returns
     -------
     ndarray of float32, shape (m, box, box)
-        The centre is the pixel (box // 2, box // 2), as exactly as whole pixels allow. Boxes that
-        are not wholly inside are left out.
+        The centre is the pixel (box // 2, box // 2), to the nearest whole pixel. Boxes that extend
+        beyond the micrograph are discarded.
     """
     box_px = reduced_box_px(box_size_px)
     pixels = np.floor(check_centers("centers", centers) / reduction(box_size_px)).astype(np.int64)
@@ -111,10 +115,10 @@ def cut_boxes(prepared: Image, centers: ArrayLike, box_size_px: int) -> Image:
 def _block_means(image: NDArray[Any], factor: int) -> Image:
     height, width = (side // factor for side in image.shape)
     blocks = image[: height * factor, : width * factor]
-    # the first pixel is taken off so that large grey values keep their last digits
+    # the first pixel is subtracted so that large grey values keep their precision
     first = np.float64(blocks[0, 0])
     means: Image = np.zeros((height, width), np.float32)
-    with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses what is not finite
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses non-finite values
         for row in range(factor):
             for column in range(factor):
                 means += (blocks[row::factor, column::factor] - first).astype(np.float32)
@@ -122,7 +126,7 @@ def _block_means(image: NDArray[Any], factor: int) -> Image:
 
 
 def _level(image: Image) -> Image:
-    """Take off the plane that fits best: at the border, a mean of surroundings does not."""
+    """Image without its best-fitting plane, which a local mean does not remove at the border."""
     for axis in (0, 1):
         place = np.arange(image.shape[axis]) - (image.shape[axis] - 1) / 2
         slope = image.mean(axis=1 - axis, dtype=np.float64) @ place / (place @ place)
@@ -131,7 +135,7 @@ def _level(image: Image) -> Image:
 
 
 def _whitened(image: Image, box_px: int) -> Image:
-    """Divide the transform by the root of its mean power, ring by ring, two rings to a period."""
+    """Image whitened by the root mean power of Fourier rings, two rings per period."""
     spectrum = fft.rfft2(image)
     y, x = fft.fftfreq(image.shape[0])[:, None], fft.rfftfreq(image.shape[1])
     ring = np.rint(2 * box_px * np.hypot(y, x)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""What to look for: averages of particles, or a round blob."""
+"""Templates: averages of particles, or a round blob."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from repic_plugin.template_picking.preparation import MAD_TO_STD, reduced_box_px
 
 PARTICLES_PER_TEMPLATE = 30
 MIN_TEMPLATES, MAX_TEMPLATES = 2, 12
-# Fewer cannot be told apart and aligned.
+# Fewer cannot be classified and aligned.
 MIN_ALIGNED = 4
-# Labels lie within this part of the box from where they should be.
+# Labels are accurate to within this fraction of the box.
 MAX_SHIFT_BOXES = 1 / 6
 MAX_ITERATIONS = 30
 MAX_PARTICLES = 3000
-# Standard deviations of a box's strength, where there are boxes enough to tell.
+# Limit of a box's variance, in standard deviations, if there are enough boxes to estimate it.
 MAX_DEVIATIONS, ENOUGH_TO_TELL = 3.0, 20
-# Radius of what is compared, in sides of a template.
+# Radius of the compared disc, in sides of a template.
 MASK_FRACTION = 0.45
-# A template is round if turning it changes less than this part of its contrast.
+# A template is round if rotation changes less than this fraction of its contrast.
 MAX_UNROUND = 0.1
 # The blob and its surroundings, in boxes.
 BLOB_BOXES, SURROUNDINGS_BOXES = 0.5, 1.6
@@ -45,8 +45,8 @@ class LearntTemplates:
     sizes : ndarray of int64, shape (k,)
         Particles in each.
     n_left_out : int
-        Particles left out: much stronger or weaker than the others, or in a class that foretells
-        nothing of its members, or that is one too many.
+        Particles left out: of much higher or lower variance than the others, or in a class that
+        is junk or surplus.
     """
 
     images: Images
@@ -55,7 +55,7 @@ class LearntTemplates:
 
 
 def n_templates_for(n_particles: int) -> int:
-    """How many templates so many particles are enough for."""
+    """Number of templates supported by a number of particles."""
     if n_particles < MIN_ALIGNED:
         return 1
     return min(MAX_TEMPLATES, max(MIN_TEMPLATES, n_particles // PARTICLES_PER_TEMPLATE))
@@ -64,22 +64,22 @@ def n_templates_for(n_particles: int) -> int:
 def learn_templates(
     boxes: ArrayLike, n_templates: int = 0, *, random_state: int = 0, n_threads: int = 1
 ) -> LearntTemplates:
-    """Average particles that look alike, aligned by ACK-means.
+    """Templates from class averages of particles, aligned by ACK-means (Xu et al. 2016).
 
     Parameters
     ----------
     boxes : array_like of float, shape (n, box, box)
-        Of prepared micrographs, see `cut_boxes`. Of more than 3,000 so many are drawn at random.
+        From prepared micrographs, see `cut_boxes`. At most 3,000, drawn at random, are used.
     n_templates : int
-        0 takes one for 30 particles, from 2 to 12. A single one is the larger of two. Fewer than
-        4 particles give a round one, their mean at all rotations.
+        0 takes one per 30 particles, 2 to 12. A single one is the larger of two. Fewer than 4
+        particles give a round template, their mean at all rotations.
     random_state, n_threads : int
         As for `classify_particles`.
 
     Returns
     -------
     LearntTemplates
-        The largest first.
+        The largest class first.
 
     Raises
     ------
@@ -107,15 +107,11 @@ def learn_templates(
 
 
 def general_template(box_size_px: int) -> Images:
-    """A dark blob with a bright rim, for particles of which nothing is known but their size.
+    """Dark blob with a bright rim, for particles of which only the size is known.
 
-    The Laplacian of a Gaussian that answers best to a disc of half the box (Lindeberg 1998,
-    doi:10.1023/A:1008045108935): particles are larger, but defocus takes what is as wide as they
-    are, and leaves what is a little finer.
-
-    Parameters
-    ----------
-    box_size_px : int
+    The Laplacian of a Gaussian with maximum response to a disc of half the box (Lindeberg 1998,
+    doi:10.1023/A:1008045108935): particles are larger, but defocus suppresses features of their
+    width and retains slightly finer ones.
 
     Returns
     -------
@@ -125,14 +121,14 @@ def general_template(box_size_px: int) -> Images:
     box_px = reduced_box_px(box_size_px)
     middle = round(SURROUNDINGS_BOXES * box_px / 2)
     y, x = np.mgrid[-middle : middle + 1, -middle : middle + 1]
-    # of a disc of radius r, the standard deviation is r / sqrt(2)
+    # standard deviation r / sqrt(2) for a disc of radius r
     square = (x**2 + y**2) / (BLOB_BOXES * box_px / 2) ** 2
     blob: Images = ((square - 1) * np.exp(-square)).astype(np.float32)
     return blob[None]
 
 
 def fitted_templates(images: ArrayLike, scale: float, box_size_px: int) -> Images:
-    """Averages of another program, or of another box, brought to reduced px and to the box.
+    """Averages of another program or box, rescaled to reduced px and to the box.
 
     Parameters
     ----------
@@ -140,11 +136,16 @@ def fitted_templates(images: ArrayLike, scale: float, box_size_px: int) -> Image
     scale : float
         The pixel size of the images divided by that of reduced micrographs.
     box_size_px : int
-        In px of the micrographs as they were.
+        In px of the original micrographs.
 
     Returns
     -------
     ndarray of float32, shape (k, box, box)
+
+    Raises
+    ------
+    ValueError
+        If the images are not finite squares, or a number is out of range.
     """
     sources = check_images("images", images)
     check_in_range("scale", scale, 1e-3, 1e3)
@@ -157,24 +158,24 @@ def fitted_templates(images: ArrayLike, scale: float, box_size_px: int) -> Image
 
 
 def template_mask(side_px: int) -> NDArray[np.bool_]:
-    """The disc that stays within a template when it is turned about its pixel side // 2."""
+    """Disc that stays within a template when it is rotated about its pixel side // 2."""
     y, x = np.mgrid[:side_px, :side_px] - side_px // 2
     return np.asarray(np.hypot(y, x) <= MASK_FRACTION * side_px)
 
 
 def rotated_templates(images: ArrayLike, angular_step_deg: float) -> Images:
-    """Templates at all rotations in the plane, and mirrored: as particles look from behind.
+    """Templates at all rotations in the plane, also mirrored, as seen from behind.
 
     Parameters
     ----------
     images : array_like of float, shape (k, side, side)
     angular_step_deg : float
-        About this; there is a whole number of steps in a turn.
+        Approximate step; a turn has a whole number of steps.
 
     Returns
     -------
     ndarray of float32, shape (m, side, side)
-        Of round templates one, of others a turn's, each twice.
+        One for each round template; for others all rotations, also mirrored.
     """
     step = check_in_range("angular_step_deg", angular_step_deg, 1, 360)
     angles = np.linspace(0, 2 * np.pi, round(360 / step), endpoint=False)
@@ -190,11 +191,11 @@ def rotated_templates(images: ArrayLike, angular_step_deg: float) -> Images:
 
 
 def _usual(images: Images) -> Images:
-    """Images of about the strength of most: a crystal among them would become a template."""
+    """Images without outliers of variance, as a crystal would become a template."""
     strength = images.std(axis=(1, 2))
     images, strength = images[strength > 0], strength[strength > 0]
     if not len(images):
-        raise ValueError("boxes must show something, got none that does; label other particles")
+        raise ValueError("boxes must not all be constant; label other particles")
     if len(images) < ENOUGH_TO_TELL:
         return images
     far = np.abs(strength - np.median(strength))
@@ -205,7 +206,7 @@ def _usual(images: Images) -> Images:
 def _class_averages(
     images: Images, n_classes: int, random_state: int, n_threads: int
 ) -> Tuple[Images, NDArray[np.int64]]:
-    """Averages of classes that are no junk, and the sizes of these, the largest first."""
+    """Averages and sizes of the classes that are not junk, the largest first."""
     found = classify_particles(
         images,
         n_classes,
@@ -223,7 +224,7 @@ def _class_averages(
 
 
 def _centred(found: Classification, k: int) -> Images:
-    """An average, moved so that the labels of its members are on average in the middle.
+    """Average shifted so that the mean label position of its members is at the centre.
 
     Classes drift while they are aligned to each other.
     """
@@ -237,7 +238,7 @@ def _centred(found: Classification, k: int) -> Images:
 
 
 def _drawn(image: Images, matrix: NDArray[np.float64], side_px: int) -> Images:
-    """An image turned or scaled about its pixel side // 2: `matrix` takes new places to old."""
+    """Image rotated or scaled about its pixel side // 2; `matrix` maps new to old positions."""
     middle, new_middle = len(image) // 2, side_px // 2
     offset = np.full(2, middle) - matrix @ np.full(2, new_middle)
     drawn: Images = ndimage.affine_transform(
@@ -247,7 +248,7 @@ def _drawn(image: Images, matrix: NDArray[np.float64], side_px: int) -> Images:
 
 
 def _round(image: Images) -> Images:
-    """Mean over all rotations about the pixel side // 2."""
+    """Mean of an image over all rotations about the pixel side // 2."""
     y, x = np.mgrid[: len(image), : len(image)] - len(image) // 2
     ring = np.rint(np.hypot(y, x)).astype(np.int64)
     means = np.bincount(ring.ravel(), image.ravel()) / np.bincount(ring.ravel())

@@ -22,7 +22,7 @@ TRUE, FALSE = ("true", "1"), ("false", "0")
 
 @dataclass(frozen=True)
 class Placeholder:
-    """What a template leaves open: ``~title|default|type|name~``.
+    """A value that a template leaves open: ``~title|default|type|name~``.
 
     Attributes
     ----------
@@ -48,9 +48,9 @@ class Workflow:
     protocols : list of dict
         As Scipion exports them.
     values : dict
-        Those of the template, all of them.
+        Of all placeholders of the template.
     folder : str or None
-        What relative paths in a workflow file are relative to.
+        Base of relative paths in a workflow file.
     """
 
     source: str
@@ -60,7 +60,7 @@ class Workflow:
 
 
 def template_names() -> List[str]:
-    """The templates that this plugin brings."""
+    """Names of the templates of this plugin."""
     return sorted(path.name[: -len(SUFFIX)] for path in TEMPLATES.glob(f"*{SUFFIX}"))
 
 
@@ -81,7 +81,7 @@ def read_workflow(source: str, assignments: Sequence[str]) -> Workflow:
     Raises
     ------
     ValueError
-        If there is no such file or template, a value does not fit, or it is no workflow.
+        If there is no such file or template, a value is invalid, or it is no workflow.
     """
     path = _find(source)
     given = _split(assignments)
@@ -100,7 +100,7 @@ def read_workflow(source: str, assignments: Sequence[str]) -> Workflow:
 
 
 def read_placeholders(source: str) -> List[Placeholder]:
-    """What a template leaves open, each name once."""
+    """Placeholders of a template, each name once."""
     path = _find(source)
     found: Dict[str, Placeholder] = {}
     if path.name.endswith(".template"):
@@ -110,7 +110,7 @@ def read_placeholders(source: str) -> List[Placeholder]:
 
 
 def _find(source: str) -> Path:
-    """The file; the names that `scipion template` knows are understood too."""
+    """Path of a file or a template, also by its name in `scipion template`."""
     path = Path(source)
     if path.is_file():
         return path.resolve()
@@ -129,12 +129,12 @@ def _text(path: Path) -> str:
         return path.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{path}: is no text ({error}); give a workflow that Scipion exported"
+            f"{path}: is not text ({error}); give a workflow exported from Scipion"
         ) from error
 
 
 def _parsed(path: Path) -> Tuple[List[str], List[Placeholder]]:
-    """Text and placeholders by turns, and the placeholders, as Scipion takes a template apart."""
+    """Alternating text and placeholders, and the placeholders, as Scipion splits a template."""
     text = _text(path)
     start = re.search(r"^\s*\[\s*$|^\s*\[\s*\{", text, re.M)
     try:
@@ -145,9 +145,7 @@ def _parsed(path: Path) -> Tuple[List[str], List[Placeholder]]:
         ) from error
     pieces = text.split("~")
     if len(pieces) % 2 == 0:
-        raise ValueError(
-            f"{path}: a ~ is without its partner; placeholders are ~title|default|type|name~"
-        )
+        raise ValueError(f"{path}: unbalanced ~; placeholders are ~title|default|type|name~")
     return pieces, [_placeholder(path, one) for one in pieces[1::2]]
 
 
@@ -176,7 +174,7 @@ def _split(assignments: Sequence[str]) -> Dict[str, str]:
 def _values(
     path: Path, placeholders: Sequence[Placeholder], given: Mapping[str, str]
 ) -> Dict[str, str]:
-    """Values by name, as they go into the workflow."""
+    """Values by name, as inserted into the workflow."""
     known = {one.name: one for one in reversed(placeholders)}
     for name in given:
         if name not in known:
@@ -196,13 +194,13 @@ def _values(
 
 
 def _listed(placeholders: Sequence[Placeholder]) -> str:
-    """Names with their defaults, each once."""
+    """Names with their defaults, each name once."""
     names = {one.name: one.default for one in placeholders}
     return ", ".join(f"{name}={default}" for name, default in names.items()) or "none"
 
 
 def _checked(one: Placeholder, value: str) -> str:
-    """A value that fits its type; paths are made absolute, for Scipion works elsewhere."""
+    """The value checked for its type; paths become absolute, as Scipion works elsewhere."""
     wrong = f"{one.name} ({one.title}) must be {KIND[one.kind]}, got {value!r}"
     if one.kind == BOOLEAN:
         if value.lower() not in TRUE + FALSE:
@@ -228,17 +226,15 @@ def _checked(one: Placeholder, value: str) -> str:
 
 
 def _protocols(text: str, path: Path) -> List[Dict[str, Any]]:
-    """The protocols of a workflow, each with a class and an id of its own."""
+    """The protocols of a workflow, checked for their class and a unique id."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(
-            f"{path}: is no JSON ({error}); export the workflow from Scipion again"
+            f"{path}: is not JSON ({error}); export the workflow from Scipion again"
         ) from error
     if not isinstance(found, list) or not found:
-        raise ValueError(
-            f"{path}: must be a list of protocols, one at least; export it from Scipion"
-        )
+        raise ValueError(f"{path}: must be a list of one or more protocols; export it from Scipion")
     seen = set()
     for place, one in enumerate(found, 1):
         named = isinstance(one, dict) and all(
@@ -251,7 +247,7 @@ def _protocols(text: str, path: Path) -> List[Dict[str, Any]]:
             )
         if one["object.id"] in seen:
             raise ValueError(
-                f"{path}: two protocols have the id {one['object.id']}; number them anew"
+                f"{path}: two protocols have the id {one['object.id']}; export it again"
             )
         seen.add(one["object.id"])
     return found

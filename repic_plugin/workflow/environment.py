@@ -1,4 +1,4 @@
-"""What Scipion reads from the environment before its first import."""
+"""Environment variables that Scipion reads on import."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NOT_IN_PATHS = '$`"\\'
 
 
 def set_common_environment(who: str) -> Path:
-    """What holds for every project; returns the template of Scipion's hosts.conf.
+    """Set the environment of every project; return Scipion's template of hosts.conf.
 
     Raises
     ------
@@ -25,13 +25,13 @@ def set_common_environment(who: str) -> Path:
             f"{who} needs Scipion's application: pip install 'scipion-em-repic-plugin[scipion]'"
         )
     os.environ.setdefault("SCIPION_DOMAIN", "pwem")
-    # a protocol is run by the first python on the path
+    # protocols are run by the first python on the path
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return Path(spec.origin).parent / "templates" / "hosts.template"
 
 
 def set_user_environment() -> None:
-    """Keep what Scipion's launcher or the user has set, and fill in the rest.
+    """Set the environment of the user's Scipion; existing variables are kept.
 
     Raises
     ------
@@ -48,12 +48,12 @@ def set_user_environment() -> None:
 
 
 def project_folder(name: str) -> Path:
-    """Where Scipion keeps a project of that name.
+    """Folder of the Scipion project of that name.
 
     Raises
     ------
     ValueError
-        If a shell would read more than a name in that path.
+        If the path has characters that a shell would interpret.
     """
     data = Path(os.path.expandvars(os.environ["SCIPION_USER_DATA"])).expanduser()
     folder = data.absolute() / "projects" / name

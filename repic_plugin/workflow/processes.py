@@ -1,4 +1,4 @@
-"""Processes of runs: started apart from this one, and looked for by what they are called."""
+"""Processes of runs: started independently of this one and found by their command line."""
 
 from __future__ import annotations
 

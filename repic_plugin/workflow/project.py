@@ -1,4 +1,4 @@
-"""A project with a workflow in it. Importing this loads Scipion: its variables come before."""
+"""A project with a workflow. Set the environment first: importing this loads Scipion."""
 
 from __future__ import annotations
 
@@ -17,16 +17,10 @@ from pyworkflow.protocol import MODE_RESUME, Protocol
 
 from repic_plugin.workflow.definition import Workflow
 from repic_plugin.workflow.processes import Launcher
-from repic_plugin.workflow.record import (
-    Record,
-    check_same,
-    digest,
-    read_record,
-    write_record,
-)
+from repic_plugin.workflow.record import Record, check_same, digest, read_record, write_record
 from repic_plugin.workflow.runs import ProjectRuns, seems_dead
 
-# Who brings protocols whose names begin so; there is no list of all of them.
+# Plugins by the prefixes of their protocols; there is no complete list.
 PLUGINS = {
     "Xmipp": "scipion-em-xmipp",
     "ProtRelion": "scipion-em-relion",
@@ -43,7 +37,7 @@ LAUNCHING = "pyworkflow.protocol.launch"  # the module; a function of the packag
 
 
 def check_protocols(workflow: Workflow) -> None:
-    """Refuse classes that are not installed, and references to what the workflow lacks.
+    """Refuse protocols that are not installed, and references to missing protocols.
 
     Raises
     ------
@@ -61,7 +55,7 @@ def check_protocols(workflow: Workflow) -> None:
             if reference.split(".")[0] not in ids:
                 raise ValueError(
                     f"{workflow.source}: {parameter} of {one['object.id']} ({name}) refers to "
-                    f"{reference}, which is not in the workflow; export it with all it needs"
+                    f"{reference}, which is not in the workflow; export it with all its inputs"
                 )
 
 
@@ -77,7 +71,7 @@ def _references(protocol: Any, values: Dict[str, Any]) -> List[Any]:
 
 
 class WorkflowProject(ProjectRuns):
-    """The runs of a workflow in a project, made or found there.
+    """The runs of a workflow in a project, created or found there.
 
     Parameters
     ----------
@@ -104,11 +98,11 @@ class WorkflowProject(ProjectRuns):
         if found is None or not found.ids:
             found = self._load(workflow, found)
         self.record = found
-        self.edges: Dict[int, List[int]] = {}  # from each run to those it reads from or waits for
+        self.edges: Dict[int, List[int]] = {}  # runs that each run reads from or waits for
         self.runs()
 
     def _load(self, workflow: Workflow, half: Any) -> Record:
-        """Put the workflow in; what a call that was killed has put there is taken out."""
+        """Load the workflow; what a killed call has loaded is removed first."""
         present = self.all()
         if half is not None:
             over = [run for run in present if run.getObjId() not in half.before]
@@ -138,7 +132,7 @@ class WorkflowProject(ProjectRuns):
         return half
 
     def _workflow_file(self, workflow: Workflow) -> Path:
-        """A file's own place, which its relative paths begin at; a template becomes a file."""
+        """The workflow as a file in the folder of its relative paths."""
         if workflow.folder is not None:
             return Path(workflow.source)
         path = self.folder / "repic-run-workflow.json"
@@ -150,7 +144,7 @@ class WorkflowProject(ProjectRuns):
         write_record(self.folder, self.record)
 
     def all(self) -> List[Protocol]:
-        """Every run, as the project's file has it; what was read of them before is closed."""
+        """Every run in the project's file; those read before are closed."""
         for run in self.project.runs or ():
             run.closeMappers()
         self.project.runs, self.project._runsGraph = super().all(), None
@@ -167,7 +161,7 @@ class WorkflowProject(ProjectRuns):
         return mine
 
     def _parents(self, run: Any) -> List[int]:
-        """Runs that it reads from or waits for."""
+        """Runs that a run reads from or waits for."""
         found = [int(one) for one in run.getPrerequisites()]
         for _, pointer in run.iterInputAttributes():
             target = pointer.getObjValue()
@@ -178,7 +172,7 @@ class WorkflowProject(ProjectRuns):
 
     @staticmethod
     def inputs_are_open(run: Any) -> bool:
-        """Whether what comes of runs at work is there and open.
+        """Whether the inputs from active runs exist and are open.
 
         The output of a run that is continued stands closed until it has begun: who read it then
         would be done at once.
@@ -190,7 +184,7 @@ class WorkflowProject(ProjectRuns):
         )
 
     def launch(self, run: Protocol, mode: int = MODE_RESUME, *, force: bool = True) -> None:
-        """Start or continue a run; it goes on where it stopped."""
+        """Start or continue a run."""
         # Scipion would give it to its scheduler, which sleeps; all that it waits for has ended
         run.getPrerequisites = list
         try:
@@ -199,12 +193,12 @@ class WorkflowProject(ProjectRuns):
             del run.getPrerequisites
 
     def refuse(self, run: Any, message: str) -> None:
-        """Write into the project why a run cannot start."""
+        """Record in the project why a run cannot start."""
         run.setFailed(message)
         self.project._storeProtocol(run)
 
     def stop(self, run: Any) -> None:
-        """End a run and what it has started."""
+        """Stop a run and its processes."""
         if not run.getPid() and not run.useQueueForProtocol():
             run.setAborted()
             self.project._storeProtocol(run)

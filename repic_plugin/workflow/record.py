@@ -1,4 +1,4 @@
-"""What a project remembers of its workflow: a second call goes on and loads nothing twice."""
+"""Record of the workflow of a project: a second call resumes it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Record:
     ids : dict of str to int
         From the workflow's ids to the project's; empty while it is being loaded.
     outdated : list of int
-        Finished runs that have to look again at what a run before them, continued, has added.
+        Finished runs that have to process what a continued run before them has added.
     """
 
     digest: str
@@ -44,7 +44,7 @@ class Record:
 
 
 def digest(workflow: Workflow) -> str:
-    """What two workflows have in common only if they are the same."""
+    """Digest that identifies a workflow."""
     text = json.dumps(workflow.protocols, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -64,12 +64,12 @@ def read_record(folder: Path) -> Optional[Record]:
         return Record(**json.loads(path.read_text("utf-8")))
     except (ValueError, TypeError) as error:
         raise ValueError(
-            f"{path}: is damaged ({error}); choose another --project, or go on in Scipion's window"
+            f"{path}: is damaged ({error}); choose another --project, or continue in Scipion"
         ) from error
 
 
 def write_record(folder: Path, record: Record) -> None:
-    """In one step, and safe from a power cut."""
+    """Write the record in one step, safe from a power cut."""
     atomic_write(folder / FILE, json.dumps(asdict(record), indent=1), sync=True)
 
 
@@ -88,13 +88,13 @@ def check_same(record: Record, workflow: Workflow, project: str) -> None:
         what = "; ".join(changed) or "the file has changed"
     raise ValueError(
         f"project {project} was made with another workflow or other values ({what}); choose another"
-        " --project, or call with what it was made with"
+        " --project, or use the original workflow and values"
     )
 
 
 @contextmanager
 def locked(folder: Path, project: str) -> Iterator[None]:
-    """Keep a second command from the same project; the lock goes with the process.
+    """Lock a project against a second command until the process ends.
 
     Raises
     ------
@@ -107,8 +107,8 @@ def locked(folder: Path, project: str) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise ValueError(
-                f"project {project} is being run by another repic-plugin run; wait for its end, "
-                "or stop it"
+                f"project {project} is in use by another repic-plugin run; wait for it to "
+                "end, or stop it"
             ) from error
         yield
     finally:

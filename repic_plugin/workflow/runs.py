@@ -1,10 +1,10 @@
-"""Runs of a Scipion project, driven from outside: made, launched, waited for and judged.
+"""Runs of a Scipion project, driven from outside: created, launched, awaited and judged.
 
 What becomes of a run stands in a file of its own, ``run.db``. The project's file holds copies,
 written by whoever looked: a window that read a run while it was active can write that older state
 after the run has ended. So a run is judged by its own file and by its process.
 
-Importing this loads Scipion: its variables come before.
+Set the environment first: importing this loads Scipion.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PROJECT_LOCK = threading.RLock()
 FIRST_POLL_SECONDS, LAST_POLL_SECONDS, POLL_GROWTH = 0.1, 5.0, 1.2
 # What Scipion says of a process or a job that it misses, and what we say when we do.
 LOST = "not found running"
-ENDED = "Its process or its job has ended without a word: see its log."
+ENDED = "Its process or job has ended without a message; see its log."
 # What a run says that was valid when it was launched and not when it began: somebody wrote an
 # older state of its inputs into the project in between.
 SAW_LESS, RELAUNCHES = "Protocol has validation errors", 3
@@ -72,7 +72,7 @@ class ProjectRuns:
         return list(runs)
 
     def problems(self, run: Protocol) -> List[str]:
-        """What keeps a run from starting, each on one line."""
+        """Problems that prevent a run from starting, one line each."""
         missing = [
             f"{name}: {pointer.getObjValue().getObjLabel()} has no {pointer.getExtended()}"
             for name, pointer in run.iterInputAttributes()
@@ -86,7 +86,7 @@ class ProjectRuns:
         Raises
         ------
         RunFailed
-            If something keeps it from starting.
+            If it cannot start.
         """
         problems = self.problems(run)
         if problems:
@@ -94,7 +94,7 @@ class ProjectRuns:
         self.launch(run, mode)
 
     def launch(self, run: Protocol, mode: int = MODE_RESUME, *, force: bool = False) -> None:
-        """Launch a run that can start; `force` where others have used what it left before."""
+        """Launch a run that can start; `force` if others have used its earlier outputs."""
         with PROJECT_LOCK:
             self._restore_inputs(run)
             run.runMode.set(mode)
@@ -108,7 +108,7 @@ class ProjectRuns:
         run : Protocol
             Up to date afterwards.
         looked : callable
-            Gets it after each look.
+            Called with it after each check.
 
         Raises
         ------
@@ -135,7 +135,7 @@ class ProjectRuns:
             looked(run)
 
     def update(self, run: Protocol) -> None:
-        """Take over what a run says of itself, and judge it.
+        """Update a run from its own file and judge its state.
 
         One that has died, or seems to, is read a second time: Scipion looks for its process after
         it has read its file, and the run may have ended between the two looks.
@@ -181,7 +181,7 @@ class ProjectRuns:
         return pointer
 
     def _restore_inputs(self, run: Protocol) -> None:
-        """Write what a run reads into the project's file again where that has lost it.
+        """Restore the inputs of a run that the project's file has lost.
 
         By a project that is opened for it: this one remembers the outputs, and would update rows
         that are gone.
@@ -193,7 +193,7 @@ class ProjectRuns:
                     on_disk.output(source.getObjId(), pointer.getExtended())
 
     def close(self) -> None:
-        """Let go of the project's file."""
+        """Close the project's file."""
         self.project.closeMapper()
 
 
@@ -205,18 +205,18 @@ def open_project(path: str) -> Project:
 
 
 def failure(run: Protocol) -> str:
-    """Why a run has failed, on one line; empty where it has not said so."""
+    """Why a run has failed, on one line; empty if unknown."""
     plain = " ".join(COLOURS.sub("", str(run.getErrorMessage() or "")).split())
     return plain[len(PREFIX) :] if plain.startswith(PREFIX) else plain
 
 
 def seems_dead(run: Protocol) -> bool:
-    """Whether somebody has looked for a run's process and missed it: it may have finished."""
+    """Whether a run was marked failed for its missing process: it may have finished."""
     return bool(run.isFailed() and LOST in failure(run))
 
 
 def outputs(run: Protocol) -> List[Dict[str, Any]]:
-    """What a run has left: name, class, size where it is a set."""
+    """Outputs of a run: name, class, and size of a set."""
     return [
         {
             "name": name,

@@ -1,4 +1,4 @@
-"""Scipion projects made by a command. Importing this loads Scipion: its variables come before."""
+"""Scipion projects of commands. Set the environment first: importing this loads Scipion."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ScipionProject(ProjectRuns):
         looked: Callable[[Protocol], None] = lambda _: None,
         **values: Any,
     ) -> Protocol:
-        """A protocol that has run to its end.
+        """A completed run of a protocol.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Start each run when its inputs are there, and tell what becomes of it."""
+"""Start each run when its inputs are available, and report its state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FINISHED, FAILED, TIMED_OUT = 0, 1, 124
 POLL_SECONDS = 1.0
 LOOK_SECONDS = 15.0  # at the latest, also where no file has changed
 MOST_LOCKED = 20  # looks
-DEAD = {"failed": "failed", "aborted": "was stopped", "interactive": "needs a person"}
+DEAD = {"failed": "failed", "aborted": "was stopped", "interactive": "needs user interaction"}
 BLOCKED = "not started"
 
 Runs = Dict[int, Any]
@@ -35,9 +35,9 @@ class Watch:
     ----------
     project : WorkflowProject
     tell : callable
-        Gets a line for each change.
+        Called with a line for each change.
     summaries : list of path
-        JSON files that are written at each change.
+        JSON files, written at each change.
     timeout_seconds : float, optional
     """
 
@@ -63,12 +63,12 @@ class Watch:
         self._again = {n for n in self._pending if runs[n].isFailed() or runs[n].isAborted()}
 
     def run(self) -> int:
-        """Until all have ended.
+        """Run until all have ended.
 
         Returns
         -------
         int
-            0 if all finished, 1 if not, 124 if the time was over.
+            0 if all finished, 1 if not, 124 after the timeout.
         """
         stamps: Any = None
         looked = 0.0
@@ -80,21 +80,21 @@ class Watch:
                 if self._looked_safely():
                     return self._end()
             if self._deadline is not None and now > self._deadline:
-                self._tell("the time is over")
+                self._tell("--timeout reached: stopping all protocols")
                 self.stop_all()
                 self.write_summary(TIMED_OUT)
                 return TIMED_OUT
             time.sleep(POLL_SECONDS)
 
     def stop_all(self) -> None:
-        """Stop what runs."""
+        """Stop all active runs."""
         for run in self._project.runs().values():
             if run.isActive():
                 self._project.stop(run)
         self._announce(self._project.runs())
 
     def write_summary(self, exit_code: Optional[int] = None) -> None:
-        """The state of all runs as JSON; no exit code while they run."""
+        """Write the state of all runs as JSON; the exit code is null while they run."""
         runs = self._project.runs()
         record = self._project.record
         text = json.dumps(
@@ -121,7 +121,7 @@ class Watch:
         return code
 
     def _stamps(self) -> List[int]:
-        """When the runs' own files changed last."""
+        """Times of the last change of the runs' own files."""
         files = [
             file
             for number in self._project.record.ids.values()
@@ -130,22 +130,22 @@ class Watch:
         return [file.stat().st_mtime_ns for file in files]
 
     def _looked_safely(self) -> bool:
-        """As `_look`; a project's file that somebody else holds is tried again a few times."""
+        """As `_look`, with some retries if the project's file is locked."""
         try:
             over = self._look()
         except sqlite3.OperationalError as error:
             self._n_locked += 1
             if self._n_locked > MOST_LOCKED:
                 raise ValueError(
-                    f"{self._project.folder}: its files cannot be used ({error}); close other "
-                    "programs that use the project, see to the disk, and call again"
+                    f"{self._project.folder}: the project cannot be used ({error}); close other "
+                    "programs that use it, check the disk, and run the command again"
                 ) from error
             return False
         self._n_locked = 0
         return over
 
     def _look(self) -> bool:
-        """Start what can start; whether nothing is left to wait for."""
+        """Start the runs that can start; return whether all have ended."""
         started = True
         while started:  # what has just started may be an input already
             runs = self._project.runs()
@@ -159,13 +159,13 @@ class Watch:
         if any(run.isActive() and not run.isInteractive() for run in runs.values()):
             return False
         for number in sorted(self._pending):  # they wait for each other
-            self._blocked[number] = "waits for runs that wait for it"
+            self._blocked[number] = "circular inputs: waits for runs that wait for it"
         self._pending.clear()
         self._announce(runs)
         return True
 
     def _decide(self, runs: Runs, number: int) -> bool:
-        """Start a run, or give it up; whether one of both was done."""
+        """Start a run or mark it as blocked; return whether either was done."""
         run = runs[number]
         obstacle = self._obstacle(runs, number)
         if obstacle:
@@ -189,7 +189,7 @@ class Watch:
         return True
 
     def _can_grow(self, runs: Runs, run: Any) -> bool:
-        """Whether a run works on growing inputs, and those that are not complete do grow."""
+        """Whether a run streams, and its incomplete inputs grow."""
         waits_for = [int(one) for one in run.getPrerequisites()]
         return bool(
             run.worksInStreaming()
@@ -214,7 +214,7 @@ class Watch:
         return bool(run.isFinished() and run.worksInStreaming())
 
     def _behind(self, number: int) -> List[int]:
-        """Runs that read from a run, or from one that does."""
+        """Runs that depend on a run."""
         found: List[int] = []
         for one, parents in self._project.edges.items():
             if number in parents and one != number:
@@ -222,7 +222,7 @@ class Watch:
         return list(dict.fromkeys(found))
 
     def _obstacle(self, runs: Runs, number: int) -> str:
-        """Why a run will never get its inputs; empty if it may."""
+        """Why a run cannot get its inputs; empty if it may."""
         for one in self._project.edges[number]:
             if one in self._pending or one not in runs:
                 continue
@@ -240,7 +240,7 @@ class Watch:
         return "waiting" if number in self._pending else str(run.getStatus())
 
     def _announce(self, runs: Runs) -> None:
-        """A line for each run that changed its state, and the summary if one did."""
+        """Report each run that changed its state, and update the summary."""
         changed = False
         for number, run in runs.items():
             state = self._state(run)

@@ -190,14 +190,14 @@ def test_the_state_of_other_images_is_refused():
         classified(particles(4, 10, 1.0), resume=state)
     assert str(caught.value) == (
         "resume must be a state of 40 images that are not empty in 4 classes, got one of 80 in 4; "
-        "start anew"
+        "start again"
     )
 
 
 def test_the_state_of_more_classes_is_refused():
     found = particles(4, 20, 1.0)
     state = states_of(found, n_classes=6)[0]
-    with pytest.raises(ValueError, match="in 4 classes, got one of 80 in 6; start anew"):
+    with pytest.raises(ValueError, match="in 4 classes, got one of 80 in 6; start again"):
         classified(found, 4, resume=state)
 
 

@@ -16,7 +16,9 @@ N_VIEWS, PER_VIEW, BOX, PIXEL_SIZE = 4, 10, 32, 5.0
 N = N_VIEWS * PER_VIEW
 FILES = ["assignments.csv", "class_averages.mrcs", "classes.csv", "classes.png", "classes.star"]
 FILES += ["convergence.csv"]
-ITERATION = re.compile(r"iteration (\d+) \((\w+)\): ([\d.]+)% changed, sizes ([\d,]+) to ([\d,]+)")
+ITERATION = re.compile(
+    r"iteration (\d+) \((\w+)\): ([\d.]+)% changed class, sizes ([\d,]+) to ([\d,]+)"
+)
 
 
 class Told(NamedTuple):

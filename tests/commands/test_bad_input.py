@@ -106,10 +106,12 @@ def test_a_link_to_nowhere(refuses, tiny):
     refuses(words=["picks/topaz/m4.box: leads to", "gone.box", "mount or remove it"])
 
 
-def test_an_empty_star_file(refuses, tiny):
-    (tiny / "topaz" / "m1.box").unlink()
-    (tiny / "topaz" / "m1.star").write_text("")
-    refuses(words=["picks/topaz/m1.star", "empty"])
+def test_an_empty_star_file_is_no_pick(consensus, tiny, out):
+    """RELION leaves such a file for a micrograph without a peak."""
+    (tiny / "topaz" / "m2.box").unlink()
+    (tiny / "topaz" / "m2.star").write_text("")
+    assert consensus("--mode", "quorum").code == 0
+    assert (out / "m2.box").read_text().count("\n") == 1
 
 
 def test_a_line_break_in_a_name_does_not_break_the_line(refuses, tiny):
@@ -117,18 +119,18 @@ def test_a_line_break_in_a_name_does_not_break_the_line(refuses, tiny):
     refuses(words=["topaz/m", "9.box"])
 
 
-# The options; the library calls --box-size box_size_px and so on
+# The options
 
 
 @pytest.mark.parametrize(
     "options, words",
     [
-        (["--box-size", "0"], ["box_size", "positive", "got 0"]),
-        (["--box-size", "-5"], ["box_size", "positive", "got -5"]),
-        (["--box-size", "nan"], ["box_size", "positive", "got nan"]),
-        (["--box-size", "inf"], ["box_size", "positive", "got inf"]),
+        (["--box-size", "0"], ["--box-size", "positive", "got 0"]),
+        (["--box-size", "-5"], ["--box-size", "positive", "got -5"]),
+        (["--box-size", "nan"], ["--box-size", "positive", "got nan"]),
+        (["--box-size", "inf"], ["--box-size", "positive", "got inf"]),
         (["--box-size", "abc"], ["--box-size", "must be a number", "'abc'"]),
-        (["--box-size", "0.5"], ["box_size", ">= 1", "got 0.5"]),
+        (["--box-size", "0.5"], ["--box-size", ">= 1", "got 0.5"]),
         (each("--box-size", "100", "90"), ["--box-size", "PICKER=VALUE", "'100'"]),
         (
             each("--box-size", "crYOLO=9", "crYOLO=8"),
@@ -137,23 +139,23 @@ def test_a_line_break_in_a_name_does_not_break_the_line(refuses, tiny):
         (["--box-size", "=100"], ["--box-size", "PICKER=VALUE"]),
         (["--box-size", "crYOLO="], ["--box-size", "must be a number"]),
         (each("--box-size", "crYOLO=99", "deepPicker=99", "topaz=9"), ["never overlap", "topaz"]),
-        (["--mode", "quorum", "--quorum", "1"], ["quorum", "2 to 3", "got 1"]),
-        (["--mode", "quorum", "--quorum", "9"], ["quorum", "2 to 3", "got 9"]),
-        (["--quorum", "2"], ["quorum 2", "choose mode quorum"]),
-        (["--min-score", "warp=0.1"], ["min_score", "warp", "crYOLO, deepPicker, topaz"]),
+        (["--mode", "quorum", "--quorum", "1"], ["--quorum", "2 to 3", "got 1"]),
+        (["--mode", "quorum", "--quorum", "9"], ["--quorum", "2 to 3", "got 9"]),
+        (["--quorum", "2"], ["--quorum 2", "choose mode quorum"]),
+        (["--min-score", "warp=0.1"], ["--min-score", "warp", "crYOLO, deepPicker, topaz"]),
         (["--min-score", "topaz=low"], ["--min-score", "must be a number", "'low'"]),
-        (["--min-score", "topaz=nan"], ["min_score", "must be a number", "got nan"]),
-        (["--score-transform", "warp=rank"], ["score_transform", "warp", "topaz"]),
-        (["--score-transform", "topaz=log"], ["score_transform", "topaz", "rank", "'log'"]),
+        (["--min-score", "topaz=nan"], ["--min-score", "must be a number", "got nan"]),
+        (["--score-transform", "warp=rank"], ["--score-transform", "warp", "topaz"]),
+        (["--score-transform", "topaz=log"], ["--score-transform", "topaz", "rank", "'log'"]),
         (["--threads", "0"], ["--threads", "1 or more", "got 0"]),
-        (["--num-particles", "0"], ["num_particles", "1 or more", "got 0"]),
-        (["--num-particles", "-3"], ["num_particles", "1 or more", "got -3"]),
-        (["--min-overlap", "1"], ["min_overlap", "[0, 1)", "got 1"]),
-        (["--min-overlap", "-0.1"], ["min_overlap", "[0, 1)", "got -0.1"]),
-        (["--min-overlap", "nan"], ["min_overlap", "[0, 1)", "got nan"]),
-        (["--time-limit", "0"], ["time_limit", "more than 0", "got 0"]),
-        (["--time-limit", "nan"], ["time_limit", "more than 0", "got nan"]),
-        (["--drop-outside", "0", "-5"], ["-5"]),
+        (["--num-particles", "0"], ["--num-particles", "1 or more", "got 0"]),
+        (["--num-particles", "-3"], ["--num-particles", "1 or more", "got -3"]),
+        (["--min-overlap", "1"], ["--min-overlap", "[0, 1)", "got 1"]),
+        (["--min-overlap", "-0.1"], ["--min-overlap", "[0, 1)", "got -0.1"]),
+        (["--min-overlap", "nan"], ["--min-overlap", "[0, 1)", "got nan"]),
+        (["--time-limit", "0"], ["--time-limit", "more than 0", "got 0"]),
+        (["--time-limit", "nan"], ["--time-limit", "more than 0", "got nan"]),
+        (["--drop-outside", "0", "-5"], ["--drop-outside", "-5"]),
     ],
     ids=" ".join,
 )

@@ -224,7 +224,7 @@ def test_scores_of_the_classes(run, classify, made, out):
     outcome = run("score-classes", out / "assignments.csv", made / "truth.csv")
     assert (outcome.code, outcome.err) == (0, ())
     table = dict(line.rsplit(None, 1) for line in outcome.out[1:12])
-    assert table["pairs within 15 degrees"] == table["pairs of a true view within 15 degrees"]
+    assert table["pairs within 15 degrees"] == table["pairs of the true views within 15 degrees"]
 
 
 def test_its_own_classes_can_be_classified_again(run, classify, made, out, tmp_path):

@@ -97,7 +97,7 @@ def no_work(monkeypatch):
         (["--threads", "0"], ["--threads", "1 or more", "got 0"]),
         (["--pixel-size", "0"], ["particles.star", "pixel size", "got 0", "--pixel-size"]),
         (["--pixel-size", "nan"], ["particles.star", "got nan", "--pixel-size"]),
-        (["--pixel-size", "4"], ["5 angstrom, --pixel-size 4", "leave --pixel-size out"]),
+        (["--pixel-size", "4"], ["5 Å, --pixel-size 4", "omit --pixel-size"]),
     ],
     ids=lambda value: "=".join(value) if value[0].startswith("--") else "",
 )
@@ -222,8 +222,8 @@ def test_empty_particles_are_put_aside(classify, particles, out):
     *lines, warning = outcome.err
     log_of(lines)
     assert warning == (
-        "repic-plugin: warning: 2 particles put aside, in no class: "
-        "their images are the same everywhere (empty)"
+        "repic-plugin: warning: 2 particles excluded: "
+        "their images are empty (the same value everywhere)"
     )
     assert outcome.out[0].startswith(f"{N} particles with")
     labels = labels_of(out)
@@ -240,7 +240,7 @@ def test_empty_particles_are_put_aside(classify, particles, out):
 
 def test_one_empty_particle(classify, particles):
     with_images(particles, lambda images: images[3].fill(0))
-    assert "1 particle put aside" in classify(particles / "particles.star").err[-1]
+    assert "1 particle excluded" in classify(particles / "particles.star").err[-1]
 
 
 def test_it_did_not_converge(classify, made):
@@ -263,7 +263,7 @@ def test_junk_and_empty_classes_are_told(classify, made, out, monkeypatch):
     monkeypatch.setattr(classify_module, "classify_particles", flagged)
     outcome = classify(made / "particles.star")
     assert f"{N_VIEWS} classes of 0 to {2 * PER_VIEW}, 1 empty (" in outcome.out[0]
-    assert outcome.out[1] == f"junk, it seems: classes 0, 2 ({3 * PER_VIEW} particles)"
+    assert outcome.out[1] == f"probable junk: classes 0, 2 ({3 * PER_VIEW} particles)"
     assert [row["is_junk"] for row in csv_rows(out / "classes.csv")] == ["1", "0", "1", "0"]
 
 
@@ -314,7 +314,7 @@ def test_a_run_is_not_replaced_by_what_is_made_of_it(classify, made, out, monkey
     classify(made / "particles.star")
     before = tree(out)
     outcome = classify(out / name, "--classes", 2, "--overwrite")
-    assert_refused(outcome, "has the particles in it", name, "choose another folder")
+    assert_refused(outcome, "contains the particles", name, "choose another folder")
     assert tree(out) == before
 
 
@@ -349,7 +349,7 @@ def test_the_disk_is_full(classify, made, out, tmp_path, monkeypatch, step, earl
     assert outcome.code == 2
     assert outcome.err[-1] == (
         f"repic-plugin: error: --out {out}: cannot be written (No space left on device); "
-        "make room or choose another folder"
+        "free disk space or choose another folder"
     )
     assert tree(tmp_path) == before
 

@@ -107,7 +107,7 @@ def went_on(outcome):
     """After which iteration it went on."""
     assert outcome.code == 0, outcome.err
     first = outcome.err[0]
-    assert first.startswith("going on after iteration ")
+    assert first.startswith("resuming after iteration ")
     return int(first.split()[-1])
 
 
@@ -173,8 +173,7 @@ def test_interrupted(stopped, out, file, tmp_path):
     outcome = stopped(2)
     assert len(log_of(outcome.err[:-1])) == 2
     assert outcome.err[-1] == (
-        f"repic-plugin: interrupted; no classes were written, the state stays in {file}: "
-        "call again to go on"
+        f"repic-plugin: interrupted; no classes were written, {file} is kept: run again to resume"
     )
     assert list(tmp_path.iterdir()) == [file]
 
@@ -246,8 +245,8 @@ def test_the_disk_is_full_in_the_end(classify, made, out, file, tmp_path, monkey
         outcome = classify()
     assert outcome.code == 2
     assert outcome.err[-1] == (
-        f"{PREFIX}--out {out}: cannot be written (No space left on device); make room or choose "
-        f"another folder; {file} stays, call again to go on"
+        f"{PREFIX}--out {out}: cannot be written (No space left on device); free disk space or "
+        f"choose another folder; {file} is kept: run again to resume"
     )
     assert list(tmp_path.iterdir()) == [file]
     n_iterations = len(log_of(outcome.err[:-1]))
@@ -259,14 +258,16 @@ def test_the_disk_is_full_in_the_end(classify, made, out, file, tmp_path, monkey
 
 def test_the_disk_is_full_for_the_checkpoint(classify, stop, file, tmp_path):
     full = OSError(errno.ENOSPC, "No space left on device", "/secret/.name.tmp")
-    begins = f"{PREFIX}--checkpoint {file}: cannot be written (No space left on device); make room"
+    begins = (
+        f"{PREFIX}--checkpoint {file}: cannot be written (No space left on device); free disk space"
+    )
     with stop(0, full):
         outcome = classify()
-    assert (outcome.code, outcome.err) == (2, (f"{begins} or name another",))
+    assert (outcome.code, outcome.err) == (2, (f"{begins} or choose another file",))
     assert list(tmp_path.iterdir()) == []
     with stop(2, full):
         outcome = classify()
-    remedy = " and call again: it goes on from the iteration before"
+    remedy = " and run again: it resumes from the previous iteration"
     assert outcome.err[-1] == begins + remedy
     assert went_on(classify()) == 2
 
@@ -287,7 +288,7 @@ def test_a_checkpoint_that_somebody_took_away(classify, out, monkeypatch):
 
 def assert_not_used(outcome, file, out, *words):
     before = file.read_bytes()
-    assert_refused(outcome, str(file), *words, "name another checkpoint")
+    assert_refused(outcome, str(file), *words, "choose another checkpoint")
     assert file.read_bytes() == before
     assert not out.exists()
 
@@ -377,7 +378,7 @@ def test_particles_are_no_checkpoint(run, particles, out):
 @pytest.mark.parametrize(
     "place, words",
     [
-        ("gone/state.npz", ["folder that exists", "name another"]),
+        ("gone/state.npz", ["folder that exists", "choose another"]),
         (".", ["must be a file"]),
         ("out/state.npz", ["must not lie in --out"]),
         ("out", ["must be a file"]),

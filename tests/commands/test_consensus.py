@@ -303,3 +303,28 @@ def test_no_two_columns_of_consensus_csv_share_a_name(run, out, tmp_path):
         assert len(set(header)) == len(header)
     else:
         assert_refused(outcome, "score")
+
+
+def test_the_format_decides_on_scores_whatever_the_picker_is_called(run, tmp_path, consensus):
+    rows = "".join(f"m{i}\t{100 + 9 * i}\t90\t0.{i + 1}\n" for i in range(3))
+    files = {f"m{i}.box": f"{50 + 9 * i} 40 100 100 0.5\n" for i in range(3)}
+    picks = write_picks(
+        tmp_path / "p",
+        {"one": {"all.txt": "image_name\tx_coord\ty_coord\tscore\n" + rows}, "two": files},
+    )
+    out = run("consensus", picks, "--box-size", 100, "--out", tmp_path / "o").out
+    assert [line.split()[-1] for line in out[1:3]] == ["logistic", "identity"]
+    out = run("consensus", picks, "--box-size", 100, "--out", tmp_path / "q",
+              "--score-transform", "one=rank").out  # fmt: skip
+    assert [line.split()[-1] for line in out[1:3]] == ["rank", "identity"]
+
+
+def test_picks_below_the_pickers_threshold_are_hinted_at(run, tmp_path):
+    row = "_Confidence\n0 0 100 100 0.9\n300 0 100 100 0.2\n"
+    head = "data_cryolo\nloop_\n_CoordinateX\n_CoordinateY\n_Width\n_Height\n"
+    files = {"a": {"m.cbox": head + row}, "b": {"m.box": "0 0 100 100 0.5\n"}}
+    picks = write_picks(tmp_path / "p", files)
+    arguments = ("consensus", picks, "--box-size", 100, "--out")
+    told = run(*arguments, tmp_path / "o").err
+    assert [one for one in told if "--min-score a=0.3 discards them" in one]
+    assert not run(*arguments, tmp_path / "q", "--min-score", "a=0.1").err

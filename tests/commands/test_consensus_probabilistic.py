@@ -231,7 +231,7 @@ def test_a_number_of_particles(simulated, tmp_path):
     found = read_consensus_tables(out)
     assert np.bincount(found.micrograph).tolist() == [30] * N_MICROGRAPHS
     assert found.n_cut > 0
-    assert any(line.endswith("; kept: the best 30 of each micrograph") for line in outcome.out)
+    assert any(line.endswith("; kept: the best 30 per micrograph") for line in outcome.out)
 
 
 def test_the_tables_are_not_taken_for_picks(simulated, tmp_path):
@@ -299,7 +299,7 @@ def test_quality_of_other_micrographs_is_refused(simulated, tmp_path):
 def test_quality_in_another_mode_is_refused(described, simulated, tmp_path):
     options = ("--mode", "all", "--quality", simulated / "defocus.csv")
     outcome = probabilistic(simulated / "picks", tmp_path / "out", *options)
-    assert_refused(outcome, "micrograph_quality", "choose mode probabilistic")
+    assert_refused(outcome, "--quality has", "choose mode probabilistic")
 
 
 def test_two_pickers_without_scores_are_refused(run, tmp_path):

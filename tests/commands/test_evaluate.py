@@ -93,7 +93,7 @@ def test_the_table_is_printed(run, case):
     outcome = run("evaluate", case / "picks", case / "reference", *SIZE)
     poor = next(line.split() for line in outcome.out if line.startswith("poor"))
     assert poor == ["poor", "3", "0.433", "0.650", "0.520", "0.333", "0.500", "0.400", "-"]
-    assert outcome.out[-1] == "reference: 2 on 1 micrographs"
+    assert outcome.out[-1] == "reference: 2 particles on 1 micrographs"
     assert sorted(path.name for path in case.iterdir()) == ["picks", "reference"]
 
 
@@ -109,7 +109,9 @@ def test_counts_are_summed_over_micrographs(evaluate, case):
 def test_a_micrograph_without_a_reference_is_left_out(run, case):
     write_picks(case / "picks", {"poor": {"m7.box": box_text([(1, 1)], 10)}})
     outcome = run("evaluate", case / "picks", case / "reference", *SIZE)
-    assert outcome.out[-1] == "reference: 2 on 1 micrographs; 1 without a reference left out"
+    assert (
+        outcome.out[-1] == "reference: 2 particles on 1 micrographs; 1 without a reference excluded"
+    )
 
 
 def test_one_pickers_folder_given_directly(evaluate):
@@ -324,7 +326,7 @@ def test_folders_without_files(refuses, case):
 
 def test_no_micrograph_in_common(refuses, case):
     (case / "reference" / "m1.box").rename(case / "reference" / "mic.box")
-    refuses(words=["reference", "'mic'", "'m1'", "make the names the same"])
+    refuses(words=["REFERENCE_DIR", "'mic'", "'m1'", "make the names the same"])
 
 
 def test_a_bad_reference_file(refuses, case):
@@ -337,7 +339,7 @@ def test_a_bad_reference_file(refuses, case):
     [
         (["--radius", "0"], ["radius", "positive", "got 0"]),
         (["--radius", "nan"], ["radius", "positive", "got nan"]),
-        (["--micrograph-size", "0", "9"], ["micrograph_size", "positive", "(0, 9)"]),
+        (["--micrograph-size", "0", "9"], ["--micrograph-size", "positive", "(0, 9)"]),
         (["--flip-y", "--micrograph-size", "9", "-1"], ["-1"]),
     ],
     ids=" ".join,
@@ -348,7 +350,7 @@ def test_bad_value(refuses, options, words):
 
 @pytest.mark.parametrize("size_px", [0, -5])
 def test_bad_box_size(refuses, size_px):
-    refuses(size=("--box-size", size_px), words=["box_size", "1 or more", f"got {size_px}"])
+    refuses(size=("--box-size", size_px), words=["--box-size", "1 or more", f"got {size_px}"])
 
 
 def test_a_table_in_a_folder_that_is_missing(refuses, case):
@@ -363,16 +365,29 @@ def test_a_table_named_as_a_folder(refuses, case):
 @pytest.mark.parametrize("option", ["--per-micrograph", "--curve", "--plot"])
 def test_a_file_in_a_folder_that_is_missing(refuses, case, option):
     file = case / "gone" / "file.png"
-    refuses(option, file, words=[option, str(file), "a folder that exists"])
+    refuses(option, file, words=[option, str(file), "an existing folder"])
 
 
 def test_two_files_of_one_name(refuses, case):
-    words = ["--curve", "is the file of --per-micrograph", "another name"]
+    words = ["--curve", "is also the file of --per-micrograph", "choose another"]
     refuses("--per-micrograph", case / "t.csv", "--curve", case / "t.csv", words=words)
 
 
 def test_a_plot_that_is_no_png(refuses, case):
     refuses("--plot", case / "scores.jpg", words=["--plot", "scores.jpg", "must end in .png"])
+
+
+def test_a_refined_reference_is_where_its_shifts_put_it(run, case):
+    rows = "".join(f"m1.mrc {x + 30} {y - 20} 60 -40 1\n" for x, y in REFERENCE)
+    optics = "data_optics\nloop_\n_rlnOpticsGroup\n_rlnMicrographPixelSize\n1 2.0\n\n"
+    labels = ("MicrographName", "CoordinateX", "CoordinateY")
+    labels += ("OriginXAngst", "OriginYAngst", "OpticsGroup")
+    head = "data_particles\nloop_\n" + "".join(f"_rln{label}\n" for label in labels)
+    write_picks(case, {"refined": {"run_data.star": optics + head + rows}})
+    outcome = run("evaluate", case / "picks", case / "refined", *SIZE, "--out", case / "m.csv")
+    assert "coordinate minus shift, up to 30 px" in outcome.err[0]
+    scores = {row["picker"]: row for row in csv_rows(case / "m.csv")}
+    assert numbers(scores["good"], "matching", *RATIOS) == [1, 1, 1]
 
 
 # The same basis for all rows
@@ -398,10 +413,12 @@ def test_a_missing_file_is_not_a_miss(run, three):
     header, *printed = (line.split() for line in outcome.out[:3])
     assert header[2:4] == ["micrographs", "reference"]
     assert [line[2:4] for line in printed] == [["3", "9"], ["1", "3"]]
-    assert "9 on 3 micrographs; each row rests on those" in outcome.out[-2]
+    assert "9 particles on 3 micrographs; each row rests on those" in outcome.out[-2]
     alone = run("evaluate", three / "picks" / "one", *words, "--out", three / "alone.csv")
     assert csv_rows(three / "alone.csv") == [rows["one"]]
-    assert "3 on 1 micrographs; 2 of the reference without picks left out" in alone.out[-2]
+    assert (
+        "3 particles on 1 micrographs; 2 of the reference without picks excluded" in alone.out[-2]
+    )
 
 
 def test_an_empty_file_is_a_miss(run, three):

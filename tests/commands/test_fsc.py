@@ -63,8 +63,8 @@ def test_two_maps_against_a_reference(run, maps, out):
     assert list(printed) == ["good", "noisy"]
     for name, label in (("good", "good"), ("poor", "noisy")):
         curve = expected(maps, name)
-        assert printed[label] == [f"{curve.resolution(one):.2f} A" for one in (0.5, 0.143)]
-    assert outcome.out[-2].endswith("a map against a reference is the resolution at 0.5")
+        assert printed[label] == [f"{curve.resolution(one):.2f} Å" for one in (0.5, 0.143)]
+    assert outcome.out[-2].endswith("a map against a reference is 0.5")
     assert sorted(path.name for path in out.iterdir()) == ["fsc.csv", "fsc.png"]
     names = ["map", "frequency_per_angstrom", "correlation", "n_voxels"]
     assert csv_header(out / "fsc.csv") == names
@@ -79,7 +79,7 @@ def test_two_maps_against_a_reference(run, maps, out):
 
 def test_half_maps(run, maps):
     outcome = run("fsc", maps["poor"][0], maps["reference"][0], "--half")
-    assert outcome.out[-1].endswith("two half maps is the resolution at 0.143")
+    assert outcome.out[-1].endswith("threshold for two half maps is 0.143")
 
 
 def test_masks(run, maps, tmp_path):
@@ -95,7 +95,7 @@ def test_masks(run, maps, tmp_path):
         outcome = run("fsc", maps["poor"][0], maps["reference"][0], "--mask", name)
         curve = expected(maps, "poor", mask=mask)
         printed = resolutions(outcome)["poor"][0]
-        assert printed == f"{curve.resolution(0.5):.2f} A"
+        assert printed == f"{curve.resolution(0.5):.2f} Å"
         seen.add(printed)
     assert len(seen) == 4
 
@@ -108,7 +108,7 @@ def test_register(run, maps, tmp_path):
     after = run("fsc", path, maps["reference"][0], "--register")
     assert after.code == 0
     words = after.out[0].split()
-    assert words[:3] == ["away:", "turned", "by"]
+    assert words[:3] == ["away:", "rotated", "by"]
     assert float(words[3]) < 1
     np.testing.assert_allclose([float(w) for w in words[8:11]], [2, -3, 0], atol=0.3)
     sizes = [
@@ -122,7 +122,7 @@ def test_a_pixel_size_for_all(run, maps, tmp_path):
     nameless = write_map(tmp_path / "bare.mrc", maps["poor"][1], 0)
     assert_refused(run("fsc", nameless, maps["reference"][0]), "bare.mrc", "add --pixel-size")
     outcome = run("fsc", nameless, maps["reference"][0], "--pixel-size", 2 * PIXEL)
-    assert resolutions(outcome)["bare"][0] == f"{2 * expected(maps, 'poor').resolution(0.5):.2f} A"
+    assert resolutions(outcome)["bare"][0] == f"{2 * expected(maps, 'poor').resolution(0.5):.2f} Å"
 
 
 def test_names_that_are_alike(run, maps, tmp_path):

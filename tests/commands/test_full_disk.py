@@ -23,7 +23,7 @@ def picks(tmp_path_factory):
     mics = {f"m{i}": rng.uniform(100, 3900, (120, 2)) for i in range(4)}
     pickers = {
         name: {f"{mic}.box": box_text(rows + rng.normal(0, 5, rows.shape), 100)
-               .replace("\n", "\t0.5\n") for mic, rows in mics.items()}
+               .replace("\n", "\t0.5\n").replace("0.5", "0.4", 1) for mic, rows in mics.items()}
         for name in ("one", "two", "three")
     }  # fmt: skip
     return write_picks(tmp_path_factory.mktemp("picks"), pickers)
@@ -43,7 +43,7 @@ def words(picks, particles):
     first = picks / "one"
     size = ("--micrograph-size", 400, 400, "--box-size", 50)
     return {
-        "consensus": ("consensus", picks, "--box-size", 100, "--out"),
+        "consensus": ("consensus", picks, "--box-size", 100, "--copy-distance", 0, "--out"),
         "evaluate": ("evaluate", picks, first, "--box-size", 100, "--out"),
         "simulate": ("simulate", "--micrographs", 3, "--particles", 3, *size, "--draw"),
         "classify": ("classify", particles, "--classes", 2, "--max-iterations", 2, "--out"),

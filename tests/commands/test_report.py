@@ -48,7 +48,7 @@ def test_a_consensus(consensus, out, report, page):
     assert ["typical", "m1", "6", "2", "0.833"] in rows
     assert ["worst", "m3", "1", "0", "0.000"] in rows
     assert "3 particles on 2 of 3 micrographs" in html
-    assert "1 micrographs have no particle." in html
+    assert "Micrographs without particles: 1." in html
     pictures = sorted((out / "seen").iterdir())
     assert [one.name for one in pictures] == ["1-1.png", "1-2.png", "1-3.png"]
     encoded = [base64.b64encode(one.read_bytes()).decode() for one in pictures]

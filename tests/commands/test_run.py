@@ -107,9 +107,9 @@ def test_a_workflow_takes_no_values(run, workflow):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[{", ["no JSON"]),
-        ("{}", ["list of protocols"]),
-        ("[]", ["list of protocols"]),
+        ("[{", ["not JSON"]),
+        ("{}", ["list of one or more protocols"]),
+        ("[]", ["list of one or more protocols"]),
         ('[{"object.id": "1"}]', ["entry 1", "object.className"]),
         ('[{"object.id": 1, "object.className": "A"}]', ["entry 1"]),
         ('["a"]', ["entry 1"]),
@@ -118,7 +118,7 @@ def test_a_workflow_takes_no_values(run, workflow):
             ' {"object.id": "1", "object.className": "B"}]',
             ["two protocols have the id 1"],
         ),
-        (b"\xff\xfe", ["is no text"]),
+        (b"\xff\xfe", ["is not text"]),
     ],
 )
 def test_damaged_workflows_are_refused(run, tmp_path, text, words):
@@ -130,7 +130,7 @@ def test_damaged_workflows_are_refused(run, tmp_path, text, words):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('[\n{"a": "~Title|1|3|a"}]', ["without its partner"]),
+        ('[\n{"a": "~Title|1|3|a"}]', ["unbalanced ~"]),
         ('[\n{"a": "~Title|1|x|a~"}]', ["has no type"]),
         ('[\n{"a": "~Title~"}]', ["has no type"]),
         ('[\n{"a": "%(REPIC_NO_SUCH_VARIABLE)s"}]', ["REPIC_NO_SUCH_VARIABLE"]),
@@ -191,7 +191,7 @@ def test_a_damaged_record_is_told(tmp_path):
 
 
 def test_one_project_is_run_by_one_command_at_a_time(tmp_path):
-    another = pytest.raises(ValueError, match="is being run by another")
+    another = pytest.raises(ValueError, match="is in use by another")
     with locked(tmp_path, "p"), another, locked(tmp_path, "p"):
         pass
     with locked(tmp_path, "p"):

@@ -51,16 +51,16 @@ def test_the_printed_table(score):
     assert outcome.out[0].split() == ["measure", "value"]
     assert printed(outcome) == {
         "particles in classes": "7",
-        "put aside": "1",
-        "noise alone": "1",
+        "excluded": "1",
+        "pure noise": "1",
         "pairs within 15 degrees": f"{PAIRS:.3f}",
-        "class mates within 15 degrees, mean over particles": f"{PARTICLES:.3f}",
-        "pairs of a true view within 15 degrees": f"{PERFECT:.3f}",
+        "class members within 15 degrees, mean over particles": f"{PARTICLES:.3f}",
+        "pairs of the true views within 15 degrees": f"{PERFECT:.3f}",
         "classes": "3",
-        "smallest": "2",
-        "largest": "3",
-        "coefficient of variation": "0.202",
-        "under 5 members": "3",
+        "smallest class": "2",
+        "largest class": "3",
+        "coefficient of variation of the sizes": "0.202",
+        "classes under 5 members": "3",
     }
     assert len(outcome.out) == 12
 
@@ -72,7 +72,11 @@ def test_another_angle(score):
 
 def test_more_classes_than_are_used(score):
     table = printed(score("--classes", 5))
-    assert (table["classes"], table["smallest"], table["under 5 members"]) == ("5", "0", "5")
+    assert (table["classes"], table["smallest class"], table["classes under 5 members"]) == (
+        "5",
+        "0",
+        "5",
+    )
 
 
 def test_rot_counts_too(score):
@@ -85,7 +89,7 @@ def test_rot_counts_too(score):
 
 def test_classes_of_noise_are_listed(score):
     outcome = score(assignments=assignments_text([0, 0, 0, 0, 0, 0, 0, 1]))
-    assert outcome.out[13] == "classes of more noise than particles:"
+    assert outcome.out[13] == "classes with more noise than particles:"
     assert outcome.out[15].split() == ["1", "1", "1", "1.000"]
 
 
@@ -150,9 +154,9 @@ def test_what_was_simulated_can_be_scored(run, tmp_path):
     outcome = run("score-classes", tmp_path / "perfect.csv", made / "truth.csv")
     table = printed(outcome)
     assert float(table["pairs within 15 degrees"]) == pytest.approx(0.97, abs=0.02)
-    assert table["pairs within 15 degrees"] == table["pairs of a true view within 15 degrees"]
-    assert table["coefficient of variation"] == "0.000"
-    assert (table["classes"], table["smallest"]) == ("25", "40")
+    assert table["pairs within 15 degrees"] == table["pairs of the true views within 15 degrees"]
+    assert table["coefficient of variation of the sizes"] == "0.000"
+    assert (table["classes"], table["smallest class"]) == ("25", "40")
 
 
 # Bad input
@@ -190,9 +194,9 @@ def test_names_without_a_number_are_taken_in_order(score):
 @pytest.mark.parametrize(
     "options, words",
     [
-        (["--max-angle", "200"], ["max_angle_deg", "[0, 180]", "200"]),
-        (["--max-angle", "nan"], ["max_angle_deg", "nan"]),
-        (["--classes", "2"], ["n_classes", "3 or more", "got 2"]),
+        (["--max-angle", "200"], ["--max-angle", "[0, 180]", "200"]),
+        (["--max-angle", "nan"], ["--max-angle", "nan"]),
+        (["--classes", "2"], ["--classes", "3 or more", "got 2"]),
     ],
     ids=" ".join,
 )

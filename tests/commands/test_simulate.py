@@ -68,7 +68,7 @@ def test_each_picker_has_its_own_recall_and_precision(run, out):
 
 def test_the_printed_counts(run, out):
     outcome = run("simulate", out, *SMALL, "--recall", 1, "--precision", 1)
-    assert outcome.out[0] == "60 picks of 3 pickers, 20 true"
+    assert outcome.out[0] == "60 picks of 3 pickers; 20 true particles"
     assert outcome.out[-1] == f"written to {out}"
 
 
@@ -173,15 +173,15 @@ def test_the_advice_names_only_options_that_there_are(run, out):
         (["--pickers", "0"], ["pickers", "1 or more", "got 0"]),
         (["--particles", "-1"], ["particles", "0 or more", "got -1"]),
         (["--particles", "5000"], ["particles", "fit", "ask for fewer"]),
-        (["--micrograph-size", "0", "900"], ["micrograph_size", "positive", "(0, 900)"]),
-        (["--box-size", "0"], ["box_size", "1 or more", "got 0"]),
-        (["--box-size", "5000"], ["box_size", "got 5000", "give a smaller box"]),
+        (["--micrograph-size", "0", "900"], ["--micrograph-size", "positive", "(0, 900)"]),
+        (["--box-size", "0"], ["--box-size", "1 or more", "got 0"]),
+        (["--box-size", "5000"], ["--box-size", "got 5000", "give a smaller box"]),
         (["--recall", "1.2"], ["recall", "[0, 1]", "got 1.2"]),
         (["--recall", "nan"], ["recall", "[0, 1]", "got nan"]),
         (["--recall", "0.5", "0.6"], ["recall", "one for each of the 3 pickers"]),
         (["--precision", "0"], ["precision", "(0, 1]", "got 0"]),
         (["--jitter", "-1"], ["jitter", "[0, inf)", "got -1"]),
-        (["--score-separation", "99"], ["score_separation", "[0, 20]", "got 99"]),
+        (["--score-separation", "99"], ["--score-separation", "[0, 20]", "got 99"]),
         (["--seed", "-1"], ["0 or more", "got -1"]),
         (["--draw", "--pixel-size", "0"], ["pixel", "0"]),
         (["--draw", "--pixel-size", "-1"], ["pixel", "-1"]),

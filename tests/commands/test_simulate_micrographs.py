@@ -55,8 +55,8 @@ def test_what_is_written_and_said(simulate, out):
     tables = ["junk.csv", "micrographs.star", "truth.csv"]
     assert sorted(tree(out)) == sorted(["micrographs", "truth", *files, *tables])
     assert outcome.out == (
-        "3 micrographs of 200 x 160 px at 5 angstrom",
-        "8 particles of 51 angstrom on each, in boxes of 16 px",
+        "3 micrographs of 200 x 160 px at 5 Å/px",
+        "8 particles of 51 Å on each, in boxes of 16 px",
         f"written to {out}",
     )
 
@@ -226,7 +226,7 @@ def test_a_map_of_ones_own(run, out, tmp_path):
     with mrcfile.new(path, phantom_map(17)) as mrc:
         mrc.voxel_size = 3.5
     outcome = run("simulate-micrographs", path, "--out", out, *SMALL[:-2])
-    assert outcome.out[0] == "3 micrographs of 200 x 160 px at 3.5 angstrom"
+    assert outcome.out[0] == "3 micrographs of 200 x 160 px at 3.5 Å/px"
     assert outcome.out[1].endswith("in boxes of 16 px")
     made = exposures(phantom_map(17), pixel_size_angstrom=3.5, box_size_px=None)
     assert_micrographs(out, made)
@@ -244,7 +244,7 @@ def test_the_real_map(run, out, shared_data):
     path = shared_data / "ribosome_70s_65.mrc"
     options = ("--pixel-size", 5, "--micrographs", 1, "--size", 512, 512, "--particles", 12)
     outcome = run("simulate-micrographs", path, "--out", out, *options)
-    assert outcome.out[1] == "12 particles of 252 angstrom on each, in boxes of 64 px"
+    assert outcome.out[1] == "12 particles of 252 Å on each, in boxes of 64 px"
 
 
 # Bad input
@@ -260,22 +260,22 @@ def test_a_folder_that_is_not_empty(simulate, out):
 @pytest.mark.parametrize(
     "options, words",
     [
-        (["--micrographs", "0"], ["n_micrographs", "1 or more", "got 0"]),
-        (["--particles", "-1"], ["n_particles", "0 or more", "got -1"]),
-        (["--particles", "5000"], ["n_particles must fit", "ask for fewer"]),
-        (["--size", "10", "10"], ["box_size_px", "sides (10, 10)", "got 16"]),
-        (["--size", "0", "10"], ["micrograph_size_px", "two positive"]),
+        (["--micrographs", "0"], ["--micrographs", "1 or more", "got 0"]),
+        (["--particles", "-1"], ["--particles", "0 or more", "got -1"]),
+        (["--particles", "5000"], ["--particles must fit", "ask for fewer"]),
+        (["--size", "10", "10"], ["--box-size", "sides (10, 10)", "got 16"]),
+        (["--size", "0", "10"], ["--size", "two positive"]),
         (["--snr", "0"], ["snr", "positive", "got 0"]),
         (["--pixel-size", "nan"], ["--pixel-size", "positive", "got nan"]),
-        (["--micrograph-pixel-size", "0"], ["micrograph_pixel_size_angstrom", "got 0"]),
-        (["--micrograph-pixel-size", "50"], ["micrograph_pixel_size_angstrom", "8 px", "got 2"]),
-        (["--box-size", "4"], ["box_size_px", "8 or more", "got 4"]),
-        (["--min-distance", "1"], ["min_distance_px", "diameter", "got 1"]),
+        (["--micrograph-pixel-size", "0"], ["--micrograph-pixel-size", "got 0"]),
+        (["--micrograph-pixel-size", "50"], ["--micrograph-pixel-size", "8 px", "got 2"]),
+        (["--box-size", "4"], ["--box-size", "8 or more", "got 4"]),
+        (["--min-distance", "1"], ["--min-distance", "diameter", "got 1"]),
         (["--defocus", "20000", "10000"], ["defocus", "lower first", "20000"]),
-        (["--voltage", "0"], ["voltage_kv", "positive", "got 0"]),
-        (["--amplitude-contrast", "10"], ["amplitude_contrast", "[0, 1]", "got 10"]),
-        (["--junk", "-1"], ["n_junk", "0 or more", "got -1"]),
-        (["--junk", "900"], ["n_junk must fit", "ask for fewer"]),
+        (["--voltage", "0"], ["--voltage", "positive", "got 0"]),
+        (["--amplitude-contrast", "10"], ["--amplitude-contrast", "[0, 1]", "got 10"]),
+        (["--junk", "-1"], ["--junk", "0 or more", "got -1"]),
+        (["--junk", "900"], ["--junk must fit", "ask for fewer"]),
         (["--gradient", "-1"], ["gradient", "0 or more", "got -1"]),
         (["--seed", "-1"], ["0 or more", "got -1"]),
     ],

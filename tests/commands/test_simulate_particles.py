@@ -33,18 +33,14 @@ def test_what_is_written_and_said(simulate, out):
     assert (outcome.code, outcome.err) == (0, ())
     assert sorted(tree(out)) == ["particles.mrcs", "particles.star", "truth.csv"]
     assert outcome.out == (
-        "12 images of 16 px at 5 angstrom",
+        "12 images of 16 px at 5 Å/px",
         "3 views of phantom",
         f"written to {out}",
     )
 
 
 def test_junk_is_counted(simulate):
-    assert (
-        simulate("--junk", 0.25)
-        .out[0]
-        .endswith("16 images of 16 px at 5 angstrom, 4 of noise alone")
-    )
+    assert simulate("--junk", 0.25).out[0].endswith("16 images of 16 px at 5 Å/px, 4 of pure noise")
 
 
 def test_the_stack_holds_what_the_function_makes(simulate, out):
@@ -147,14 +143,14 @@ def test_relion_reads_it(simulate, out):
 def test_the_voxel_size_of_the_map_is_taken(run, out, tmp_path):
     path = write_map(tmp_path / "map.mrc", phantom_map(17), 3.5)
     outcome = run("simulate-particles", path, "--out", out, "--views", 2, "--per-view", 2)
-    assert outcome.out[0] == "4 images of 16 px at 3.5 angstrom"
+    assert outcome.out[0] == "4 images of 16 px at 3.5 Å/px"
     assert read_particles(out / "particles.star").pixel_size_angstrom == pytest.approx(3.5)
 
 
 def test_the_voxel_size_can_be_overruled(run, out, tmp_path):
     path = write_map(tmp_path / "map.mrc", phantom_map(16), 3.5)
     outcome = run("simulate-particles", path, "--out", out, *SMALL, "--pixel-size", 5)
-    assert outcome.out[0] == "12 images of 16 px at 5 angstrom"
+    assert outcome.out[0] == "12 images of 16 px at 5 Å/px"
 
 
 def test_no_voxel_size_anywhere(run, out, tmp_path):
@@ -167,7 +163,7 @@ def test_no_voxel_size_anywhere(run, out, tmp_path):
 def test_the_box_of_a_map_is_cut_or_padded(run, out, tmp_path):
     path = write_map(tmp_path / "map.mrc", phantom_map(16), 5)
     outcome = run("simulate-particles", path, "--out", out, *SMALL, "--box-size", 24)
-    assert outcome.out[0] == "12 images of 24 px at 5 angstrom"
+    assert outcome.out[0] == "12 images of 24 px at 5 Å/px"
     padded = np.pad(phantom_map(16), 4)
     made = simulate_particles(padded, 3, 4, pixel_size_angstrom=5, snr=0.1)
     assert np.array_equal(mrcfile.read(out / "particles.mrcs"), made.images)
@@ -177,7 +173,7 @@ def test_the_real_map(run, out, shared_data):
     path = shared_data / "ribosome_70s_65.mrc"
     options = ("--views", 2, "--per-view", 2, "--pixel-size", 5)
     outcome = run("simulate-particles", path, "--out", out, *options)
-    assert outcome.out[0] == "4 images of 64 px at 5 angstrom"
+    assert outcome.out[0] == "4 images of 64 px at 5 Å/px"
 
 
 # Bad input
@@ -186,8 +182,8 @@ def test_the_real_map(run, out, shared_data):
 @pytest.mark.parametrize(
     "volume, words",
     [
-        (np.zeros((8, 8, 9)), ["volume must be a cube", "(8, 8, 9)"]),
-        (np.ones((8, 8, 8)), ["volume must vary"]),
+        (np.zeros((8, 8, 9)), ["MAP must be a cube", "(8, 8, 9)"]),
+        (np.ones((8, 8, 8)), ["MAP must vary"]),
     ],
 )
 def test_a_bad_map(run, out, tmp_path, volume, words):
@@ -211,20 +207,20 @@ def test_a_folder_that_is_not_empty(simulate, out):
 @pytest.mark.parametrize(
     "options, words",
     [
-        (["--views", "0"], ["n_views", "1 or more", "got 0"]),
-        (["--per-view", "0"], ["n_per_view", "1 or more", "got 0"]),
-        (["--box-size", "4"], ["box_size_px", "8 or more", "got 4"]),
+        (["--views", "0"], ["--views", "1 or more", "got 0"]),
+        (["--per-view", "0"], ["--per-view", "1 or more", "got 0"]),
+        (["--box-size", "4"], ["--box-size", "8 or more", "got 4"]),
         (["--snr", "0"], ["snr", "positive", "got 0"]),
         (["--snr", "nan"], ["snr", "positive", "got nan"]),
         (["--pixel-size", "0"], ["--pixel-size", "positive", "got 0"]),
         (["--pixel-size", "nan"], ["--pixel-size", "positive", "got nan"]),
-        (["--spread", "-1"], ["spread_deg", "0 or more", "got -1"]),
-        (["--max-shift", "20"], ["max_shift_px", "half of the box", "got 20"]),
+        (["--spread", "-1"], ["--spread", "0 or more", "got -1"]),
+        (["--max-shift", "20"], ["--max-shift", "half of the box", "got 20"]),
         (["--defocus", "20000", "10000"], ["defocus", "lower first", "20000"]),
-        (["--voltage", "0"], ["voltage_kv", "positive", "got 0"]),
-        (["--amplitude-contrast", "10"], ["amplitude_contrast", "[0, 1]", "got 10"]),
+        (["--voltage", "0"], ["--voltage", "positive", "got 0"]),
+        (["--amplitude-contrast", "10"], ["--amplitude-contrast", "[0, 1]", "got 10"]),
         (["--uneven", "-1"], ["uneven", "0 or more", "got -1"]),
-        (["--junk", "20"], ["junk_fraction", "[0, 1)", "not a percentage"]),
+        (["--junk", "20"], ["--junk", "[0, 1)", "not a percentage"]),
         (["--seed", "-1"], ["0 or more", "got -1"]),
     ],
     ids=" ".join,

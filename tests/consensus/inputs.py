@@ -8,12 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from repic_plugin.consensus import Picks, find_consensus
+from repic_plugin.consensus import Picks
 from repic_plugin.consensus.boxes import box_sizes, largest_reach
 from repic_plugin.consensus.cliques import Cliques, find_cliques
 from repic_plugin.consensus.graph import overlap_graph
 from repic_plugin.consensus.records import BatchPicks
 from tests import oracle
+from tests.plain_consensus import find_consensus
 
 
 class DataSet(NamedTuple):

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repic_plugin.consensus import cliques as cliques_module
-from repic_plugin.consensus import find_consensus
 from repic_plugin.consensus.cliques import find_cliques
 from repic_plugin.consensus.graph import OverlapGraph
 from repic_plugin.consensus.records import BatchPicks
@@ -21,6 +20,7 @@ from tests.consensus.inputs import (
     picks_of,
     random_picks,
 )
+from tests.plain_consensus import find_consensus
 
 
 def assert_cliques_are_the_oracles(data, tolerance=1e-12):

@@ -12,7 +12,6 @@ import repic_plugin
 from repic_plugin.consensus import (
     Picks,
     default_quorum,
-    find_consensus,
     recommended_num_particles,
 )
 from tests.consensus.inputs import (
@@ -23,6 +22,7 @@ from tests.consensus.inputs import (
     random_picks,
     rows_of,
 )
+from tests.plain_consensus import find_consensus
 
 # Three pickers around (100, 100); the first lies between the others. One pick far away.
 TRIPLE = picks_of(

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 
-from repic_plugin.consensus import find_consensus, micrograph_graph
+from repic_plugin.consensus import micrograph_graph
 from tests import oracle
 from tests.consensus.inputs import (
     DataSet,
@@ -14,6 +14,7 @@ from tests.consensus.inputs import (
     picks_of,
     random_picks,
 )
+from tests.plain_consensus import find_consensus
 
 
 def edges(graph):

@@ -5,9 +5,10 @@ import csv
 import numpy as np
 import pytest
 
-from repic_plugin.consensus import Picks, find_consensus
+from repic_plugin.consensus import Picks
 from tests import oracle
 from tests.consensus.inputs import DataSet, assert_is_consensus, oracle_of
+from tests.plain_consensus import find_consensus
 
 PICKERS = ("crYOLO", "deepPicker", "topaz")
 BOX_SIZE_PX = 180

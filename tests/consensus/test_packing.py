@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repic_plugin.consensus import find_consensus, micrograph_graph, packing
+from repic_plugin.consensus import Picks, micrograph_graph, packing
 from repic_plugin.consensus.packing import greedy_packing, pack
 from repic_plugin.consensus.solvers import get_solver
 from tests import oracle
@@ -18,6 +18,7 @@ from tests.consensus.inputs import (
     picks_of,
     random_picks,
 )
+from tests.plain_consensus import find_consensus
 
 
 def no_solver(*arguments):
@@ -212,3 +213,29 @@ def test_oracles_agree():
     cliques, weights = [(0, 1), (1, 2), (2, 3), (0, 3)], [1.0, 1.5, 1.0, 0.25]
     best = oracle.best_packing(cliques, weights)
     assert sum(weights[i] for i in best) == oracle.best_weight(cliques, weights) == 2.0
+
+
+def test_a_program_that_is_too_large_for_its_time_is_not_begun(monkeypatch):
+    """HiGHS looks at the clock rarely: 2 s became 118 s on crowded micrographs."""
+    rng = np.random.default_rng(0)
+    xy = rng.uniform(0, 400, (450, 2))
+    picks = Picks.from_columns(np.zeros(450, int), np.repeat(range(3), 150), *xy.T, rng.random(450))
+    sizes = []
+
+    def counting(name):
+        def solver(members, weight, time_limit_s):
+            sizes.append((len(members), time_limit_s))
+            return packing.greedy_packing(members, members.max() + 1), False
+
+        return solver
+
+    monkeypatch.setattr("repic_plugin.consensus.batch.get_solver", counting)
+    with pytest.warns(UserWarning, match="not proven optimal"):
+        limited = find_consensus(picks, 180, time_limit_s=1)
+    assert sizes == []
+    assert limited.micrographs.n_cliques[0] > 10_000
+    members = limited.members[limited.members >= 0]
+    assert len(np.unique(members)) == len(members)
+    with pytest.warns(UserWarning, match="not proven optimal"):
+        find_consensus(picks, 180, time_limit_s=100)
+    assert sizes

@@ -237,7 +237,7 @@ def test_particles_that_are_hard_for_several_pickers_are_told_of():
 def test_pickers_that_share_all_their_errors_are_told_of():
     pickers = {"recall": (0.8, 0.6, 0.7, 0.5, 0.75), "precision": (0.5,) * 5}
     model = probable(data(30, **pickers, shared_junk=0.6).picks).ensemble
-    assert any("three kinds of places" in told for told in model.warnings)
+    assert any("three latent classes" in told for told in model.warnings)
 
 
 def test_junk_that_a_family_shares_is_allowed_for():
@@ -280,9 +280,9 @@ def test_without_scores_agreement_does_but_for_two_pickers(simulated):
     assert np.allclose(model.recall, RECALL, atol=0.08)
     assert "three pickers without scores" in model.warnings[0]
     two = picks.take(picks.picker < 2)
-    with pytest.raises(ValueError, match="cannot be told without scores of both"), pytest.warns(
-        UserWarning, match="have no score"
-    ):
+    with pytest.raises(
+        ValueError, match="cannot be estimated without scores of both"
+    ), pytest.warns(UserWarning, match="have no score"):
         probable(columns(two, score=None))
 
 
@@ -321,3 +321,44 @@ def test_the_model_of_other_pickers_is_refused(simulated, found):
     other = columns(simulated.picks, picker_names=["x", "y", "z"])
     with pytest.raises(ValueError, match="fitted to the pickers picker_1, picker_2, picker_3"):
         probable(other, ensemble=found.ensemble)
+
+
+def test_a_picker_that_has_not_looked_says_nothing():
+    """A third of the micrographs lacks a picker: as if they were of the other pickers alone."""
+    simulated = simulate_picks(30, n_particles=100, random_state=5)
+    picks = simulated.picks
+    lost = (picks.micrograph >= 20) & (picks.picker == 2)
+    left = picks.take(~lost)
+    unseen = np.zeros((30, 3), dtype=bool)
+    unseen[20:, 2] = True
+    known = find_consensus(left, 180, mode="probabilistic", unseen=unseen)
+    blind = find_consensus(left, 180, mode="probabilistic")
+    whole = find_consensus(picks, 180, mode="probabilistic")
+    true_recall = whole.ensemble.recall[2]
+    assert known.ensemble.recall[2] == pytest.approx(true_recall, abs=0.02)
+    assert blind.ensemble.recall[2] < true_recall - 0.1
+    on = {name: (r.micrograph >= 20).sum() for name, r in (("known", known), ("blind", blind))}
+    n_whole = (whole.micrograph >= 20).sum()
+    assert on["known"] > 0.9 * n_whole
+    assert on["known"] > on["blind"]
+    pair = find_consensus(
+        left.on_micrographs(np.arange(20, 30)).take(slice(None)), 180, mode="quorum", quorum=2
+    )
+    agreed = known.micrograph[(known.members >= 0).sum(axis=1) == 2] >= 20
+    assert agreed.sum() >= 0.95 * len(pair)  # what both others found is kept
+    # where nobody is missing nothing changes but the fit
+    none = find_consensus(picks, 180, mode="probabilistic", unseen=np.zeros((30, 3), bool))
+    np.testing.assert_array_equal(none.weight, whole.weight)
+
+
+@pytest.mark.parametrize(
+    "unseen, rule",
+    [
+        (np.zeros((2, 3)), "must have shape"),
+        (np.ones((1, 3)), "must be False where a picker has picks"),
+    ],
+)
+def test_bad_unseen(unseen, rule):
+    picks = simulate_picks(1, n_particles=20).picks
+    with pytest.raises(ValueError, match=f"unseen {rule}"):
+        find_consensus(picks, 180, mode="probabilistic", unseen=unseen)

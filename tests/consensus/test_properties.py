@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from repic_plugin.consensus import find, find_consensus, packing
+from repic_plugin.consensus import find, packing
 from tests import oracle
 from tests.consensus.inputs import (
     DataSet,
@@ -22,6 +22,7 @@ from tests.consensus.inputs import (
     random_picks,
     rows_of,
 )
+from tests.plain_consensus import find_consensus
 
 
 @given(data_sets(), st.sampled_from(["member", "mean"]))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from repic_plugin.consensus import find_consensus
+from tests.plain_consensus import find_consensus
 from tests.two_pickers import two_pickers
 
 

@@ -1,4 +1,5 @@
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,8 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from repic_plugin.consensus import choose_transforms, find_consensus
-from repic_plugin.consensus.scores import above_min_score, comparable_scores
+from repic_plugin.consensus import Picks, choose_transforms, find_consensus
+from repic_plugin.consensus.probabilistic import places_on_micrograph
+from repic_plugin.consensus.scores import above_min_score, comparable_scores, score_warnings
+from repic_plugin.formats import read_picks_dir
+from repic_plugin.simulation import simulate_picks
 from tests.consensus.inputs import picks_of
 
 
@@ -223,3 +227,65 @@ def test_only_the_micrographs_worked_on_are_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         find_consensus(picks, 10, micrographs=[1])
+
+
+def one_scored(scores, name="autopick"):
+    """One picker's scores, and another's picks beside them."""
+    n = len(scores)
+    return Picks.from_columns(
+        [0] * (n + 1), [0] * n + [1], range(n + 1), [0] * (n + 1), [*scores, 0.5],
+        picker_names=[name, "other"],
+    )  # fmt: skip
+
+
+def test_one_stray_score_among_ten_thousand_changes_no_scale():
+    rng = np.random.default_rng(0)
+    scores = rng.random(10_000)
+    scores[77] = 1.02
+    picks = one_scored(scores)
+    assert choose_transforms(picks)[0] == "identity"
+    (line,) = score_warnings(picks, ("identity", "identity"))
+    assert "1 of 10,000" in line
+    assert "1.02" in line
+    assert comparable_scores(picks, ("identity", "identity")).max() == 1
+    scores[:20] += 3
+    assert choose_transforms(one_scored(scores))[0] == "rank"
+
+
+@pytest.mark.parametrize("value", [-3, 0.5, 1])
+def test_constant_scores_are_reported(value):
+    (line,) = score_warnings(one_scored([value] * 12), ("rank", "identity"))
+    assert line == f"all scores of autopick are {value:g}: they do not rank its picks"
+    assert score_warnings(one_scored([value] * 11 + [0.7]), ("rank", "identity")) == []
+
+
+def test_a_wild_pick_does_not_change_the_area(shared_data):
+    """Without scores, what meets by chance depends on the area in which the picks lie."""
+    picks = read_picks_dir(shared_data / "empiar-10017").picks
+    sizes = np.full(3, 180.0)
+    area = places_on_micrograph(picks, sizes, 0.3)
+    for far in (20_000, 1e9):
+        x = picks.x.copy()
+        x[5] = far
+        assert places_on_micrograph(replace(picks, x=x), sizes, 0.3) == pytest.approx(area, 1e-3)
+    plain = np.ptp(picks.x) * np.ptp(picks.y)
+    assert area / places_on_micrograph(picks.take(slice(0, 1)), sizes, 0.3) > 1
+    u = 0.6 / 1.3
+    assert area == pytest.approx(plain / (4 * 180**2 * (1 - u + u * np.log(u))), rel=1e-9)
+
+
+@pytest.mark.parametrize("mode", ["all", "quorum", "probabilistic"])
+def test_scores_of_which_low_is_good_are_reported(mode):
+    picks = simulate_picks(6, n_particles=80, random_state=2).picks
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clean = find_consensus(picks, 180, mode=mode)
+    assert len(clean)
+    turned = np.where(picks.picker == 1, 1 - picks.score, picks.score)
+    with pytest.warns(UserWarning, match="scores of picker_2 are lower for picks that other"):
+        find_consensus(replace(picks, score=turned), 180, mode=mode)
+    drawn = np.random.default_rng(0).random(len(picks))
+    noise = np.where(picks.picker == 1, drawn, picks.score)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="scores of")
+        find_consensus(replace(picks, score=noise), 180, mode=mode)

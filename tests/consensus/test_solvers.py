@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from repic_plugin.consensus import SolverError, batch, find_consensus, packing, solvers
+from repic_plugin.consensus import SolverError, batch, packing, solvers
 from repic_plugin.consensus.solvers import choose_solver, get_solver
 from tests import oracle
 from tests.consensus.inputs import (
@@ -21,6 +21,7 @@ from tests.consensus.inputs import (
     picks_of,
     random_picks,
 )
+from tests.plain_consensus import find_consensus
 
 SOLVERS = ("brute force", "highs", "gurobi")
 

@@ -10,13 +10,16 @@ from repic_plugin.formats import FormatError, read_picks_file
 
 CBOX_HEAD = "data_cryolo\n\nloop_\n_CoordinateX\n_CoordinateY\n_Width\n_Height\n_Confidence\n"
 STAR_HEAD = "data_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n_rlnMicrographName #3\n"
+CISTEM_HEAD = "data_\nloop_\n_cisTEMOriginalXPosition\n_cisTEMOriginalYPosition\n"
+CISTEM_HEAD += "_cisTEMOriginalImageFilename\n"
+LIST_HEAD = "data_coordinate_files\nloop_\n_rlnMicrographName\n_rlnMicrographCoordinates\n"
 TOPAZ_HEAD = "image_name\tx_coord\ty_coord\tscore\n"
 
 # file name, content, line (None: no line), what the message must say
 BAD = [
     ("a.box", "1 2 9 9 0.5\n\n1 2\n", 3, ["5 values", "got 2", "cut off"]),
     ("a.box", "1 2 9 9 0.5\n1 2 9 9\n", 2, ["5 values", "got 4"]),
-    ("a.box", "1 2 9 9\n1 2 9 9 3\n", 2, ["4 values", "got 5", "too much"]),
+    ("a.box", "1 2 9 9\n1 2 9 9 3\n", 2, ["4 values", "got 5", "excess"]),
     ("a.box", "1 2 9\n", 1, ["x, y, width, height", "'1 2 9'"]),
     ("a.box", "1 2 9 9 3 4\n", 1, ["x, y, width, height"]),
     ("a.box", "not found\n", 1, ["x, y, width, height", "not found"]),
@@ -36,12 +39,35 @@ BAD = [
     ("a.cbox", CBOX_HEAD + "1 2 9 9 0.5\n1 2 0 9 0.5\n", 10, ["Width must be > 0"]),
     ("a.cbox", CBOX_HEAD + "<NA> 2 9 9 0.5\n", 9, ["CoordinateX must be a number", "<NA>"]),
     ("a.cbox", CBOX_HEAD + "1 2 9 9 NaN\n", 9, ["Confidence must be finite"]),
-    ("a.star", "", None, ["empty"]),
-    ("a.star", " \n\n", None, ["empty"]),
+    ("a.star", "data_\nloop_\n1 2\n", None, ["_rlnCoordinateX", "data_ (none)"]),
     ("a.star", "data_a\nloop_\n_rlnX #1\n1\n", None, ["_rlnCoordinateX", "data_a (_rlnX)"]),
-    ("a.star", "data_\n_rlnCoordinateX 1\n_rlnCoordinateY 1\n", None, ["no loop_ table"]),
+    ("a.star", "data_\n_rlnCoordinateX 1\n_rlnX 1\n", None, ["no loop_ table"]),
+    ("a.star", "data_\n_rlnCoordinateX 1\n_rlnCoordinateY b\n", 2, ["must be a number", "'b'"]),
+    ("a.star", "data_\nloop_\n_wrpCoordinateX1\n_wrpCoordinateY1\n1 2\n", None, ["Å", "px"]),
+    ("a.star", CISTEM_HEAD + "1 2 m.mrc\n", None, ["Å", "_cisTEMPixelSize"]),
+    ("a.star", CISTEM_HEAD + "_cisTEMPixelSize\n1 2 m 0\n", 7, ["must be > 0", "pixel size"]),
+    ("a.star", LIST_HEAD + "m.mrc gone.star\n", 5, ["no such file: gone.star"]),
+    ("a.star", LIST_HEAD + "m.mrc a.star\nm.mrc b.star\n", 6, ["micrograph m occurs twice"]),
+    ("a.cs", "1 2 9 9\n", None, ["no dataset of cryoSPARC"]),
+    ("a.cs", b"\x95CSDAT\x00", None, ["format=NUMPY_FORMAT"]),
+    ("a.cs", b"\x93NUMPY\x01\x00", None, ["cannot be read as a dataset"]),
+    ("a.json", "", 1, ["JSON"]),
+    ("a.json", '{"boxes": [[1, 2', 1, ["JSON", "cut off"]),
+    ("a.json", "[" * 100_000, None, ["JSON"]),
+    ("a.json", '{"quality": 5}', None, ["'boxes'", "quality"]),
+    ("a.json", '{"boxes": {"a": 1}}', None, ["must be a list"]),
+    ("a.json", '{"boxes": [[1, 2, "manual"], [1, "b", "manual"]]}', None, ["number 2", "'b'"]),
+    ("a.json", '{"boxes": [[NaN, 2, "manual"]]}', None, ["[nan, 2"]),
+    ("a.pos", "data_header\nloop_\n_a\n1\ndata_particles\nloop_\n_xcoor\n1\n", None, ["_ycoor"]),
+    ("a.pos", "data_other\nloop_\n_xcoor\n_ycoor\n1 2\n", None, ["data_particles"]),
+    ("a.coord", "877\n", 1, ["begins with x and y", "'877'"]),
+    ("a.coord", "1 2\n3\n", 2, ["2 values", "got 1"]),
+    ("a.coord", "1,2\n", 1, ["begins with x and y"]),
+    ("a.plt", "1 x\n", 1, ["x must be a number"]),
+    ("a.cbox", "1 2 9 9\n", 1, ["x, y, width, height, confidence"]),
+    ("a.cbox", "1 2 9 9 0.5 9 9\n1 2 0 9 0.5 9 9\n", 2, ["Width must be > 0"]),
     ("a.star", STAR_HEAD + "1 2 m.mrc\n1 2\n", 8, ["3 values", "got 2", "cut off"]),
-    ("a.star", STAR_HEAD + "1 2 m.mrc\n\n1 2 m.mrc 4\n", 9, ["got 4", "too much"]),
+    ("a.star", STAR_HEAD + "1 2 m.mrc\n\n1 2 m.mrc 4\n", 9, ["got 4", "excess"]),
     ("a.star", STAR_HEAD + "1 m.mrc 2\n", 7, ["rlnCoordinateY must be a number", "m.mrc"]),
     ("a.star", STAR_HEAD + "1 2 Movies/\n1 2 ''\n", 8, ["must name a micrograph"]),
     ("a.star", STAR_HEAD.replace("Y", "X"), None, ["_rlnCoordinateY"]),
@@ -88,7 +114,7 @@ def test_a_folder_is_no_file(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.mrc", "a"])
 def test_unknown_suffix_lists_the_known(make, name):
-    with pytest.raises(FormatError, match=r"\.box, \.cbox, \.csv, \.star, \.tsv, \.txt, got"):
+    with pytest.raises(FormatError, match=r"\.box, \.cbox, \.coord, .*, \.tsv, \.txt, got"):
         read_picks_file(make(name, "1 2 9 9\n"))
 
 
@@ -100,11 +126,14 @@ def test_a_line_break_in_a_file_name_does_not_break_the_message(make):
 
 
 PIECES = [STAR_HEAD, CBOX_HEAD, TOPAZ_HEAD, "x,y,micrograph\n", "1 2 9 9", "1,2,a", "m\t1\t2\t3"]
+PIECES += [CISTEM_HEAD, LIST_HEAD, '{"boxes": [', '[1, 2, "manual"]', "]", "}", "_xcoor"]
 PIECES += ["\n", "\t", " ", ",", '"', "'", "#", "nan", "<NA>", "1e9", "-3", "data_", "loop_", "_a"]
 contents = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=12).map("".join)
 
 
-@pytest.mark.parametrize("suffix", [".box", ".cbox", ".star", ".txt", ".csv"])
+@pytest.mark.parametrize(
+    "suffix", [".box", ".cbox", ".star", ".txt", ".csv", ".json", ".pos", ".plt", ".cs"]
+)
 @settings(deadline=None)
 @given(content=contents)
 @example(content='"' + "x" * 200_000)

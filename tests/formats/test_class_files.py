@@ -178,7 +178,7 @@ def test_a_state_comes_back(tmp_path_factory, n, seed, n_records, before):
 
 def test_a_state_of_somebody_else(tmp_path):
     write_checkpoint(tmp_path / "a.npz", "me", made_state(3, 0))
-    with pytest.raises(FormatError, match=r"a\.npz: was made with other particles or parameters"):
+    with pytest.raises(FormatError, match=r"a\.npz: was written with other particles"):
         read_checkpoint(tmp_path / "a.npz", "you")
 
 
@@ -195,7 +195,7 @@ def test_a_state_that_lacks_something(tmp_path, name):
     arrays = read_arrays(path)
     del arrays[name]
     write_arrays(path, arrays)
-    with pytest.raises(FormatError, match=f"damaged or no checkpoint .'{name}' is missing"):
+    with pytest.raises(FormatError, match=f"damaged or not a checkpoint .'{name}' is missing"):
         read_checkpoint(path, "me")
 
 

@@ -352,7 +352,7 @@ def test_names_with_spaces_are_quoted(project):
 @pytest.mark.parametrize("name", ["a\nb.mrcs", "a \"'.mrcs"])
 def test_names_that_no_star_file_can_hold(project, name):
     shutil.copy("Extract/job7/a.mrcs", name)
-    with pytest.raises(FormatError, match="rename the stack"):
+    with pytest.raises(FormatError, match="rename the file"):
         write_classes_star("c.star", read_particles(name), **ALIGNMENT)
     assert not os.path.exists("c.star")
 

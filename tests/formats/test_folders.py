@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from repic_plugin.formats import FormatError, read_picker_folder, read_picks_dir
+from tests.formats.test_other_programs import dataset
 
 TOPAZ = "image_name\tx_coord\ty_coord\tscore\nm2\t1\t2\t3\nm1\t4\t5\t6\nm2\t7\t8\t9\n"
 STAR = "data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n11 12\n"
@@ -208,7 +209,74 @@ def test_of_cryolos_folders_the_boxes_with_scores_are_read(make, tmp_path):
     make("p/a/CBOX/m.cbox", cbox)
     found = notes(make, tmp_path, a="EMAN/m.box STAR/m.star", b="m.box")
     assert found.picks.micrograph_names == ("m",)
-    assert found.notes == ("a: not read are the folders EMAN, STAR",)
+    assert found.notes == ("a: ignored folders: EMAN, STAR",)
+
+
+LIST = "data_coordinate_files\nloop_\n_rlnMicrographName\n_rlnMicrographCoordinates\n"
+LIST += "".join(f"MotionCorr/job2/{n}.mrc Pick/job3/M/{n}_autopick.star\n" for n in ("m1", "m2"))
+JOB = "data_job\n_rlnJobTypeLabel relion.autopick\n"
+
+
+def test_of_a_job_folder_the_list_is_followed(make, tmp_path):
+    make("Pick/job3/autopick.star", LIST)
+    make("Pick/job3/job.star", JOB)
+    make("Pick/job3/M/m1_autopick.star", STAR)
+    make("Pick/job3/M/m2_autopick.star", "")
+    make("Pick/job3/M/old_autopick.star", STAR)
+    found = read_picker_folder(tmp_path / "Pick" / "job3")
+    assert found.picks.micrograph_names == ("m1", "m2")
+    assert found.picks.x.tolist() == [11]
+    assert found.micrograph_paths == ("MotionCorr/job2/m1", "MotionCorr/job2/m2")
+    assert {path.name for path in found.ignored} == {"job.star", "old_autopick.star"}
+    assert found.notes == (
+        "job3: ignored without coordinates: job.star",
+        "job3: ignored, as autopick.star does not list them: old_autopick.star",
+    )
+
+
+def test_a_micrograph_that_a_list_leaves_out_is_missing(make, tmp_path):
+    make("p/a/autopick.star", LIST.replace("Pick/job3/M/", ""))
+    make("p/a/m1_autopick.star", STAR)
+    make("p/a/m2_autopick.star", "")
+    for name in ("m1", "m2", "m3"):
+        make(f"p/b/{name}.box", "0 0 9 9\n")
+    found = read_picks_dir(tmp_path / "p")
+    assert found.is_missing.tolist() == [[False, False], [False, False], [True, False]]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"job.star": JOB, "default_pipeline.star": "data_a\nloop_\n_rlnB\n1\n"},
+        {"coords_suffix_autopick.star": "CtfFind/job003/micrographs_ctf.star\n"},
+        {"project.json": '{"global.apix": 1.0}'},
+        {"picked_micrographs.cs": dataset([("uid", "<u8")], [(1,)])},
+    ],
+)
+def test_files_without_coordinates_are_passed_over_beside_others(make, tmp_path, beside):
+    for name, content in beside.items():
+        make(f"a/{name}", content)
+    with pytest.raises(FormatError, match=min(beside)):
+        read_picker_folder(tmp_path / "a")
+    make("a/particles.star", STAR)
+    found = read_picker_folder(tmp_path / "a")
+    assert len(found.picks) == 1
+    assert found.notes == (f"a: ignored without coordinates: {', '.join(sorted(beside))}",)
+
+
+def test_a_damaged_star_file_is_not_passed_over(make, tmp_path):
+    make("a/m1.star", STAR)
+    make("a/m2.star", "no star\n")
+    with pytest.raises(FormatError, match=r"m2\.star"):
+        read_picker_folder(tmp_path / "a")
+
+
+def test_a_note_of_many_files_is_given_once(make, tmp_path):
+    make("a/m1.plt", "1 2\n")
+    make("a/m2.plt", "1 2\n")
+    (note,) = read_picker_folder(tmp_path / "a").notes
+    assert note.startswith("a: ")
+    assert note.endswith("(2 files)")
 
 
 @pytest.mark.parametrize("target", ["/not/mounted/topaz", "b"])
@@ -224,7 +292,7 @@ def test_a_folder_in_the_place_of_a_file_is_named(make, tmp_path):
     (tmp_path / "p" / "a" / "m2.box").mkdir(parents=True)
     found = notes(make, tmp_path, a="m1.box", b="m1.box m2.box")
     assert "a has no file for 1 of 2 micrographs (m2)" in found.notes[0]
-    assert found.notes[1] == "a: not read are the folders m2.box"
+    assert found.notes[1] == "a: ignored folders: m2.box"
 
 
 def test_a_name_that_would_hide_its_files_is_refused(make, tmp_path):

@@ -86,7 +86,7 @@ def test_names_that_need_quotes(folder, stack):
 
 
 def test_a_name_that_cannot_be_written_leaves_no_file(folder):
-    with pytest.raises(FormatError, match="rename the stack"):
+    with pytest.raises(FormatError, match="rename the file"):
         write_particles_star("p.star", ["1@a\"b'c d.mrcs"], PIXEL_SIZE, BOX)
     assert not Path("p.star").exists()
 

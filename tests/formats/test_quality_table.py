@@ -34,9 +34,12 @@ def test_names_are_matched_and_others_passed_over(table, text):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("micrograph,defocus\nother,1\n", "names no micrograph of the picks, got other for m1, m2"),
-        ("micrograph,defocus\n", "names no micrograph"),
-        ("micrograph,defocus\nm1,1\nm1.mrc,2\n", "q.csv, line 3: micrograph m1 is there twice"),
+        (
+            "micrograph,defocus\nother,1\n",
+            "contains no micrograph of the picks, got other for m1, m2",
+        ),
+        ("micrograph,defocus\n", "contains no micrograph"),
+        ("micrograph,defocus\nm1,1\nm1.mrc,2\n", "q.csv, line 3: micrograph m1 occurs twice"),
         ("micrograph,defocus\nm2,1\nm1,bright\n", "line 3: defocus must be a number"),
         ("micrograph,defocus\nm1\n", "line 2: a row must have 2 values"),
         ("micrograph\nm1\n", "must have a column of values"),

@@ -103,6 +103,13 @@ def test_box_header_comments_blank_lines_and_line_ends(make, content):
         ("m.box", "x y w h\n"),
         ("m.star", "data_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n"),
         ("m.star", STAR_31.split("10 Motion", maxsplit=1)[0]),
+        ("m.star", ""),
+        ("m.star", " \n\n"),
+        ("m.star", "# version 30001\n\ndata_\n\nloop_ \n"),
+        ("m.coord", ""),
+        ("m.coords", "x y density\n"),
+        ("m.pos", "# XMIPP_STAR_1 *\ndata_header\nloop_\n _pickingMicrographState\nManual\n"),
+        ("m_info.json", '{"boxes": []}'),
         ("m.cbox", CBOX.split("0.5 10", maxsplit=1)[0]),
         ("m.txt", "image_name\tx_coord\ty_coord\tscore\n"),
         ("m.tsv", "image_name\tx_coord\ty_coord\tscore"),
@@ -209,7 +216,24 @@ def test_the_fast_way_is_taken(make, monkeypatch):
 
 def test_every_module_with_suffixes_is_a_format():
     by_name = {known.name: known for known in known_formats()}
-    assert sorted(by_name) == ["box", "cbox", "csv", "star", "topaz"]
+    assert {"box", "cbox", "csv", "star", "topaz"} < {*by_name}
     assert sorted(n for n, known in by_name.items() if known.write) == ["box", "csv", "star"]
-    suffixes = [suffix for known in by_name.values() for suffix in known.suffixes]
-    assert len(set(suffixes)) == len(suffixes)
+    for known in by_name.values():
+        for suffix in known.suffixes:
+            others = [one for one in by_name.values() if suffix in one.suffixes and not one.marks]
+            assert len(others) == 1, suffix
+
+
+@pytest.mark.parametrize("mode", ["-3", "-1", "-2"])
+def test_emans_mode_is_no_score(make, mode):
+    table = read_picks_file(make("m.box", f"1 2 10 10 {mode}\n5 6 10 10 -3\n"))
+    assert not table.has_score.any()
+    table = read_picks_file(make("n.box", f"1 2 10 10 {mode}\n5 6 10 10 0.5\n"))
+    assert table.has_score.all()
+
+
+def test_what_is_known_of_a_format_s_scores(make):
+    table = read_picks_file(make("c.txt", "image_name\tx_coord\ty_coord\tscore\na\t1\t2\t0.5\n"))
+    assert table.score_transform == "logistic"
+    assert read_picks_file(make("m.cbox", CBOX)).threshold == 0.3
+    assert read_picks_file(make("m.box", "1 2 10 10 0.5\n")).score_transform is None

@@ -57,7 +57,7 @@ def test_groups_of_several_sizes(star, other):
         read_particles(path)
     table = read_particles(path, 5.0)
     assert table.pixel_size_angstrom == 5
-    assert table.notes == (f"{path}: has pixel sizes of 5, {other:g} angstrom; 5 is used for all",)
+    assert table.notes == (f"{path}: has pixel sizes of 5, {other:g} Å; 5 is used for all",)
 
 
 def test_without_ctf_its_columns_may_be_missing(star):
@@ -74,8 +74,8 @@ def test_without_ctf_its_columns_may_be_missing(star):
         (" 300 2.7", " 300000 2.7", "rlnVoltage must be from 10 to 3500 kV, got 300000"),
         (" 300 2.7", " 0.3 2.7", "rlnVoltage must be from 10 to 3500 kV, got 0.3"),
         (" 300 2.7", " 300 2.7e7", "rlnSphericalAberration must be .* mm, got 2.7e"),
-        ("000\n", "\n", "rlnDefocusU must be in angstrom, .* got a median of 1[67]"),
-        ("000\n", "0000000\n", "rlnDefocusU must be in angstrom"),
+        ("000\n", "\n", "rlnDefocusU must be in Å, .* got a median of 1[67]"),
+        ("000\n", "0000000\n", "rlnDefocusU must be in Å"),
         (" 5 300", " 5e300 300", "rlnImagePixelSize must be from 0.01 to 1000"),
     ],
 )
@@ -87,7 +87,7 @@ def test_units_of_no_microscope(star, old, new, told):
 
 @pytest.mark.parametrize("size", [1e300, 1e-9, 5000])
 def test_a_pixel_size_of_no_microscope(star, tmp_path, size):
-    with pytest.raises(FormatError, match=r"must be from 0\.01 to 1000 angstrom"):
+    with pytest.raises(FormatError, match=r"must be from 0\.01 to 1000 Å"):
         read_particles(tmp_path / "a.mrcs", size)
 
 

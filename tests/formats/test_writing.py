@@ -155,7 +155,7 @@ def test_formats_that_are_only_read(tmp_path, name):
         ({"micrograph": ["a"]}, "one name for each of 2"),
         ({"micrograph": ["a", "b\nc"]}, "printable"),
         ({"micrograph": ["a", " "]}, "printable"),
-        ({"extra": {"x_center": [1, 2]}}, "written already"),
+        ({"extra": {"x_center": [1, 2]}}, "already exists"),
     ],
 )
 def test_csv_refuses_names(tmp_path, changed, match):

@@ -92,7 +92,7 @@ def test_picks_in_no_particle_stand_apart():
         ((0, 1), 4, False),
     ]
     legend = [text.get_text() for text in panels(figure)[3].get_legend().get_texts()]
-    assert legend == ["2 pickers", "3 pickers", "picks in no particle\nof the consensus"]
+    assert legend == ["2 pickers", "3 pickers", "picks not in\nthe consensus"]
     figure = agreement_figure(members_of(COUNTS), NAMES)
     legend = [text.get_text() for text in panels(figure)[3].get_legend().get_texts()]
     assert legend == ["2 pickers", "3 pickers"]

@@ -225,7 +225,7 @@ def test_facts_and_warnings_stand_on_top(plain):
     figure = pickers_figure(model_of(warnings=(told, "so is the second")))
     texts = words(figure)
     assert any("1,234 particles (1,100 to 1,400) on 12 micrographs" in one for one in texts)
-    rule = "Highest expected F1 score: where probabilities of 0.457 or more are kept"
+    rule = "Highest expected F1 score: minimum probability 0.457"
     assert rule in texts
     joined = " ".join(texts)
     assert f"Warning: {told}." in joined  # on as many lines as it needs

@@ -36,12 +36,12 @@ def test_points_are_shares_over_mean_probabilities_with_their_intervals():
     ends = np.array([segment[:, 1] for segment in bars.get_segments()])
     np.testing.assert_allclose(ends, np.column_stack([low[some], high[some]]))
     assert (ends[:, 0] < line.get_ydata()).all()
-    (diagonal,) = (one for one in upper.lines if one.get_label() == "as promised")
+    (diagonal,) = (one for one in upper.lines if one.get_label() == "calibrated")
     np.testing.assert_array_equal(diagonal.get_xdata(), diagonal.get_ydata())
     (steps,) = lower.findobj(StepPatch)
     assert steps.get_data()[0].tolist() == found.count.tolist()
     assert "agreed (consensus)" in words(figure)
-    told = f"{len(is_true):,} particles, {probability.sum():,.0f} promised to be true, "
+    told = f"{len(is_true):,} particles, {probability.sum():,.0f} expected to be true, "
     assert f"{told}{is_true.sum():,} are" in words(figure)
 
 

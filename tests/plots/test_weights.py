@@ -38,7 +38,7 @@ def test_weights_are_ranked_over_the_whole_data_set():
     line = lines(ranked)["particles"]
     np.testing.assert_array_equal(line.get_ydata(), np.sort(weight)[::-1])
     np.testing.assert_allclose(line.get_xdata(), np.arange(1, 301) / 7)
-    sums = lines(twin)["cumulated"]
+    sums = lines(twin)["cumulative"]
     np.testing.assert_allclose(sums.get_xdata(), line.get_xdata())
     np.testing.assert_allclose(np.diff(sums.get_ydata()) * weight.sum(), np.sort(weight)[-2::-1])
     assert sums.get_ydata()[-1] == pytest.approx(1)
@@ -50,7 +50,7 @@ def test_the_recommended_number_is_where_70_per_cent_are_reached():
     best = recommended_number(weight, micrograph)
     assert set(lines(ranked)[f"recommended: {best}"].get_xdata()) == {best}
     assert legend(ranked) == [f"recommended: {best}"]
-    sums = lines(twin)["cumulated"]
+    sums = lines(twin)["cumulative"]
     at_best, before = np.interp([best, best - 1], sums.get_xdata(), sums.get_ydata())
     assert before < 0.7 <= at_best
     (share,) = (line for line in twin.lines if line is not sums)

@@ -59,7 +59,7 @@ def test_after_a_kill_it_goes_on_from_the_last_iteration(project, tmp_path):
     mended = project.run(dead)
     assert mended.isFinished(), mended.getErrorMessage()
     told = log.read_text()[before:] if len(log.read_text()) > before else log.read_text()
-    assert f"going on after iteration {n_done}" in told
+    assert f"resuming after iteration {n_done}" in told
     assert "iteration 1 (" not in told
     assert f"iteration {n_done + 1} (" in told
     for name in ("assignments.csv", "class_averages.mrcs", "convergence.csv", "classes.csv"):

@@ -230,7 +230,7 @@ def test_two_pickers_without_scores_are_told_before_the_run(project, pickers):
 
     settings = project.consensus(pickers[:2], mode=2).run_settings()
     check_settings(settings)
-    with pytest.raises(ValueError, match="cannot be told without scores of both"):
+    with pytest.raises(ValueError, match="cannot be estimated without scores of both"):
         check_settings({**settings, "score_attributes": [None, None]})
 
 

@@ -142,7 +142,7 @@ def test_what_a_run_has_to_wait_for_it_waits_for_though_its_inputs_grow(watch):
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [("failed", "failed"), ("aborted", "was stopped"), ("interactive", "needs a person")],
+    [("failed", "failed"), ("aborted", "was stopped"), ("interactive", "needs user interaction")],
 )
 def test_all_behind_a_run_that_is_dead_are_told_its_name(watch, status, words):
     source, other = Run(1), Run(4)

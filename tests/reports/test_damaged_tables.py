@@ -23,7 +23,7 @@ def test_an_unknown_subset_of_iterations(tmp_path):
 
 def test_a_workflow_that_is_nested_too_deeply(tmp_path):
     (tmp_path / "w.json").write_text("[" * 100_000)
-    with pytest.raises(ValueError, match=r"w\.json: is no JSON"):
+    with pytest.raises(ValueError, match=r"w\.json: is not JSON"):
         read_workflow(str(tmp_path / "w.json"), [])
 
 

@@ -84,7 +84,7 @@ def warned(parts):
 def test_a_card_for_each_picker(found, result):
     model = result.ensemble
     card = tables(ensemble_blocks(found, model, []))[0]
-    assert card.header[:4] == ["picker", "picks", "in the consensus", "precision"]
+    assert card.header[:4] == ["picker", "picks", "in consensus", "precision"]
     for place, row in enumerate(card.rows):
         name, n_picks, n_used, precision, precision_ends, recall, recall_ends, f1 = row
         assert name == model.picker_names[place]
@@ -107,7 +107,7 @@ def test_what_there_is_and_what_was_kept(found, result):
     text = words(ensemble_blocks(found, model, []))
     low, high = model.n_particles_interval
     assert f"{len(result):,} particles on 6 of 6 micrographs" in text
-    assert f"about {model.n_particles:,.0f} particles in all ({low:,.0f} to {high:,.0f}" in text
+    assert f"total: {model.n_particles:,.0f} particles ({low:,.0f} to {high:,.0f}" in text
     promised = expected_scores(result.weight, model, N_MICROGRAPHS)
     assert f"{promised.precision:.1%} are expected to be true" in text
     assert f"{promised.recall:.1%} of all" in text
@@ -118,11 +118,11 @@ def test_what_there_is_and_what_was_kept(found, result):
 def test_what_decided_is_told(found, result):
     model = result.ensemble
     cut = replace(found, n_selected=found.n_selected + 2)
-    assert "the best of each micrograph; 12 more were cut off" in words(
+    assert "the best per micrograph; 12 more were discarded" in words(
         ensemble_blocks(cut, model, [])
     )
     lower = replace(found, weight=np.append(found.weight[:-1], model.threshold / 2))
-    assert "Kept: every candidate." in words(ensemble_blocks(lower, model, []))
+    assert "Selection: every candidate." in words(ensemble_blocks(lower, model, []))
 
 
 @pytest.mark.usefixtures("_undrawn")
@@ -178,7 +178,7 @@ def test_the_whole_section(result, simulated, tmp_path):
     captions = [part.caption for part in parts if isinstance(part, Picture)]
     assert [caption.split()[0] for caption in captions] == [
         "Estimated",
-        "How",
+        "Number",
         "Probabilities",
         "Overlap",
     ]
@@ -189,6 +189,6 @@ def test_other_modes_are_told_as_before(simulated, tmp_path):
     result = find_consensus(simulated.picks, BOX_PX, mode="quorum")
     parts = blocks(write(tmp_path / "q", result, len(simulated.picks)))
     assert "Recommended: the best" in words(parts)
-    assert tables(parts)[0].header == ["picker", "picks", "in the consensus", "share"]
+    assert tables(parts)[0].header == ["picker", "picks", "in consensus", "share"]
     captions = [part.caption for part in parts if isinstance(part, Picture)]
-    assert [caption.split()[0] for caption in captions] == ["How", "Weights", "Overlap"]
+    assert [caption.split()[0] for caption in captions] == ["Number", "Weights", "Overlap"]

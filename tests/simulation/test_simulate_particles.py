@@ -250,7 +250,7 @@ def test_progress_is_told(monkeypatch):
         ({"voltage_kv": 0}, "voltage_kv must be positive"),
         ({"uneven": -1}, "uneven must be 0 or more"),
         ({"junk_fraction": 1}, r"junk_fraction must lie in \[0, 1\), got 1"),
-        ({"junk_fraction": 20}, "give a part, not a percentage"),
+        ({"junk_fraction": 20}, "give a fraction, not a percentage"),
         ({"random_state": -1}, "random_state must be a whole number, 0 or more"),
     ],
     ids=str,

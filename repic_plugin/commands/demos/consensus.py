@@ -20,21 +20,27 @@ from repic_plugin.simulation import background_micrograph, simulate_picks
 
 PROJECT = "repic_demo"
 PIXEL_SIZE_ANGSTROM = 1.77
-# three pickers that differ as real ones do: one careful, one greedy, one weak
+# one careful, one greedy and one weak picker
 RECALL, PRECISION = (0.85, 0.9, 0.7), (0.85, 0.6, 0.75)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
     parser.add_argument(
-        "--picks", metavar="DIR", help="a folder with a sub-folder for each picker, not simulated"
+        "--picks",
+        metavar="DIR",
+        help="folder with a sub-folder for each picker (default: simulated picks)",
     )
     parser.add_argument(
-        "--micrographs", metavar="DIR", help="the MRC files of --picks; grey ones without"
+        "--micrographs",
+        metavar="DIR",
+        help="folder with the MRC files of --picks (default: empty micrographs)",
     )
-    parser.add_argument("--box-size", type=int, metavar="PX", help="that of the files")
-    parser.add_argument("--out", metavar="DIR", default="demo", help="folder to write")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--box-size", type=int, metavar="PX", help="box size (default: from the files)"
+    )
+    parser.add_argument("--out", metavar="DIR", default="demo", help="output folder")
+    parser.add_argument("--seed", type=int, default=0, help="random seed")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -77,17 +83,17 @@ def _given(args: argparse.Namespace, folder: Path) -> Material:
     loaded = read_picks_dir(args.picks)
     sizes = [size for size in loaded.box_size_px if size is not None]
     if not sizes and not args.box_size:
-        raise ValueError(f"{args.picks}: its files hold no box size; add --box-size")
+        raise ValueError(f"{args.picks}: the files have no box size; add --box-size")
     box_px = args.box_size or round(max(sizes))
     images = Path(args.micrographs).resolve() if args.micrographs else folder / "micrographs"
     if not args.micrographs:
-        print("no micrographs given: drawing grey ones, only the picks on them are real ...")
+        print("no --micrographs given: drawing empty ones ...")
         _draw_grey(images, loaded.picks, box_px, args.seed)
     return Material(Path(args.picks).resolve(), images, loaded, None, box_px)
 
 
 def _draw_grey(folder: Path, picks: Picks, box_px: int, seed: int) -> None:
-    """Micrographs without a particle, as large as the boxes need."""
+    """Write micrographs without particles, large enough for the boxes."""
     folder.mkdir()
     width, height = (int(np.ceil(c.max(initial=box_px) + box_px / 2)) for c in (picks.x, picks.y))
     image = background_micrograph((width, height), seed)
@@ -96,7 +102,7 @@ def _draw_grey(folder: Path, picks: Picks, box_px: int, seed: int) -> None:
 
 
 def _print_sets(material: Material, results: Sequence[ConsensusRun]) -> None:
-    """Pickers and consensus, a row each; against the truth where it is known."""
+    """Print a row for each picker and consensus, with scores where the truth is known."""
     picks = material.loaded.picks
     agreed = results[0].n_agreed
     n_picks = np.bincount(picks.picker, minlength=picks.n_pickers)
@@ -127,9 +133,8 @@ def _print_micrographs(one: ConsensusRun) -> None:
 
 
 def _draw(material: Material, particles: Picks, picture: Path) -> None:
-    """The first micrograph with the picks of every picker and the consensus on it."""
-    # half a second, which the other commands should not wait for
-    from repic_plugin.plots import Layer, overlay_figure  # noqa: PLC0415
+    """Draw the picks of every picker and the consensus on the first micrograph."""
+    from repic_plugin.plots import Layer, overlay_figure  # noqa: PLC0415 - loads slowly
 
     picks = material.loaded.picks
     name = next(one for one in picks.micrograph_names if one in particles.micrograph_names)

@@ -1,4 +1,4 @@
-"""The demo's Scipion project. Importing this loads Scipion: its variables have to be set before."""
+"""The demo's Scipion project. Set the environment first: importing this loads Scipion."""
 
 from __future__ import annotations
 
@@ -10,37 +10,16 @@ from repic_plugin import constants
 from repic_plugin.commands.demos.records import ConsensusRun, Material
 from repic_plugin.consensus import default_quorum
 from repic_plugin.convert import PickerInput, read_picks
-from repic_plugin.formats import (
-    header_table,
-    micrograph_name,
-    read_columns,
-    read_consensus_tables,
-)
+from repic_plugin.formats import header_table, micrograph_name, read_columns, read_consensus_tables
 from repic_plugin.workflow import ScipionProject
 
 
 def run_project(
     name: str, material: Material, pixel_size_angstrom: float, progress: Callable[[], None]
 ) -> List[ConsensusRun]:
-    """Make a project, import micrographs and picks, run the consensus in all modes.
+    """Results of the consensus of all pickers, of a quorum and, for three or more, probabilistic.
 
-    Parameters
-    ----------
-    name : str
-    material : Material
-    pixel_size_angstrom : float
-    progress : callable
-        Called after each protocol.
-
-    Returns
-    -------
-    list of ConsensusRun
-        Of all pickers, of a quorum and, with three pickers or more, by probability.
-
-    Raises
-    ------
-    ValueError
-        If a protocol fails.
+    `progress` is called after each protocol; a ValueError is raised if one fails.
     """
     project = ScipionProject(name)
     micrographs = project.micrographs(material.micrographs_dir, pixel_size_angstrom)
@@ -52,8 +31,8 @@ def run_project(
         progress()
     k = len(pickers)
     names = [f"consensus of all {k}", f"consensus of at least {default_quorum(k)}"]
-    if k > 2:  # two have to have scores
-        names.append("consensus by probability")
+    if k > 2:  # two would need scores
+        names.append("probabilistic consensus")
     results = []
     for mode, label in enumerate(names):
         run = project.run("ProtRepicConsensus", label, {"inputCoordinates": pickers}, mode=mode)
@@ -63,7 +42,6 @@ def run_project(
 
 
 def _result(label: str, protocol: Any, material: Material) -> ConsensusRun:
-    """Read back what the protocol left in the project."""
     source = PickerInput(label, protocol.outputCoordinates, constants.SCORE)
     particles = read_picks([source])[0]
     named = tuple(micrograph_name(name) for name in particles.micrograph_names)

@@ -1,4 +1,4 @@
-"""A Scipion of a demo's own, in a folder that can be thrown away."""
+"""Scipion settings of a demo, in a folder that can be deleted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from repic_plugin.workflow import project_folder, set_common_environment
 
-MARK = ".repic-plugin-demo"  # only a folder that holds it is ever replaced
+MARK = ".repic-plugin-demo"  # only a folder with this file is ever replaced
 
 
 def demo_folder(folder: Path) -> Path:
@@ -19,11 +19,11 @@ def demo_folder(folder: Path) -> Path:
     Raises
     ------
     ValueError
-        If it holds something else.
+        If it holds anything else.
     """
     folder = folder.resolve()
     if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
-        raise ValueError(f"{folder}: is not empty and no earlier demo; choose another --out")
+        raise ValueError(f"{folder}: is neither empty nor an earlier demo; choose another --out")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / MARK).touch()
@@ -31,7 +31,7 @@ def demo_folder(folder: Path) -> Path:
 
 
 def set_environment(folder: Path) -> None:
-    """What Scipion reads before its first import; a Scipion that runs already keeps its own.
+    """Set what Scipion reads before its first import; existing settings are kept.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def set_environment(folder: Path) -> None:
 
 
 def open_command(folder: Path, project: str) -> str:
-    """What opens the demo's project in Scipion's window."""
+    """The command that opens the demo's project in Scipion."""
     scipion = Path(sys.executable).with_name("scipion")
     path = f"PATH={shlex.quote(str(scipion.parent))}:$PATH"
     home, data = (shlex.quote(str(one)) for one in (folder, folder / "scipion"))

@@ -1,4 +1,4 @@
-"""Train pickers on what they agree on, in a new Scipion project, and show the iterations."""
+"""Train pickers on their consensus in a new Scipion project and show the iterations."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from repic_plugin.simulation import simulate_exposures
 
 PROJECT = "repic_iterative_demo"
 N_MICROGRAPHS, N_PARTICLES, SIZE_PX = 15, 30, (768, 768)
-SUBSET = "testing"  # nothing was trained on these micrographs
+SUBSET = "testing"  # micrographs on which no picker was trained
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
     parser.add_argument(
-        "--map", metavar="FILE", default=PHANTOM, help="an MRC map to draw micrographs of"
+        "--map", metavar="FILE", default=PHANTOM, help="MRC map of which to simulate micrographs"
     )
-    parser.add_argument("--pixel-size", type=float, metavar="ANGSTROM", help="of the map")
-    parser.add_argument("--iterations", type=int, default=3, metavar="N")
-    parser.add_argument("--out", metavar="DIR", default="demo-iterative", help="folder to write")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pixel-size", type=float, metavar="ANGSTROM", help="of the map, in Å")
+    parser.add_argument("--iterations", type=int, default=3, metavar="N", help="number of them")
+    parser.add_argument("--out", metavar="DIR", default="demo-iterative", help="output folder")
+    parser.add_argument("--seed", type=int, default=0, help="random seed")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Simulate, run Scipion, print each iteration when it ends, draw."""
+    """Simulate, run Scipion, print each iteration as it ends, draw."""
     volume, voxel_size = load_map(args.map, args.pixel_size, None)
     folder = demo_folder(Path(args.out))
     print(f"drawing {N_MICROGRAPHS} micrographs ...")
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
         run_iterations,
     )
 
-    print("running Scipion: three pickers that are trained on what they agree on ...")
+    print("running Scipion: three pickers trained on their consensus ...")
     rows = run_iterations(
         PROJECT,
         material / MICROGRAPHS,
@@ -68,10 +68,10 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _print_iteration(rows: Sequence[IterationRow]) -> None:
-    """The rows of one iteration, of the micrographs that nothing was trained on."""
+    """Print the rows of one iteration for the test micrographs."""
     header = ["set", "particles", "agreement", "precision", "recall", "F1"]
     chosen = [row for row in rows if row.subset == SUBSET]
-    print(f"\niteration {rows[0].iteration}, {chosen[0].n_micrographs} micrographs for testing")
+    print(f"\niteration {rows[0].iteration}, {chosen[0].n_micrographs} test micrographs")
     print_table(header, [_cells(row) for row in chosen])
 
 
@@ -81,8 +81,6 @@ def _cells(row: IterationRow) -> List[str]:
 
 
 def _draw(rows: Sequence[IterationRow], picture: Path) -> None:
-    # half a second, which the other commands should not wait for
-    from repic_plugin.plots import iterations_figure  # noqa: PLC0415
+    from repic_plugin.plots import iterations_figure  # noqa: PLC0415 - loads slowly
 
-    title = "Micrographs that nothing was trained on"
-    iterations_figure(rows, subset=SUBSET, title=title).savefig(picture)
+    iterations_figure(rows, subset=SUBSET, title="Test micrographs").savefig(picture)

@@ -1,4 +1,4 @@
-"""The project of the iterative demo. Importing this loads Scipion: its variables come before."""
+"""The project of the iterative demo. Set the environment first: importing this loads Scipion."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from repic_plugin.formats import read_iterations
 from repic_plugin.iteration import IterationRow
 from repic_plugin.workflow import ScipionProject
 
-# The same picker with three settings, as three pickers that err in different ways.
+# The same picker with three settings, in place of three pickers with different errors.
 OPTIONS = ("", "train.numberOfTemplates=1", "angularStep=30; train.numberOfTemplates=12")
 
 
@@ -20,43 +20,25 @@ def run_iterations(
     pixel_size_angstrom: float,
     n_expected: int,
     n_iterations: int,
-    told: Callable[[Sequence[IterationRow]], None],
+    report: Callable[[Sequence[IterationRow]], None],
 ) -> List[IterationRow]:
-    """Make a project, import micrographs and truth, run the iterations.
+    """Rows of all iterations of a new project; `report` gets those of each iteration as it ends.
 
-    Parameters
-    ----------
-    name : str
-    micrographs_dir, truth_dir : path
-    pixel_size_angstrom : float
-    n_expected : int
-        Particles in a micrograph.
-    n_iterations : int
-    told : callable
-        Gets the rows of each iteration when it has ended.
-
-    Returns
-    -------
-    list of IterationRow
-
-    Raises
-    ------
-    ValueError
-        If a protocol fails.
+    Expects `n_expected` particles per micrograph; raises a ValueError if a protocol fails.
     """
     project = ScipionProject(name)
     micrographs = project.micrographs(micrographs_dir, pixel_size_angstrom)
     truth = project.picks("truth", truth_dir, micrographs)
     lines = {f"picker{i}": "template" for i in range(1, len(OPTIONS) + 1)}
     lines.update({f"options{i}": text for i, text in enumerate(OPTIONS, 1)})
-    n_told = 0
+    n_reported = 0
 
     def looked(run: Any) -> None:
-        nonlocal n_told
+        nonlocal n_reported
         rows = read_iterations(run.table_file())
-        for iteration in sorted({row.iteration for row in rows})[n_told:]:
-            told([row for row in rows if row.iteration == iteration])
-            n_told += 1
+        for iteration in sorted({row.iteration for row in rows})[n_reported:]:
+            report([row for row in rows if row.iteration == iteration])
+            n_reported += 1
 
     run = project.run(
         "ProtRepicIterative",

@@ -1,4 +1,4 @@
-"""What the demo works on, and what it gets."""
+"""Input and results of the demo."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from repic_plugin.formats import PicksDir
 
 
 class Material(NamedTuple):
-    """What the demo works on; `truth` is None where it is not known."""
+    """Input of the demo; `truth` is None if unknown."""
 
     picks_dir: Path
     micrographs_dir: Path
@@ -20,9 +20,9 @@ class Material(NamedTuple):
 
 
 class ConsensusRun(NamedTuple):
-    """What a consensus protocol left.
+    """Result of a consensus protocol.
 
-    `summary` holds the rows of its summary table, `n_agreed` how many picks of each picker are
+    `summary` holds the rows of its summary table, `n_agreed` the number of picks of each picker
     in the consensus.
     """
 

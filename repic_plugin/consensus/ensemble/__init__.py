@@ -1,1 +1,1 @@
-"""The probabilistic model of several pickers: what it is, how it is fitted and checked."""
+"""Probabilistic model of several pickers: its definition, fit and checks."""

@@ -1,4 +1,4 @@
-"""Everything that may be a particle: groups of picks, and picks that stand alone."""
+"""Candidate particles: groups of picks, and single picks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from repic_plugin.consensus.ensemble.latent_class import Cells
 from repic_plugin.consensus.picks import Picks
 
 MOST_BINS, PICKS_PER_BIN = 12, 50
-MOST_PICKERS = 16  # their bins have to fit one 64-bit integer
+MOST_PICKERS = 16  # their bins must fit into one 64-bit integer
 
 
 def score_edges(picks: Picks, is_used: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Where the bins of each picker's scores meet, on its own scale: its quantiles.
+    """Edges of the bins of each picker's scores, on its own scale: quantiles.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def score_edges(picks: Picks, is_used: NDArray[np.bool_]) -> NDArray[np.float64]
 
 
 def score_bins(picks: Picks, edges: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The bin of every pick's score, -1 without one, shape (n_picks,)."""
+    """Bin of each pick's score, -1 without one, shape (n_picks,)."""
     bins = np.full(len(picks), -1, dtype=np.int64)
     for picker, mine_end in enumerate(edges):
         if np.isfinite(mine_end).all():
@@ -52,7 +52,7 @@ def score_bins(picks: Picks, edges: NDArray[np.float64]) -> NDArray[np.int64]:
 def as_cells(
     members: NDArray[np.int64], bins: NDArray[np.int64], n_bins: int
 ) -> Tuple[Cells, NDArray[np.intp]]:
-    """Candidates that look alike as one cell each.
+    """Cells of candidates with equal members' bins, and the cell of each candidate.
 
     Parameters
     ----------
@@ -64,12 +64,12 @@ def as_cells(
     -------
     Cells
     ndarray of intp, shape (n_candidates,)
-        The cell of every candidate.
+        Cell of each candidate.
 
     Raises
     ------
     ValueError
-        If there are more pickers than can be told apart.
+        If there are too many pickers.
     """
     k = members.shape[1]
     if k > MOST_PICKERS:

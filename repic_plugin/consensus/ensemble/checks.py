@@ -1,4 +1,4 @@
-"""What speaks against the estimates of an ensemble: each check has its own words."""
+"""Evidence against the estimates of an ensemble: each check has its own warning."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy.special import expit
 from repic_plugin.consensus.ensemble.latent_class import Cells, LatentClasses, log_weights
 from repic_plugin.consensus.ensemble.model import EnsembleModel
 
-# How these bounds were found is told in docs/understand/probabilistic.md.
+# docs/understand/probabilistic.md states how these bounds were found.
 DEPENDENCE_BOUND = 0.03  # of the range of a picker's scores
 DEPENDENCE_ERRORS = 2.0
 SAME_LIKELIHOOD, OTHER_RECALL = 2.0, 0.05
@@ -22,16 +22,16 @@ THIRD_CLASS_GAIN = 10.0
 
 
 def check_identified(picker_names: Tuple[str, ...], n_scored: int) -> None:
-    """Refuse what agreement alone cannot tell.
+    """Refuse parameters that are not identifiable from agreement.
 
     Raises
     ------
     ValueError
-        If there are two pickers, of which one has no scores.
+        If there are two pickers and one has no scores.
     """
     if len(picker_names) == 2 and n_scored < 2:
         raise ValueError(
-            f"how good two pickers are cannot be told without scores of both ("
+            f"the quality of two pickers cannot be estimated without scores of both ("
             f"{' and '.join(picker_names)}): any recall would explain how often they agree; add a "
             f"third picker or scores, or choose mode all or quorum"
         )
@@ -40,11 +40,11 @@ def check_identified(picker_names: Tuple[str, ...], n_scored: int) -> None:
 def dependence_on_others(
     fit: LatentClasses, cells: Cells
 ) -> Tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Whether a picker scores particles better that another found too, and the standard error.
+    """How much better a picker scores particles that another also found, and the standard error.
 
-    In the model it does not: given that it is a particle, a picker's score and whether another
-    found it are independent. Particles that are hard for both break that. The probability that
-    weighs a candidate here is without the score in question, which would decide it.
+    Zero in the model: for a particle, a picker's score and its detection by another picker are
+    independent. Particles that are hard for both violate this. The probability that weights a
+    candidate here excludes the score in question, which would dominate it.
     """
     k, n_bins = fit.particle_scores.shape
     value, error = np.full((k, k), np.nan), np.full((k, k), np.nan)
@@ -73,7 +73,7 @@ def dependence_on_others(
 
 
 def warnings_of(model: EnsembleModel, fits: List[LatentClasses], n_scored: int) -> List[str]:
-    """Why the estimates may be wrong, in the words of a user."""
+    """Reasons why the estimates may be wrong, as messages for the user."""
     checks: List[Callable[[], Optional[str]]] = [
         lambda: _few_pickers(model, n_scored),
         lambda: _copies(model),
@@ -87,19 +87,19 @@ def warnings_of(model: EnsembleModel, fits: List[LatentClasses], n_scored: int) 
 def _few_pickers(model: EnsembleModel, n_scored: int) -> Optional[str]:
     if len(model.picker_names) == 2:
         return (
-            "with two pickers the estimates rest on the shape of their scores alone and may be "
-            "off by 0.2; a third picker makes them sure"
+            "with two pickers the estimates depend on the shape of their score distributions alone "
+            "and may be off by 0.2; add a third picker"
         )
     if len(model.picker_names) == 3 and n_scored < 2:
         return (
-            "three pickers without scores: false picks are taken to meet by chance only, and "
-            "junk that two pickers share counts as particles"
+            "three pickers without scores: false picks are assumed to coincide only by chance, so "
+            "junk shared by two pickers counts as particles"
         )
     return None
 
 
 def _copies(model: EnsembleModel) -> Optional[str]:
-    """Two sets that are one would agree on everything, false picks included."""
+    """Warnings about copies, which would agree on everything including false picks."""
     for first, second in combinations(range(len(model.picker_names)), 2):
         pair = model.pattern_found[:, [first, second]]
         n_either = model.pattern_count[pair.any(axis=1)].sum()
@@ -118,11 +118,11 @@ def _several_answers(fits: List[LatentClasses]) -> Optional[str]:
     spread = max(float(np.abs(fit.recall - best.recall).max()) for fit in likely)
     if spread > OTHER_RECALL:
         return (
-            f"other estimates explain the picks as well, with recalls that differ by {spread:.2f}: "
-            "the data do not decide; add micrographs or a picker"
+            "the data are not sufficient: different estimates explain the picks equally well, with "
+            f"recalls that differ by {spread:.2f}; add micrographs or a picker"
         )
     if not best.has_converged:
-        return "the estimates had not settled after all iterations; take them as rough"
+        return "the estimates have not converged; treat them as approximate"
     return None
 
 
@@ -132,27 +132,27 @@ def _no_consensus(model: EnsembleModel) -> Optional[str]:
         return None
     who = f"only {worthy[0]}" if worthy else "none"
     return (
-        f"no consensus is meaningful here: {who} of {len(model.picker_names)} pickers seems to "
-        f"find particles (F1 of {WORTH_F1:g} or more); look at the picks of each, and retrain or "
+        f"no consensus is meaningful: {who} of {len(model.picker_names)} pickers seem to "
+        f"find particles (F1 of {WORTH_F1:g} or more); inspect the picks of each, and retrain or "
         "leave out those that failed"
     )
 
 
 def _shared_errors(model: EnsembleModel) -> Optional[str]:
-    """Pickers are not independent."""
+    """Warnings about pickers whose errors are not independent."""
     sure = np.nan_to_num(model.dependence - DEPENDENCE_ERRORS * model.dependence_error)
     j, other = np.unravel_index(int(np.argmax(sure)), sure.shape)
     if sure[j, other] >= DEPENDENCE_BOUND:
         names = model.picker_names
         return (
-            f"{names[j]} scores particles that {names[other]} missed worse than the others: some "
+            f"{names[j]} gives lower scores to particles that {names[other]} missed: some "
             "particles are hard for several pickers, so there are more of them than estimated, "
             "and recalls are lower"
         )
     if model.third_class_gain > THIRD_CLASS_GAIN:
         return (
-            "three kinds of places explain the picks better than particles and junk: some pickers "
-            "share errors, and what agrees with them is worth less than it seems; look at the "
-            "particles that only some of them found"
+            "three latent classes explain the picks better than two (particles and junk): some "
+            "pickers share errors, so their agreement counts for less; inspect the particles that "
+            "only some of them found"
         )
     return None

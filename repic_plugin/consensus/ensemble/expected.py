@@ -1,4 +1,4 @@
-"""What a consensus by probability promises."""
+"""Expected precision and recall of a consensus by probability."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from repic_plugin.consensus.ensemble.model import EnsembleModel
 
 
 class ExpectedScores(NamedTuple):
-    """What is to be expected of the particles that are kept.
+    """Expected precision and recall of the selected particles.
 
     Attributes
     ----------
     n_particles : float
-        There are so many on the micrographs, those that no picker found included.
+        Estimated number on the micrographs, including those that no picker found.
     n_particles_interval : (float, float)
-        95 per cent.
+        95 per cent interval.
     precision, recall : float
-        nan for the precision where none is kept.
+        The precision is nan if none is kept.
     """
 
     n_particles: float
@@ -33,16 +33,16 @@ class ExpectedScores(NamedTuple):
 def expected_scores(
     probability: ArrayLike, model: EnsembleModel, n_micrographs: int
 ) -> ExpectedScores:
-    """Expected precision and recall of the particles that are kept.
+    """Expected precision and recall of the selected particles.
 
     Parameters
     ----------
     probability : array_like of float, shape (n,)
-        Of each of them: `ConsensusResult.weight`.
+        Probability of each to be a particle: `ConsensusResult.weight`.
     model : EnsembleModel
         May have been fitted on more or fewer micrographs.
     n_micrographs : int
-        That the particles are on, those without any included.
+        Number of micrographs processed, including those without particles.
 
     Returns
     -------

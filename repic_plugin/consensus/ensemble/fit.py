@@ -1,4 +1,4 @@
-"""How good pickers are, estimated from their agreement alone (docs/understand/probabilistic.md)."""
+"""Quality of pickers, estimated from their agreement alone (docs/understand/probabilistic.md)."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from repic_plugin.consensus.ensemble.misfit import gain_of_third_class
 from repic_plugin.consensus.ensemble.model import EnsembleModel
 
 N_REPLICATES = 100
-LARGEST_REPLICATE = 50_000  # cells; with more, replicates are of fewer micrographs
+LARGEST_REPLICATE = 50_000  # cells; with more, replicates use fewer micrographs
 REPLICATE_ITERATIONS, REPLICATE_TOLERANCE = 200, 1e-4
 INTERVAL = (2.5, 97.5)  # per cent
 QUALITY_GROUPS = 3
 
 
 class Sample(NamedTuple):
-    """Candidates of some micrographs, as the model sees them.
+    """Candidates of some micrographs, as input of the model.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Sample(NamedTuple):
         `micrograph` from 0 to n_micrographs - 1.
     n_micrographs : int
     n_places : float
-        Boxes on all micrographs that could lie beside each other without being joined.
+        Number of boxes that fit side by side on all micrographs without being joined.
     """
 
     cells: Cells
@@ -61,7 +61,7 @@ def fit_ensemble(
     quality: Optional[NDArray[np.float64]] = None,
     random_state: int = 0,
 ) -> EnsembleModel:
-    """Estimate from candidates how good the pickers are.
+    """Ensemble model fitted to candidates (docs/understand/probabilistic.md).
 
     Parameters
     ----------
@@ -70,20 +70,16 @@ def fit_ensemble(
     edges : ndarray of float64, shape (n_pickers, n_bins - 1)
         Of the score bins.
     target_precision : float, optional
-        For the threshold; by default it is where the expected F1 score is highest.
+        Determines the threshold; by default the expected F1 score is maximised.
     quality : ndarray of float64, shape (n_micrographs,), optional
-        Of each micrograph, such as the defocus in Angstrom.
+        A measure of each micrograph, such as the defocus in Å.
     random_state : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    EnsembleModel
+        Seed of the bootstrap.
 
     Raises
     ------
     ValueError
-        If the parameters are not identified: two pickers, of which one has no scores.
+        If the parameters are not identifiable: two pickers, one of them without scores.
     """
     n_scored = int(np.isfinite(edges).all(axis=1).sum())
     check_identified(picker_names, n_scored)
@@ -142,14 +138,14 @@ def _threshold(
     n_particles: float,
     target_precision: Optional[float],
 ) -> Tuple[float, str]:
-    """The least probability to keep."""
+    """Minimum probability to keep, and the rule that set it."""
     order = np.argsort(-probability, kind="stable")
     n_kept = np.cumsum(cells.n[order])
     n_true = np.cumsum((cells.n * probability)[order])
     if target_precision is None:
         best = int(np.argmax(n_true / (n_kept + n_particles)))
         return float(probability[order[best]]), "highest expected F1 score"
-    is_last = np.append(np.diff(probability[order]) != 0, True)  # of those that are equal
+    is_last = np.append(np.diff(probability[order]) != 0, True)  # among ties
     reached = np.flatnonzero(is_last & (n_true / n_kept >= target_precision))
     rule = f"expected precision of {target_precision:g}"
     return float(probability[order[reached[-1]]]) if len(reached) else 1.0, rule
@@ -158,12 +154,12 @@ def _threshold(
 def _replicates(
     sample: Sample, best: LatentClasses, is_free: bool, random_state: int
 ) -> List[Tuple[float, NDArray[np.float64], NDArray[np.float64]]]:
-    """Estimates from micrographs drawn with replacement, about those of all."""
+    """Bootstrap estimates from micrographs drawn with replacement, centred on those of all."""
     rng = np.random.default_rng(random_state)
     n = sample.n_micrographs
     n_cells = len(sample.cells.n)
     n_drawn = n if n_cells <= LARGEST_REPLICATE else max(20, n * LARGEST_REPLICATE // n_cells)
-    shrink = np.sqrt(min(n_drawn / n, 1.0))  # fewer micrographs scatter more
+    shrink = np.sqrt(min(n_drawn / n, 1.0))  # fewer micrographs have a larger spread
     whole = _described(best, sample.cells)
     result = []
     for _ in range(N_REPLICATES):
@@ -189,7 +185,7 @@ def _replicates(
 
 
 def cells_of(sample: Sample, times: NDArray[Any]) -> Cells:
-    """The cells of some micrographs, each counted so many times; shape (n_micrographs,)."""
+    """Cells of the micrographs, each counted `times`, shape (n_micrographs,)."""
     weight = times[sample.micrograph].astype(np.float64)
     count = np.bincount(sample.cell, weight, len(sample.cells.n)).astype(np.float64)
     here = np.flatnonzero(count)
@@ -197,7 +193,7 @@ def cells_of(sample: Sample, times: NDArray[Any]) -> Cells:
 
 
 def _scaled(fit: LatentClasses, share: float) -> LatentClasses:
-    """What holds for a share of the micrographs."""
+    """Parameters for a fraction of the micrographs."""
     return fit._replace(n_particles=fit.n_particles * share, n_junk=fit.n_junk * share)
 
 
@@ -209,14 +205,14 @@ def _described(
 
 
 def _interval(values: List[Any]) -> NDArray[np.float64]:
-    """Last axis: lower and upper end."""
+    """Interval, lower and upper end along the last axis."""
     return np.moveaxis(np.percentile(np.array(values), INTERVAL, axis=0), 0, -1)
 
 
 def _patterns(
     fit: LatentClasses, cells: Cells
 ) -> Tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
-    """Patterns of agreement that occur, how often, and how often they are expected."""
+    """Patterns of agreement that occur, with their observed and expected counts."""
     found, pattern = np.unique(cells.found, axis=0, return_inverse=True)
     count = np.bincount(pattern.ravel(), cells.n, len(found)).astype(np.float64)
     nothing = np.full(found.shape, -1, dtype=np.int64)
@@ -227,7 +223,7 @@ def _patterns(
 def _by_quality(
     sample: Sample, best: LatentClasses, is_free: bool, quality: Optional[NDArray[np.float64]]
 ) -> Tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Recall and precision on micrographs of low, middle and high quality value."""
+    """Recall and precision on micrographs of low, medium and high quality value."""
     k = len(best.recall)
     known = np.zeros(0) if quality is None else quality[np.isfinite(quality)]
     edges = (
@@ -238,7 +234,7 @@ def _by_quality(
     if len(edges) < 3 or quality is None:
         return np.zeros(0), np.zeros((0, k)), np.zeros((0, k))
     group = np.searchsorted(edges[1:-1], quality, side="right")
-    present = np.unique(group[np.isfinite(quality)])  # of few micrographs one may have none
+    present = np.unique(group[np.isfinite(quality)])  # with few micrographs a group may be empty
     recall, precision = [], []
     for number in present:
         is_in = np.isfinite(quality) & (group == number)

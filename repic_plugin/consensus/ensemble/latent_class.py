@@ -1,9 +1,9 @@
-"""Two latent classes of what pickers find: particles, and places that are none.
+"""Two latent classes of picked sites: particles and junk.
 
-Dawid and Skene 1979 (doi:10.2307/2346806) estimate the errors of observers whose answers are all
-that is known. Here the observers are pickers, each place is a particle or junk, and places that
-nobody picked are not seen: their number is estimated too, as in capture-recapture (Otis et al.
-1978). The model and what it assumes: docs/understand/probabilistic.md.
+Dawid and Skene 1979 (doi:10.2307/2346806) estimate the error rates of observers from their answers
+alone. Here the observers are pickers, each site holds a particle or junk, and sites that nobody
+picked are not observed: their number is also estimated, as in capture-recapture (Otis et al.
+1978). The model and its assumptions: docs/understand/probabilistic.md.
 """
 
 from __future__ import annotations
@@ -16,28 +16,29 @@ from scipy.special import expit, logit
 
 from repic_plugin.compiled import compiled
 
-# The prior. A recall is Beta(2, 2), the rate of junk Beta(1.1, 1.9); a picker's scores in each
-# class have this many candidates' worth of an even distribution.
+# The prior: Beta(2, 2) for a recall, Beta(1.1, 1.9) for a junk rate, and this many pseudo-
+# candidates spread evenly over a picker's score bins in each class.
 RECALL_PRIOR = (1.0, 1.0)
 JUNK_PRIOR = (0.1, 0.9)
 SCORE_PRIOR = 2.0
 
 START_SHIFTS = (0.0, -1.0, 1.0)  # on the recalls' logits
 MAX_ITERATIONS, TOLERANCE = 2000, 1e-6  # of every recall
-LARGEST_POPULATION = 1e3  # times what was seen
+LARGEST_POPULATION = 1e3  # times the observed number
 LEAST, MOST = 1e-6, 1 - 1e-4  # of a probability
 
 
 class Cells(NamedTuple):
-    """Candidates that look alike, counted.
+    """Counts of candidates with equal pickers and score bins.
 
     Attributes
     ----------
     found : ndarray of bool, shape (n_cells, n_pickers)
-        At least one in each row.
+        Which pickers found the candidates; at least one in each row.
     score_bin : ndarray of int64, shape (n_cells, n_pickers)
-        From 0, better scores higher; -1 where there is no pick or no score.
+        From 0, higher for better scores; -1 without a pick or a score.
     n : ndarray of float64, shape (n_cells,)
+        Number of candidates.
     """
 
     found: NDArray[np.bool_]
@@ -46,14 +47,14 @@ class Cells(NamedTuple):
 
 
 class LatentClasses(NamedTuple):
-    """What the model holds to be true of a data set.
+    """Parameters of the model for a data set.
 
     Attributes
     ----------
     n_particles, n_junk : float
-        Places of each class, those that nobody picked included.
+        Number of sites of each class, including those that nobody picked.
     recall, junk_rate : ndarray of float64, shape (n_pickers,)
-        Share of the particles, and of the junk, that a picker picks.
+        Fraction of the particles, and of the junk, that a picker picks.
     particle_scores, junk_scores : ndarray of float64, shape (n_pickers, n_bins)
         Distribution of a picker's scores in each class.
     log_likelihood : float
@@ -73,7 +74,7 @@ class LatentClasses(NamedTuple):
 def fit_latent_classes(
     cells: Cells, n_bins: int, n_places: float, junk_is_free: bool
 ) -> Tuple[LatentClasses, List[LatentClasses]]:
-    """The most probable two classes, from several starts.
+    """Most probable two latent classes, from several initialisations.
 
     Parameters
     ----------
@@ -81,19 +82,19 @@ def fit_latent_classes(
     n_bins : int
         Of the scores.
     n_places : float
-        How many boxes could lie beside each other without being joined: particles and junk
-        together are at most that many.
+        Number of boxes that fit side by side without being joined: an upper bound of particles
+        plus junk.
     junk_is_free : bool
-        Whether the number of junk places is estimated, below `n_places`; it is all places that
-        hold no particle otherwise, which is right where false picks of different pickers meet by
-        chance only.
+        Whether the number of junk sites is estimated, below `n_places`; otherwise it is all sites
+        without a particle, which is right if false picks of different pickers coincide only by
+        chance.
 
     Returns
     -------
     LatentClasses
         The best.
     list of LatentClasses
-        That of each start.
+        The result of each initialisation.
     """
     starts = [_start(cells, n_bins, n_places, shift) for shift in START_SHIFTS]
     fits = [fit_from(start, cells, n_places, junk_is_free) for start in starts]
@@ -110,22 +111,18 @@ def fit_from(
     max_iterations: int = MAX_ITERATIONS,
     tolerance: float = TOLERANCE,
 ) -> LatentClasses:
-    """Expectation and maximisation in turn, from a start to where no recall changes.
+    """Latent classes by expectation-maximisation from a start until no recall changes.
 
     Parameters
     ----------
     start : LatentClasses
     cells, n_places, junk_is_free
-        As of `fit_latent_classes`.
+        As in `fit_latent_classes`.
     fixed_scores : bool
-        Keep the distributions of the scores as they are.
+        Keep the score distributions fixed.
     max_iterations : int
     tolerance : float
         Of every recall.
-
-    Returns
-    -------
-    LatentClasses
     """
     fit = start
     for _ in range(max_iterations):
@@ -140,7 +137,7 @@ def fit_from(
 
 
 def posterior(fit: LatentClasses, cells: Cells) -> NDArray[np.float64]:
-    """Probability of each cell's candidates to be particles, shape (n_cells,)."""
+    """Probability that the candidates of each cell are particles, shape (n_cells,)."""
     particle, junk = log_weights(fit, cells)
     return np.asarray(expit(particle - junk))
 
@@ -148,7 +145,7 @@ def posterior(fit: LatentClasses, cells: Cells) -> NDArray[np.float64]:
 def log_weights(
     fit: LatentClasses, cells: Cells
 ) -> Tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Logarithms of how many candidates of each class a cell is expected to hold."""
+    """Logarithms of the expected number of candidates of each class in each cell."""
     return (
         log_expected(cells, fit.n_particles, fit.recall, fit.particle_scores),
         log_expected(cells, fit.n_junk, fit.junk_rate, fit.junk_scores),
@@ -158,12 +155,12 @@ def log_weights(
 def log_expected(
     cells: Cells, n: float, rate: NDArray[np.float64], scores: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The same of one class of `n` places, picked with these rates."""
+    """Logarithm of the expected number in each cell of one class of `n` sites with these rates."""
     result = np.full(len(cells.n), np.log(n) + np.log1p(-rate).sum())
-    # picker by picker: the same cell has the same bits, whatever cells are beside it
+    # picker by picker: a cell has the same bits whatever the other cells
     for picker, (log_odds, density) in enumerate(zip(logit(rate), np.log(scores))):
         result += np.where(cells.found[:, picker], log_odds, 0.0)
-        result += np.append(density, 0.0)[cells.score_bin[:, picker]]  # the last answers for -1
+        result += np.append(density, 0.0)[cells.score_bin[:, picker]]  # the last entry is for -1
     return result
 
 
@@ -173,7 +170,7 @@ def _log_likelihood(
     particle: NDArray[np.float64],
     junk: NDArray[np.float64],
 ) -> float:
-    """Of the counts, which are Poisson."""
+    """Logarithm of the likelihood of the Poisson counts."""
     seen = fit.n_particles * (1 - np.prod(1 - fit.recall))
     seen += fit.n_junk * (1 - np.prod(1 - fit.junk_rate))
     return float(cells.n @ np.logaddexp(particle, junk) - seen)
@@ -187,7 +184,7 @@ def _maximised(
     junk_is_free: bool,
     fixed_scores: bool,
 ) -> LatentClasses:
-    """The parameters, given the probability of every cell."""
+    """Parameters that maximise the likelihood, given the probability of each cell."""
     particles = cells.n * probability
     junk = cells.n - particles
     found = cells.found.astype(np.float64)
@@ -213,14 +210,14 @@ def _maximised(
 
 @compiled
 def population(n_seen, n_found, most):  # type: ignore[no-untyped-def]
-    """How many there are of which `n_seen` were found, `n_found` by each picker.
+    """Population size, given that `n_seen` were found in all and `n_found` by each picker.
 
     Pickers find them independently: n_seen = N (1 - prod(1 - n_found / N)), which has one solution
     (Otis et al. 1978, model M_t).
     """
     low = max(n_seen, n_found.max(), LEAST)
     most = min(most, low * LARGEST_POPULATION)
-    if n_found.sum() <= n_seen * (1 + LEAST):  # none was found twice
+    if n_found.sum() <= n_seen * (1 + LEAST):  # no recaptures
         return most
     high = low
     for _ in range(100):
@@ -243,7 +240,7 @@ def _score_distributions(
     junk: NDArray[np.float64],
     fit: LatentClasses,
 ) -> Tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Histograms whose ratio rises with the score: a better score never speaks against a pick."""
+    """Histograms whose ratio rises with the score: a better score never counts against a pick."""
     n_bins = fit.particle_scores.shape[1]
     result: Tuple[List[NDArray[np.float64]], List[NDArray[np.float64]]] = ([], [])
     for score_bin in cells.score_bin.T:
@@ -259,7 +256,7 @@ def _score_distributions(
 
 
 def rising(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The nearest values that do not fall (isotonic regression; Barlow et al. 1972)."""
+    """Nearest non-decreasing values (isotonic regression; Barlow et al. 1972)."""
     blocks: List[Tuple[float, float, int]] = []
     for value, weight in zip(values.tolist(), weights.tolist()):
         blocks.append((value, weight, 1))
@@ -270,7 +267,7 @@ def rising(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray
 
 
 def _start(cells: Cells, n_bins: int, n_places: float, shift: float) -> LatentClasses:
-    """How often a picker finds what others agree on, and what is left over of its picks."""
+    """Initial classes: what others agree on is particles, the rest of a picker's picks is junk."""
     k = cells.found.shape[1]
     n_others = cells.found.sum(axis=1)[:, None] - cells.found
     is_agreed = (n_others >= min(2, k - 1)) * cells.n[:, None]
@@ -289,6 +286,6 @@ def _start(cells: Cells, n_bins: int, n_places: float, shift: float) -> LatentCl
 
 
 def _at_least_two(rate: NDArray[np.float64]) -> float:
-    """Probability that two pickers or more find it."""
+    """Probability that two or more pickers find a site."""
     none = np.prod(1 - rate)
     return float(1 - none - (none * rate / (1 - rate)).sum())

@@ -1,9 +1,9 @@
-"""Whether two kinds of places are enough to explain what pickers find.
+"""Test whether two latent classes are sufficient to explain the picks.
 
-Pickers that share errors (particles that all of them find hard, contaminations that attract
-several) make the candidates fall into more kinds than particles and junk. A third latent class
-then explains them so much better that it pays for its parameters by the Bayesian information
-criterion (Schwarz 1978, doi:10.1214/aos/1176344136).
+If pickers share errors (particles hard for all of them, contamination that attracts several), the
+candidates fall into more classes than particles and junk. A third latent class then improves the
+fit by more than its parameters cost in the Bayesian information criterion (Schwarz 1978,
+doi:10.1214/aos/1176344136).
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from repic_plugin.consensus.ensemble.latent_class import (
 )
 
 MAX_ITERATIONS, TOLERANCE = 300, 1e-4
-BLUR = 0.05  # of a start: no class is sure of any cell
+BLUR = 0.05  # of a start: no cell belongs to one class with certainty
 
 
 def gain_of_third_class(
     cells: Cells, probability: NDArray[np.float64], n_bins: int, n_places: float
 ) -> float:
-    """By how much the criterion prefers three classes to two.
+    """Gain of three latent classes over two by the Bayesian information criterion.
 
     Parameters
     ----------
     cells : Cells
     probability : ndarray of float64, shape (n_cells,)
-        To be particles, of the two classes.
+        Probability to be particles, from the two-class model.
     n_bins : int
         Of the scores.
     n_places : float
-        As of `fit_latent_classes`.
+        As in `fit_latent_classes`.
 
     Returns
     -------
@@ -66,9 +66,9 @@ def gain_of_third_class(
 def _log_likelihood(
     cells: Cells, start: Sequence[NDArray[np.float64]], n_bins: int, n_places: float
 ) -> float:
-    """Where expectation and maximisation end from these shares of each cell's candidates.
+    """Log-likelihood at the end of expectation-maximisation from these class shares of each cell.
 
-    The first class may be of any number, the others are no more than there are places.
+    The size of the first class is free, the others are bounded by the number of sites.
     """
     share = np.stack(start, axis=1) + BLUR
     share /= share.sum(axis=1, keepdims=True)
@@ -95,7 +95,7 @@ def _log_likelihood(
 
 
 def _histograms(cells: Cells, counts: NDArray[np.float64], n_bins: int) -> NDArray[np.float64]:
-    """Each picker's distribution of scores, shape (n_pickers, n_bins)."""
+    """Distribution of each picker's scores, shape (n_pickers, n_bins)."""
     rows = []
     for score_bin in cells.score_bin.T:
         is_scored = score_bin >= 0

@@ -1,4 +1,4 @@
-"""What the agreement of pickers says of them, as a record."""
+"""Record of the estimated quality of pickers."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ ARRAYS = "ensemble."
 
 @dataclass(frozen=True)
 class EnsembleModel:
-    """What the agreement of pickers says of them (docs/understand/probabilistic.md).
+    """Quality of pickers estimated from their agreement (docs/understand/probabilistic.md).
 
     Attributes
     ----------
     picker_names : tuple of str
     n_micrographs, n_candidates : int
-        That it was fitted on.
+        Numbers used in the fit.
     n_particles : float
-        On these micrographs, those that no picker found included.
+        Number on these micrographs, including those that no picker found.
     n_particles_interval : ndarray of float64, shape (2,)
         95 per cent, from a bootstrap over micrographs; so are the other intervals.
     recall, precision : ndarray of float64, shape (n_pickers,)
-        Estimates; nan for the precision of a picker without a pick.
+        Estimates; the precision of a picker without picks is nan.
     recall_interval, precision_interval : ndarray of float64, shape (n_pickers, 2)
     n_junk, n_places : float
-        Places that hold no particle and attract pickers, and how many places there are.
+        Number of sites without a particle that attract pickers, and of all sites.
     junk_rate : ndarray of float64, shape (n_pickers,)
-        Share of the junk that a picker picks.
+        Fraction of the junk that a picker picks.
     score_edges : ndarray of float64, shape (n_pickers, n_bins - 1)
-        On the picker's own scale; nan without scores.
+        Edges of the score bins, on the picker's own scale; nan without scores.
     particle_scores, junk_scores : ndarray of float64, shape (n_pickers, n_bins)
         Distributions.
     threshold : float
@@ -42,18 +42,18 @@ class EnsembleModel:
     threshold_rule : str
         How it was chosen.
     dependence, dependence_error : ndarray of float64, shape (n_pickers, n_pickers)
-        How much better the first picker scores particles that the second found too, as a share of
-        its range of ranks, beyond what the model explains; and its standard error.
+        How much better the first picker scores particles that the second also found, as a
+        fraction of its range of ranks, beyond what the model explains; and its standard error.
     third_class_gain : float
-        By how much a third kind of place explains the picks better (`gain_of_third_class`).
+        Gain of a third latent class (`gain_of_third_class`).
     pattern_found : ndarray of bool, shape (n_patterns, n_pickers)
         The patterns of agreement that occur.
     pattern_count, pattern_expected : ndarray of float64, shape (n_patterns,)
     quality_edges : ndarray of float64, shape (n_groups + 1,)
-        Of the micrographs' quality (defocus); empty where it was not given.
+        Edges of the groups of micrograph quality (defocus); empty if it was not given.
     quality_recall, quality_precision : ndarray of float64, shape (n_groups, n_pickers)
     warnings : tuple of str
-        Why the estimates may be wrong; empty where nothing speaks against them.
+        Reasons why the estimates may be wrong, if any.
     """
 
     picker_names: Tuple[str, ...]
@@ -93,7 +93,7 @@ class EnsembleModel:
 
     @property
     def classes(self) -> LatentClasses:
-        """The parameters that give a candidate its probability."""
+        """Parameters that determine the probability of a candidate."""
         return LatentClasses(
             self.n_particles,
             self.recall,
@@ -105,12 +105,29 @@ class EnsembleModel:
 
 
 def model_to_arrays(model: EnsembleModel) -> Dict[str, NDArray[Any]]:
-    """The model as arrays of numbers and strings, to be stored without pickle."""
+    """Model as arrays of numbers and strings, which can be stored without pickle.
+
+    Parameters
+    ----------
+    model : EnsembleModel
+
+    Returns
+    -------
+    dict of str to ndarray
+    """
     return {f"{ARRAYS}{f.name}": np.asarray(getattr(model, f.name)) for f in fields(model)}
 
 
 def model_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Optional[EnsembleModel]:
-    """The model that `model_to_arrays` took apart; None where there is none.
+    """Model from the arrays of `model_to_arrays`; None if they hold none.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+
+    Returns
+    -------
+    EnsembleModel or None
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""What all files share: errors, atomic writing, arrays, text tables, STAR."""
+"""Basics of all files: errors, atomic writing, arrays, text tables, STAR."""

@@ -1,4 +1,4 @@
-"""Named arrays in one file, whole or not there."""
+"""Named arrays in one file, written atomically."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def read_arrays(
     try:
         with open_input(path) as file:
             if file.read(len(ZIP_START)) != ZIP_START:
-                raise ValueError("it is of another kind, or damaged")
+                raise ValueError("it is damaged or of another kind")
             file.seek(0)
             with np.load(file, allow_pickle=False) as stored:
                 wanted = stored.files if names is None else names
@@ -78,7 +78,7 @@ def read_arrays(
 
 
 def _array(stored: Any, name: str) -> NDArray[Any]:
-    """What is stored under a name; numpy hands out the bytes of anything that is no array."""
+    """The array stored under a name; numpy returns the bytes of anything else."""
     if not isinstance(stored, np.ndarray):
         raise ValueError(f"{name} is no array")
     return stored

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Files that are either complete or absent."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import BinaryIO, Iterator, Union
 
 from repic_plugin.formats.base.errors import PathLike
 
-# Name of a file that is not complete: left over where its writer was killed.
+# Names of incomplete files, which remain if their writer is killed.
 UNFINISHED = f".{'[0-9a-f]' * 32}.tmp"
 
 
 @contextmanager
 def atomic_open(path: PathLike, *, sync: bool = False) -> Iterator[BinaryIO]:
-    """Open a file for writing that takes its name only once it is complete.
+    """Open a file for writing that appears under its name only when complete.
 
     What is written goes to a hidden file in the same folder, which replaces `path` in one step
     when the block ends. When the block raises, `path` is as before and the hidden file is gone;

@@ -1,4 +1,4 @@
-"""CSV tables of our own: typed columns by name, written in one step."""
+"""CSV tables of this plugin: typed columns by name, written atomically."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NONE = -1  # a whole number that is missing
 
 @dataclass(frozen=True)
 class Kind:
-    """What the cells of a column are.
+    """Kind of the cells of a column.
 
     Attributes
     ----------
@@ -39,9 +39,9 @@ class Kind:
     may_be_missing : bool
         Whether a number's cell may be empty: NaN, or -1 for whole numbers.
     values : mapping of str to object, optional
-        All cells that there may be, and what they mean.
+        Allowed cells and their meanings.
     least : float
-        Smallest whole number that there may be.
+        Smallest whole number allowed.
     """
 
     rule: str
@@ -61,11 +61,11 @@ NUMBER_OR_NONE = Kind("a finite number or empty", np.float64, may_be_missing=Tru
 COUNT = Kind("a whole number", np.int64)
 COUNT_OR_NONE = Kind("a whole number or empty", np.int64, may_be_missing=True)
 FLAG = Kind("true or false", np.bool_, values={"true": True, "false": False})
-TEXT = Kind("a text", np.object_)
+TEXT = Kind("text", np.object_)
 
 
 def open_table(path: PathLike, remedy: str) -> TextTable:
-    """A table that a program of ours wrote, whole, its columns known and its rows still text.
+    """A table of this plugin, complete, with its rows still as text.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def typed_columns(
 
 
 def read_csv(path: PathLike, kinds: Mapping[str, Kind], remedy: str) -> Dict[str, NDArray[Any]]:
-    """The columns of a table that a program of ours wrote, as `typed_columns` gives them."""
+    """Columns of a table of this plugin, as from `typed_columns`."""
     return typed_columns(open_table(path, remedy), kinds)
 
 
@@ -141,7 +141,7 @@ def _whole(table: TextTable, name: str, kind: Kind, values: NDArray[np.float64])
 
 
 def _meant(table: TextTable, name: str, kind: Kind, cells: Sequence[str]) -> NDArray[Any]:
-    """What the texts of a column mean."""
+    """Values of the texts of a column."""
     if kind.values is None:
         return np.array(cells, dtype=kind.dtype)
     meant = kind.values
@@ -179,19 +179,19 @@ def write_table(path: PathLike, header: Sequence[str], rows: Iterable[Sequence[o
 
 @contextmanager
 def csv_rows(path: PathLike) -> Iterator[Any]:
-    """A `csv.writer` whose rows go to the disk as they come; the file is there once all are."""
+    """A `csv.writer` that streams rows to a file, which appears when complete."""
     with _atomic_text(path) as text:
         yield csv.writer(text, lineterminator="\n")
 
 
 def write_cells(path: PathLike, rows: Iterable[Iterable[str]]) -> None:
-    """Write rows of cells that stand as they are, see `quoted_cell`, in one step."""
+    """Write rows of finished cells, see `quoted_cell`, in one step."""
     with _atomic_text(path) as text:
         text.writelines(",".join(row) + "\n" for row in rows)
 
 
 def quoted_cell(name: str) -> str:
-    """A name as one cell; quoted where it would be taken for a comment or for several cells.
+    """A name as one cell, quoted if it would be read as a comment or as several cells.
 
     Raises
     ------
@@ -205,13 +205,13 @@ def quoted_cell(name: str) -> str:
 
 
 def number_cell(value: float, decimals: int) -> str:
-    """A number, or nothing where it is not known (NaN)."""
+    """A number, or an empty text for NaN."""
     return "" if math.isnan(value) else f"{value:.{decimals}f}"
 
 
 @contextmanager
 def _atomic_text(path: PathLike) -> Iterator[TextIO]:
-    """Text that goes to the disk as it is written, and takes its name once it is complete."""
+    """A text file that is streamed to the disk and appears when complete."""
     with atomic_open(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
         try:

@@ -1,15 +1,15 @@
-"""The error of a file that cannot be used, told in one line."""
+"""The error of an unusable file, in one line."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Iterable, Optional, Union
+from typing import Iterable, Optional, Type, Union
 
 PathLike = Union[str, "os.PathLike[str]"]
 
-MAX_SHOWN = 40  # characters of a wrong value that a message repeats
-MAX_LISTED = 12  # names that a message lists
+MAX_SHOWN = 40  # characters of a wrong value shown in a message
+MAX_LISTED = 12  # names listed in a message
 
 
 class FormatError(ValueError):
@@ -20,13 +20,21 @@ class FormatError(ValueError):
     """
 
 
+class NoCoordinatesError(FormatError):
+    """A file is sound and of a known kind, but of those that hold no coordinates."""
+
+
 def format_error(
-    path: Union[str, Path], problem: str, *, line: Optional[int] = None
+    path: Union[str, Path],
+    problem: str,
+    *,
+    line: Optional[int] = None,
+    kind: Type[FormatError] = FormatError,
 ) -> FormatError:
     """The error for `path` (and its line, from 1) as one printable line, ready to be raised."""
     where = f"{path}" if line is None else f"{path}, line {line}"
     # A file name may hold any character: a line break in it must not break the message.
-    return FormatError("".join(c if c.isprintable() else "?" for c in f"{where}: {problem}"))
+    return kind("".join(c if c.isprintable() else "?" for c in f"{where}: {problem}"))
 
 
 def shown(value: str) -> str:
@@ -35,7 +43,7 @@ def shown(value: str) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names with commas between them, the first ones of a long list only."""
+    """Comma-separated names; only the first ones of a long list."""
     every = list(names)
     kept = [name if len(name) <= MAX_SHOWN else name[: MAX_SHOWN - 3] + "..." for name in every]
     more = [f"{len(every) - MAX_LISTED} more"] if len(every) > MAX_LISTED else []

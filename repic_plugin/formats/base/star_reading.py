@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import List, Tuple
+from typing import List, Optional, Tuple, Type
 
 from repic_plugin.formats.base.errors import FormatError, format_error, listed
 from repic_plugin.formats.base.text_tables import TextTable, empty_error, read_text
@@ -19,7 +19,7 @@ _LABEL = re.compile(r"\s*_(\S+)\s*(?:#.*)?$")
 _PAIR = re.compile(r"""\s*_(\S+)\s+("[^"]*"|'[^']*'|[^\s#]\S*)\s*(?:#.*)?$""")
 
 
-def star_tables(path: Path, *, pairs: bool = False) -> List[TextTable]:
+def star_tables(path: Path, *, pairs: bool = False, text: Optional[str] = None) -> List[TextTable]:
     """The tables of a STAR file that have columns (``loop_``), in the order of the file.
 
     Parameters
@@ -27,6 +27,8 @@ def star_tables(path: Path, *, pairs: bool = False) -> List[TextTable]:
     path : Path
     pairs : bool
         Whether to return blocks of names and values without ``loop_`` too, as tables of one row.
+    text : str, optional
+        What the file holds, where it was read already.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def star_tables(path: Path, *, pairs: bool = False) -> List[TextTable]:
     FormatError
         If the file is empty or no text.
     """
-    text = read_text(path)
+    text = read_text(path) if text is None else text
     if not text.strip():
         raise empty_error(path)
     lines = text.split("\n")
@@ -61,12 +63,16 @@ def star_tables(path: Path, *, pairs: bool = False) -> List[TextTable]:
     return tables
 
 
-def no_table_error(path: Path, tables: List[TextTable], wanted: str) -> FormatError:
+def no_table_error(
+    path: Path, tables: List[TextTable], wanted: str, kind: Type[FormatError] = FormatError
+) -> FormatError:
     """The error for a file without the wanted table: lists the tables and columns there are."""
     found = [f"{t.name} ({listed('_' + c for c in t.columns)})" for t in tables]
     remedy = "it is of another kind" if found else "the file may be cut off or of another kind"
     return format_error(
-        path, f"no loop_ table {wanted}, found {'; '.join(found) or 'none'}; {remedy}"
+        path,
+        f"no loop_ table {wanted}, found {'; '.join(found) or 'none'}; {remedy}",
+        kind=kind,
     )
 
 
@@ -79,7 +85,8 @@ def _pairs(path: Path, lines: List[str], start: int, stop: int, name: str) -> Li
     # The row stands in the place of the first pair, for the messages to name a line of the block.
     first = start + next(number for number, match in enumerate(found) if match)
     row = " ".join(match.group(2) for match in found if match)
-    return [TextTable(path, columns, [""] * first + [row], first, first + 1, name=name)]
+    end = [] if stop == len(lines) and lines[-1].strip() else [""]  # the line's own end
+    return [TextTable(path, columns, [""] * first + [row, *end], first, first + 1, name=name)]
 
 
 def _labels(lines: List[str], start: int, stop: int) -> Tuple[Tuple[str, ...], int]:

@@ -1,4 +1,4 @@
-"""Pieces of STAR files as RELION 3.1 and later write them."""
+"""Parts of STAR files as written by RELION 3.1 and later."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def number_cells(column: NDArray[Any]) -> List[str]:
     return [f"{value:.6f}" for value in column.tolist()]
 
 
-def quotes_for(stack: str, path: Path) -> str:
-    """The quotes that names of images in a stack need in a STAR file, mostly none.
+def quotes_for(file: str, path: Path) -> str:
+    """Quotes, mostly none, that the name of a file or of its images needs in a STAR file.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def quotes_for(stack: str, path: Path) -> str:
         If no quotes help; it names the file `path` that is being written.
     """
     for quote in ("", '"', "'"):
-        name = f"{quote}1@{stack}{quote}"
-        if stack.isprintable() and raw_words(name) == [name]:
+        name = f"{quote}1@{file}{quote}"
+        if file.isprintable() and raw_words(name) == [name]:
             return quote
-    raise format_error(path, f"the name of the stack {stack!r} cannot be written; rename the stack")
+    raise format_error(path, f"the name {file!r} cannot be written; rename the file")

@@ -41,13 +41,13 @@ class TextTable:
     start, stop : int
         The table's data lines are among ``lines[start:stop]``.
     delimiter : str or None
-        What stands between two values; None for any white space.
+        Separator of values; None for white space.
     name : str
         The table's name where a file holds several.
     remedy : str
-        What errors advise; by default what fits a file that anybody may have written.
+        Remedy in errors; by default one for files of any program.
     has_comments : bool
-        Whether a line that begins with ``#`` is none of the table's.
+        Whether lines that begin with ``#`` are comments.
     """
 
     path: Path
@@ -83,7 +83,7 @@ class TextTable:
         return format_error(self.path, problem, line=self._numbered(row)[0])
 
     def cell(self, row: int, column: str) -> str:
-        """What stands in a column of a data row, counted from 0."""
+        """Cell of a column in a data row, counted from 0."""
         return _split(self, *self._numbered(row))[self.columns.index(column)]
 
     @property
@@ -127,7 +127,9 @@ def read_text(path: Path) -> str:
         raise format_error(path, f"cannot be read ({exc.strerror}); check the file") from exc
     if b"\0" in data:
         line = data.count(b"\n", 0, data.index(b"\0")) + 1
-        raise format_error(path, "must be text, got a zero byte; is this an image?", line=line)
+        raise format_error(
+            path, "must be text, got a zero byte; check that it is not an image", line=line
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
@@ -141,8 +143,8 @@ def empty_error(path: Path) -> FormatError:
     """The error for a file that must have a header and has nothing."""
     return format_error(
         path,
-        "the file is empty, but even a file without rows has a header; the program that wrote it "
-        "was probably stopped: run it again or remove the file",
+        "the file is empty, but must have a header even without rows; the program that wrote it "
+        "was probably interrupted: run it again or remove the file",
     )
 
 
@@ -169,15 +171,15 @@ def require_columns(table: TextTable, names: Sequence[str]) -> None:
         raise format_error(table.path, f"{problem}; {remedy}", line=table.start or None)
 
 
-def require_positive(table: TextTable, columns: Columns, names: Sequence[str]) -> None:
+def require_positive(
+    table: TextTable, columns: Columns, names: Sequence[str], remedy: str = "correct the box size"
+) -> None:
     """Raise a FormatError unless the values of these columns, where they are, exceed 0."""
     for name in names:
         bad = np.flatnonzero(columns.numbers[name] <= 0)
         if len(bad):
             value = columns.numbers[name][bad[0]]
-            raise table.row_error(
-                bad[0], f"{name} must be > 0, got {value:g}; correct the box size"
-            )
+            raise table.row_error(bad[0], f"{name} must be > 0, got {value:g}; {remedy}")
 
 
 def read_columns(
@@ -206,7 +208,7 @@ def read_columns(
     """
     for name in (*numbers, *words):
         if table.columns.count(name) > 1:
-            raise format_error(table.path, f"column {name} stands there twice; remove one of them")
+            raise format_error(table.path, f"column {name} occurs twice; remove one of them")
     rows = table.rows()
     fast = _read_fast(table, rows, numbers, words, may_be_missing)
     if fast is None:
@@ -238,7 +240,7 @@ def _read_fast(
     words: Sequence[str],
     may_be_missing: Sequence[str],
 ) -> Optional[Columns]:
-    """All rows at once; None where anything is unusual."""
+    """All rows at once; None if anything is unusual."""
     if not rows:
         return Columns({name: np.zeros(0) for name in numbers}, {name: [] for name in words})
     if table.delimiter is None and "'" in "".join(rows):
@@ -263,7 +265,7 @@ def _read_fast(
 
 
 def _emptied(columns: Columns, may_be_missing: Sequence[str]) -> bool:
-    """Turn placeholders into NaN; whether they stand only where a number may be missing."""
+    """Turn placeholders into NaN; return whether all are where numbers may be missing."""
     if any(_PLACEHOLDER in cells for cells in columns.words.values()):
         return False
     for name, column in columns.numbers.items():
@@ -290,7 +292,7 @@ def _filled(rows: Sequence[str], delimiter: str) -> Iterator[str]:
     for first in range(0, len(rows), _CHUNK):
         text = "\n".join(["", *rows[first : first + _CHUNK], ""])
         if _PLACEHOLDER in text or _HIDDEN.search(text):
-            raise ValueError("what looks like an empty cell may be part of another")
+            raise ValueError("an apparently empty cell may be part of another")
         for _ in range(2):  # of three in a row the middle one is in no pair at first
             text = text.replace(delimiter * 2, f"{delimiter}{_PLACEHOLDER}{delimiter}")
         text = text.replace(f"{delimiter}\n", f"{delimiter}{_PLACEHOLDER}\n")
@@ -343,7 +345,7 @@ def _check_count(table: TextTable, number: int, cells: Sequence[str]) -> None:
     expected = len(table.columns)
     if len(cells) == expected:
         return
-    remedy = "remove what is too much"
+    remedy = "remove the excess values"
     if len(cells) < expected:
         is_last = number >= table.last_number
         remedy = "the file may be cut off: write it again" if is_last else "complete the row"

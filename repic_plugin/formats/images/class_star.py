@@ -1,4 +1,4 @@
-"""Classified particles as a STAR file, from which RELION and other programs go on."""
+"""Classified particles as a STAR file for RELION and other programs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.formats.base.atomic import atomic_open
 from repic_plugin.formats.base.errors import PathLike
+from repic_plugin.formats.base.star_optics import GROUP, OPTICS
 from repic_plugin.formats.base.star_writing import (
     number_cells,
     quotes_for,
@@ -23,9 +24,7 @@ from repic_plugin.formats.images.mrc import stack_file
 from repic_plugin.formats.images.particle_star import (
     ABERRATION,
     AMPLITUDE_CONTRAST,
-    GROUP,
     IMAGE,
-    OPTICS,
     PARTICLES,
     PREMULTIPLIED,
     VOLTAGE,
@@ -91,8 +90,8 @@ def write_classes_star(
     table : ParticleTable
         Of n particles.
     labels : array_like of int, shape (n,)
-        Class of each particle, from 0; -1 for particles put aside. In the file classes count
-        from 1, and 0 is aside.
+        Class of each particle, from 0; -1 for excluded particles. In the file classes count
+        from 1, and 0 is for excluded particles.
     rotation_deg, shift_x_px, shift_y_px : array_like of float, shape (n,)
     mirror : array_like of bool, shape (n,)
 

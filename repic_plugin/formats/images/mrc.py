@@ -1,4 +1,4 @@
-"""What MRC files hold, as arrays that stay on the disk."""
+"""Contents of MRC files as arrays that stay on the disk."""
 
 from __future__ import annotations
 
@@ -130,5 +130,5 @@ def _gone_error(header: MrcHeader, error: OSError) -> FormatError:
 
 
 def _shorter_error(header: MrcHeader) -> FormatError:
-    problem = "has become shorter since it was opened; leave it until the work is done"
+    problem = "has become shorter since it was opened; do not change it during the run"
     return format_error(header.path, problem)

@@ -1,4 +1,4 @@
-"""The header of an MRC file: what the numbers behind it are, and whether they are all there.
+"""The header of an MRC file: type, shape and completeness of its data.
 
 Cheng et al. 2015, doi:10.1016/j.jsb.2015.04.002 (MRC2014).
 """
@@ -29,7 +29,7 @@ VOLUME_STACKS = range(401, 631)  # space groups of stacks of volumes
 
 @dataclass(frozen=True)
 class MrcHeader:
-    """What has to be known to read an MRC file's numbers.
+    """Properties needed to read the numbers of an MRC file.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class MrcHeader:
 
     @property
     def count(self) -> int:
-        """How many numbers the file holds."""
+        """Number of values in the file."""
         sections, rows, columns = self.shape
         return sections * rows * columns
 
@@ -133,7 +133,7 @@ def _in_its_byte_order(path: Path, raw: bytes) -> np.void:
             return fields
     raise format_error(
         path,
-        f"is no MRC file: no images of 1 to {MAX_SIDE_PX} px stand in its header; check the name, "
+        f"is no MRC file: its header has no image size of 1 to {MAX_SIDE_PX} px; check the name, "
         "or convert the file",
     )
 

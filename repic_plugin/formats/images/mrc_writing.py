@@ -8,6 +8,7 @@ import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.arguments import check_positive
 from repic_plugin.formats.base.atomic import atomic_open
 from repic_plugin.formats.base.errors import PathLike
 from repic_plugin.formats.images.mrc_header import HEADER_BYTES, MODES
@@ -23,7 +24,7 @@ def write_stack(
     *,
     shape: Optional[Sequence[int]] = None,
 ) -> None:
-    """Write an MRC stack of mode 2 (float32), which takes its name once it is complete.
+    """Write an MRC stack of mode 2 (float32), which appears when complete.
 
     Parameters
     ----------
@@ -43,10 +44,7 @@ def write_stack(
     OSError
         If the file cannot be written; `path` is then as before.
     """
-    if not (np.isfinite(pixel_size_angstrom) and pixel_size_angstrom > 0):
-        raise ValueError(
-            f"pixel_size_angstrom must be positive and finite, got {pixel_size_angstrom}"
-        )
+    check_positive("pixel_size_angstrom", pixel_size_angstrom)
     n_images, box = _stack_shape(images, shape)
     chunks = _chunks_of(images, box) if hasattr(images, "shape") else images
     with atomic_open(path) as file:
@@ -67,7 +65,7 @@ def write_stack(
 
 
 def write_mrc(path: PathLike, image: NDArray[Any], pixel_size_angstrom: float = 0.0) -> None:
-    """Write an image, which takes its name once it is complete; the same image, the same bytes.
+    """Write an image, reproducibly and atomically.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The particles of a RELION STAR file: which images, and what is known of each.
+"""The particles of a RELION STAR file: their images and metadata.
 
 RELION 3.0 has one table with everything in its rows; from 3.1 on, what many particles share stands
 in a table of optics groups.
@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from repic_plugin.arguments import PIXEL_SIZE_RANGE
 from repic_plugin.formats.base.errors import FormatError, format_error, listed, shown
+from repic_plugin.formats.base.star_optics import GROUP, OPTICS, group_rows
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
 from repic_plugin.formats.base.text_tables import TextTable, read_columns
 from repic_plugin.formats.images.mrc import stack_file
 from repic_plugin.formats.images.stacks import ImageStacks, is_same_pixel_size
 
-PARTICLES, OPTICS = "data_particles", "data_optics"
-IMAGE, GROUP, GROUP_NAME = "rlnImageName", "rlnOpticsGroup", "rlnOpticsGroupName"
+PARTICLES = "data_particles"
+IMAGE, GROUP_NAME = "rlnImageName", "rlnOpticsGroupName"
 IMAGE_PIXEL_SIZE, PIXEL_SIZE = "rlnImagePixelSize", "rlnPixelSize"
 DETECTOR_PIXEL_SIZE, MAGNIFICATION = "rlnDetectorPixelSize", "rlnMagnification"
 IMAGE_SIZE, DIMENSIONS = "rlnImageSize", "rlnImageDimensionality"
@@ -128,7 +129,7 @@ def read_particle_star(path: Path) -> ParticleStar:
     if not names:
         raise format_error(path, f"{particles.name} has no particles; select some")
     found = read_columns(optics, optics.present(NUMBERS)).numbers if optics else {}
-    group = _groups(particles, columns.numbers.get(GROUP), optics, found, len(names))
+    group = group_rows(particles, columns.numbers.get(GROUP), optics, found, len(names))
     star = ParticleStar(path, particles, optics, names, group, columns.numbers, found)
     return replace(star, notes=tuple(_notes(star, [table.name for table in with_images])))
 
@@ -162,9 +163,9 @@ def star_images(star: ParticleStar, *, has_pixel_size: bool = False) -> ImageSta
         If a name has no number, or a stack is missing, shorter than the names say, or different
         from the others.
     """
-    dimensions = star.one_value(DIMENSIONS, "take the particles that are images", 2.0)
+    dimensions = star.one_value(DIMENSIONS, "use particle images only", 2.0)
     if dimensions != 2:
-        problem = f"_{DIMENSIONS} must be 2, got {dimensions:g}; these are no images: project them"
+        problem = f"_{DIMENSIONS} must be 2, got {dimensions:g}; these are not images: project them"
         raise format_error(star.path, problem)
     files, stack, index, numbered = _split_names(star)
     _, first_rows = np.unique(stack, return_index=True)
@@ -199,7 +200,7 @@ def star_pixel_sizes(star: ParticleStar) -> List[float]:
     wrong = np.flatnonzero((sizes < low) | (sizes > high))
     if len(wrong):
         got = sizes[wrong[0]]
-        rule = "> 0" if got <= 0 else f"from {low:g} to {high:g} angstrom"
+        rule = "> 0" if got <= 0 else f"from {low:g} to {high:g} Å"
         problem = f"{label} must be {rule}, got {got:g}; correct the pixel size"
         raise star.particles.row_error(int(wrong[0]), problem)
     found: List[float] = []
@@ -214,8 +215,8 @@ def pixel_sizes_error(star: ParticleStar, sizes: Sequence[float]) -> FormatError
     label, column = _pixel_sizes(star)
     same = [is_same_pixel_size(one, sizes[0]) for one in ([] if column is None else column)]
     problem = (
-        f"{label} (angstrom) must be the same for all particles, got {sizes[1]:g} and before "
-        f"{sizes[0]:g}; class the particles of each pixel size by themselves, rescale them, or "
+        f"{label} (Å) must be the same for all particles, got {sizes[1]:g} and before "
+        f"{sizes[0]:g}; classify each pixel size separately, rescale the particles, or "
         "give --pixel-size to take them as they are"
     )
     return star.particles.row_error(same.index(False), problem)
@@ -223,37 +224,7 @@ def pixel_sizes_error(star: ParticleStar, sizes: Sequence[float]) -> FormatError
 
 def star_flag(star: ParticleStar, label: str) -> bool:
     """Whether a yes-or-no column says yes; raises a FormatError where particles differ."""
-    return bool(star.one_value(label, "class the particles of each kind by themselves"))
-
-
-def _groups(
-    particles: TextTable,
-    group: Optional[Floats],
-    optics: Optional[TextTable],
-    optics_values: Dict[str, Floats],
-    n_particles: int,
-) -> Optional[NDArray[np.int64]]:
-    """The row in the optics table of each particle; None without such a table."""
-    if optics is None:
-        return None
-    n_groups = len(optics.rows())
-    if GROUP not in optics_values or group is None:
-        if n_groups == 1:
-            return np.zeros(n_particles, np.int64)
-        lacking = OPTICS if GROUP not in optics_values else particles.name
-        problem = (
-            f"column _{GROUP} is missing in {lacking}, and there are {n_groups} groups; add it"
-        )
-        raise format_error(particles.path, problem)
-    order = np.argsort(optics_values[GROUP], kind="stable")
-    known = optics_values[GROUP][order]
-    place = np.minimum(np.searchsorted(known, group), n_groups - 1)
-    unknown = np.flatnonzero(known[place] != group) if n_groups else np.arange(n_particles)
-    if len(unknown):
-        row = int(unknown[0])
-        problem = f"{GROUP} must be one of {listed(f'{g:g}' for g in known)}, got {group[row]:g}"
-        raise particles.row_error(row, f"{problem}; add the group to {OPTICS}")
-    return np.asarray(order[place], np.int64)
+    return bool(star.one_value(label, "classify the particles of each kind separately"))
 
 
 def _pixel_sizes(star: ParticleStar) -> Tuple[str, Optional[Floats]]:
@@ -312,7 +283,7 @@ def _check_box(star: ParticleStar, box: int) -> None:
         return
     row = int(np.argmax(sizes != box))
     problem = f"{IMAGE_SIZE} must be the box of the images, {box} px, got {sizes[row]:g}"
-    remedy = "the stacks may have been written anew: correct the optics group"
+    remedy = "the stacks may have been rewritten: correct the optics group"
     raise star.particles.row_error(row, f"{problem}; {remedy}")
 
 
@@ -332,7 +303,7 @@ class _Folders:
                 return path
         bases = [] if wanted.is_absolute() else self._bases
         where = f", looked for in {listed(map(str, bases))}" if bases else ""
-        remedy = f"go to the project's folder, or correct {IMAGE}"
+        remedy = f"run in the project folder, or correct {IMAGE}"
         raise table.row_error(row, f"no such file: {wanted}{where}; {remedy}")
 
     def _candidates(self, wanted: Path) -> Iterator[Path]:

@@ -40,8 +40,8 @@ def star_ctf(star: ParticleStar) -> Optional[CtfParameters]:
     columns = {label: star.values(label) for label in (VOLTAGE, ABERRATION, AMPLITUDE_CONTRAST)}
     missing = [f"_{label}" for label, values in columns.items() if values is None]
     if missing:
-        problem = f"{listed(missing)} is missing, but _{DEFOCUS_U} is there; add it"
-        remedy = f"{problem}, or go on without a CTF (--ctf none)"
+        problem = f"{listed(missing)} is missing, but required with _{DEFOCUS_U}; add it"
+        remedy = f"{problem}, or do without a CTF (--ctf none)"
         raise format_error(star.path, remedy)
     optional = {label: star.values(label) for label in (DEFOCUS_V, DEFOCUS_ANGLE, PHASE_SHIFT)}
     _check_units(star, defocus_u, columns)
@@ -72,8 +72,8 @@ def _check_units(star: ParticleStar, defocus_u: Floats, columns: Dict[str, Any])
     if middle and not low <= middle <= high:
         raise format_error(
             star.path,
-            f"{DEFOCUS_U} must be in angstrom, most of {low:g} to {high:g}, got a median of "
-            f"{middle:g}; convert its unit, or go on without a CTF (--ctf none)",
+            f"{DEFOCUS_U} must be in Å, most of {low:g} to {high:g}, got a median of "
+            f"{middle:g}; convert its unit, or do without a CTF (--ctf none)",
         )
 
 

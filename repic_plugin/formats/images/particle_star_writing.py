@@ -1,4 +1,4 @@
-"""Particles as a STAR file, from what is known of them."""
+"""Particles as a STAR file, from their metadata."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
+from repic_plugin.arguments import check_box_size, check_positive
 from repic_plugin.classification import CtfParameters
 from repic_plugin.formats.base.atomic import atomic_open
 from repic_plugin.formats.base.errors import PathLike
+from repic_plugin.formats.base.star_optics import GROUP, OPTICS
 from repic_plugin.formats.base.star_writing import (
     number_cells,
     quotes_for,
@@ -23,12 +25,10 @@ from repic_plugin.formats.images.particle_star import (
     DEFOCUS_U,
     DEFOCUS_V,
     DIMENSIONS,
-    GROUP,
     GROUP_NAME,
     IMAGE,
     IMAGE_PIXEL_SIZE,
     IMAGE_SIZE,
-    OPTICS,
     PARTICLES,
     PHASE_FLIPPED,
     PHASE_SHIFT,
@@ -107,10 +107,8 @@ def _check(
 ) -> None:
     if not n_particles:
         raise ValueError("names must name one particle or more, got none")
-    if not (np.isfinite(pixel_size_angstrom) and pixel_size_angstrom > 0):
-        raise ValueError(f"pixel_size_angstrom must be positive, got {pixel_size_angstrom}")
-    if box_size_px < 1:
-        raise ValueError(f"box_size_px must be positive, got {box_size_px}")
+    check_positive("pixel_size_angstrom", pixel_size_angstrom)
+    check_box_size("box_size_px", box_size_px)
     if ctf is not None and len(ctf) != n_particles:
         raise ValueError(f"ctf must be of the {n_particles} particles, got {len(ctf)}")
 
@@ -140,7 +138,6 @@ def _defocus(ctf: Optional[CtfParameters]) -> Dict[str, List[str]]:
 
 
 def _quoted(names: Sequence[str], path: Path) -> List[str]:
-    """Names with the quotes that their stacks need."""
     stacks = [name.partition("@")[2] or name for name in names]
     quotes = {stack: quotes_for(stack, path) for stack in dict.fromkeys(stacks)}
     return [f"{quotes[stack]}{name}{quotes[stack]}" for name, stack in zip(names, stacks)]

@@ -83,7 +83,7 @@ def read_particles(
         stacks are looked for in the current folder, in the file's folder and in those above it.
     pixel_size_angstrom : float, optional
         Where it is not given, the STAR file's or, failing that, that of the stacks' headers is
-        taken. It must not contradict the STAR file's one; it overrules optics groups of several,
+        used. It must not contradict the STAR file's one; it overrules optics groups of several,
         which is noted, and headers.
     with_ctf : bool
         Whether the CTF is read: without, its columns may be missing or wrong.
@@ -102,9 +102,9 @@ def read_particles(
     given = pixel_size_angstrom
     low, high = PIXEL_SIZE_RANGE
     if given is not None and not low <= given <= high:
-        rule = f"from {low:g} to {high:g} angstrom" if 0 < given < np.inf else "positive"
+        rule = f"from {low:g} to {high:g} Å" if 0 < given < np.inf else "positive"
         problem = f"the pixel size must be {rule}, got {given:g}"
-        raise format_error(path, f"{problem}; correct --pixel-size (angstrom)")
+        raise format_error(path, f"{problem}; correct --pixel-size (Å)")
     suffix = path.suffix.lower()
     if suffix == STAR_SUFFIX:
         return _read_star(path, given, with_ctf)
@@ -156,7 +156,7 @@ def _read_star(path: Path, given: Optional[float], with_ctf: bool) -> ParticleTa
         if given is None:
             raise pixel_sizes_error(star, sizes)
         told = listed(f"{size:g}" for size in sizes)
-        several = [f"{path}: has pixel sizes of {told} angstrom; {given:g} is used for all"]
+        several = [f"{path}: has pixel sizes of {told} Å; {given:g} is used for all"]
     ctf = star_ctf(star) if with_ctf else None
     images = star_images(star, has_pixel_size=bool(given or sizes))
     from_star = sizes[0] if len(sizes) == 1 else 0.0
@@ -176,16 +176,14 @@ def _read_star(path: Path, given: Optional[float], with_ctf: bool) -> ParticleTa
 def _known_pixel_size(
     path: Path, given: Optional[float], from_star: float, images: ImageStacks
 ) -> float:
-    """The pixel size in angstrom from what knows it; raises a FormatError where nothing does."""
+    """The pixel size in Å from the first source that has one; raises a FormatError if none."""
     if given is not None and from_star:
         if not is_same_pixel_size(given, from_star):
-            problem = (
-                f"the pixel size in the file is {from_star:g} angstrom, --pixel-size {given:g}"
-            )
-            raise format_error(path, f"{problem}; leave --pixel-size out or correct the file")
+            problem = f"the pixel size in the file is {from_star:g} Å, --pixel-size {given:g}"
+            raise format_error(path, f"{problem}; omit --pixel-size or correct the file")
         return from_star
     size = given or from_star or images.pixel_size_angstrom
     if not size:
-        problem = "the header holds no pixel size"
-        raise format_error(path, f"{problem}; give it with --pixel-size (angstrom)")
+        problem = "the header has no pixel size"
+        raise format_error(path, f"{problem}; add --pixel-size (Å)")
     return float(size)

@@ -21,7 +21,7 @@ from repic_plugin.formats.images.mrc_header import (
 STACK_SUFFIXES = (".mrcs", ".mrc", ".st")
 # Thousands of stacks must fit in a process that may open 1024 files.
 MAX_OPEN_STACKS = 16
-# What two headers may differ by, in single precision and after rounding, and be called the same.
+# Relative difference of pixel sizes that count as equal, after rounding in single precision.
 # A thousandth moves nothing by more than half a pixel in boxes of up to 1000 px.
 MAX_PIXEL_SIZE_RATIO = 1.001
 MAX_ROUNDED_RATIO = 1.005  # where one is the other, rounded to fewer digits
@@ -112,7 +112,7 @@ class ImageStacks:
     def __getitem__(self, rows: Any) -> NDArray[np.float32]:
         stack, index = self.stack[rows], self.index[rows]
         if np.ndim(stack) > 1:
-            raise IndexError("images are taken with a slice, an integer or a list of integers")
+            raise IndexError("images must be indexed by a slice, an integer or a list of integers")
         if np.ndim(stack) == 0:
             only: NDArray[np.float32] = self[[rows]][0]
             return only
@@ -134,7 +134,7 @@ class ImageStacks:
         number, stack = self.index[row] + 1, self.stack[row]
         path, length = self.paths[stack], self.lengths[stack]
         problem = f"image {number} must be one of 1 to {length}, as many as the stack has"
-        remedy = "the stack is shorter than the list of particles says: extract it again"
+        remedy = "the stack is shorter than the particle list: extract it again"
         if row_error is None:
             raise format_error(path, f"{problem}; {remedy}")
         raise row_error(row, f"{problem}, {path}; {remedy}")
@@ -227,9 +227,7 @@ def read_map(path: PathLike) -> Tuple[NDArray[np.float32], float]:
     sizes = header.pixel_size_angstrom
     if max(sizes) > min(sizes) * MAX_PIXEL_SIZE_RATIO:
         shown = " x ".join(f"{size:g}" for size in reversed(sizes))
-        raise format_error(
-            header.path, f"voxels must be cubes, got {shown} angstrom; resample the map"
-        )
+        raise format_error(header.path, f"voxels must be cubes, got {shown} Å; resample the map")
     sections = OpenMrc(header).read(np.arange(header.shape[0]))
     # The axes of the array, in the order z, y, x.
     density = sections.transpose([header.axes.index(axis) for axis in (3, 2, 1)])
@@ -237,7 +235,7 @@ def read_map(path: PathLike) -> Tuple[NDArray[np.float32], float]:
     n_bad = int(np.count_nonzero(~np.isfinite(density)))
     if n_bad:
         raise format_error(
-            header.path, f"density must be finite, got {n_bad} NaN or infinite; mend the map"
+            header.path, f"density must be finite, got {n_bad} NaN or infinite; correct the map"
         )
     return density, sizes[2]
 
@@ -313,7 +311,7 @@ def _check_boxes(headers: Sequence[MrcHeader]) -> None:
             raise format_error(
                 header.path,
                 f"images must be of one size, got {box} px, and {wanted} px in {first.path}; "
-                "class them one after the other, or extract them again",
+                "classify them separately, or extract them again",
             )
 
 
@@ -325,6 +323,6 @@ def _check_pixel_sizes(headers: Sequence[MrcHeader]) -> None:
         if not is_same_pixel_size(size, other):
             raise format_error(
                 header.path,
-                f"images must have one pixel size, got {size:g} angstrom, and {other:g} angstrom "
-                f"in {known[0].path}; class them one after the other, or mend the headers",
+                f"images must have one pixel size, got {size:g} Å, and {other:g} Å in "
+                f"{known[0].path}; classify them separately, or correct the headers",
             )

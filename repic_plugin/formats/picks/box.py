@@ -9,14 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from repic_plugin.formats.base.atomic import atomic_write
-from repic_plugin.formats.base.errors import PathLike, format_error, shown
+from repic_plugin.formats.base.errors import PathLike
 from repic_plugin.formats.base.file_ends import check_end
-from repic_plugin.formats.base.text_tables import (
-    TextTable,
-    read_columns,
-    read_text,
-    require_positive,
-)
+from repic_plugin.formats.base.text_tables import read_columns, read_text, require_positive
 from repic_plugin.formats.picks.cells import (
     checked_box_size,
     checked_centers,
@@ -24,6 +19,7 @@ from repic_plugin.formats.picks.cells import (
     coordinate_texts,
     score_texts,
 )
+from repic_plugin.formats.picks.plain_rows import plain_table
 from repic_plugin.formats.picks.table import (
     PickTable,
     corners_from_centers,
@@ -34,6 +30,8 @@ NAME = "box"
 SUFFIXES = (".box",)
 COLUMNS = ("x", "y", "width", "height", "score")
 N_WITHOUT_SCORE = 4
+EMAN_MODES = (-1, -2, -3)  # in the fifth column: ends of a helix, a single particle
+BOX_ROW = "a BOX row is x, y, width, height[, score]"
 
 
 def read(path: Path) -> PickTable:
@@ -60,15 +58,16 @@ def read(path: Path) -> PickTable:
     lines = text.split("\n")
     if "#" in text:
         lines = [line.split("#", 1)[0] for line in lines]
-    table = _table(path, lines)
+    table = plain_table(path, lines, COLUMNS, N_WITHOUT_SCORE, BOX_ROW)
     found = read_columns(table, table.columns)
     require_positive(table, found, ("width", "height"))
     columns = found.numbers
     sizes = np.stack([columns["width"], columns["height"]], axis=1)
     corners = np.stack([columns["x"], columns["y"]], axis=1)
-    return pick_table_from_corners(
-        corners, sizes, columns.get("score"), may_be_cut=check_end(table)
-    )
+    score = columns.get("score")
+    if score is not None and np.isin(score, EMAN_MODES).all():
+        score = None
+    return pick_table_from_corners(corners, sizes, score, may_be_cut=check_end(table))
 
 
 def write(
@@ -107,33 +106,3 @@ def write(
     if score is not None:
         cells.append(score_texts(checked_column("score", score, len(corners))))
     atomic_write(path, "".join("\t".join(row) + "\n" for row in zip(*cells)))
-
-
-def _table(path: Path, lines: List[str]) -> TextTable:
-    """The rows with their columns, which the first row's length tells."""
-    start = 0
-    everything = TextTable(path, COLUMNS, lines, 0, len(lines))
-    for number, line in everything.numbered_rows():
-        words = line.split()
-        if start == 0 and not any(_is_number(word) for word in words) and _is_row(words):
-            start = number
-            continue
-        if not _is_row(words):
-            problem = (
-                f"a BOX row is x, y, width, height[, score], got {shown(line)}; correct the row"
-            )
-            raise format_error(path, problem, line=number)
-        return TextTable(path, COLUMNS[: len(words)], lines, start, len(lines))
-    return TextTable(path, COLUMNS[:N_WITHOUT_SCORE], lines, start, len(lines))
-
-
-def _is_row(words: Sequence[str]) -> bool:
-    return N_WITHOUT_SCORE <= len(words) <= len(COLUMNS)
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True

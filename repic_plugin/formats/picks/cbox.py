@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ from repic_plugin.formats.base.file_ends import check_end
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
 from repic_plugin.formats.base.text_tables import (
     read_columns,
+    read_text,
     require_columns,
     require_positive,
 )
+from repic_plugin.formats.picks.plain_rows import is_number, plain_table
 from repic_plugin.formats.picks.table import PickTable, pick_table_from_corners
 
 NAME = "cbox"
@@ -21,10 +24,13 @@ TABLE = "data_cryolo"
 CORNER = ("CoordinateX", "CoordinateY")
 SIDES = ("Width", "Height")
 SCORE = "Confidence"
+THRESHOLD = 0.3  # of crYOLO, whose other files hold only what is above it
+OLD_COLUMNS = (*CORNER, *SIDES, SCORE)  # and estimated width and height
+OLD_ROW = "a row of crYOLO before 1.8 is x, y, width, height, confidence, ..."
 
 
 def read(path: Path) -> PickTable:
-    """Read a CBOX file: its table ``data_cryolo``.
+    """Read a CBOX file: its table ``data_cryolo``, or the plain columns of crYOLO before 1.8.
 
     Parameters
     ----------
@@ -40,8 +46,12 @@ def read(path: Path) -> PickTable:
     FormatError
         If the file cannot be read, has no such table or columns, or a row is wrong.
     """
-    tables = star_tables(path)
+    text = read_text(path)
+    tables = star_tables(path, text=text)
     table = next((t for t in tables if t.name == TABLE), None)
+    if table is None and not tables and is_number(text.split(maxsplit=1)[0]):
+        lines = text.split("\n")
+        table = plain_table(path, lines, OLD_COLUMNS, len(OLD_COLUMNS), OLD_ROW, takes_more=True)
     if table is None:
         raise no_table_error(path, tables, TABLE)
     require_columns(table, (*CORNER, *SIDES))
@@ -51,4 +61,5 @@ def read(path: Path) -> PickTable:
     columns = found.numbers
     sizes = np.stack([columns[name] for name in SIDES], axis=1)
     corners = np.stack([columns[name] for name in CORNER], axis=1)
-    return pick_table_from_corners(corners, sizes, columns.get(SCORE), may_be_cut=check_end(table))
+    found_picks = pick_table_from_corners(corners, sizes, columns.get(SCORE))
+    return replace(found_picks, threshold=THRESHOLD, may_be_cut=check_end(table))

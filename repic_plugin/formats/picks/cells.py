@@ -25,7 +25,7 @@ def checked_column(
     bad = np.flatnonzero(~np.isfinite(column))
     if len(bad):
         raise ValueError(
-            f"{name} must be finite, got {column[bad[0]]} at {bad[0]}; drop such picks"
+            f"{name} must be finite, got {column[bad[0]]} at {bad[0]}; discard such picks"
         )
     return column
 
@@ -54,3 +54,12 @@ def coordinate_texts(values: NDArray[np.float64]) -> List[str]:
 def score_texts(values: NDArray[np.float64]) -> List[str]:
     """Numbers with nine significant digits, more than a picker's single precision holds."""
     return [f"{value:.9g}" for value in values.tolist()]
+
+
+def pointed_texts(values: NDArray[np.float64]) -> List[str]:
+    """As `score_texts`, for STAR files: every number with a point or an exponent.
+
+    Scipion's reader takes a column's type from its first row: 1 would make an integer column, in
+    which the next row's 0.5 is an error.
+    """
+    return [text if "." in text or "e" in text else f"{text}.0" for text in score_texts(values)]

@@ -30,13 +30,17 @@ from repic_plugin.formats.picks.table import PickTable, pick_table
 NAME = "csv"
 SUFFIXES = (".csv",)
 MICROGRAPH, X, Y, SCORE, BOX_SIZE = "micrograph", "x_center", "y_center", "score", "box_size_px"
+# What others call them: short, and CryoPPP's. Its Diameter is the particle's, not the box's side.
+X_NAMES, Y_NAMES = (X, "x", "X-Coordinate"), (Y, "y", "Y-Coordinate")
+MICROGRAPH_NAMES = (MICROGRAPH, "Micrographs Filename")
 
 
 def read(path: Path) -> PickTable:
     """Read a CSV table.
 
-    Its columns are x_center and y_center (or x and y, box centres too), and, where they are there,
-    score, micrograph and box_size_px. Others are passed over; so is ``weight``, which a consensus
+    Its columns are x_center and y_center (or x and y, or CryoPPP's X-Coordinate and Y-Coordinate,
+    box centres too), and, where they are there, score, micrograph (CryoPPP: Micrographs Filename)
+    and box_size_px. Others are passed over; so is ``weight``, which a consensus
     has beside its score and which is on no picker's scale.
 
     Parameters
@@ -54,19 +58,17 @@ def read(path: Path) -> PickTable:
         If the file cannot be read, a column is missing, or a row is wrong.
     """
     table = header_table(path, ",")
-    x, y = (
-        short if short in table.columns and long not in table.columns else long
-        for short, long in (("x", X), ("y", Y))
-    )
+    x, y = (next(iter(table.present(names)), names[0]) for names in (X_NAMES, Y_NAMES))
     require_columns(table, (x, y))
-    score, sizes, names = (table.present([name]) for name in (SCORE, BOX_SIZE, MICROGRAPH))
+    score, sizes = (table.present([name]) for name in (SCORE, BOX_SIZE))
+    names = table.present(MICROGRAPH_NAMES)[:1]
     columns = read_columns(table, (x, y, *score, *sizes), names, may_be_missing=score)
     require_positive(table, columns, sizes)
     return pick_table(
         columns.numbers[x],
         columns.numbers[y],
         columns.numbers.get(SCORE),
-        micrograph=read_micrographs(table, columns, MICROGRAPH) if names else None,
+        micrograph=read_micrographs(table, columns, names[0]) if names else None,
         box_size_px=columns.numbers.get(BOX_SIZE),
         may_be_cut=check_end(table, names),
     )
@@ -117,7 +119,7 @@ def write(
         columns[SCORE] = score_texts(checked_column("score", score, n))
     for name, values in (extra or {}).items():
         if name in columns:
-            raise ValueError(f"extra column {name!r} is written already; give it another name")
+            raise ValueError(f"extra column {name!r} already exists; choose another")
         columns[quoted_cell(name)] = score_texts(checked_column(name, values, n))
     write_cells(path, chain([columns.keys()], zip(*columns.values())))
 

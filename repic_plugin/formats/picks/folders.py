@@ -5,7 +5,19 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+)
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +25,25 @@ from numpy.typing import NDArray
 from repic_plugin.consensus import Picks
 from repic_plugin.formats.base.errors import PathLike, format_error, listed
 from repic_plugin.formats.picks.names import UnifiedNames, unify_names
-from repic_plugin.formats.picks.registry import formats_by_suffix, read_picks_file, stem_micrograph
+from repic_plugin.formats.picks.picker_files import read_files
+from repic_plugin.formats.picks.registry import formats_by_suffix, stem_micrograph
 from repic_plugin.formats.picks.table import PickTable
-from repic_plugin.formats.results.consensus_writing import ENSEMBLE_NAMES, TABLE_NAMES
+from repic_plugin.formats.results.consensus_writing import (
+    ENSEMBLE_NAMES,
+    PICK_LABELS,
+    TABLE_NAMES,
+)
 
-LAYOUT = "picks_dir/<picker>/<micrograph>.box (or .cbox, .star, .txt, .tsv, .csv)"
+LAYOUT = "picks_dir/<picker>/<micrograph>.box (or .cbox, .star, ... or one table of all)"
 MIN_PICKERS = 2  # a consensus needs two opinions
 MIN_SHARED = 0.5  # of the micrographs that a picker could share with the others
 SHOWN = 3  # examples in a note
 CRYOLO_BOXES = "CBOX"  # crYOLO writes the same picks into folders of other formats beside it
 MICROGRAPH = "micrograph"
 COLUMNS = ("x", "y", "score", "has_score", "row")  # of a table, with the names of Picks
+
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -43,6 +63,12 @@ class PicksDir:
         Files and folders that were not read: of unknown suffix, or beside the pickers' folders.
     is_missing : ndarray of bool, shape (n_micrographs, n_pickers)
         Where a picker that has a file for each micrograph has none: not even "no pick".
+    micrograph_paths : tuple of str
+        Each micrograph's name with all the folders that a table of any picker gives it.
+    score_transforms : tuple of str or None, length n_pickers
+        How each picker's scores become comparable, where its files decide it.
+    thresholds : tuple of float or None, length n_pickers
+        Each picker's own least score, where its files hold picks below it.
     notes : tuple of str
         What a user should know: names that were cut or have no partner, files that are missing.
     """
@@ -52,6 +78,9 @@ class PicksDir:
     box_size_px: Tuple[Optional[float], ...]
     ignored: Tuple[Path, ...]
     is_missing: NDArray[np.bool_]
+    micrograph_paths: Tuple[str, ...]
+    score_transforms: Tuple[Optional[str], ...]
+    thresholds: Tuple[Optional[float], ...]
     notes: Tuple[str, ...]
 
 
@@ -141,6 +170,10 @@ class _Gathered(NamedTuple):
     box_size_px: Optional[float]
     ignored: Tuple[Path, ...]
     has_file_each: bool
+    names_paths: bool  # as tables do; names of files have no folders but the picker's
+    notes: Tuple[str, ...]
+    score_transform: Optional[str]
+    threshold: Optional[float]
     cut: List[str]
 
 
@@ -152,21 +185,31 @@ def _gathered(place: Path, progress: Optional[Callable[[], None]]) -> _Gathered:
         found = listed(file.name for file in (*files, *passed_over))
         problem = f"must have a file with suffix {', '.join(sorted(known))}, found {found}; add one"
         raise format_error(place, problem)
-    tables = [_read(file, progress) for file in readable]
-    per_file = [_names_in(place, file, table) for file, table in zip(readable, tables)]
+    used, tables, other, notes = read_files(readable, progress)
+    per_file = [_names_in(place, file, table) for file, table in zip(used, tables)]
     sizes = [table.box_size_px for table in tables if table.box_size_px is not None]
     all_sizes = np.concatenate(sizes) if sizes else np.zeros(0)
     return _Gathered(
         name=Path(os.path.abspath(place)).name,
-        micrographs=_micrograph_names(readable, per_file),
+        micrographs=_micrograph_names(used, per_file),
         in_file=per_file,
         parts={name: [getattr(table, name) for table in tables] for name in (*COLUMNS, MICROGRAPH)},
         n_rows=[len(table) for table in tables],
         box_size_px=float(np.median(all_sizes)) if len(all_sizes) else None,
-        ignored=(*(file for file in files if file not in readable), *passed_over),
-        has_file_each=all(table.micrograph is None for table in tables),
+        ignored=(*(file for file in files if file not in readable), *other, *passed_over),
+        has_file_each=all(table.micrograph is None or table.sources for table in tables),
+        names_paths=all(table.micrograph is not None for table in tables),
+        notes=tuple(notes),
+        score_transform=_common(table.score_transform for table in tables),
+        threshold=_common(table.threshold for table in tables),
         cut=[file.name for file, table in zip(readable, tables) if table.may_be_cut],
     )
+
+
+def _common(values: Iterable[Optional[_T]]) -> Optional[_T]:
+    """The value that all have; None where they differ."""
+    different = set(values)
+    return different.pop() if len(different) == 1 else None
 
 
 def _files_in(place: Path, above: Tuple[str, ...] = ()) -> Tuple[List[Path], List[Path]]:
@@ -174,7 +217,7 @@ def _files_in(place: Path, above: Tuple[str, ...] = ()) -> Tuple[List[Path], Lis
     above = (*above, os.path.realpath(place))
     entries = _visible_entries(place)
     folders = [entry for entry in entries if entry.is_dir()]
-    tables_beside = {*TABLE_NAMES, *ENSEMBLE_NAMES}
+    tables_beside = {*TABLE_NAMES, *ENSEMBLE_NAMES, PICK_LABELS}
     files = [e for e in entries if e not in folders and e.name not in tables_beside]
     passed_over: List[Path] = []
     if any(one.name == CRYOLO_BOXES for one in folders):
@@ -185,13 +228,6 @@ def _files_in(place: Path, above: Tuple[str, ...] = ()) -> Tuple[List[Path], Lis
             files += more
             passed_over += not_read if more else [folder]
     return files, passed_over
-
-
-def _read(file: Path, progress: Optional[Callable[[], None]]) -> PickTable:
-    table = read_picks_file(file)
-    if progress is not None:
-        progress()
-    return table
 
 
 def _visible_entries(folder: Path) -> List[Path]:
@@ -215,7 +251,7 @@ def _names_in(place: Path, file: Path, table: PickTable) -> List[str]:
     if table.micrograph is None:
         names = [(file.relative_to(place).parent / stem_micrograph(file)).as_posix()]
     else:
-        names = sorted(set(table.micrograph.tolist()))
+        names = sorted({*table.micrograph.tolist(), *table.empty})
     for name in names:
         if name.rpartition("/")[2].startswith("."):
             problem = f"micrograph {name} begins with a dot, which hides its files; rename it"
@@ -273,7 +309,7 @@ def _notes(
         if lacking:
             yield (
                 f"{picker.name} has no file for {len(lacking):,} of {len(has):,} micrographs "
-                f"({listed(lacking[:SHOWN])}); an empty file would say that it found nothing there"
+                f"({listed(lacking[:SHOWN])}); write an empty file where it found nothing"
             )
         is_alone = has[:, number] & (has.sum(axis=1) == 1) & ~is_missing.any(axis=1)
         if is_alone.any() and len(pickers) > 1:
@@ -282,6 +318,7 @@ def _notes(
                 f"{picker.name} alone has picks on {len(alone):,} of {len(has):,} micrographs "
                 f"({listed(alone[:SHOWN])})"
             )
+        yield from (f"{picker.name}: {note}" for note in picker.notes)
         if picker.cut and (len(picker.cut) < len(picker.n_rows) or len(picker.cut) == 1):
             yield (
                 f"{picker.name}: the last line of {listed(picker.cut[:SHOWN])} has no end "
@@ -290,7 +327,15 @@ def _notes(
             )
         folders = [path.name for path in picker.ignored if path.is_dir()]
         if folders:
-            yield f"{picker.name}: not read are the folders {listed(folders)}"
+            yield f"{picker.name}: ignored folders: {listed(folders)}"
+
+
+def _longest_paths(pickers: Sequence[_Gathered], found: UnifiedNames) -> Tuple[str, ...]:
+    paths = [*found.names]
+    for picker, places in zip(pickers, found.places):
+        for name, place in zip(picker.micrographs, places.tolist() if picker.names_paths else ()):
+            paths[place] = max(paths[place], name, key=lambda path: path.count("/"))
+    return tuple(paths)
 
 
 def _joined(folder: Path, pickers: Sequence[_Gathered], beside: Tuple[Path, ...]) -> PicksDir:
@@ -330,6 +375,9 @@ def _joined(folder: Path, pickers: Sequence[_Gathered], beside: Tuple[Path, ...]
         box_size_px=tuple(one.box_size_px for one in pickers),
         ignored=(*beside, *(file for one in pickers for file in one.ignored)),
         is_missing=is_missing,
+        micrograph_paths=_longest_paths(pickers, found),
+        score_transforms=tuple(one.score_transform for one in pickers),
+        thresholds=tuple(one.threshold for one in pickers),
         notes=tuple(_notes(pickers, found, has, is_missing)),
     )
 

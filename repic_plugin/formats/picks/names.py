@@ -146,7 +146,7 @@ def distinct_names(paths: Sequence[str]) -> List[str]:
     split = [_split(path) for path in paths]
     if len(set(split)) < len(split):
         twice = Counter(split).most_common(1)[0][0]
-        raise ValueError(f"micrograph {'/'.join(twice)} is there twice; remove one of the two")
+        raise ValueError(f"micrograph {'/'.join(twice)} occurs twice; remove one of the two")
     depth = dict.fromkeys(split, 1)
     while True:
         tails = Counter(path[-depth[path] :] for path in split)

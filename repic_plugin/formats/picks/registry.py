@@ -1,4 +1,4 @@
-"""Any pick file: the format is found by the suffix."""
+"""Any pick file: the format is found by the suffix and, where several share it, by a mark."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from typing import Callable, Dict, Mapping, Optional, Tuple
 from numpy.typing import ArrayLike
 
 from repic_plugin.formats.base.errors import PathLike, format_error, listed
+from repic_plugin.formats.base.opening import open_input
 from repic_plugin.formats.picks.names import micrograph_name
 from repic_plugin.formats.picks.table import PickTable
+
+HEAD_BYTES = 1 << 16  # in which a mark stands: the labels come before the rows
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,9 @@ class Format:
         As `write_picks_file`; None where files of this kind are only read.
     stem_endings : tuple of str
         What programs put between a micrograph's name and the suffix.
+    marks : tuple of str
+        Where another format has the same suffix: what the beginning of such a file holds, any of
+        them. Of the formats of a suffix one has none.
     """
 
     name: str
@@ -39,14 +45,15 @@ class Format:
     read: Callable[[Path], PickTable]
     write: Optional[Callable[..., None]]
     stem_endings: Tuple[str, ...]
+    marks: Tuple[str, ...]
 
 
 @lru_cache(maxsize=None)
 def known_formats() -> Tuple[Format, ...]:
     """Every format, sorted by name.
 
-    A module of this package that defines ``SUFFIXES`` and ``read`` is a format; ``NAME``, ``write``
-    and ``STEM_ENDINGS`` are optional. Adding a format is adding such a file.
+    A module of this package that defines ``SUFFIXES`` and ``read`` is a format; ``NAME``,
+    ``write``, ``STEM_ENDINGS`` and ``MARKS`` are optional. Adding a format is adding such a file.
     """
     package = importlib.import_module(__package__)
     found = []
@@ -60,15 +67,21 @@ def known_formats() -> Tuple[Format, ...]:
                     read=module.read,
                     write=getattr(module, "write", None),
                     stem_endings=tuple(getattr(module, "STEM_ENDINGS", ())),
+                    marks=tuple(getattr(module, "MARKS", ())),
                 )
             )
     return tuple(sorted(found, key=lambda known: known.name))
 
 
 @lru_cache(maxsize=None)
-def formats_by_suffix() -> Mapping[str, Format]:
-    """The format of each known suffix."""
-    return {suffix: known for known in known_formats() for suffix in known.suffixes}
+def formats_by_suffix() -> Mapping[str, Tuple[Format, ...]]:
+    """The formats of each known suffix, that without marks last."""
+    marked_first = sorted(known_formats(), key=lambda known: not known.marks)
+    suffixes = {suffix for known in marked_first for suffix in known.suffixes}
+    return {
+        suffix: tuple(known for known in marked_first if suffix in known.suffixes)
+        for suffix in sorted(suffixes)
+    }
 
 
 def read_picks_file(path: PathLike) -> PickTable:
@@ -77,7 +90,7 @@ def read_picks_file(path: PathLike) -> PickTable:
     Parameters
     ----------
     path : str or path
-        A BOX (.box), CBOX (.cbox), RELION STAR (.star), Topaz (.txt, .tsv) or CSV (.csv) file.
+        Of a format of `known_formats`.
 
     Returns
     -------
@@ -92,14 +105,28 @@ def read_picks_file(path: PathLike) -> PickTable:
     """
     file = Path(path)
     by_suffix = formats_by_suffix()
-    known = by_suffix.get(file.suffix.lower())
-    if known is None:
-        suffixes = ", ".join(sorted(by_suffix))
+    candidates = by_suffix.get(file.suffix.lower())
+    if candidates is None:
+        suffixes = ", ".join(by_suffix)
         problem = (
             f"suffix must be one of {suffixes}, got {file.suffix!r}; rename or convert the file"
         )
         raise format_error(file, problem)
-    return known.read(file)
+    return _marked(file, candidates).read(file)
+
+
+def _marked(file: Path, candidates: Tuple[Format, ...]) -> Format:
+    """That of several formats whose mark the file bears, else the one without marks."""
+    if len(candidates) > 1:
+        try:
+            with open_input(file) as opened:
+                head = opened.read(HEAD_BYTES)
+        except OSError:
+            return candidates[-1]  # its reader says what is wrong
+        for known in candidates[:-1]:
+            if any(mark.encode() in head for mark in known.marks):
+                return known
+    return candidates[-1]
 
 
 def write_picks_file(
@@ -137,8 +164,9 @@ def write_picks_file(
     writers: Dict[str, Callable[..., None]] = {
         known.name: known.write for known in known_formats() if known.write is not None
     }
-    by_suffix = formats_by_suffix()
-    name = by_suffix[suffix].name if format_name is None and suffix in by_suffix else format_name
+    name = format_name
+    if format_name is None and suffix in formats_by_suffix():
+        name = formats_by_suffix()[suffix][-1].name
     if name not in writers:
         raise ValueError(
             f"format must be one of {listed(writers)}, got {name or suffix!r}; "
@@ -150,7 +178,8 @@ def write_picks_file(
 def stem_micrograph(path: Path) -> str:
     """The micrograph that a file's own name tells."""
     stem = path.stem
-    for ending in formats_by_suffix()[path.suffix.lower()].stem_endings:
+    candidates = formats_by_suffix()[path.suffix.lower()]
+    for ending in (ending for known in candidates for ending in known.stem_endings):
         if stem.endswith(ending) and stem != ending:
             stem = stem[: -len(ending)]
             break

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
+from pathlib import Path
+from typing import Optional, Tuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +31,16 @@ class PickTable:
         does not say.
     row : ndarray of int64, shape (n,)
         Each pick's data row in the file, from 1; header, comments and blank lines do not count.
+    empty : tuple of str
+        Micrographs that the file names besides those in `micrograph`: they have no pick.
+    sources : tuple of Path
+        Of a list of pick files, those it names: the picks are theirs, and so are the rows.
+    notes : tuple of str
+        What a user should know of how the file was read.
+    score_transform : str or None
+        How the scores of such a file become comparable, where the format decides it.
+    threshold : float or None
+        The picker's own least score, where its files hold picks below it too.
     may_be_cut : bool
         Whether the file ends within a line, so that its last number may have lost digits.
     """
@@ -41,6 +52,11 @@ class PickTable:
     micrograph: Optional[NDArray[np.object_]]
     box_size_px: Optional[NDArray[np.float64]]
     row: NDArray[np.int64]
+    empty: Tuple[str, ...] = ()
+    sources: Tuple[Path, ...] = ()
+    notes: Tuple[str, ...] = ()
+    score_transform: Optional[str] = None
+    threshold: Optional[float] = None
     may_be_cut: bool = False
 
     def __len__(self) -> int:
@@ -54,6 +70,7 @@ def pick_table(
     *,
     micrograph: Optional[NDArray[np.object_]] = None,
     box_size_px: Optional[NDArray[np.float64]] = None,
+    notes: Tuple[str, ...] = (),
     may_be_cut: bool = False,
 ) -> PickTable:
     """A `PickTable` from checked columns, in file order; NaN stands for a missing score."""
@@ -66,8 +83,14 @@ def pick_table(
         micrograph=micrograph,
         box_size_px=box_size_px,
         row=np.arange(1, len(x) + 1, dtype=np.int64),
+        notes=notes,
         may_be_cut=may_be_cut,
     )
+
+
+def no_picks() -> PickTable:
+    """The table of a micrograph without picks."""
+    return pick_table(np.zeros(0), np.zeros(0), None)
 
 
 def pick_table_from_corners(

@@ -1,1 +1,1 @@
-"""What our own commands and protocols write and read again."""
+"""Files that the commands and protocols write and read back."""

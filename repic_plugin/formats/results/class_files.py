@@ -1,4 +1,4 @@
-"""The files that a 2D classification leaves, and those from which it goes on."""
+"""Output files and checkpoints of a 2D classification."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CLASS_COLUMNS = ("class", "size", "explained", "is_junk")
 CONVERGENCE_COLUMNS = ("iteration", "stage", "fraction_changed", "objective", "smallest", "largest")
 POSE_DECIMALS = 4  # of degrees and px
 OWNER, NAMES = "owner", "names"  # of the other arrays of a checkpoint: none must be lost
-START_AGAIN = "name another checkpoint, or start from the beginning without this one"
+START_AGAIN = "choose another checkpoint, or remove this one to start from the beginning"
 
 
 def write_class_files(folder: PathLike, table: ParticleTable, found: Classification) -> None:
@@ -63,7 +63,7 @@ def write_class_files(folder: PathLike, table: ParticleTable, found: Classificat
 
 
 def checkpoint_owner(table: ParticleTable, parameters: Mapping[str, Any]) -> str:
-    """What a checkpoint must have been made of to be used again, as one word.
+    """Digest of the particles and parameters that a checkpoint belongs to.
 
     Stacks count by size and time of change, so that they may be moved or named in another way.
 
@@ -71,7 +71,7 @@ def checkpoint_owner(table: ParticleTable, parameters: Mapping[str, Any]) -> str
     ----------
     table : ParticleTable
     parameters : mapping of str to number, str, bool or None
-        All that changes the classes, beside the particles and their CTF.
+        All that affect the classes, besides the particles and their CTF.
 
     Returns
     -------
@@ -129,10 +129,10 @@ def read_checkpoint(path: PathLike, owner: str) -> State:
         found, names = str(arrays[OWNER][0]), arrays[NAMES].tolist()
         state = state_from_arrays({name: arrays[name] for name in names})
     except KeyError as error:
-        problem = f"is damaged or no checkpoint ({error} is missing)"
+        problem = f"is damaged or not a checkpoint ({error} is missing)"
         raise format_error(Path(path), f"{problem}; {START_AGAIN}") from error
     if found != owner:
-        problem = "was made with other particles or parameters, or by another version"
+        problem = "was written with other particles or parameters, or by another version"
         raise format_error(Path(path), f"{problem}; {START_AGAIN}")
     return state
 

@@ -1,4 +1,4 @@
-"""Reading back the tables that a 2D classification leaves."""
+"""Reading of the tables of a 2D classification."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class ClassTables:
     names : list of str, length n
         Of the particles, in the input's order.
     labels : ndarray of int64, shape (n,)
-        Class from 0; -1 for particles put aside.
+        Class from 0; -1 for excluded particles.
     rotation_deg : ndarray of float64, shape (n,)
     shift_px : ndarray of float64, shape (n, 2)
     mirror : ndarray of bool, shape (n,)
     dissimilarity : ndarray of float64, shape (n,)
-        NaN for particles put aside.
+        NaN for excluded particles.
     sizes : ndarray of int64, shape (k,)
     explained : ndarray of float64, shape (k,)
     is_junk : ndarray of bool, shape (k,)

@@ -1,4 +1,4 @@
-"""Reading back the tables that a consensus leaves."""
+"""Reading of the tables of a consensus."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ConsensusTables:
     ----------
     picker_names : tuple of str, length k
     micrograph_names : tuple of str, length m
-        All that were worked on.
+        All that were processed.
     micrograph : ndarray of int64, shape (n,)
         Index in `micrograph_names` of each particle.
     x, y : ndarray of float64, shape (n,)

@@ -1,104 +1,26 @@
-"""The files that a consensus leaves: a pick file for each micrograph, and two tables."""
+"""Output tables of a consensus."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, FrozenSet, Iterable, Iterator, List, Optional, Sequence
+from typing import Any, Iterable, Iterator, List, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.consensus import ConsensusResult
-from repic_plugin.formats.base.csv_tables import TEXT, csv_rows, open_table, typed_columns
+from repic_plugin.formats.base.csv_tables import csv_rows
 from repic_plugin.formats.base.errors import PathLike
 from repic_plugin.formats.picks.cells import coordinate_texts, score_texts
-from repic_plugin.formats.picks.registry import write_picks_file
 
 TABLE_NAMES = ("consensus.csv", "summary.csv")  # beside the pick files of a consensus
 ENSEMBLE_NAMES = ("pickers.csv", "ensemble.npz")  # beside them, of mode probabilistic
-PARTICLE_FORMATS = ("box", "star", "csv")  # of `write_particle_files`
+PICK_LABELS = "picks.csv"  # beside them on request
 PARTICLE_COLUMNS = ("micrograph", "x_center", "y_center", "weight", "overlap", "score", "n_pickers")
 ROWS_AT_A_TIME = 1 << 15  # the texts of millions would fill the memory
 # after the picks of each picker
 SUMMARY_COLUMNS = ("n_edges", "n_cliques", "n_selected", "objective", "is_optimal", "seconds")
-
-
-def write_particle_files(
-    folder: PathLike, result: ConsensusResult, *, box_size_px: float, format_name: str = "box"
-) -> None:
-    """Write the particles of each micrograph, best first, to a file named after it.
-
-    A micrograph without a particle gets a file without a row. One whose name has folders, to tell
-    it from another, gets its file there.
-
-    Parameters
-    ----------
-    folder : str or path
-        Must exist.
-    result : ConsensusResult
-    box_size_px : float
-        Side of the particles' boxes.
-    format_name : {'box', 'star', 'csv'}
-        In a BOX file the columns are x and y of the lower corner, width, height, weight.
-
-    Raises
-    ------
-    ValueError
-        If the format is unknown, or a micrograph's file would have the name of a table, or hidden.
-    OSError
-        If a file cannot be written.
-    """
-    taken = [f"{name}.{format_name}" for name in result.micrographs.names]
-    clash = sorted(set(taken) & {*TABLE_NAMES, *ENSEMBLE_NAMES})
-    if clash:
-        raise ValueError(
-            f"the particles of a micrograph would be written to {clash[0]}, which is the name of "
-            f"a table; choose another --format"
-        )
-    hidden = [name for name in taken if f"/{name}".rpartition("/")[2].startswith(".")]
-    if hidden:
-        raise ValueError(f"micrograph {hidden[0]} begins with a dot, which hides files; rename it")
-    order = np.argsort(result.micrograph, kind="stable")
-    starts = np.searchsorted(result.micrograph[order], np.arange(len(result.micrograph_names) + 1))
-    index = {name: i for i, name in enumerate(result.micrograph_names)}
-    for name in result.micrographs.names:
-        mine = order[starts[index[name]] : starts[index[name] + 1]]
-        path = Path(folder) / f"{name}.{format_name}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_picks_file(
-            path,
-            result.x[mine],
-            result.y[mine],
-            box_size_px=box_size_px,
-            score=result.weight[mine],
-            format_name=format_name,
-        )
-
-
-def consensus_files(folder: PathLike) -> FrozenSet[str]:
-    """The files of a consensus in a folder, by the micrographs in its summary.csv.
-
-    Parameters
-    ----------
-    folder : str or path
-        With a consensus in it.
-
-    Returns
-    -------
-    frozenset of str
-        Relative, with slashes, whether they are there or not.
-
-    Raises
-    ------
-    FormatError
-        If summary.csv is damaged.
-    """
-    summary = open_table(Path(folder) / TABLE_NAMES[1], "choose another folder")
-    names = typed_columns(summary, {"micrograph": TEXT})["micrograph"].tolist()
-    files = (f"{name}.{kind}" for name in names for kind in PARTICLE_FORMATS)
-    return frozenset((*TABLE_NAMES, *ENSEMBLE_NAMES, *files))
 
 
 def write_consensus_table(path: PathLike, result: ConsensusResult, row: NDArray[np.int64]) -> None:

@@ -1,4 +1,4 @@
-"""What the pickers of a probabilistic consensus are worth: a table to read, and the whole model."""
+"""Model of a probabilistic consensus: a table of the pickers, and the complete model."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def read_ensemble(folder: PathLike) -> Optional[EnsembleModel]:
     try:
         return model_from_arrays(read_arrays(file))
     except KeyError as error:
-        told = f"must hold the array {error}, as this version writes it; find the consensus again"
+        told = f"must hold the array {error}, as this version writes it; run the consensus again"
         raise format_error(file, told) from None
     except FormatError:
         raise

@@ -18,7 +18,7 @@ from repic_plugin.iteration import ITERATION_COLUMNS, IterationRow
 DECIMALS = 4
 KINDS = {"name": TEXT, "subset": TEXT, "iteration": COUNT, "n_micrographs": COUNT}
 KINDS["n_particles"] = COUNT
-REMEDY = "continue the run: it writes the table again"
+REMEDY = "continue the run, which writes the table again"
 
 
 def write_iterations(path: PathLike, rows: Iterable[IterationRow]) -> None:

@@ -56,7 +56,7 @@ def read_quality(path: PathLike, micrograph_names: Sequence[str]) -> NDArray[np.
     known_as = [(name, PurePosixPath(name).stem) for name in written]
     if len(set(written)) < len(written):
         row = next(i for i, name in enumerate(written) if written.index(name) < i)
-        raise table.row_error(row, f"micrograph {written[row]} is there twice; remove one of them")
+        raise table.row_error(row, f"micrograph {written[row]} occurs twice; remove one of them")
     try:
         places = match_names(known_as, micrograph_names).place
     except ValueError as error:
@@ -65,7 +65,7 @@ def read_quality(path: PathLike, micrograph_names: Sequence[str]) -> NDArray[np.
     values[places[is_known]] = columns.numbers[others[0]][is_known]
     if not is_known.any():
         problem = (
-            f"names no micrograph of the picks, got {listed(written[:2])} for "
+            f"contains no micrograph of the picks, got {listed(written[:2])} for "
             f"{listed(micrograph_names[:2])}; make the names the same"
         )
         raise format_error(file, problem)

@@ -1,4 +1,4 @@
-"""The tables that an evaluation of picks leaves: of pickers, of micrographs, of thresholds."""
+"""Tables of an evaluation of picks: by picker, micrograph and threshold."""
 
 from __future__ import annotations
 
@@ -162,14 +162,13 @@ def _curve(name: str, points: List[Point], area: float) -> PrecisionRecall:
 
 
 def _ratios(curve: PrecisionRecall) -> Tuple[List[float], List[float], List[float]]:
-    """Precision, recall and F1."""
     both = curve.precision + curve.recall
     f1 = 2 * curve.precision * curve.recall / np.where(both > 0, both, 1.0)
     return curve.precision.tolist(), curve.recall.tolist(), f1.tolist()
 
 
 def _score_cells(one: Union[PickerScores, MicrographScores]) -> Iterator[object]:
-    """In the order of `SCORE_COLUMNS`."""
+    """Cells in the order of `SCORE_COLUMNS`."""
     for scores in (one.pixel, one.matching):
         yield from (_ratio(getattr(scores, name)) for name in MEASURES)
         yield from (getattr(scores, name) for name in COUNTS)
@@ -190,5 +189,5 @@ def _is_count(column: str) -> bool:
 
 
 def _scores(row: Mapping[str, Any]) -> List[Scores]:
-    """In the order of `KINDS`."""
+    """Scores in the order of `KINDS`."""
     return [Scores(*(row[f"{kind}_{name}"] for name in COUNTS)) for kind in KINDS]

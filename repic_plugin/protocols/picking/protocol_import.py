@@ -29,7 +29,7 @@ class ImportOutput(Enum):
 class ProtRepicImportPicks(ProtParticlePicking):
     """Import one picker's coordinate files and keep their scores.
 
-    Reads BOX, CBOX, RELION STAR, Topaz tables and CSV; files are matched to micrographs by name.
+    Reads the formats of docs/use/formats.md; files are matched to micrographs by name.
     Use it for pickers that were run outside of Scipion: a consensus weighs picks by their scores.
 
     *Inputs*: the micrographs, and a folder with the files of one picker: one file for each
@@ -53,8 +53,9 @@ class ProtRepicImportPicks(ProtParticlePicking):
             params.FolderParam,
             label="Folder with pick files",
             important=True,
-            help="Of one picker: a file for each micrograph, named after it (.box, .cbox, .star, "
-            ".csv), or tables of many micrographs (.star, .csv, Topaz's .txt).",
+            help="Of one picker: a file per micrograph, named after it (.box, .cbox, .star, .csv, "
+            "EMAN2's .json, Xmipp's .pos, two columns as .coord), or tables of many micrographs "
+            "(.star, .csv, Topaz's .txt, cryoSPARC's .cs), or a job folder of RELION.",
         )
         define_box_size(form, "0 takes the size in the files.")
 
@@ -67,6 +68,8 @@ class ProtRepicImportPicks(ProtParticlePicking):
         loaded = read_picker_folder(folder)
         table = read_micrographs(self.inputMicrographs.get())
         picks, unknown = picks_on_micrographs(loaded.picks, table)
+        for note in loaded.notes:
+            self.warning(note)
         for name in unknown:
             self.warning(f"no micrograph is named {name}: its picks are left out")
         coordinates = self._createSetOfCoordinates(self.inputMicrographs)
