@@ -79,8 +79,6 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="plain")
     args = build_parser().parse_args(arguments)
-    if hasattr(sys.stdout, "reconfigure"):  # a terminal that lacks some letters of names
-        sys.stdout.reconfigure(errors="backslashreplace")
 
     def show(message: Any, *_args: Any, **_kwargs: Any) -> None:
         line = with_options(str(message), args.option_names)

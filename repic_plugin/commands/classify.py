@@ -222,11 +222,13 @@ def _check_checkpoint(args: argparse.Namespace) -> None:
         return
     file = Path(args.checkpoint).resolve()
     if Path(args.out).resolve() in file.parents:
-        raise ValueError(f"--checkpoint {args.checkpoint}: must not lie in --out {args.out}")
+        raise ValueError(
+            f"--checkpoint {args.checkpoint}: must not lie in --out {args.out}; choose another"
+        )
     if file.is_dir() or not os.access(file.parent, os.W_OK):
         raise ValueError(
             f"--checkpoint {args.checkpoint}: must be a file in a folder that exists and can "
-            "be written; name another"
+            "be written; choose another"
         )
 
 

@@ -161,7 +161,7 @@ def _check_apart(
 ) -> None:
     for place in _real_places(inputs):
         if place == target or target in place.parents:
-            raise ValueError(f"{path}: has {what} in it ({place}); choose another folder")
+            raise ValueError(f"{path}: contains {what} ({place}); choose another folder")
         if place in target.parents and place.is_dir():
             raise ValueError(
                 f"--out {path} lies in {place}, with {what}, and would be read as a part of it; "
