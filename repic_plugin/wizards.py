@@ -60,7 +60,10 @@ class RepicPreviewWizard(Wizard):  # type: ignore[misc]
             model, picks = of_pickers(protocol)
             options = protocol.run_settings()["options"]
             prepared = prepare_preview(
-                picks, score_transform=options["score_transform"], min_score=options["min_score"]
+                picks,
+                box_size_px=options["box_size_px"],
+                score_transform=options["score_transform"],
+                min_score=options["min_score"],
             )
         except ValueError as error:
             form.showInfo(sentence(error), "Preview")

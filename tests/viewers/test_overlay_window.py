@@ -276,7 +276,7 @@ def preview(screen, files):
     who = np.repeat([0, 1, 2], [9, 9, 3])
     picks = Picks.from_columns(columns[0], who, *columns[1:], np.ones(21), micrograph_names=NAMES)
     third = BoxSet("third", picks.micrograph[-3:], picks.x[-3:], picks.y[-3:], BOX_PX)
-    prepared, used = prepare_preview(picks), []
+    prepared, used = prepare_preview(picks, box_size_px=BOX_PX), []
     opened = PreviewWindow(
         None,
         OverlayModel(NAMES, files, [*pickers, third]),
