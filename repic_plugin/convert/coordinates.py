@@ -225,7 +225,12 @@ def append_particles(
         coordinates.append(item)
 
 
-def append_picks(coordinates: SetOfCoordinates, picks: Picks, table: MicrographTable) -> None:
+def append_picks(
+    coordinates: SetOfCoordinates,
+    picks: Picks,
+    table: MicrographTable,
+    score_attribute: str = constants.PICK_SCORE,
+) -> None:
     """Append picks, each with its picker and its score on the picker's own scale.
 
     Parameters
@@ -234,14 +239,16 @@ def append_picks(coordinates: SetOfCoordinates, picks: Picks, table: MicrographT
     picks : Picks
     table : MicrographTable
         Micrographs by which the picks are indexed.
+    score_attribute : str
+        Attribute that holds the score.
     """
-    item = _new_item(constants.PICK_SCORE)
+    item = _new_item(score_attribute)
     setattr(item, constants.PICKERS, String())
     score = np.where(picks.has_score, picks.score, None)
     columns = (picks.micrograph, picks.picker, picks.x, picks.y, score)
     for micrograph, picker, x, y, value in zip(*(column.tolist() for column in columns)):
         _place(item, table, micrograph, x, y)
-        getattr(item, constants.PICK_SCORE).set(value)
+        getattr(item, score_attribute).set(value)
         getattr(item, constants.PICKERS).set(picks.picker_names[picker])
         coordinates.append(item)
 

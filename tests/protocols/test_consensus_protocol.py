@@ -54,7 +54,7 @@ def test_equals_repics_own_result_on_real_picks(project, shared_data, tmp_path):
     source = shared_data / "empiar-10017"
     with open(source / "repic_reference.csv", newline="") as file:
         reference = list(csv.DictReader(file))
-    write_images(tmp_path / "mics", [row["micrograph"] for row in reference])
+    write_images(tmp_path / "mics", [row["micrograph"] for row in reference], 4096)
     mics = project.micrographs("EMPIAR-10017", tmp_path / "mics", sampling=1.77)
     sets = [project.picks(name, mics, source / name) for name in ("crYOLO", "deepPicker", "topaz")]
     protocol = project.run(project.consensus(sets, "real"))

@@ -54,7 +54,7 @@ def simulated():
 @pytest.fixture(scope="module")
 def micrographs(project, tmp_path_factory):
     names = [f"m{i:02d}" for i in range(N_MICROGRAPHS)]
-    folder = write_images(tmp_path_factory.mktemp("probable") / "images", names)
+    folder = write_images(tmp_path_factory.mktemp("probable") / "images", names, 4096)
     return project.micrographs("probable", folder)
 
 

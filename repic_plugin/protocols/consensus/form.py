@@ -13,7 +13,7 @@ EACH = "One entry per input set, in order and separated by spaces, or one entry 
 HELP = {
     "inputCTFs": "Precision and recall of the pickers are then reported for low, medium and high "
     "defocus as well. The particles do not depend on it.",
-    "numParticles": "Those of the highest weight; 0 keeps all. The summary recommends a number. "
+    "numParticles": "Those of the highest weight; 0 keeps all. "
     "*probabilistic*: the most probable ones, with no threshold unless a target precision is "
     "given; 0 keeps all above the threshold.",
     "minScores": "Picks with lower scores, on the picker's own scale, are discarded first. The "
@@ -24,6 +24,13 @@ HELP = {
     f"a score count as 1. {EACH}",
     "scoreTransforms": "*identity* for probabilities, *logistic* for log-likelihood ratios "
     f"(Topaz), *rank* for anything else, *auto* to choose from the scores. {EACH}",
+    "copyDistance": "Picks of one picker that are closer than this, in px of the first set's "
+    "micrographs, are copies, of which the best is kept. -1: a quarter of the box; 0: none, as for "
+    "filaments.",
+    "minDistance": "Between two particles of the consensus, in px. -1: a quarter of the box; 0: "
+    "any, as for filaments.",
+    "checkCoordinates": "Refuse pickers whose coordinates seem scaled, mirrored or shifted: their "
+    "picks hardly meet those of the others, and would with one correction.",
     "dropOutside": "Discard picks whose boxes extend beyond the micrograph.",
     "solver": "For the integer programs. *auto*: Gurobi if you have a licence, HiGHS otherwise. "
     "Both reach the same optimum.",
@@ -88,6 +95,9 @@ def define_graph_params(form: params.Form) -> None:
         "Position of a particle",
         advanced=True,
     )
+    fields.value("copyDistance", -1.0, "Distance of copies within a picker (px)", advanced=True)
+    fields.value("minDistance", -1.0, "Minimum distance of particles (px)", advanced=True)
+    fields.value("checkCoordinates", True, "Check coordinates of pickers", advanced=True)
     fields.value("dropOutside", False, "Discard particles at the edges", advanced=True)
     fields.value(
         "largestComponent", False, "Keep only the largest connected component", advanced=True

@@ -28,6 +28,8 @@ FORM_PARAMS = {
     "target_precision": "targetPrecision",
     "box_size_px": "boxSize",
     "num_particles": "numParticles",
+    "copy_distance_px": "copyDistance",
+    "min_distance_px": "minDistance",
     "min_overlap": "minOverlap",
     "min_score": "minScores",
     "score_attributes": "scoreAttributes",
@@ -115,8 +117,18 @@ def stream_settings(protocol: ProtParticlePicking, names: List[str]) -> Dict[str
             "num_particles": protocol.numParticles.get() or None,
             "solver": SOLVERS[protocol.solver.get()],
             "time_limit_s": protocol.timeLimit.get() or None,
+            **_distances(protocol),
         },
     }
+
+
+def _distances(protocol: ProtParticlePicking) -> Dict[str, float]:
+    """Distances that are given; runs of earlier versions, which have none, can be continued."""
+    given = {
+        "copy_distance_px": protocol.copyDistance.get(),
+        "min_distance_px": protocol.minDistance.get(),
+    }
+    return {name: value for name, value in given.items() if value is not None and value != -1}
 
 
 def check_settings(settings: Dict[str, Any]) -> None:

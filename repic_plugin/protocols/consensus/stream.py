@@ -19,6 +19,7 @@ from repic_plugin.consensus import (
     Picks,
     choose_transforms,
     find_consensus,
+    find_misfits,
     ranked_scores,
     required_pickers,
 )
@@ -38,6 +39,7 @@ from repic_plugin.formats import (
     write_ensemble,
 )
 from repic_plugin.protocols.common.consensus_mode import PROBABILISTIC
+from repic_plugin.protocols.common.corrections import correction_text
 from repic_plugin.protocols.consensus.fit_subset import MIN_FITTED, micrographs_to_fit
 from repic_plugin.protocols.consensus.settings import micrograph_size, transform_of
 from repic_plugin.protocols.consensus.stream_inputs import BatchInput, StreamInputs
@@ -128,12 +130,31 @@ class ConsensusStream:
                 if not (self._model_is_known(ready) and self._scales_are_known(micrographs)):
                     break
                 found = self.inputs.read(micrographs, self._attributes())
+                self._check_coordinates(found.picks)
             except UnreadableSetError as error:
                 self._warn(str(error))
                 break
             self._write(self._solved(found))
             n_worked += len(micrographs)
         return n_worked
+
+    def _check_coordinates(self, picks: Picks) -> None:
+        """Refuse pickers whose coordinates do not fit, by the first batch.
+
+        Raises
+        ------
+        ValueError
+            With what corrects them.
+        """
+        if self._done or not self.protocol.checkCoordinates:
+            return
+        dimensions = self.protocol.getInputMicrographs().getDim()
+        sizes_px = np.array(self.settings["options"]["box_size_px"])
+        for misfit in find_misfits(picks, sizes_px, dimensions and dimensions[:2]):
+            raise ValueError(
+                f"{misfit}; import them again with {correction_text(misfit.correction)}, or set "
+                f"{self.protocol.label('checkCoordinates')} to No if they are right"
+            )
 
     def _solved(self, found: BatchInput) -> Batch:
         """The consensus of a batch, after it has been recorded."""
@@ -361,7 +382,7 @@ class ConsensusStream:
             "pixel_size_angstrom": self.protocol.getInputMicrographs().getSamplingRate(),
             "attributes": self._attributes(),
         }
-        facts = consensus_facts(self.totals, self.record.n_picks, settings, is_whole=is_closed)
+        facts = consensus_facts(self.totals, self.record.n_picks, settings)
         lines = facts["summary"]
         if not is_closed:
             waiting = [one for one in self.inputs.micrographs.names if one not in self._done]

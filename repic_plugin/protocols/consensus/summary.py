@@ -12,7 +12,6 @@ from repic_plugin.consensus import (
     ConsensusResult,
     EnsembleModel,
     expected_scores,
-    recommended_number,
 )
 from repic_plugin.protocols.consensus.methods import automatic_values, methods_text
 
@@ -28,8 +27,8 @@ class ConsensusTotals:
     n_unproven : int
         Number of micrographs without a proven optimum.
     objective : float
-    n_used, n_agreed : ndarray of int64, shape (n_pickers,)
-        Numbers of picks in the graph, and in particles.
+    n_used, n_agreed, n_copies : ndarray of int64, shape (n_pickers,)
+        Numbers of picks in the graph, in particles, and of copies within a picker.
     weights : list of ndarray of float64
         Weights of the particles, by batch.
     last : ConsensusResult or None
@@ -41,6 +40,7 @@ class ConsensusTotals:
     objective: float = 0.0
     n_used: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
     n_agreed: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
+    n_copies: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
     weights: List[NDArray[np.float64]] = field(default_factory=list)
     last: Optional[ConsensusResult] = None
 
@@ -53,6 +53,8 @@ class ConsensusTotals:
         self.objective += float(counts.objective.sum())
         self.n_used = self.n_used + counts.n_picks.sum(axis=0)
         self.n_agreed = self.n_agreed + (result.members >= 0).sum(axis=0)
+        if counts.n_copies is not None:
+            self.n_copies = self.n_copies + counts.n_copies.sum(axis=0)
         self.weights.append(result.weight)
         self.last = result
 
@@ -61,15 +63,6 @@ class ConsensusTotals:
         """Number of particles in all batches."""
         return sum(map(len, self.weights))
 
-    @property
-    def n_recommended(self) -> int:
-        """Recommended number of particles per micrograph, see `recommended_num_particles`."""
-        if not self.n_particles:
-            return 0
-        weight = np.concatenate(self.weights)
-        # only the number of micrographs with a particle matters, not the assignment
-        return recommended_number(weight, np.arange(len(weight)) % self.n_with)
-
 
 def proof(n_unproven: int) -> str:
     """Statement on whether the optimum is proven."""
@@ -77,7 +70,7 @@ def proof(n_unproven: int) -> str:
 
 
 def consensus_facts(
-    totals: ConsensusTotals, n_picks: int, settings: Dict[str, Any], *, is_whole: bool = True
+    totals: ConsensusTotals, n_picks: int, settings: Dict[str, Any]
 ) -> Dict[str, Any]:
     """Summary, methods, and the values of parameters that may be automatic.
 
@@ -90,9 +83,6 @@ def consensus_facts(
     settings : dict
         As of `stream_settings`, with ``attributes`` of the scores, ``pixel_size_angstrom`` and
         ``discards_edges``.
-    is_whole : bool
-        Whether this was the last batch. Only then is a number of particles recommended, which
-        takes a sort of all weights.
     """
     result = totals.last
     if result is None:
@@ -103,9 +93,11 @@ def consensus_facts(
     else:
         who = f"all {k}" if result.quorum == k else f"at least {result.quorum} of {k}"
         summary, fit = _unanimous_or_quorum(totals, result, who, proven), ""
-        if is_whole:
-            best = totals.n_recommended
-            summary.append(f"Recommended: the best {best} particles of each micrograph.")
+    summary += [
+        f"{name}: {n:,} picks are copies of better ones of its own and do not count."
+        for name, n in zip(result.picker_names, totals.n_copies.tolist())
+        if n
+    ]
     counts = (
         f"Of {n_picks:,} picks of {k} pickers ({', '.join(result.picker_names)}), a consensus of "
         f"{n_particles:,} particles was found"

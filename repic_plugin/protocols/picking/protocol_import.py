@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import ClassVar, Dict, List
+from typing import Any, ClassVar, Dict, List, Tuple
 
 from pwem.objects import SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
@@ -11,13 +11,22 @@ from pyworkflow import NEW
 from pyworkflow.protocol import params
 from pyworkflow.utils import Message
 
+from repic_plugin.consensus import Picks, corrected
+from repic_plugin.constants import PICK_SCORE, TOPAZ_SCORE
 from repic_plugin.convert import append_picks, picks_on_micrographs, read_micrographs
 from repic_plugin.formats import PicksDir, read_picker_folder
+from repic_plugin.protocols.common.corrections import (
+    LABELS,
+    correction_of,
+    correction_values,
+    define_corrections,
+)
 from repic_plugin.protocols.common.form_values import SOFTWARE, FormProtocol, with_angstrom
 from repic_plugin.protocols.common.params import define_box_size, define_micrographs
 
 # More files are read only by the step, so that the form does not freeze.
 FILES_READ_AHEAD = 500
+MOST_OUTSIDE = 0.5
 
 
 class ProtRepicImportPicks(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
@@ -53,23 +62,32 @@ class ProtRepicImportPicks(FormProtocol, ProtParticlePicking):  # type: ignore[m
             "micrographs (.star, .csv, Topaz's .txt, cryoSPARC's .cs), or a job folder of RELION.",
         )
         define_box_size(form, "0: the size in the files.")
+        define_corrections(form)
 
     def _insertAllSteps(self) -> None:
-        arguments = (self.picksFolder.get(), self.boxSize.get())
+        arguments = (self.picksFolder.get(), self.boxSize.get(), *correction_values(self))
         self._insertFunctionStep(self.importStep, *arguments, needsGPU=False)
 
-    def importStep(self, folder: str, box_size_px: int) -> None:
+    def importStep(self, folder: str, box_size_px: int, *correction: Any) -> None:
         """Read the files, match micrographs by name, write the set."""
         loaded = read_picker_folder(folder)
         table = read_micrographs(self.inputMicrographs.get())
         picks, unknown = picks_on_micrographs(loaded.picks, table)
-        for note in loaded.notes:
+        size_px = self.inputMicrographs.get().getDim()[:2]
+        picks = corrected(picks, {picks.picker_names[0]: correction_of(correction, size_px)})
+        notes = [*loaded.notes, *_outside(picks, size_px)]
+        if unknown:
+            notes.append(
+                f"{len(unknown):,} micrographs of the files are not in the input, such as "
+                f"{unknown[0]}: their picks are ignored"
+            )
+        for note in notes:
             self.warning(note)
-        for name in unknown:
-            self.warning(f"no micrograph is named {name}: its picks are ignored")
         coordinates = self._createSetOfCoordinates(self.inputMicrographs)
         coordinates.setBoxSize(box_size_px or _box_size(loaded, folder))
-        append_picks(coordinates, picks, table)
+        coordinates.setObjComment("; ".join(notes))
+        is_topaz = loaded.score_transforms[0] == "logistic"
+        append_picks(coordinates, picks, table, TOPAZ_SCORE if is_topaz else PICK_SCORE)
         self._defineOutputs(outputCoordinates=coordinates)
         self._defineSourceRelation(self.inputMicrographs, coordinates)
 
@@ -87,7 +105,8 @@ class ProtRepicImportPicks(FormProtocol, ProtParticlePicking):  # type: ignore[m
         if not hasattr(self, "outputCoordinates"):
             return [Message.TEXT_NO_OUTPUT_CO]
         found = f"{self.outputCoordinates.getSize():,} picks imported from {self.picksFolder}."
-        return [found, *self._valueLines()]
+        notes = self.outputCoordinates.getObjComment()
+        return [found, *self._valueLines(), *([f"{notes}."] if notes else [])]
 
     def _automatic(self) -> Dict[str, str]:
         output = getattr(self, "outputCoordinates", None)
@@ -99,6 +118,28 @@ class ProtRepicImportPicks(FormProtocol, ProtParticlePicking):  # type: ignore[m
             return []
         box = with_angstrom(output.getBoxSize(), self.inputMicrographs.get().getSamplingRate())
         return [f"{output.getSize():,} picks in boxes of {box} were imported with {SOFTWARE}."]
+
+
+def _outside(picks: Picks, size_px: Tuple[int, int]) -> List[str]:
+    """Picks outside the micrographs, as a note.
+
+    Raises
+    ------
+    ValueError
+        If most are: then they are of other micrographs, or in another unit.
+    """
+    width, height = size_px
+    is_inside = (picks.x >= 0) & (picks.x <= width) & (picks.y >= 0) & (picks.y <= height)
+    n_outside = int((~is_inside).sum())
+    if not n_outside:
+        return []
+    text = (
+        f"{n_outside:,} of {len(picks):,} picks lie outside the micrographs of {width} x {height} "
+        f"px, up to {picks.x.max():.0f}, {picks.y.max():.0f}"
+    )
+    if n_outside > MOST_OUTSIDE * len(picks):
+        raise ValueError(f'{text}; correct them, for instance by "{LABELS["scale"]}"')
+    return [text]
 
 
 def _n_entries(folder: str) -> int:
