@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 REMEDY = "choose another"
+PIXEL_SIZE_RANGE = 0.01, 1000.0  # angstrom
 
 
 def check_whole_number(name: str, value: int, smallest: int, remedy: str = REMEDY) -> int:
@@ -53,6 +54,13 @@ def check_positive(name: str, value: float, remedy: str = REMEDY) -> float:
     if not (np.isfinite(value) and value > 0):
         raise ValueError(f"{name} must be positive and finite, got {value}; {remedy}")
     return float(value)
+
+
+def check_pixel_size(name: str, value: float) -> float:
+    """A pixel or voxel size in angstrom as a float of any microscope."""
+    low, high = PIXEL_SIZE_RANGE
+    check_positive(name, value, "give it in angstrom")
+    return check_in_range(name, value, low, high, remedy="give it in angstrom")
 
 
 def check_not_negative(name: str, value: float, remedy: str = REMEDY) -> float:

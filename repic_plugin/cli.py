@@ -6,13 +6,22 @@ import argparse
 import codecs
 import io
 import os
+import signal
 import sys
+import threading
 import unicodedata
 import warnings
-from typing import Any, NoReturn, Optional, Sequence, Tuple
+from contextlib import contextmanager
+from typing import Any, Iterator, NoReturn, Optional, Sequence, Tuple
 
 from repic_plugin import __version__
-from repic_plugin.commands import COMMANDS, naming_options, option_names, with_options
+from repic_plugin.commands import (
+    COMMANDS,
+    n_started,
+    naming_options,
+    option_names,
+    with_options,
+)
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -62,32 +71,84 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     -------
     int
         0; 2 after bad input (one line on stderr with the problem, the place and the remedy); 130
-        if interrupted; 141 if the reader of the output has closed it; or the code of `run`.
+        if interrupted, 143 or 129 if ended by SIGTERM or SIGHUP; 141 if the reader of the output
+        has closed it; or the code of `run`.
     """
     codecs.register_error("plain", _plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="plain")
     args = build_parser().parse_args(arguments)
+    if hasattr(sys.stdout, "reconfigure"):  # a terminal that lacks some letters of names
+        sys.stdout.reconfigure(errors="backslashreplace")
 
     def show(message: Any, *_args: Any, **_kwargs: Any) -> None:
         line = with_options(str(message), args.option_names)
         print(f"repic-plugin: warning: {line}", file=sys.stderr)
 
     try:
-        with warnings.catch_warnings(), naming_options(args.option_names):
+        with warnings.catch_warnings(), naming_options(args.option_names), _ending_signals():
             warnings.filterwarnings("default", category=UserWarning, module="repic_plugin")
             warnings.showwarning = show
-            return int(args.run(args) or 0)
+            code = int(args.run(args) or 0)
+            _flush_output()
+            return code
     except BrokenPipeError:  # such as `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except MemoryError:
+        print(
+            "repic-plugin: error: more memory is needed than there is; ask for less at a time",
+            file=sys.stderr,
+        )
+        return 2
     except (ValueError, OSError) as error:
         print(f"repic-plugin: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print("repic-plugin: interrupted; nothing was written", file=sys.stderr)
-        return 130
+        return 128 + (interrupt.number if isinstance(interrupt, _Ended) else signal.SIGINT)
+
+
+class _Ended(KeyboardInterrupt):
+    """A signal that ends the process, handled as Ctrl-C: what is half done is removed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextmanager
+def _ending_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise `_Ended`; not in a thread, nor where a starter has other plans."""
+
+    def end(number: int, _frame: Any) -> None:
+        raise _Ended(number)
+
+    is_main = threading.current_thread() is threading.main_thread()
+    numbers = [signal.SIGTERM, signal.SIGHUP] if is_main and n_started() == 1 else []
+    before = [(one, signal.getsignal(one)) for one in numbers]
+    default = [one for one, handler in before if handler == signal.SIG_DFL]
+    for one in default:
+        signal.signal(one, end)
+    try:
+        yield
+    finally:
+        for one in default:
+            signal.signal(one, signal.SIG_DFL)
+
+
+def _flush_output() -> None:
+    """Print what is still waiting; a disk that is full is reported, and ends no process twice."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OSError(
+            f"what the command prints cannot be written ({error.strerror}); its files are complete"
+        ) from error
 
 
 def _plain(error: Any) -> Tuple[str, int]:

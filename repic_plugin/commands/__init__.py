@@ -14,9 +14,10 @@ from repic_plugin.commands import (
 )
 from repic_plugin.commands.demos import consensus as demo
 from repic_plugin.commands.demos import iterative as demo_iterative
+from repic_plugin.commands.mpi import n_started
 from repic_plugin.commands.options import naming_options, option_names, with_options
 
-__all__ = ["COMMANDS", "naming_options", "option_names", "with_options"]
+__all__ = ["COMMANDS", "n_started", "naming_options", "option_names", "with_options"]
 
 COMMANDS = {
     "consensus": consensus,

@@ -7,7 +7,8 @@ import os
 import re
 import sys
 import time
-from contextlib import ExitStack, contextmanager, suppress
+import warnings
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Optional
@@ -26,9 +27,10 @@ from repic_plugin.classification import (
     State,
     classify_particles,
 )
-from repic_plugin.commands.classify_report import report, warn
+from repic_plugin.commands.classify_report import doubled_images, report, warn
 from repic_plugin.commands.mpi import ending_together, the_ranks, warn_if_bound
-from repic_plugin.commands.options import naming_options, new_folder, progress_bar
+from repic_plugin.commands.options import naming_options, progress_bar
+from repic_plugin.commands.out_folder import NewFolder, Own, new_folder
 from repic_plugin.formats import (
     CLASS_FILES,
     FormatError,
@@ -40,6 +42,8 @@ from repic_plugin.formats import (
     write_class_files,
 )
 
+PICTURE = "classes.png"
+OWN = Own(CLASS_FILES, lambda _folder: (*CLASS_FILES, "classes.csv", PICTURE))
 ARGUMENTS = {"ctf_mode": "--ctf"}
 # What `classify_particles` takes as the options give it.
 AS_GIVEN = ("method", "alignment", "beta", "tolerance", "max_iterations", "max_shift_px")
@@ -168,67 +172,62 @@ def run(args: argparse.Namespace) -> None:
 
 def _run(args: argparse.Namespace, ranks: Ranks) -> None:
     started = time.perf_counter()
-    with ranks.agreement():
-        table = read_particles(args.particles, args.pixel_size)
-        if ranks.is_first:
-            _check_places(args, table)
-        parameters = _parameters(args, table)
-    if not ranks.is_first:
-        table = replace(table, names=(), star=None)  # for those who write
-    with _explaining_stops(args, table):
+    with ExitStack() as stack:
+        with ranks.agreement():
+            table = read_particles(args.particles, args.pixel_size, with_ctf=args.ctf != "none")
+            new = _opened(args, table, stack) if ranks.is_first else None
+            parameters = _parameters(args, table)
+        if new is None:
+            table = replace(table, names=(), star=None)  # for those who write
+        stack.enter_context(_explaining_stops(args, table))
         found = _classify(args, table, parameters, ranks)
         with ranks.agreement():
-            if ranks.is_first:
-                _write(args, table, found)
-    if ranks.is_first:
+            if new is not None:
+                with _naming_out(args):
+                    write_class_files(new.path, table, found)
+                    _draw(new.path, table, found)
+                    stack.close()  # the folder takes its name
+    if new is not None:
+        if args.checkpoint:
+            Path(args.checkpoint).unlink(missing_ok=True)
+        for note in (*table.notes, *doubled_images(table, found)):
+            warnings.warn(note, stacklevel=2)
         warn(found)
         report(found, parameters["ctf_mode"], time.perf_counter() - started)
-        print(f"written to {args.out}")
+        print(f"written to {new.place}")
 
 
-def _write(args: argparse.Namespace, table: ParticleTable, found: Classification) -> None:
-    with _out_folder(args) as folder:
-        write_class_files(folder, table, found)
-        _draw(folder, table, found)
-    if args.checkpoint:
-        Path(args.checkpoint).unlink(missing_ok=True)
-
-
-class _Probed(Exception):
-    """Raised to leave a new folder before it is put in place."""
-
-
-def _check_places(args: argparse.Namespace, table: ParticleTable) -> None:
-    """Refuse places that cannot be written or that hold the input, before hours of work."""
-    with suppress(_Probed), _out_folder(args):
-        raise _Probed
-    target = Path(args.out).resolve()
-    for path in (table.path, *table.images.paths):
-        if target in path.resolve().parents:
-            raise ValueError(f"{args.out}: contains the particles ({path}); choose another folder")
-    if args.checkpoint:
-        file = Path(args.checkpoint).resolve()
-        if target in file.parents:
-            raise ValueError(
-                f"--checkpoint {args.checkpoint}: must not lie in --out {args.out}; choose another"
-            )
-        if file.is_dir() or not os.access(file.parent, os.W_OK):
-            raise ValueError(
-                f"--checkpoint {args.checkpoint}: must be a file in a folder that exists and can "
-                "be written; choose another"
-            )
+def _opened(args: argparse.Namespace, table: ParticleTable, stack: ExitStack) -> NewFolder:
+    """The folder to write, until the stack is closed."""
+    _check_checkpoint(args)
+    inputs = (table.path, *table.images.paths)
+    options = {"overwrite": args.overwrite, "own": OWN, "inputs": inputs, "what": "the particles"}
+    with _naming_out(args):
+        return stack.enter_context(new_folder(args.out, **options))
 
 
 @contextmanager
-def _out_folder(args: argparse.Namespace) -> Iterator[Path]:
-    """The output folder; errors of the system name the option."""
+def _naming_out(args: argparse.Namespace) -> Iterator[None]:
+    """What the system says of the folder to write names the option."""
     try:
-        with new_folder(args.out, overwrite=args.overwrite, ours=CLASS_FILES) as folder:
-            yield folder
+        yield
     except OSError as error:
         problem = f"--out {args.out}: cannot be written ({error.strerror or error})"
         kept = f"; {args.checkpoint} is kept: run again to resume" if _has_checkpoint(args) else ""
         raise OSError(f"{problem}; free disk space or choose another folder{kept}") from error
+
+
+def _check_checkpoint(args: argparse.Namespace) -> None:
+    if not args.checkpoint:
+        return
+    file = Path(args.checkpoint).resolve()
+    if Path(args.out).resolve() in file.parents:
+        raise ValueError(f"--checkpoint {args.checkpoint}: must not lie in --out {args.out}")
+    if file.is_dir() or not os.access(file.parent, os.W_OK):
+        raise ValueError(
+            f"--checkpoint {args.checkpoint}: must be a file in a folder that exists and can "
+            "be written; name another"
+        )
 
 
 def _has_checkpoint(args: argparse.Namespace) -> bool:
@@ -390,4 +389,4 @@ def _draw(folder: Path, table: ParticleTable, found: Classification) -> None:
         flagged=found.is_junk,
         pixel_size_angstrom=table.pixel_size_angstrom,
     )
-    figure.savefig(folder / "classes.png")
+    figure.savefig(folder / PICTURE)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from hashlib import sha256
+from typing import List
 
 import numpy as np
 
 from repic_plugin.classification import Classification
-from repic_plugin.formats import listed
+from repic_plugin.formats import ParticleTable, listed
 
 
 def warn(found: Classification) -> None:
@@ -21,6 +23,28 @@ def warn(found: Classification) -> None:
             f"not converged in {_counted(len(found.records), 'iteration')}; raise --max-iterations",
             stacklevel=2,
         )
+
+
+def doubled_images(table: ParticleTable, found: Classification) -> List[str]:
+    """What is to be said of images that are there more than once; nothing where none is.
+
+    The same image gets the same class, pose and distance: only those that share them are read.
+    """
+    rows = np.flatnonzero(found.labels >= 0)
+    distance = [float(f"{value:.6g}") for value in found.dissimilarity[rows].tolist()]
+    pose = np.column_stack([found.rotation_deg, found.shift_px, found.mirror])[rows].round(3)
+    keys = np.column_stack([found.labels[rows], distance, pose])
+    _, key, n_alike = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
+    alike = rows[n_alike[key.ravel()] > 1]
+    digests = [sha256(table.images[row].tobytes()).digest() for row in alike.tolist()]
+    n_doubled = len(digests) - len(set(digests))
+    if not n_doubled or len({table.names[row] for row in alike.tolist()}) < len(alike):
+        return []  # none, or the list of particles has them more than once, which is noted
+    again = next(row for row, one in zip(alike.tolist(), digests) if digests.count(one) > 1)
+    return [
+        f"{_counted(n_doubled, 'image')} of {len(found):,} are the same as another, number "
+        f"{again + 1:,} for one: they count as often as they are there"
+    ]
 
 
 def report(found: Classification, ctf_mode: str, seconds: float) -> None:

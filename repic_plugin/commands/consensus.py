@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
 import warnings
-from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Union
 
 import numpy as np
@@ -18,13 +16,13 @@ from repic_plugin.commands.corrections import (
     with_corrections,
 )
 from repic_plugin.commands.options import (
-    new_folder,
     number,
     per_picker,
     print_table,
     progress_bar,
     warn_of_input,
 )
+from repic_plugin.commands.out_folder import Own, new_folder
 from repic_plugin.consensus import (
     MIN_JACCARD,
     MODES,
@@ -45,6 +43,7 @@ from repic_plugin.formats import (
     TABLE_NAMES,
     PicksDir,
     check_picker_columns,
+    consensus_files,
     listed,
     particle_formats,
     read_micrograph_names,
@@ -57,6 +56,7 @@ from repic_plugin.formats import (
     write_summary_table,
 )
 
+OWN = Own(TABLE_NAMES, consensus_files)
 ARGUMENTS = {"micrograph_size_px": "--drop-outside", "micrograph_quality": "--quality"}
 
 
@@ -180,13 +180,10 @@ def run(args: argparse.Namespace) -> None:
             f"--micrographs names micrographs in files of --format {listed(NAMING_FORMATS)}, got "
             f"--format {args.format}; choose one of them or leave it out"
         )
-    picks_dir = Path(os.path.realpath(args.picks_dir))
-    if picks_dir in (Path(os.path.realpath(args.out)), *Path(os.path.realpath(args.out)).parents):
-        raise ValueError(
-            f"--out {args.out}: lies in {args.picks_dir}, where it would be read as a picker; "
-            f"choose another folder"
-        )
-    with new_folder(args.out, overwrite=args.overwrite, ours=TABLE_NAMES) as folder:
+    inputs = [one for one in (args.picks_dir, args.quality, args.micrographs) if one is not None]
+    with new_folder(
+        args.out, overwrite=args.overwrite, own=OWN, inputs=inputs, what="the picks"
+    ) as new:
         with progress_bar("reading", "file") as progress:
             loaded = read_picks_dir(args.picks_dir, progress=progress)
         check_picker_columns(loaded.picks.picker_names)
@@ -222,25 +219,25 @@ def run(args: argparse.Namespace) -> None:
             )
         largest_px = max(box_size_px.values()) if isinstance(box_size_px, dict) else box_size_px
         write_particle_files(
-            folder,
+            new.path,
             result,
             box_size_px=largest_px,
             format_name=args.format,
             micrographs=[paths[name] for name in result.micrographs.names],
             place=args.out,
         )
-        write_consensus_table(folder / TABLE_NAMES[0], result, loaded.row)
-        write_summary_table(folder / TABLE_NAMES[1], result)
+        write_consensus_table(new.path / TABLE_NAMES[0], result, loaded.row)
+        write_summary_table(new.path / TABLE_NAMES[1], result)
         if args.label_picks:
-            write_pick_labels(folder / PICK_LABELS, picks, result, loaded.row)
+            write_pick_labels(new.path / PICK_LABELS, picks, result, loaded.row)
         if result.ensemble is not None:
-            write_ensemble(folder, result.ensemble)
+            write_ensemble(new.path, result.ensemble)
     if result.ensemble is None:
         _print_result(loaded, result)
     else:
         _print_probable(loaded, result, result.ensemble, _kept_by(args, result.ensemble))
     _print_ignored(loaded)
-    print(f"written to {args.out}")
+    print(f"written to {new.place}")
     warn_of_input(loaded)
     for told in _low_picks(args, loaded):
         warnings.warn(told, stacklevel=2)

@@ -7,14 +7,14 @@ import math
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.arguments import check_whole_number
 from repic_plugin.commands.options import output_file, print_table
-from repic_plugin.consensus import Picks
+from repic_plugin.consensus import Picks, inside_micrograph
 from repic_plugin.evaluation import (
     MicrographScores,
     PickerScores,
@@ -68,6 +68,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--micrograph-size", type=int, nargs=2, metavar=("W", "H"), help="in px")
     parser.add_argument("--flip-y", action="store_true", help="flip the y axis of the reference")
+    parser.add_argument(
+        "--skip-edges",
+        action="store_true",
+        help="exclude what lies closer to an edge than half a box, of picks and reference: pickers "
+        "that discard such particles cannot find them",
+    )
     for option, content in (
         ("--out", "scores"),
         ("--per-micrograph", "scores of each micrograph"),
@@ -94,7 +100,7 @@ def run(args: argparse.Namespace) -> None:
     """Read, score, print, write."""
     check_whole_number("--threads", args.threads, 1)
     _check_files(args)
-    sets, reference = _loaded(args)
+    sets, reference, n_at_edges = _loaded(args)
     rows: List[MicrographScores] = []
     scores: List[PickerScores] = []
     curves: List[PrecisionRecall] = []
@@ -111,7 +117,9 @@ def run(args: argparse.Namespace) -> None:
         rows += mine
         scores += sum_by_picker(mine, n_left_out=n_left_out)
         curves += precision_recall_curve(picks, reference, args.box_size, radius_px=args.radius)
-    _print_scores(scores, curves)
+    _print_scores(scores, curves, reference)
+    if args.skip_edges:
+        print(f"particles at the edges left out (--skip-edges): {n_at_edges:,} of the reference")
     promised = _promised(args, sets[-1], reference)
     if promised is not None:
         _print_reliability(reliability(*promised))
@@ -148,8 +156,8 @@ def _check_files(args: argparse.Namespace) -> None:
         raise ValueError(f"--plot {args.plot}: must end in .png; rename it")
 
 
-def _loaded(args: argparse.Namespace) -> Tuple[List[Picks], Picks]:
-    """The sets of picks, and the reference."""
+def _loaded(args: argparse.Namespace) -> Tuple[List[Picks], Picks, int]:
+    """Picks of each picker, the reference, and how many of its particles are excluded."""
     folder = Path(args.picks_dir)
     has_pickers = folder.is_dir() and any(
         entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()
@@ -170,7 +178,27 @@ def _loaded(args: argparse.Namespace) -> Tuple[List[Picks], Picks]:
         if args.micrograph_size is None:
             raise ValueError("--flip-y needs the height of the micrographs; add --micrograph-size")
         reference = flip_y(reference, args.micrograph_size[1])
-    return sets, reference
+    first, *others = sets
+    each = [*_each_picker(first, loaded.is_missing), *others]
+    if not args.skip_edges:
+        return each, reference, 0
+    if args.micrograph_size is None:
+        raise ValueError("--skip-edges needs the size of the micrographs: add --micrograph-size")
+    kept = _without_edges(reference, args)
+    return [_without_edges(one, args) for one in each], kept, len(reference) - len(kept)
+
+
+def _each_picker(picks: Picks, is_missing: NDArray[np.bool_]) -> Iterator[Picks]:
+    """The picks of each picker by itself, on the micrographs that it has a file for."""
+    for number, name in enumerate(picks.picker_names):
+        mine = picks.take(picks.picker == number)
+        alone = replace(mine, picker=np.zeros_like(mine.picker), picker_names=(name,))
+        yield alone.on_micrographs(np.flatnonzero(~is_missing[:, number]))
+
+
+def _without_edges(picks: Picks, args: argparse.Namespace) -> Picks:
+    sizes_px = np.full(picks.n_pickers, float(args.box_size))
+    return picks.take(inside_micrograph(picks, sizes_px, args.micrograph_size))
 
 
 def _with_same_names(sets: Sequence[Picks]) -> List[Picks]:
@@ -182,7 +210,14 @@ def _with_same_names(sets: Sequence[Picks]) -> List[Picks]:
     ]
 
 
-def _print_scores(scores: Sequence[PickerScores], curves: Sequence[PrecisionRecall]) -> None:
+def _print_scores(
+    scores: Sequence[PickerScores], curves: Sequence[PrecisionRecall], reference: Picks
+) -> None:
+    first = scores[0]
+    is_one_basis = all(
+        (one.n_micrographs, one.n_reference) == (first.n_micrographs, first.n_reference)
+        for one in scores
+    )
     rows = [
         [one.picker, f"{one.n_picks:,}"]
         + [f"{getattr(one.pixel, name):.3f}" for name in MEASURES]
@@ -191,13 +226,23 @@ def _print_scores(scores: Sequence[PickerScores], curves: Sequence[PrecisionReca
         for one, curve in zip(scores, curves)
     ]
     kinds = [f"{kind} {name}" for kind in ("pixel", "match") for name in MEASURES]
-    print_table(["picker", "picks", *kinds, "average precision"], rows)
-    first = scores[0]
-    left_out = f"; {first.n_left_out} without a reference excluded" if first.n_left_out else ""
-    print(
-        f"\nreference: {first.n_reference:,} particles on {first.n_micrographs} micrographs"
-        f"{left_out}"
-    )
+    header = ["picker", "picks", *kinds, "average precision"]
+    if not is_one_basis:
+        header[2:2] = ["micrographs", "reference"]
+        for row, one in zip(rows, scores):
+            row[2:2] = [f"{one.n_micrographs:,}", f"{one.n_reference:,}"]
+    print_table(header, rows)
+    n_lacking = reference.n_micrographs - first.n_micrographs
+    told = f"{first.n_reference:,} particles on {first.n_micrographs} micrographs"
+    if not is_one_basis:
+        told = f"{len(reference):,} particles on {reference.n_micrographs} micrographs; each row "
+        told += "rests on those that its picks have files for"
+    elif n_lacking:
+        told += f"; {n_lacking} of the reference without picks excluded"
+    n_left_out = max(one.n_left_out for one in scores)
+    if n_left_out:
+        told += f"; {n_left_out} without a reference excluded"
+    print(f"\nreference: {told}")
 
 
 def _promised(args: argparse.Namespace, found: Picks, reference: Picks) -> Optional[Promised]:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.commands.maps import voxel_size
-from repic_plugin.commands.options import new_folder, print_table
+from repic_plugin.commands.options import print_table
+from repic_plugin.commands.out_folder import new_folder
 from repic_plugin.evaluation import (
     HALF_MAP_THRESHOLD,
     REFERENCE_THRESHOLD,
@@ -80,10 +81,10 @@ def run(args: argparse.Namespace) -> None:
     threshold = HALF_MAP_THRESHOLD if args.half else REFERENCE_THRESHOLD
     _print_resolutions(curves, threshold, args.half)
     if args.out:
-        with new_folder(args.out) as folder:
-            write_fsc_table(folder / "fsc.csv", curves)
-            _write_plot(folder / "fsc.png", curves, threshold)
-        print(f"written to {args.out}")
+        with new_folder(args.out) as new:
+            write_fsc_table(new.path / "fsc.csv", curves)
+            _write_plot(new.path / "fsc.png", curves, threshold)
+        print(f"written to {new.place}")
 
 
 def _labelled(texts: Sequence[str]) -> Dict[str, str]:

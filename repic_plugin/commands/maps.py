@@ -8,7 +8,7 @@ from typing import Optional, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.arguments import check_positive
+from repic_plugin.arguments import check_pixel_size
 from repic_plugin.formats import read_map
 from repic_plugin.simulation import (
     DEFAULT_AMPLITUDE_CONTRAST,
@@ -76,4 +76,4 @@ def voxel_size(name: str, in_header: float, given: Optional[float]) -> float:
     """The voxel size of a map in Å, checked: the given one or that of its header."""
     if given is None and in_header == 0:
         raise ValueError(f"{name}: the header has no voxel size; add --pixel-size ANGSTROM")
-    return check_positive("--pixel-size", in_header if given is None else given, "give it in Å")
+    return check_pixel_size("--pixel-size", in_header if given is None else given)

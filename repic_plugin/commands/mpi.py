@@ -35,6 +35,11 @@ def the_ranks(environment: Optional[Mapping[str, str]] = None) -> Ranks:
         raise
 
 
+def n_started() -> int:
+    """How many processes were started together with this one, itself included."""
+    return max(1, _started(os.environ)[0])
+
+
 def _started(environment: Mapping[str, str]) -> Tuple[int, int]:
     """Number of processes started together, and the rank of this one."""
     pairs = [*SIZE_AND_RANK, *([SLURM_STEP] if PMIX in environment else [])]

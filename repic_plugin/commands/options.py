@@ -1,13 +1,10 @@
-"""What several commands share: names of options, values by picker, progress, tables, folders."""
+"""What several commands share: names of options, values by picker, progress, tables."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import re
-import shutil
 import sys
-import uuid
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,85 +102,6 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
             bar.update(n_done - bar.n if isinstance(n_done, int) else 1)
 
         yield update
-
-
-@contextmanager
-def new_folder(
-    path: Union[str, Path], *, overwrite: bool = False, ours: Sequence[str] = ()
-) -> Iterator[Path]:
-    """A folder that appears under its name only when it is complete.
-
-    Parameters
-    ----------
-    path : str or path
-        Must not exist or be empty.
-    overwrite : bool
-        Replace the folder of an earlier run, recognised by its files.
-    ours : sequence of str
-        Files in such a folder; without them nothing is overwritten.
-
-    Yields
-    ------
-    Path
-        An empty folder; if the block raises, it is removed and `path` is unchanged.
-
-    Raises
-    ------
-    ValueError
-        If the name is in use.
-    """
-    target = Path(os.path.realpath(path))
-    _check_free(path, target, overwrite, ours)
-    partial = _nearest_folder(target) / f".{target.name}-{uuid.uuid4().hex[:8]}.partial"
-    partial.mkdir()
-    try:
-        yield partial
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _put_in_place(partial, target)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-
-
-def _check_free(path: Union[str, Path], target: Path, overwrite: bool, ours: Sequence[str]) -> None:
-    if target == Path.cwd():
-        raise ValueError(f"{path}: is the current folder; choose another folder")
-    if target.exists() and not target.is_dir():
-        raise ValueError(f"{path}: is a file; choose another folder")
-    if target.is_dir() and any(target.iterdir()):
-        if not overwrite:
-            remedy = " or add --overwrite" if ours else ""
-            raise ValueError(f"{path}: is not empty; choose another folder{remedy}")
-        if not all((target / name).is_file() for name in ours):
-            raise ValueError(
-                f"{path}: was not written by this command ({' and '.join(ours)} missing); "
-                f"choose another folder"
-            )
-
-
-def _nearest_folder(target: Path) -> Path:
-    """The nearest existing parent; those in between are created last, so that none remains."""
-    above = next(folder for folder in target.parents if folder.exists())
-    if not above.is_dir():
-        raise ValueError(
-            f"{above}: is a file, so {target} cannot be created; choose another folder"
-        )
-    return above
-
-
-def _put_in_place(partial: Path, target: Path) -> None:
-    """Rename a folder; the previous one is removed last, and restored on failure."""
-    if not target.exists():
-        os.replace(partial, target)
-        return
-    aside = target.with_name(f"{partial.name}.old")
-    os.rename(target, aside)
-    try:
-        os.replace(partial, target)
-    except BaseException:
-        os.rename(aside, target)
-        raise
-    shutil.rmtree(aside)
 
 
 def warn_of_input(loaded: PicksDir) -> None:

@@ -9,7 +9,8 @@ from typing import List, NamedTuple, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.commands.options import new_folder, print_table
+from repic_plugin.commands.options import print_table
+from repic_plugin.commands.out_folder import new_folder
 from repic_plugin.evaluation import ClassScores, score_classes
 from repic_plugin.formats import (
     NUMBER_OR_NONE,
@@ -70,10 +71,10 @@ def run(args: argparse.Namespace) -> None:
     print_table(["measure", "value"], _measures(scores))
     _print_junk(scores)
     if args.out:
-        with new_folder(args.out) as folder:
-            _write_tables(folder, scores)
-            _write_plots(folder, scores, Path(args.assignments).stem)
-        print(f"written to {args.out}")
+        with new_folder(args.out) as new:
+            _write_tables(new.path, scores)
+            _write_plots(new.path, scores, Path(args.assignments).stem)
+        print(f"written to {new.place}")
 
 
 def _read_assignments(path: Path) -> Tuple[List[str], NDArray[np.int64]]:

@@ -9,8 +9,9 @@ from typing import List
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.arguments import check_positive
-from repic_plugin.commands.options import new_folder, progress_bar
+from repic_plugin.arguments import check_pixel_size
+from repic_plugin.commands.options import progress_bar
+from repic_plugin.commands.out_folder import new_folder
 from repic_plugin.consensus import Picks
 from repic_plugin.formats import write_mrc, write_picks_file
 from repic_plugin.simulation import SimulatedPicks, simulate_micrograph, simulate_picks
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Simulate, write."""
-    check_positive("--pixel-size", args.pixel_size, "give it in Å")
+    check_pixel_size("--pixel-size", args.pixel_size)
     simulated = simulate_picks(
         args.micrographs,
         args.pickers,
@@ -62,15 +63,15 @@ def run(args: argparse.Namespace) -> None:
         score_separation=_one_or_each(args.score_separation),
         random_state=args.seed,
     )
-    with new_folder(args.out) as folder:
-        write_pickers(folder / "picks", simulated.picks, args.box_size)
-        write_pickers(folder, simulated.truth, args.box_size)
-        (folder / simulated.truth.picker_names[0]).rename(folder / "reference")
+    with new_folder(args.out) as new:
+        write_pickers(new.path / "picks", simulated.picks, args.box_size)
+        write_pickers(new.path, simulated.truth, args.box_size)
+        (new.path / simulated.truth.picker_names[0]).rename(new.path / "reference")
         if args.draw:
-            write_micrographs(folder / "micrographs", simulated, args.pixel_size, args.seed)
+            write_micrographs(new.path / "micrographs", simulated, args.pixel_size, args.seed)
     n_picks, n_true = len(simulated.picks), len(simulated.truth)
     print(f"{n_picks:,} picks of {args.pickers} pickers; {n_true:,} true particles")
-    print(f"written to {args.out}")
+    print(f"written to {new.place}")
 
 
 def _one_or_each(values: List[float]) -> float | List[float]:

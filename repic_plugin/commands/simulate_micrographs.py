@@ -11,7 +11,8 @@ import numpy as np
 
 from repic_plugin.classification import CtfParameters
 from repic_plugin.commands.maps import MAP_ARGUMENTS, add_map, add_microscope, load_map
-from repic_plugin.commands.options import new_folder, progress_bar
+from repic_plugin.commands.options import progress_bar
+from repic_plugin.commands.out_folder import new_folder
 from repic_plugin.commands.simulate import write_micrograph
 from repic_plugin.formats import atomic_write, table_text, write_picks_file, write_table
 from repic_plugin.simulation import (
@@ -111,16 +112,16 @@ def run(args: argparse.Namespace) -> None:
         gradient=args.gradient,
         random_state=args.seed,
     )
-    with new_folder(args.out) as folder, progress_bar("drawing", "micrograph") as progress:
+    with new_folder(args.out) as new, progress_bar("drawing", "micrograph") as progress:
         progress(0, args.micrographs)
         first = next(exposures)
-        write_exposures(folder, chain([first], exposures), progress)
+        write_exposures(new.path, chain([first], exposures), progress)
     (width, height), pixel_size = args.size, first.pixel_size_angstrom
     print(f"{args.micrographs:,} micrographs of {width} x {height} px at {pixel_size:g} Å/px")
     diameter = map_diameter(volume) * voxel_size
     box_px = first.box_size_px
     print(f"{args.particles} particles of {diameter:.0f} Å on each, in boxes of {box_px} px")
-    print(f"written to {args.out}")
+    print(f"written to {new.place}")
 
 
 def write_exposures(

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.commands.maps import MAP_ARGUMENTS, add_map, add_microscope, load_map
-from repic_plugin.commands.options import new_folder, progress_bar
+from repic_plugin.commands.options import progress_bar
+from repic_plugin.commands.out_folder import new_folder
 from repic_plugin.formats import write_particles_star, write_stack, write_table
 from repic_plugin.simulation import (
     DEFAULT_MAX_SHIFT_PX,
@@ -64,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read the map, simulate, write."""
     volume, pixel_size = load_map(args.map, args.pixel_size, args.box_size)
-    with new_folder(args.out) as folder:
+    with new_folder(args.out) as new:
         with progress_bar("projecting", "image") as progress:
             particles = simulate_particles(
                 volume,
@@ -84,13 +85,13 @@ def run(args: argparse.Namespace) -> None:
                 random_state=args.seed,
                 progress=progress,
             )
-        write_particles(folder, particles)
+        write_particles(new.path, particles)
     n_junk = int((particles.view < 0).sum())
     noise = f", {n_junk:,} of pure noise" if n_junk else ""
     box_px = particles.images.shape[1]
     print(f"{len(particles):,} images of {box_px} px at {pixel_size:g} Å/px{noise}")
     print(f"{args.views} views of {args.map}")
-    print(f"written to {args.out}")
+    print(f"written to {new.place}")
 
 
 def write_particles(folder: Path, particles: SimulatedParticles) -> None:

@@ -2,7 +2,7 @@
 
 from repic_plugin.consensus.arguments import MODES, default_quorum, required_pickers
 from repic_plugin.consensus.batch import POSITIONS
-from repic_plugin.consensus.boxes import box_sizes
+from repic_plugin.consensus.boxes import box_sizes, inside_micrograph
 from repic_plugin.consensus.ensemble.expected import ExpectedScores, expected_scores
 from repic_plugin.consensus.ensemble.model import (
     EnsembleModel,
@@ -62,6 +62,7 @@ __all__ = [
     "find_consensus",
     "find_copies",
     "find_misfits",
+    "inside_micrograph",
     "micrograph_graph",
     "model_from_arrays",
     "model_to_arrays",

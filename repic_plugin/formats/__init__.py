@@ -14,11 +14,17 @@ from repic_plugin.formats.base.star_writing import table_text
 from repic_plugin.formats.base.text_tables import TextTable, header_table, read_columns
 from repic_plugin.formats.images.class_star import write_classes_star
 from repic_plugin.formats.images.mrc import open_mrc, stack_file
-from repic_plugin.formats.images.mrc_header import HEADER_BYTES
+from repic_plugin.formats.images.mrc_header import HEADER_BYTES, read_header
 from repic_plugin.formats.images.mrc_writing import write_mrc, write_stack
 from repic_plugin.formats.images.particle_star_writing import write_particles_star
 from repic_plugin.formats.images.particles import ParticleTable, read_particles
-from repic_plugin.formats.images.stacks import STACK_SUFFIXES, ImageStacks, open_stack, read_map
+from repic_plugin.formats.images.stacks import (
+    STACK_SUFFIXES,
+    ImageStacks,
+    is_same_pixel_size,
+    open_stack,
+    read_map,
+)
 from repic_plugin.formats.picks.csv_picks import write as write_csv
 from repic_plugin.formats.picks.folders import PicksDir, read_picker_folder, read_picks_dir
 from repic_plugin.formats.picks.micrograph_names import read_micrograph_names
@@ -63,6 +69,7 @@ from repic_plugin.formats.results.particle_files import (
     NAMING_FORMATS,
     PARTICLES,
     RELION,
+    consensus_files,
     particle_formats,
     write_particle_files,
 )
@@ -109,10 +116,12 @@ __all__ = [
     "centers_from_corners",
     "check_picker_columns",
     "checkpoint_owner",
+    "consensus_files",
     "corners_from_centers",
     "distinct_names",
     "format_error",
     "header_table",
+    "is_same_pixel_size",
     "known_formats",
     "listed",
     "match_names",
@@ -128,6 +137,7 @@ __all__ = [
     "read_curves",
     "read_ensemble",
     "read_fsc_table",
+    "read_header",
     "read_iterations",
     "read_map",
     "read_micrograph_names",

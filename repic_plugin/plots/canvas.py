@@ -104,12 +104,17 @@ def short_name(name: str, most: int) -> str:
     return name if len(name) <= most else f"{name[: most - tail - 1]}…{name[-tail:]}"
 
 
+def legend_name(name: str) -> str:
+    """A name that legends show: matplotlib leaves out labels that begin with an underscore."""
+    return f" {name}" if name.startswith("_") else name
+
+
 def say(place: Union[FigureBase, Axes], text: str = NO_PARTICLES) -> None:
     """Write text in the centre of a figure or axes."""
     transform = place.transAxes if isinstance(place, Axes) else place.transSubfigure
     ground = {"facecolor": "white", "edgecolor": "none"}
     place.text(0.5, 0.5, text, transform=transform, ha="center", va="center", fontsize=SAY_POINTS,
-               color="0.4", bbox=ground)  # fmt: skip
+               color="0.4", bbox=ground, parse_math=False)  # fmt: skip
 
 
 def say_nothing_to_draw(axes: Sequence[Axes]) -> None:
@@ -137,14 +142,14 @@ def legend_above(
     columns = legend_columns([one.get_label() for one in shown], width, sample=sample)
     legend = axes.legend(handles=shown, loc="lower left", bbox_to_anchor=(-0.02, 1.0),
                          ncol=columns, handlelength=sample, **_LEGEND)  # fmt: skip
-    _no_math(legend)
+    no_math(legend)
 
 
 def legend_below(canvas: FigureBase, axes: Axes) -> None:
     """A legend of all labelled artists of the axes, below the canvas."""
     handles, labels = axes.get_legend_handles_labels()
     columns = legend_columns(labels, canvas.bbox.width / DPI - 4 * LAYOUT_PAD)
-    _no_math(canvas.legend(handles, labels, loc="outside lower center", ncol=columns, **_LEGEND))
+    no_math(canvas.legend(handles, labels, loc="outside lower center", ncol=columns, **_LEGEND))
 
 
 def legend_columns(
@@ -169,6 +174,7 @@ def text_width(texts: Sequence[str]) -> float:
 _LEGEND: Any = {"frameon": False, "fontsize": LEGEND_POINTS, "columnspacing": COLUMN_GAP}
 
 
-def _no_math(legend: Legend) -> None:
+def no_math(legend: Legend) -> None:
+    """Draw the texts of a legend as they are: a ``$`` in a name is no formula."""
     for text in legend.get_texts():
         text.set_parse_math(False)

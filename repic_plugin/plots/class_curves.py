@@ -14,7 +14,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from repic_plugin.plots.canvas import NUMBER_POINTS, legend_above, panels, whole_numbers
+from repic_plugin.plots.canvas import (
+    NUMBER_POINTS,
+    legend_above,
+    legend_name,
+    panels,
+    whole_numbers,
+)
 from repic_plugin.plots.colors import BLUE, JUNK_COLOR, RuleStyle, rule_styles
 
 ORDERS = ("size", "class")
@@ -272,7 +278,9 @@ def _draw_distances(
         share = f"{within:.3f} within {max_angle_deg:g}°" if counts.any() else "no pairs"
         label = f"{styles[name].label}: {share}"
         density = 100 * counts / total / np.diff(edges)
-        axes.plot((edges[:-1] + edges[1:]) / 2, density, label=label, **styles[name].line)
+        axes.plot(
+            (edges[:-1] + edges[1:]) / 2, density, label=legend_name(label), **styles[name].line
+        )
         reach = max(reach, edges[1:][counts > 0].max(initial=0))
     axes.axvline(max_angle_deg, **REFERENCE_LINE)
     axes.set_xlim(0, reach)
@@ -319,7 +327,8 @@ def _draw_run(
 ) -> None:
     """A curve, with markers if it has up to `marked` points."""
     marker = "o" if np.size(x) <= marked else None
-    axes.plot(x, y, marker=marker, markersize=4, label=style.label + remark, **style.line)
+    label = legend_name(style.label) + remark
+    axes.plot(x, y, marker=marker, markersize=4, label=label, **style.line)
 
 
 def _log_axis(axes: Axes, lowest_decade: int, zero: Optional[float]) -> None:

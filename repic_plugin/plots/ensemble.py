@@ -15,8 +15,10 @@ from repic_plugin.consensus import EnsembleModel
 from repic_plugin.plots.canvas import (
     NUMBER_POINTS,
     legend_above,
+    legend_name,
     name_rows,
     new_figure,
+    no_math,
     plain,
     short_name,
     whole_numbers,
@@ -240,7 +242,7 @@ def _draw_quality(axes: Axes, model: EnsembleModel) -> None:
     for place, name in enumerate(model.picker_names):
         axes.plot(groups, model.quality_recall[:, place], color=picker_color(place), linewidth=2,
                   marker=MARKERS[place % len(MARKERS)], markersize=8, markeredgecolor="white",
-                  clip_on=False, label=_legend_name(name))  # fmt: skip
+                  clip_on=False, label=legend_name(short_name(name, PATTERN_LETTERS)))  # fmt: skip
     labels = [f"{_number(low)} to\n{_number(high)}" for low, high in zip(edges, edges[1:])]
     axes.set_xticks(groups, labels)
     axes.set_xlim(-0.3, len(groups) - 0.7)
@@ -251,18 +253,11 @@ def _draw_quality(axes: Axes, model: EnsembleModel) -> None:
     axes.grid(axis="y", color=GRID_COLOR, linewidth=0.8)
     legend = axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False,
                          fontsize=POINTS - 1)  # fmt: skip
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    no_math(legend)
     plain(axes, points=POINTS)
 
 
 # ---------------------------------------------------------------- shared
-
-
-def _legend_name(name: str) -> str:
-    """A name that matplotlib shows although it begins with an underscore."""
-    short = short_name(name, PATTERN_LETTERS)
-    return f" {short}" if short.startswith("_") else short
 
 
 def _number(value: float) -> str:

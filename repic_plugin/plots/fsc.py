@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from repic_plugin.evaluation import ShellCorrelation, resolution_text
-from repic_plugin.plots.canvas import LEGEND_POINTS, TITLE_POINTS, panels
+from repic_plugin.plots.canvas import LEGEND_POINTS, TITLE_POINTS, legend_name, no_math, panels
 from repic_plugin.plots.colors import PICKER_COLORS, picker_colors
 
 WIDTH, PLOT_HEIGHT, ROW_HEIGHT = 8.0, 4.4, 0.26  # inches
@@ -51,21 +51,21 @@ def fsc_figure(
     n_rows = sum(1 + label.count("\n") for label in labels.values())
     figure, (axes,) = panels(1, 1, (WIDTH, PLOT_HEIGHT + ROW_HEIGHT * n_rows))
     if title:
-        axes.set_title(title, fontsize=TITLE_POINTS, weight="bold", loc="left")
+        axes.set_title(title, fontsize=TITLE_POINTS, weight="bold", loc="left", parse_math=False)
     colors = picker_colors(list(curves))
     for i, (name, curve) in enumerate(curves.items()):
         # the first shell is the mean alone
         axes.plot(
             curve.frequency[1:],
             curve.correlation[1:],
-            label=labels[name],
+            label=legend_name(labels[name]),
             color=colors[name],
             linestyle=DASHES[i // len(PICKER_COLORS) % len(DASHES)],
             linewidth=2.0,
         )
     _draw_thresholds(axes, thresholds)
     _set_scales(axes, list(curves.values()))
-    figure.legend(loc="outside lower left", frameon=False, fontsize=LEGEND_POINTS)
+    no_math(figure.legend(loc="outside lower left", frameon=False, fontsize=LEGEND_POINTS))
     return figure
 
 

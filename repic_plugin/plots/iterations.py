@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from repic_plugin.iteration import IterationRow
-from repic_plugin.plots.canvas import legend_below, panels, whole_numbers
+from repic_plugin.plots.canvas import legend_below, legend_name, panels, whole_numbers
 from repic_plugin.plots.colors import picker_styles
 
 PANEL = (5.1, 3.9)  # inches
@@ -82,7 +82,7 @@ def _draw(
     for name, style in styles.items():
         mine = [row for row in rows if row.name == name]
         values = np.array([getattr(row, field) for row in mine], dtype=float)
-        axes.plot([row.iteration for row in mine], values, label=name, **style)
+        axes.plot([row.iteration for row in mine], values, label=legend_name(name), **style)
     if field == "n_particles":
         axes.set_ylim(bottom=0)
     else:

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import ArrayLike, NDArray
 
-from repic_plugin.plots.canvas import legend_columns, new_figure
+from repic_plugin.plots.canvas import legend_columns, legend_name, new_figure, no_math
 from repic_plugin.plots.colors import CONSENSUS_COLOR, REFERENCE_COLOR, picker_color
 from repic_plugin.plots.display import contrast, for_display
 
@@ -158,7 +158,15 @@ def _canvas(
     for spine in axes.spines.values():
         spine.set_color("0.4")
     if title:
-        figure.text(LEFT / width, 1 - TOP / height, title, fontsize=16, weight="bold", va="top")
+        figure.text(
+            LEFT / width,
+            1 - TOP / height,
+            title,
+            fontsize=16,
+            weight="bold",
+            va="top",
+            parse_math=False,
+        )
     return figure, axes
 
 
@@ -171,13 +179,14 @@ def _draw_layers(
     """Add one collection for each layer; return the legend's handles, in the order of layers."""
     handles = []
     n_pickers = 0
-    for layer, points, label in zip(layers, centers, labels):
+    for layer, points, text in zip(layers, centers, labels):
         color = layer.color or _role_color(layer.role, n_pickers)
         n_pickers += layer.role == "picker"
         order = 2 + ROLES.index(layer.role)
         boxes = box_collection(color, layer.width, order, layer.name)
         boxes.set_verts(list(box_corners(points, layer.box_size_px)))
         axes.add_collection(boxes, autolim=False)
+        label = legend_name(text)
         handles.append(Line2D([], [], color=color, linewidth=layer.width + 1, label=label))
     return handles
 
@@ -216,7 +225,7 @@ def box_corners(centers: NDArray[np.float64], box_size_px: float) -> NDArray[np.
 
 def _add_legend(figure: Figure, axes: Axes, handles: Sequence[Line2D], n_columns: int) -> None:
     """Legend above the picture, where it hides no box."""
-    figure.legend(
+    legend = figure.legend(
         handles=list(handles),
         loc="lower left",
         bbox_to_anchor=(0.0, 1.0),
@@ -229,3 +238,4 @@ def _add_legend(figure: Figure, axes: Axes, handles: Sequence[Line2D], n_columns
         borderaxespad=0.35,
         borderpad=0.0,
     )
+    no_math(legend)

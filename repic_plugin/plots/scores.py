@@ -17,6 +17,7 @@ from repic_plugin.plots.canvas import (
     LEGEND_POINTS,
     NUMBER_POINTS,
     legend_below,
+    legend_name,
     name_rows,
     new_figure,
     panels,
@@ -165,7 +166,8 @@ def _draw_bars(canvas: FigureBase, scores: Sequence[PickerScores], measure: str)
         style = _bar_style(styles[one.picker])
         values = [getattr(getattr(one, measure), name) for name in RATIOS]
         x = np.arange(len(RATIOS)) + (place - (len(scores) - 1) / 2) * width
-        bars = left.bar(x, values, 0.92 * width, label=short_name(one.picker, MAX_LETTERS), **style)
+        label = legend_name(short_name(one.picker, MAX_LETTERS))
+        bars = left.bar(x, values, 0.92 * width, label=label, **style)
         left.bar_label(bars, [f"{v:.2f}" for v in values], padding=2, fontsize=NUMBER_POINTS)
         counts = right.barh(place, one.n_picks, 0.75, **style)
         ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
@@ -230,7 +232,7 @@ def _draw_curve(
         recall, precision = recall[:0], precision[:0]  # a threshold alone makes no curve
     line = {key: style[key] for key in ("color", "linewidth", "linestyle", "zorder")}
     marker = {"marker": style["marker"], "markersize": style["markersize"]}
-    label = f"{short_name(curve.picker, MAX_LETTERS)}: {remark}"
+    label = legend_name(f"{short_name(curve.picker, MAX_LETTERS)}: {remark}")
     axes.plot(recall, precision, drawstyle="steps-pre", **line)
     x, y = ([], []) if point is None else ([point[0]], [point[1]])
     axes.plot(x, y, label=label, markeredgecolor="white", clip_on=False, **marker, **line)

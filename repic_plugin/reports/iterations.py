@@ -20,6 +20,11 @@ def blocks(folder: Path) -> List[Block]:
     if not rows:
         return ["No iteration is complete yet."]
     present = {row.subset for row in rows}
+    if not present & {*SUBSETS}:
+        raise ValueError(
+            f"{folder / MARKER}: subset must be one of {', '.join(SUBSETS)}, got "
+            f"{', '.join(sorted(present))}; continue the run: it writes the table again"
+        )
     subset = next(one for one in SUBSETS if one in present)
     chosen = [row for row in rows if row.subset == subset]
     n_micrographs = chosen[-1].n_micrographs

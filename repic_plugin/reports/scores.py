@@ -17,6 +17,8 @@ CURVES, MICROGRAPHS = "curves.csv", "by_micrograph.csv"
 def blocks(folder: Path) -> List[Block]:
     """Scores and, if present, curves and micrographs."""
     scores = read_scores(folder / MARKER)
+    if not scores:
+        return ["No set of picks was scored."]
     rows = [
         [one.picker, one.n_picks, *_ratios(one.matching), *_ratios(one.pixel)] for one in scores
     ]
@@ -33,11 +35,13 @@ def blocks(folder: Path) -> List[Block]:
             Warnings([f"Micrographs without a reference, excluded: {first.n_left_out:,}."])
         )
     found.append(Picture(score_bars_figure(scores), "Particles matched one to one."))
-    if (folder / CURVES).is_file():
-        figure = precision_recall_figure(read_curves(folder / CURVES))
+    curves = read_curves(folder / CURVES)
+    if curves:
+        figure = precision_recall_figure(curves)
         found.append(Picture(figure, "Precision and recall by score threshold."))
-    if (folder / MICROGRAPHS).is_file():
-        figure = per_micrograph_figure(read_micrograph_scores(folder / MICROGRAPHS))
+    by_micrograph = read_micrograph_scores(folder / MICROGRAPHS)
+    if by_micrograph:
+        figure = per_micrograph_figure(by_micrograph)
         found.append(Picture(figure, "F1 per micrograph."))
     return found
 

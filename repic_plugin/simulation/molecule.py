@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
-from repic_plugin.arguments import check_positive
+from repic_plugin.arguments import check_pixel_size, check_positive
 from repic_plugin.simulation.checks import SMALLEST_BOX_PX, check_volume
 from repic_plugin.simulation.projections import MapSlices, resize_box
 
@@ -54,7 +54,7 @@ def molecule_at(
 ) -> Molecule:
     """Map at the given pixel size, or its own, with its box made even by cropping."""
     density = _without_solvent(check_volume(volume))
-    size = check_positive("pixel_size_angstrom", voxel_angstrom, "give it in angstrom")
+    size = check_pixel_size("pixel_size_angstrom", voxel_angstrom)
     if pixel_angstrom is not None and pixel_angstrom != voxel_angstrom:
         size = check_positive(
             "micrograph_pixel_size_angstrom", pixel_angstrom, "give it in angstrom"

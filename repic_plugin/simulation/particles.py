@@ -13,6 +13,7 @@ from repic_plugin.arguments import (
     check_box_size,
     check_fraction,
     check_not_negative,
+    check_pixel_size,
     check_positive,
     check_seed,
     check_whole_number,
@@ -145,7 +146,7 @@ def simulate_particles(
     """
     density = _density(volume, box_size_px)
     n = check_whole_number("n_views", n_views, 1) * check_whole_number("n_per_view", n_per_view, 1)
-    pixel_size = check_positive("pixel_size_angstrom", pixel_size_angstrom, "give it in angstrom")
+    pixel_size = check_pixel_size("pixel_size_angstrom", pixel_size_angstrom)
     noise_std = 0.0 if snr is None else check_positive("snr", snr) ** -0.5
     max_shift = _check_max_shift(max_shift_px, len(density))
     junk = check_fraction("junk_fraction", junk_fraction)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from repic_plugin.workflow.pixel_size import with_pixel_size
+
 SUFFIX = ".json.template"
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 # Scipion's numbers for the types of placeholders
@@ -91,7 +93,7 @@ def read_workflow(source: str, assignments: Sequence[str]) -> Workflow:
             )
         return Workflow(str(path), _protocols(_text(path), path), {}, str(path.parent))
     pieces, placeholders = _parsed(path)
-    values = _values(path, placeholders, given)
+    values = with_pixel_size(_values(path, placeholders, given), given)
     for number, one in enumerate(placeholders):
         pieces[2 * number + 1] = json.dumps(values[one.name], ensure_ascii=False)[1:-1]
     return Workflow(str(path), _protocols("".join(pieces), path), values, None)
@@ -213,7 +215,10 @@ def _checked(one: Placeholder, value: str) -> str:
             raise ValueError(wrong)
         return str(number)
     if one.kind in (PATH, FOLDER):
-        found = Path(value).expanduser()
+        try:
+            found = Path(value).expanduser()
+        except RuntimeError as error:
+            raise ValueError(f"{wrong}: there is no such user") from error
         if not value or not (found.is_dir() if one.kind == FOLDER else found.exists()):
             raise ValueError(f"{wrong}, which does not exist")
         return str(found.absolute())
@@ -224,7 +229,7 @@ def _protocols(text: str, path: Path) -> List[Dict[str, Any]]:
     """The protocols of a workflow, checked for their class and a unique id."""
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{path}: is not JSON ({error}); export the workflow from Scipion again"
         ) from error

@@ -11,7 +11,7 @@ import pytest
 
 from repic_plugin.classification import classify_particles
 from repic_plugin.commands import classify as classify_module
-from repic_plugin.formats import read_particles
+from repic_plugin.formats import read_particles, write_stack
 from tests.commands.helpers import PREFIX, assert_refused, csv_rows, tree
 from tests.commands.small_particles import (
     N_VIEWS,
@@ -372,7 +372,7 @@ def test_while_it_works_no_folder_is_there(classify, made, tmp_path, monkeypatch
     """What is killed leaves none behind."""
 
     def look(*arguments, **keywords):
-        assert list(tmp_path.iterdir()) == []
+        assert [one.name for one in tmp_path.iterdir()] == [".out-run.partial"]  # keeps the name
         return classify_particles(*arguments, **keywords)
 
     monkeypatch.setattr(classify_module, "classify_particles", look)
@@ -388,3 +388,17 @@ def test_interrupted(classify, made, tmp_path, monkeypatch):
     assert outcome.code == 130
     assert outcome.err[-1] == "repic-plugin: interrupted; nothing was written"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_images_that_are_there_twice_are_reported(classify, particles):
+    path = particles / "particles.mrcs"
+    with mrcfile.open(path, permissive=True) as mrc:
+        images = mrc.data.copy()
+    write_stack(path, np.concatenate([images, images[3:5]]), 5.0)
+    outcome = classify(path)
+    assert outcome.code == 0
+    (line,) = [line for line in outcome.err if "are the same as another" in line]
+    assert f"2 images of {len(images) + 2} are the same as another" in line
+    write_stack(path, images, 5.0)
+    outcome = classify(path, "--overwrite")
+    assert not any("the same as another" in line for line in outcome.err)

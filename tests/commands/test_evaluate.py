@@ -388,3 +388,56 @@ def test_a_refined_reference_is_where_its_shifts_put_it(run, case):
     assert "coordinate minus shift, up to 30 px" in outcome.err[0]
     scores = {row["picker"]: row for row in csv_rows(case / "m.csv")}
     assert numbers(scores["good"], "matching", *RATIOS) == [1, 1, 1]
+
+
+# The same basis for all rows
+
+
+@pytest.fixture
+def three(tmp_path):
+    """Three micrographs; one of two pickers has a file for the first only."""
+    centers = [(300, 300), (500, 500), (20, 300)]
+    files = {f"m{i}.box": box_text(centers, 100) for i in (1, 2, 3)}
+    write_picks(tmp_path / "picks", {"all": files, "one": {"m1.box": files["m1.box"]}})
+    write_picks(tmp_path, {"reference": files})
+    return tmp_path
+
+
+def test_a_missing_file_is_not_a_miss(run, three):
+    words = (three / "reference", "--box-size", 100)
+    outcome = run("evaluate", three / "picks", *words, "--out", three / "m.csv")
+    rows = {row["picker"]: row for row in csv_rows(three / "m.csv")}
+    assert rows["one"]["matching_recall"] == "1.000000"
+    assert (rows["one"]["n_micrographs"], rows["one"]["n_reference"]) == ("1", "3")
+    assert (rows["all"]["n_micrographs"], rows["all"]["n_reference"]) == ("3", "9")
+    header, *printed = (line.split() for line in outcome.out[:3])
+    assert header[2:4] == ["micrographs", "reference"]
+    assert [line[2:4] for line in printed] == [["3", "9"], ["1", "3"]]
+    assert "9 particles on 3 micrographs; each row rests on those" in outcome.out[-2]
+    alone = run("evaluate", three / "picks" / "one", *words, "--out", three / "alone.csv")
+    assert csv_rows(three / "alone.csv") == [rows["one"]]
+    assert (
+        "3 particles on 1 micrographs; 2 of the reference without picks excluded" in alone.out[-2]
+    )
+
+
+def test_an_empty_file_is_a_miss(run, three):
+    for name in ("m2.box", "m3.box"):
+        (three / "picks" / "one" / name).write_text("")
+    run("evaluate", three / "picks", three / "reference", "--box-size", 100, "--out", three / "m")
+    assert csv_rows(three / "m")[1]["matching_recall"] == "0.333333"
+
+
+def test_particles_at_the_edges_are_left_out(run, three):
+    inner = {f"m{i}.box": box_text([(300, 300), (500, 500)], 100) for i in (1, 2, 3)}
+    write_picks(three / "picks", {"one": inner})  # a picker that discards what is at the edges
+    words = ("evaluate", three / "picks", three / "reference", "--box-size", 100)
+    run(*words, "--out", three / "m")
+    assert [row["matching_recall"] for row in csv_rows(three / "m")] == ["1.000000", "0.666667"]
+    size = ("--micrograph-size", 1000, 1000)
+    outcome = run(*words, *size, "--skip-edges", "--out", three / "m")
+    rows = csv_rows(three / "m")
+    assert [row["matching_recall"] for row in rows] == ["1.000000"] * 2
+    assert [row["matching_precision"] for row in rows] == ["1.000000"] * 2
+    assert "particles at the edges left out (--skip-edges): 3 of the reference" in outcome.out
+    assert_refused(run(*words, "--skip-edges"), "--skip-edges", "--micrograph-size")

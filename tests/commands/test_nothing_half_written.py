@@ -7,7 +7,7 @@ import pytest
 
 from repic_plugin.commands import consensus as consensus_module
 from repic_plugin.commands import evaluate as evaluate_module
-from repic_plugin.commands import options as options_module
+from repic_plugin.commands import out_folder as options_module
 from repic_plugin.commands import simulate as simulate_module
 from repic_plugin.formats.base import atomic
 from tests.commands.helpers import TINY, assert_refused, tree

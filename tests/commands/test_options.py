@@ -141,7 +141,6 @@ def test_box_size_of_one_picker_is_not_enough(consensus):
 
 def test_overwrite_replaces_an_earlier_result(consensus, out):
     consensus()
-    (out / "m9.box").write_text("1 2 3 4 5\n")
     assert consensus(*QUORUM, "--format", "star", "--overwrite").code == 0
     expected = {"m1.star", "m2.star", "m3.star", "consensus.csv", "summary.csv"}
     assert {path.name for path in out.iterdir()} == expected

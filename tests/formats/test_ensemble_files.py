@@ -57,3 +57,12 @@ def test_a_model_that_lacks_something_is_no_model(model, tmp_path):
     file.write_bytes(b"PK damaged")
     with pytest.raises(FormatError, match=r"ensemble\.npz"):
         read_ensemble(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["recall_interval", "quality_recall", "picker_names", "n_places"])
+def test_an_array_of_another_shape(model, tmp_path, name):
+    write_ensemble(tmp_path, model)
+    arrays = read_arrays(tmp_path / "ensemble.npz")
+    write_arrays(tmp_path / "ensemble.npz", {**arrays, f"ensemble.{name}": np.zeros((7, 1))})
+    with pytest.raises(FormatError, match=rf"ensemble\.npz: is damaged \({name} must have shape"):
+        read_ensemble(tmp_path)

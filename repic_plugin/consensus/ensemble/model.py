@@ -133,6 +133,8 @@ def model_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Optional[EnsembleMo
     ------
     KeyError
         If some of its arrays are missing.
+    ValueError
+        If some are not of the shape that the others ask for.
     """
     if f"{ARRAYS}recall" not in arrays:
         return None
@@ -143,4 +145,29 @@ def model_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Optional[EnsembleMo
         values[f.name] = tuple(map(str, array.tolist())) if is_names else array
         if array.ndim == 0:
             values[f.name] = array.item()
+    _check_shapes(arrays)
     return EnsembleModel(**values)
+
+
+def _check_shapes(arrays: Mapping[str, NDArray[Any]]) -> None:
+    n_pickers, n_bins = (*arrays[f"{ARRAYS}particle_scores"].shape, 0, 0)[:2]
+    n_patterns = arrays[f"{ARRAYS}pattern_count"].size
+    n_groups = max(arrays[f"{ARRAYS}quality_edges"].size - 1, 0)
+    names: Dict[Tuple[int, ...], Tuple[str, ...]] = {
+        (): ("n_micrographs", "n_candidates", "n_particles", "n_junk", "n_places", "threshold",
+             "threshold_rule", "third_class_gain"),
+        (2,): ("n_particles_interval",),
+        (n_pickers,): ("picker_names", "recall", "precision", "junk_rate"),
+        (n_pickers, 2): ("recall_interval", "precision_interval"),
+        (n_pickers, max(n_bins - 1, 0)): ("score_edges",),
+        (n_pickers, n_bins): ("particle_scores", "junk_scores"),
+        (n_pickers, n_pickers): ("dependence", "dependence_error"),
+        (n_patterns, n_pickers): ("pattern_found",),
+        (n_patterns,): ("pattern_count", "pattern_expected"),
+        (n_groups, n_pickers): ("quality_recall", "quality_precision"),
+    }  # fmt: skip
+    for shape, those in names.items():
+        for name in those:
+            found = arrays[f"{ARRAYS}{name}"].shape
+            if found != shape:
+                raise ValueError(f"{name} must have shape {shape}, got {found}")

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.formats.base.atomic import atomic_open
-from repic_plugin.formats.base.errors import PathLike, format_error
+from repic_plugin.formats.base.errors import FormatError, PathLike, format_error
+from repic_plugin.formats.base.opening import open_input
 
 ZIP_START = b"PK"
 # What numpy and zipfile raise for damaged files; a flag that no writer sets is a RuntimeError.
@@ -62,13 +63,15 @@ def read_arrays(
         If an array is missing that was asked for.
     """
     try:
-        with open(path, "rb") as file:
+        with open_input(path) as file:
             if file.read(len(ZIP_START)) != ZIP_START:
                 raise ValueError("it is damaged or of another kind")
             file.seek(0)
             with np.load(file, allow_pickle=False) as stored:
                 wanted = stored.files if names is None else names
                 return {name: _array(stored[name], name) for name in wanted}
+    except FormatError:
+        raise
     except UNREADABLE as error:
         reason = getattr(error, "strerror", None) or error
         raise format_error(Path(path), f"cannot be read ({reason}); {remedy}") from error

@@ -68,10 +68,10 @@ def no_table_error(
 ) -> FormatError:
     """The error for a file without the wanted table: lists the tables and columns there are."""
     found = [f"{t.name} ({listed('_' + c for c in t.columns)})" for t in tables]
+    remedy = "it is of another kind" if found else "the file may be cut off or of another kind"
     return format_error(
         path,
-        f"no loop_ table {wanted}, found {'; '.join(found) or 'none'}; "
-        "the file may be cut off or of another kind",
+        f"no loop_ table {wanted}, found {'; '.join(found) or 'none'}; {remedy}",
         kind=kind,
     )
 
@@ -85,7 +85,8 @@ def _pairs(path: Path, lines: List[str], start: int, stop: int, name: str) -> Li
     # The row stands in the place of the first pair, for the messages to name a line of the block.
     first = start + next(number for number, match in enumerate(found) if match)
     row = " ".join(match.group(2) for match in found if match)
-    return [TextTable(path, columns, [""] * first + [row], first, first + 1, name=name)]
+    end = [] if stop == len(lines) and lines[-1].strip() else [""]  # the line's own end
+    return [TextTable(path, columns, [""] * first + [row, *end], first, first + 1, name=name)]
 
 
 def _labels(lines: List[str], start: int, stop: int) -> Tuple[Tuple[str, ...], int]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.formats.base.errors import FormatError, format_error, listed, shown
+from repic_plugin.formats.base.opening import open_input
 from repic_plugin.formats.picks.names import micrograph_path
 
 MISSING = ("", "<NA>")  # an empty CSV cell; what crYOLO writes for a value it does not have
@@ -85,6 +86,18 @@ class TextTable:
         """Cell of a column in a data row, counted from 0."""
         return _split(self, *self._numbered(row))[self.columns.index(column)]
 
+    @property
+    def unfinished_row(self) -> str:
+        """The last line of the file, where it is the table's and has no line end; else nothing."""
+        text = self.lines[-1] if self.stop == len(self.lines) else ""
+        return "" if self.has_comments and text.lstrip().startswith("#") else text
+
+    @property
+    def last_number(self) -> int:
+        """Number in the file, from 1, of the last line with anything in it."""
+        n_blank = next((i for i, one in enumerate(reversed(self.lines)) if one.strip()), 0)
+        return len(self.lines) - n_blank
+
     def _numbered(self, row: int) -> Tuple[int, str]:
         return next(islice(self.numbered_rows(), row, None))
 
@@ -103,10 +116,11 @@ def read_text(path: Path) -> str:
     Raises
     ------
     FormatError
-        If the file cannot be opened or is no text.
+        If it is no file, cannot be opened or is no text.
     """
     try:
-        data = path.read_bytes()
+        with open_input(path) as file:
+            data = file.read()
     except FileNotFoundError:
         raise format_error(path, "no such file; check the name") from None
     except OSError as exc:
@@ -331,8 +345,10 @@ def _check_count(table: TextTable, number: int, cells: Sequence[str]) -> None:
     expected = len(table.columns)
     if len(cells) == expected:
         return
-    fewer = len(cells) < expected
-    remedy = "the file may be cut off: write it again" if fewer else "remove the excess values"
+    remedy = "remove the excess values"
+    if len(cells) < expected:
+        is_last = number >= table.last_number
+        remedy = "the file may be cut off: write it again" if is_last else "complete the row"
     problem = f"a row must have {expected} values, got {len(cells)} for {listed(table.columns)}"
     raise format_error(table.path, f"{problem}; {table.remedy or remedy}", line=number)
 

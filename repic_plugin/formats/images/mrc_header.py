@@ -14,6 +14,7 @@ import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE
 
 from repic_plugin.formats.base.errors import FormatError, PathLike, format_error
+from repic_plugin.formats.base.opening import open_input
 
 HEADER_BYTES = 1024
 MODES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
@@ -43,6 +44,9 @@ class MrcHeader:
         Along z, y, x; 0 where the header holds none.
     axes : tuple of int
         Axis (1: x, 2: y, 3: z) along sections, rows and columns.
+    space_group : int
+    n_bytes : int
+        Length of the file.
     """
 
     path: Path
@@ -52,6 +56,14 @@ class MrcHeader:
     pixel_size_angstrom: Tuple[float, float, float]
     axes: Tuple[int, int, int]
     space_group: int
+    n_bytes: int
+
+    @property
+    def n_extra_sections(self) -> int:
+        """How many more sections would fit into what the file has behind its numbers."""
+        sections, rows, columns = self.shape
+        size = rows * columns * self.dtype.itemsize
+        return (self.n_bytes - self.offset) // size - sections
 
     @property
     def count(self) -> int:
@@ -91,15 +103,16 @@ def read_header(path: PathLike) -> MrcHeader:
         pixel_size_angstrom=_pixel_sizes(fields),
         axes=_axes(fields),
         space_group=int(fields["ispg"]),
+        n_bytes=n_bytes,
     )
-    _check_length(header, n_bytes)
+    _check_length(header)
     return header
 
 
 def _first_bytes(path: Path) -> Tuple[bytes, int]:
     """The bytes of the header, and the length of the file."""
     try:
-        with open(path, "rb") as file:
+        with open_input(path) as file:
             raw, n_bytes = file.read(HEADER_BYTES), os.fstat(file.fileno()).st_size
     except FileNotFoundError:
         raise format_error(path, "no such file; check the name") from None
@@ -173,14 +186,14 @@ def _axes(fields: np.void) -> Tuple[int, int, int]:
     return (sections, rows, columns) if {sections, rows, columns} == {1, 2, 3} else (3, 2, 1)
 
 
-def _check_length(header: MrcHeader, n_bytes: int) -> None:
+def _check_length(header: MrcHeader) -> None:
     expected = header.offset + header.count * header.dtype.itemsize
-    if n_bytes < expected:
+    if header.n_bytes < expected:
         sections, rows, columns = header.shape
         raise format_error(
             header.path,
             f"the header says {sections} x {rows} x {columns} numbers, {expected} bytes, got "
-            f"{n_bytes} bytes; the file is cut short: copy or write it again",
+            f"{header.n_bytes} bytes; the file is cut short: copy or write it again",
         )
 
 

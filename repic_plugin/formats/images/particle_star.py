@@ -7,20 +7,21 @@ in a table of optics groups.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.classification import CtfParameters
+from repic_plugin.arguments import PIXEL_SIZE_RANGE
 from repic_plugin.formats.base.errors import FormatError, format_error, listed, shown
 from repic_plugin.formats.base.star_optics import GROUP, OPTICS, group_rows
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
 from repic_plugin.formats.base.text_tables import TextTable, read_columns
 from repic_plugin.formats.images.mrc import stack_file
-from repic_plugin.formats.images.stacks import MAX_PIXEL_SIZE_RATIO, ImageStacks
+from repic_plugin.formats.images.stacks import ImageStacks, is_same_pixel_size
 
 PARTICLES = "data_particles"
 IMAGE, GROUP_NAME = "rlnImageName", "rlnOpticsGroupName"
@@ -59,6 +60,8 @@ class ParticleStar:
         Each particle's row in `optics`.
     particle_values, optics_values : dict of str to ndarray of float64
         The columns of `NUMBERS` that the tables have.
+    notes : tuple of str
+        What a user should know of the file.
     """
 
     path: Path
@@ -68,6 +71,7 @@ class ParticleStar:
     group: Optional[NDArray[np.int64]]
     particle_values: Dict[str, Floats]
     optics_values: Dict[str, Floats]
+    notes: Tuple[str, ...] = ()
 
     def values(self, label: str) -> Optional[Floats]:
         """A number of each particle, shape (n,), from its row or its optics group; None if absent.
@@ -88,10 +92,10 @@ class ParticleStar:
         self.check_same(label, values, remedy)
         return float(values[0])
 
-    def check_same(self, what: str, values: Floats, remedy: str, ratio: float = 1.0) -> None:
-        """Raise a FormatError unless the values differ by no more than a factor of `ratio`."""
+    def check_same(self, what: str, values: Floats, remedy: str) -> None:
+        """Raise a FormatError unless the values are one."""
         first = values[0]
-        different = np.maximum(values, first) > np.minimum(values, first) * ratio
+        different = values != first
         if different.any():
             row = int(np.argmax(different))
             problem = f"{what} must be the same for all particles, got {values[row]:g} and before "
@@ -126,10 +130,27 @@ def read_particle_star(path: Path) -> ParticleStar:
         raise format_error(path, f"{particles.name} has no particles; select some")
     found = read_columns(optics, optics.present(NUMBERS)).numbers if optics else {}
     group = group_rows(particles, columns.numbers.get(GROUP), optics, found, len(names))
-    return ParticleStar(path, particles, optics, names, group, columns.numbers, found)
+    star = ParticleStar(path, particles, optics, names, group, columns.numbers, found)
+    return replace(star, notes=tuple(_notes(star, [table.name for table in with_images])))
 
 
-def star_images(star: ParticleStar) -> ImageStacks:
+def _notes(star: ParticleStar, tables: Sequence[str]) -> Iterator[str]:
+    if len(tables) > 1:
+        yield (
+            f"{star.path}: has particles in {len(tables)} tables ({listed(tables)}), of which only "
+            f"{star.particles.name} is read"
+        )
+    n_doubled = len(star.names) - len(set(star.names))
+    if n_doubled:
+        first = Counter(star.names).most_common(1)[0][0]
+        yield (
+            f"{star.path}: {n_doubled:,} of {len(star.names):,} particles stand there more than "
+            f"once ({first}); they count as often, and half sets with the same particle agree "
+            "better than they should"
+        )
+
+
+def star_images(star: ParticleStar, *, has_pixel_size: bool = False) -> ImageStacks:
     """The images of a STAR file's particles.
 
     A relative name is looked for in the current folder, in the STAR file's folder, and in the
@@ -150,72 +171,60 @@ def star_images(star: ParticleStar) -> ImageStacks:
     _, first_rows = np.unique(stack, return_index=True)
     folders = _Folders(star.path)
     paths = [folders.find(file, star.particles, row) for file, row in zip(files, first_rows)]
-    images = ImageStacks(paths, stack, index, row_error=star.particles.row_error)
+    images = ImageStacks(
+        paths,
+        stack,
+        index,
+        row_error=star.particles.row_error,
+        has_pixel_size=has_pixel_size,
+    )
     _check_numbered(star, images, numbered)
     _check_box(star, images.shape[2])
     return images
 
 
-def star_pixel_size(star: ParticleStar) -> float:
-    """Pixel size of the particles in angstrom; 0 where the file does not say.
+def star_pixel_sizes(star: ParticleStar) -> List[float]:
+    """Pixel sizes of the particles in angstrom, in the order of the file; none if not there.
+
+    Those that differ by their rounding are one.
 
     Raises
     ------
     FormatError
-        If it differs between particles or is not positive.
+        If one is not a pixel size.
     """
     label, sizes = _pixel_sizes(star)
     if sizes is None:
-        return 0.0
-    wrong = np.flatnonzero(sizes <= 0)
+        return []
+    low, high = PIXEL_SIZE_RANGE
+    wrong = np.flatnonzero((sizes < low) | (sizes > high))
     if len(wrong):
-        problem = f"{label} must be > 0, got {sizes[wrong[0]]:g}; correct the pixel size"
+        got = sizes[wrong[0]]
+        rule = "> 0" if got <= 0 else f"from {low:g} to {high:g} Å"
+        problem = f"{label} must be {rule}, got {got:g}; correct the pixel size"
         raise star.particles.row_error(int(wrong[0]), problem)
-    remedy = "classify each pixel size separately, or rescale the particles"
-    star.check_same(f"{label} (Å)", sizes, remedy, MAX_PIXEL_SIZE_RATIO)
-    return float(sizes[0])
+    found: List[float] = []
+    for size in sizes[np.sort(np.unique(sizes, return_index=True)[1])].tolist():
+        if not any(is_same_pixel_size(size, one) for one in found):
+            found.append(size)
+    return found
 
 
-def star_ctf(star: ParticleStar) -> Optional[CtfParameters]:
-    """The parameters of each particle's contrast transfer function; None without a defocus.
-
-    Raises
-    ------
-    FormatError
-        If there is a defocus, but no voltage, spherical aberration or amplitude contrast, or a
-        value is out of its range.
-    """
-    defocus_u = star.values(DEFOCUS_U)
-    if defocus_u is None:
-        return None
-    columns = {label: star.values(label) for label in (VOLTAGE, ABERRATION, AMPLITUDE_CONTRAST)}
-    missing = [f"_{label}" for label, values in columns.items() if values is None]
-    if missing:
-        problem = f"{listed(missing)} is missing, but required with _{DEFOCUS_U}; add it"
-        remedy = f"{problem}, or remove the defocus to do without a CTF"
-        raise format_error(star.path, remedy)
-    optional = {label: star.values(label) for label in (DEFOCUS_V, DEFOCUS_ANGLE, PHASE_SHIFT)}
-    try:
-        return CtfParameters.from_columns(
-            defocus_u,
-            optional[DEFOCUS_V],
-            _or_zero(optional[DEFOCUS_ANGLE]),
-            voltage_kv=_or_zero(columns[VOLTAGE]),
-            spherical_aberration_mm=_or_zero(columns[ABERRATION]),
-            amplitude_contrast=_or_zero(columns[AMPLITUDE_CONTRAST]),
-            phase_shift_deg=_or_zero(optional[PHASE_SHIFT]),
-        )
-    except ValueError as exc:
-        raise format_error(star.path, str(exc)) from exc
+def pixel_sizes_error(star: ParticleStar, sizes: Sequence[float]) -> FormatError:
+    """The error for particles of several pixel sizes."""
+    label, column = _pixel_sizes(star)
+    same = [is_same_pixel_size(one, sizes[0]) for one in ([] if column is None else column)]
+    problem = (
+        f"{label} (Å) must be the same for all particles, got {sizes[1]:g} and before "
+        f"{sizes[0]:g}; classify each pixel size separately, rescale the particles, or "
+        "give --pixel-size to take them as they are"
+    )
+    return star.particles.row_error(same.index(False), problem)
 
 
 def star_flag(star: ParticleStar, label: str) -> bool:
     """Whether a yes-or-no column says yes; raises a FormatError where particles differ."""
     return bool(star.one_value(label, "classify the particles of each kind separately"))
-
-
-def _or_zero(values: Optional[Floats]) -> Floats:
-    return np.zeros(()) if values is None else values
 
 
 def _pixel_sizes(star: ParticleStar) -> Tuple[str, Optional[Floats]]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import mmap
 from collections import OrderedDict
 from threading import Lock
-from typing import Any, Callable, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.formats.base.errors import FormatError, PathLike, format_error
-from repic_plugin.formats.images.mrc import map_images, stack_file
+from repic_plugin.formats.images.mrc import OpenMrc, stack_file
 from repic_plugin.formats.images.mrc_header import (
     VOLUME_STACKS,
     MrcHeader,
@@ -25,6 +24,7 @@ MAX_OPEN_STACKS = 16
 # Relative difference of pixel sizes that count as equal, after rounding in single precision.
 # A thousandth moves nothing by more than half a pixel in boxes of up to 1000 px.
 MAX_PIXEL_SIZE_RATIO = 1.001
+MAX_ROUNDED_RATIO = 1.005  # where one is the other, rounded to fewer digits
 # Numbers converted at a time, on top of what the caller gets: 16 MB.
 BLOCK_NUMBERS = 1 << 22
 
@@ -49,6 +49,8 @@ class ImageStacks:
     row_error : callable, optional
         ``row_error(row, problem)`` makes the error for an image that is not there; by default it
         names the stack.
+    has_pixel_size : bool
+        Whether the pixel size is known, so that what the headers say does not matter.
 
     Attributes
     ----------
@@ -62,6 +64,8 @@ class ImageStacks:
         Number of images in each stack.
     pixel_size_angstrom : float
         As the headers say; 0 where none does.
+    notes : tuple of str
+        What a user should know of the files.
 
     Raises
     ------
@@ -81,10 +85,14 @@ class ImageStacks:
         index: ArrayLike,
         *,
         row_error: Optional[RowError] = None,
+        has_pixel_size: bool = False,
     ) -> None:
         self.stack, self.index = _checked_rows(len(paths), stack, index)
         headers = [_stack_header(path) for path in paths]
-        _check_alike(headers)
+        _check_boxes(headers)
+        if not has_pixel_size:
+            _check_pixel_sizes(headers)
+        self.notes = tuple(_notes(headers))
         self.paths = tuple(header.path for header in headers)
         self.lengths = np.array([header.shape[0] for header in headers], np.int64)
         known = (header.pixel_size_angstrom[2] for header in headers)
@@ -92,7 +100,7 @@ class ImageStacks:
         box = headers[0].shape[2]
         self.shape: Tuple[int, int, int] = (len(self.stack), box, box)
         self._check_there(row_error)
-        self._maps = _OpenMaps(headers)
+        self._files = _OpenStacks(headers)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -113,12 +121,13 @@ class ImageStacks:
         cuts = np.flatnonzero(np.diff(stack[order])) + 1
         for group in np.split(order, cuts):
             if len(group):
-                self._maps.read(int(stack[group[0]]), index[group], result, group)
+                self._files.read(int(stack[group[0]]), index[group], result, group)
         return result
 
     def _check_there(self, row_error: Optional[RowError]) -> None:
         """Raise an error unless each stack has the images that are asked of it."""
-        beyond = np.flatnonzero((self.index < 0) | (self.index >= self.lengths[self.stack]))
+        lengths = self.lengths[self.stack] if len(self.lengths) > 1 else self.lengths
+        beyond = np.flatnonzero((self.index < 0) | (self.index >= lengths))
         if not len(beyond):
             return
         row = int(beyond[0])
@@ -131,13 +140,13 @@ class ImageStacks:
         raise row_error(row, f"{problem}, {path}; {remedy}")
 
 
-class _OpenMaps:
-    """Memory maps of the stacks read last."""
+class _OpenStacks:
+    """The stacks read last, open."""
 
     def __init__(self, headers: Sequence[MrcHeader]) -> None:
         self._headers = headers
         self._lock = Lock()
-        self._open: OrderedDict[int, Tuple[mmap.mmap, NDArray[Any]]] = OrderedDict()
+        self._open: OrderedDict[int, OpenMrc] = OrderedDict()
 
     def read(
         self,
@@ -147,20 +156,22 @@ class _OpenMaps:
         rows: NDArray[np.int64],
     ) -> None:
         """Read images of one stack into these rows of `result`."""
-        memory, images = self._map(stack)
-        step = max(1, BLOCK_NUMBERS // images[0].size)
+        file = self._file(stack)
+        step = max(1, BLOCK_NUMBERS // result[0].size)
         for start in range(0, len(index), step):
             block = slice(start, start + step)
-            result[rows[block]] = images[index[block]]
-            # The pages stay in the system's cache, but no longer count as this process's memory.
-            memory.madvise(mmap.MADV_DONTNEED)
+            try:
+                result[rows[block]] = file.read(index[block])
+            except FormatError:  # the next one looks again
+                self._open.pop(stack, None)
+                raise
 
-    def _map(self, stack: int) -> Tuple[mmap.mmap, NDArray[Any]]:
+    def _file(self, stack: int) -> OpenMrc:
         with self._lock:
             if stack not in self._open:
-                self._open[stack] = map_images(self._headers[stack])
+                self._open[stack] = OpenMrc(self._headers[stack])
             self._open.move_to_end(stack)
-            # Who still reads from a map that is dropped here keeps it alive until done.
+            # Who still reads from a file that is dropped here keeps it open until done.
             while len(self._open) > MAX_OPEN_STACKS:
                 self._open.popitem(last=False)
             return self._open[stack]
@@ -217,7 +228,7 @@ def read_map(path: PathLike) -> Tuple[NDArray[np.float32], float]:
     if max(sizes) > min(sizes) * MAX_PIXEL_SIZE_RATIO:
         shown = " x ".join(f"{size:g}" for size in reversed(sizes))
         raise format_error(header.path, f"voxels must be cubes, got {shown} Å; resample the map")
-    _, sections = map_images(header)
+    sections = OpenMrc(header).read(np.arange(header.shape[0]))
     # The axes of the array, in the order z, y, x.
     density = sections.transpose([header.axes.index(axis) for axis in (3, 2, 1)])
     density = np.ascontiguousarray(density, np.float32)
@@ -232,7 +243,7 @@ def read_map(path: PathLike) -> Tuple[NDArray[np.float32], float]:
 def _checked_rows(
     n_stacks: int, stack: ArrayLike, index: ArrayLike
 ) -> Tuple[NDArray[np.int64], NDArray[np.int64]]:
-    stacks, indices = np.array(stack), np.array(index)
+    stacks, indices = np.asarray(stack), np.asarray(index)
     if not (stacks.ndim == 1 and stacks.shape == indices.shape and len(stacks)):
         raise ValueError(
             "stack and index must have one number for each image, and there must be an image, got "
@@ -243,7 +254,7 @@ def _checked_rows(
             raise ValueError(f"{name} must be integers, got {rows.dtype}")
     if stacks.min() < 0 or stacks.max() >= n_stacks:
         raise ValueError(f"stack must be below {n_stacks}, the number of paths, and not negative")
-    return stacks.astype(np.int64), indices.astype(np.int64)
+    return stacks.astype(np.int64, copy=False), indices.astype(np.int64, copy=False)
 
 
 def _stack_header(path: PathLike) -> MrcHeader:
@@ -265,8 +276,34 @@ def _stack_header(path: PathLike) -> MrcHeader:
     return header
 
 
-def _check_alike(headers: Sequence[MrcHeader]) -> None:
-    """Raise a FormatError unless all stacks have one box and, where known, one pixel size."""
+def is_same_pixel_size(one: float, other: float) -> bool:
+    """Whether two pixel sizes, in angstrom, differ by no more than their rounding."""
+    small, large = sorted((one, other))
+    if large <= small * MAX_PIXEL_SIZE_RATIO:
+        return True
+    pairs = ((one, other), (other, one))
+    is_rounded = any(round(exact, _n_decimals(rounded)) == rounded for exact, rounded in pairs)
+    return is_rounded and large <= small * MAX_ROUNDED_RATIO
+
+
+def _n_decimals(value: float) -> int:
+    return len(f"{value:.7g}".partition(".")[2])
+
+
+def _notes(headers: Sequence[MrcHeader]) -> Iterator[str]:
+    longer = [header for header in headers if header.n_extra_sections]
+    if longer:
+        one = longer[0]
+        files = one.path if len(longer) == 1 else f"{one.path} and {len(longer) - 1} more stacks"
+        yield (
+            f"{files}: longer than the header says, {one.shape[0]:,} images with room for "
+            f"{one.n_extra_sections:,} more behind them, which are not read; if they are "
+            "particles, correct the header"
+        )
+
+
+def _check_boxes(headers: Sequence[MrcHeader]) -> None:
+    """Raise a FormatError unless all stacks have one box."""
     first = headers[0]
     for header in headers:
         box, wanted = header.shape[2], first.shape[2]
@@ -276,10 +313,14 @@ def _check_alike(headers: Sequence[MrcHeader]) -> None:
                 f"images must be of one size, got {box} px, and {wanted} px in {first.path}; "
                 "classify them separately, or extract them again",
             )
+
+
+def _check_pixel_sizes(headers: Sequence[MrcHeader]) -> None:
+    """Raise a FormatError unless all stacks that say a pixel size say the same."""
     known = [header for header in headers if header.pixel_size_angstrom[2]]
     for header in known:
         size, other = header.pixel_size_angstrom[2], known[0].pixel_size_angstrom[2]
-        if max(size, other) > min(size, other) * MAX_PIXEL_SIZE_RATIO:
+        if not is_same_pixel_size(size, other):
             raise format_error(
                 header.path,
                 f"images must have one pixel size, got {size:g} Å, and {other:g} Å in "

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from repic_plugin.formats.base.atomic import atomic_write
 from repic_plugin.formats.base.errors import PathLike
+from repic_plugin.formats.base.file_ends import check_end
 from repic_plugin.formats.base.text_tables import read_columns, read_text, require_positive
 from repic_plugin.formats.picks.cells import (
     checked_box_size,
@@ -66,7 +67,7 @@ def read(path: Path) -> PickTable:
     score = columns.get("score")
     if score is not None and np.isin(score, EMAN_MODES).all():
         score = None
-    return pick_table_from_corners(corners, sizes, score)
+    return pick_table_from_corners(corners, sizes, score, may_be_cut=check_end(table))
 
 
 def write(

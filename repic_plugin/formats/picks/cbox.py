@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from repic_plugin.formats.base.file_ends import check_end
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
 from repic_plugin.formats.base.text_tables import (
     read_columns,
@@ -61,4 +62,4 @@ def read(path: Path) -> PickTable:
     sizes = np.stack([columns[name] for name in SIDES], axis=1)
     corners = np.stack([columns[name] for name in CORNER], axis=1)
     found_picks = pick_table_from_corners(corners, sizes, columns.get(SCORE))
-    return replace(found_picks, threshold=THRESHOLD)
+    return replace(found_picks, threshold=THRESHOLD, may_be_cut=check_end(table))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from repic_plugin.formats.base.errors import format_error
+from repic_plugin.formats.base.file_ends import check_end
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
 from repic_plugin.formats.base.text_tables import read_columns, read_micrographs, require_positive
 from repic_plugin.formats.picks.table import PickTable, pick_table
@@ -51,5 +52,6 @@ def read(path: Path) -> PickTable:
         columns.get(SCORE),
         micrograph=read_micrographs(table, found, MICROGRAPH) if names else None,
         notes=(f"positions in Å are divided by _{PIXEL_SIZE}, taken as that of the micrographs",),
+        may_be_cut=check_end(table, [MICROGRAPH]),
     )
     return replace(picks, score_transform="rank")  # a correlation, as a percentage or a ratio

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.formats.base.errors import FormatError, NoCoordinatesError, format_error, listed
+from repic_plugin.formats.base.opening import open_input
 from repic_plugin.formats.picks.names import micrograph_path
 from repic_plugin.formats.picks.table import PickTable, pick_table
 
@@ -76,7 +77,7 @@ def read(path: Path) -> PickTable:
 def read_dataset(path: Path) -> NDArray[Any]:
     """All rows; pickled objects, which could hold a program, are refused."""
     try:
-        with open(path, "rb") as file:
+        with open_input(path) as file:
             magic = file.read(len(NUMPY_FILE))
             if magic == NUMPY_FILE:
                 file.seek(0)
@@ -85,6 +86,8 @@ def read_dataset(path: Path) -> NDArray[Any]:
                 )
                 if rows.ndim == 1:
                     return np.asarray(rows)
+    except FormatError:
+        raise
     except FileNotFoundError:
         raise format_error(path, "no such file; check the name") from None
     except OSError as exc:

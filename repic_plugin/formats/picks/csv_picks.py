@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from repic_plugin.formats.base.csv_tables import quoted_cell, write_cells
 from repic_plugin.formats.base.errors import PathLike
+from repic_plugin.formats.base.file_ends import check_end
 from repic_plugin.formats.base.text_tables import (
     header_table,
     read_columns,
@@ -69,6 +70,7 @@ def read(path: Path) -> PickTable:
         columns.numbers.get(SCORE),
         micrograph=read_micrographs(table, columns, names[0]) if names else None,
         box_size_px=columns.numbers.get(BOX_SIZE),
+        may_be_cut=check_end(table, names),
     )
 
 

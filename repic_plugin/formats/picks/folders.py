@@ -174,6 +174,7 @@ class _Gathered(NamedTuple):
     notes: Tuple[str, ...]
     score_transform: Optional[str]
     threshold: Optional[float]
+    cut: List[str]
 
 
 def _gathered(place: Path, progress: Optional[Callable[[], None]]) -> _Gathered:
@@ -201,6 +202,7 @@ def _gathered(place: Path, progress: Optional[Callable[[], None]]) -> _Gathered:
         notes=tuple(notes),
         score_transform=_common(table.score_transform for table in tables),
         threshold=_common(table.threshold for table in tables),
+        cut=[file.name for file, table in zip(readable, tables) if table.may_be_cut],
     )
 
 
@@ -317,6 +319,12 @@ def _notes(
                 f"({listed(alone[:SHOWN])})"
             )
         yield from (f"{picker.name}: {note}" for note in picker.notes)
+        if picker.cut and (len(picker.cut) < len(picker.n_rows) or len(picker.cut) == 1):
+            yield (
+                f"{picker.name}: the last line of {listed(picker.cut[:SHOWN])} has no end "
+                f"({len(picker.cut):,} of {len(picker.n_rows):,} files); if it is cut off, the "
+                "last number is wrong: compare it with the original"
+            )
         folders = [path.name for path in picker.ignored if path.is_dir()]
         if folders:
             yield f"{picker.name}: ignored folders: {listed(folders)}"

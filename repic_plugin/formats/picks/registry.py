@@ -12,6 +12,7 @@ from typing import Callable, Dict, Mapping, Optional, Sequence, Tuple
 from numpy.typing import ArrayLike
 
 from repic_plugin.formats.base.errors import NoCoordinatesError, PathLike, format_error, listed
+from repic_plugin.formats.base.opening import open_input
 from repic_plugin.formats.picks.names import micrograph_name
 from repic_plugin.formats.picks.table import PickTable
 
@@ -123,7 +124,7 @@ def read_picks_file(path: PathLike) -> PickTable:
 
 def _marked(file: Path, candidates: Sequence[Format]) -> Optional[Format]:
     """That of several formats whose mark the file has."""
-    with open(file, "rb") as opened:
+    with open_input(file) as opened:
         head = opened.read(HEAD_BYTES) if candidates else b""
     has_mark = (one for one in candidates if any(mark.encode() in head for mark in one.marks))
     return next(has_mark, None)

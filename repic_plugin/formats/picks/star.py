@@ -14,7 +14,9 @@ from repic_plugin.formats.base.errors import (
     NoCoordinatesError,
     PathLike,
     format_error,
+    listed,
 )
+from repic_plugin.formats.base.file_ends import check_end
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
 from repic_plugin.formats.base.star_writing import loop_header, table_rows
 from repic_plugin.formats.base.text_tables import (
@@ -47,7 +49,7 @@ IN_ANGSTROM = "wrpCoordinateX"  # of the particles of M
 
 
 def read(path: Path) -> PickTable:
-    """Read the first table with coordinates of a RELION STAR file, 3.0 or later.
+    """Read the tables with coordinates of a RELION STAR file, 3.0 or later.
 
     Parameters
     ----------
@@ -57,9 +59,9 @@ def read(path: Path) -> PickTable:
     -------
     PickTable
         ``_rlnAutopickFigureOfMerit`` or ``_rlnParticleScore`` is the score, except for RELION's
-        -999; ``_rlnMicrographName`` names the micrographs. Centres are those of `origin_shifts`.
-        A file of zero bytes or without any label is a micrograph without picks: RELION leaves it
-        where it found none.
+        -999; ``_rlnMicrographName`` names the micrographs, which there must be in a file of
+        several tables. Centres are those of `origin_shifts`. A file of zero bytes or without any
+        label is a micrograph without picks: RELION leaves it where it found none.
 
     Raises
     ------
@@ -76,7 +78,17 @@ def read(path: Path) -> PickTable:
         if not any(table.columns for table in tables) and _has_no_row(text):
             return no_picks()
         raise _no_coordinates(path, tables)
-    table = with_both[0]
+    if len(with_both) > 1 and not all(MICROGRAPH in table.columns for table in with_both):
+        raise format_error(
+            path,
+            f"has coordinates in {len(with_both)} tables ({listed(t.name for t in with_both)}) "
+            f"without _{MICROGRAPH} in each; write a file for each micrograph",
+        )
+    return _joined([_picks(table, tables) for table in with_both])
+
+
+def _picks(table: TextTable, tables: List[TextTable]) -> PickTable:
+    """The picks of one table of a file."""
     score, names = table.present(SCORES)[:1], table.present([MICROGRAPH])
     columns = read_columns(table, (X, Y, *score, *shift_columns(table)), names, score)
     merit = columns.numbers.get(*score) if score else None
@@ -85,14 +97,30 @@ def read(path: Path) -> PickTable:
     shifts = origin_shifts(tables, table, columns.numbers)
     if shifts is not None:
         x, y, notes = x - shifts.x, y - shifts.y, shifts.notes
-    if len(with_both) > 1:
-        notes += (f"of {len(with_both)} tables with coordinates only {table.name} is read",)
     return pick_table(
         x,
         y,
         None if merit is None else np.where(merit == NO_VALUE, np.nan, merit),
         micrograph=read_micrographs(table, columns, MICROGRAPH) if names else None,
         notes=notes,
+        may_be_cut=check_end(table, [MICROGRAPH]),
+    )
+
+
+def _joined(parts: List[PickTable]) -> PickTable:
+    """The picks of several tables, which all name their micrographs, as one."""
+    if len(parts) == 1:
+        return parts[0]
+    notes = [note for part in parts for note in part.notes]
+    notes.append(f"the picks of {len(parts)} tables are read, as one")
+    score = np.concatenate([np.where(p.has_score, p.score, np.nan) for p in parts])
+    return pick_table(
+        np.concatenate([part.x for part in parts]),
+        np.concatenate([part.y for part in parts]),
+        score,
+        micrograph=np.concatenate([part.micrograph for part in parts]),
+        notes=tuple(dict.fromkeys(notes)),
+        may_be_cut=parts[-1].may_be_cut,
     )
 
 

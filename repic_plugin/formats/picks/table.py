@@ -41,6 +41,8 @@ class PickTable:
         How the scores of such a file become comparable, where the format decides it.
     threshold : float or None
         The picker's own least score, where its files hold picks below it too.
+    may_be_cut : bool
+        Whether the file ends within a line, so that its last number may have lost digits.
     """
 
     x: NDArray[np.float64]
@@ -55,6 +57,7 @@ class PickTable:
     notes: Tuple[str, ...] = ()
     score_transform: Optional[str] = None
     threshold: Optional[float] = None
+    may_be_cut: bool = False
 
     def __len__(self) -> int:
         return len(self.x)
@@ -68,6 +71,7 @@ def pick_table(
     micrograph: Optional[NDArray[np.object_]] = None,
     box_size_px: Optional[NDArray[np.float64]] = None,
     notes: Tuple[str, ...] = (),
+    may_be_cut: bool = False,
 ) -> PickTable:
     """A `PickTable` from checked columns, in file order; NaN stands for a missing score."""
     has_score = np.zeros(len(x), dtype=bool) if score is None else ~np.isnan(score)
@@ -80,6 +84,7 @@ def pick_table(
         box_size_px=box_size_px,
         row=np.arange(1, len(x) + 1, dtype=np.int64),
         notes=notes,
+        may_be_cut=may_be_cut,
     )
 
 
@@ -89,12 +94,16 @@ def no_picks() -> PickTable:
 
 
 def pick_table_from_corners(
-    corners: NDArray[np.float64], sizes: NDArray[np.float64], score: Optional[NDArray[np.float64]]
+    corners: NDArray[np.float64],
+    sizes: NDArray[np.float64],
+    score: Optional[NDArray[np.float64]],
+    *,
+    may_be_cut: bool = False,
 ) -> PickTable:
     """A `PickTable` from lower corners, and widths and heights, both of shape (n, 2)."""
     centers = centers_from_corners(corners, sizes)
     x, y = np.ascontiguousarray(centers.T)
-    return pick_table(x, y, score, box_size_px=sizes.max(axis=1))
+    return pick_table(x, y, score, box_size_px=sizes.max(axis=1), may_be_cut=may_be_cut)
 
 
 def centers_from_corners(corners: ArrayLike, box_size_px: ArrayLike) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from repic_plugin.formats.base.file_ends import check_end
 from repic_plugin.formats.base.text_tables import (
     header_table,
     read_columns,
@@ -52,5 +53,6 @@ def read(path: Path) -> PickTable:
         columns.numbers[Y],
         columns.numbers.get(SCORE),
         micrograph=read_micrographs(table, columns, MICROGRAPH),
+        may_be_cut=check_end(table, [MICROGRAPH]),
     )
     return replace(table_of_picks, score_transform="logistic")  # log-likelihood ratios

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from repic_plugin.formats.base.file_ends import check_end
 from repic_plugin.formats.base.text_tables import read_columns, read_text
 from repic_plugin.formats.picks.plain_rows import plain_table
 from repic_plugin.formats.picks.table import PickTable, pick_table
@@ -39,4 +40,10 @@ def read(path: Path) -> PickTable:
     table = plain_table(path, lines, names, len(names), rule, takes_more=True)
     columns = read_columns(table, names).numbers
     notes = ("the first column of its .plt files is taken as y, as IMAGIC writes it",)
-    return pick_table(columns["x"], columns["y"], None, notes=notes if is_imagic else ())
+    return pick_table(
+        columns["x"],
+        columns["y"],
+        None,
+        notes=notes if is_imagic else (),
+        may_be_cut=check_end(table),
+    )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.formats.base.errors import format_error
+from repic_plugin.formats.base.file_ends import check_end
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
 from repic_plugin.formats.base.text_tables import TextTable, read_columns, read_text
 from repic_plugin.formats.picks.table import PickTable, no_picks, pick_table
@@ -50,7 +51,7 @@ def read(path: Path) -> PickTable:
     if not rows:
         return no_picks()
     x, y, score, enabled = np.concatenate(rows, axis=1)
-    picks = pick_table(x, y, score)
+    picks = pick_table(x, y, score, may_be_cut=bool(sum(map(check_end, found))))
     kept = enabled > 0
     return replace(
         picks,

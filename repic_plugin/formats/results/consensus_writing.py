@@ -147,8 +147,11 @@ def check_picker_columns(picker_names: Sequence[str]) -> None:
     Raises
     ------
     ValueError
-        If a picker is named as one of the other columns.
+        If a picker is named as one of the other columns, or its name is no UTF-8.
     """
+    for name in picker_names:
+        if any(0xD800 <= ord(letter) < 0xE000 for letter in name):  # bytes that are no UTF-8
+            raise ValueError(f"picker {name!a} has a name that is no UTF-8 text; rename it")
     clash = [name for name in picker_names if name in PARTICLE_COLUMNS]
     if clash:
         raise ValueError(

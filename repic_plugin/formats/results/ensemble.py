@@ -9,7 +9,7 @@ from typing import Iterator, List, Optional
 from repic_plugin.consensus import EnsembleModel, model_from_arrays, model_to_arrays
 from repic_plugin.formats.base.arrays import read_arrays, write_arrays
 from repic_plugin.formats.base.csv_tables import number_cell, write_table
-from repic_plugin.formats.base.errors import PathLike, format_error
+from repic_plugin.formats.base.errors import FormatError, PathLike, format_error
 from repic_plugin.formats.results.consensus_writing import ENSEMBLE_NAMES
 
 COLUMNS = (
@@ -55,6 +55,10 @@ def read_ensemble(folder: PathLike) -> Optional[EnsembleModel]:
     except KeyError as error:
         told = f"must hold the array {error}, as this version writes it; run the consensus again"
         raise format_error(file, told) from None
+    except FormatError:
+        raise
+    except ValueError as error:
+        raise format_error(file, f"is damaged ({error}); find the consensus again") from None
 
 
 def _rows(model: EnsembleModel) -> Iterator[List[str]]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.consensus import ConsensusResult
 from repic_plugin.formats.base.atomic import atomic_write
+from repic_plugin.formats.base.csv_tables import TEXT, open_table, typed_columns
 from repic_plugin.formats.base.errors import PathLike, listed
 from repic_plugin.formats.base.star_writing import (
     loop_header,
@@ -92,6 +93,32 @@ def write_particle_files(
         _write_list(Path(folder) / LIST_FILE, paths, files, Path(place or folder))
     else:
         _write_each(Path(folder), result, box_size_px, format_name)
+
+
+def consensus_files(folder: PathLike) -> FrozenSet[str]:
+    """The files of a consensus in a folder, by the micrographs in its summary.csv.
+
+    Parameters
+    ----------
+    folder : str or path
+        With a consensus in it.
+
+    Returns
+    -------
+    frozenset of str
+        Relative, with slashes, whether they are there or not.
+
+    Raises
+    ------
+    FormatError
+        If summary.csv is damaged.
+    """
+    summary = open_table(Path(folder) / TABLE_NAMES[1], "choose another folder")
+    names = typed_columns(summary, {"micrograph": TEXT})["micrograph"].tolist()
+    endings = (*(f".{kind}" for kind in particle_formats()), f"{LISTED_ENDING}.star")
+    files = (f"{name}{ending}" for name in names for ending in endings)
+    others = (PICK_LABELS, LIST_FILE, PARTICLES_FILE, CRYOSPARC_FILE)
+    return frozenset((*TABLE_NAMES, *ENSEMBLE_NAMES, *others, *files))
 
 
 def _write_each(
