@@ -9,6 +9,7 @@ SCORE = "_repicScore"
 N_PICKERS = "_repicNumPickers"
 PICKERS = "_repicPickers"
 PICK_SCORE = "_repicPickScore"
+TOPAZ_SCORE = "_topazScore"  # as its plugin writes it: a log-likelihood ratio
 
 # attributes of this plugin's 2D classes, averages and members
 IS_JUNK = "_repicIsJunk"
@@ -20,7 +21,7 @@ DISSIMILARITY = "_repicDissimilarity"
 # log-likelihood ratios, identity for probabilities, rank for figures of merit on no fixed scale
 SCORE_ATTRIBUTES = {
     "_cryoloScore": "auto",
-    "_topazScore": "logistic",
+    TOPAZ_SCORE: "logistic",
     "_rlnAutopickFigureOfMerit": "rank",
     "_xmipp_goodRegionScore": "rank",
     "_xmipp_zScoreDeepLearning1": "auto",

@@ -1,4 +1,4 @@
-"""What protocols of this plugin hand to each other beside Scipion's own sets."""
+"""Objects that protocols exchange in addition to Scipion's own sets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pyworkflow.object import String
 
 __all__ = ["DeepPickerModel", "checkpoint_file"]
 
-# TensorFlow's newer checkpoints are several files whose names begin alike; this one is needed.
+# Newer TensorFlow checkpoints are several files with a common prefix; this one is essential.
 INDEX_ENDING = ".index"
 
 
@@ -20,7 +20,7 @@ class DeepPickerModel(EMObject):  # type: ignore[misc]
     Parameters
     ----------
     path : str, optional
-        As DeepPicker's scripts take it: the common beginning of the names of its files.
+        Common prefix of its files, as DeepPicker's scripts take it.
     """
 
     def __init__(self, path: Optional[str] = None, **kwargs: Any) -> None:
@@ -28,11 +28,11 @@ class DeepPickerModel(EMObject):  # type: ignore[misc]
         self._path = String(path)
 
     def getPath(self) -> str:
-        """The common beginning of the names of its files."""
+        """Common prefix of its files."""
         return str(self._path.get())
 
     def setPath(self, path: str) -> None:
-        """Say where it lies."""
+        """Set the common prefix of its files."""
         self._path.set(path)
 
     def getFiles(self) -> Set[str]:
@@ -49,12 +49,12 @@ class DeepPickerModel(EMObject):  # type: ignore[misc]
 
 
 def checkpoint_file(path: str) -> Optional[Path]:
-    """The file that has to be there for a model to be used; None where there is none.
+    """The essential file of a model; None if it is missing.
 
     Parameters
     ----------
     path : str
-        As DeepPicker's scripts take it.
+        Common prefix of its files, as DeepPicker's scripts take it.
     """
     candidates = (Path(path), Path(f"{path}{INDEX_ENDING}"))
     return next((file for file in candidates if file.is_file() and file.stat().st_size), None)

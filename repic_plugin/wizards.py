@@ -1,7 +1,8 @@
-"""Values of forms that are found by looking, or in the inputs."""
+"""Wizards: values of forms from a preview, or from the inputs."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 from pyworkflow.wizard import Wizard
@@ -28,7 +29,7 @@ NO_INPUT = "the inputs are missing; choose them first"
 
 
 class RepicBoxSizeWizard(Wizard):  # type: ignore[misc]
-    """The box size of the inputs, in px of the micrographs that the form is about."""
+    """The box size of the inputs, in px of the input micrographs."""
 
     _targets: ClassVar = [
         (ProtRepicConsensus, ["boxSize"]),
@@ -38,7 +39,7 @@ class RepicBoxSizeWizard(Wizard):  # type: ignore[misc]
     ]
 
     def show(self, form: Any, *params: Any) -> None:
-        """Write it to the form, or say that there is none."""
+        """Write the box size to the form, or report that there is none."""
         try:
             form.setVar("boxSize", input_box_size(form.protocol))
         except ValueError as error:
@@ -46,22 +47,22 @@ class RepicBoxSizeWizard(Wizard):  # type: ignore[misc]
 
 
 class RepicPreviewWizard(Wizard):  # type: ignore[misc]
-    """Quorum, overlap and number of particles, seen on one micrograph."""
+    """Preview of quorum, overlap and number of particles on one micrograph."""
 
     _targets: ClassVar = [(ProtRepicConsensus, ["quorum", "minOverlap", "numParticles"])]
 
     def show(self, form: Any, *params: Any) -> None:
-        """Open the preview, or say what it lacks."""
-        # windows need a screen, and Scipion loads this file without one too
+        """Open the preview, or report what is missing."""
+        # windows need a screen, without which Scipion loads this file too
         from repic_plugin.viewers import PreviewWindow  # noqa: PLC0415
 
         protocol = form.protocol
         try:
-            model, picks = of_pickers(protocol)
-            options = protocol.run_settings()["options"]
-            prepared = prepare_preview(
-                picks, score_transform=options["score_transform"], min_score=options["min_score"]
-            )
+            with protocol.labelled_errors():
+                model, picks = of_pickers(protocol)
+                options = protocol.run_settings()["options"]
+                given = ("box_size_px", "score_transform", "min_score")
+                prepared = prepare_preview(picks, **{name: options[name] for name in given})
         except ValueError as error:
             form.showInfo(sentence(error), "Preview")
             return
@@ -70,8 +71,8 @@ class RepicPreviewWizard(Wizard):  # type: ignore[misc]
             form.root,
             model,
             form_settings(protocol, picks.n_pickers),
-            compute=lambda micrograph, settings: preview_consensus(
-                prepared, micrograph, settings, box_size_px=sizes_px, options=_kept(options)
+            compute=protocol.labelled_errors()(
+                partial(preview_consensus, prepared, box_size_px=sizes_px, options=_kept(options))
             ),
             use=lambda settings: write_settings(form, settings, picks.n_pickers),
             box_size_px=max(sizes_px),
@@ -81,14 +82,12 @@ class RepicPreviewWizard(Wizard):  # type: ignore[misc]
 
 
 def input_box_size(protocol: Any) -> int:
-    """The box size that the inputs of a protocol have, in px of its micrographs.
-
-    The largest, where several sets of coordinates have one.
+    """The largest box size of the inputs of a protocol, in px of its micrographs.
 
     Raises
     ------
     ValueError
-        If they are not there or have none.
+        If inputs are missing or have no box size.
     """
     if isinstance(protocol, ProtTemplatePick):
         if protocol.inputAverages.get() is None or protocol.inputMicrographs.get() is None:
@@ -108,7 +107,7 @@ def input_box_size(protocol: Any) -> int:
 
 
 def form_settings(protocol: ProtRepicConsensus, n_pickers: int) -> PreviewSettings:
-    """What the form says, within the ranges of the sliders."""
+    """Settings of the form, within the ranges of the sliders."""
     quorum = required_pickers(consensus_mode(protocol), n_pickers, protocol.quorum.get() or None)
     return PreviewSettings(
         quorum=min(max(2, quorum), n_pickers),
@@ -118,9 +117,9 @@ def form_settings(protocol: ProtRepicConsensus, n_pickers: int) -> PreviewSettin
 
 
 def write_settings(form: Any, settings: PreviewSettings, n_pickers: int) -> None:
-    """Write what the sliders say to the form of a consensus protocol.
+    """Write the values of the sliders to the form of a consensus protocol.
 
-    A consensus by probability stays one: it has no least number of pickers.
+    The mode of a probabilistic consensus is kept, as it has no minimum number of pickers.
     """
     if not is_probabilistic(form.protocol):
         is_quorum = settings.quorum < n_pickers
@@ -131,7 +130,7 @@ def write_settings(form: Any, settings: PreviewSettings, n_pickers: int) -> None
 
 
 def _coordinates(protocol: Any) -> Any:
-    """Sets of coordinates whose box size holds for a protocol, None where one is not there."""
+    """Sets of coordinates whose box size applies to a protocol, None for missing ones."""
     if isinstance(protocol, ProtRepicConsensus):
         return [pointer.get() for pointer in protocol.inputCoordinates]
     if isinstance(protocol, ProtTemplateTrain):
@@ -142,6 +141,6 @@ def _coordinates(protocol: Any) -> Any:
 
 
 def _kept(options: Any) -> Any:
-    """Of the form's options those that hold for a preview too."""
+    """Options of the form that apply to a preview."""
     names = ("micrograph_size_px", "largest_component", "position", "solver")
     return {name: options[name] for name in names}

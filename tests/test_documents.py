@@ -110,3 +110,11 @@ def test_files_that_are_named_exist(contributing):
     for path in paths:
         folder = re.split(r"[\w-]*(?:NAME|FOLDER)", path)[0]
         assert (ROOT / folder).exists(), path
+
+
+def test_rows_on_wrong_input_name_tests_that_exist():
+    text = (ROOT / "docs" / "use" / "input.md").read_text("utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
+    assert len(named) > 20
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / file).read_text("utf-8"), (file, test)

@@ -3,7 +3,9 @@
 from repic_plugin.classification.checks import (
     CTF_MODES,
     DEFAULT_RINGS,
+    MASK_FRACTION,
     check_classification_arguments,
+    default_rings,
 )
 from repic_plugin.classification.classify import classify_particles
 from repic_plugin.classification.course import ALIGNMENTS
@@ -34,6 +36,7 @@ __all__ = [
     "ALONE",
     "CTF_MODES",
     "DEFAULT_RINGS",
+    "MASK_FRACTION",
     "RULES",
     "ACKMeans",
     "Classification",
@@ -50,6 +53,7 @@ __all__ = [
     "check_classification_arguments",
     "classify_particles",
     "contrast_transfer",
+    "default_rings",
     "eqk_means",
     "k_means",
     "spider_k_means",

@@ -134,12 +134,17 @@ def check_resume(state: State, n_images: int, n_classes: int) -> None:
         )
 
 
+def default_rings(box_px: int) -> int:
+    """Number of rings in Fourier space that are compared by default."""
+    return min(DEFAULT_RINGS, box_px // 2 - 2)
+
+
 def layout(
     box_px: int, n_rings: Optional[int], mask_diameter_px: Optional[float]
 ) -> Tuple[PolarGrid, float, float]:
     """Polar grid, radius of the mask and width of its soft edge, px."""
     top = box_px // 2 - 2
-    last_ring = min(DEFAULT_RINGS, top) if n_rings is None else n_rings
+    last_ring = default_rings(box_px) if n_rings is None else n_rings
     check_whole_number("n_rings", last_ring, FIRST_RING + MIN_RINGS - 1)
     if last_ring > top:
         raise ValueError(

@@ -33,7 +33,6 @@ from repic_plugin.consensus import (
     box_sizes,
     expected_scores,
     find_consensus,
-    recommended_num_particles,
 )
 from repic_plugin.formats import (
     MICROGRAPH_EXTENSION,
@@ -372,7 +371,6 @@ def _print_result(loaded: PicksDir, result: ConsensusResult) -> None:
         f"\nconsensus: {len(result):,} particles on {n_with:,} of {len(counts.names):,} "
         f"micrographs, objective {counts.objective.sum():.4f}, {proof}"
     )
-    print(f"recommended: the best {recommended_num_particles(result)} per micrograph")
 
 
 def _print_ignored(loaded: PicksDir) -> None:

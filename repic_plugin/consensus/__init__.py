@@ -34,6 +34,7 @@ from repic_plugin.consensus.scores import (
     comparable_scores,
 )
 from repic_plugin.consensus.solvers import SOLVERS, SolverError
+from repic_plugin.consensus.spacing import find_copies, spacing_px
 
 __all__ = [
     "FATES",
@@ -59,6 +60,7 @@ __all__ = [
     "default_quorum",
     "expected_scores",
     "find_consensus",
+    "find_copies",
     "find_misfits",
     "inside_micrograph",
     "micrograph_graph",
@@ -72,4 +74,5 @@ __all__ = [
     "required_pickers",
     "result_from_arrays",
     "result_to_arrays",
+    "spacing_px",
 ]

@@ -50,6 +50,7 @@ from repic_plugin.consensus.solvers import choose_solver
 from repic_plugin.consensus.spacing import find_copies, spacing_px
 
 BATCH_SIZE = 64  # micrographs; enough to make the overhead of a call negligible
+FEW_COPIES = 0.01  # of the picks that are used: so few are not worth a warning
 MIN_JACCARD = 0.3  # Cameron et al. 2024, Online Methods
 
 
@@ -319,8 +320,9 @@ def _warn_of_copies(result: ConsensusResult, reach_px: NDArray[np.float64]) -> N
     if result.micrographs.n_copies is None:
         return
     totals = result.micrographs.n_copies.sum(axis=0)
-    for name, count, reach in zip(result.picker_names, totals, reach_px):
-        if count:
+    used = result.micrographs.n_picks.sum(axis=0)
+    for name, count, n_used, reach in zip(result.picker_names, totals, used, reach_px):
+        if count > FEW_COPIES * n_used:
             warnings.warn(
                 f"{name}: {count:,} of its picks are copies, less than {reach:.0f} px from a "
                 "better one; they do not count",

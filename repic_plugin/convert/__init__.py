@@ -1,11 +1,6 @@
-"""Scipion's sets to arrays and back: the only room that knows both."""
+"""Conversion between Scipion's sets and arrays: the only room that uses both."""
 
-from repic_plugin.convert.classes import (
-    ClassMembers,
-    ClassSummary,
-    append_averages,
-    append_classes,
-)
+from repic_plugin.convert.classes import ClassMembers, ClassSummary, append_averages, append_classes
 from repic_plugin.convert.coordinates import (
     MicrographTable,
     PickerInput,

@@ -1,4 +1,4 @@
-"""2D classes to Scipion's sets."""
+"""2D classes as Scipion sets."""
 
 from __future__ import annotations
 
@@ -9,22 +9,15 @@ from typing import Any, Dict, Iterable, Iterator, List, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pwem.objects import (
-    Class2D,
-    Particle,
-    SetOfAverages,
-    SetOfClasses2D,
-    SetOfParticles,
-    Transform,
-)
+from pwem.objects import Class2D, Particle, SetOfAverages, SetOfClasses2D, SetOfParticles, Transform
 from pyworkflow.object import Boolean, Float, Integer
 
 from repic_plugin import constants
 from repic_plugin.convert.sets import column_names, read_item_columns, table_prefix
 
 INPUT, MEMBERS = "repic_input", "repic_members"  # names in SQL, while the rows are copied
-CACHE_KB = 1 << 16  # each class takes its rows from all over the input
-# Columns that every table of items has, and what Scipion writes there when it copies an item.
+CACHE_KB = 1 << 16  # the rows of a class are scattered over the input
+# Columns of every table of items, and the values that Scipion writes when it copies an item.
 BASIC = {
     "id": "id",
     "enabled": "1",
@@ -38,20 +31,20 @@ OWN = {
     constants.DISSIMILARITY: "member.dissimilarity",
 }
 ACQUISITION = "_acquisition."
-# An acquisition without these is none: the set's is taken instead, as `SetOfImages.append` does.
+# An acquisition without these is replaced by that of the set, as in `SetOfImages.append`.
 NEEDED = (f"{ACQUISITION}_voltage", f"{ACQUISITION}_magnification")
 
 
 @dataclass(frozen=True, eq=False)
 class ClassMembers:
-    """The particles that are in a class.
+    """Particles that belong to classes.
 
     Attributes
     ----------
     ids : ndarray of int64, shape (n,)
-        In their set.
+        Ids in their set.
     number : ndarray of int64, shape (n,)
-        Of the class, from 1.
+        Number of the class, from 1.
     matrices : ndarray of float64, shape (n, 4, 4)
         See `transform_matrices`.
     dissimilarity : ndarray of float64, shape (n,)
@@ -63,7 +56,7 @@ class ClassMembers:
     dissimilarity: NDArray[np.float64]
 
     def item(self, particles: SetOfParticles, row: int) -> Particle:
-        """One of them as Scipion's object."""
+        """One of the particles as a Scipion object."""
         item = particles[int(self.ids[row])].clone()
         item.setClassId(int(self.number[row]))
         item.setTransform(Transform(self.matrices[row]))
@@ -71,8 +64,8 @@ class ClassMembers:
         return item
 
     def records(self) -> Iterator[Tuple[int, int, str, float]]:
-        """Number, id, matrix and dissimilarity of each, as they stand in a set's file."""
-        order = np.lexsort((self.ids, self.number))  # that of the table they go to
+        """Number, id, matrix and dissimilarity of each, in the format of a set's file."""
+        order = np.lexsort((self.ids, self.number))  # the order of the target table
         return zip(
             self.number[order].tolist(),
             self.ids[order].tolist(),
@@ -83,7 +76,7 @@ class ClassMembers:
 
 @dataclass(frozen=True, eq=False)
 class ClassSummary:
-    """What is known of each of k classes.
+    """Properties of k classes.
 
     Attributes
     ----------
@@ -101,23 +94,19 @@ class ClassSummary:
 
 
 def append_classes(
-    classes: SetOfClasses2D,
-    particles: SetOfParticles,
-    members: ClassMembers,
-    summary: ClassSummary,
+    classes: SetOfClasses2D, particles: SetOfParticles, members: ClassMembers, summary: ClassSummary
 ) -> None:
-    """Fill a set of classes as `SetOfClasses.classifyItems` does, many times as fast.
+    """Fill a set of classes as `SetOfClasses.classifyItems` does, but many times faster.
 
-    Scipion itself appends each class and its first member, and so makes the tables; the other
-    members are copied by SQLite, from the table of the input to those of the classes. Classes
-    without a member are left out.
+    Scipion appends each class with its first member, which creates the tables; SQLite copies the
+    other members from the table of the input to those of the classes. Empty classes are skipped.
 
     Parameters
     ----------
     classes : SetOfClasses2D
         Empty.
     particles : SetOfParticles
-        Whose ids the members have.
+        The set to which the ids of the members refer.
     members : ClassMembers
     summary : ClassSummary
 
@@ -128,7 +117,7 @@ def append_classes(
     """
     _check_there(particles, members)
     database = classes._getMapper().db
-    # Three waits for the disk for each class would cost more than all the rows.
+    # Three disk synchronisations per class would cost more than all the rows.
     database.executeCommand("PRAGMA synchronous = OFF")
     numbers, first, sizes = np.unique(members.number, return_index=True, return_counts=True)
     made: List[Class2D] = []
@@ -151,7 +140,7 @@ def append_classes(
 def append_averages(
     averages: SetOfAverages, particles: SetOfParticles, summary: ClassSummary
 ) -> None:
-    """Append the average of each class that has members; its id is the number of the class."""
+    """Append the averages of classes that have members, with the class number as id."""
     for row in np.flatnonzero(summary.sizes).tolist():
         item = _representative(particles, row + 1, summary)
         item.setObjId(row + 1)
@@ -190,7 +179,7 @@ def _representative(particles: SetOfParticles, number: int, summary: ClassSummar
 
 
 def _describe(item: Any, summary: ClassSummary, row: int) -> None:
-    """What users filter classes and averages by."""
+    """Set the attributes by which users filter classes and averages."""
     is_junk = bool(summary.is_junk[row])
     setattr(item, constants.EXPLAINED, Float(float(summary.explained[row])))
     setattr(item, constants.IS_JUNK, Boolean(is_junk))
@@ -203,10 +192,10 @@ def _copy_rows(
     members: ClassMembers,
     example: Dict[str, Any],
 ) -> None:
-    """Insert the members that are not there yet; `example` is what one of them has."""
+    """Insert the missing members; `example` holds the attributes of one member."""
     databases = [one._getMapper().db for one in made]
-    connection = databases[0].connection  # one for all tables of a file
-    connection.commit()  # nothing can be attached in a transaction
+    connection = databases[0].connection  # shared by all tables of a file
+    connection.commit()  # a file cannot be attached within a transaction
     connection.execute(f"ATTACH ? AS {INPUT}", (os.path.abspath(particles.getFileName()),))
     connection.execute(f"PRAGMA {INPUT}.cache_size = {-CACHE_KB}")
     try:
@@ -233,7 +222,7 @@ def _copy_class(
     values: Dict[str, Tuple[str, Tuple[Any, ...]]],
     number: int,
 ) -> None:
-    """Insert the members of a class but the first, which is there."""
+    """Insert the members of a class except the first, which exists."""
     column_of = column_names(connection, prefix)
     columns = ", ".join([*BASIC, *column_of.values()])
     expressions = ", ".join([*BASIC.values(), *(values[label][0] for label in column_of)])
@@ -251,7 +240,7 @@ def _values(
 ) -> Dict[str, Tuple[str, Tuple[Any, ...]]]:
     """An SQL expression with its arguments for each attribute of a member.
 
-    They say what Scipion's `clone` and `SetOfImages.append` would make of a row of the input.
+    They yield the values that Scipion's `clone` and `SetOfImages.append` would for a row.
     """
     columns = column_names(connection, f"{INPUT}.{table_prefix(particles)}")
     found = {label: f"particle.{column}" for label, column in columns.items()}

@@ -1,4 +1,4 @@
-"""Sets of coordinates and micrographs to picks and back."""
+"""Conversion between sets of coordinates and picks, and of micrographs to tables."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PickerInput:
     name : str
     coordinates : SetOfCoordinates
     score_attribute : str or None
-        The coordinates' attribute that holds the score; None where there is none.
+        Attribute of the coordinates that holds the score; None if there is none.
     """
 
     name: str
@@ -41,12 +41,12 @@ class MicrographTable:
     Attributes
     ----------
     file_name : str
-        The set's file, by which the same set is recognised.
+        File of the set, which identifies it.
     ids : tuple of int
     names : tuple of str
     pixel_size_angstrom : float
     files : tuple of str
-        Of the images, whatever links lead to them; may be empty.
+        Files of the images with links resolved; may be empty.
     """
 
     file_name: str
@@ -62,13 +62,13 @@ class MicrographTable:
 
     @property
     def labels(self) -> List[str]:
-        """Names that tell the micrographs apart, as tables and pictures have them."""
+        """Unique names of the micrographs, for tables and figures."""
         is_unique = len({micrograph_name(one) for one in self.names}) == len(self.names)
         return distinct_names(self.names if is_unique or not self.files else self.files)
 
 
 def read_micrographs(micrographs: SetOfMicrographs) -> MicrographTable:
-    """Identities of the micrographs of a set, in its order."""
+    """The micrographs of a set, in its order."""
     rows = read_item_columns(micrographs.getFileName(), ["id", "_micName", "_filename"])
     return MicrographTable(
         file_name=os.path.realpath(micrographs.getFileName()),
@@ -86,17 +86,17 @@ def find_score_attribute(coordinates: SetOfCoordinates, asked: str = "") -> Opti
     ----------
     coordinates : SetOfCoordinates
     asked : str
-        The user's choice; by default the first that a known picking protocol writes.
+        The user's choice; by default the first attribute of a known picking protocol.
 
     Returns
     -------
     str or None
-        None where nothing is asked for and no known attribute is there.
+        None if the user made no choice and there is no known attribute.
 
     Raises
     ------
     ValueError
-        If the coordinates lack the attribute that is asked for.
+        If the coordinates lack the chosen attribute.
     """
     present = item_labels(coordinates.getFileName())
     if asked:
@@ -112,20 +112,20 @@ def find_score_attribute(coordinates: SetOfCoordinates, asked: str = "") -> Opti
 def match_micrographs(
     inputs: Sequence[PickerInput], reference: Optional[MicrographTable] = None
 ) -> Tuple[MicrographTable, List[Tuple[Dict[int, int], float]]]:
-    """Which micrographs of several sets are the same.
+    """Matches between the micrographs of several sets.
 
     Parameters
     ----------
     inputs : sequence of PickerInput
     reference : MicrographTable, optional
-        The micrographs to find them among; by default those of the first set.
+        The micrographs to match with; by default those of the first set.
 
     Returns
     -------
     reference : MicrographTable
     matched : list of (dict of int to int, float), length n_pickers
-        From the micrograph ids of each set to places in the reference, and the factor from its
-        px to the reference's.
+        From the micrograph ids of each set to indices in the reference, and the factor from its
+        px to those of the reference.
 
     Raises
     ------
@@ -135,10 +135,7 @@ def match_micrographs(
     tables = [read_micrographs(one.coordinates.getMicrographs()) for one in inputs]
     first = tables[0] if reference is None else reference
     matched = [
-        (
-            _matched(first, table, one.name),
-            table.pixel_size_angstrom / first.pixel_size_angstrom,
-        )
+        (_matched(first, table, one.name), table.pixel_size_angstrom / first.pixel_size_angstrom)
         for one, table in zip(inputs, tables)
     ]
     return first, matched
@@ -149,8 +146,8 @@ def read_picks(
 ) -> Tuple[Picks, NDArray[np.int64], List[int]]:
     """The picks of several sets, in px of the first set's micrographs or of others.
 
-    Micrographs are the same where the sets share their set of micrographs, by id; else they are
-    matched by `match_names`. Coordinates of sets at another pixel size are rescaled.
+    Micrographs are matched by id if the sets share their set of micrographs, else by
+    `match_names`. Coordinates of sets at another pixel size are rescaled.
 
     Parameters
     ----------
@@ -161,11 +158,11 @@ def read_picks(
     Returns
     -------
     picks : Picks
-        Micrographs are those of the table, all of them, in its order.
+        Indexed by all micrographs of the table, in its order.
     ids : ndarray of int64, shape (n_picks,)
         Id of each pick in its own set.
     left_out : list of int, length n_pickers
-        Picks of each set that lie on micrographs that the table does not have.
+        Number of picks of each set on micrographs that the table lacks.
 
     Raises
     ------
@@ -198,14 +195,14 @@ def read_picks(
 def append_particles(
     coordinates: SetOfCoordinates, result: ConsensusResult, table: MicrographTable
 ) -> None:
-    """Append the particles of a consensus; each carries weight, overlap, score and its pickers.
+    """Append the particles of a consensus, each with weight, overlap, score and its pickers.
 
     Parameters
     ----------
     coordinates : SetOfCoordinates
     result : ConsensusResult
     table : MicrographTable
-        Of the micrographs that the picks were indexed by.
+        Micrographs by which the picks were indexed.
     """
     item = _new_item(constants.WEIGHT, constants.OVERLAP, constants.SCORE)
     setattr(item, constants.N_PICKERS, Integer())
@@ -228,29 +225,36 @@ def append_particles(
         coordinates.append(item)
 
 
-def append_picks(coordinates: SetOfCoordinates, picks: Picks, table: MicrographTable) -> None:
-    """Append picks; each carries its picker and its score on the picker's own scale.
+def append_picks(
+    coordinates: SetOfCoordinates,
+    picks: Picks,
+    table: MicrographTable,
+    score_attribute: str = constants.PICK_SCORE,
+) -> None:
+    """Append picks, each with its picker and its score on the picker's own scale.
 
     Parameters
     ----------
     coordinates : SetOfCoordinates
     picks : Picks
     table : MicrographTable
-        Of the micrographs that the picks are indexed by.
+        Micrographs by which the picks are indexed.
+    score_attribute : str
+        Attribute that holds the score.
     """
-    item = _new_item(constants.PICK_SCORE)
+    item = _new_item(score_attribute)
     setattr(item, constants.PICKERS, String())
     score = np.where(picks.has_score, picks.score, None)
     columns = (picks.micrograph, picks.picker, picks.x, picks.y, score)
     for micrograph, picker, x, y, value in zip(*(column.tolist() for column in columns)):
         _place(item, table, micrograph, x, y)
-        getattr(item, constants.PICK_SCORE).set(value)
+        getattr(item, score_attribute).set(value)
         getattr(item, constants.PICKERS).set(picks.picker_names[picker])
         coordinates.append(item)
 
 
 def _new_item(*float_attributes: str) -> Coordinate:
-    """The one object that is appended again and again; the first append fixes the columns."""
+    """Object to be appended repeatedly; the first append fixes the columns."""
     item = Coordinate()
     for name in float_attributes:
         setattr(item, name, Float())
@@ -265,7 +269,7 @@ def _place(item: Coordinate, table: MicrographTable, micrograph: int, x: float, 
 
 
 def _matched(reference: MicrographTable, table: MicrographTable, name: str) -> Dict[int, int]:
-    """From the ids of one set of micrographs to places in the reference set."""
+    """Indices in the reference by the ids of a set of micrographs."""
     if table.file_name == reference.file_name:
         return {mic_id: place for place, mic_id in enumerate(reference.ids)}
     places = find_micrographs(table.known_as, reference, name)
@@ -275,14 +279,14 @@ def _matched(reference: MicrographTable, table: MicrographTable, name: str) -> D
 def find_micrographs(
     names: Sequence[Union[str, Sequence[str]]], table: MicrographTable, whose: str
 ) -> NDArray[np.int64]:
-    """Place of each micrograph in a table, by `match_names`; -1 where it is not there.
+    """Index of each micrograph in a table, by `match_names`; -1 if it is missing.
 
     Parameters
     ----------
     names : sequence of str, or of sequence of str
     table : MicrographTable
     whose : str
-        For messages: whom the names are from.
+        Origin of the names, for messages.
 
     Raises
     ------
@@ -296,15 +300,15 @@ def find_micrographs(
     if not (places >= 0).any():
         one = names[0] if len(names) else "none"
         raise ValueError(
-            f"{whose} has no micrograph in common with the others: its names are as "
-            f"{one if isinstance(one, str) else one[0]}, theirs as {(*table.names, 'none')[0]}; "
-            "choose the micrographs that were picked on, or rename one side"
+            f"{whose} has no micrograph in common with the others: its names are like "
+            f"{one if isinstance(one, str) else one[0]}, theirs like {(*table.names, 'none')[0]}; "
+            "choose the micrographs that were picked, or rename one of the two"
         )
     return places
 
 
 def _looked_up(place_of: Dict[int, int], ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Place of each id, -1 where it has none."""
+    """Index of each id, -1 if it is missing."""
     unique, inverse = np.unique(ids, return_inverse=True)
     places = np.array([place_of.get(mic_id, -1) for mic_id in unique.tolist()], dtype=np.int64)
     return places[inverse] if len(places) else np.zeros(0, dtype=np.int64)
@@ -320,7 +324,7 @@ def _read_coordinates(one: PickerInput) -> Tuple[NDArray[Any], ...]:
     score = values[:, 4] if len(labels) > 4 else np.full(len(rows), np.nan)
     if np.isinf(score).any() or np.isnan(values[:, 1:4]).any():
         raise ValueError(
-            f"coordinates of {one.name} hold a position or score that is no finite number; "
+            f"coordinates of {one.name} have a position or score that is not finite; "
             f"remove it from {one.coordinates.getFileName()}"
         )
     return values[:, 0].astype(np.int64), values[:, 1].astype(np.int64), *values[:, 2:4].T, score

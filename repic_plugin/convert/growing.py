@@ -1,4 +1,4 @@
-"""Sets that somebody else is still writing, read on from where the last look ended."""
+"""Growing sets, written by other runs and read incrementally."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Stamp = Tuple[int, int, int]
 
 
 class UnreadableSetError(ValueError):
-    """A set's file is locked, cut short or damaged; it may be whole at the next look."""
+    """A set's file is locked, truncated or damaged; it may be readable at the next check."""
 
 
 class Span(NamedTuple):
-    """Where the picks of a micrograph stand: ids from `first` to `last`, `n` of them its own."""
+    """Location of a micrograph's picks: `n` of the ids from `first` to `last`."""
 
     first: int
     last: int
@@ -30,12 +30,12 @@ class Span(NamedTuple):
 
 
 def stream_state(file_name: str) -> Optional[int]:
-    """Whether more will come, as a set's file says: STREAM_OPEN, STREAM_CLOSED or nothing.
+    """Stream state in a set's file: STREAM_OPEN, STREAM_CLOSED, or None if there is none.
 
     Raises
     ------
     UnreadableSetError
-        If the file cannot be read now.
+        If the file is unreadable at present.
     """
     if not os.path.isfile(file_name):
         return None
@@ -47,15 +47,15 @@ def stream_state(file_name: str) -> Optional[int]:
 
 
 def _unreadable(file_name: str, error: Exception) -> UnreadableSetError:
-    told = isinstance(error, ValueError) and str(error).startswith(file_name)
-    return UnreadableSetError(str(error) if told else f"{file_name}: {why_unreadable(error)}")
+    is_named = isinstance(error, ValueError) and str(error).startswith(file_name)
+    return UnreadableSetError(str(error) if is_named else f"{file_name}: {why_unreadable(error)}")
 
 
 class _Growing:
-    """A set's file, looked at again when it has changed.
+    """A set's file, read again when it has changed.
 
-    Scipion writes nothing into the file of a set that has no item, not even whether it is closed:
-    `has_state` is False then.
+    Scipion writes nothing into the file of an empty set, not even its stream state: `has_state` is
+    False then.
     """
 
     def __init__(self, file_name: str) -> None:
@@ -64,12 +64,12 @@ class _Growing:
         self._stamp: Optional[Stamp] = None
 
     def look(self) -> bool:
-        """Read what is new; whether anything in the file has changed.
+        """Read new data; return whether the file has changed.
 
         Raises
         ------
         UnreadableSetError
-            If the file cannot be read now. What was read before stays.
+            If the file is unreadable at present. Data read before are kept.
         """
         try:
             found = os.stat(self.file_name)
@@ -77,7 +77,7 @@ class _Growing:
             if stamp == self._stamp:
                 return False
             with closing(open_set_file(self.file_name)) as connection:
-                connection.execute("BEGIN")  # all of one moment
+                connection.execute("BEGIN")  # a consistent snapshot
                 self._read(connection, self._stamp is not None and stamp[2] != self._stamp[2])
                 state = _property(connection, "_streamState")
                 self.has_state, self.is_closed = bool(state), state == Set.STREAM_CLOSED
@@ -96,7 +96,7 @@ class GrowingMicrographs(_Growing):
     Attributes
     ----------
     names, files : dict of int to str
-        Name and file of the image by id, in the set's order; a file whatever links lead to it.
+        Names and files by id, in the order of the set; files with links resolved.
     is_closed : bool
     """
 
@@ -118,7 +118,7 @@ class GrowingMicrographs(_Growing):
 
     @property
     def table(self) -> MicrographTable:
-        """What is known of them by now."""
+        """The present micrographs."""
         ids = tuple(self.names)
         names, files = (tuple(one[i] for i in ids) for one in (self.names, self.files))
         return MicrographTable(os.path.realpath(self.file_name), ids, names, 0.0, files)
@@ -130,12 +130,12 @@ class GrowingPicks(_Growing):
     Attributes
     ----------
     spans : dict of int to Span
-        By the id of the micrograph.
+        Spans by id of the micrograph.
     attributes : tuple of str
-        Of the coordinates; none as long as there is no coordinate.
+        Attributes of the coordinates; none as long as the set is empty.
     is_closed : bool
     n_resets : int
-        How often the set was found smaller than before, or written anew.
+        How often the set was found to be smaller than before, or rewritten.
     """
 
     def __init__(self, file_name: str) -> None:
@@ -171,12 +171,12 @@ class GrowingPicks(_Growing):
             self._last_id = max(self._last_id, last)
 
     def score_range(self, score_attribute: Optional[str]) -> Optional[Tuple[float, float]]:
-        """Least and largest score that there is by now; None where there is none.
+        """Minimum and maximum of the present scores; None without scores.
 
         Raises
         ------
         UnreadableSetError
-            If the file cannot be read now.
+            If the file is unreadable at present.
         ValueError
             If the coordinates lack the attribute.
         """
@@ -199,20 +199,20 @@ class GrowingPicks(_Growing):
         Parameters
         ----------
         micrographs : sequence of int
-            Ids; those without a coordinate are passed over.
+            Ids; those without coordinates are skipped.
         score_attribute : str or None
 
         Returns
         -------
         ndarray of float64, shape (n, 5)
-            Id, id of the micrograph, x, y, score (NaN where there is none).
+            Id, id of the micrograph, x, y, score (NaN without a score).
 
         Raises
         ------
         UnreadableSetError
-            If the file cannot be read now.
+            If the file is unreadable at present.
         ValueError
-            If the coordinates lack the attribute, or hold a number that is not finite.
+            If the coordinates lack the attribute, or have values that are not finite.
         """
         rows: List[Tuple[Any, ...]] = []
         try:
@@ -229,7 +229,7 @@ class GrowingPicks(_Growing):
         found = np.array(rows, dtype=np.float64).reshape(len(rows), 5)
         if np.isnan(found[:, :4]).any() or np.isinf(found).any():
             raise ValueError(
-                f"{self.file_name}: a position or score is no finite number; remove that coordinate"
+                f"{self.file_name}: a position or score is not finite; remove that coordinate"
             )
         return found
 
@@ -253,7 +253,7 @@ def _selection(columns: Dict[str, str], score_attribute: Optional[str], file_nam
 
 
 def _property(connection: sqlite3.Connection, key: str) -> int:
-    """A number among a set's properties; 0 where it is not there yet."""
+    """A numeric property of a set; 0 if it is missing."""
     tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
     if ("Properties",) not in tables.fetchall():
         return 0

@@ -1,4 +1,4 @@
-"""Pixels of micrographs, in any format that Scipion reads."""
+"""Images of micrographs, in any format that Scipion reads."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from pwem.emlib.image.image_readers import ImageReadersRegistry
 
 from repic_plugin.formats import STACK_SUFFIXES, open_mrc, stack_file
 
-# Scipion would open MRC files to write into them.
+# Scipion would open MRC files for writing.
 MRC_SUFFIXES = (*STACK_SUFFIXES, ".map", ".rec", ".ali")
 
 
 def open_micrograph(file_name: str) -> NDArray[Any]:
-    """The image in a micrograph's file, shape (height, width); of MRC files as a memory map.
+    """Image of a micrograph, shape (height, width); a memory map for MRC files.
 
     Raises
     ------
     ValueError
-        If the file cannot be read or holds no single image.
+        If the file cannot be read or does not hold a single image.
     """
     if stack_file(file_name).suffix.lower() in MRC_SUFFIXES:
         return open_mrc(file_name)
     try:
         reader = ImageReadersRegistry.getReader(file_name)
         pixels = np.asarray(reader.open(file_name)).squeeze()
-    except Exception as error:  # readers raise what they like; all of it means the same here
-        told = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{file_name}: cannot be read as a micrograph ({told})") from error
+    except Exception as error:  # readers raise arbitrary errors
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{file_name}: cannot be read as a micrograph ({reason})") from error
     if pixels.ndim != 2:
         raise ValueError(f"{file_name}: must hold one image, got shape {pixels.shape}")
     return pixels
 
 
 def micrograph_pixels(file_name: str) -> NDArray[np.float32]:
-    """As `open_micrograph`, in memory."""
+    """Image as of `open_micrograph`, in memory."""
     return np.array(open_micrograph(file_name), np.float32)

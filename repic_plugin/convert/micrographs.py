@@ -1,4 +1,4 @@
-"""What is known of micrographs beside their names; picks seen from another set of micrographs."""
+"""Defocus and files of micrographs; picks and box sizes on another set of micrographs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEFOCUS = ("_defocusU", "_defocusV", "_micObj._micName")
 
 
 def mean_defocus(ctfs: SetOfCTF, table: MicrographTable) -> NDArray[np.float64]:
-    """Mean defocus of each micrograph, found by `match_names`.
+    """Mean defocus of each micrograph, matched by `match_names`.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def mean_defocus(ctfs: SetOfCTF, table: MicrographTable) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of float64, shape (n_micrographs,)
-        Angstrom; nan where it is not known.
+        Angstrom; NaN where unknown.
 
     Raises
     ------
@@ -55,17 +55,14 @@ def micrograph_files(micrographs: SetOfMicrographs) -> List[str]:
 
 
 def pixel_ratio(coordinates: SetOfCoordinates, micrographs: SetOfMicrographs) -> float:
-    """From px of the coordinates' own micrographs to px of others."""
+    """Factor from px of the coordinates' own micrographs to px of others."""
     return float(coordinates.getMicrographs().getSamplingRate() / micrographs.getSamplingRate())
 
 
 def box_size_on(
     micrographs: SetOfMicrographs, coordinates: SetOfCoordinates, asked_px: Optional[int] = None
 ) -> int:
-    """The box size that is asked for, or else the coordinates' in px of other micrographs.
-
-    0 where they have none.
-    """
+    """The given box size, else that of the coordinates in px of other micrographs, else 0."""
     return (
         int(asked_px)
         if asked_px
@@ -76,7 +73,7 @@ def box_size_on(
 def read_picks_on(
     micrographs: SetOfMicrographs, inputs: Sequence[PickerInput]
 ) -> Tuple[Picks, MicrographTable]:
-    """The picks of several sets on the micrographs of another one, in its px.
+    """Picks of several sets on the micrographs of another set, in its px.
 
     Parameters
     ----------
@@ -99,12 +96,12 @@ def read_picks_on(
 
 
 def picks_on_micrographs(picks: Picks, table: MicrographTable) -> Tuple[Picks, List[str]]:
-    """Picks indexed by the micrographs of another set; the others are left out.
+    """Picks indexed by the micrographs of another set; picks elsewhere are omitted.
 
     Parameters
     ----------
     picks : Picks
-        Their micrographs are found by `match_names`.
+        Their micrographs are matched by `match_names`.
     table : MicrographTable
 
     Returns
@@ -116,7 +113,7 @@ def picks_on_micrographs(picks: Picks, table: MicrographTable) -> Tuple[Picks, L
     Raises
     ------
     ValueError
-        If the table lacks them all.
+        If the table lacks all of them.
     """
     places = find_micrographs(picks.micrograph_names, table, "the picks' files")
     unknown = [name for name, place in zip(picks.micrograph_names, places) if place < 0]

@@ -1,4 +1,4 @@
-"""Sets of particles to arrays."""
+"""Conversion of sets of particles to arrays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from repic_plugin.classification import CtfParameters
 from repic_plugin.convert.sets import item_labels, read_item_columns, table_prefix
 from repic_plugin.formats import STACK_SUFFIXES, stack_file, write_stack
 
-SPIDER_SUFFIX = ".stk"  # Xmipp's stacks; pwem can read them without Xmipp
+SPIDER_SUFFIX = ".stk"  # Xmipp's stacks, which pwem reads without Xmipp
 IMAGES_PER_CHUNK = 256
 DEFOCUS = ("_ctfModel._defocusU", "_ctfModel._defocusV", "_ctfModel._defocusAngle")
 PHASE_SHIFT = "_ctfModel._phaseShift"
@@ -28,15 +28,15 @@ MICROSCOPE = {
 
 @dataclass(frozen=True, eq=False)
 class ParticleRows:
-    """The enabled particles of a set, by id.
+    """Enabled particles of a set, ordered by id.
 
     Attributes
     ----------
     ids : ndarray of int64, shape (n,)
     files : tuple of str, length n
-        As in the set: relative to the project's folder.
+        Relative to the project's folder, as in the set.
     index : ndarray of int64, shape (n,)
-        Image in the file, from 1; 0 where the file is one image.
+        Number of the image in its file, from 1; 0 if the file is a single image.
     ctf : CtfParameters or None
     """
 
@@ -49,7 +49,7 @@ class ParticleRows:
         return len(self.ids)
 
     def names(self, replaced: Optional[Dict[str, str]] = None) -> List[str]:
-        """RELION's names of the images, 000001@file, with some files replaced by others."""
+        """Names of the images in RELION's format, 000001@file, with some files replaced."""
         new = replaced or {}
         pairs = zip(self.index.tolist(), self.files)
         return [
@@ -59,13 +59,13 @@ class ParticleRows:
 
 
 def read_particle_rows(particles: SetOfParticles, with_ctf: bool = True) -> ParticleRows:
-    """Images and CTF of the enabled particles of a set, straight from its file.
+    """Images and CTFs of the enabled particles of a set, read directly from its file.
 
     Parameters
     ----------
     particles : SetOfParticles
     with_ctf : bool
-        Whether to read the CTF, where the set has one.
+        Whether to read CTFs, if the set has them.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def read_particle_rows(particles: SetOfParticles, with_ctf: bool = True) -> Part
     Raises
     ------
     ValueError
-        If the set has no enabled particle, or some have no CTF although the set has.
+        If the set has no enabled particle, or only some of them have a CTF.
     """
     file_name, prefix = particles.getFileName(), table_prefix(particles)
     present = item_labels(file_name, prefix)
@@ -98,7 +98,7 @@ def read_particle_rows(particles: SetOfParticles, with_ctf: bool = True) -> Part
 def _ctf(
     particles: SetOfParticles, ids: NDArray[np.int64], columns: Dict[str, Sequence[Any]]
 ) -> CtfParameters:
-    """From the particles' columns; the microscope, where they do not say, from the set."""
+    """CTFs from the columns of the particles, with missing microscope values from the set."""
     nothing = np.full(len(ids), np.nan)
     found = {
         label: np.array(columns[label], dtype=np.float64) if label in columns else nothing
@@ -112,8 +112,8 @@ def _ctf(
     lacking = np.flatnonzero(np.isnan(needed).any(axis=0))
     if len(lacking):
         raise ValueError(
-            f"{len(lacking):,} of {len(ids):,} particles lack a part of their CTF, first the one "
-            f"with id {ids[lacking[0]]}; assign a CTF to them, or use no CTF"
+            f"{len(lacking):,} of {len(ids):,} particles have an incomplete CTF, such as the one "
+            f"with id {ids[lacking[0]]}; assign a CTF to them, or use no CTF correction"
         )
     voltage, aberration, contrast = (found[label] for label in MICROSCOPE)
     return CtfParameters.from_columns(
@@ -128,26 +128,26 @@ def _ctf(
 
 
 def unreadable_stacks(files: Sequence[str]) -> List[str]:
-    """Files of images in a format that cannot be read."""
+    """Files of images in an unsupported format."""
     known = (*STACK_SUFFIXES, SPIDER_SUFFIX)
     return [file for file in dict.fromkeys(files) if _suffix(file) not in known]
 
 
 def as_mrc_stacks(files: Sequence[str], folder: str, pixel_size_angstrom: float) -> Dict[str, str]:
-    """Write stacks in SPIDER's format, which Xmipp's protocols leave, as MRC stacks.
+    """Convert stacks in SPIDER's format, as written by Xmipp's protocols, to MRC stacks.
 
     Parameters
     ----------
     files : sequence of str
-        Those in MRC format are left alone.
+        Files in MRC format are not converted.
     folder : str
-        Gets stack_0001.mrcs and so on; made if there is something to write.
+        Folder for stack_0001.mrcs and so on, created if needed.
     pixel_size_angstrom : float
 
     Returns
     -------
     dict of str to str
-        From the files that were converted to the new ones.
+        From the converted files to the new ones.
 
     Raises
     ------

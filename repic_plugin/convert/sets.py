@@ -1,4 +1,4 @@
-"""The SQLite files of Scipion's sets, read straight: several times as fast as item by item."""
+"""Direct reading of Scipion's SQLite sets, several times faster than item by item."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from repic_plugin.formats import ENSEMBLE_NAMES
 
 
 def table_prefix(items: Set) -> str:
-    """What the names of a set's tables begin with: mostly nothing."""
+    """Prefix of the names of a set's tables, usually empty."""
     prefix = (items.getPrefix() or "").strip()
     return f"{prefix}_" if prefix and not prefix.endswith("_") else prefix
 
 
 def has_probabilities(coordinates: Set) -> bool:
-    """Whether a probabilistic consensus left the set: its run then left what it fitted, too."""
+    """Whether a set is a probabilistic consensus, whose run also has a fitted model."""
     file = coordinates.getFileName()
     if not file or constants.WEIGHT not in item_labels(file):
         return False
@@ -28,13 +28,13 @@ def has_probabilities(coordinates: Set) -> bool:
 
 
 def item_labels(file_name: str, prefix: str = "") -> List[str]:
-    """Attributes of a set's items; none where it has no item."""
+    """Attributes of a set's items; none if the set is empty."""
     with _reading(file_name) as connection:
         return list(column_names(connection, prefix))
 
 
 def count_items(file_name: str) -> int:
-    """Items of a set, counted in its file."""
+    """Number of items in the file of a set."""
     with _reading(file_name) as connection:
         if not column_names(connection):
             return 0
@@ -42,13 +42,9 @@ def count_items(file_name: str) -> int:
 
 
 def read_item_columns(
-    file_name: str,
-    labels: Sequence[str],
-    prefix: str = "",
-    *,
-    only_enabled: bool = False,
+    file_name: str, labels: Sequence[str], prefix: str = "", *, only_enabled: bool = False
 ) -> List[Tuple[Any, ...]]:
-    """Some attributes of the items of a set, straight from its file, by id.
+    """Attributes of the items of a set, read directly from its file, ordered by id.
 
     Parameters
     ----------
@@ -56,14 +52,14 @@ def read_item_columns(
     labels : sequence of str
         Names of attributes, or id.
     prefix : str
-        Of the set's tables, with its underscore.
+        Prefix of the set's tables, with its underscore.
     only_enabled : bool
-        Leave out what the user has disabled.
+        Omit items that the user has disabled.
 
     Returns
     -------
     list of tuple
-        A tuple for each item; none where the set has no item.
+        A tuple for each item; empty if the set is empty.
 
     Raises
     ------
@@ -85,7 +81,7 @@ def read_item_columns(
 
 
 def column_names(connection: sqlite3.Connection, prefix: str = "") -> Dict[str, str]:
-    """Column of each attribute. The file of an empty set has no tables.
+    """Column of each attribute; none if the set is empty, as its file has no tables.
 
     `prefix` may begin with the name of an attached file and a dot.
     """
@@ -100,18 +96,18 @@ def column_names(connection: sqlite3.Connection, prefix: str = "") -> Dict[str, 
 
 
 def why_unreadable(error: Exception) -> str:
-    """Why a set's file cannot be read, and what to do about it."""
+    """Reason why a set's file cannot be read, with the remedy."""
     reason = str(error)
     if "locked" in reason:
-        return f"cannot be read ({reason}): another program writes it; try again when it is done"
-    if "readonly" in reason:  # of a transaction that has to be undone before anybody can read
-        return "cannot be read (a program was killed while it wrote it); continue its protocol"
+        return f"cannot be read ({reason}): another program is writing it; try again later"
+    if "readonly" in reason:  # an incomplete transaction must be rolled back first
+        return "cannot be read (its writer was killed); continue the protocol that wrote it"
     return f"cannot be read ({reason}); run its protocol again"
 
 
 @contextmanager
 def _reading(file_name: str) -> Iterator[sqlite3.Connection]:
-    """A connection for one look; what is wrong with the file is a ValueError."""
+    """Connection for reading; errors of the file are raised as ValueError."""
     with closing(open_set_file(file_name)) as connection:
         try:
             yield connection
@@ -120,7 +116,7 @@ def _reading(file_name: str) -> Iterator[sqlite3.Connection]:
 
 
 def open_set_file(file_name: str) -> sqlite3.Connection:
-    """A connection that reads only; raises a ValueError where the file cannot be opened."""
+    """Read-only connection; a ValueError if the file cannot be opened."""
     try:
         return sqlite3.connect(f"{Path(file_name).resolve().as_uri()}?mode=ro", uri=True)
     except sqlite3.OperationalError as error:

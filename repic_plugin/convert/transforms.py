@@ -1,4 +1,4 @@
-"""The 2D alignment of particles as Scipion keeps it."""
+"""2D alignment of particles in Scipion's format."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# Where the shift in a matrix stands: Scipion's own meaning, and that of two of its plugins.
+# Order of shift and rotation in a matrix: Scipion's own convention, and that of two plugins.
 SHIFT_ORDERS = ("after", "before")
 
 
 def transform_matrices(
-    rotation_deg: ArrayLike,
-    shift_px: ArrayLike,
-    mirror: ArrayLike,
-    shift_order: str = "after",
+    rotation_deg: ArrayLike, shift_px: ArrayLike, mirror: ArrayLike, shift_order: str = "after"
 ) -> NDArray[np.float64]:
     """Matrices of Scipion's `Transform`, for particles with 2D alignment (ALIGN_2D).
 

@@ -1,6 +1,6 @@
-"""Adapters: what it takes to train a picker and to run it, one file each.
+"""Adapters for training and running pickers, one file each.
 
-A subclass of `Picker` in a file of this folder is found by itself, as is one that an installed
+A subclass of `Picker` in a file of this folder is found automatically, as is one that an installed
 package names in the entry point group `repic_plugin.pickers` (docs/adding-a-picker.md).
 """
 
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-# The order of the form; version 0.2.0 stored the place in it, from 1: never change it.
+# The order of the form, whose indices from 1 are stored by version 0.2.0: never change it.
 KNOWN = ("template", "topaz", "cryolo", "deeppicker", "log", "project")
 
 
@@ -47,7 +47,7 @@ def find_pickers() -> Dict[str, Type[Picker]]:
     Returns
     -------
     dict of str to type
-        In the order of the form: the known ones, then the others by name.
+        In the order of the form: those of `KNOWN`, then the others by name.
     """
     adapters = [
         one
@@ -61,7 +61,7 @@ def find_pickers() -> Dict[str, Type[Picker]]:
 
 
 def __getattr__(name: str) -> Dict[str, Type[Picker]]:
-    """`PICKERS`, found on first use: a package of a picker imports this one while it loads."""
+    """`PICKERS`, loaded on first use, as packages of pickers import this one."""
     if name != "PICKERS":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return globals().setdefault(name, find_pickers())

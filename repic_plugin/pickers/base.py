@@ -1,4 +1,4 @@
-"""What the iterative protocol asks of a picker."""
+"""The interface between iterative picking and a picker."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from repic_plugin.pickers.options import option_value
 
 TRAIN, PICK = "train", "pick"
 
-# new(class name, **values): a protocol of the project that is not launched yet
+# new(class name, **values): a protocol of the project, not launched yet
 NewProtocol = Callable[..., Any]
 
 
 class PickerFailed(ValueError):
-    """A picker ended without what it was run for, whatever its status says."""
+    """A picker ended without its results, whatever its status."""
 
 
 @dataclass(frozen=True)
 class PickerSettings:
-    """One line of the form, and what all pickers share.
+    """Settings of one picker of the form, and settings that all pickers share.
 
     Attributes
     ----------
@@ -35,9 +35,9 @@ class PickerSettings:
     pixel_size_angstrom : float
         Of the micrographs.
     n_expected : int
-        Particles expected in a micrograph.
+        Expected particles per micrograph.
     options : mapping of str to str
-        Values of the picker's own parameters, as typed; see `option_value`.
+        Values of the picker's own parameters as text, see `option_value`.
     n_threads : int
     gpus : str
         Numbers of GPUs, separated by spaces.
@@ -57,27 +57,27 @@ class PickerSettings:
 
 
 class Picker(abc.ABC):
-    """One picker: makes the protocols that train and run it, and judges what they left.
+    """One picker: creates the protocols that train and run it, and checks their results.
 
     Attributes
     ----------
     name, title : str
-        In files, and in the form.
+        Names in files, and in the form.
     trainable : bool
     score_attribute : str or None
         Attribute of its coordinates that holds the score.
     score_transform : str
-        How scores become comparable, as in `find_consensus`.
+        Transform that makes scores comparable, as in `find_consensus`.
     suggested_threshold : float or None
-        Least score, on the picker's own scale; None keeps all.
+        Minimum score, on the picker's own scale; None keeps all.
     protocols : mapping of str to str
         Class names of the protocols that ``train`` and ``pick``.
     model_class : str or None
-        Class of the object that training leaves and picking takes.
+        Class of the output of training and input of picking.
     plugin : str or None
-        The Scipion plugin that has these protocols; None where it is this one.
+        The Scipion plugin with these protocols; None if it is this one.
     uses_gpu : bool
-        Whether it would rather have one.
+        Whether it benefits from a GPU.
     """
 
     name: ClassVar[str]
@@ -94,10 +94,10 @@ class Picker(abc.ABC):
     def __init__(self, settings: PickerSettings) -> None:
         self.settings = settings
 
-    # ----------------------------------------------------- what the loop calls
+    # --------------------------------------------- called by iterative picking
 
     def problems(self) -> List[str]:
-        """Why the picker cannot run here, each with its remedy; nothing where it can."""
+        """Reasons why the picker cannot run here, with remedies; empty if it can."""
         known = Domain.getProtocols()
         missing = [name for name in self.protocols.values() if name not in known]
         if missing:
@@ -108,7 +108,7 @@ class Picker(abc.ABC):
         return [f"{self.settings.label}: {one}" for one in self._option_problems()]
 
     def start_problems(self) -> List[str]:
-        """Why it cannot pick before it has been trained; nothing where it can."""
+        """Reasons why it cannot pick without training; empty if it can."""
         return []
 
     @abc.abstractmethod
@@ -119,9 +119,9 @@ class Picker(abc.ABC):
         ----------
         new : callable
         micrographs : Pointer
-            To the micrographs that the labels lie on.
+            To the micrographs of the labels.
         labels : Pointer
-            To the SetOfCoordinates to learn from.
+            To the SetOfCoordinates for training.
 
         Returns
         -------
@@ -138,7 +138,7 @@ class Picker(abc.ABC):
         new : callable
         micrographs : Pointer
         model : Pointer or None
-            None: the picker as it comes, pre-trained or general.
+            None: the pre-trained or general picker.
 
         Returns
         -------
@@ -147,7 +147,7 @@ class Picker(abc.ABC):
         """
 
     def model(self, training: Any) -> Pointer:
-        """The model that a finished training left.
+        """The model of a finished training.
 
         Raises
         ------
@@ -158,13 +158,13 @@ class Picker(abc.ABC):
         path = None if model is None else self._model_path(model)
         if path is None or not path.is_file() or path.stat().st_size == 0:
             raise PickerFailed(
-                f"{training.getObjLabel()} ended without a model; its log says why: "
+                f"{training.getObjLabel()} ended without a model; see its log: "
                 f"{training.getStderrLog()}"
             )
         return Pointer(training, extended=self._model_output)
 
     def picks(self, picking: Any) -> Pointer:
-        """The coordinates that a finished picking left.
+        """The coordinates of a finished picking.
 
         Raises
         ------
@@ -175,7 +175,7 @@ class Picker(abc.ABC):
             if output.getSize():
                 return Pointer(picking, extended=name)
         raise PickerFailed(
-            f"{picking.getObjLabel()} ended without a single coordinate; its log says why: "
+            f"{picking.getObjLabel()} ended without a single coordinate; see its log: "
             f"{picking.getStderrLog()}"
         )
 
@@ -184,13 +184,13 @@ class Picker(abc.ABC):
     _model_output: ClassVar[str] = "outputModel"
 
     def _model_path(self, model: Any) -> Optional[Path]:
-        """Where a model object lies on the disk."""
+        """File of a model."""
         return Path(model.getPath())
 
     # ----------------------------------------------------------------- helpers
 
     def _protocol(self, new: NewProtocol, role: str, **values: Any) -> Any:
-        """A new protocol with the adapter's values, and the user's options over them."""
+        """A new protocol with the adapter's values, overridden by the user's options."""
         protocol = new(self.protocols[role], **values)
         for (where, name), value in self._options().items():
             if where in (role, "") and protocol.hasAttribute(name):
@@ -212,7 +212,7 @@ class Picker(abc.ABC):
         for (role, name), value in self._options().items():
             if role and role not in samples:
                 problems.append(
-                    f"option {role}.{name}: begin with train. or pick., or with neither"
+                    f"option {role}.{name}: the prefix must be train. or pick., or absent"
                 )
                 continue
             asked = [one for where, one in samples.items() if role in ("", where)]

@@ -9,33 +9,28 @@ from pyworkflow.object import Pointer
 from pyworkflow.utils import getListFromRangeString
 
 from repic_plugin.pickers.base import PICK, TRAIN, NewProtocol, Picker, PickerFailed
-from repic_plugin.pickers.environments import (
-    GPU_VARIABLE,
-    activation_problem,
-    gpu_found,
-    plugin_of,
-)
+from repic_plugin.pickers.environments import GPU_VARIABLE, activation_problem, gpu_found, plugin_of
 
 ACTIVATION = "CRYOLO_ENV_ACTIVATION"
 GENERAL_MODEL = "CRYOLO_GENERIC_MODEL"
-# From here on as REPIC's iterative mode sets them (Cameron et al. 2024, supplement and scripts).
+# The following as in REPIC's iterative mode (Cameron et al. 2024, supplement and scripts).
 LOW_PASS = 0.1  # of the sampling rate
 MINIBATCH_SIZE = 2
 EARLY_STOP = 32
-LEAST_CONFIDENCE = 0.0
-# the plugin's own; crYOLO keeps no more boxes in memory
-MOST_BOXES = 700
+MIN_CONFIDENCE = 0.0
+# the plugin's default: the number of boxes that crYOLO holds in memory
+MAX_BOXES = 700
 # choices of the plugin's picking form
 GENERAL, OTHER = 0, 2
 BATCH_SIZE = 16
-# The picking protocol says so in its log, and goes on, where crYOLO failed on a batch.
+# Logged by the picking protocol, which continues, if crYOLO fails on a batch.
 SKIPPED = "Skipping the following mics"
 
 
 class CryoloPicker(Picker):
-    """crYOLO: a network that looks at a whole micrograph at once.
+    """crYOLO: a network that processes a whole micrograph at once.
 
-    It trains on a GPU only, and picks on a CPU where there is no GPU.
+    It requires a GPU for training, and picks on a CPU if there is no GPU.
     """
 
     name = "cryolo"
@@ -52,18 +47,18 @@ class CryoloPicker(Picker):
     uses_gpu = True
 
     def problems(self) -> List[str]:
-        """Why it cannot be trained and run here."""
+        """Reasons why it cannot be trained and run here."""
         return super().problems() or [
             f"{self.settings.label}: {one}" for one in self._environment_problems()
         ]
 
     def start_problems(self) -> List[str]:
-        """Why it cannot pick before it has been trained."""
+        """Reasons why it cannot pick without training."""
         model = plugin_of(self.protocols[PICK]).getModelFn(GENERAL_MODEL)
         if Path(model).is_file():
             return []
         return [
-            f"{self.settings.label}: crYOLO's general model is not there, {model}; run: scipion "
+            f"{self.settings.label}: crYOLO's general model is missing, {model}; run: scipion "
             f"installb cryolo_model, or set {GENERAL_MODEL} in scipion.conf to its file"
         ]
 
@@ -75,7 +70,7 @@ class CryoloPicker(Picker):
             doFineTune=False,
             batchSize=MINIBATCH_SIZE,
             eFlagParam=EARLY_STOP,
-            numberOfThreads=len(self._gpus()),  # less is refused
+            numberOfThreads=len(self._gpus()),  # fewer are rejected
             **self._shared(),
         )
         protocol.inputMicrographs.copy(micrographs)
@@ -83,7 +78,7 @@ class CryoloPicker(Picker):
         return protocol
 
     def picking(self, new: NewProtocol, micrographs: Pointer, model: Optional[Pointer]) -> Any:
-        """A protocol that picks, with crYOLO's own general model where there is no other."""
+        """A protocol that picks, by default with crYOLO's general model."""
         if model is None and self.start_problems():
             raise PickerFailed(self.start_problems()[0])
         n_gpus = len(self._gpus())
@@ -91,7 +86,7 @@ class CryoloPicker(Picker):
             new,
             PICK,
             inputModelFrom=GENERAL if model is None else OTHER,
-            conservPickVar=LEAST_CONFIDENCE,
+            conservPickVar=MIN_CONFIDENCE,
             useGpu=gpu_found(),
             numberOfThreads=1 if n_gpus < 2 else n_gpus + 1,  # one waits for the others
             streamingBatchSize=BATCH_SIZE,
@@ -103,14 +98,14 @@ class CryoloPicker(Picker):
         return protocol
 
     def picks(self, picking: Any) -> Pointer:
-        """The coordinates of a finished picking, if crYOLO did not fail on a part of it."""
+        """The coordinates of a finished picking, if crYOLO did not fail on a batch."""
         found = super().picks(picking)
         for log in picking.getLogPaths():
             text = Path(log).read_text("utf-8", "replace") if Path(log).is_file() else ""
             if SKIPPED in text:
                 raise PickerFailed(
-                    f"{picking.getObjLabel()} left micrographs out, as crYOLO failed on them, "
-                    f"although it says finished; its log says why: {log}"
+                    f"{picking.getObjLabel()} has finished, but skipped micrographs on which "
+                    f"crYOLO failed; see its log: {log}"
                 )
         return found
 
@@ -119,7 +114,7 @@ class CryoloPicker(Picker):
             "boxSize": self.settings.box_size_px,
             "lowPassFilter": True,
             "absCutOffFreq": self.settings.pixel_size_angstrom / LOW_PASS,
-            "max_box_per_image": max(MOST_BOXES, 2 * self.settings.n_expected),
+            "max_box_per_image": max(MAX_BOXES, 2 * self.settings.n_expected),
             "numCpus": self.settings.n_threads,
             "gpuList": " ".join(map(str, self._gpus())),
         }
@@ -132,9 +127,9 @@ class CryoloPicker(Picker):
         plugin = plugin_of(self.protocols[TRAIN])
         if not gpu_found():
             return [
-                "crYOLO trains on a GPU only, and this machine has none; run it where there is "
-                "one, or take another picker; where a queue sends the jobs to machines that have "
-                f"one, set {GPU_VARIABLE}=yes in the environment of Scipion"
+                "training crYOLO requires a GPU, and this machine has none; use a machine with a "
+                "GPU or another picker, or, if a queue sends jobs to machines with GPUs, set "
+                f"{GPU_VARIABLE}=yes in the environment of Scipion"
             ]
         problem = activation_problem(plugin, ACTIVATION, "cryolo_train.py", "cryolo")
         return [] if problem is None else [problem]

@@ -1,4 +1,4 @@
-"""DeepPicker, run where the user has it: no Scipion plugin exists."""
+"""DeepPicker, from the user's installation, as no Scipion plugin exists."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class DeepPicker(Picker):
     uses_gpu = True
 
     def problems(self) -> List[str]:
-        """Why it cannot run here, each with its remedy."""
+        """Reasons why it cannot run here, with remedies."""
         plugin = plugin_of(self.protocols[PICK])
         missing = [f"{self.settings.label}: {one}" for one in plugin.deepPickerProblems()]
         return [*super().problems(), *missing]
@@ -42,7 +42,7 @@ class DeepPicker(Picker):
         return protocol
 
     def picking(self, new: NewProtocol, micrographs: Pointer, model: Optional[Pointer]) -> Any:
-        """A protocol that picks, pre-trained where no model is given."""
+        """A protocol that picks, by default with the pre-trained model."""
         protocol = self._protocol(new, PICK, **self._shared())
         protocol.inputMicrographs.copy(micrographs)
         if model is not None:

@@ -1,4 +1,4 @@
-"""Whether the programs that a plugin runs are on this machine."""
+"""Checks that the programs of a plugin are available on this machine."""
 
 from __future__ import annotations
 
@@ -9,26 +9,25 @@ from typing import Any, Optional
 
 from pwem import Domain
 
-# conda takes seconds to activate an environment; one that hangs must not hang the form
+# conda takes seconds to activate an environment, but must not block the form for ever
 TIMEOUT_SECONDS = 60
-# "yes" where a queue sends the jobs to machines that have a GPU, and this one has none
+# "yes" if a queue sends jobs to machines with a GPU, and this one has none
 GPU_VARIABLE = "REPIC_GPU"
 
 
 def plugin_of(protocol_name: str) -> Any:
-    """The plugin that has a protocol; it knows the variables of its programs."""
+    """The plugin of a protocol, with the variables of its programs."""
     return Domain.getProtocols()[protocol_name].getPlugin()
 
 
 def output_of(plugin: Any, activation: str, command: str) -> Optional[str]:
-    """What a command prints in the environment of a plugin's programs; None where it fails.
+    """Output of a command in the environment of a plugin's programs; None if it fails.
 
     Parameters
     ----------
     plugin : Plugin
     activation : str
-        The user's command that activates the environment. It is for a shell, as it is for the
-        plugin.
+        The user's shell command that activates the environment.
     command : str
     """
     line = f"{plugin.getCondaActivationCmd() or ''} {activation} && {command}"
@@ -48,22 +47,22 @@ def output_of(plugin: Any, activation: str, command: str) -> Optional[str]:
 
 
 def activation_problem(plugin: Any, variable: str, program: str, package: str) -> Optional[str]:
-    """Why a program does not start, with the remedy; None where it does.
+    """Reason why a program does not start, with the remedy; None if it does.
 
     Parameters
     ----------
     plugin : Plugin
     variable : str
-        Of scipion.conf, that holds the command that activates the environment.
+        Variable in scipion.conf with the command that activates the environment.
     program : str
     package : str
-        What Scipion installs it from.
+        Package from which Scipion installs it.
     """
     activation = plugin.getVar(variable) or ""
     if not activation.strip():
         found = "is empty"
     elif output_of(plugin, activation, f"command -v {program}") is None:
-        found = f"is '{activation}', after which there is no program {program}"
+        found = f"is '{activation}', which does not provide the program {program}"
     else:
         return None
     return (
@@ -73,10 +72,10 @@ def activation_problem(plugin: Any, variable: str, program: str, package: str) -
 
 
 def gpu_found() -> bool:
-    """Whether there is an NVIDIA GPU, here or where jobs are sent to."""
-    told = os.environ.get(GPU_VARIABLE, "").strip().lower()
-    if told:
-        return told in ("yes", "true", "1")
+    """Whether there is an NVIDIA GPU, here or on the machines to which jobs are sent."""
+    stated = os.environ.get(GPU_VARIABLE, "").strip().lower()
+    if stated:
+        return stated in ("yes", "true", "1")
     if shutil.which("nvidia-smi") is None:
         return False
     try:

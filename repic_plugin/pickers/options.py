@@ -1,4 +1,4 @@
-"""Options of a picker: values of its protocols' own parameters, as a user types them."""
+"""Options of a picker: values of its protocols' parameters, as text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional
 
 from pyworkflow.protocol import Protocol, params
 
-WORDS = {**dict.fromkeys(("yes", "true", "1"), True), **dict.fromkeys(("no", "false", "0"), False)}
+SWITCH = {**dict.fromkeys(("yes", "true", "1"), True), **dict.fromkeys(("no", "false", "0"), False)}
 NUMBERS = ((params.IntParam, int, "a whole number"), (params.FloatParam, float, "a number"))
 
 
@@ -17,7 +17,7 @@ def read_options(text: Optional[str]) -> Dict[str, str]:
     ----------
     text : str or None
         ``name=value`` pairs, separated by semicolons or line ends. ``train.name`` and
-        ``pick.name`` speak to one of the two protocols only.
+        ``pick.name`` apply to one of the two protocols only.
 
     Returns
     -------
@@ -26,7 +26,7 @@ def read_options(text: Optional[str]) -> Dict[str, str]:
     Raises
     ------
     ValueError
-        If a part is no such pair, or a name comes twice.
+        If a part is not such a pair, or a name is repeated.
     """
     options: Dict[str, str] = {}
     for part in (text or "").replace("\n", ";").split(";"):
@@ -36,13 +36,13 @@ def read_options(text: Optional[str]) -> Dict[str, str]:
         if not equals or not name:
             raise ValueError(f"options must be name=value; name=value, got {part.strip()!r}")
         if name in options:
-            raise ValueError(f"options name {name} twice; give it once")
+            raise ValueError(f"options must have {name} only once, got it twice")
         options[name] = value
     return options
 
 
 def option_value(protocol: Protocol, name: str, text: str) -> Any:
-    """What a text means as the value of a parameter.
+    """The value of a parameter that a text stands for.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def option_value(protocol: Protocol, name: str, text: str) -> Any:
     name : str
         Of the parameter.
     text : str
-        Of a list, a choice or its number from 0; of a switch, yes or no.
+        For a list, a choice or its number from 0; for a switch, yes or no.
 
     Returns
     -------
@@ -59,17 +59,19 @@ def option_value(protocol: Protocol, name: str, text: str) -> Any:
     Raises
     ------
     ValueError
-        If it is none of the parameter's values.
+        If it is not a value of the parameter.
     """
     param = protocol.getParam(name)
     if isinstance(param, (params.PointerParam, params.MultiPointerParam)):
-        raise ValueError(f"option {name}: it is chosen in the project and cannot be typed")
+        raise ValueError(
+            f"option {name}: it refers to an object of the project and cannot be typed"
+        )
     if isinstance(param, params.EnumParam):
         return _choice(name, [str(one) for one in param.choices], text)
     if isinstance(param, params.BooleanParam):
-        if text.lower() not in WORDS:
+        if text.lower() not in SWITCH:
             raise ValueError(f"option {name}: must be yes or no, got {text!r}")
-        return WORDS[text.lower()]
+        return SWITCH[text.lower()]
     for kind, convert, what in NUMBERS:
         if isinstance(param, kind):
             try:
@@ -80,7 +82,7 @@ def option_value(protocol: Protocol, name: str, text: str) -> Any:
 
 
 def _choice(name: str, choices: List[str], text: str) -> int:
-    """Place of a choice that is given by its words or its place."""
+    """Index of a choice that is given by its text or its index."""
     words = [one.lower() for one in choices]
     if text.lower() in words:
         return words.index(text.lower())

@@ -1,4 +1,4 @@
-"""Pickers that other installed packages bring, by an entry point."""
+"""Pickers of other installed packages, found by an entry point."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ logger = logging.getLogger(__name__)
 def add_installed(pickers: Dict[str, Type[Picker]]) -> Dict[str, Type[Picker]]:
     """The given pickers and those of installed packages, by name.
 
-    An entry point of the group `repic_plugin.pickers` is one class, a subclass of `Picker`. What
-    cannot be used is left out with a line in the log. Of two packages that bring the same picker,
-    the first in the alphabet is used.
+    An entry point of the group `repic_plugin.pickers` is a subclass of `Picker`. Unusable ones are
+    skipped with a line in the log. If two packages provide the same picker, the first in
+    alphabetical order is used.
 
     Parameters
     ----------
     pickers : dict of str to type
-        Those of this package; they are never replaced.
+        Those of this package, which are never replaced.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def add_installed(pickers: Dict[str, Type[Picker]]) -> Dict[str, Type[Picker]]:
             _check(picker, found)
         except ValueError as error:
             logger.error(
-                "Picker %s of the package %s is left out: %s, or remove the package (pip "
+                "Picker %s of the package %s is skipped: %s, or remove the package (pip "
                 "uninstall %s)",
                 *(point.name, package, error, package),
             )
@@ -49,9 +49,9 @@ def add_installed(pickers: Dict[str, Type[Picker]]) -> Dict[str, Type[Picker]]:
 
 
 def _entry_points() -> Iterator[Tuple[str, metadata.EntryPoint]]:
-    """Package and entry point; of a package that is installed twice, as Python imports it."""
+    """Packages and entry points; if a package is installed twice, those that Python imports."""
     seen = set()
-    for distribution in metadata.distributions():  # Python 3.8 knows an entry point's package so
+    for distribution in metadata.distributions():  # on Python 3.8, entry points lack their package
         points = [one for one in distribution.entry_points if one.group == GROUP]
         if points:
             package = re.sub(r"[-_.]+", "-", str(distribution.metadata["Name"])).lower()
@@ -66,15 +66,17 @@ def _loaded(point: metadata.EntryPoint) -> Type[Picker]:
     Raises
     ------
     ValueError
-        If it cannot be imported, whatever the reason, or is no picker that can be made.
+        If it cannot be imported, for whatever reason, or is not a concrete picker.
     """
     try:
         picker = point.load()
-    except (Exception, SystemExit) as error:  # other people's code: Scipion has to start
+    except (Exception, SystemExit) as error:  # in third-party code: Scipion must start anyway
         why = " ".join(f"{type(error).__name__}: {error}".split())
         raise ValueError(f"{point.value} cannot be imported ({why}); correct it") from error
     if not (isinstance(picker, type) and issubclass(picker, Picker)):
-        raise ValueError(f"{point.value} is no subclass of repic_plugin.pickers.Picker; name one")
+        raise ValueError(
+            f"{point.value} is not a subclass of repic_plugin.pickers.Picker; name one"
+        )
     if inspect.isabstract(picker):
         missing = ", ".join(sorted(picker.__abstractmethods__))
         raise ValueError(f"{point.value} lacks {missing}; add what is missing")
@@ -82,7 +84,7 @@ def _loaded(point: metadata.EntryPoint) -> Type[Picker]:
 
 
 def _check(picker: Type[Picker], others: Mapping[str, Type[Picker]]) -> None:
-    """Refuse a picker whose name or title is unfit, or taken.
+    """Reject a picker whose name or title is invalid or taken.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Any picker whose training and picking the user has run in the same project."""
+"""Any picker whose training and picking have been run in the project."""
 
 from __future__ import annotations
 
@@ -10,23 +10,16 @@ from pwem.objects import SetOfCoordinates, SetOfMicrographs
 from pyworkflow.object import Pointer, Set
 from pyworkflow.protocol import MODE_RESTART
 
-from repic_plugin.pickers.base import (
-    PICK,
-    TRAIN,
-    NewProtocol,
-    Picker,
-    PickerFailed,
-    PickerSettings,
-)
+from repic_plugin.pickers.base import PICK, TRAIN, NewProtocol, Picker, PickerFailed, PickerSettings
 
-WORDS = {TRAIN: "training", PICK: "picking"}
+ROLES = {TRAIN: "training", PICK: "picking"}
 
 
 class ProjectPicker(Picker):
-    """Copies of two finished runs, a training and a picking, with other inputs.
+    """Copies of two finished runs, of training and picking, with other inputs.
 
-    In a copy, what pointed to a set of micrographs, to the coordinates that were learned from, or
-    to an output of the training points to the new one; all other values stay as they were.
+    In a copy, pointers to the micrographs, the training coordinates or an output of training are
+    redirected to the new ones; all other values are kept.
     """
 
     name = "project"
@@ -40,62 +33,62 @@ class ProjectPicker(Picker):
         self.trainable = TRAIN in self._runs
         self.uses_gpu = any(run.usesGpu() for run in self._runs.values())
 
-    # ----------------------------------------------------- what the loop calls
+    # --------------------------------------------- called by iterative picking
 
     def problems(self) -> List[str]:
-        """Why the runs cannot be copied, each with its remedy."""
+        """Reasons why the runs cannot be copied, with remedies."""
         if PICK not in self._runs:
             return [f"{self.settings.label}: there is no picking run; choose a finished one"]
         problems = [
-            f"{self.settings.label}: {WORDS[role]} run {run.getObjLabel()} {problem}"
+            f"{self.settings.label}: {ROLES[role]} run {run.getObjLabel()} {problem}"
             for role, run in self._runs.items()
             for problem in (_run_problems(run) or self._input_problems(role))
         ]
         return problems or super().problems()
 
     def training(self, new: NewProtocol, micrographs: Pointer, labels: Pointer) -> Any:
-        """A copy of the training run that learns from other labels."""
+        """A copy of the training run with other labels."""
         protocol = self._copy(new, TRAIN)
         _point(protocol, _holders(self._runs[TRAIN], SetOfMicrographs), micrographs)
         _point(protocol, _holders(self._runs[TRAIN], SetOfCoordinates), labels)
         return protocol
 
     def picking(self, new: NewProtocol, micrographs: Pointer, model: Optional[Pointer]) -> Any:
-        """A copy of the picking run on other micrographs; without a model, with the one it had."""
+        """A copy of the picking run on other micrographs, by default with its original model."""
         protocol = self._copy(new, PICK)
         _point(protocol, _holders(self._runs[PICK], SetOfMicrographs), micrographs)
         if model is not None and self.trainable:
-            # a picking may take more of a training than its model
+            # picking may use further outputs of training
             for name, output in self._links().items():
                 of_training = Pointer(model.getObjValue(), extended=output)
                 _point(protocol, [name], model if output == self._model_name() else of_training)
         return protocol
 
     def model(self, training: Any) -> Pointer:
-        """What the picking takes of a finished training.
+        """The output of a finished training that picking uses.
 
         Raises
         ------
         PickerFailed
-            If it is not there, or is empty.
+            If it is missing or empty.
         """
         for name in self._links().values():
             output = getattr(training, name.split(".")[0], None) if name else training
             if output is None or not _has_content(output):
                 raise PickerFailed(
-                    f"{training.getObjLabel()} ended without {name or 'an output'}; its log says "
-                    f"why: {training.getStderrLog()}"
+                    f"{training.getObjLabel()} ended without {name or 'an output'}; see its log: "
+                    f"{training.getStderrLog()}"
                 )
         return Pointer(training, extended=self._model_name())
 
     # ----------------------------------------------------------------- helpers
 
     def _copy(self, new: NewProtocol, role: str) -> Any:
-        """A new protocol with the values of a run, and the user's options over them."""
+        """A new protocol with the values of a run, overridden by the user's options."""
 
         def copied(class_name: str) -> Any:
             protocol = new(class_name)
-            # as the new protocol's project has it: other objects of the same run may be closed
+            # from the new protocol's project, as other objects of the same run may be closed
             run = protocol.getProject().getProtocol(self._runs[role].getObjId())
             protocol.copyDefinitionAttributes(run)
             protocol.copyAttributes(run, "hostName")
@@ -105,9 +98,9 @@ class ProjectPicker(Picker):
         return self._protocol(copied, role)
 
     def _links(self) -> Dict[str, str]:
-        """Parameters of the picking run that pointed to the training, and to which output of it.
+        """Outputs of training by the parameters of the picking run that refer to them.
 
-        The output is empty where the whole run was pointed to.
+        The output is empty if the parameter refers to the whole run.
         """
         run_id = self._runs[TRAIN].getObjId()
         micrographs = _holders(self._runs[PICK], SetOfMicrographs)
@@ -118,43 +111,43 @@ class ProjectPicker(Picker):
         }
 
     def _model_name(self) -> str:
-        """Which output of a training is the model; empty where the whole run stands for it."""
+        """The output of training that is the model; empty if it is the whole run."""
         return next(iter(self._links().values()))
 
     def _input_problems(self, role: str) -> Iterator[str]:
-        """What keeps a run from getting new inputs."""
+        """Reasons why a run cannot be given new inputs."""
         run = self._runs[role]
         wanted = {TRAIN: SetOfCoordinates, PICK: SetOfMicrographs}[role]
         if not _holders(run, wanted):
-            yield f"has no {wanted.__name__} as an input that could be replaced; choose another"
+            yield f"has no replaceable input of class {wanted.__name__}; choose another"
         kinds = (SetOfMicrographs, SetOfCoordinates) if role == TRAIN else (SetOfMicrographs,)
         for kind in kinds:
             names = _holders(run, kind)
             if len({getattr(run, name).getUniqueId() for name in names}) > 1:
                 yield (
-                    f"is ambiguous: {' and '.join(names)} are each another {kind.__name__}; choose "
-                    "one with the same in both, or with one of them"
+                    f"is ambiguous: {' and '.join(names)} are different inputs of class "
+                    f"{kind.__name__}; choose a run with the same in both, or with only one"
                 )
         if role == PICK and self.trainable and not self._links():
             yield (
-                f"takes nothing from training run {self._runs[TRAIN].getObjLabel()}; choose one "
+                f"uses nothing from training run {self._runs[TRAIN].getObjLabel()}; choose one "
                 "that picked with its model"
             )
 
 
 def _run_problems(run: Any) -> List[str]:
-    """Why a run cannot be copied at all."""
+    """Reasons why a run cannot be copied at all."""
     if run.getClassName() not in Domain.getProtocols():
         return ["is of a protocol that is not installed; install its plugin, or choose another"]
     if run.isInteractive():
-        return ["asks a person; choose one that runs by itself"]
+        return ["is interactive; choose one that runs without a user"]
     if not run.isFinished():
         return [f"is {run.getStatus()}, not finished; run it, or choose another"]
     return []
 
 
 def _pointers(run: Any) -> Iterator[Tuple[str, Pointer]]:
-    """The parameters of a run that point to one object."""
+    """Names and values of the single-pointer parameters of a run."""
     for name, _ in run.getDefinition().iterPointerParams():
         pointer = getattr(run, name)
         if isinstance(pointer, Pointer) and pointer.hasValue():
@@ -162,7 +155,7 @@ def _pointers(run: Any) -> Iterator[Tuple[str, Pointer]]:
 
 
 def _holders(run: Any, kind: type) -> List[str]:
-    """The parameters of a run that hold such a set."""
+    """Parameters of a run that hold a set of some class."""
     return [name for name, pointer in _pointers(run) if isinstance(pointer.get(), kind)]
 
 
@@ -172,7 +165,7 @@ def _point(protocol: Any, names: List[str], target: Pointer) -> None:
 
 
 def _has_content(output: Any) -> bool:
-    """Whether a set has items, a run has outputs, or an object's file is there."""
+    """Whether a set has items, a run has outputs, or the file of an object exists."""
     if isinstance(output, Set):
         return bool(output.getSize())
     if hasattr(output, "iterOutputAttributes"):
@@ -181,5 +174,5 @@ def _has_content(output: Any) -> bool:
     for getter in ("getPath", "getFileName"):
         if not files and hasattr(output, getter):
             files = [getattr(output, getter)()]
-    # an object without a file says all itself
+    # an object without a file is complete in itself
     return not files or any(Path(one).is_file() and Path(one).stat().st_size for one in files)

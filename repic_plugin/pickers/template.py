@@ -1,4 +1,4 @@
-"""Template picking, which this plugin has itself."""
+"""Template picking, which is part of this plugin."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pyworkflow.object import Pointer
 from repic_plugin import constants
 from repic_plugin.pickers.base import PICK, TRAIN, NewProtocol, Picker
 
-# Correlations have no fixed scale: so many more than expected are kept for the consensus.
+# Correlations have no fixed scale: this multiple of the expected number is kept.
 MORE_THAN_EXPECTED = 1.5
 
 
 class TemplatePicker(Picker):
-    """Averages of aligned particles, found again by correlation; no GPU, no other plugin."""
+    """Correlation with averages of aligned particles, without a GPU or another plugin."""
 
     name = "template"
     title = "Template"
@@ -34,7 +34,7 @@ class TemplatePicker(Picker):
         return protocol
 
     def picking(self, new: NewProtocol, micrographs: Pointer, model: Optional[Pointer]) -> Any:
-        """A protocol that looks for the averages, or for a blob."""
+        """A protocol that searches for the averages, or for a blob."""
         protocol = self._protocol(
             new,
             PICK,

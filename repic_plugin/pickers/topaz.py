@@ -11,27 +11,27 @@ from repic_plugin.pickers.base import PICK, TRAIN, NewProtocol, Picker, PickerFa
 from repic_plugin.pickers.environments import activation_problem, output_of, plugin_of
 
 ACTIVATION = "TOPAZ_ENV_ACTIVATION"
-# From here on as REPIC's iterative mode sets them (Cameron et al. 2024, supplement and scripts).
+# The following as in REPIC's iterative mode (Cameron et al. 2024, supplement and scripts).
 SCALE = 4
 EXPECTED_FACTOR = 1.25
 RESNET16 = 1
-# ten epochs of 1000 minibatches there; here all in one epoch, see `_option_problems`
+# there ten epochs of 1000 minibatches, here one epoch, see `_option_problems`
 TRAIN_FLAGS = {
     "--no-pretrained": "",
     "--units": "64",
     "--minibatch-size": "64",
     "--epoch-size": "10000",
 }
-# Topaz's own: px of the scaled micrograph about a centre that count as particle
+# Topaz's default: radius of a particle in px of the downscaled micrograph
 TRAIN_RADIUS_PX = 3
-LEAST_SCORE = -6.0
+MIN_SCORE = -6.0
 # choices of the plugin's forms
 NEW_MODEL, PREVIOUS_MODEL, GENERAL_MODEL = 0, 0, 1
-# one micrograph, which is the least: with one epoch there is nothing to choose by it
+# one micrograph, the minimum, as one epoch leaves nothing to select by testing
 TEST_PERCENT = 1
-LEAST_MICROGRAPHS = 2
+MIN_MICROGRAPHS = 2
 BATCH_SIZE = 32
-# Newer versions of torch load no trained model unless they are told to, see Topaz's issue 244.
+# Newer versions of torch load trained models only on request, see Topaz's issue 244.
 LOADS_MODELS = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 LOAD_CHECK = (
     "import os, importlib.metadata as m; "
@@ -46,9 +46,9 @@ LOAD_CHECK = (
 class TopazPicker(Picker):
     """Topaz: a convolutional network that learns from positive and unlabelled regions.
 
-    Without a GPU it falls back to the CPU by itself; the paper's 10,000 minibatches then take
-    hours, and the option ``trainExtra=--epoch-size 300`` takes minutes. Flags that ``trainExtra``
-    does not name keep their values.
+    Without a GPU it falls back to the CPU, on which the 10,000 minibatches of the paper take hours,
+    and those of the option ``trainExtra=--epoch-size 300`` minutes. Flags that ``trainExtra`` does
+    not name keep their values.
     """
 
     name = "topaz"
@@ -62,16 +62,16 @@ class TopazPicker(Picker):
     uses_gpu = True
 
     def problems(self) -> List[str]:
-        """Why it cannot run here."""
+        """Reasons why it cannot run here."""
         return super().problems() or self._environment_problems()
 
     def training(self, new: NewProtocol, micrographs: Pointer, labels: Pointer) -> Any:
         """A protocol that trains the network from random weights."""
         n_micrographs = _micrographs_with_labels(labels)
-        if n_micrographs < LEAST_MICROGRAPHS:
+        if n_micrographs < MIN_MICROGRAPHS:
             raise PickerFailed(
-                f"{self.settings.label} needs labels on {LEAST_MICROGRAPHS} micrographs or more, "
-                f"to train and to test on, got {n_micrographs}; train on more micrographs"
+                f"{self.settings.label} needs labels on at least {MIN_MICROGRAPHS} micrographs, "
+                f"for training and testing, got {n_micrographs}; train on more micrographs"
             )
         protocol = self._protocol(
             new,
@@ -91,7 +91,7 @@ class TopazPicker(Picker):
         return protocol
 
     def picking(self, new: NewProtocol, micrographs: Pointer, model: Optional[Pointer]) -> Any:
-        """A protocol that picks, with Topaz's own general model where there is no other."""
+        """A protocol that picks, by default with Topaz's general model."""
         box_px = self.settings.box_size_px
         protocol = self._protocol(
             new,
@@ -99,7 +99,7 @@ class TopazPicker(Picker):
             modelInitialization=GENERAL_MODEL if model is None else PREVIOUS_MODEL,
             radius=max(1, round(box_px / 2 / self._scale())),
             boxSize=box_px,
-            threshold=LEAST_SCORE,
+            threshold=MIN_SCORE,
             **self._shared(),
         )
         protocol.inputMicrographs.copy(micrographs)
@@ -108,7 +108,7 @@ class TopazPicker(Picker):
         return protocol
 
     def _shared(self) -> Dict[str, Any]:
-        # Training takes one GPU only, and picking with several reads some micrographs twice. An
+        # Training uses one GPU only, and picking with several reads some micrographs twice. An
         # empty list would leave a placeholder in the command.
         gpus = getListFromRangeString(self.settings.gpus or "0")
         return {
@@ -127,8 +127,8 @@ class TopazPicker(Picker):
         epochs = [value for (_, name), value in self._options().items() if name == "numEpochs"]
         if any(value != "1" for value in epochs):
             problems.append(
-                f"option numEpochs={epochs[0]}: of several epochs {self.plugin} does not surely "
-                "take the last; make the one epoch longer instead: trainExtra=--epoch-size 20000"
+                f"option numEpochs={epochs[0]}: {self.plugin} may not use the last of several "
+                "epochs; lengthen the single epoch instead: trainExtra=--epoch-size 20000"
             )
         return problems
 
@@ -139,8 +139,8 @@ class TopazPicker(Picker):
             activation = plugin.getVar(ACTIVATION)
             if output_of(plugin, activation, f'python -c "{LOAD_CHECK}"') == "no":
                 problem = (
-                    "this Topaz cannot load the models that it trains with this version of torch; "
-                    f"append to {ACTIVATION} in scipion.conf: && export {LOADS_MODELS}=1"
+                    "this version of Topaz cannot load its trained models with this version of "
+                    f"torch; append to {ACTIVATION} in scipion.conf: && export {LOADS_MODELS}=1"
                 )
         return [] if problem is None else [f"{self.settings.label}: {problem}"]
 
@@ -153,7 +153,7 @@ def _micrographs_with_labels(labels: Pointer) -> int:
 
 
 def _with_train_flags(given: str) -> str:
-    """The user's flags of ``topaz train``, and the adapter's that they do not name."""
+    """The user's flags of ``topaz train``, and those of the adapter that they do not override."""
     names = {word.partition("=")[0] for word in given.split()}
     if "--pretrained" in names:
         names.add("--no-pretrained")

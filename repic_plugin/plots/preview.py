@@ -15,9 +15,12 @@ from repic_plugin.consensus import (
     Picks,
     ScoreTransform,
     above_min_score,
+    box_sizes,
     choose_transforms,
     comparable_scores,
     find_consensus,
+    find_copies,
+    spacing_px,
 )
 
 # Time limit of the solver; a preview shows the best solution found so far.
@@ -63,14 +66,19 @@ class PreparedPicks:
 
 
 def prepare_preview(
-    picks: Picks, *, score_transform: ScoreTransform = "auto", min_score: MinScore = None
+    picks: Picks,
+    *,
+    box_size_px: Any,
+    score_transform: ScoreTransform = "auto",
+    min_score: MinScore = None,
+    copy_distance_px: Optional[float] = None,
 ) -> PreparedPicks:
     """Prepare the picks of all micrographs: scores are scaled over all picks of a picker.
 
     Parameters
     ----------
     picks : Picks
-    score_transform, min_score
+    box_size_px, score_transform, min_score, copy_distance_px
         As of `find_consensus`.
 
     Returns
@@ -84,6 +92,9 @@ def prepare_preview(
     """
     transforms = choose_transforms(picks, score_transform)
     entered = above_min_score(picks, min_score)
+    sizes_px = box_sizes(box_size_px, picks.picker_names)
+    reach_px = spacing_px("copy_distance_px", copy_distance_px, sizes_px)
+    entered &= find_copies(picks, reach_px, entered) < 0
     kept = picks.take(entered)
     scores = comparable_scores(kept, transforms)
     kept = replace(kept, score=scores, has_score=np.ones(len(kept), dtype=bool))
@@ -131,6 +142,7 @@ def preview_consensus(
         "num_particles": settings.num_particles or None,
         "score_transform": "identity",
         "min_score": None,
+        "copy_distance_px": 0,
         "box_size_px": box_size_px,
         "micrographs": [micrograph],
     }

@@ -183,7 +183,9 @@ def _draw_numbers(axes: Axes, recommended: Optional[int], chosen: Optional[int])
     """Lines at the numbers of particles, named above the panel where they hide nothing."""
     marks = []
     if recommended is not None:
-        marks.append((f"recommended: {recommended:,}", recommended, RECOMMENDED_COLOR, "--"))
+        marks.append(
+            (f"to train on (REPIC): {recommended:,}", recommended, RECOMMENDED_COLOR, "--")
+        )
     if chosen:
         marks.append((f"chosen: {chosen:,}", chosen, CONSENSUS_COLOR, "-"))
     for label, place, color, style in marks:

@@ -41,7 +41,7 @@ def _agreed(found: ConsensusTables) -> List[Block]:
     with_particles = len(np.unique(found.micrograph))
     about = (
         f"{len(found):,} particles on {with_particles:,} of {len(found.micrograph_names):,} "
-        f"micrographs. Recommended: the best {best} per micrograph."
+        f"micrographs. REPIC would train pickers on the best {best} per micrograph."
     )
     return [about, Table(["picker", "picks", "in consensus", "share"], rows)]
 

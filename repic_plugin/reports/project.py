@@ -136,12 +136,13 @@ def _about(run: Protocol) -> str:
 
 
 def _parameters(run: Protocol) -> Table:
-    """The values of the form, by their labels."""
+    """The values of the form by their labels, with those used for automatic ones."""
+    used = run.values_used() if hasattr(run, "values_used") else {}
     rows = [
         [str(param.label.get()), value]
         for name, param in run._definition.iterAllParams()
         if name not in HOW_STARTED
-        for value in [_value(run, name, param)]
+        for value in [used.get(name) or _value(run, name, param)]
         if value
     ]
     return Table(["parameter", "value"], rows)

@@ -1,1 +1,1 @@
-"""What `scipion3 tests` finds: the protocols on simulated data, with nothing to download."""
+"""Tests for `scipion3 tests`: the protocols on simulated data, without downloads."""

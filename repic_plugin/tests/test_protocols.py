@@ -1,4 +1,4 @@
-"""The way from pick files to 2D classes, one protocol after the other."""
+"""The protocols from pick files to 2D classes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class TestRepicPicking(BaseTest):  # type: ignore[misc]
             box_size_px=BOX_SIZE_PX,
         )
         folder = Path(cls.proj.path, "simulated").resolve()
-        cleanPath(str(folder))  # a project of that name is made again, its folder is kept
+        cleanPath(str(folder))  # the folder of an earlier project of that name is kept
         _write(cls.simulated, folder)
         cls.micrographs = cls._run(
             ProtImportMicrographs,
@@ -68,7 +68,7 @@ class TestRepicPicking(BaseTest):  # type: ignore[misc]
         return cls.launchProtocol(protocol)
 
     def _consensus(self, mode: str) -> Protocol:
-        """Run the protocol, compare its particles with those of the function."""
+        """Run the protocol, and compare its particles with those of `find_consensus`."""
         protocol = self.newProtocol(ProtRepicConsensus, mode=MODES.index(mode))
         protocol.setObjLabel(f"consensus, {mode}")
         for picker in self.pickers:
@@ -102,7 +102,7 @@ class TestRepicPicking(BaseTest):  # type: ignore[misc]
         extraction = self._run(ProtRepicExtract, inputCoordinates=agreed)
         particles = extraction.outputParticles
         self.assertEqual(particles.getDim()[0], BOX_SIZE_PX)
-        self.assertSetSize(particles, agreed.getSize(), diffDelta=0.1)  # but for the edges
+        self.assertSetSize(particles, agreed.getSize(), diffDelta=0.1)  # except at the edges
         classification = self._run(
             ProtAckMeans2D,
             inputParticles=particles,

@@ -1,7 +1,7 @@
-"""What Scipion opens: windows around the figures of `repic_plugin.plots`.
+"""Viewers for Scipion: windows with the figures of `repic_plugin.plots`.
 
-Scipion looks for its viewers among the names of this package. They load Scipion and Tk, so each
-is imported when it is asked for.
+Scipion finds viewers among the names of this package. As they load Scipion and Tk, each is
+imported on first use.
 """
 
 from __future__ import annotations

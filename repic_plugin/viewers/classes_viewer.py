@@ -1,4 +1,4 @@
-"""What "Analyze results" opens for 2D classes."""
+"""Viewer for 2D classes ("Analyze results")."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from repic_plugin.viewers.figure_window import FigureWindow
 
 
 class RepicClassesViewer(Viewer):  # type: ignore[misc]
-    """The averages with their sizes, the sizes as bars, and how the classes settled.
+    """Averages with class sizes, a bar chart of the sizes, and convergence.
 
     A click on an average shows the members of its class.
     """
@@ -36,7 +36,7 @@ class RepicClassesViewer(Viewer):  # type: ignore[misc]
 
     def _visualize(self, obj: Any, **kwargs: Any) -> List[View]:
         if not hasattr(obj, "outputClasses"):
-            return [self.infoMessage("There are no classes yet: run the protocol first.")]
+            return [self.infoMessage("There are no classes yet; run the protocol first.")]
         folder = Path(obj.classes_folder())
         found = read_class_tables(folder)
         title = f"{obj.getObjLabel()}: 2D classes (click on an average to see its members)"
@@ -50,7 +50,7 @@ class RepicClassesViewer(Viewer):  # type: ignore[misc]
         return [FigureWindow(self.getTkRoot(), title, pictures, on_click)]
 
     def _showMembers(self, found: ClassTables, event: Any) -> None:
-        """Open a window with the members of the class that was clicked on."""
+        """Open a window with the members of the class that was clicked."""
         k = class_at(event.inaxes, event.xdata, event.ydata)
         if k is None:
             return
@@ -60,7 +60,7 @@ class RepicClassesViewer(Viewer):  # type: ignore[misc]
 
 
 def _montage(folder: Path, found: ClassTables, pixel_size_angstrom: float) -> Figure:
-    """Only the averages that are shown are read."""
+    """Montage of the averages; only those shown are read."""
     return montage_figure(
         open_stack(folder / "class_averages.mrcs"),
         found.sizes,
@@ -71,12 +71,12 @@ def _montage(folder: Path, found: ClassTables, pixel_size_angstrom: float) -> Fi
 
 
 def _members(found: ClassTables, k: int) -> Figure:
-    """Those most like the average, read from their stacks."""
+    """The members most similar to the average, read from their stacks."""
     mine = np.flatnonzero(found.labels == k)
     best = mine[np.argsort(found.dissimilarity[mine], kind="stable")][:MAX_MEMBERS]
     title = f"class {k + 1}: {len(mine):,} particles"
     if len(best) < len(mine):
-        title += f", the {len(best)} most like their average"
+        title += f", the {len(best)} most similar to their average"
     if not len(best):
         return members_figure(np.empty((0, 1, 1)), title=title)
     images = _particles([found.names[i] for i in best])

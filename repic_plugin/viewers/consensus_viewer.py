@@ -13,25 +13,20 @@ from pwem.protocols import ProtParticlePicking
 from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
 
 from repic_plugin.consensus import EnsembleModel
-from repic_plugin.formats import (
-    TABLE_NAMES,
-    ConsensusTables,
-    read_consensus_tables,
-    read_ensemble,
-)
+from repic_plugin.formats import TABLE_NAMES, ConsensusTables, read_consensus_tables, read_ensemble
 from repic_plugin.plots import agreement_figure, overlap_figure, pickers_figure, weights_figure
 from repic_plugin.protocols import ProtRepicConsensus
 from repic_plugin.viewers.figure_window import FigureWindow
 
 
 class RepicConsensusViewer(Viewer):  # type: ignore[misc]
-    """How the weights are distributed, which pickers agree, and how far their boxes overlap.
+    """Distribution of weights, agreement of pickers and overlap of their boxes.
 
-    Of a probabilistic consensus first of all what the pickers are worth.
+    For a probabilistic consensus, precision and recall of the pickers come first.
 
-    Of several viewers Scipion opens the first: by name, those that aim at the very class before
-    those that aim at a class above it. This one aims above, to leave the first place to the
-    micrographs. It is in the menu of the outputs.
+    Scipion opens the first viewer by name, among those that target the class itself before those
+    that target a base class. This one targets a base class, so that the micrographs come first. It
+    is in the context menu of the outputs.
     """
 
     _label = "weights and agreement"
@@ -41,13 +36,13 @@ class RepicConsensusViewer(Viewer):  # type: ignore[misc]
 
     @classmethod
     def can_handle_this_instance(cls, instance: Any) -> bool:
-        """Whether it is a consensus or its output."""
+        """Whether an object is a consensus or its output."""
         return isinstance(instance, ProtRepicConsensus) or _folder(instance) is not None
 
     def _visualize(self, obj: Any, **kwargs: Any) -> List[View]:
         folder = _folder(obj)
         if folder is None:
-            return [self.infoMessage("There is no consensus yet: run the protocol first.")]
+            return [self.infoMessage("There is no consensus yet; run the protocol first.")]
         try:
             return [consensus_window(self.getTkRoot(), obj, self.protocol)]
         except ValueError as error:
@@ -82,17 +77,17 @@ def consensus_pictures(
     chosen: Optional[int] = None,
     ensemble: Optional[EnsembleModel] = None,
 ) -> Dict[str, Callable[[], Figure]]:
-    """The pictures of a consensus by name.
+    """Figures of a consensus by name.
 
     Parameters
     ----------
     found : ConsensusTables
     chosen : int, optional
-        Particles that the user wanted for each micrograph.
+        Number of particles per micrograph that the user has set.
     ensemble : EnsembleModel, optional
-        Of a probabilistic consensus: its pickers and warnings come first.
+        Model of a probabilistic consensus, whose pickers and warnings come first.
     """
-    cut = f"{found.n_cut:,} particles were cut: "
+    cut = f"{found.n_cut:,} particles were discarded: "
     pictures: Dict[str, Callable[[], Figure]] = {}
     if ensemble is not None:
         pictures["pickers"] = partial(pickers_figure, ensemble)
@@ -105,14 +100,14 @@ def consensus_pictures(
                 n_members=found.n_members,
                 chosen=chosen or None,
                 is_probability=ensemble is not None,
-                title=cut + "these are the others" if found.n_cut else None,
+                title=cut + "these were kept" if found.n_cut else None,
             ),
             "agreement": partial(
                 agreement_figure,
                 found.members,
                 found.picker_names,
                 found.n_unmatched,
-                title=cut + "their picks count as in no particle" if found.n_cut else None,
+                title=cut + "their picks count as unmatched" if found.n_cut else None,
             ),
         }
     )
@@ -122,7 +117,7 @@ def consensus_pictures(
 
 
 def _folder(obj: Any) -> Optional[Path]:
-    """Where the tables are; None where there are none."""
+    """Folder of the tables; None if there are none."""
     if isinstance(obj, ProtRepicConsensus):
         folder = Path(obj._getExtraPath())
     elif isinstance(obj, SetOfCoordinates) and obj.getFileName():

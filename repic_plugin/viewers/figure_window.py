@@ -1,4 +1,4 @@
-"""Pictures in a window of Scipion's, a tab for each."""
+"""A Scipion window with figures in tabs."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from pyworkflow.viewer import View
 
 from repic_plugin.viewers.view_button import MakeView, ViewButton
 
-# Part of the screen that a window may take.
-LARGEST_PART = 0.85
+# Maximum fraction of the screen covered by a window.
+MAX_FRACTION = 0.85
 # Height of tabs and toolbar.
 MARGIN_PX = 90
 
 
 class FigureWindow(View):  # type: ignore[misc]
-    """A window with a tab for each picture, each drawn when it is first looked at.
+    """A window with a tab for each figure, which is drawn when it is first shown.
 
     Parameters
     ----------
     root : tkinter widget or None
-        None makes a window of its own.
+        With None, the window is a root window.
     title : str
     pictures : mapping of str to callable
-        From the name of a tab to what draws its picture.
+        From the name of a tab to a function that draws its figure.
     on_click : mapping of str to callable, optional
-        From the name of a tab to what takes matplotlib's event of a click on its picture. Clicks
-        that zoom or move the picture are not passed on.
+        From the name of a tab to a handler of matplotlib's click events on its figure. Clicks that
+        zoom or pan the figure are not passed on.
     more : mapping of str to callable, optional
-        From the text of a button to what makes the View that it opens, see `ViewButton`.
+        From the text of a button to a function that creates its View, see `ViewButton`.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class FigureWindow(View):  # type: ignore[misc]
         self.window = tk.Toplevel(self._root) if self._root is not None else tk.Tk()
         self.window.title(self._title)
         width, height = self.window.winfo_screenwidth(), self.window.winfo_screenheight()
-        self.window.geometry(f"{int(width * LARGEST_PART)}x{int(height * LARGEST_PART)}")
+        self.window.geometry(f"{int(width * MAX_FRACTION)}x{int(height * MAX_FRACTION)}")
         self.more_buttons = [ViewButton(self.window, *one) for one in self._more.items()]
         for button in self.more_buttons:
             button.pack(side=tk.BOTTOM, anchor=tk.E, padx=4, pady=4)
@@ -68,7 +68,7 @@ class FigureWindow(View):  # type: ignore[misc]
         self.tabs.bind("<<NotebookTabChanged>>", self._draw)
 
     def _draw(self, _event: Any = None) -> None:
-        """Draw the picture of the tab that is looked at."""
+        """Draw the figure of the current tab."""
         name = self.tabs.tab(self.tabs.select(), "text")
         if name in self.figures:
             return
@@ -86,7 +86,7 @@ class FigureWindow(View):  # type: ignore[misc]
         if name in self.on_click:
             click = partial(self._clicked, self.on_click[name], toolbar)
             canvas.mpl_connect("button_press_event", click)
-        canvas.get_tk_widget().pack(expand=True)  # not stretched: pictures keep their shape
+        canvas.get_tk_widget().pack(expand=True)  # not stretched, to preserve the aspect ratio
         canvas.draw_idle()
 
     @staticmethod
@@ -95,7 +95,7 @@ class FigureWindow(View):  # type: ignore[misc]
             take(event)
 
     def _fit(self, figure: Figure) -> None:
-        """As large as the window allows, in its own shape."""
+        """Scale a figure to the window, with its aspect ratio."""
         self.window.update_idletasks()
         room = self.tabs.winfo_width(), self.tabs.winfo_height() - MARGIN_PX
         width, height = figure.get_size_inches()

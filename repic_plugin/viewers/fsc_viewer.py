@@ -1,4 +1,4 @@
-"""What "Analyze results" opens for Fourier shell correlations."""
+"""Viewer for Fourier shell correlations ("Analyze results")."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from repic_plugin.viewers.figure_window import FigureWindow
 
 
 class RepicFscViewer(Viewer):  # type: ignore[misc]
-    """The curves of all volumes in one picture, with their resolutions."""
+    """Curves of all volumes in one figure, with their resolutions."""
 
     _label = "Fourier shell correlation"
     _environments: ClassVar = [DESKTOP_TKINTER]
@@ -24,7 +24,7 @@ class RepicFscViewer(Viewer):  # type: ignore[misc]
     def _visualize(self, obj: Any, **kwargs: Any) -> List[View]:
         file = Path(obj.table_file())
         if not file.is_file():
-            return [self.infoMessage("There are no curves yet: run the protocol first.")]
+            return [self.infoMessage("There are no curves yet; run the protocol first.")]
         draw = partial(fsc_figure, read_fsc_table(file), thresholds=obj.thresholds())
         title = obj.getObjLabel()
         return [FigureWindow(self.getTkRoot(), title, {"Fourier shell correlation": draw})]

@@ -1,4 +1,4 @@
-"""What "Analyze results" opens for iterative picking."""
+"""Viewer for iterative picking ("Analyze results")."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SUBSETS = ("testing", "validation", "training", "all")
 
 
 class RepicIterationsViewer(Viewer):  # type: ignore[misc]
-    """Particles, agreement, precision and recall by iteration, while it runs and after."""
+    """Particles, agreement, precision and recall by iteration, also during the run."""
 
     _label = "iterations"
     _environments: ClassVar = [DESKTOP_TKINTER]
@@ -26,7 +26,9 @@ class RepicIterationsViewer(Viewer):  # type: ignore[misc]
     def _visualize(self, obj: Any, **kwargs: Any) -> List[View]:
         rows = read_iterations(obj.table_file())
         if not rows:
-            return [self.infoMessage("No iteration has ended yet: wait, or run the protocol.")]
+            return [
+                self.infoMessage("No iteration has been completed yet; wait, or run the protocol.")
+            ]
         present = {row.subset for row in rows}
         pictures = {
             f"{subset} micrographs": partial(iterations_figure, rows, subset=subset)

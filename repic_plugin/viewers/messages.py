@@ -1,9 +1,9 @@
-"""Messages as windows show them."""
+"""Messages of windows."""
 
 from __future__ import annotations
 
 
 def sentence(error: ValueError) -> str:
-    """An error's line with a capital letter and a full stop."""
+    """The message of an error, with a capital letter and a full stop."""
     text = str(error)
     return f"{text[:1].upper()}{text[1:]}."

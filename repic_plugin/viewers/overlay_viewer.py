@@ -1,4 +1,4 @@
-"""What "Analyze results" opens for sets of coordinates."""
+"""Viewer for sets of coordinates ("Analyze results")."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ CONSENSUS = "outputCoordinates"  # beside those of the pickers
 
 
 class RepicOverlayViewer(Viewer):  # type: ignore[misc]
-    """Boxes on their micrographs, those of several sets together.
+    """Boxes of one or more sets on their micrographs.
 
-    Scipion takes viewers of a class by their names in alphabetical order: for iterative picking
-    this one comes after `RepicIterationsViewer`, and for a SetOfCoordinates after those of Scipion
-    and before Xmipp's. ``VIEWERS={"SetOfCoordinates": ["RepicOverlayViewer"]}`` in Scipion's
-    configuration makes it the first for all of them.
+    Scipion orders the viewers of a class alphabetically: this one comes after
+    `RepicIterationsViewer` for iterative picking, and between those of Scipion and Xmipp for a
+    SetOfCoordinates, of which ``VIEWERS={"SetOfCoordinates": ["RepicOverlayViewer"]}`` in Scipion's
+    configuration makes it the first.
     """
 
     _label = "boxes on their micrographs"
@@ -59,7 +59,7 @@ class RepicOverlayViewer(Viewer):  # type: ignore[misc]
 
 
 def overlay_window(root: Any, obj: Any, protocol: Any = None) -> OverlayWindow:
-    """The window of a protocol, or of a set of coordinates that was opened beside a protocol.
+    """The window of a protocol, or of a set of coordinates opened from a protocol.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def overlay_window(root: Any, obj: Any, protocol: Any = None) -> OverlayWindow:
 
 
 def _model(obj: Any, protocol: Any) -> OverlayModel:
-    """What to show; a set that is opened alone comes with those that its run left with it."""
+    """Model of the window; a set is shown together with the other outputs of its run."""
     source = _source(obj, protocol) if isinstance(obj, SetOfCoordinates) else obj
     if source is None:
         return of_coordinates([(_label(obj, protocol), obj)])
@@ -91,7 +91,7 @@ def _model(obj: Any, protocol: Any) -> OverlayModel:
 
 
 def _source(coordinates: SetOfCoordinates, protocol: Any) -> Any:
-    """The protocol that a consensus comes from, where it is the one that is looked at."""
+    """The protocol from which a set was opened, if the set is its consensus."""
     if not isinstance(protocol, (ProtRepicConsensus, ProtRepicIterative)):
         return None
     outputs = _outputs(protocol)
@@ -102,14 +102,14 @@ def _source(coordinates: SetOfCoordinates, protocol: Any) -> Any:
 
 
 def _more(obj: Any) -> Dict[str, MakeView]:
-    """The other pictures of a consensus protocol."""
+    """Further views of a consensus protocol."""
     if not isinstance(obj, ProtRepicConsensus):
         return {}
     return {"Weights and agreement...": lambda root: consensus_window(root, obj)}
 
 
 def _outputs(protocol: Any) -> List[Tuple[str, SetOfCoordinates]]:
-    """Sets of coordinates that a protocol left, by name."""
+    """Output sets of coordinates of a protocol, by name."""
     return [
         (name, one)
         for name, one in protocol.iterOutputAttributes()
@@ -118,10 +118,10 @@ def _outputs(protocol: Any) -> List[Tuple[str, SetOfCoordinates]]:
 
 
 def _label(obj: Any, protocol: Any) -> str:
-    """Of what is opened, else of the run that it comes from."""
+    """Label of the opened object, else of its run."""
     return obj.getObjLabel() or (protocol and protocol.getObjLabel()) or "coordinates"
 
 
 def _picker(output: str) -> str:
-    """outputCoordinates_Template2 is what the iterations' plots call Template (2)."""
+    """Name of a picker in plots: Template (2) for outputCoordinates_Template2."""
     return re.sub(r"(?<=\D)(\d+)$", r" (\1)", output.partition("_")[2])

@@ -1,4 +1,4 @@
-"""Boxes on micrographs in a window of Scipion's."""
+"""A Scipion window with boxes on micrographs."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from repic_plugin.plots import (
     ground_size,
     overlay_figure,
 )
-from repic_plugin.viewers.figure_window import LARGEST_PART
+from repic_plugin.viewers.figure_window import MAX_FRACTION
 from repic_plugin.viewers.view_button import MakeView, ViewButton
 
 PANEL_WIDTH_PX = 330
 SWATCH_PX = 16
 PAD = 8
-CLICK_HINT = "Click on a box of the consensus to see who found it."
+CLICK_HINT = "Click on a consensus box to see which pickers found it."
 NO_CONSENSUS = "There is no consensus among these boxes."
 
 
 class _ZoomToolbar(NavigationToolbar2Tk):  # type: ignore[misc]
-    """Zoom and pan; pictures are saved by the window's own button, boxes and all."""
+    """Zoom and pan; pictures are saved by a button of the window, with their boxes."""
 
     toolitems = tuple(
         item
@@ -40,7 +40,7 @@ class _ZoomToolbar(NavigationToolbar2Tk):  # type: ignore[misc]
 
 
 class PictureFrame(ttk.Frame):
-    """The picture with its zoom, in any window.
+    """Picture with zoom, for any window.
 
     Parameters
     ----------
@@ -64,31 +64,31 @@ class PictureFrame(ttk.Frame):
         self.canvas.get_tk_widget().pack(fill=tk.BOTH, expand=True)
 
     def show(self, model: OverlayModel) -> bool:
-        """Show the micrograph that the model is at; whether it could be read."""
+        """Show the current micrograph of the model; return whether it could be read."""
         layers = [model.layer(one.name) for one in model.sets]
         known = self.picture.show_micrograph(model.file, ground_size(layers))
         for layer in layers:
             self.picture.show_layer(layer, visible=model.is_visible(layer.name))
         self.picture.show_highlight(None)
-        self.toolbar.update()  # zooms of another micrograph are no way back
+        self.toolbar.update()  # discards the zooms of another micrograph
         self.canvas.draw()
         return known
 
 
 class OverlayWindow(View):  # type: ignore[misc]
-    """Page through micrographs with boxes on them.
+    """Browser of micrographs with boxes.
 
     Parameters
     ----------
     root : tkinter widget or None
-        None makes a window of its own.
+        With None, the window is a root window.
     title : str
     model : OverlayModel
     open_image : callable
-        From a file name to its pixels, shape (height, width); a ValueError or an OSError where it
+        From a file name to its pixels, shape (height, width); a ValueError or an OSError if it
         cannot be read.
     more : mapping of str to callable, optional
-        From the text of a button to what makes the View that it opens, see `ViewButton`.
+        From the text of a button to a function that creates its View, see `ViewButton`.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class OverlayWindow(View):  # type: ignore[misc]
         self.window = tk.Toplevel(self._root) if self._root is not None else tk.Tk()
         self.window.title(self._title)
         width, height = self.window.winfo_screenwidth(), self.window.winfo_screenheight()
-        self.window.geometry(f"{int(width * LARGEST_PART)}x{int(height * LARGEST_PART)}")
+        self.window.geometry(f"{int(width * MAX_FRACTION)}x{int(height * MAX_FRACTION)}")
         self.frame = PictureFrame(self.window, self._open_image)
         self.picture = self.frame.picture
         panel = ttk.Frame(self.window, width=PANEL_WIDTH_PX, padding=PAD)
@@ -129,14 +129,14 @@ class OverlayWindow(View):  # type: ignore[misc]
         self.window.bind("<Left>", lambda _event: self.previous())
         self.window.bind("<Right>", lambda _event: self.next())
         self.frame.canvas.mpl_connect("button_press_event", self._clicked)
-        self.window.update_idletasks()  # the picture is drawn once, in its final size
+        self.window.update_idletasks()  # so that the picture is drawn only in its final size
         self._show_micrograph()
         self.frame.canvas.get_tk_widget().focus_set()
 
     # ---------------------------------------------------------------- widgets
 
     def _add_pager(self, panel: Any) -> None:
-        """Which micrograph."""
+        """Add the choice of micrograph."""
         self.where = ttk.Label(panel)
         self.where.pack(anchor=tk.W)
         self.chooser = ttk.Combobox(panel, values=self.model.names, state="readonly")
@@ -151,7 +151,7 @@ class OverlayWindow(View):  # type: ignore[misc]
             button.configure(takefocus=False)
 
     def _add_layers(self, panel: Any) -> None:
-        """A button for each layer, with its colour and count."""
+        """Add a switch for each layer, with its colour and count."""
         box = ttk.LabelFrame(panel, text="Boxes", padding=PAD)
         box.pack(fill=tk.X, pady=(PAD, 0))
         self.switches: Dict[str, Any] = {}
@@ -171,8 +171,8 @@ class OverlayWindow(View):  # type: ignore[misc]
             self.switches[one.name] = switch
 
     def _add_scale(self, panel: Any) -> None:
-        """A slider for the size at which boxes are shown."""
-        box = ttk.LabelFrame(panel, text="Size of the boxes", padding=PAD)
+        """Add a slider for the size of the boxes."""
+        box = ttk.LabelFrame(panel, text="Box size shown", padding=PAD)
         box.pack(fill=tk.X, pady=(PAD, 0))
         self.size_text = ttk.Label(box)
         self.size_slider = ttk.Scale(
@@ -183,8 +183,8 @@ class OverlayWindow(View):  # type: ignore[misc]
         self.size_text.pack(anchor=tk.W)
 
     def _add_threshold(self, panel: Any) -> None:
-        """A slider for the least weight."""
-        box = ttk.LabelFrame(panel, text=f"Least {self.model.weight_name}", padding=PAD)
+        """Add a slider for the minimum weight."""
+        box = ttk.LabelFrame(panel, text=f"Minimum {self.model.weight_name}", padding=PAD)
         box.pack(fill=tk.X, pady=(PAD, 0))
         low, high = self.model.weight_range or (0.0, 1.0)
         self.slider = ttk.Scale(
@@ -196,7 +196,7 @@ class OverlayWindow(View):  # type: ignore[misc]
         self.kept.pack(anchor=tk.W)
 
     def _add_description(self, panel: Any) -> None:
-        """What was clicked on, and the buttons to save and to see more."""
+        """Add the description of a clicked box, and the buttons."""
         self.save_button = ttk.Button(panel, text="Save picture...", command=self._ask_and_save)
         self.save_button.pack(side=tk.BOTTOM, fill=tk.X)
         self.more_buttons = [ViewButton(panel, *one) for one in self._more.items()]
@@ -212,12 +212,12 @@ class OverlayWindow(View):  # type: ignore[misc]
     # ---------------------------------------------------------------- actions
 
     def next(self) -> None:
-        """Go on by one micrograph."""
+        """Show the next micrograph."""
         if self.model.next():
             self._show_micrograph()
 
     def previous(self) -> None:
-        """Go back by one micrograph."""
+        """Show the previous micrograph."""
         if self.model.previous():
             self._show_micrograph()
 
@@ -230,7 +230,7 @@ class OverlayWindow(View):  # type: ignore[misc]
         self.picture.redraw_boxes()
 
     def save(self, path: str) -> None:
-        """Write the micrograph with the boxes that are shown as a picture.
+        """Save the micrograph with the visible boxes as a picture.
 
         Raises
         ------
@@ -252,11 +252,11 @@ class OverlayWindow(View):  # type: ignore[misc]
         self._show_micrograph()
 
     def _resized(self, value: str) -> None:
-        """Show boxes at another part of their size."""
+        """Show boxes at another fraction of their size."""
         self.model.scale = float(value)
-        self.size_text.configure(text=f"shown at {float(value):.0%}")
+        self.size_text.configure(text=f"{float(value):.0%} of the true size")
         if not self.picture.collections:
-            return  # the window is being made
+            return  # the window is under construction
         for one in self.model.sets:
             layer = self.model.layer(one.name)
             self.picture.show_layer(layer, visible=self.model.is_visible(one.name))
@@ -264,7 +264,7 @@ class OverlayWindow(View):  # type: ignore[misc]
         self.picture.redraw_boxes()
 
     def _slid(self, value: str) -> None:
-        """Of many steps of one pull, the last is drawn."""
+        """Set the threshold; only the last of several changes is drawn."""
         self.model.set_threshold(float(value))
         if self._pending is None and hasattr(self, "kept"):
             self._pending = self.window.after_idle(self._show_threshold)
@@ -319,7 +319,7 @@ class OverlayWindow(View):  # type: ignore[misc]
             self.kept.configure(text=_kept(self.model.threshold, self.model))
 
     def _select(self, particle: Optional[int]) -> None:
-        """Describe and mark a particle of the consensus."""
+        """Describe and highlight a particle of the consensus."""
         self.selected = particle
         self.picture.show_highlight(None if particle is None else self.model.box(particle))
         lines = [] if particle is None else self.model.describe(particle)
@@ -336,11 +336,11 @@ def _state(enabled: bool) -> str:
 
 
 def _kept(threshold: float, model: OverlayModel) -> str:
-    """The threshold and what it leaves, in words."""
+    """Threshold and numbers of particles above it, as text."""
     (here, overall), (all_here, all_overall) = model.n_kept(), model.n_all()
     least: Tuple[float, float] = model.weight_range or (0.0, 0.0)
     weight = max(threshold, least[0])
     return (
         f"at least {weight:.3f}:\n{here:,} of {all_here:,} on this micrograph\n"
-        f"{overall:,} of {all_overall:,} on all"
+        f"{overall:,} of {all_overall:,} in total"
     )

@@ -1,4 +1,4 @@
-"""Sliders beside the consensus of one micrograph."""
+"""A preview of the consensus of one micrograph, with sliders."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from pyworkflow.viewer import View
 
 from repic_plugin.consensus import ConsensusResult
 from repic_plugin.plots import CONSENSUS_COLOR, Layer, OpenImage, OverlayModel, PreviewSettings
-from repic_plugin.viewers.figure_window import LARGEST_PART
+from repic_plugin.viewers.figure_window import MAX_FRACTION
 from repic_plugin.viewers.overlay_window import PAD, PANEL_WIDTH_PX, PictureFrame
 
 CONSENSUS = "consensus"
-LARGEST_OVERLAP = 0.95
+MAX_OVERLAP = 0.95
 
 
 class PreviewWindow(View):  # type: ignore[misc]
-    """Choose settings of a consensus by looking.
+    """Window to choose the settings of a consensus with a preview.
 
     Parameters
     ----------
     root : tkinter widget or None
     model : OverlayModel
-        Of the pickers.
+        The input picks.
     settings : PreviewSettings
-        To begin with.
+        Initial settings.
     compute : callable
         From the index of a micrograph and PreviewSettings to the ConsensusResult; a ValueError is
-        shown in place of the count.
+        shown instead of the count.
     use : callable
-        Gets the settings when OK is pressed.
+        Receives the settings when OK is pressed.
     box_size_px : float
-        Of the consensus.
+        Box size of the consensus.
     open_image : callable
         As of `OverlayWindow`.
     """
@@ -65,7 +65,7 @@ class PreviewWindow(View):  # type: ignore[misc]
         self.window = tk.Toplevel(self._root) if self._root is not None else tk.Tk()
         self.window.title("Preview of the consensus")
         width, height = self.window.winfo_screenwidth(), self.window.winfo_screenheight()
-        self.window.geometry(f"{int(width * LARGEST_PART)}x{int(height * LARGEST_PART)}")
+        self.window.geometry(f"{int(width * MAX_FRACTION)}x{int(height * MAX_FRACTION)}")
         panel = ttk.Frame(self.window, width=PANEL_WIDTH_PX, padding=PAD)
         panel.pack(side=tk.LEFT, fill=tk.Y)
         panel.pack_propagate(False)
@@ -74,8 +74,8 @@ class PreviewWindow(View):  # type: ignore[misc]
         self.sliders: Dict[str, Any] = {}
         self._add_pager(panel)
         n_pickers = len(self.model.sets)
-        self._add_slider(panel, "quorum", "Least number of pickers", 2, n_pickers, 1)
-        self._add_slider(panel, "min_overlap", "Least overlap", 0, LARGEST_OVERLAP, 0.01)
+        self._add_slider(panel, "quorum", "Minimum number of pickers", 2, n_pickers, 1)
+        self._add_slider(panel, "min_overlap", "Minimum overlap (Jaccard)", 0, MAX_OVERLAP, 0.01)
         self._add_slider(panel, "num_particles", "Particles to keep (0: all)", 0, 1, 1)
         self.count = ttk.Label(panel, wraplength=PANEL_WIDTH_PX - 2 * PAD, justify=tk.LEFT)
         self.count.pack(anchor=tk.W, pady=PAD)
@@ -88,7 +88,7 @@ class PreviewWindow(View):  # type: ignore[misc]
         self.frame.canvas.get_tk_widget().focus_set()
 
     def settings(self) -> PreviewSettings:
-        """What the sliders say."""
+        """Settings of the sliders."""
         return PreviewSettings(
             quorum=int(self.sliders["quorum"].get()),
             min_overlap=round(float(self.sliders["min_overlap"].get()), 2),
@@ -120,7 +120,7 @@ class PreviewWindow(View):  # type: ignore[misc]
         self.sliders[name] = slider
 
     def _add_legend(self, panel: Any) -> None:
-        """Colours of the pickers and the consensus."""
+        """Add the colours of the pickers and the consensus."""
         colors = {one.name: self.model.color(one.name) for one in self.model.sets}
         for name, color in {**colors, CONSENSUS: CONSENSUS_COLOR}.items():
             row = ttk.Frame(panel)
@@ -157,7 +157,7 @@ class PreviewWindow(View):  # type: ignore[misc]
         self.frame.show(self.model)
 
     def _slid(self, _value: str) -> None:
-        """Of many steps of one pull, the last is computed."""
+        """Schedule an update; only the last of several changes is computed."""
         if self._pending is None:
             self._pending = self.window.after_idle(self._redraw)
 
@@ -167,7 +167,7 @@ class PreviewWindow(View):  # type: ignore[misc]
         self.frame.picture.redraw_boxes()
 
     def _show_consensus(self) -> None:
-        """Compute it, and replace its boxes and its count."""
+        """Compute the consensus, and show its boxes and count."""
         centers = np.empty((0, 2))
         try:
             result = self._compute(self.model.place, self.settings())
@@ -179,9 +179,9 @@ class PreviewWindow(View):  # type: ignore[misc]
             highest = max(n_found, 1, self.settings().num_particles)
             self.sliders["num_particles"].configure(to=highest)
             self.count.configure(
-                text=f"{len(result):,} of {n_found:,} particles of this micrograph"
+                text=f"{len(result):,} of {n_found:,} particles on this micrograph"
             )
-        size_px = self._box_size_px * self.model.scale  # as those of the pickers
+        size_px = self._box_size_px * self.model.scale  # like the boxes of the pickers
         linewidth = self.model.linewidth("consensus")
         layer = Layer(CONSENSUS, centers, size_px, "consensus", CONSENSUS_COLOR, linewidth)
         self.frame.picture.show_layer(layer)

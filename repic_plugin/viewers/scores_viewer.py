@@ -1,4 +1,4 @@
-"""What "Analyze results" opens for scores against a reference."""
+"""Viewer for scores against a reference ("Analyze results")."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from repic_plugin.viewers.overlay_viewer import overlay_window
 
 
 class RepicScoresViewer(Viewer):  # type: ignore[misc]
-    """Precision, recall and F1 of each picker, by threshold and by micrograph.
+    """Precision, recall and F1 score of each picker, by threshold and micrograph.
 
-    Of a probabilistic consensus also whether its probabilities keep their word.
+    For a probabilistic consensus also the reliability of its probabilities.
     """
 
     _label = "scores"
@@ -33,7 +33,7 @@ class RepicScoresViewer(Viewer):  # type: ignore[misc]
     def _visualize(self, obj: Any, **kwargs: Any) -> List[View]:
         scores = read_scores(obj.scores_file())
         if not scores:
-            return [self.infoMessage("There are no scores yet: run the protocol first.")]
+            return [self.infoMessage("There are no scores yet; run the protocol first.")]
         pictures: Dict[str, Callable[[], Figure]] = {
             "scores": partial(score_bars_figure, scores),
             "scores by pixels": partial(score_bars_figure, scores, measure="pixel"),

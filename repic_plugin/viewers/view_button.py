@@ -11,19 +11,19 @@ MakeView = Callable[[Any], View]
 
 
 class ViewButton(ttk.Button):
-    """Opens a view, or says why it cannot.
+    """Button that opens a view, or reports why it cannot.
 
     Parameters
     ----------
     master : tkinter widget
     text : str
     make_view : callable
-        From the window to the view; a ValueError or an OSError where there is nothing to see.
+        From the window to the view; a ValueError or an OSError if there is nothing to show.
 
     Attributes
     ----------
     view : View or None
-        What was opened last.
+        The view that was opened last.
     """
 
     def __init__(self, master: Any, text: str, make_view: MakeView) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repic_plugin.formats import distinct_names, match_names, micrograph_name
+from repic_plugin.formats import distinct_names, match_names, micrograph_name, unify_names
 
 
 def places(names, known):
@@ -35,6 +35,11 @@ def test_folders_and_suffixes_do_not_count_where_names_are_unique():
 def test_folders_tell_micrographs_of_one_name_apart():
     known = ["/data/grid1/mic1.mrc", "/data/grid2/mic1.mrc"]
     assert places(["grid2/mic1", "MotionCorr/grid1/mic1.mrc"], known) == [1, 0]
+
+
+def test_spaces_are_kept_in_what_is_written():
+    assert distinct_names(["a b/m 1.mrc", "m 2"]) == ["m 1", "m 2"]
+    assert unify_names([["m 1"], ["m1.mrc"]]).names in (["m 1"], ["m1"])
 
 
 def test_a_name_or_a_file_may_match():

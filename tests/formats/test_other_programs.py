@@ -46,6 +46,7 @@ def test_cs_places_are_fractions_of_the_micrograph_and_its_path_is_the_name(make
     assert table.micrograph.tolist() == ["J3/motioncorrected/012_a", "J3/motioncorrected/013_b"]
     assert table.row.tolist() == [1, 2]
     assert table.notes == ()
+    assert table.score_transform == "rank"  # though all are in [0, 1]
 
 
 def test_cs_takes_the_power_where_the_correlation_says_nothing(make):

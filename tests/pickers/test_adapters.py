@@ -195,7 +195,7 @@ def test_cryolo_untrained_needs_its_general_model(plugin, tmp_path):
 
 @pytest.mark.parametrize(("home", "words"), [
     ("relion-4.0", []), ("relion-3.1", ["RELION_HOME", "relion-4.0"]),
-    ("relion-5.0", ["RELION_HOME", "no program relion_autopick"]),
+    ("relion-5.0", ["RELION_HOME", "without the program relion_autopick"]),
 ])  # fmt: skip
 def test_relion_is_looked_for(plugin, tmp_path, monkeypatch, home, words):
     program(tmp_path / "relion-4.0", "relion_autopick")
@@ -244,7 +244,7 @@ def test_topaz_trains_on_the_micrographs_that_have_labels(labels):
 
 def test_topaz_needs_two_micrographs_with_labels(tmp_path):
     empty = SetOfCoordinates(filename=str(tmp_path / "none.sqlite"))
-    with pytest.raises(PickerFailed, match="2 micrographs or more"):
+    with pytest.raises(PickerFailed, match="at least 2 micrographs"):
         TopazPicker(settings()).training(Asked, MICROGRAPHS, Pointer(empty))
 
 

@@ -37,7 +37,7 @@ def test_part_of_the_labelled_micrographs_is_held_out():
     assert any((held != held_out(picks, 0.34, random_state=seed)).any() for seed in range(5))
     assert len(np.unique(micrograph[held_out(picks, 0.001)])) == 1
     assert len(np.unique(micrograph[held_out(picks, 0.999)])) == 5
-    with pytest.raises(ValueError, match="2 micrographs at least"):
+    with pytest.raises(ValueError, match="2 micrographs or more"):
         held_out(picks.take(micrograph == 2), 0.5)
 
 
@@ -56,7 +56,7 @@ def test_batches_fit_what_train_can_do(n_training, n_validation, batch):
 def test_too_few_labels_are_said(few):
     from repic_plugin.protocols.picking.deeppicker_files import fitting_batch_size
 
-    with pytest.raises(ValueError, match="too few for batches of 4; give more labels"):
+    with pytest.raises(ValueError, match="too few for a batch size of 4; give more labels"):
         fitting_batch_size(32, *few)
 
 
@@ -227,5 +227,5 @@ def test_a_picking_without_a_model_is_said_before_the_run(new, standin, monkeypa
             repic_plugin.Plugin._defineVariables()
             size, model = picking._validate()
         repic_plugin.Plugin._defineVariables()
-        assert "box size" in size
+        assert "Box size" in size
         assert words in model

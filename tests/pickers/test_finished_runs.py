@@ -66,6 +66,6 @@ def test_no_coordinates_are_a_failure(adapter, n_picks, tmp_path):
 def test_micrographs_that_cryolo_skipped_are_a_failure(tmp_path):
     picker = CryoloPicker(SETTINGS)
     log = "Cryolo has failed for x --> y. Skipping the following mics:Runs/000001/tmp"
-    with pytest.raises(PickerFailed, match="left micrographs out"):
+    with pytest.raises(PickerFailed, match="skipped micrographs"):
         picker.picks(Run(tmp_path, n_picks=5, log=log))
     assert picker.picks(Run(tmp_path, n_picks=5, log="all is well")).getExtended()

@@ -50,7 +50,7 @@ def test_words_become_values(protocol, name, text, value):
         ("switch", "ture", "option switch: must be yes or no, got 'ture'"),
         ("number", "1.5", "option number: must be a whole number, got '1.5'"),
         ("part", "half", "option part: must be a number, got 'half'"),
-        ("micrographs", "12", "option micrographs: it is chosen in the project"),
+        ("micrographs", "12", "option micrographs: it refers to an object of the project"),
     ],
 )
 def test_what_is_no_value_is_told(protocol, name, text, words):

@@ -30,7 +30,7 @@ def picks(n=400, seed=0):
 def test_it_is_what_the_run_will_find(settings, min_score):
     quorum, min_overlap, num_particles = settings
     everything = picks()
-    prepared = prepare_preview(everything, min_score=min_score)
+    prepared = prepare_preview(everything, box_size_px=BOX_PX, min_score=min_score)
     for micrograph in (1, 3):
         shown = preview_consensus(
             prepared, micrograph, PreviewSettings(*settings), box_size_px=BOX_PX
@@ -51,7 +51,7 @@ def test_it_is_what_the_run_will_find(settings, min_score):
 
 
 def test_further_options_hold():
-    prepared = prepare_preview(picks())
+    prepared = prepare_preview(picks(), box_size_px=BOX_PX)
     settings = PreviewSettings(2, 0.3)
     free = preview_consensus(prepared, 0, settings, box_size_px=BOX_PX)
     options = {"micrograph_size_px": (700, 700), "quorum": 3}
@@ -63,11 +63,16 @@ def test_further_options_hold():
 def test_a_micrograph_without_picks():
     empty = Picks.from_columns([0, 0], [0, 1], [5, 6], [5, 6], micrograph_names=["m", "n"])
     found = preview_consensus(
-        prepare_preview(empty), 1, PreviewSettings(2, 0.3), box_size_px=BOX_PX
+        prepare_preview(empty, box_size_px=BOX_PX), 1, PreviewSettings(2, 0.3), box_size_px=BOX_PX
     )
     assert len(found) == 0
 
 
 def test_settings_out_of_range():
     with pytest.raises(ValueError, match="quorum must lie in 2 to 3"):
-        preview_consensus(prepare_preview(picks()), 0, PreviewSettings(4, 0.3), box_size_px=BOX_PX)
+        preview_consensus(
+            prepare_preview(picks(), box_size_px=BOX_PX),
+            0,
+            PreviewSettings(4, 0.3),
+            box_size_px=BOX_PX,
+        )

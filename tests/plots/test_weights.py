@@ -48,8 +48,8 @@ def test_the_recommended_number_is_where_70_per_cent_are_reached():
     weight, micrograph, _ = quorum_particles()
     ranked, twin, _ = axes_of(weights_figure(weight, micrograph))
     best = recommended_number(weight, micrograph)
-    assert set(lines(ranked)[f"recommended: {best}"].get_xdata()) == {best}
-    assert legend(ranked) == [f"recommended: {best}"]
+    assert set(lines(ranked)[f"to train on (REPIC): {best}"].get_xdata()) == {best}
+    assert legend(ranked) == [f"to train on (REPIC): {best}"]
     sums = lines(twin)["cumulative"]
     at_best, before = np.interp([best, best - 1], sums.get_xdata(), sums.get_ydata())
     assert before < 0.7 <= at_best
@@ -61,11 +61,11 @@ def test_the_numbers_given_are_marked_even_beyond_the_particles():
     weight, micrograph, _ = quorum_particles()
     ranked, _, _ = axes_of(weights_figure(weight, micrograph, recommended=12, chosen=1500))
     marks = lines(ranked)
-    assert set(marks["recommended: 12"].get_xdata()) == {12}
+    assert set(marks["to train on (REPIC): 12"].get_xdata()) == {12}
     assert set(marks["chosen: 1,500"].get_xdata()) == {1500}
     assert marks["chosen: 1,500"].get_color() == CONSENSUS_COLOR
     assert ranked.get_xlim()[1] > 1500
-    assert legend(ranked) == ["recommended: 12", "chosen: 1,500"]
+    assert legend(ranked) == ["to train on (REPIC): 12", "chosen: 1,500"]
 
 
 def test_each_number_of_members_has_its_part_of_the_curve_and_its_colour():

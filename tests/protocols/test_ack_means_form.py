@@ -64,20 +64,20 @@ def test_before_the_run(project, imported):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"numberOfClasses": 1}, ["number of classes", "2", "1"]),
-        ({"numberOfClasses": 81}, ["number of classes", "80", "81"]),
+        ({"numberOfClasses": 1}, ["Number of classes", "2", "1"]),
+        ({"numberOfClasses": 81}, ["Number of classes", "80", "81"]),
         ({"beta": -0.5}, ["beta", "-0.5"]),
-        ({"tolerance": 1.5}, ["tolerance", "1.5"]),
-        ({"maxIterations": 0}, ["number of iterations", "0"]),
-        ({"maxShift": -1.0}, ["shift", "-1"]),
-        ({"resolution": -3.0}, ["resolution", "-3"]),
-        ({"maxShift": 25.0}, ["shift", "24", "25"]),
-        ({"resolution": 2.0}, ["resolution", "48"]),
-        ({"resolution": 1e-308}, ["resolution", "48"]),
-        ({"resolution": float("nan")}, ["resolution", "nan"]),
-        ({"maskDiameter": 47.0}, ["mask", "47"]),
-        ({"seed": -1}, ["seed", "-1"]),
-        ({"numberOfThreads": 0}, ["threads", "0"]),
+        ({"tolerance": 1.5}, ["Convergence threshold", "1.5"]),
+        ({"maxIterations": 0}, ["Maximum number of iterations", "0"]),
+        ({"maxShift": -1.0}, ["Maximum shift", "-1"]),
+        ({"resolution": -3.0}, ["Resolution (Å)", "-3"]),
+        ({"maxShift": 25.0}, ["Maximum shift", "24", "25"]),
+        ({"resolution": 2.0}, ["Resolution (Å)", "48"]),
+        ({"resolution": 1e-308}, ["Resolution (Å)", "48"]),
+        ({"resolution": float("nan")}, ["Resolution (Å)", "nan"]),
+        ({"maskDiameter": 47.0}, ["Mask diameter", "47"]),
+        ({"seed": -1}, ["Random seed", "-1"]),
+        ({"numberOfThreads": 0}, ["Threads", "0"]),
     ],
 )
 def test_bad_values_are_one_line_before_the_run(project, imported, values, words):
@@ -142,7 +142,9 @@ def test_junk_empty_classes_and_the_end_of_patience_are_told():
         convergence={"fraction_changed": np.array([0.5, 0.25])},
     )
     settings = {"method": "eqk", "alignment": "rfa", "ctf": "none", "max_iterations": 2}
-    facts = classification_facts(found, settings)
+    settings.update(classes=4, mirror=False, resolution_angstrom=None, max_shift_px=4)
+    settings.update(mask_diameter_px=None, tolerance=0.01, seed=0)
+    facts = classification_facts(found, settings, 48, 1.0)
     summary = " ".join(facts["summary"])
     assert "6 particles in 3 classes" in summary
     assert "of 1 to 3 particles, median 2" in summary

@@ -54,7 +54,7 @@ def test_equals_repics_own_result_on_real_picks(project, shared_data, tmp_path):
     source = shared_data / "empiar-10017"
     with open(source / "repic_reference.csv", newline="") as file:
         reference = list(csv.DictReader(file))
-    write_images(tmp_path / "mics", [row["micrograph"] for row in reference])
+    write_images(tmp_path / "mics", [row["micrograph"] for row in reference], 4096)
     mics = project.micrographs("EMPIAR-10017", tmp_path / "mics", sampling=1.77)
     sets = [project.picks(name, mics, source / name) for name in ("crYOLO", "deepPicker", "topaz")]
     protocol = project.run(project.consensus(sets, "real"))
@@ -222,7 +222,11 @@ def test_a_result_that_is_not_proven_says_so(folders):
     result.micrographs.is_optimal[1] = False
     totals = ConsensusTotals()
     totals.add(result)
-    facts = consensus_facts(totals, len(picks))
+    options = dict.fromkeys(("num_particles", "largest_component"))
+    options.update(box_size_px=[SIZE] * 3, min_overlap=0.3, min_score=[None] * 3, position="member")
+    settings = {"options": options, "attributes": [None] * 3}
+    settings.update(pixel_size_angstrom=1.0, discards_edges=False)
+    facts = consensus_facts(totals, len(picks), settings)
     assert "NOT proven optimal on 1 micrographs" in " ".join(facts["summary"])
     assert "NOT proven optimal on 1 micrographs" in facts["methods"][0]
 
@@ -230,15 +234,15 @@ def test_a_result_that_is_not_proven_says_so(folders):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"mode": 1, "quorum": 4}, ["quorum", "2 to 3", "4"]),
-        ({"mode": 1, "quorum": 1}, ["quorum", "2 to 3", "1"]),
-        ({"boxSize": -3}, ["box", "-3"]),
+        ({"mode": 1, "quorum": 4}, ["Minimum number of pickers", "2 to 3", "4"]),
+        ({"mode": 1, "quorum": 1}, ["Minimum number of pickers", "2 to 3", "1"]),
+        ({"boxSize": -3}, ["Box size", "-3"]),
         ({"minOverlap": 1.0}, ["overlap", "1.0"]),
-        ({"minScores": "0.3 0.5"}, ["least scores", "3", "2"]),
-        ({"minScores": "high"}, ["least scores", "numbers", "high"]),
+        ({"minScores": "0.3 0.5"}, ["Minimum scores", "3", "2"]),
+        ({"minScores": "high"}, ["Minimum scores", "numbers", "high"]),
         ({"scoreAttributes": "_nonsense"}, ["_nonsense", constants.PICK_SCORE]),
         ({"scoreTransforms": "sigmoid"}, ["sigmoid", "logistic"]),
-        ({"numParticles": -1}, ["num_particles", "-1"]),
+        ({"numParticles": -1}, ["Particles to keep", "-1"]),
     ],
 )
 def test_bad_values_are_one_line_before_the_run(project, pickers, values, words):

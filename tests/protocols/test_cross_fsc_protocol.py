@@ -100,10 +100,10 @@ def test_scipions_curves(compared, densities):
 
 def test_what_is_said(compared, densities):
     summary = compared._summary()
-    assert "against a reference; 0.5 is what counts" in summary[0]
+    assert "against a reference; the relevant threshold is 0.5" in summary[0]
     values = [expected(densities, "poor").resolution(one) for one in (0.5, 0.143)]
-    assert summary[3] == f"pair #2: {values[0]:.2f} A at 0.5, {values[1]:.2f} A at 0.143"
-    assert f"good {expected(densities, 'good').resolution(0.5):.2f} A" in compared._methods()[0]
+    assert summary[3] == f"pair #2: {values[0]:.2f} Å at 0.5, {values[1]:.2f} Å at 0.143"
+    assert f"good {expected(densities, 'good').resolution(0.5):.2f} Å" in compared._methods()[0]
     known = {entry["ID"] for entry in bibtexparser.loads(bibtex.__doc__).entries}
     assert compared._citations()
     assert set(compared._citations()) <= known
@@ -123,7 +123,7 @@ def test_registered_within_a_mask_as_half_maps(project, volumes, densities):
     together = expected(densities, "good", mask=mask)
     assert apart.correlation[4] < 0.5
     np.testing.assert_allclose(found.correlation[1:7], together.correlation[1:7], atol=0.05)
-    assert "half maps; 0.143 is what counts" in protocol._summary()[0]
+    assert "half maps; the relevant threshold is 0.143" in protocol._summary()[0]
 
 
 def test_another_box_or_sampling_is_refused(project, volumes):
@@ -136,7 +136,7 @@ def test_another_box_or_sampling_is_refused(project, volumes):
 def test_a_mask_that_is_missing_is_refused(project, volumes):
     protocol = cross_fsc(project, volumes, "no mask", ["good"], maskKind=MASK)
     (error,) = protocol._validate()
-    assert error.startswith("Mask: a mask was chosen and none given")
+    assert error.startswith('"Volume mask" is missing')
 
 
 def test_before_there_is_anything(project):

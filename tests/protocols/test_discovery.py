@@ -64,7 +64,7 @@ def test_workflows_can_be_wired_to_every_output_ahead_of_the_run(project):
     consensus = project.new("ProtRepicConsensus", "ahead")
     assert list(consensus._possibleOutputs) == ["outputCoordinates", "outputUnmatched"]
     picks = project.new("ProtRepicImportPicks", "ahead")
-    assert [output.name for output in picks._possibleOutputs] == ["outputCoordinates"]
+    assert list(picks._possibleOutputs) == ["outputCoordinates"]
 
 
 def our_protocols():

@@ -96,7 +96,7 @@ def test_what_is_told(scored):
     assert summary[0] == "3 reference particles on 2 micrographs."
     assert "*my picker*: 3 picks, precision 0.667, recall 0.667, F1 0.667" in summary[1]
     assert f"average precision {AREA:.3f}" in summary[1]
-    assert "1 of its micrographs left out" in summary[1]
+    assert "1 of its micrographs ignored" in summary[1]
     assert "average precision" not in summary[2]  # it has no scores
     assert "within 5 px" in scored._methods()[0]
     assert scored._citations() == ["Cameron2024"]
@@ -178,11 +178,11 @@ def test_nothing_yet(project, picker, truth):
 def test_wrong_values_are_told(project, picker, truth):
     one = evaluation(project, [picker], truth, "bad radius", radius=-2.0)
     (told,) = one._validate()
-    assert "radius_px must be positive and finite, got -2" in told
+    assert "must be positive and finite, got -2" in told
     one = evaluation(project, [picker], truth, "bad box", boxSize=-5)
     assert "must be 1 px or more, got -5" in one._validate()[0]
     one = evaluation(project, [], truth, "none")
-    assert one._validate() == ["there are no coordinates to score; give one set or more"]
+    assert one._validate() == ['"Coordinates to evaluate" must have one set or more, got none']
 
 
 def test_names_in_common(project, picker, folder):

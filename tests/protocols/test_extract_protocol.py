@@ -73,7 +73,7 @@ def test_images_are_those_of_their_coordinates_with_the_ctf_of_their_micrograph(
     left_out = {name.rpartition(".")[0] for name in without}
     expected = {"m.1": [(30, 31), (90, 40)], "m2": [(64, 64)], "m3": [(40, 80)]}
     assert found == {name: rows for name, rows in expected.items() if name not in left_out}
-    assert any("1 boxes are not wholly" in line for line in done.summary())
+    assert any("1 boxes extend beyond" in line for line in done.summary())
 
 
 def test_other_micrographs_at_another_pixel_size_and_smaller_images(project, picks, folder):
@@ -98,7 +98,7 @@ def test_other_micrographs_at_another_pixel_size_and_smaller_images(project, pic
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"imageSize": 40}, "the reduced size must be at most the box size"),
+        ({"imageSize": 40}, '"Downscale to (px)" must be at most "Box size (px)"'),
         ({"imageSize": 9}, "must be even"),
         ({"boxSize": 4}, "8 or more"),
     ],

@@ -131,7 +131,7 @@ def test_a_micrograph_that_is_deleted_is_told_and_left_out(project, world, undis
     lines = Path(project.project.path, run.getStdoutLog()).read_text()
     lines += Path(project.project.path, run.getStderrLog()).read_text()
     (line,) = {one for one in lines.splitlines() if file.name in one}
-    assert "it is left out" in line
+    assert "it is skipped" in line
     (output,) = (output for _, output in run.iterOutputAttributes())
     (before,) = expected[0].values()
     assert 0 < output.getSize() < before[0][0]

@@ -49,7 +49,7 @@ def test_bad_folders_are_one_line_before_the_run(project, micrographs, tmp_path,
 def test_no_folder_is_said_before_the_run(project, micrographs):
     inputs = {"inputMicrographs": (micrographs, "outputMicrographs")}
     (message,) = project.new("ProtRepicImportPicks", "none", inputs)._validate()
-    assert "folder" in message
+    assert "Folder with pick files" in message
 
 
 def test_no_micrographs_are_said_before_the_run(project, tmp_path):

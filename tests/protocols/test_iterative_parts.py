@@ -95,8 +95,8 @@ def test_the_summary_names_the_best_iteration_and_who_was_dropped():
     text = "\n".join(lines)
     assert "*After iteration 2*" in lines[0]
     assert "Best consensus against the reference: iteration 1." in lines
-    assert "Without B: failed in iteration 1, training: no memory" in lines
+    assert "Excluded: B, which failed in iteration 1, training: no memory" in lines
     assert "iteration 2, A: 100 particles, agreement with the consensus 0.500" in text
     assert "100 (F1 0.800), 100 (F1 0.900), 100 (F1 0.800)" in text
-    assert summary_lines([], {}, False) == ["No iteration has ended yet."]
+    assert summary_lines([], {}, False) == ["No iteration has been completed yet."]
     assert "Running; after iteration 2" in summary_lines(rows, {}, False)[0]

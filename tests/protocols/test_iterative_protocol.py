@@ -298,7 +298,7 @@ def test_a_picker_that_finds_nothing_stops_the_run_or_the_others_go_on(project, 
         "Template (2)",
         "consensus",
     }
-    assert any("Without Template (3)" in line for line in again._summary())
+    assert any("Excluded: Template (3)" in line for line in again._summary())
     assert not any(label == "iter 1 - Template (3) train" for label in children(project, again))
 
 
@@ -356,7 +356,10 @@ def test_so_is_the_box_of_manual_picks(project, micrographs, binned):
 def test_picks_to_start_with_have_to_be_at_the_pixel_size(project, micrographs, binned):
     inputs = {"coordinates1": (binned, "outputCoordinates")}
     (problem,) = iterative(project, micrographs, None, "coarse", inputs)._validate()
-    assert "on micrographs of 16 A/px, these have 8; the protocol 'labels to train on'" in problem
+    assert (
+        "on micrographs of 16 Å/px, the inputs have 8 Å/px; use the protocol 'training labels'"
+        in problem
+    )
 
 
 # what is told before the run
@@ -365,16 +368,16 @@ def test_picks_to_start_with_have_to_be_at_the_pixel_size(project, micrographs, 
 @pytest.mark.parametrize(
     "values, words",
     [
-        ({"picker2": 0}, "A consensus needs two pickers or more, got 1"),
-        ({"boxSize": 0}, "The box size is not known: give one in the form."),
+        ({"picker2": 0}, "A consensus needs at least two pickers, got 1"),
+        ({"boxSize": 0}, '"Box size \\(px\\)" must be given'),
         ({"numValidation": 6}, "9 micrographs are too few: 6 for validation .* need 12"),
-        ({"numIterations": 0}, "Iterations must be 1 or more, got 0"),
-        ({"initialisation": 1}, "Manual picks are missing"),
-        ({"initialisation": 2}, r"Template \(1\): the model of other data is missing"),
+        ({"numIterations": 0}, '"Iterations" must be a whole number, 1 or more, got 0'),
+        ({"initialisation": 1}, '"Manual picks" are missing'),
+        ({"initialisation": 2}, r"Template \(1\): its model is missing"),
         ({"options1": "colour=red"}, "option colour: no parameter of"),
         ({"options1": "angularStep=wide"}, r"Template \(1\): option angularStep: must be a number"),
-        ({"options1": "colour"}, r"Template \(1\): options must be name=value"),
-        ({"threshold1": "high"}, "the least score must be a number, got 'high'"),
+        ({"options1": "colour"}, r"Template \(1\): \"Options\" must be name=value"),
+        ({"threshold1": "high"}, "\"Minimum score\" must be a number, got 'high'"),
     ],
 )
 def test_bad_values_are_told_before_the_run(project, micrographs, values, words):

@@ -111,7 +111,7 @@ def test_a_set_without_a_box_size_is_drawn_and_says_so(runs, monkeypatch):
     picks = runs["one"].outputCoordinates
     monkeypatch.setattr(picks, "getBoxSize", lambda: None)
     (one,) = of_coordinates([("one", picks)]).sets
-    assert (one.name, one.box_size_px) == ("one (box size not known)", 100)
+    assert (one.name, one.box_size_px) == ("one (unknown box size)", 100)
 
 
 def test_what_is_no_micrograph_is_said(tmp_path):

@@ -54,7 +54,7 @@ def simulated():
 @pytest.fixture(scope="module")
 def micrographs(project, tmp_path_factory):
     names = [f"m{i:02d}" for i in range(N_MICROGRAPHS)]
-    folder = write_images(tmp_path_factory.mktemp("probable") / "images", names)
+    folder = write_images(tmp_path_factory.mktemp("probable") / "images", names, 4096)
     return project.micrographs("probable", folder)
 
 
@@ -151,7 +151,7 @@ def test_the_summary_tells_what_the_pickers_are_worth(at_once, simulated):
         assert line.startswith(f"{name}: precision {precision:.3f} (")
         assert f", recall {recall:.3f} (" in line
     assert model.n_particles == pytest.approx(len(simulated.truth), rel=0.05)
-    assert not any("Recommended" in line or "judged on" in line for line in summary)
+    assert not any("Recommended" in line or "fitted to" in line for line in summary)
     (methods,) = at_once._methods()
     assert "[Cameron2024]" in methods
     assert "[DawidSkene1979]" in methods
@@ -187,9 +187,7 @@ def test_it_follows_what_grows_and_a_kill_changes_nothing(project, pickers, pick
     check_same(read_ensemble(finished._getExtraPath()), model)
     expected = find_consensus(picks, BOX_PX, ensemble=model, **asked)
     assert found_by(finished) == told_by(expected)
-    assert f"The pickers were judged on {N_FIRST} of the micrographs" in " ".join(
-        finished._summary()
-    )
+    assert f"The model was fitted to {N_FIRST} of the micrographs" in " ".join(finished._summary())
     assert len(expected) < len(found_by(at_once))
 
 

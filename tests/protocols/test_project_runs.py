@@ -113,7 +113,7 @@ def test_a_run_that_was_killed_has_failed_once_for_all(runs, seen):
     runs.update(run)
     ((status, message),) = runs.project.stored
     assert status == "failed"
-    assert "ended without a word" in message
+    assert "ended without a message" in message
     assert not seems_dead(run)
 
 

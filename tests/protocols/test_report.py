@@ -34,7 +34,7 @@ def test_a_run_writes_its_report_if_it_is_asked_to(done):
     html = Path(done._getExtraPath("report.html")).read_text("utf-8")
     assert "with a report: consensus picking" in html
     assert "first &amp; best.outputCoordinates, second.outputCoordinates" in html
-    assert "<td>Who has to agree</td><td>all pickers</td>" in html
+    assert "<td>Consensus mode</td><td>all pickers</td>" in html
     assert "<td>Write a report</td><td>yes</td>" in html
     assert html.count("data:image/jpeg;base64,") == 2  # c has no pick
     assert "a.mrc: best agreement." in html

@@ -85,7 +85,7 @@ def test_after_a_failure_nothing_waits_and_a_second_call_mends_it(material, tmp_
     assert [row["status"] for row in rows.values()] == [
         *("finished", "finished", "failed", "not started", "not started")
     ]
-    assert "no micrograph of 2 can be used" in rows["particles"]["error"]
+    assert "none of 2 micrographs can be used" in rows["particles"]["error"]
     assert "\x1b" not in rows["particles"]["error"]
     for label in ("classes", "some"):
         assert rows[label]["error"].endswith("particles, which failed")

@@ -207,7 +207,7 @@ def test_an_input_that_is_emptied_and_written_anew_repeats_nothing(
     feeders[1].empty()
     feeders[1].fed = []
     until(
-        lambda: any("emptied or written anew" in line for line in current(project, run)._summary()),
+        lambda: any("emptied or rewritten" in line for line in current(project, run)._summary()),
         "it was told",
         run,
     )

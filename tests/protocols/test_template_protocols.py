@@ -93,10 +93,11 @@ def test_training_leaves_templates_at_the_reduced_pixel_size(trained):
 
 
 def test_training_tells_what_it_did(trained):
-    (line,) = trained._summary()
+    line, values = trained._summary()
     n = sum(getattr(item, constants.CLASS_SIZE).get() for item in trained.outputAverages)
     assert f"*{trained.outputAverages.getSize()} templates* of {n} particles" in line
-    assert f"{len(LABELLED) * len(GRID) - n} are left out" in line
+    assert f"{len(LABELLED) * len(GRID) - n} are ignored" in line
+    assert f'"Number of templates" {trained.outputAverages.getSize()}' in values
     assert "[Xu2016]" in trained._methods()[0]
 
 
@@ -129,7 +130,7 @@ def test_outputs_point_to_their_sources(project, micrographs, labels, trained, p
 
 def test_summary_and_methods_of_picking_are_true(picked, trained):
     n, k = picked.outputCoordinates.getSize(), trained.outputAverages.getSize()
-    assert picked._summary() == [f"*{n:,} particles* found with {k} templates."]
+    assert picked._summary()[0] == f"*{n:,} particles* found with {k} templates."
     assert f"{n:,} particles were picked" in picked._methods()[0]
 
 
@@ -187,7 +188,7 @@ def test_a_micrograph_that_cannot_be_read_is_left_out_and_told(project, trained,
     assert set(centres(done)) == {"a"}
     assert "1 micrographs could not be used" in done._summary()[1]
     lines = Path(done.getStdoutLog()).read_text() + Path(done.getStderrLog()).read_text()
-    (line,) = {one for one in lines.splitlines() if "it is left out" in one}
+    (line,) = {one for one in lines.splitlines() if "it is skipped" in one}
     assert "b.1.mrc: cannot be read" in line
     labels = label(project, some, truth, tmp_path / "picks", "of some")
     learnt = finished(project, training(project, some, labels, "one damaged"))
@@ -256,8 +257,8 @@ def test_junk_and_disabled_averages_are_not_looked_for(trained, tmp_path):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"boxSize": 8}, ["the box size", "16", "8"]),
-        ({"numberOfTemplates": -1}, ["number of templates", "-1"]),
+        ({"boxSize": 8}, ["Box size", "16", "8"]),
+        ({"numberOfTemplates": -1}, ["Number of templates", "-1"]),
     ],
 )
 def test_bad_values_of_training_are_one_line(project, micrographs, labels, values, words):
@@ -269,11 +270,11 @@ def test_bad_values_of_training_are_one_line(project, micrographs, labels, value
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"boxSize": 8}, ["the box size", "16", "8"]),
-        ({"minScore": 2.0}, ["least score", "-1 and 1", "2"]),
-        ({"minDistance": -1.0}, ["least distance", "0 and 2", "-1"]),
-        ({"maxPerMicrograph": -1}, ["number of particles", "-1"]),
-        ({"angularStep": 0.0}, ["the angular step", "0.0"]),
+        ({"boxSize": 8}, ["Box size", "16", "8"]),
+        ({"minScore": 2.0}, ["Minimum score", "-1 to 1", "2"]),
+        ({"minDistance": -1.0}, ["Minimum distance", "0 to 2", "-1"]),
+        ({"maxPerMicrograph": -1}, ["Particles to keep", "-1"]),
+        ({"angularStep": 0.0}, ["Angular step", "0.0"]),
     ],
 )
 def test_bad_values_of_picking_are_one_line(project, micrographs, trained, values, words):
@@ -284,7 +285,7 @@ def test_bad_values_of_picking_are_one_line(project, micrographs, trained, value
 
 def test_a_blob_needs_a_box_size(project, micrographs):
     (message,) = picking(project, micrographs)._validate()
-    assert "the box size must be" in message
+    assert '"Box size (px)" must be' in message
 
 
 def test_labels_elsewhere_are_one_line_before_the_run(project, noise, labels):

@@ -109,7 +109,10 @@ def test_an_unfinished_consensus_is_continued_and_as_one_that_was_not_disturbed(
     expected = outcome(old, done)
     continued = run_again(old, old.by_label("killed"))
     assert continued.isFinished(), continued.getErrorMessage()
-    assert outcome(old, continued) == expected
+    found = outcome(old, continued)
+    for _, files in (expected, found):
+        files.pop("summary.json")  # the sentences are those of the version that wrote them
+    assert found == expected
     assert not unfinished(old, continued)
     fresh = old.run(old.consensus([old.by_label(one) for one in ("one", "two", "three")], mode=1))
     assert outcome(old, fresh)[0] == expected[0]

@@ -137,7 +137,7 @@ def test_the_preview_needs_inputs(project):
     form = Form(project.new("ProtRepicConsensus", "empty"))
     RepicPreviewWizard().show(form)
     assert len(form.said) == 1
-    assert "two pickers or more" in form.said[0]
+    assert "at least two pickers" in form.said[0]
 
 
 def test_the_preview_computes_with_the_form_and_writes_to_it(project, runs, monkeypatch):

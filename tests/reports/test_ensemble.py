@@ -174,7 +174,7 @@ def test_a_picker_without_a_pick(found, result):
 
 def test_the_whole_section(result, simulated, tmp_path):
     parts = blocks(write(tmp_path / "p", result, len(simulated.picks)))
-    assert "Recommended" not in words(parts)
+    assert "would train" not in words(parts)
     captions = [part.caption for part in parts if isinstance(part, Picture)]
     assert [caption.split()[0] for caption in captions] == [
         "Estimated",
@@ -188,7 +188,7 @@ def test_the_whole_section(result, simulated, tmp_path):
 def test_other_modes_are_told_as_before(simulated, tmp_path):
     result = find_consensus(simulated.picks, BOX_PX, mode="quorum")
     parts = blocks(write(tmp_path / "q", result, len(simulated.picks)))
-    assert "Recommended: the best" in words(parts)
+    assert "REPIC would train pickers on the best" in words(parts)
     assert tables(parts)[0].header == ["picker", "picks", "in consensus", "share"]
     captions = [part.caption for part in parts if isinstance(part, Picture)]
     assert [caption.split()[0] for caption in captions] == ["Number", "Weights", "Overlap"]

@@ -102,7 +102,7 @@ def test_boxes_can_be_shown_smaller(window):
     thick = window.picture.collections["consensus"].get_linewidth()[0]
     window.size_slider.set(0.5)
     window.window.update()
-    assert window.size_text["text"] == "shown at 50%"
+    assert window.size_text["text"] == "50% of the true size"
     half = window.picture.collections["crYOLO"].get_paths()[0].get_extents().width
     assert half == pytest.approx(whole / 2)
     assert window.picture.collections["consensus"].get_linewidth()[0] < thick
@@ -156,7 +156,7 @@ def test_the_slider_leaves_the_best_and_counts_them(window):
     assert window.kept["text"].splitlines() == [
         "at least 0.150:",
         "1 of 2 on this micrograph",
-        "8 of 9 on all",
+        "8 of 9 in total",
     ]
     assert window.counts["consensus"]["text"] == "1"
     assert len(drawn(window, "crYOLO")) == 2
@@ -187,7 +187,7 @@ def test_a_click_describes_and_marks_the_particle(window, screen):
     click(window, x, y + BOX_PX)
     assert window.selected is None
     assert not window.picture.highlight.get_paths()
-    assert told(window) == ["Click on a box of the consensus to see who found it."]
+    assert told(window) == ["Click on a consensus box to see which pickers found it."]
 
 
 def test_a_click_that_zooms_is_no_choice(window):
@@ -276,7 +276,7 @@ def preview(screen, files):
     who = np.repeat([0, 1, 2], [9, 9, 3])
     picks = Picks.from_columns(columns[0], who, *columns[1:], np.ones(21), micrograph_names=NAMES)
     third = BoxSet("third", picks.micrograph[-3:], picks.x[-3:], picks.y[-3:], BOX_PX)
-    prepared, used = prepare_preview(picks), []
+    prepared, used = prepare_preview(picks, box_size_px=BOX_PX), []
     opened = PreviewWindow(
         None,
         OverlayModel(NAMES, files, [*pickers, third]),
@@ -298,14 +298,14 @@ def preview(screen, files):
 
 def test_the_preview_follows_its_sliders(preview, screen):
     assert len(drawn(preview, "consensus")) == 1
-    assert preview.count["text"] == "1 of 1 particles of this micrograph"
+    assert preview.count["text"] == "1 of 1 particles on this micrograph"
     preview.sliders["quorum"].set(2)
     preview.window.update()
     assert len(drawn(preview, "consensus")) == 2
     preview.sliders["num_particles"].set(1)
     preview.window.update()
     np.testing.assert_allclose(drawn(preview, "consensus"), centers(0)[:1])
-    assert preview.count["text"] == "1 of 2 particles of this micrograph"
+    assert preview.count["text"] == "1 of 2 particles on this micrograph"
     preview.sliders["num_particles"].set(0)
     preview.sliders["min_overlap"].set(0.9)  # the second picker is 2 px off: 0.82
     preview.window.update()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from repic_plugin.formats.base.errors import format_error
@@ -45,7 +46,7 @@ def read(path: Path) -> PickTable:
     found = read_columns(table, (X, Y, PIXEL_SIZE, *score), names)
     require_positive(table, found, [PIXEL_SIZE], remedy="correct the pixel size")
     columns = found.numbers
-    return pick_table(
+    picks = pick_table(
         columns[X] / columns[PIXEL_SIZE],
         columns[Y] / columns[PIXEL_SIZE],
         columns.get(SCORE),
@@ -53,3 +54,4 @@ def read(path: Path) -> PickTable:
         notes=(f"positions in Å are divided by _{PIXEL_SIZE}, taken as that of the micrographs",),
         may_be_cut=check_end(table, [MICROGRAPH]),
     )
+    return replace(picks, score_transform="rank")  # a correlation, as a percentage or a ratio

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, List, Mapping, Tuple
 
 import numpy as np
-from numpy.lib import format as numpy_files
 from numpy.typing import NDArray
 
 from repic_plugin.formats.base.errors import FormatError, NoCoordinatesError, format_error, listed
@@ -23,7 +24,8 @@ POSITION = {X: ("f", ()), Y: ("f", ()), SHAPE: ("iu", (2,)), MICROGRAPH: ("SU", 
 SCORES = ("pick_stats/ncc_score", "pick_stats/power")
 SHIFTS = ("alignments3D/shift", "alignments2D/shift")
 NUMPY_FILE, STREAM_FILE = b"\x93NUMPY", b"\x95CSDAT"
-read_array: Any = numpy_files.read_array  # numpy gives it no types
+# What numpy raises for a damaged header or too few rows.
+UNREADABLE = (ValueError, EOFError, OverflowError, TypeError, MemoryError, SyntaxError, TokenError)
 MAX_HEADER_BYTES = 1 << 18  # some hundred columns; numpy's own limit is too small for them
 
 
@@ -68,7 +70,8 @@ def read(path: Path) -> PickTable:
         raise _row_error(path, row, f"{SHAPE} must be > 0, got {rows[SHAPE][row].tolist()}")
     names = _names(path, np.asarray(rows[MICROGRAPH]))
     notes = _notes(rows)
-    return pick_table(x * width, y * height, _score(path, rows), micrograph=names, notes=notes)
+    picks = pick_table(x * width, y * height, _score(path, rows), micrograph=names, notes=notes)
+    return replace(picks, score_transform="rank")  # a correlation in [0, 1] is no probability
 
 
 def read_dataset(path: Path) -> NDArray[Any]:
@@ -78,7 +81,9 @@ def read_dataset(path: Path) -> NDArray[Any]:
             magic = file.read(len(NUMPY_FILE))
             if magic == NUMPY_FILE:
                 file.seek(0)
-                rows = read_array(file, allow_pickle=False, max_header_size=MAX_HEADER_BYTES)
+                rows = np.load(  # type: ignore[call-arg]  # numpy's types lack the last one
+                    file, allow_pickle=False, max_header_size=MAX_HEADER_BYTES
+                )
                 if rows.ndim == 1:
                     return np.asarray(rows)
     except FormatError:
@@ -87,7 +92,7 @@ def read_dataset(path: Path) -> NDArray[Any]:
         raise format_error(path, "no such file; check the name") from None
     except OSError as exc:
         raise format_error(path, f"cannot be read ({exc.strerror}); check the file") from exc
-    except (ValueError, EOFError, OverflowError, TypeError, MemoryError) as exc:
+    except UNREADABLE as exc:
         reason = str(exc).split("\n", maxsplit=1)[0]
         problem = f"cannot be read as a dataset ({reason}); copy or export it again"
         raise format_error(path, problem) from exc

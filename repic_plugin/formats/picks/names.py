@@ -143,7 +143,7 @@ def distinct_names(paths: Sequence[str]) -> List[str]:
     ValueError
         If a path is there twice.
     """
-    split = [_split(path) for path in paths]
+    split = [_parts(path) for path in paths]
     if len(set(split)) < len(split):
         twice = Counter(split).most_common(1)[0][0]
         raise ValueError(f"micrograph {'/'.join(twice)} occurs twice; remove one of the two")
@@ -219,10 +219,16 @@ def _path_of(text: str) -> str:
     return text.strip().lstrip(">").rsplit("@", 1)[-1].rstrip("/")
 
 
-def _split(text: str) -> Path:
-    """Folders and name, without spaces: Scipion drops them when it imports micrographs."""
+def _parts(text: str) -> Path:
+    """Folders and name."""
     folders = [one for one in _path_of(text).split("/")[:-1] if one not in ("", ".")]
-    return (*folders, "".join(micrograph_name(text).split()))
+    return (*folders, micrograph_name(text))
+
+
+def _split(text: str) -> Path:
+    """Folders and name, the name without spaces: Scipion drops them on import."""
+    *folders, name = _parts(text)
+    return (*folders, "".join(name.split()))
 
 
 def _paths(name: Name) -> List[Path]:

@@ -7,11 +7,11 @@ import pkgutil
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Callable, Dict, Mapping, Optional, Tuple
+from typing import Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 from numpy.typing import ArrayLike
 
-from repic_plugin.formats.base.errors import PathLike, format_error, listed
+from repic_plugin.formats.base.errors import NoCoordinatesError, PathLike, format_error, listed
 from repic_plugin.formats.base.opening import open_input
 from repic_plugin.formats.picks.names import micrograph_name
 from repic_plugin.formats.picks.table import PickTable
@@ -36,8 +36,8 @@ class Format:
     stem_endings : tuple of str
         What programs put between a micrograph's name and the suffix.
     marks : tuple of str
-        Where another format has the same suffix: what the beginning of such a file holds, any of
-        them. Of the formats of a suffix one has none.
+        Where another format has the same suffix and finds no coordinates: what the beginning of
+        such a file holds, any of them. Of the formats of a suffix one has none.
     """
 
     name: str
@@ -112,21 +112,22 @@ def read_picks_file(path: PathLike) -> PickTable:
             f"suffix must be one of {suffixes}, got {file.suffix!r}; rename or convert the file"
         )
         raise format_error(file, problem)
-    return _marked(file, candidates).read(file)
+    *marked, usual = candidates
+    try:
+        return usual.read(file)
+    except NoCoordinatesError:
+        known = _marked(file, marked)
+        if known is None:
+            raise
+    return known.read(file)
 
 
-def _marked(file: Path, candidates: Tuple[Format, ...]) -> Format:
-    """That of several formats whose mark the file bears, else the one without marks."""
-    if len(candidates) > 1:
-        try:
-            with open_input(file) as opened:
-                head = opened.read(HEAD_BYTES)
-        except OSError:
-            return candidates[-1]  # its reader says what is wrong
-        for known in candidates[:-1]:
-            if any(mark.encode() in head for mark in known.marks):
-                return known
-    return candidates[-1]
+def _marked(file: Path, candidates: Sequence[Format]) -> Optional[Format]:
+    """That of several formats whose mark the file has."""
+    with open_input(file) as opened:
+        head = opened.read(HEAD_BYTES) if candidates else b""
+    has_mark = (one for one in candidates if any(mark.encode() in head for mark in one.marks))
+    return next(has_mark, None)
 
 
 def write_picks_file(

@@ -44,12 +44,14 @@ from repic_plugin.protocols.classification.form import (
     define_output_params,
 )
 from repic_plugin.protocols.classification.settings import (
+    FORM_PARAMS,
     check_form,
     classify_arguments,
     classify_settings,
     input_settings,
 )
 from repic_plugin.protocols.classification.summary import classification_facts, progress_line
+from repic_plugin.protocols.common.form_values import FormProtocol
 from repic_plugin.protocols.common.report_step import WritesReport, define_report_param
 from repic_plugin.protocols.common.unfinished_files import remove_unfinished
 
@@ -57,24 +59,24 @@ CLASSES, AVERAGES = "outputClasses", "outputAverages"
 ERROR_MARK = "repic-plugin: error: "
 # Of Open MPI to version 4, and from version 5 on; other MPIs leave threads alone.
 UNBINDING = ("OMPI_MCA_hwloc_base_binding_policy", "PRTE_MCA_hwloc_default_binding_policy")
-FEW_MEMBERS = 20  # below, averages are hardly better than the particles
+FEW_MEMBERS = 20  # with fewer, averages are hardly better than particles
 
 
-class ProtAckMeans2D(WritesReport, ProtClassify2D):
-    """Sort particles into balanced 2D classes (ACK-means).
+class ProtAckMeans2D(FormProtocol, WritesReport, ProtClassify2D):
+    """Classify particles into balanced 2D classes (ACK-means).
 
-    K-means with an adaptive constraint on the sizes of the classes, so that few classes are lost
-    at low signal. Particles carry their 2D transforms, classes and averages whether they look
-    like junk (_repicIsJunk) and how much of its members a class explains (_repicExplained).
-    Use it to clean a set of extracted particles, or to see which views it has.
+    K-means with an adaptive constraint on class sizes, so that few classes are lost at a low
+    signal-to-noise ratio. Particles carry their 2D transforms; classes and averages carry a flag
+    for junk (_repicIsJunk) and the fraction of variance that a class explains (_repicExplained).
+    Use it to clean a set of extracted particles or to inspect its views.
 
-    *Input*: extracted particles, with CTFs where there are some; disabled ones are left out.
-    *Outputs*: outputClasses and outputAverages. The command's own files (classes.star, ...) are
+    *Input*: extracted particles, with CTFs if available; disabled ones are ignored.
+    *Outputs*: outputClasses and outputAverages. The files of the command (classes.star, ...) are
     in extra/classes.
-    *Main parameters*: the number of classes (50 to 200 particles a class are usual); the
-    clustering (ACK-means, K-means, equal sizes, SPIDER's size factor); the alignment, of which MRA
-    is the most accurate and the slowest; CTF; resolution and maximum shift of the comparison;
-    threads and MPI, which do not change the classes.
+    *Main parameters*: the number of classes (50 to 200 particles per class are typical); the
+    clustering method (ACK-means, K-means, equal sizes, SPIDER's size factor); the alignment, of
+    which MRA is the most accurate and the slowest; CTF correction; resolution and maximum shift;
+    threads and MPI processes, which do not change the classes.
     *Look at*: averages, sizes and convergence in Analyze results; a click on an average shows its
     members. A stopped run continues from its last iteration.
 
@@ -83,6 +85,7 @@ class ProtAckMeans2D(WritesReport, ProtClassify2D):
 
     _label = "2D classification (ACK-means)"
     _devStatus = NEW
+    FORM_PARAMS: ClassVar = FORM_PARAMS
     _possibleOutputs: ClassVar = {CLASSES: SetOfClasses2D, AVERAGES: SetOfAverages}
 
     # ------------------------------------------------------------------ form
@@ -112,7 +115,7 @@ class ProtAckMeans2D(WritesReport, ProtClassify2D):
         self._insertReportStep(classification)
 
     def convertInputStep(self, particles: str) -> None:
-        """Write what the command reads: the particles in RELION's format."""
+        """Write the particles in RELION's format, for the command."""
         self._forget(self._getExtraPath("checkpoint-*"))
         asked = json.loads(particles)
         source = self._particles()
@@ -134,12 +137,12 @@ class ProtAckMeans2D(WritesReport, ProtClassify2D):
         )
 
     def classifyStep(self, particles: str, settings: str) -> None:
-        """Run the command, from its checkpoint if an earlier run was stopped."""
+        """Run the command, from the checkpoint of an earlier run if there is one."""
         checkpoint = self._checkpointFile(particles, settings)
         self._forget(self._getExtraPath("checkpoint-*"), but=checkpoint)
         _end_orphans(checkpoint)
-        for leftover in Path(self._getExtraPath()).glob(".classes-*"):
-            shutil.rmtree(leftover)  # of a run that was killed
+        for unfinished in Path(self._getExtraPath()).glob(".classes-*"):
+            shutil.rmtree(unfinished)  # of a run that was killed
         arguments = ["-m", "repic_plugin.cli", "classify", self._starFile()]
         arguments += classify_arguments(json.loads(settings))
         arguments += ["--out", self.classes_folder(), "--overwrite"]
@@ -154,8 +157,10 @@ class ProtAckMeans2D(WritesReport, ProtClassify2D):
             )
         except CalledProcessError as error:
             raise RuntimeError(self._jobError() or str(error)) from error
-        if _written_at(self.classes_folder()) == before:  # in a queue, nobody sees how it ended
-            raise RuntimeError(self._jobError() or "the job left no classes; see its log")
+        if (
+            _written_at(self.classes_folder()) == before
+        ):  # the exit status of a queued job is unknown
+            raise RuntimeError(self._jobError() or "the job wrote no classes; see its log")
 
     def createOutputStep(self, particles: str, settings: str, shift_order: str) -> None:
         """Write the classes, their averages and the summary."""
@@ -185,7 +190,8 @@ class ProtAckMeans2D(WritesReport, ProtClassify2D):
         averages.setSamplingRate(source.getSamplingRate())
         averages.getAcquisition().copyInfo(source.getAcquisition())
         append_averages(averages, source, summary)
-        facts = classification_facts(found, json.loads(settings))
+        box_px, pixel_size = int(source.getDim()[0]), source.getSamplingRate()
+        facts = classification_facts(found, json.loads(settings), box_px, pixel_size)
         atomic_write(self._summaryFile(), json.dumps(facts))
         self._defineOutputs(**{CLASSES: classes, AVERAGES: averages})
         self._defineSourceRelation(self.inputParticles, classes)
@@ -193,14 +199,8 @@ class ProtAckMeans2D(WritesReport, ProtClassify2D):
 
     # ------------------------------------------------------------------ info
 
-    def _validate(self) -> List[str]:
-        if self.inputParticles.get() is None:
-            return []  # scheduled before its input is there, or Scipion says that it is missing
-        try:
-            check_form(self)
-        except ValueError as error:
-            return [str(error)]
-        return []
+    def _check(self) -> None:
+        check_form(self)
 
     def _warnings(self) -> List[str]:
         particles = self.inputParticles.get()
@@ -209,19 +209,20 @@ class ProtAckMeans2D(WritesReport, ProtClassify2D):
         found = []
         if particles.isStreamOpen():
             found.append(
-                "The set of particles is still growing: those that come after the start will not "
-                "be classified."
+                "The set of particles is still growing: particles that arrive after the start will "
+                "not be classified."
             )
         if particles.getSize() < FEW_MEMBERS * self.numberOfClasses.get():
             found.append(
-                f"There are fewer than {FEW_MEMBERS} particles for a class on average: their "
-                "averages will be noisy. Ask for fewer classes."
+                f"There are fewer than {FEW_MEMBERS} particles per class: averages will be noisy. "
+                f"Decrease {self.label('numberOfClasses')}."
             )
         return found
 
     def _summary(self) -> List[str]:
         facts = self._facts().get("summary")
-        return facts or [self._progress() or "The classes are not ready yet."]
+        lines = facts or [self._progress() or "The classes are not ready yet."]
+        return lines + self._valueLines()
 
     def _methods(self) -> List[str]:
         return self._facts().get("methods", [])
@@ -229,13 +230,17 @@ class ProtAckMeans2D(WritesReport, ProtClassify2D):
     def _citations(self) -> List[str]:
         return ["Xu2016"]
 
+    def _automatic(self) -> Dict[str, str]:
+        values: Dict[str, str] = self._facts().get("values", {})
+        return values
+
     # --------------------------------------------------------------- helpers
 
     def _particles(self) -> SetOfParticles:
         return self.inputParticles.get()
 
     def _unboundEnviron(self) -> Environ:
-        """The job's environment: Open MPI would bind all threads of a process to one core."""
+        """Environment of the job, in which Open MPI does not bind all threads to one core."""
         environ = Environ(self._getEnviron() or os.environ)
         for name in UNBINDING:
             environ.setdefault(name, "none")
@@ -248,42 +253,42 @@ class ProtAckMeans2D(WritesReport, ProtClassify2D):
         return self._getExtraPath("particle_ids.npz")
 
     def classes_folder(self) -> str:
-        """Where the command leaves its files."""
+        """Folder with the results of the command."""
         return self._getExtraPath("classes")
 
     def _summaryFile(self) -> str:
         return self._getExtraPath("summary.json")
 
     def _checkpointFile(self, particles: str, settings: str) -> str:
-        """A file for these particles and settings: the command refuses that of others."""
+        """Checkpoint of these particles and settings; the command rejects that of others."""
         owner = hashlib.sha256(f"{__version__} {particles} {settings}".encode()).hexdigest()[:16]
         return self._getExtraPath(f"checkpoint-{owner}.npz")
 
     def _forget(self, pattern: str = "", but: str = "") -> None:
-        """Remove the summary, and files of an earlier run with other values."""
+        """Remove the summary, and the files of an earlier run with other values."""
         stale = Path(pattern).parent.glob(Path(pattern).name) if pattern else []
         for file in (*stale, Path(self._summaryFile())):
             if file.is_file() and file != Path(but):
                 file.unlink()
 
     def _jobError(self) -> Optional[str]:
-        """What the command said last was wrong."""
+        """The last error message of the command."""
         log = Path(self.getStderrLog())
         lines = log.read_text("utf-8", "replace").splitlines() if log.is_file() else []
         errors = [line for line in lines if line.startswith(ERROR_MARK)]
         return errors[-1][len(ERROR_MARK) :] if errors else None
 
     def _progress(self) -> Optional[str]:
-        """Where a run stands that is not finished."""
+        """Progress of an unfinished run."""
         for file in Path(self._getExtraPath()).glob("checkpoint-*.npz"):
             try:
                 return progress_line(read_arrays(file, ("records", "stages")))
             except (FormatError, KeyError):
-                pass  # it was just removed
+                pass  # it has just been removed
         return None
 
     def _facts(self) -> Dict[str, Any]:
-        """Summary and methods, once they are true."""
+        """Summary, methods and values, once they hold for the output."""
         file = Path(self._summaryFile())
         if not (hasattr(self, CLASSES) and file.is_file()):
             return {}
@@ -292,16 +297,16 @@ class ProtAckMeans2D(WritesReport, ProtClassify2D):
 
 
 def _written_at(folder: str) -> Optional[int]:
-    """When a folder of classes was made, in ns; None where there is none."""
+    """Modification time of a folder of classes in ns; None if there is none."""
     return os.stat(folder).st_mtime_ns if os.path.isdir(folder) else None
 
 
 def _end_orphans(checkpoint: str) -> None:
-    """End jobs that survived the protocol that started them: two would write the same files."""
+    """End jobs that survived their protocol, before a second one writes the same files."""
     for process in psutil.process_iter():
         try:
             if checkpoint in process.cmdline() and process.cwd() == os.getcwd():
                 process.kill()
                 process.wait()
         except psutil.Error:
-            pass  # it has gone, or is somebody else's
+            pass  # it has ended, or belongs to another user

@@ -1,4 +1,4 @@
-"""From the values of the classification's form to the arguments of `repic-plugin classify`."""
+"""Arguments of `repic-plugin classify` from the values of the classification form."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import numpy as np
 from pwem.objects import SetOfParticles
 from pwem.protocols import ProtClassify2D
 
-from repic_plugin.classification import (
-    ALIGNMENTS,
-    CTF_MODES,
-    RULES,
-    check_classification_arguments,
-)
+from repic_plugin.classification import ALIGNMENTS, CTF_MODES, RULES, check_classification_arguments
 from repic_plugin.convert import SHIFT_ORDERS, unreadable_stacks
 
 NO_CTF = "none"
-# The form's words for the arguments that messages name.
-WORDS = {
-    "n_classes": "the number of classes",
-    "method 'eqk'": "EQK-means",
-    "max_iterations": "the largest number of iterations",
-    "n_threads": "the number of threads",
-    "random_state": "the seed",
-    "max_shift_px": "the largest shift",
-    "mask_diameter_px": "a mask diameter",
-    "n_rings": "the box size in A divided by the resolution",
+# Parameters of the form by the arguments that messages name.
+FORM_PARAMS = {
+    "n_classes": "numberOfClasses",
+    "method": "method",
+    "alignment": "alignment",
+    "ctf_mode": "ctf",
+    "resolution_angstrom": "resolution",
+    "n_rings": "the box size in Å divided by resolution",
+    "max_shift_px": "maxShift",
+    "mask_diameter_px": "maskDiameter",
+    "beta": "beta",
+    "tolerance": "tolerance",
+    "max_iterations": "maxIterations",
+    "random_state": "seed",
+    "n_threads": "numberOfThreads",
 }
 
 
 def input_settings(protocol: ProtClassify2D) -> Dict[str, Any]:
-    """What the file of particles depends on."""
+    """Settings on which the file of particles depends."""
     particles = protocol.inputParticles.get()
     return {
         "input": particles.getFileName(),
@@ -43,7 +43,7 @@ def input_settings(protocol: ProtClassify2D) -> Dict[str, Any]:
 
 
 def classify_settings(protocol: ProtClassify2D) -> Dict[str, Any]:
-    """What the classes depend on, beside the particles."""
+    """Settings on which the classes depend, besides the particles."""
     return {
         "classes": protocol.numberOfClasses.get(),
         "method": tuple(RULES)[protocol.method.get()],
@@ -63,7 +63,7 @@ def classify_settings(protocol: ProtClassify2D) -> Dict[str, Any]:
 
 
 def classify_arguments(settings: Dict[str, Any]) -> List[str]:
-    """Options of the command, but for its files and threads."""
+    """Options of the command, except files and threads."""
     arguments = []
     for name, value in settings.items():
         option = f"--{name.replace('_', '-')}"
@@ -79,20 +79,20 @@ def classify_arguments(settings: Dict[str, Any]) -> List[str]:
 
 
 def check_form(protocol: ProtClassify2D) -> None:
-    """Refuse values that the classification would refuse.
+    """Check the values of the form as the classification does.
 
     Raises
     ------
     ValueError
-        If one is wrong.
+        If a value is invalid.
     """
     particles = protocol.inputParticles.get()
     if not particles.getSize():
-        raise ValueError("the set of particles is empty; choose another, or wait until it is not")
+        raise ValueError("the set of particles is empty; choose another, or wait for particles")
     if protocol.numberOfMpi.get() > 1 and find_spec("mpi4py") is None:
         raise ValueError(
-            f"{protocol.numberOfMpi.get()} MPI processes need mpi4py, which Scipion's Python does "
-            "not have; ask for 1 (threads need nothing), or pip install "
+            f"{protocol.numberOfMpi.get()} MPI processes require mpi4py, which is missing in "
+            "Scipion's Python; use 1 process (threads do not need it), or pip install "
             "'scipion-em-repic-plugin[mpi]'"
         )
     unknown = unreadable_stacks(sorted(particles.getFiles()))
@@ -101,13 +101,7 @@ def check_form(protocol: ProtClassify2D) -> None:
             f"{unknown[0]}: images must be in MRC or SPIDER stacks (.mrcs, .mrc, .st, .stk); "
             "convert them"
         )
-    try:
-        _check_values(protocol, classify_settings(protocol), particles)
-    except ValueError as error:
-        message = str(error)
-        for name, words in WORDS.items():
-            message = message.replace(name, words)
-        raise ValueError(message) from error
+    _check_values(protocol, classify_settings(protocol), particles)
 
 
 def _check_values(
@@ -123,7 +117,7 @@ def _check_values(
         raise ValueError(f"particles must be square, got {width} x {height} px; extract them again")
     resolution = settings["resolution_angstrom"]
     if resolution is not None and not resolution > 0:
-        raise ValueError(f"the resolution must be positive, or 0, got {resolution}")
+        raise ValueError(f"resolution_angstrom must be positive, or 0, got {resolution}")
     rings = None if resolution is None else min(width * pixel_size / resolution, width)
     check_classification_arguments(
         particles.getSize(),
@@ -145,7 +139,7 @@ def _check_values(
 
 
 def _ctf_mode(protocol: ProtClassify2D, particles: SetOfParticles) -> str:
-    """None where there is nothing to correct."""
+    """The CTF correction; none where there is nothing to correct."""
     if not particles.hasCTF() or particles.isAmplitudeCorrected():
         return NO_CTF
     return CTF_MODES[protocol.ctf.get()]

@@ -1,14 +1,16 @@
-"""What the classification protocol says of its result, in words."""
+"""Summary and methods of a 2D classification."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from repic_plugin.classification import MASK_FRACTION, default_rings
 from repic_plugin.constants import IS_JUNK
 from repic_plugin.formats import ClassTables
+from repic_plugin.protocols.common.form_values import SOFTWARE, with_angstrom
 
 METHODS = {
     "ack": "ACK-means [Xu2016]",
@@ -17,24 +19,24 @@ METHODS = {
     "spider": "K-means with SPIDER's size factor",
 }
 ALIGNMENTS = {
-    "mra": "multi-reference alignment at every iteration",
-    "msa": "multi-reference alignment and distances in the subspace of the main variations",
-    "rfa": "one alignment to the common mean",
+    "mra": "multi-reference alignment in every iteration",
+    "msa": "multi-reference alignment in every iteration and distances in a PCA subspace",
+    "rfa": "a single alignment to the mean of all particles",
 }
 CTF = {
     "weight": "phases were flipped, averages and distances weighted by the absolute CTF",
     "flip": "phases were flipped",
-    "none": "no CTF was used",
+    "none": "no CTF correction was applied",
 }
 
 
 def progress_line(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Where a classification stands, from the records of its checkpoint.
+    """Progress of a classification, from the records of its checkpoint.
 
     Raises
     ------
     KeyError
-        If the arrays are of something else.
+        If the arrays are not those of a checkpoint.
     """
     iteration, changed, _, smallest, largest = arrays["records"][-1].tolist()
     return (
@@ -43,14 +45,19 @@ def progress_line(arrays: Mapping[str, NDArray[Any]]) -> str:
     )
 
 
-def classification_facts(found: ClassTables, settings: Dict[str, Any]) -> Dict[str, List[str]]:
-    """Summary and methods.
+def classification_facts(
+    found: ClassTables, settings: Dict[str, Any], box_px: int, pixel_size_angstrom: float
+) -> Dict[str, Any]:
+    """Summary, methods, and the values of parameters that may be automatic.
 
     Parameters
     ----------
     found : ClassTables
     settings : dict
-        Of `classify_settings`.
+        From `classify_settings`.
+    box_px : int
+        Side of a particle image.
+    pixel_size_angstrom : float
     """
     sizes = found.sizes[found.sizes > 0]
     n_kept = int(sizes.sum())
@@ -58,35 +65,57 @@ def classification_facts(found: ClassTables, settings: Dict[str, Any]) -> Dict[s
         f"*{n_kept:,} particles in {len(sizes):,} classes* of {sizes.min():,} to {sizes.max():,} "
         f"particles, median {np.median(sizes):,.0f}, coefficient of variation "
         f"{found.sizes.std() / found.sizes.mean():.2f}.",
-        _course(found, settings),
+        f"{_course(found, settings)}.",
         f"CTF: {CTF[settings['ctf']]}.",
     ]
     n_empty, n_aside = len(found.sizes) - len(sizes), len(found.labels) - n_kept
     if n_empty:
-        summary.append(f"Classes that ended without a particle and are left out: {n_empty:,}.")
+        summary.append(f"Empty classes, which are left out: {n_empty:,}.")
     if n_aside:
-        summary.append(f"Empty particles (the same everywhere), in no class: {n_aside:,}.")
+        summary.append(f"Blank particles (constant images), in no class: {n_aside:,}.")
     if found.is_junk.any():
         numbers = ", ".join(str(k + 1) for k in np.flatnonzero(found.is_junk))
         n_junk = int(found.sizes[found.is_junk].sum())
         summary.append(
-            f"Look like junk: classes {numbers} ({n_junk:,} particles); they have the comment "
-            f"junk and {IS_JUNK} = True, to sort and filter by."
+            f"Probable junk: classes {numbers} ({n_junk:,} particles), marked by the comment junk "
+            f"and {IS_JUNK} = True for sorting and filtering."
         )
-    methods = (
-        f"{n_kept:,} particles were sorted into {len(sizes):,} classes with "
-        f"{METHODS[settings['method']]}, {ALIGNMENTS[settings['alignment']]}; "
-        f"{CTF[settings['ctf']]}."
+    resolution = settings["resolution_angstrom"]
+    if resolution is None:
+        resolution = box_px * pixel_size_angstrom / default_rings(box_px)
+    mask_px = settings["mask_diameter_px"] or MASK_FRACTION * box_px
+    counts = f"{n_kept:,} particles were classified into {len(sizes):,}"
+    space = (
+        f"shifts up to {with_angstrom(settings['max_shift_px'], pixel_size_angstrom)}, compared at "
+        f"{resolution:.4g} Å within a mask of {with_angstrom(mask_px, pixel_size_angstrom)}"
     )
-    return {"summary": summary, "methods": [methods]}
+    return {
+        "summary": summary,
+        "methods": [_methods_text(counts, space, _course(found, settings), settings)],
+        "values": {"resolution": f"{resolution:.4g}", "maskDiameter": f"{mask_px:.4g}"},
+    }
+
+
+def _methods_text(counts: str, space: str, course: str, settings: Dict[str, Any]) -> str:
+    """The method as a paragraph of a paper."""
+    details = [f"at most {settings['max_iterations']}"]
+    details.append(f"convergence threshold {settings['tolerance']:g}")
+    if settings["method"] == "ack":
+        details.append(f"beta {settings['beta']:g}")
+        if settings["alignment"] == "mra":
+            details.append(f"{'with' if settings['trade'] else 'without'} splitting and merging")
+    mirrors = "mirror images allowed" if settings["mirror"] else "without mirror images"
+    return (
+        f"{counts} of {settings['classes']:,} classes by {METHODS[settings['method']]} with "
+        f"{SOFTWARE}, {ALIGNMENTS[settings['alignment']]} ({mirrors}, {space}). "
+        f"CTF: {CTF[settings['ctf']]}. {course} ({', '.join(details)}; random seed "
+        f"{settings['seed']})."
+    )
 
 
 def _course(found: ClassTables, settings: Dict[str, Any]) -> str:
     changed = found.convergence["fraction_changed"]
-    n_iterations = len(changed)
-    if n_iterations >= settings["max_iterations"]:
-        return (
-            f"NOT converged after {n_iterations} iterations ({changed[-1]:.1%} "
-            "changed class in the last): raise their largest number."
-        )
-    return f"Converged after {n_iterations} iterations."
+    text = f"onverged after {len(changed)} iterations"
+    if len(changed) < settings["max_iterations"]:
+        return f"C{text}"
+    return f"NOT c{text} ({changed[-1]:.1%} changed class in the last)"

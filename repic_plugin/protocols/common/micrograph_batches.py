@@ -1,4 +1,4 @@
-"""Micrographs, labels and averages as template picking reads them."""
+"""Micrographs in batches, labels and class averages, for template picking and extraction."""
 
 from __future__ import annotations
 
@@ -10,21 +10,17 @@ from numpy.typing import NDArray
 from pwem.objects import Particle, SetOfAverages, SetOfCoordinates, SetOfMicrographs
 
 from repic_plugin import constants
-from repic_plugin.convert import (
-    PickerInput,
-    micrograph_pixels,
-    read_picks_on,
-)
+from repic_plugin.convert import PickerInput, micrograph_pixels, read_picks_on
 from repic_plugin.formats import open_mrc
 
-# Micrographs to a step: what a kill costs.
+# Micrographs per step: the most work that is lost when a run is killed.
 BATCH = 50
 
 Found = TypeVar("Found")
 
 
 def batches(n_micrographs: int) -> List[Tuple[int, int]]:
-    """First and last micrograph of each step."""
+    """Range of micrographs of each step."""
     return [(first, min(first + BATCH, n_micrographs)) for first in range(0, n_micrographs, BATCH)]
 
 
@@ -34,26 +30,26 @@ def on_each_micrograph(
     n_threads: int,
     warn: Callable[[str], None],
 ) -> List[Optional[Found]]:
-    """Do some work on each micrograph; those that cannot be used are said and left out.
+    """Results for each micrograph; those that cannot be used are reported and skipped.
 
     Parameters
     ----------
     work : callable
-        From the place among `files` and the pixels to what is found.
+        From the index in `files` and the pixels to the result.
     files : sequence of str
     n_threads : int
     warn : callable
-        Gets a line for each micrograph that is left out.
+        Receives a line for each micrograph that is skipped.
 
     Returns
     -------
     list
-        None for those.
+        None for micrographs that are skipped.
 
     Raises
     ------
     ValueError
-        If that is all of them: the disk may be away, and it is worth trying again.
+        If none can be used: the disk may be unavailable, so that a retry is worthwhile.
     """
 
     def tried(place: int) -> Any:
@@ -69,16 +65,16 @@ def on_each_micrograph(
         if isinstance(one, ValueError):
             problems[file] = str(one) if str(one).startswith(file) else f"{file}: {one}"
     if files and len(problems) == len(files):
-        raise ValueError(f"no micrograph of {len(files)} can be used; {problems[files[0]]}")
+        raise ValueError(f"none of {len(files)} micrographs can be used; {problems[files[0]]}")
     for problem in problems.values():
-        warn(f"{problem}; it is left out")
+        warn(f"{problem}; it is skipped")
     return [None if isinstance(one, ValueError) else one for one in found]
 
 
 def labels_on(
     micrographs: SetOfMicrographs, coordinates: SetOfCoordinates
 ) -> List[NDArray[np.float64]]:
-    """Centres on each micrograph of a set, in its px, shape (n, 2) each.
+    """Centres on each micrograph of a set, in px of these micrographs, shape (n, 2) each.
 
     Raises
     ------
@@ -91,7 +87,7 @@ def labels_on(
 
 
 def average_images(averages: SetOfAverages) -> NDArray[np.float32]:
-    """The averages that are not marked as junk, shape (k, side, side).
+    """Averages that are enabled and not marked as junk, shape (k, side, side).
 
     Raises
     ------
@@ -105,7 +101,7 @@ def average_images(averages: SetOfAverages) -> NDArray[np.float32]:
     ]
     if not images:
         raise ValueError(
-            f"{averages.getFileName()} has no average that is enabled and no junk; choose others"
+            f"{averages.getFileName()} has no enabled average that is not junk; choose others"
         )
     return np.stack(images)
 

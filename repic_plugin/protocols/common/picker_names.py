@@ -1,4 +1,4 @@
-"""How pickers are called in tables and summaries."""
+"""Names of pickers in tables and summaries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pyworkflow.object import Pointer
 
 
 def picker_names(pointers: Iterable[Pointer]) -> List[str]:
-    """Labels of the runs that picked, numbered where two are the same."""
+    """Labels of the picking runs, numbered where two are the same."""
     labels = [
         " ".join(pointer.getObjValue().getObjLabel().split()) or f"picker {place}"
         for place, pointer in enumerate(pointers, 1)

@@ -1,33 +1,31 @@
-"""A last step that writes a report, for protocols whose form offers one."""
+"""A final step that writes a report, for protocols whose form offers it."""
 
 from __future__ import annotations
 
 from typing import Any, List
 
 from pyworkflow.protocol import params
-from pyworkflow.protocol.constants import LEVEL_ADVANCED
+
+from repic_plugin.protocols.common.params import Fields
 
 REPORT = "report.html"
+HELP = {
+    "writeReport": "extra/report.html, a single file with parameters, tables and figures for any "
+    "browser. It can be switched on after the run: then press Continue.",
+}
 
 
 def define_report_param(form: params.Form) -> None:
-    """Whether a report is wanted."""
-    form.addParam(
-        "writeReport",
-        params.BooleanParam,
-        default=False,
-        expertLevel=LEVEL_ADVANCED,
-        label="Write a report",
-        help="extra/report.html: one file with parameters, tables and pictures, to be opened in "
-        "any browser. May be switched on later: press Continue.",
-    )
+    """The switch for the report."""
+    fields = Fields(form, HELP)
+    fields.value("writeReport", False, "Write a report", advanced=True)
 
 
 class WritesReport:
-    """What a protocol with this parameter needs; before its Scipion class among the bases."""
+    """Mix-in, before the Scipion class, for protocols with this parameter."""
 
     def _insertReportStep(self: Any, settings: str, **how: Any) -> List[int]:
-        """Insert the step if it is wanted."""
+        """Insert the step if the report is switched on."""
         if not self.writeReport:
             return []
         return [self._insertFunctionStep(self.reportStep, settings, needsGPU=False, **how)]
@@ -41,5 +39,5 @@ class WritesReport:
         self.info(f"report: {path}")
 
     def _reportLines(self: Any) -> List[str]:
-        """For the summary."""
+        """A line of the summary."""
         return [f"Report: {self._getExtraPath(REPORT)}"] if self.writeReport else []

@@ -1,4 +1,4 @@
-"""What runs leave behind that are killed while they write a file."""
+"""Unfinished files of runs that were killed while writing."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from repic_plugin.formats import UNFINISHED
 
 
 def remove_unfinished(protocol: Protocol) -> None:
-    """Remove the files that an earlier process of a run has not completed.
+    """Remove the files that an earlier process of this run did not complete.
 
-    To be called as the run begins, before anything is written.
+    To be called at the start of a run, before anything is written.
     """
     for file in Path(protocol._getExtraPath()).rglob(UNFINISHED):
-        file.unlink(missing_ok=True)  # by a job that goes on without its protocol
+        file.unlink(missing_ok=True)  # a job that outlives its protocol may remove it

@@ -1,4 +1,4 @@
-"""On which micrographs the pickers of a consensus by probability are judged, and their defocus."""
+"""Micrographs to which the model of a probabilistic consensus is fitted."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from typing import List, Sequence
 
 import numpy as np
 
-# What a model is fitted on is held in memory at once; its intervals are narrow with so many.
+# The fit holds all of them in memory; with so many, its intervals are narrow.
 FIT_MICROGRAPHS = 400
-# With fewer, the recall of a picker is hardly known, and all that comes is judged by it.
-LEAST_FITTED = 30
+# With fewer, recall is poorly known, and the model holds for all later micrographs.
+MIN_FITTED = 30
 
 
 def micrographs_to_fit(ready: Sequence[int], is_last: bool) -> List[int]:
-    """Of the micrographs that are ready those to judge the pickers on, evenly spread.
+    """The micrographs to fit the model to, evenly spread over those that are ready.
 
     Parameters
     ----------
     ready : sequence of int
     is_last : bool
-        Whether no other will come.
+        Whether no more will arrive.
 
     Returns
     -------
     list of int
-        None as long as there are too few.
+        Empty as long as there are too few.
     """
-    if not is_last and len(ready) < LEAST_FITTED:
+    if not is_last and len(ready) < MIN_FITTED:
         return []
     places = np.linspace(0, len(ready) - 1, min(len(ready), FIT_MICROGRAPHS))
     return [ready[place] for place in places.round().astype(int)]

@@ -3,17 +3,51 @@
 from __future__ import annotations
 
 from pyworkflow.protocol import params
-from pyworkflow.protocol.constants import LEVEL_ADVANCED
 
 from repic_plugin.constants import SCORE_ATTRIBUTES
 from repic_plugin.protocols.common.consensus_mode import define_min_overlap, define_mode
-from repic_plugin.protocols.common.params import define_box_size
+from repic_plugin.protocols.common.params import Fields, define_box_size
 
 KEEP_ALL = "-"
+EACH = "One entry per input set, in order and separated by spaces, or one entry for all."
+HELP = {
+    "inputCTFs": "Precision and recall of the pickers are then reported for low, medium and high "
+    "defocus as well. The particles do not depend on it.",
+    "numParticles": "Those of the highest weight; 0 keeps all. "
+    "*probabilistic*: the most probable ones, with no threshold unless a target precision is "
+    "given; 0 keeps all above the threshold.",
+    "minScores": "Picks with lower scores, on the picker's own scale, are discarded first. The "
+    f"authors of REPIC use 0.3 for crYOLO, 0.5 for DeepPicker and 0 for Topaz. {KEEP_ALL} keeps "
+    f"all. {EACH}",
+    "scoreAttributes": "The attribute that holds a picker's score, such as _cryoloScore. If "
+    f"empty, those of known pickers are used: {', '.join(SCORE_ATTRIBUTES)}. Coordinates without "
+    f"a score count as 1. {EACH}",
+    "scoreTransforms": "*identity* for probabilities, *logistic* for log-likelihood ratios "
+    f"(Topaz), *rank* for anything else, *auto* to choose from the scores. {EACH}",
+    "copyDistance": "Picks of one picker that are closer than this, in px of the first set's "
+    "micrographs, are copies, of which the best is kept. -1: a quarter of the box; 0: none, as for "
+    "filaments.",
+    "minDistance": "Between two particles of the consensus, in px. -1: a quarter of the box; 0: "
+    "any, as for filaments.",
+    "checkCoordinates": "Refuse pickers whose coordinates seem scaled, mirrored or shifted: their "
+    "picks hardly meet those of the others, and would with one correction.",
+    "dropOutside": "Discard picks whose boxes extend beyond the micrograph.",
+    "solver": "For the integer programs. *auto*: Gurobi if you have a licence, HiGHS otherwise. "
+    "Both reach the same optimum.",
+    "timeLimit": "0: none. The summary reports results that are not proven optimal.",
+    "unmatchedOutput": "A second set, of the picks that belong to no consensus particle.",
+    "streamingSleepOnWait": "Inputs that are still growing when the run starts are followed until "
+    "they are closed. A micrograph is processed once every picker has picked it or is closed.",
+    "lateAfter": "How long a micrograph that a quorum of the pickers has picked waits for the "
+    "others. 0: until they have picked it or are closed.",
+    "endAfterIdle": "For inputs that are never closed: the data present by then are processed. 0: "
+    "never.",
+}
 
 
 def define_input_params(form: params.Form) -> None:
-    """Pickers, who has to agree, box size, how many to keep."""
+    """Pickers, consensus mode, box size, number of particles to keep."""
+    fields = Fields(form, HELP)
     form.addParam(
         "inputCoordinates",
         params.MultiPointerParam,
@@ -21,158 +55,74 @@ def define_input_params(form: params.Form) -> None:
         label="Pickers' coordinates",
         important=True,
         help="Two or more sets of coordinates, one from each picker. Micrographs are matched "
-        "by identity, or by name where sets come from different imports; coordinates at "
+        "by identity, or by name if the sets come from different imports; coordinates at "
         "another pixel size are rescaled to the first set's micrographs.",
     )
     define_mode(
         form,
-        "*all pickers*: a particle is found by every picker (REPIC). *a quorum*: by at "
-        "least so many of them; a weak picker then no longer costs the particles it misses. "
-        "Larger groups win over the smaller ones inside them. *by probability*: by one or more; "
-        "how good each picker is, is estimated from where the pickers agree and from their "
-        "scores, without labels, and what is probably a particle is kept. Best with three pickers "
-        "or more that have scores.",
+        "*all pickers*: every picker must have found a particle (REPIC). *quorum*: at least a "
+        "minimum number of pickers, so that particles missed by a weak picker are kept; larger "
+        "groups take precedence over the smaller ones they contain. *probabilistic*: one picker "
+        "or more; the precision and recall of each picker are estimated without labels, from the "
+        "agreement of the pickers and their scores, and the probable particles are kept. Works "
+        "best with three or more pickers that provide scores.",
     )
-    form.addParam(
-        "inputCTFs",
-        params.PointerParam,
-        pointerClass="SetOfCTF",
-        allowsNull=True,
-        condition="mode==2",
-        label="CTF of the micrographs",
-        help="Precision and recall of the pickers are then told for low, medium and high defocus "
-        "too. The particles do not depend on it.",
+    fields.input(
+        "inputCTFs", "SetOfCTF", "CTF of the micrographs", allowsNull=True, condition="mode==2"
     )
     define_box_size(
         form,
-        "In px of the first set's micrographs, for all pickers. 0 takes the box size of "
-        "each input set.",
+        "For all pickers, in px of the first set's micrographs. 0: the box size of each input set.",
     )
-    form.addParam(
-        "numParticles",
-        params.IntParam,
-        default=0,
-        label="Particles to keep on each micrograph",
-        help="The best by weight; 0 keeps all. The summary recommends a number. *By probability*: "
-        "so many of the most probable ones, without a threshold if no precision is given; 0 leaves "
-        "it to the threshold.",
-    )
+    fields.value("numParticles", 0, "Particles to keep per micrograph")
 
 
 def define_score_params(form: params.Form) -> None:
-    """Thresholds, and how scores become comparable."""
-    each = "One entry for each input set in its order, separated by spaces; one entry for all."
-    form.addParam(
-        "minScores",
-        params.StringParam,
-        default="",
-        expertLevel=LEVEL_ADVANCED,
-        label="Least scores",
-        help="Picks below are dropped first, on the picker's own scale. The authors of REPIC "
-        f"use 0.3 for crYOLO, 0.5 for DeepPicker and 0 for Topaz. {KEEP_ALL} keeps all. {each}",
-    )
-    form.addParam(
-        "scoreAttributes",
-        params.StringParam,
-        default="",
-        expertLevel=LEVEL_ADVANCED,
-        label="Score attributes",
-        help="The attribute that holds a picker's score, such as _cryoloScore. Empty finds "
-        f"those of known pickers: {', '.join(SCORE_ATTRIBUTES)}. Coordinates without a score "
-        f"count as 1. {each}",
-    )
-    form.addParam(
-        "scoreTransforms",
-        params.StringParam,
-        default="",
-        expertLevel=LEVEL_ADVANCED,
-        label="Make scores comparable by",
-        help="*identity* for probabilities, *logistic* for log-likelihood ratios (Topaz), "
-        f"*rank* for anything else, *auto* to decide from the scores. {each}",
-    )
+    """Thresholds and score transforms."""
+    fields = Fields(form, HELP)
+    fields.value("minScores", "", "Minimum scores", advanced=True)
+    fields.value("scoreAttributes", "", "Score attributes", advanced=True)
+    fields.value("scoreTransforms", "", "Score transforms", advanced=True)
 
 
 def define_graph_params(form: params.Form) -> None:
     """Overlap, positions, solver, further outputs."""
+    fields = Fields(form, HELP)
     define_min_overlap(form)
-    form.addParam(
+    fields.choice(
         "position",
-        params.EnumParam,
-        choices=["best overlapping member", "mean of the members"],
-        default=0,
-        expertLevel=LEVEL_ADVANCED,
-        label="Position of a particle",
+        ["best overlapping member", "mean of the members"],
+        "Position of a particle",
+        advanced=True,
     )
-    form.addParam(
-        "dropOutside",
-        params.BooleanParam,
-        default=False,
-        expertLevel=LEVEL_ADVANCED,
-        label="Drop boxes that stick out of the micrograph",
+    fields.value("copyDistance", -1.0, "Distance of copies within a picker (px)", advanced=True)
+    fields.value("minDistance", -1.0, "Minimum distance of particles (px)", advanced=True)
+    fields.value("checkCoordinates", True, "Check coordinates of pickers", advanced=True)
+    fields.value("dropOutside", False, "Discard particles at the edges", advanced=True)
+    fields.value(
+        "largestComponent", False, "Keep only the largest connected component", advanced=True
     )
-    form.addParam(
-        "largestComponent",
-        params.BooleanParam,
-        default=False,
-        expertLevel=LEVEL_ADVANCED,
-        label="Keep only the largest connected component",
-    )
-    form.addParam(
-        "solver",
-        params.EnumParam,
-        choices=["auto", "HiGHS", "Gurobi"],
-        default=0,
-        expertLevel=LEVEL_ADVANCED,
-        label="Integer programs by",
-        help="*auto* is Gurobi where you have a licence of your own, HiGHS otherwise. Both "
-        "reach the same optimum.",
-    )
-    form.addParam(
-        "timeLimit",
-        params.FloatParam,
-        default=0,
-        expertLevel=LEVEL_ADVANCED,
-        label="Time limit for a micrograph (s)",
-        help="0 sets none. A result that is not proven optimal says so.",
-    )
-    form.addParam(
-        "unmatchedOutput",
-        params.BooleanParam,
-        default=False,
-        expertLevel=LEVEL_ADVANCED,
-        label="Output the picks without a partner too",
-        help="Those that are in no particle of the consensus.",
-    )
+    fields.choice("solver", ["auto", "HiGHS", "Gurobi"], "Solver", advanced=True)
+    fields.value("timeLimit", 0.0, "Time limit per micrograph (s)", advanced=True)
+    fields.value("unmatchedOutput", False, "Output unmatched picks", advanced=True)
 
 
 def define_streaming_params(form: params.Form) -> None:
-    """How to follow inputs that are still growing."""
+    """Streaming: how growing inputs are followed."""
+    fields = Fields(form, HELP)
     form.addSection(label="Streaming")
-    form.addParam(
-        "streamingSleepOnWait",
-        params.IntParam,
-        default=10,
-        validators=[params.Positive],
-        label="Look at the inputs every (s)",
-        help="Inputs that are still growing when the run starts are followed until they are "
-        "closed. A micrograph is worked on once every picker has picked it, or is closed.",
-    )
-    form.addParam(
+    fields.value("streamingSleepOnWait", 10, "Check inputs every (s)", validators=[params.Positive])
+    fields.value(
         "lateAfter",
-        params.IntParam,
-        default=0,
+        0,
+        "Proceed without late pickers after (s)",
         condition="mode==1",
         validators=[params.GE(0)],
-        label="Go on without late pickers after (s)",
-        help="A micrograph that a quorum of the pickers has picked waits so long for the others. "
-        "0 waits until they have picked it or are closed.",
     )
-    form.addParam(
+    fields.value(
         "endAfterIdle",
-        params.IntParam,
-        default=0,
+        0,
+        "Stop after no new data for (s)",
         validators=[params.GE(0)],
-        expertLevel=LEVEL_ADVANCED,
-        label="End when nothing comes for (s)",
-        help="For inputs that nobody closes. What is there is used then. 0 waits for ever.",
+        advanced=True,
     )

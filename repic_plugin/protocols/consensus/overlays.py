@@ -1,4 +1,4 @@
-"""Scipion's sets of coordinates as an overlay shows them."""
+"""Scipion's sets of coordinates as overlay models."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from repic_plugin.formats import FormatError, read_consensus_tables
 from repic_plugin.plots import BoxSet, ConsensusDetails, OverlayModel
 
 CONSENSUS, REFERENCE = "consensus", "reference"
-# For sets that know none, so that their boxes can be seen at all.
+# For sets without a box size, so that their boxes are visible.
 DEFAULT_BOX_PX = 100
 
 NamedSet = Tuple[str, SetOfCoordinates]
@@ -33,16 +33,16 @@ NamedSet = Tuple[str, SetOfCoordinates]
 def of_coordinates(
     sets: Sequence[NamedSet], reference: Optional[SetOfCoordinates] = None
 ) -> OverlayModel:
-    """Sets of coordinates on the micrographs of the first, in its px.
+    """Overlay of sets of coordinates on the micrographs of the first set, in its px.
 
-    The first that a consensus wrote is shown as such, with its weights.
+    The first consensus among them is shown as one, with its weights.
 
     Parameters
     ----------
     sets : sequence of (str, SetOfCoordinates)
         With their names.
     reference : SetOfCoordinates, optional
-        The truth, to be shown as such.
+        The ground truth.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def of_coordinates(
     Raises
     ------
     ValueError
-        If a set does not know its micrographs, or has none in common with the first.
+        If the micrographs of a set are unknown, or none is shared with the first set.
     """
     sets = [*sets, *([] if reference is None else [(REFERENCE, reference)])]
     inputs = [PickerInput(name, one, find_score_attribute(one)) for name, one in sets]
@@ -62,7 +62,7 @@ def of_coordinates(
     for place, (name, one) in enumerate(sets):
         size_px = _box_size(one, sets[0][1])
         role = CONSENSUS if place == agreed else REFERENCE if one is reference else "picker"
-        label = name if size_px else f"{name} (box size not known)"
+        label = name if size_px else f"{name} (unknown box size)"
         boxes.append(_box_set(picks, place, label, size_px or DEFAULT_BOX_PX, role))
         if place == agreed:
             details = _details(one, ids[picks.picker == place])
@@ -70,7 +70,7 @@ def of_coordinates(
 
 
 def of_pickers(protocol: ProtParticlePicking) -> Tuple[OverlayModel, Picks]:
-    """The inputs of a consensus protocol, as a model and as picks.
+    """The inputs of a consensus protocol, as an overlay and as picks.
 
     Raises
     ------
@@ -82,9 +82,9 @@ def of_pickers(protocol: ProtParticlePicking) -> Tuple[OverlayModel, Picks]:
 
 
 def of_consensus(protocol: ProtParticlePicking) -> OverlayModel:
-    """The result of a consensus protocol over what its pickers found.
+    """Overlay of the result of a consensus protocol and of its input picks.
 
-    Particles know their pickers' picks as long as the inputs are those of the run.
+    Particles are linked to their picks as long as the inputs are those of the run.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def of_consensus(protocol: ProtParticlePicking) -> OverlayModel:
     """
     output = getattr(protocol, "outputCoordinates", None)
     if output is None:
-        raise ValueError("there is no consensus yet; run the protocol first")
+        raise ValueError("no consensus has been computed yet; run the protocol first")
     if any(pointer.get() is None for pointer in protocol.inputCoordinates):
         return of_coordinates([(CONSENSUS, output)])
     names, files, boxes, picks, ids = _pickers(protocol)
@@ -109,7 +109,7 @@ def _pickers(
 ) -> Tuple[Tuple[str, ...], List[str], List[BoxSet], Picks, NDArray[np.int64]]:
     """Names and files of the micrographs, boxes, picks and their ids."""
     if any(pointer.get() is None for pointer in protocol.inputCoordinates):
-        raise ValueError("an input set is missing; run the protocol that makes it first")
+        raise ValueError("an input set is missing; first run the protocol that produces it")
     settings = protocol.run_settings()
     inputs = protocol.picker_inputs(settings["score_attributes"])
     picks, ids = _read(inputs)
@@ -124,7 +124,7 @@ def _pickers(
 def _read(inputs: Sequence[PickerInput]) -> Tuple[Picks, NDArray[np.int64]]:
     for one in inputs:
         if one.coordinates.getMicrographs() is None:
-            raise ValueError(f"{one.name} does not know its micrographs; pick or import it again")
+            raise ValueError(f"the micrographs of {one.name} are unknown; pick or import it again")
     picks, ids, _ = read_picks(inputs)
     return picks, ids
 
@@ -140,7 +140,7 @@ def _box_set(picks: Picks, place: int, name: str, box_size_px: float, role: str)
 
 
 def _box_size(coordinates: SetOfCoordinates, reference: SetOfCoordinates) -> float:
-    """In px of the reference's micrographs; 0 where it is not known."""
+    """Box size in px of the reference's micrographs; 0 if unknown."""
     pixel_sizes = [one.getMicrographs().getSamplingRate() for one in (coordinates, reference)]
     return float((coordinates.getBoxSize() or 0) * pixel_sizes[0] / pixel_sizes[1])
 
@@ -150,7 +150,7 @@ def _details(
     ids: NDArray[np.int64],
     members: Optional[NDArray[np.int64]] = None,
 ) -> ConsensusDetails:
-    """What the particles with some ids carry."""
+    """Attributes of the particles with the given ids."""
     labels = [constants.WEIGHT, constants.OVERLAP, constants.SCORE, constants.PICKERS]
     present = [one for one in labels if one in item_labels(coordinates.getFileName())]
     rows = read_item_columns(coordinates.getFileName(), ["id", *present])
@@ -174,7 +174,7 @@ def _members(
     ids: NDArray[np.int64],
     particle_ids: NDArray[np.int64],
 ) -> Optional[NDArray[np.int64]]:
-    """Place of each picker's pick among its own; None where the run's table is not there."""
+    """Index of each pick among its picker's own; None if the run's tables are missing."""
     try:
         tables = read_consensus_tables(protocol._getExtraPath())
     except FormatError:
@@ -188,7 +188,7 @@ def _members(
 
 
 def _places(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Place of each wanted id among sorted ids, -1 where it is not among them."""
+    """Index of each wanted id among sorted ids, -1 where it is absent."""
     if not len(ids):
         return np.full(len(wanted), -1)
     places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)

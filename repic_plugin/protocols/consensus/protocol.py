@@ -1,4 +1,4 @@
-"""Consensus picking, of sets that are there and of sets that are still growing."""
+"""Consensus picking, of finished sets of coordinates and of growing ones."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from repic_plugin.convert import (
 )
 from repic_plugin.plots import OverlayModel
 from repic_plugin.protocols.common.consensus_mode import is_probabilistic
+from repic_plugin.protocols.common.form_values import FormProtocol
 from repic_plugin.protocols.common.picker_names import picker_names
 from repic_plugin.protocols.common.report_step import WritesReport, define_report_param
 from repic_plugin.protocols.common.unfinished_files import remove_unfinished
@@ -32,6 +33,7 @@ from repic_plugin.protocols.consensus.form import (
 )
 from repic_plugin.protocols.consensus.overlays import of_consensus
 from repic_plugin.protocols.consensus.settings import (
+    FORM_PARAMS,
     check_settings,
     consensus_settings,
     stream_settings,
@@ -39,38 +41,37 @@ from repic_plugin.protocols.consensus.settings import (
 from repic_plugin.protocols.consensus.stream import PARTICLES, UNMATCHED, ConsensusStream
 
 
-class ProtRepicConsensus(WritesReport, ProtParticlePicking):  # type: ignore[misc]
+class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # type: ignore[misc]
     """Find the particles that several pickers agree on (REPIC).
 
-    Boxes of different pickers that overlap are joined into groups, and of all groups those are
-    chosen that together have the greatest weight (overlap times score), no pick in two of them.
-    Use it when two or more pickers have seen the same micrographs, also while they still pick.
+    Overlapping boxes of different pickers are joined into groups, and the disjoint groups with the
+    highest total weight (overlap times score) are selected. Use it when two or more pickers have
+    picked the same micrographs, or are still picking them.
 
-    *Inputs*: two or more sets of coordinates, one of each picker. Micrographs are matched by
-    identity or name, pixel sizes may differ. CTFs describe the pickers by defocus too.
+    *Inputs*: two or more sets of coordinates, one from each picker. Micrographs are matched by
+    identity or name; pixel sizes may differ. With CTFs, pickers are also described by defocus.
     *Outputs*: outputCoordinates, each with its weight or probability, overlap, score and the names
-    of its pickers; on request outputUnmatched, the picks that are in no particle. Tables are in
-    the run's extra folder (consensus.csv, summary.csv; by probability also pickers.csv).
-    *Main parameters*: the mode. All pickers: few false particles, but a weak picker costs many. A
-    quorum: at least so many pickers. By probability: how good each picker is, is estimated from
-    agreement and scores without labels; a precision to reach decides how many particles are kept.
-    *Look at*: the summary (share of each picker in the consensus, whether the optimum is proven,
-    warnings), and in Analyze results the boxes, with a threshold on the weight.
+    of its pickers; optionally outputUnmatched, the picks that belong to no particle. Tables are in
+    the run's extra folder (consensus.csv, summary.csv; probabilistic also pickers.csv).
+    *Main parameters*: the consensus mode. All pickers: few false positives, but a weak picker costs
+    many particles. Quorum: at least a minimum number of pickers. Probabilistic: the precision and
+    recall of each picker are estimated from agreement and scores, without labels; a target
+    precision determines how many particles are kept.
+    *Look at*: the summary (contribution of each picker, whether the optimum is proven, warnings)
+    and, in Analyze results, the boxes with a threshold on the weight.
 
     *Reference*: Cameron et al. 2024, doi:10.1038/s42003-024-07045-0.
     """
 
     _label = "consensus picking"
     _devStatus = NEW
-    # not an Enum: its two members would have one value, and be one
-    _possibleOutputs: ClassVar = {
-        PARTICLES: SetOfCoordinates,
-        UNMATCHED: SetOfCoordinates,
-    }
+    FORM_PARAMS: ClassVar = FORM_PARAMS
+    # not an Enum, whose members of equal value would be one member
+    _possibleOutputs: ClassVar = {PARTICLES: SetOfCoordinates, UNMATCHED: SetOfCoordinates}
 
     @classmethod
     def worksInStreaming(cls) -> bool:
-        """Scipion refuses open inputs otherwise, and starts it when they are closed."""
+        """True, so that Scipion starts the run while its inputs are open."""
         return True
 
     # ------------------------------------------------------------------ form
@@ -94,11 +95,12 @@ class ProtRepicConsensus(WritesReport, ProtParticlePicking):  # type: ignore[mis
         self._insertReportStep(settings)
 
     def consensusStep(self, settings: str, inputs: str) -> None:
-        """Work on what the inputs hold, and on what comes until they are closed."""
-        ConsensusStream(self, json.loads(settings), inputs).run()
+        """Process the data of the inputs until they are closed."""
+        with self.labelled_errors():
+            ConsensusStream(self, json.loads(settings), inputs).run()
 
     def overlay_model(self) -> OverlayModel:
-        """The result over what the pickers found, see `of_consensus`."""
+        """Overlay of the result and the input picks, see `of_consensus`."""
         return of_consensus(self)
 
     def _newSet(self, suffix: str, box_size_px: int) -> SetOfCoordinates:
@@ -109,22 +111,17 @@ class ProtRepicConsensus(WritesReport, ProtParticlePicking):  # type: ignore[mis
 
     # ------------------------------------------------------------------ info
 
-    def _validate(self) -> List[str]:
-        if any(pointer.get() is None for pointer in self.inputCoordinates):
-            return []  # scheduled before its inputs are there
-        try:
-            if any(_is_open(pointer.get()) for pointer in self.inputCoordinates):
-                check_settings(stream_settings(self, self._pickerNames()))
-                return []  # what the pickers will find is not known
-            settings = self.run_settings()
-            check_settings(settings)
-            match_micrographs(self.picker_inputs(settings["score_attributes"]))
-        except ValueError as error:
-            return [str(error)]
-        return []
+    def _check(self) -> None:
+        if any(_is_open(pointer.get()) for pointer in self.inputCoordinates):
+            check_settings(stream_settings(self, self._pickerNames()))
+            return  # the picks are not known yet
+        settings = self.run_settings()
+        check_settings(settings)
+        match_micrographs(self.picker_inputs(settings["score_attributes"]))
 
     def _summary(self) -> List[str]:
-        return self._facts().get("summary", ["The consensus is not ready yet."])
+        lines = self._facts().get("summary", ["The consensus is not ready yet."])
+        return lines + self._valueLines()
 
     def _methods(self) -> List[str]:
         return self._facts().get("methods", [])
@@ -133,31 +130,35 @@ class ProtRepicConsensus(WritesReport, ProtParticlePicking):  # type: ignore[mis
         cited = ["Cameron2024", "Huangfu2018"]  # the method, and the solver that is always there
         return [*cited, "DawidSkene1979"] if is_probabilistic(self) else cited
 
+    def _automatic(self) -> Dict[str, str]:
+        values: Dict[str, str] = self._facts().get("values", {})
+        return values
+
     # --------------------------------------------------------------- helpers
 
     def getInputMicrographs(self) -> Optional[SetOfMicrographs]:
-        """The micrographs that the output refers to: the first set's."""
+        """The micrographs of the output, which are those of the first set."""
         first = self.inputCoordinates[0].get() if len(self.inputCoordinates) else None
         return first.getMicrographs() if first is not None else None
 
     def getInputMicrographsPointer(self) -> Optional[Pointer]:
-        """A pointer to the same."""
+        """A pointer to the micrographs of the output."""
         first = self.inputCoordinates[0].get() if len(self.inputCoordinates) else None
         return first.getMicrographs(asPointer=True) if first is not None else None
 
     def _summaryFile(self) -> str:
         return self._getExtraPath("summary.json")
 
-    def _facts(self) -> Dict[str, List[str]]:
-        """Summary and methods, once they are true."""
+    def _facts(self) -> Dict[str, Any]:
+        """Summary, methods and values, once they hold for the output."""
         file = Path(self._summaryFile())
         if not file.is_file() or not (hasattr(self, PARTICLES) or self.isActive()):
             return {}
-        facts: Dict[str, List[str]] = json.loads(file.read_text("utf-8"))
+        facts: Dict[str, Any] = json.loads(file.read_text("utf-8"))
         return facts
 
     def picker_inputs(self, attributes: List[Optional[str]]) -> List[PickerInput]:
-        """The inputs by the pickers' names, with the attributes that hold their scores."""
+        """The inputs with the names of their pickers and the attributes that hold their scores."""
         sets = [pointer.get() for pointer in self.inputCoordinates]
         return [PickerInput(*one) for one in zip(self._pickerNames(), sets, attributes)]
 
@@ -165,18 +166,19 @@ class ProtRepicConsensus(WritesReport, ProtParticlePicking):  # type: ignore[mis
         return picker_names(self.inputCoordinates)
 
     def run_settings(self) -> Dict[str, Any]:
-        """All that the result depends on, see `consensus_settings`.
+        """Settings on which the result depends, see `consensus_settings`.
 
         Raises
         ------
         ValueError
-            If a value in the form is wrong.
+            If a value in the form is invalid.
         """
-        return consensus_settings(self, self._pickerNames())
+        with self.labelled_errors():
+            return consensus_settings(self, self._pickerNames())
 
 
 def _is_open(coordinates: SetOfCoordinates) -> bool:
-    """As its file says, which the project may be behind of; where it says nothing, the project."""
+    """State in the set's file, which may be ahead of the project, else that in the project."""
     try:
         state = stream_state(coordinates.getFileName())
     except UnreadableSetError:
@@ -185,8 +187,8 @@ def _is_open(coordinates: SetOfCoordinates) -> bool:
 
 
 def _size_at_rest(coordinates: SetOfCoordinates) -> Optional[int]:
-    """Of a set that is closed and can be read."""
+    """Number of items of a set that is closed and readable, else None."""
     try:
         return None if _is_open(coordinates) else count_items(coordinates.getFileName())
     except ValueError:
-        return None  # it is waited for
+        return None  # the run waits for it

@@ -1,4 +1,4 @@
-"""From the values of the consensus form to the arguments of `find_consensus`."""
+"""Arguments of `find_consensus` from the values of the consensus form."""
 
 from __future__ import annotations
 
@@ -21,17 +21,37 @@ from repic_plugin.protocols.common.consensus_mode import (
 )
 from repic_plugin.protocols.consensus.form import KEEP_ALL
 
+# Parameters of the form by the arguments that messages name.
+FORM_PARAMS = {
+    "mode": "mode",
+    "quorum": "quorum",
+    "target_precision": "targetPrecision",
+    "box_size_px": "boxSize",
+    "num_particles": "numParticles",
+    "copy_distance_px": "copyDistance",
+    "min_distance_px": "minDistance",
+    "min_overlap": "minOverlap",
+    "min_score": "minScores",
+    "score_attributes": "scoreAttributes",
+    "score_transform": "scoreTransforms",
+    "position": "position",
+    "largest_component": "largestComponent",
+    "solver": "solver",
+    "time_limit_s": "timeLimit",
+    "micrograph_size_px": "dropOutside",
+}
+
 
 def consensus_settings(protocol: ProtParticlePicking, names: List[str]) -> Dict[str, Any]:
-    """All that the result depends on, as JSON can hold it.
+    """Settings on which the result depends, serialisable as JSON.
 
-    A step that gets it is run again whenever something in it has changed.
+    A step with these as its argument is repeated whenever one of them has changed.
 
     Parameters
     ----------
     protocol : ProtParticlePicking
     names : list of str
-        Of the pickers.
+        Names of the pickers.
 
     Returns
     -------
@@ -56,13 +76,13 @@ def consensus_settings(protocol: ProtParticlePicking, names: List[str]) -> Dict[
 
 
 def stream_settings(protocol: ProtParticlePicking, names: List[str]) -> Dict[str, Any]:
-    """The same as far as it is known before the first pick.
+    """The settings that are known before the first pick.
 
     Returns
     -------
     dict
-        ``score_attributes`` and ``score_transforms`` are what the user asks for, None where they
-        are to be found; ``options`` lacks what depends on picks or micrographs.
+        ``score_attributes`` and ``score_transforms`` are the user's choices, None where they are
+        automatic; ``options`` lacks arguments that depend on picks or micrographs.
 
     Raises
     ------
@@ -80,9 +100,9 @@ def stream_settings(protocol: ProtParticlePicking, names: List[str]) -> Dict[str
         "inputs": [one.getFileName() for one in sets],
         "names": names,
         "score_attributes": _entries(
-            "score attributes", protocol.scoreAttributes.get(), names, str
+            "score_attributes", protocol.scoreAttributes.get(), names, str
         ),
-        "score_transforms": _entries("the way scores become comparable", transforms, names, str),
+        "score_transforms": _entries("score_transform", transforms, names, str),
         "box_size_px": round(max(sizes_px)),
         "unmatched": protocol.unmatchedOutput.get(),
         "options": {
@@ -91,23 +111,33 @@ def stream_settings(protocol: ProtParticlePicking, names: List[str]) -> Dict[str
             "quorum": protocol.quorum.get() or None if mode == "quorum" else None,
             **({"target_precision": target_precision(protocol)} if is_probable else {}),
             "min_overlap": protocol.minOverlap.get(),
-            "min_score": _entries("least scores", protocol.minScores.get(), names, float),
+            "min_score": _entries("min_score", protocol.minScores.get(), names, float),
             "largest_component": protocol.largestComponent.get(),
             "position": POSITIONS[protocol.position.get()],
             "num_particles": protocol.numParticles.get() or None,
             "solver": SOLVERS[protocol.solver.get()],
             "time_limit_s": protocol.timeLimit.get() or None,
+            **_distances(protocol),
         },
     }
 
 
+def _distances(protocol: ProtParticlePicking) -> Dict[str, float]:
+    """Distances that are given; runs of earlier versions, which have none, can be continued."""
+    given = {
+        "copy_distance_px": protocol.copyDistance.get(),
+        "min_distance_px": protocol.minDistance.get(),
+    }
+    return {name: value for name, value in given.items() if value is not None and value != -1}
+
+
 def check_settings(settings: Dict[str, Any]) -> None:
-    """Let `find_consensus` check its arguments, with no pick to work on.
+    """Check the arguments of `find_consensus` by calling it without picks.
 
     Raises
     ------
     ValueError
-        If one is wrong.
+        If one is invalid.
     """
     check_picker_columns(settings["names"])
     nothing = Picks.from_columns([], [], [], [], picker_names=settings["names"])
@@ -121,7 +151,7 @@ def check_settings(settings: Dict[str, Any]) -> None:
 
 
 def _check_identified(names: List[str], sizes_px: List[float]) -> None:
-    """Let `find_consensus` refuse two pickers whose picks have no scores."""
+    """Check by a call of `find_consensus` that two pickers do not lack scores."""
     if len(names) == 2:
         one_each = Picks.from_columns([0, 0], [0, 1], [0, 0], [0, 0], picker_names=names)
         with warnings.catch_warnings():
@@ -130,7 +160,7 @@ def _check_identified(names: List[str], sizes_px: List[float]) -> None:
 
 
 def _file_of(pointer: Pointer) -> str:
-    """Of a set that may grow, which is no reason to begin anew."""
+    """File of a set; its size is no reason to start again, as the set may grow."""
     items = pointer.get()
     return "" if items is None else str(items.getFileName())
 
@@ -138,7 +168,7 @@ def _file_of(pointer: Pointer) -> str:
 def _check_sets(sets: Sequence[SetOfCoordinates], names: Sequence[str]) -> None:
     if len(sets) < 2:
         raise ValueError(
-            f"a consensus needs the coordinates of two pickers or more, got {len(sets)}"
+            f"a consensus needs the coordinates of at least two pickers, got {len(sets)}"
         )
     first_with: Dict[str, str] = {}
     for one, name in zip(sets, names):
@@ -153,11 +183,12 @@ def _check_sets(sets: Sequence[SetOfCoordinates], names: Sequence[str]) -> None:
 def _entries(
     what: str, text: Optional[str], names: Sequence[str], convert: Callable[[str], Any]
 ) -> List[Optional[Any]]:
-    """One entry for each set, or one for all; None where there is none."""
+    """Entries of each set, from one per set or one for all; None where an entry is absent."""
     words = (text or "").replace(",", " ").split() or [KEEP_ALL]
     if len(words) not in (1, len(names)):
         raise ValueError(
-            f"{what} must have one entry or {len(names)}, one a set, got {len(words)}: {text}"
+            f"{what} must have one entry, or {len(names)} entries (one per set), got "
+            f"{len(words)}: {text}"
         )
     try:
         entries = [None if word == KEEP_ALL else convert(word) for word in words]
@@ -167,37 +198,36 @@ def _entries(
 
 
 def transform_of(asked: Optional[str], attribute: Optional[str]) -> str:
-    """The user's choice, else what is known of the attribute, else auto."""
+    """The user's choice, else the known transform of the attribute, else auto."""
     return SCORE_ATTRIBUTES.get(attribute or "", "auto") if asked in (None, "auto") else asked
 
 
 def _box_sizes(
     sets: Sequence[SetOfCoordinates], names: Sequence[str], asked: Optional[int]
 ) -> List[float]:
-    """Of each picker, in px of the first set's micrographs."""
+    """Box size of each picker, in px of the first set's micrographs."""
     if asked:
         return [float(asked)] * len(sets)
     without = [name for one, name in zip(sets, names) if not one.getBoxSize()]
     if without:
-        raise ValueError(f"{without[0]} has no box size; give one in the form")
+        raise ValueError(f"box_size_px must be given, as {without[0]} has no box size")
     pixel_sizes = [one.getMicrographs().getSamplingRate() for one in sets]
     return [one.getBoxSize() * a / pixel_sizes[0] for one, a in zip(sets, pixel_sizes)]
 
 
 def micrograph_size(protocol: ProtParticlePicking) -> Optional[Tuple[int, int]]:
-    """Width and height in px, where boxes that stick out are to be dropped.
+    """Width and height in px, if particles at the edges are to be discarded.
 
     Raises
     ------
     ValueError
-        If it is not known.
+        If the size is unknown.
     """
     if not protocol.dropOutside:
         return None
     dimensions = protocol.getInputMicrographs().getDim()
     if not dimensions:
         raise ValueError(
-            "the size of the micrographs is not known, so boxes that stick out cannot be "
-            "dropped; switch that option off"
+            "micrograph_size_px must be off, as the dimensions of the micrographs are unknown"
         )
     return int(dimensions[0]), int(dimensions[1])

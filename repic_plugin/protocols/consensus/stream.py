@@ -1,11 +1,10 @@
-"""A consensus that follows its inputs while they grow."""
+"""A consensus that follows growing inputs."""
 
 from __future__ import annotations
 
 import json
 import time
 import warnings
-from collections import Counter
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
@@ -20,6 +19,7 @@ from repic_plugin.consensus import (
     Picks,
     choose_transforms,
     find_consensus,
+    find_misfits,
     ranked_scores,
     required_pickers,
 )
@@ -39,33 +39,31 @@ from repic_plugin.formats import (
     write_ensemble,
 )
 from repic_plugin.protocols.common.consensus_mode import PROBABILISTIC
-from repic_plugin.protocols.consensus.fit_subset import (
-    LEAST_FITTED,
-    micrographs_to_fit,
-)
+from repic_plugin.protocols.common.corrections import correction_text
+from repic_plugin.protocols.consensus.fit_subset import MIN_FITTED, micrographs_to_fit
 from repic_plugin.protocols.consensus.settings import micrograph_size, transform_of
 from repic_plugin.protocols.consensus.stream_inputs import BatchInput, StreamInputs
-from repic_plugin.protocols.consensus.stream_notes import remarks, what_waits
+from repic_plugin.protocols.consensus.stream_notes import remarks, waiting_line
 from repic_plugin.protocols.consensus.stream_record import Batch, Scale, StreamRecord
 from repic_plugin.protocols.consensus.summary import ConsensusTotals, consensus_facts, proof
 
 PARTICLES, UNMATCHED = "outputCoordinates", "outputUnmatched"
 SUFFIXES = {PARTICLES: "", UNMATCHED: "_unmatched"}
-LARGEST_BATCH = 200  # micrographs: what a kill costs at most, and what is held in memory
-# Ranks among the scores of fewer micrographs would be coarse, and stay so.
-LEAST_RANKED = 10
+MAX_BATCH = 200  # micrographs: held in memory, and the most work that a kill can cost
+# Ranks among the scores of fewer micrographs would remain coarse.
+MIN_RANKED = 10
 
 
 class ConsensusStream:
-    """Looks at the inputs, works on what is ready, writes it out; until the inputs are closed.
+    """Checks the inputs, processes micrographs that are ready and writes them, until all close.
 
     Parameters
     ----------
     protocol : ProtParticlePicking
     settings : dict
-        As `stream_settings` gives them.
+        From `stream_settings`.
     inputs : str
-        The number of picks of each input as JSON, null for one that still grows.
+        The number of picks of each input as JSON, null for one that is still growing.
     """
 
     def __init__(
@@ -87,13 +85,13 @@ class ConsensusStream:
         self._may_grow = None in json.loads(inputs)
         self.totals = ConsensusTotals()
         self._done = set(self.record.micrographs)
-        self._told: Counter[str] = Counter()
+        self._warned: List[str] = []
         self._ended_idle = False
 
     # -------------------------------------------------------------------- run
 
     def run(self) -> None:
-        """Work until nothing more can come, then close the outputs and write the tables."""
+        """Process until no more data can arrive, then close the outputs and write the tables."""
         if self.record.is_finished:
             self.protocol.info("nothing has changed since the last run")
             return
@@ -112,46 +110,65 @@ class ConsensusStream:
             if is_last and worked == len(waiting):
                 break
             if has_news or worked:
-                self._tell()
+                self._write_facts()
             if not worked:
                 time.sleep(self.protocol.streamingSleepOnWait.get())
         self._close()
 
     def _is_idle(self, last_news: float) -> bool:
-        """Whether the user has waited enough for inputs that nobody closes."""
+        """Whether no new data arrived for the time that the user has set."""
         limit_s = self.protocol.endAfterIdle.get()
         self._ended_idle = bool(limit_s) and time.monotonic() - last_news >= limit_s
         return self._ended_idle
 
     def _work_on(self, ready: List[int]) -> int:
-        """Work on micrographs, some at a time; how many could be."""
+        """Number of micrographs that could be processed, in batches."""
         n_worked = 0
-        for first in range(0, len(ready), LARGEST_BATCH):
-            micrographs = ready[first : first + LARGEST_BATCH]
+        for first in range(0, len(ready), MAX_BATCH):
+            micrographs = ready[first : first + MAX_BATCH]
             try:
                 if not (self._model_is_known(ready) and self._scales_are_known(micrographs)):
                     break
                 found = self.inputs.read(micrographs, self._attributes())
+                self._check_coordinates(found.picks)
             except UnreadableSetError as error:
-                self._say(str(error))
+                self._warn(str(error))
                 break
             self._write(self._solved(found))
             n_worked += len(micrographs)
         return n_worked
 
+    def _check_coordinates(self, picks: Picks) -> None:
+        """Refuse pickers whose coordinates do not fit, by the first batch.
+
+        Raises
+        ------
+        ValueError
+            With what corrects them.
+        """
+        if self._done or not self.protocol.checkCoordinates:
+            return
+        dimensions = self.protocol.getInputMicrographs().getDim()
+        sizes_px = np.array(self.settings["options"]["box_size_px"])
+        for misfit in find_misfits(picks, sizes_px, dimensions and dimensions[:2]):
+            raise ValueError(
+                f"{misfit}; import them again with {correction_text(misfit.correction)}, or set "
+                f"{self.protocol.label('checkCoordinates')} to No if they are right"
+            )
+
     def _solved(self, found: BatchInput) -> Batch:
-        """Find the consensus of a batch and put it on record."""
+        """The consensus of a batch, after it has been recorded."""
         given = {"ensemble": self.record.model} if self._is_probable else {}
         result = self._consensus(found.picks, **given)
         if result.ensemble is not None and self.record.model is None:
-            self.record.keep_model(result.ensemble)  # where they were to be judged was no pick
+            self.record.keep_model(result.ensemble)  # there was no pick to fit the model to
         unmatched = found.picks.take(result.is_unmatched) if self.settings["unmatched"] else None
         batch = self.record.append(found.micrographs, found.n_read, result, found.ids, unmatched)
         self._done.update(found.micrographs)
         return batch
 
     def _consensus(self, picks: Picks, **given: Any) -> ConsensusResult:
-        """Find the consensus of some picks, and tell what is odd about them."""
+        """The consensus of some picks; warnings about them are logged."""
         protocol, names = self.protocol, self.settings["names"]
         scales = self.record.scales
         with warnings.catch_warnings(record=True) as caught:
@@ -168,11 +185,11 @@ class ConsensusStream:
                 **given,
             )
         for warning in caught:
-            self._say(str(warning.message))
+            self._warn(str(warning.message))
         return result
 
     def _model_is_known(self, ready: List[int]) -> bool:
-        """Judge the pickers before the first batch, if by probability; whether that can be, yet."""
+        """Whether the model of a probabilistic consensus is fitted, which precedes any batch."""
         if not self._is_probable or self.record.model is not None:
             return True
         is_last = self.inputs.are_closed or self._ended_idle
@@ -182,14 +199,14 @@ class ConsensusStream:
         picks = self.inputs.read(chosen, self._attributes()).picks
         defocus = self._defocus(chosen)
         model = self._consensus(picks, micrograph_quality=defocus).ensemble
-        if model is None:  # no pick
+        if model is None:  # there are no picks
             return is_last
         self.record.keep_model(model)
-        self.protocol.info(f"the pickers were judged on {len(chosen):,} micrographs")
+        self.protocol.info(f"the model was fitted to {len(chosen):,} micrographs")
         return True
 
     def _defocus(self, chosen: List[int]) -> Optional[NDArray[np.float64]]:
-        """Mean defocus of some micrographs, angstrom; None where no CTF is given."""
+        """Mean defocus of some micrographs, angstrom; None without CTFs."""
         ctfs = self.protocol.inputCTFs.get()
         if ctfs is None:
             return None
@@ -206,7 +223,7 @@ class ConsensusStream:
         ]
 
     def _scales_are_known(self, micrographs: List[int]) -> bool:
-        """Decide how the scores of pickers that are new are read; whether that can be, yet."""
+        """Whether the treatment of scores is decided for all pickers with picks so far."""
         for number, picker in enumerate(self.inputs.pickers):
             is_new = picker.name not in self.record.scales
             has_come = is_new and any(picker.n_picks(one) for one in micrographs)
@@ -215,7 +232,7 @@ class ConsensusStream:
         return True
 
     def _decide(self, number: int) -> bool:
-        """From all scores of a picker that are there by now."""
+        """Whether the treatment of a picker's scores could be decided from those present."""
         picker = self.inputs.pickers[number]
         present, options = picker.picks.attributes, self.settings["options"]
         asked = self.settings["score_attributes"][number]
@@ -227,7 +244,7 @@ class ConsensusStream:
             nobody, nobody, nobody, nobody, ends, picker_names=[picker.name]
         )
         (transform,) = choose_transforms(scored, [transform])
-        is_enough = picker.is_closed or len(picker.picks.spans) >= LEAST_RANKED
+        is_enough = picker.is_closed or len(picker.picks.spans) >= MIN_RANKED
         if transform == "rank" and not (is_enough or self._ended_idle):
             return False
         among = np.zeros(0)
@@ -271,7 +288,7 @@ class ConsensusStream:
         self._update(output, coordinates, Set.STREAM_OPEN)
 
     def _opened(self, output: str) -> SetOfCoordinates:
-        """The output's set, to be appended to; a new one where there is none."""
+        """The set of an output, opened for appending; a new one if there is none."""
         file = self._file(output)
         if not file.is_file():
             return self.protocol._newSet(SUFFIXES[output], self.settings["box_size_px"])
@@ -285,10 +302,10 @@ class ConsensusStream:
         return Path(self.protocol._getPath(f"coordinates{SUFFIXES[output]}.sqlite"))
 
     def _update(self, output: str, coordinates: SetOfCoordinates, state: int) -> None:
-        """Write the set and tell Scipion of it."""
+        """Write the set and register it with Scipion."""
         is_new = not hasattr(self.protocol, output)
         if is_new and not len(coordinates) and state == Set.STREAM_OPEN:
-            coordinates.close()  # those who wait for it would find no column in it
+            coordinates.close()  # protocols that wait for it would find no columns
             self._file(output).unlink(missing_ok=True)
             return
         self.protocol._updateOutputSet(output, coordinates, state)
@@ -297,11 +314,11 @@ class ConsensusStream:
                 self.protocol._defineSourceRelation(pointer, getattr(self.protocol, output))
 
     def _resume(self) -> None:
-        """Bring the outputs to where the record is; they may be a batch behind it."""
+        """Bring the outputs up to date with the record; they may be a batch behind."""
         if self.record.is_new:
             self._forget()
             return
-        self.protocol.info(f"going on after {len(self._done):,} micrographs")
+        self.protocol.info(f"continuing after {len(self._done):,} micrographs")
         first = {output: self._n_written(output) for output in self._outputs()}
         for number, batch in enumerate(self.record.batches()):
             self.totals.add(batch.result)
@@ -309,11 +326,11 @@ class ConsensusStream:
                 if number >= first[output]:
                     self._append(output, batch)
         for output in self._outputs():
-            if hasattr(self.protocol, output):  # closed by who saw the run stop
+            if hasattr(self.protocol, output):  # Scipion closes it when the run stops
                 self._update(output, self._opened(output), Set.STREAM_OPEN)
 
     def _forget(self) -> None:
-        """Remove what a run with other values or inputs left."""
+        """Remove the results of a run with other values or inputs."""
         for file in ("consensus.csv", "summary.csv", "summary.json", *ENSEMBLE_NAMES):
             Path(self.protocol._getExtraPath(file)).unlink(missing_ok=True)
         for output in SUFFIXES:
@@ -322,7 +339,7 @@ class ConsensusStream:
                 self.protocol.deleteOutput(getattr(self.protocol, output))
 
     def _n_written(self, output: str) -> int:
-        """How many batches an output holds; it is begun anew where that cannot be told."""
+        """Number of batches in an output; it is started again if the number is unknown."""
         counts = self.record.n_particles if output == PARTICLES else self.record.n_unmatched
         file = self._file(output)
         if file.is_file() and hasattr(self.protocol, output):
@@ -345,33 +362,32 @@ class ConsensusStream:
             coordinates = self._opened(output)
             coordinates.setObjComment(proof(self.totals.n_unproven))
             self._update(output, coordinates, Set.STREAM_CLOSED)
-        self._tell(is_closed=True)
+        self._write_facts(is_closed=True)
         at_rest = [picker.picks.n_picks for picker in self.inputs.pickers]
         self.record.finish(json.dumps(at_rest), keep=self._may_grow)
 
-    # ------------------------------------------------------------------- told
+    # -------------------------------------------------------------- messages
 
-    def _say(self, message: str) -> None:
-        """Warn of something, once."""
-        self._told[message] += 1
-        if self._told[message] == 1:
+    def _warn(self, message: str) -> None:
+        """Log a warning once."""
+        if message not in self._warned:
+            self._warned.append(message)
             self.protocol.warning(message)
 
-    def _tell(self, is_closed: bool = False) -> None:
-        """Keep the summary true."""
-        options = self.settings["options"]
-        facts = consensus_facts(
-            self.totals,
-            self.record.n_picks,
-            is_whole=is_closed,
-            num_particles=options["num_particles"],
-            target_precision=options.get("target_precision"),
-        )
+    def _write_facts(self, is_closed: bool = False) -> None:
+        """Update the summary, the methods and the values."""
+        settings = {
+            **self.settings,
+            "discards_edges": bool(self.protocol.dropOutside),
+            "pixel_size_angstrom": self.protocol.getInputMicrographs().getSamplingRate(),
+            "attributes": self._attributes(),
+        }
+        facts = consensus_facts(self.totals, self.record.n_picks, settings)
         lines = facts["summary"]
         if not is_closed:
             waiting = [one for one in self.inputs.micrographs.names if one not in self._done]
-            is_judged = not self._is_probable or self.record.model is not None
-            lines.append(what_waits(self.inputs, waiting, 0 if is_judged else LEAST_FITTED))
+            is_fitted = not self._is_probable or self.record.model is not None
+            lines.append(waiting_line(self.inputs, waiting, 0 if is_fitted else MIN_FITTED))
         idle_s = self.protocol.endAfterIdle.get() if self._ended_idle else None
         lines += remarks(
             self.inputs,
@@ -383,7 +399,7 @@ class ConsensusStream:
         )
         for line in lines:
             if line.startswith("!"):
-                self._say(line[1:].strip())
+                self._warn(line[1:].strip())
         text = json.dumps({**facts, "summary": [line.lstrip("! ") for line in lines]})
         file = Path(self.protocol._summaryFile())
         if not file.is_file() or file.read_text("utf-8") != text:

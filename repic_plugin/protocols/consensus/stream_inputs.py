@@ -1,4 +1,4 @@
-"""The inputs of a consensus while they grow: which micrographs are ready, and their picks."""
+"""Growing inputs of a consensus: the micrographs that are ready, and their picks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from repic_plugin.consensus import Picks
 from repic_plugin.convert import GrowingMicrographs, GrowingPicks, Span, UnreadableSetError
 from repic_plugin.formats import match_names
 
-# Looks in a row at which a file may be locked or damaged, before the run fails.
+# Consecutive checks at which a file may be locked or damaged before the run fails.
 MAX_UNREADABLE = 60
 NOTHING = Span(0, 0, 0)
 
@@ -36,26 +36,26 @@ class BatchInput(NamedTuple):
 
 
 class StreamPicker:
-    """One picker's set, in terms of the first picker's micrographs.
+    """One picker's set, on the micrographs of the first picker.
 
     Parameters
     ----------
     name : str
     coordinates : SetOfCoordinates
     reference : GrowingMicrographs
-        Those of the first picker.
+        The micrographs of the first picker.
     scale : float
         From px of its own micrographs to px of the reference.
     is_at_work : callable
-        Whether the run that writes the set goes on: asked as long as the set has no item.
+        Whether the run that writes the set is active; used while the set is empty.
 
     Attributes
     ----------
     picks : GrowingPicks
     is_closed : bool
-        Whether it will not pick any more.
+        Whether no more picks will arrive.
     problem : str or None
-        Why its files could not be read at the last look.
+        Why its files could not be read at the last check.
     """
 
     def __init__(
@@ -77,12 +77,12 @@ class StreamPicker:
         self._is_at_work, self.is_closed = is_at_work, False
 
     def look(self) -> bool:
-        """Whether there is anything new.
+        """Whether there is new data.
 
         Raises
         ------
         UnreadableSetError
-            If the files could not be read many times in a row.
+            If the files were unreadable at too many consecutive checks.
         ValueError
             As `match`.
         """
@@ -103,7 +103,7 @@ class StreamPicker:
         return changed or self.is_closed != was_closed
 
     def match(self) -> None:
-        """Find the reference's micrographs among its own, see `match_names`.
+        """Match its own micrographs with those of the reference, see `match_names`.
 
         Raises
         ------
@@ -120,27 +120,27 @@ class StreamPicker:
         self._own_ids = {reference.ids[at]: i for i, at in zip(mine.ids, places) if at >= 0}
 
     def own_id(self, micrograph: int) -> int:
-        """Its own id of one of the reference's micrographs; -1 where it has none."""
+        """Id in its own set of a micrograph of the reference; -1 if it is absent."""
         if self._micrographs is self._reference:
             return micrograph
         return self._own_ids.get(micrograph, -1)
 
     def n_picks(self, micrograph: int) -> int:
-        """Picks on one of the reference's micrographs."""
+        """Number of picks on a micrograph of the reference."""
         return self.picks.spans.get(self.own_id(micrograph), NOTHING).n
 
     def n_left_out(self) -> int:
-        """Picks on micrographs that the reference lacks."""
+        """Number of picks on micrographs that the reference lacks."""
         known = {self.own_id(one) for one in self._reference.names}
         return sum(span.n for one, span in self.picks.spans.items() if one not in known)
 
     def has(self, micrograph: int) -> bool:
-        """Whether it has picked one of the reference's micrographs, or will not any more."""
+        """Whether it has picked a micrograph of the reference, or is closed."""
         return self.is_closed or self.n_picks(micrograph) > 0
 
 
 class StreamInputs:
-    """All pickers' sets while they grow.
+    """The growing sets of all pickers.
 
     Parameters
     ----------
@@ -148,15 +148,15 @@ class StreamInputs:
     pointers : sequence of Pointer
         To their sets of coordinates.
     quorum : int
-        Pickers that have to agree.
+        Minimum number of pickers that must agree.
     late_after_s : float or None
-        So long a micrograph that a quorum has picked waits for the others.
+        How long a micrograph that a quorum has picked waits for the other pickers.
 
     Attributes
     ----------
     pickers : list of StreamPicker
     micrographs : GrowingMicrographs
-        Those of the first picker.
+        The micrographs of the first picker.
     """
 
     def __init__(
@@ -169,7 +169,7 @@ class StreamInputs:
         sets = [pointer.get() for pointer in pointers]
         for name, one in zip(names, sets):
             if one.getMicrographs() is None:
-                raise ValueError(f"{name} does not know its micrographs; pick or import it again")
+                raise ValueError(f"the micrographs of {name} are unknown; pick or import it again")
         first = sets[0].getMicrographs()
         self.micrographs = GrowingMicrographs(first.getFileName())
         pixel_sizes = [one.getMicrographs().getSamplingRate() for one in sets]
@@ -188,7 +188,7 @@ class StreamInputs:
         self._n_problems = 0
 
     def look(self) -> bool:
-        """Whether there is anything new.
+        """Whether there is new data.
 
         Raises
         ------
@@ -210,16 +210,16 @@ class StreamInputs:
 
     @property
     def are_closed(self) -> bool:
-        """Whether nothing will come any more."""
+        """Whether no more data will arrive."""
         return all(picker.is_closed for picker in self.pickers)
 
     def problems(self) -> List[str]:
-        """Files that cannot be read now."""
+        """Files that are unreadable at present."""
         return [f"{one.name}: {one.problem}" for one in self.pickers if one.problem]
 
     def ready(self, waiting: Sequence[int]) -> List[int]:
-        """Of some micrographs those that can be worked on."""
-        now = time.monotonic()  # another time of day is no reason
+        """Those of some micrographs that can be processed."""
+        now = time.monotonic()  # unaffected by changes of the system time
         return [one for one in waiting if self._is_ready(one, now)]
 
     def _is_ready(self, micrograph: int, now: float) -> bool:
@@ -231,7 +231,7 @@ class StreamInputs:
         return now - self._since.setdefault(micrograph, now) >= self._late_after_s
 
     def lacking(self, waiting: Sequence[int]) -> Dict[str, int]:
-        """How many of some micrographs each picker has still to pick."""
+        """Number of some micrographs that each picker has still to pick."""
         counts = {
             picker.name: sum(not picker.has(one) for one in waiting) for picker in self.pickers
         }
@@ -243,7 +243,7 @@ class StreamInputs:
         Raises
         ------
         UnreadableSetError
-            If a file cannot be read now.
+            If a file is unreadable at present.
         ValueError
             If a set lacks the attribute that holds its scores.
         """
@@ -273,7 +273,7 @@ class StreamInputs:
         return BatchInput(list(micrographs), picks, ids.astype(np.int64), n_read)
 
     def read_one(self, number: int, attribute: Optional[str]) -> Picks:
-        """All picks of one picker that are there by now, with its own name alone.
+        """All present picks of one picker, as picks of that picker alone.
 
         Raises
         ------
@@ -293,19 +293,19 @@ class StreamInputs:
         )
 
     def names(self, micrographs: Sequence[int]) -> List[str]:
-        """Of some micrographs, as `MicrographTable.labels`."""
+        """Names of some micrographs, as in `MicrographTable.labels`."""
         table = self.micrographs.table
         every = dict(zip(table.ids, table.labels))
         return [every[one] for one in micrographs]
 
     def n_picks(self, micrographs: Sequence[int]) -> NDArray[np.int64]:
-        """Picks that stand now, as `BatchInput.n_read`."""
+        """Number of present picks, as `BatchInput.n_read`."""
         rows = [[picker.n_picks(one) for picker in self.pickers] for one in micrographs]
         return np.array(rows, dtype=np.int64).reshape(len(rows), len(self.pickers))
 
 
 def _is_at_work(pointer: Pointer) -> bool:
-    """Whether the run that a pointer is about goes on, as it says itself."""
+    """Whether the run that a pointer refers to is active, according to its own record."""
     run = pointer.getObjValue()
     if not isinstance(run, Protocol):
         return bool(pointer.get().isStreamOpen())

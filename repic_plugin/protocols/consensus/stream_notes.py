@@ -1,4 +1,4 @@
-"""What a user should know of the inputs of a consensus that followed them, in words."""
+"""Remarks on the inputs of a consensus that follows them."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from repic_plugin.protocols.consensus.stream_inputs import StreamInputs
 from repic_plugin.protocols.consensus.stream_record import StreamRecord
 
 
-def what_waits(inputs: StreamInputs, waiting: Sequence[int], n_to_judge: int = 0) -> str:
-    """Who lacks how many of the micrographs that wait.
+def waiting_line(inputs: StreamInputs, waiting: Sequence[int], n_to_fit: int = 0) -> str:
+    """Number of micrographs that are waiting, and for which pickers.
 
     Parameters
     ----------
     inputs : StreamInputs
     waiting : sequence of int
-    n_to_judge : int
-        Micrographs that the pickers are to be judged on before any is worked on; 0 if they are.
+    n_to_fit : int
+        Micrographs to which the model must be fitted before any is processed; 0 if it is fitted.
     """
     lacking = inputs.lacking(waiting)
-    who = "; ".join(f"{name} lacks {n:,}" for name, n in lacking.items())
-    line = f"Following its inputs: {len(waiting):,} micrographs wait{': ' if who else ''}{who}."
-    if n_to_judge:
-        line += f" The pickers are judged once all have picked {n_to_judge} of them."
+    who = "; ".join(f"{name} has {n:,} left to pick" for name, n in lacking.items())
+    line = f"Following the inputs: {len(waiting):,} micrographs waiting{': ' if who else ''}{who}."
+    if n_to_fit:
+        line += f" The model is fitted once all pickers have picked {n_to_fit} of them."
     return line
 
 
@@ -38,37 +38,37 @@ def remarks(
     idle_s: Optional[int],
     has_ctfs: bool = False,
 ) -> List[str]:
-    """A line each; an exclamation mark before those that are warnings.
+    """Remarks, one line each; warnings begin with an exclamation mark.
 
     Parameters
     ----------
     inputs : StreamInputs
     record : StreamRecord
     is_closed : bool
-        Whether all is done.
+        Whether the consensus is complete.
     may_grow : bool
-        Whether the inputs grew when the run began.
+        Whether the inputs were growing when the run began.
     idle_s : int or None
-        How long nothing had come, where the user did not want to wait any more.
+        Time without new data after which the run stopped, if it did.
     has_ctfs : bool
-        Whether the pickers were to be described by defocus too.
+        Whether CTFs were given.
     """
     lines = [f"! {problem}" for problem in inputs.problems()]
     if idle_s is not None and not inputs.are_closed:
         still_open = [one.name for one in inputs.pickers if not one.is_closed]
         lines.append(
-            f"! Ended with {', '.join(still_open)} still open: nothing had come for {idle_s:,} s."
+            f"! Stopped with {', '.join(still_open)} still open: no new data for {idle_s:,} s."
         )
     resets = [one.name for one in inputs.pickers if one.picks.n_resets]
-    lines += [f"! {name} was emptied or written anew while it was followed." for name in resets]
+    lines += [f"! {name} was emptied or rewritten while it was being followed." for name in resets]
     if is_closed or resets:
         lines += _changed(inputs, record)
     if is_closed:
         lines += _left_out(inputs)
     if has_ctfs and record.model is not None and not len(record.model.quality_edges):
         lines.append(
-            "! The defocus of the micrographs was not known when the pickers were judged: the CTFs "
-            "are of other micrographs, or had not come yet."
+            "! The defocus was unknown when the model was fitted: the CTFs belong to other "
+            "micrographs, or had not arrived yet."
         )
     if is_closed and may_grow:
         lines += _unpicked(inputs, record)
@@ -76,17 +76,17 @@ def remarks(
 
 
 def _left_out(inputs: StreamInputs) -> List[str]:
-    """Picks on micrographs that nobody asked for."""
+    """Picks on micrographs that the first set lacks."""
     counts = ((picker.name, picker.n_left_out()) for picker in inputs.pickers)
     return [
-        f"! {n:,} picks of {name} lie on micrographs that the first set lacks."
+        f"! {n:,} picks of {name} were ignored: the first set lacks their micrographs."
         for name, n in counts
         if n
     ]
 
 
 def _changed(inputs: StreamInputs, record: StreamRecord) -> List[str]:
-    """Micrographs whose picks are not those that were used."""
+    """Micrographs whose picks have changed since they were used."""
     if not record.micrographs:
         return []
     known = inputs.micrographs.names
@@ -96,14 +96,14 @@ def _changed(inputs: StreamInputs, record: StreamRecord) -> List[str]:
     counts = (now != used).sum(axis=0)
     return [
         f"! {picker.name}: picks on {n:,} micrographs have changed since they were used; restart "
-        "the run to use them as they are."
+        "the run to use the new ones."
         for picker, n in zip(inputs.pickers, counts)
         if n
     ]
 
 
 def _unpicked(inputs: StreamInputs, record: StreamRecord) -> List[str]:
-    """Pickers that closed with fewer micrographs than others."""
+    """Pickers that picked fewer micrographs than others."""
     n_picked = _n_picked(record, len(inputs.pickers))
     most = int(n_picked.max(initial=0))
     return [

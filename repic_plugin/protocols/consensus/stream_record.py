@@ -1,7 +1,7 @@
-"""What a consensus has done so far while its inputs grow, on disk: a file for each batch.
+"""The record on disk of a consensus with growing inputs: one file per batch.
 
-The batches are the truth about a run. Whatever else it leaves (output sets, tables, summary) is
-made from them, so that a kill at any moment costs at most the batch that was being worked on.
+The batches are the primary record of a run. All its results (output sets, tables, summary) are
+derived from them, so that a kill at any time costs at most the batch in progress.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ REMEDY = "choose Restart in the form"
 
 
 class Scale(NamedTuple):
-    """How a picker's scores become comparable, decided once: its attribute and transform."""
+    """Attribute and transform of a picker's scores, decided once."""
 
     attribute: Optional[str]
     transform: str
 
 
 class Batch(NamedTuple):
-    """What was found on some micrographs.
+    """The consensus of some micrographs.
 
-    `result` holds ids of picks as its members, and no flags of unmatched picks; these picks are
-    `unmatched` where they are wanted.
+    The members in `result` are ids of picks, and its flags of unmatched picks are absent: these
+    picks are in `unmatched` if the user wants them.
     """
 
     micrographs: List[int]
@@ -62,31 +62,31 @@ class StreamRecord:
     ----------
     folder : str or path
     settings : str
-        What the result depends on. A record of other settings is removed, and one of a run that
-        finished with inputs that were at rest, if they have changed since.
+        Settings on which the result depends. A record with other settings is removed, and one of
+        a finished run whose closed inputs have changed since.
     inputs : str
-        What the inputs hold, as far as they are at rest.
+        The contents of those inputs that are closed.
 
     Attributes
     ----------
     is_new : bool
-        Whether there was nothing.
+        Whether there was no record.
     is_finished : bool
         Whether a run with these settings and inputs has finished.
     micrographs : list of int
-        Ids of the micrographs that are done, in the order in which they were.
+        Ids of the processed micrographs, in the order of processing.
     n_read : list of ndarray
-        Picks of each of them by picker, when they were worked on.
+        Number of picks of each picker on each of them, when they were processed.
     n_picks : int
-        That were read.
+        Number of picks read.
     n_particles, n_unmatched : list of int
-        For each batch.
+        Numbers by batch.
     scales : dict of str to Scale
-        By picker, as far as they are decided.
+        Scales of the pickers for which they are decided.
     ranked_among : dict of str to ndarray
-        Scores to rank among, of the pickers whose scores are ranked.
+        Scores among which to rank, of the pickers whose scores are ranked.
     model : EnsembleModel or None
-        What the pickers are worth, once that is decided, in mode ``probabilistic``.
+        The fitted model, in mode ``probabilistic``.
     """
 
     def __init__(self, folder: str, settings: str, inputs: str = "") -> None:
@@ -114,13 +114,13 @@ class StreamRecord:
         return _text(self.folder / SETTINGS) == settings
 
     def _is_whole(self) -> bool:
-        """Whether the batches are there: not after the end of a run whose inputs were at rest."""
+        """Whether the batches are kept, unlike those of a finished run with closed inputs."""
         return _text(self.folder / FINISHED) is None or self._file(0).is_file()
 
     def finish(self, inputs: str, keep: bool) -> None:
-        """Note that all is done, with what the inputs hold in the end.
+        """Record that the run is complete, and the final contents of its inputs.
 
-        Batches are needed again only if the inputs may grow on: `keep` them then.
+        Batches are needed again only if the inputs may continue to grow: `keep` them then.
         """
         atomic_write(self.folder / FINISHED, inputs)
         for number in range(0 if keep else len(self)):
@@ -155,7 +155,7 @@ class StreamRecord:
         return self.folder / f"batch_{number:06d}.npz"
 
     def decide(self, picker: str, scale: Scale, ranked_among: NDArray[np.float64]) -> None:
-        """Keep how a picker's scores are read; the scores to rank among are empty for no rank."""
+        """Record the scale of a picker's scores, and the scores among which to rank, if any."""
         write_arrays(self._scores_file(len(self.scales)), {"scores": ranked_among})
         self.scales[picker] = scale
         if scale.transform == "rank":
@@ -163,7 +163,7 @@ class StreamRecord:
         atomic_write(self.folder / SCALES, json.dumps(self.scales))
 
     def keep_model(self, model: EnsembleModel) -> None:
-        """Keep what the pickers are worth, by which all batches are judged."""
+        """Record the fitted model, which holds for all batches."""
         write_arrays(self.folder / MODEL, model_to_arrays(model))
         self.model = model
 
@@ -178,16 +178,16 @@ class StreamRecord:
         ids: NDArray[np.int64],
         unmatched: Optional[Picks],
     ) -> Batch:
-        """Keep a batch; it is done once this returns, and not before.
+        """Record a batch, which is complete once this returns.
 
         Parameters
         ----------
         micrographs : list of int
-            Ids of the micrographs that `result` counts.
+            Ids of the micrographs of `result`.
         n_read : ndarray of int64, shape (n_micrographs, n_pickers)
         result : ConsensusResult
         ids : ndarray of int64, shape (n_picks,)
-            Of the picks that the members are indices of.
+            Ids of the picks to which the members refer.
         unmatched : Picks or None
         """
         members = np.where(result.members >= 0, np.append(ids, -1)[result.members], -1)
@@ -205,7 +205,7 @@ class StreamRecord:
         return Batch(micrographs, n_read, kept, unmatched)
 
     def batches(self, first: int = 0) -> Iterator[Batch]:
-        """The batches in their order, one at a time in memory."""
+        """The batches in order, one at a time in memory."""
         for number in range(first, len(self)):
             arrays = read_arrays(self._file(number), remedy=REMEDY)
             left = {

@@ -1,9 +1,9 @@
-"""What a consensus tells of itself, in words."""
+"""Summary and methods of a consensus."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,8 @@ from repic_plugin.consensus import (
     ConsensusResult,
     EnsembleModel,
     expected_scores,
-    recommended_number,
 )
+from repic_plugin.protocols.consensus.methods import automatic_values, methods_text
 
 
 @dataclass
@@ -23,14 +23,14 @@ class ConsensusTotals:
     Attributes
     ----------
     n_micrographs, n_with : int
-        All that were worked on, and those with a particle.
+        Numbers of micrographs processed, and of those with a particle.
     n_unproven : int
-        Micrographs whose optimum is not proven.
+        Number of micrographs without a proven optimum.
     objective : float
-    n_used, n_agreed : ndarray of int64, shape (n_pickers,)
-        Picks that entered the graph, and those in particles.
+    n_used, n_agreed, n_copies : ndarray of int64, shape (n_pickers,)
+        Numbers of picks in the graph, in particles, and of copies within a picker.
     weights : list of ndarray of float64
-        Of the particles, by batch.
+        Weights of the particles, by batch.
     last : ConsensusResult or None
     """
 
@@ -40,11 +40,12 @@ class ConsensusTotals:
     objective: float = 0.0
     n_used: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
     n_agreed: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
+    n_copies: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
     weights: List[NDArray[np.float64]] = field(default_factory=list)
     last: Optional[ConsensusResult] = None
 
     def add(self, result: ConsensusResult) -> None:
-        """Count another batch of micrographs."""
+        """Add a batch of micrographs."""
         counts = result.micrographs
         self.n_micrographs += len(counts.names)
         self.n_with += len(np.unique(result.micrograph))
@@ -52,102 +53,100 @@ class ConsensusTotals:
         self.objective += float(counts.objective.sum())
         self.n_used = self.n_used + counts.n_picks.sum(axis=0)
         self.n_agreed = self.n_agreed + (result.members >= 0).sum(axis=0)
+        if counts.n_copies is not None:
+            self.n_copies = self.n_copies + counts.n_copies.sum(axis=0)
         self.weights.append(result.weight)
         self.last = result
 
     @property
     def n_particles(self) -> int:
-        """Of all batches."""
+        """Number of particles in all batches."""
         return sum(map(len, self.weights))
-
-    @property
-    def n_recommended(self) -> int:
-        """Particles of a micrograph to keep, see `recommended_num_particles`."""
-        if not self.n_particles:
-            return 0
-        weight = np.concatenate(self.weights)
-        # only the number of micrographs with a particle counts, not which is whose
-        return recommended_number(weight, np.arange(len(weight)) % self.n_with)
 
 
 def proof(n_unproven: int) -> str:
-    """Whether the optimum is proven."""
+    """Statement on whether the optimum is proven."""
     return f"NOT proven optimal on {n_unproven} micrographs" if n_unproven else "proven optimal"
 
 
 def consensus_facts(
-    totals: ConsensusTotals,
-    n_picks: int,
-    *,
-    is_whole: bool = True,
-    num_particles: Optional[int] = None,
-    target_precision: Optional[float] = None,
-) -> Dict[str, List[str]]:
-    """What the summary and the methods say.
+    totals: ConsensusTotals, n_picks: int, settings: Dict[str, Any]
+) -> Dict[str, Any]:
+    """Summary, methods, and the values of parameters that may be automatic.
 
     Parameters
     ----------
     totals : ConsensusTotals
-        Of one batch or more.
+        Sums over one or more batches.
     n_picks : int
-        That were read.
-    is_whole : bool
-        Whether no batch is still to come. A number is recommended only then: it takes a sort of
-        all weights.
-    num_particles, target_precision
-        As of `find_consensus`: how a consensus by probability was cut.
+        Number of picks read.
+    settings : dict
+        As of `stream_settings`, with ``attributes`` of the scores, ``pixel_size_angstrom`` and
+        ``discards_edges``.
     """
     result = totals.last
     if result is None:
         return {"summary": [], "methods": []}
+    k, n_particles, proven = len(result.picker_names), totals.n_particles, proof(totals.n_unproven)
     if result.ensemble is not None:
-        kept_by = _kept_by(result.ensemble, num_particles, target_precision)
-        return _facts_by_probability(totals, result.ensemble, n_picks, kept_by)
-    k, n_particles = len(result.picker_names), totals.n_particles
-    who = f"all {k}" if result.quorum == k else f"at least {result.quorum} of {k}"
-    proven = proof(totals.n_unproven)
+        summary, fit = _probabilistic(totals, result.ensemble, settings["options"])
+    else:
+        who = f"all {k}" if result.quorum == k else f"at least {result.quorum} of {k}"
+        summary, fit = _unanimous_or_quorum(totals, result, who, proven), ""
+    summary += [
+        f"{name}: {n:,} picks are copies of better ones of its own and do not count."
+        for name, n in zip(result.picker_names, totals.n_copies.tolist())
+        if n
+    ]
+    counts = (
+        f"Of {n_picks:,} picks of {k} pickers ({', '.join(result.picker_names)}), a consensus of "
+        f"{n_particles:,} particles was found"
+    )
+    return {
+        "summary": summary,
+        "methods": [methods_text(result, settings, counts, proven, fit)],
+        "values": automatic_values(result, settings),
+    }
+
+
+def _unanimous_or_quorum(
+    totals: ConsensusTotals, result: ConsensusResult, who: str, proven: str
+) -> List[str]:
     summary = [
-        f"*{n_particles:,} particles* that {who} pickers agree on, on {totals.n_with:,} of "
+        f"*{totals.n_particles:,} particles* on which {who} pickers agree, on {totals.n_with:,} of "
         f"{totals.n_micrographs:,} micrographs.",
         f"Objective {totals.objective:.4f}, {proven}.",
     ]
-    summary += [
+    return summary + [
         f"{name}: {n_in:,} of {n_used:,} picks are in the consensus (scores: {transform})."
         for name, n_in, n_used, transform in zip(
             result.picker_names, totals.n_agreed, totals.n_used, result.score_transforms
         )
     ]
-    if is_whole:
-        best = totals.n_recommended
-        summary.append(f"Recommended: the best {best} particles of each micrograph.")
-    methods = (
-        f"Of {n_picks:,} picks of {k} pickers ({', '.join(result.picker_names)}) a consensus of "
-        f"{n_particles:,} particles was found with REPIC's method [Cameron2024]: cliques of "
-        f"overlapping boxes of {who} pickers, chosen by integer programming ({proven})."
-    )
-    return {"summary": summary, "methods": [methods]}
 
 
 def _kept_by(
     model: EnsembleModel, num_particles: Optional[int], target_precision: Optional[float]
 ) -> str:
-    """The rule by which particles were kept."""
+    """Rule by which particles were kept."""
     threshold = f"threshold {model.threshold:.3f}, {model.threshold_rule}"
     if num_particles is None:
         return threshold
-    best = f"the best {num_particles} of each micrograph"
+    best = f"the {num_particles} most probable per micrograph"
     return best if target_precision is None else f"{threshold}; {best}"
 
 
-def _facts_by_probability(
-    totals: ConsensusTotals, model: EnsembleModel, n_picks: int, kept_by: str
-) -> Dict[str, List[str]]:
+def _probabilistic(
+    totals: ConsensusTotals, model: EnsembleModel, options: Dict[str, Any]
+) -> Tuple[List[str], str]:
+    """Summary, and the sentence of the methods on the model."""
     n_particles = totals.n_particles
+    kept_by = _kept_by(model, options["num_particles"], options["target_precision"])
     expected = expected_scores(np.concatenate(totals.weights), model, totals.n_micrographs)
     low, high = expected.n_particles_interval
     promise = f"expected precision {expected.precision:.3f}, recall {expected.recall:.3f}"
     if not n_particles:
-        promise = "no choice of particles is expected to be good enough; ask for less precision"
+        promise = "no selection reaches the target precision; lower it"
     summary = [
         f"*{n_particles:,} particles* kept of an estimated {expected.n_particles:,.0f} "
         f"({low:,.0f} to {high:,.0f}), on {totals.n_with:,} of {totals.n_micrographs:,} "
@@ -156,27 +155,23 @@ def _facts_by_probability(
         *_picker_lines(totals, model),
     ]
     if totals.n_unproven:
-        summary.append(f"The choice of groups is {proof(totals.n_unproven)}.")
+        summary.append(f"The selection of groups is {proof(totals.n_unproven)}.")
     if model.n_micrographs < totals.n_micrographs:
         summary.append(
-            f"The pickers were judged on {model.n_micrographs:,} of the micrographs, all "
-            "particles by that."
+            f"The model was fitted to {model.n_micrographs:,} of the micrographs and applied to "
+            "all of them."
         )
-    summary += [f"! Take care: {warning}." for warning in model.warnings]
-    methods = (
-        f"Of {n_picks:,} picks of {len(model.picker_names)} pickers "
-        f"({', '.join(model.picker_names)}) a consensus of {n_particles:,} particles was found by "
-        "probability: groups of overlapping boxes were chosen by integer programming as in REPIC "
-        f"[Cameron2024] ({proof(totals.n_unproven)}), and a latent-class model of the agreement "
-        f"and the scores of the pickers, fitted without labels on {model.n_micrographs:,} "
-        "micrographs [DawidSkene1979], gave each group and each pick that stands alone the "
-        f"probability of being a particle ({kept_by}; {promise})."
+    summary += [f"! Caution: {warning}." for warning in model.warnings]
+    fit = (
+        "A latent-class model [DawidSkene1979] of the agreement and the scores of the pickers, "
+        f"fitted without labels to {model.n_micrographs:,} micrographs, gave each selected clique "
+        f"and each unmatched pick the probability of being a particle ({kept_by}; {promise})."
     )
-    return {"summary": summary, "methods": [methods]}
+    return summary, fit
 
 
 def _picker_lines(totals: ConsensusTotals, model: EnsembleModel) -> List[str]:
-    """How good each picker is."""
+    """Precision and recall of each picker."""
     return [
         f"{name}: precision {_share(precision, precisions)}, recall {_share(recall, recalls)}; "
         f"{n_in:,} of {n_used:,} picks are kept."
@@ -193,7 +188,7 @@ def _picker_lines(totals: ConsensusTotals, model: EnsembleModel) -> List[str]:
 
 
 def _share(value: float, interval: NDArray[np.float64]) -> str:
-    """An estimate and its interval."""
+    """Estimate with its interval."""
     if np.isnan(value):
         return "unknown"
     return f"{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"

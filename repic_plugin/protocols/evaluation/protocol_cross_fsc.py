@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, ClassVar, Dict, List, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +24,7 @@ from repic_plugin.evaluation import (
     spherical_mask,
 )
 from repic_plugin.formats import read_fsc_table, read_map, stack_file, write_fsc_table
+from repic_plugin.protocols.common.form_values import SOFTWARE, FormProtocol
 from repic_plugin.protocols.common.unfinished_files import remove_unfinished
 from repic_plugin.protocols.evaluation.cross_fsc_form import (
     AUTO_MASK,
@@ -39,25 +39,19 @@ REFERENCE = "the reference"
 Density = NDArray[np.float32]
 
 
-class CrossFscOutput(Enum):
-    """What the protocol leaves."""
-
-    outputFSCs = SetOfFSCs
-
-
-class ProtRepicCrossFsc(EMProtocol):  # type: ignore[misc]
+class ProtRepicCrossFsc(FormProtocol, EMProtocol):  # type: ignore[misc]
     """Compare maps with a reference by Fourier shell correlation.
 
-    It tells which particle set gives the better map. Two half maps can be compared too.
+    Use it to find the particle set that yields the best map, or to compare two half maps.
 
-    *Inputs*: one or more volumes, and the reference or the other half map, of one box and sampling
-    rate; optionally a mask.
+    *Inputs*: one or more volumes, and the reference or the other half map, of the same box size and
+    sampling rate; optionally a mask.
     *Output*: outputFSCs, a curve for each volume; extra/fsc.csv has the same numbers.
-    *Main parameters*: what is compared, which sets the threshold that counts (0.5 against a
-    reference, 0.143 between half maps); the mask; whether volumes are registered first, by up to
-    about 25 degrees and a third of the box, without a change of hand.
-    *Look at*: the resolution of each map in the summary, and the curves. No phase randomisation
-    corrects for the mask: a narrow mask makes maps agree by itself.
+    *Main parameters*: the comparison, which determines the threshold (0.5 against a reference,
+    0.143 between half maps); the mask; whether volumes are registered first, by up to about 25
+    degrees and a third of the box, without a change of handedness.
+    *Look at*: the resolution of each map in the summary, and the curves. The effect of the mask is
+    not corrected by phase randomisation: a tight mask correlates the maps by itself.
 
     *References*: Harauz and van Heel 1986; Rosenthal and Henderson 2003,
     doi:10.1016/j.jmb.2003.07.013.
@@ -65,7 +59,7 @@ class ProtRepicCrossFsc(EMProtocol):  # type: ignore[misc]
 
     _label = "cross FSC"
     _devStatus = NEW
-    _possibleOutputs = CrossFscOutput
+    _possibleOutputs: ClassVar = {"outputFSCs": SetOfFSCs}
 
     def _defineParams(self, form: params.Form) -> None:
         define_cross_fsc_params(form)
@@ -82,7 +76,7 @@ class ProtRepicCrossFsc(EMProtocol):  # type: ignore[misc]
         self._insertFunctionStep(self.createOutputStep, files, *settings, needsGPU=False)
 
     def compareStep(self, _files: List[str], mask_kind: int, is_registered: bool) -> None:
-        """Load, compare, save."""
+        """Compute and write the curves."""
         reference = _density(self._reference())
         mask = self._mask(mask_kind, reference)
         curves = {}
@@ -101,7 +95,7 @@ class ProtRepicCrossFsc(EMProtocol):  # type: ignore[misc]
         write_fsc_table(self.table_file(), curves)
 
     def createOutputStep(self, *_settings: Any) -> None:
-        """The curves as Scipion has them."""
+        """Write the curves as a Scipion set."""
         fscs = self._createSetOfFSCs()
         for name, curve in read_fsc_table(self.table_file()).items():
             fsc = FSC(objLabel=name)
@@ -112,11 +106,11 @@ class ProtRepicCrossFsc(EMProtocol):  # type: ignore[misc]
             self._defineSourceRelation(pointer, fscs)
 
     def table_file(self) -> str:
-        """Where the curves are: a row for each volume and shell."""
+        """Table of the curves, with a row for each volume and shell."""
         return str(self._getExtraPath("fsc.csv"))
 
     def thresholds(self) -> List[float]:
-        """The threshold that counts, and the other one."""
+        """FSC thresholds, the relevant one first."""
         is_half = self.kind.get() == HALF_MAPS
         both = [REFERENCE_THRESHOLD, HALF_MAP_THRESHOLD]
         return both[::-1] if is_half else both
@@ -128,7 +122,7 @@ class ProtRepicCrossFsc(EMProtocol):  # type: ignore[misc]
         return self.inputMask.get() if self.maskKind.get() == FILE_MASK else None
 
     def _volumes(self) -> Dict[str, Volume]:
-        """Each volume by the label of the run that made it, numbered where that is not enough."""
+        """Volumes by the labels of their runs, numbered where labels repeat."""
         found = []
         for place, pointer in enumerate(self.inputVolumes, 1):
             label = " ".join(pointer.getObjValue().getObjLabel().split()) or f"map {place}"
@@ -157,23 +151,23 @@ class ProtRepicCrossFsc(EMProtocol):  # type: ignore[misc]
         registered, pose = register_rigid(density, reference)
         shift = " ".join(f"{value:.2f}" for value in pose.shift_px[::-1])
         self.info(
-            f"{name}: turned by {pose.angle_deg:.2f} degrees, shifted by {shift} px in x, y, z"
+            f"{name}: rotated by {pose.angle_deg:.2f} degrees, shifted by {shift} px in x, y, z"
         )
         return registered
 
     def _resolutions(self, curve: ShellCorrelation) -> str:
         return ", ".join(
-            f"{resolution_text(curve, one, unit=' A')} at {one:g}" for one in self.thresholds()
+            f"{resolution_text(curve, one, unit=' Å')} at {one:g}" for one in self.thresholds()
         )
 
-    def _validate(self) -> List[str]:
+    def _check(self) -> List[str]:
         reference = self._reference()
-        if reference is None:
-            return []  # scheduled before its input is there, or Scipion says that it is missing
         errors = []
         mask = self._volume_mask()
         if self.maskKind.get() == FILE_MASK and mask is None:
-            errors.append("Mask: a mask was chosen and none given; give one, or choose another.")
+            errors.append(
+                f"{self.label('inputMask')} is missing; give one, or choose another mask."
+            )
         others = {**self._volumes(), **({} if mask is None else {"the mask": mask})}
         for name, volume in others.items():
             try:
@@ -196,7 +190,7 @@ class ProtRepicCrossFsc(EMProtocol):  # type: ignore[misc]
             return ["The curves are not ready yet."]
         kind = "half maps" if self.kind.get() == HALF_MAPS else "maps against a reference"
         return [
-            f"Resolution of {kind}; {self.thresholds()[0]:g} is what counts:",
+            f"Resolution of {kind}; the relevant threshold is {self.thresholds()[0]:g}:",
             *(f"{name}: {self._resolutions(curve)}" for name, curve in curves.items()),
         ]
 
@@ -206,14 +200,15 @@ class ProtRepicCrossFsc(EMProtocol):  # type: ignore[misc]
             return []
         threshold = self.thresholds()[0]
         found = "; ".join(
-            f"{name} {resolution_text(curve, threshold, unit=' A')}"
+            f"{name} {resolution_text(curve, threshold, unit=' Å')}"
             for name, curve in curves.items()
         )
-        mask = self.getEnumText("maskKind")
-        registered = ", after rigid registration" if self.doRegister.get() else ""
+        kind = "of half maps" if self.kind.get() == HALF_MAPS else "with a reference map"
+        registered = "after rigid registration" if self.doRegister.get() else "not registered"
         return [
-            f"Fourier shell correlation (Harauz and van Heel 1986) at {threshold:g} (Rosenthal and "
-            f"Henderson 2003), mask: {mask}{registered}: {found}."
+            f"Fourier shell correlation {kind} [Harauz1986] was computed with {SOFTWARE} (mask: "
+            f"{self.getEnumText('maskKind')}; {registered}). Resolution at a threshold of "
+            f"{threshold:g} [Rosenthal2003]: {found}."
         ]
 
     def _citations(self) -> List[str]:
@@ -226,10 +221,12 @@ def _density(volume: Volume) -> Density:
 
 
 def _box_px(name: str, volume: Volume) -> int:
-    """Side of a volume."""
+    """Side of a volume, px."""
     size = volume.getDim()
     if size is None:
-        raise ValueError(f"{name}: {volume.getFileName()} is missing; import the volume again")
+        raise ValueError(
+            f"{name}: the file {volume.getFileName()} is missing; import the volume again"
+        )
     if len(set(size)) != 1:
         shown = " x ".join(map(str, size))
         raise ValueError(f"{name}: must be a cube, got {shown} voxels; cut or pad it")

@@ -1,11 +1,11 @@
-"""Scores of pickers against a reference."""
+"""Evaluation of pickers against a reference."""
 
 from __future__ import annotations
 
 import json
 import math
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, ClassVar, Dict, List, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,6 @@ from pwem.objects import SetOfCoordinates, SetOfMicrographs
 from pwem.protocols import EMProtocol
 from pyworkflow import NEW
 from pyworkflow.protocol import params
-from pyworkflow.protocol.constants import LEVEL_ADVANCED
 
 from repic_plugin import constants
 from repic_plugin.consensus import Picks
@@ -44,77 +43,72 @@ from repic_plugin.formats import (
     write_micrograph_scores,
     write_scores,
 )
-from repic_plugin.protocols.common.params import define_box_size
+from repic_plugin.protocols.common.form_values import SOFTWARE, FormProtocol, listed, with_angstrom
+from repic_plugin.protocols.common.params import Fields, define_box_size
 from repic_plugin.protocols.common.picker_names import picker_names
 from repic_plugin.protocols.common.unfinished_files import remove_unfinished
 
 REFERENCE = "reference"
+HELP = {
+    "referenceCoordinates": "The ground truth, such as manual picks.",
+    "radius": "Between the centres of matched particles, in px of the reference's micrographs. 0: "
+    "a quarter of the reference's box size.",
+    "countEmpty": "*No*: they have not been labelled and are ignored. *Yes*: they contain no "
+    "particles, so that every pick on them is a false positive.",
+}
 
 
-class ProtRepicEvaluate(EMProtocol):
-    """Score pickers, and their consensus, against a reference such as hand-picked particles.
+class ProtRepicEvaluate(FormProtocol, EMProtocol):  # type: ignore[misc]
+    """Evaluate pickers, and their consensus, against a reference such as manual picks.
 
-    Precision, recall and F1 over particles matched one to one and over the pixels of the boxes,
-    for each picker and each micrograph, and precision over recall at every threshold of the scores.
-    Use it to choose a picker, a threshold or a consensus mode where some micrographs are labelled.
+    Precision, recall and F1 score over particles matched one to one, and over the pixels of the
+    boxes, for each picker and micrograph; precision-recall curves over all score thresholds.
+    Use it to choose a picker, a threshold or a consensus mode if some micrographs are labelled.
 
-    *Inputs*: one or more sets of coordinates, and the reference. All are scored on the micrographs
-    that every set and the reference have, by name; pixel sizes may differ.
+    *Inputs*: one or more sets of coordinates, and the reference. All are evaluated on the
+    micrographs that they share, matched by name; pixel sizes may differ.
     *Output*: no set; tables in the run's extra folder (scores.csv, by_micrograph.csv, curves.csv).
-    *Main parameters*: the box size; how far apart matched centres may be (a quarter of the box by
-    default); whether micrographs without a reference particle count.
-    *Look at*: the summary; in Analyze results bars, curves and the boxes beside the reference's.
-    For a consensus by probability a plot shows whether its probabilities come true.
+    *Main parameters*: the box size; the maximum distance of matched centres (a quarter of the box
+    by default); whether micrographs without a reference particle count.
+    *Look at*: the summary; in Analyze results the bars, curves and boxes with those of the
+    reference. For a probabilistic consensus, a reliability plot compares its probabilities with
+    the reference.
 
     *Reference*: Cameron et al. 2024, doi:10.1038/s42003-024-07045-0.
     """
 
     _label = "evaluate picks"
     _devStatus = NEW
+    FORM_PARAMS: ClassVar = {
+        "coordinates": "inputCoordinates", "box_size_px": "boxSize", "radius_px": "radius"
+    }  # fmt: skip
 
     # ------------------------------------------------------------------ form
 
     def _defineParams(self, form: params.Form) -> None:
+        fields = Fields(form, HELP)
         form.addSection(label="Input")
         form.addParam(
             "inputCoordinates",
             params.MultiPointerParam,
             pointerClass="SetOfCoordinates",
-            label="Coordinates to score",
+            label="Coordinates to evaluate",
             important=True,
-            help="Of pickers, of a consensus. All are scored on the same micrographs: those that "
-            "every set and the reference have, found by name. Coordinates at another pixel size "
-            "are rescaled to the reference's micrographs.",
+            help="Of pickers or of a consensus. All are evaluated on the micrographs that they "
+            "share with each other and the reference, matched by name. Coordinates at another "
+            "pixel size are rescaled to the reference's micrographs.",
         )
-        form.addParam(
-            "referenceCoordinates",
-            params.PointerParam,
-            pointerClass="SetOfCoordinates",
-            label="Reference coordinates",
-            important=True,
-            help="What is taken for the truth, such as particles that a person picked.",
+        fields.input(
+            "referenceCoordinates", "SetOfCoordinates", "Reference coordinates", important=True
         )
         define_box_size(
             form,
-            "In px of the reference's micrographs, for all sets. 0 takes the box size of each "
-            "set; one without takes the reference's.",
+            "For all sets, in px of the reference's micrographs. 0: the box size of each set, or "
+            "that of the reference where a set has none.",
         )
-        form.addParam(
-            "radius",
-            params.FloatParam,
-            default=0.0,
-            expertLevel=LEVEL_ADVANCED,
-            label="Centres match within (px)",
-            help="In px of the reference's micrographs. 0 takes a quarter of the reference's box.",
-        )
-        form.addParam(
-            "countEmpty",
-            params.BooleanParam,
-            default=False,
-            expertLevel=LEVEL_ADVANCED,
-            label="Count micrographs without a reference particle",
-            help="*No*: nobody has looked at them, so they are left out. *Yes*: they hold no "
-            "particle, and every pick on them is false.",
+        fields.value("radius", 0.0, "Maximum matching distance (px)", advanced=True)
+        fields.value(
+            "countEmpty", False, "Count micrographs without a reference particle", advanced=True
         )
         form.addParallelSection(threads=1, mpi=0)
 
@@ -126,7 +120,7 @@ class ProtRepicEvaluate(EMProtocol):
         self._insertFunctionStep(self.evaluateStep, settings, needsGPU=False)
 
     def evaluateStep(self, settings: str) -> None:
-        """Load, score, save."""
+        """Evaluate all sets and write the tables."""
         if Path(self.scores_file()).is_file():
             Path(self.scores_file()).unlink()  # of an earlier run with other values
         values = json.loads(settings)
@@ -134,12 +128,12 @@ class ProtRepicEvaluate(EMProtocol):
         scores, rows, curves = _scored(sets, reference, values, self.numberOfThreads.get())
         write_micrograph_scores(self.micrographs_file(), rows)
         write_curves(self.curves_file(), curves)
-        write_scores(self.scores_file(), scores, curves)  # last: the summary goes by it
+        write_scores(self.scores_file(), scores, curves)  # last, as the summary depends on it
         for line in self._summary():
             self.info(line)
 
     def _loaded(self, settings: Dict[str, Any]) -> Tuple[List[Picks], Picks]:
-        """Picks of each set, and the reference, on the micrographs that are scored."""
+        """Picks of each set, and of the reference, on the micrographs that are evaluated."""
         micrographs = self._micrographs()
         reference = _reference(micrographs, self.referenceCoordinates.get())
         sets, is_scored = [], np.ones(reference.n_micrographs, dtype=bool)
@@ -151,31 +145,24 @@ class ProtRepicEvaluate(EMProtocol):
         scored = np.flatnonzero(is_scored)
         if not len(scored):
             raise ValueError(
-                f"no micrograph is in all sets and holds a reference particle, of the reference's "
-                f"{reference.n_micrographs}; pick the reference on micrographs of the sets"
+                f"none of the reference's {reference.n_micrographs} micrographs is in all sets and "
+                "has a reference particle; pick the reference on micrographs of the sets"
             )
         return [one.on_micrographs(scored) for one in sets], reference.on_micrographs(scored)
 
     # ------------------------------------------------------------------ info
 
-    def _validate(self) -> List[str]:
-        pointers = [*self.inputCoordinates, self.referenceCoordinates]
-        if any(pointer.get() is None for pointer in pointers):
-            return []  # scheduled before its inputs are there
-        try:
-            settings = self.run_settings()
-            reference = _reference(self._micrographs(), self.referenceCoordinates.get())
-            for one in self._pickerInputs(settings["score_attributes"]):
-                _are_on(reference, one.coordinates)
-        except ValueError as error:
-            return [str(error)]
-        return []
+    def _check(self) -> None:
+        settings = self.run_settings()
+        reference = _reference(self._micrographs(), self.referenceCoordinates.get())
+        for one in self._pickerInputs(settings["score_attributes"]):
+            _are_on(reference, one.coordinates)
 
     def _warnings(self) -> List[str]:
         sets = dict(zip(picker_names(self.inputCoordinates), self._sets()))
         sets[REFERENCE] = self.referenceCoordinates.get()
         return [
-            f"{name} is still growing: what comes after the start will not be scored."
+            f"{name} is still growing: coordinates that arrive after the start will be ignored."
             for name, one in sets.items()
             if one is not None and one.isStreamOpen()
         ]
@@ -189,19 +176,32 @@ class ProtRepicEvaluate(EMProtocol):
         lines = [
             f"{first.n_reference:,} reference particles on {first.n_micrographs:,} micrographs."
         ]
-        return lines + [_line(one, areas.get(one.picker, math.nan)) for one in scores]
+        lines += [_line(one, areas.get(one.picker, math.nan)) for one in scores]
+        return lines + self._valueLines()
 
     def _methods(self) -> List[str]:
         scores = read_scores(self.scores_file())
         if not scores:
             return []
-        names = ", ".join(one.picker for one in scores)
+        settings = self.run_settings()
+        pixel_size = self._micrographs().getSamplingRate()
+        names = settings["names"]
+        boxes = [with_angstrom(one, pixel_size) for one in settings["box_sizes_px"]]
+        empty = "included" if settings["count_empty"] else "excluded"
         return [
-            f"Picks of {names} were compared with {scores[0].n_reference:,} reference particles on "
-            f"{scores[0].n_micrographs:,} micrographs: precision and recall over the pixels of the "
-            "boxes [Cameron2024], and over particles matched one to one within "
-            f"{self.run_settings()['radius_px']:g} px."
+            f"Picks of {', '.join(names)} were compared with {scores[0].n_reference:,} reference "
+            f"particles on {scores[0].n_micrographs:,} micrographs with {SOFTWARE}: precision and "
+            f"recall over the pixels of boxes of {listed(boxes, names)} [Cameron2024], and over "
+            "particles matched one to one within "
+            f"{with_angstrom(settings['radius_px'], pixel_size)}; micrographs without reference "
+            f"particles were {empty}."
         ]
+
+    def _automatic(self) -> Dict[str, str]:
+        settings = self.run_settings()
+        boxes = [f"{one:g}" for one in settings["box_sizes_px"]]
+        radius = f"{settings['radius_px']:g}"
+        return {"boxSize": listed(boxes, settings["names"]), "radius": radius}
 
     def _citations(self) -> List[str]:
         return ["Cameron2024"]
@@ -209,7 +209,7 @@ class ProtRepicEvaluate(EMProtocol):
     # --------------------------------------------------------------- helpers
 
     def scores_file(self) -> str:
-        """Table of the pickers; there once all is done."""
+        """Table of the pickers, which exists once the run is complete."""
         return self._getExtraPath("scores.csv")
 
     def micrographs_file(self) -> str:
@@ -223,11 +223,11 @@ class ProtRepicEvaluate(EMProtocol):
     def probable_sets(self) -> List[str]:
         """Names of the evaluated sets whose weights are probabilities."""
         if any(pointer.get() is None for pointer in self.inputCoordinates):
-            return []  # an input was deleted since
+            return []  # an input has been deleted
         return [name for name, one in self.named_sets() if has_probabilities(one)]
 
     def outcomes(self, name: str) -> Tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Probabilities of an evaluated set, and whether the reference has each particle.
+        """Probabilities of an evaluated set, and whether the reference confirms each particle.
 
         Parameters
         ----------
@@ -242,11 +242,13 @@ class ProtRepicEvaluate(EMProtocol):
         Raises
         ------
         ValueError
-            If an input of the evaluation is not there any more.
+            If an input of the evaluation has been deleted.
         """
         pointers = [*self.inputCoordinates, self.referenceCoordinates]
         if any(pointer.get() is None for pointer in pointers):
-            raise ValueError("an input of the evaluation was deleted; evaluate the picks again")
+            raise ValueError(
+                "an input of the evaluation has been deleted; run the evaluation again"
+            )
         settings = self.run_settings()
         sets, reference = self._loaded(settings)
         place = settings["names"].index(name)
@@ -257,7 +259,7 @@ class ProtRepicEvaluate(EMProtocol):
         return picks.score[used], found.is_confirmed[used]
 
     def named_sets(self) -> List[Tuple[str, SetOfCoordinates]]:
-        """The sets that are scored, by the names that tables and pictures have."""
+        """The evaluated sets, with their names in tables and figures."""
         return list(zip(self._names(), self._sets()))
 
     def _micrographs(self) -> SetOfMicrographs:
@@ -270,7 +272,7 @@ class ProtRepicEvaluate(EMProtocol):
         return [PickerInput(*one) for one in zip(self._names(), self._sets(), attributes)]
 
     def _names(self) -> List[str]:
-        """Of the sets; pictures and tables shall tell a consensus from a picker."""
+        """Names of the sets, in which a consensus is distinguished from a picker."""
         named = zip(picker_names(self.inputCoordinates), self._sets())
         return [
             f"{name} (consensus)"
@@ -280,22 +282,21 @@ class ProtRepicEvaluate(EMProtocol):
         ]
 
     def run_settings(self) -> Dict[str, Any]:
-        """All that the result depends on, as JSON can hold it.
+        """Settings on which the result depends, serialisable as JSON.
 
         Raises
         ------
         ValueError
-            If a value in the form is wrong.
+            If a value in the form is invalid.
         """
         sets, reference = self._sets(), self.referenceCoordinates.get()
         if not sets:
-            raise ValueError("there are no coordinates to score; give one set or more")
+            raise ValueError("coordinates must have one set or more, got none")
         micrographs, asked_px = self._micrographs(), self.boxSize.get() or 0
         reference_px = box_size_on(micrographs, reference, asked_px)
         if reference_px < 1:
             raise ValueError(
-                f"the box of the reference must be 1 px or more, got {reference_px}; give a box "
-                "size in the form"
+                f"box_size_px of the reference must be 1 px or more, got {reference_px}"
             )
         dimensions = micrographs.getDim()
         return {
@@ -314,7 +315,7 @@ class ProtRepicEvaluate(EMProtocol):
 
 
 def _score_attribute(coordinates: SetOfCoordinates) -> Any:
-    """A consensus is ranked by its weight."""
+    """Attribute of the score, which is the weight for a consensus."""
     return constants.WEIGHT if _is_consensus(coordinates) else find_score_attribute(coordinates)
 
 
@@ -327,7 +328,7 @@ def _reference(micrographs: SetOfMicrographs, coordinates: SetOfCoordinates) -> 
 
 
 def _are_on(reference: Picks, coordinates: SetOfCoordinates) -> NDArray[np.bool_]:
-    """Which micrographs of the reference are those of a set, too."""
+    """Which micrographs of the reference are also in a set."""
     table = read_micrographs(coordinates.getMicrographs())
     unknown = set(picks_on_micrographs(reference, table)[1])
     return np.array([name not in unknown for name in reference.micrograph_names])
@@ -336,7 +337,7 @@ def _are_on(reference: Picks, coordinates: SetOfCoordinates) -> NDArray[np.bool_
 def _scored(
     sets: List[Picks], reference: Picks, settings: Dict[str, Any], n_threads: int
 ) -> Tuple[List[PickerScores], List[MicrographScores], List[PrecisionRecall]]:
-    """Scores of each set, of each micrograph, and curves; boxes may differ between the sets."""
+    """Scores of each set and micrograph, and curves; box sizes may differ between sets."""
     scores: List[PickerScores] = []
     rows: List[MicrographScores] = []
     curves: List[PrecisionRecall] = []
@@ -358,10 +359,10 @@ def _scored(
 
 
 def _line(one: PickerScores, average_precision: float) -> str:
-    """One set in the summary."""
+    """Line of the summary for one set."""
     matching, pixel = one.matching, one.pixel
     area = "" if math.isnan(average_precision) else f", average precision {average_precision:.3f}"
-    left_out = f"; {one.n_left_out:,} of its micrographs left out" if one.n_left_out else ""
+    left_out = f"; {one.n_left_out:,} of its micrographs ignored" if one.n_left_out else ""
     return (
         f"*{one.picker}*: {one.n_picks:,} picks, precision {matching.precision:.3f}, recall "
         f"{matching.recall:.3f}, F1 {matching.f1:.3f}{area}; by pixels {pixel.precision:.3f}, "

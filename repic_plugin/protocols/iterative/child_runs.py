@@ -1,8 +1,7 @@
 """Protocols that another protocol runs in the user's project.
 
-A child is an ordinary box of the project's graph. It carries a tag that follows from what it is
-asked to do: asked again for the same, as after a stop or a reboot, the parent finds the child and
-does not repeat it.
+A child is an ordinary box of the project's graph. Its tag is derived from its task: when the task
+recurs, as after a stop or a reboot, the parent finds the child and does not repeat it.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from pyworkflow.protocol import MODE_RESTART, MODE_RESUME, Protocol
 
 from repic_plugin.workflow import PROJECT_LOCK, ProjectRuns, open_project
 
-# Parameters that do not change what comes out.
+# Parameters that do not affect the results.
 HOW_IT_RUNS = {
     *("runName", "runMode", "hostName", "numberOfThreads", "numberOfMpi", "binThreads"),
     *("gpuList", "expertLevel"),
@@ -24,17 +23,17 @@ HOW_IT_RUNS = {
 
 
 class Children(ProjectRuns):
-    """The children of one protocol, as one of its steps sees them.
+    """The children of one protocol, for one of its steps.
 
     Parameters
     ----------
     parent : Protocol
     token : str
-        Of the parent's run. One that starts from scratch has a new one, and new children.
+        Token of the parent's run. A run from scratch has a new token, and new children.
     """
 
     def __init__(self, parent: Protocol, token: str) -> None:
-        # the running protocol's own project is a copy, and what is made there is lost
+        # the running protocol's own project is a copy, in which new runs would be lost
         super().__init__(open_project(parent.getProject().path))
         self._parent = parent
         self._token = token
@@ -42,17 +41,16 @@ class Children(ProjectRuns):
     def run(
         self, child: Protocol, label: str, check: Optional[Callable[[Protocol], Any]] = None
     ) -> Protocol:
-        """Run a child to its end, unless it has been.
+        """Run a child to completion, unless it has already run.
 
         Parameters
         ----------
         child : Protocol
             From `new`, configured.
         label : str
-            As the user sees it.
+            Label in the project.
         check : callable, optional
-            Raises where a run that says "finished" has not left what it should. Such a run from
-            before is repeated.
+            Raises if a finished run lacks its results. Such an earlier run is repeated.
 
         Returns
         -------
@@ -82,7 +80,7 @@ class Children(ProjectRuns):
         return child
 
     def start(self, run: Protocol, mode: int = MODE_RESUME) -> None:
-        """Launch a child where its parent runs: in a queue or not."""
+        """Launch a child as its parent was launched, in a queue or not."""
         run._useQueue.set(self._parent._useQueue.get())
         run._queueParams.set(self._parent._queueParams.get())
         self._parent.info(f"{run.getObjLabel()}: starting")
@@ -95,16 +93,16 @@ class Children(ProjectRuns):
         return run if is_own else None
 
     def target(self, run_id: int, output: str) -> Any:
-        """An output of a run of the project; the object itself where no output is named."""
+        """An output of a run of the project, or the run itself if no output is named."""
         return self.output(run_id, output).get()
 
     def pointer(self, pointer: Pointer) -> Pointer:
-        """The same pointer, to the project's own objects."""
+        """A pointer as given, to the objects of the project."""
         return self.output(pointer.getObjValue().getObjId(), pointer.getExtended())
 
 
 def _is_good(run: Protocol, check: Optional[Callable[[Protocol], Any]]) -> bool:
-    """Whether a run from before has finished and left what it should."""
+    """Whether an earlier run has finished with its results."""
     if not run.isFinished():
         return False
     try:
@@ -116,7 +114,7 @@ def _is_good(run: Protocol, check: Optional[Callable[[Protocol], Any]]) -> bool:
 
 
 def _fingerprint(child: Protocol, label: str) -> str:
-    """What a child is asked to do, in short: its class, values and inputs."""
+    """Hash of the task of a child: its class, values and inputs."""
     definition = child.getDefinitionDict()
     asked = {
         name: str(value)

@@ -1,4 +1,4 @@
-"""Disk space: what older iterations of an iterative run need no longer."""
+"""Removal of files of older iterations that are no longer needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from repic_plugin.protocols.iterative.state import RunState
 def clean_older(what: int, children: Children, state: RunState, iteration: int) -> None:
     """Remove temporary files, and models that newer ones have replaced.
 
-    The coordinates stay. Only runs that this run made are touched.
+    Coordinates are kept. Only runs that were started by this run are affected.
     """
     if what < CLEAN_TMP:
         return

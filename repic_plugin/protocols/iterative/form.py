@@ -5,90 +5,91 @@ from __future__ import annotations
 from typing import Any
 
 from pyworkflow.protocol import params
-from pyworkflow.protocol.constants import LEVEL_ADVANCED
 
 from repic_plugin.pickers import KNOWN, PICKERS
 from repic_plugin.protocols.common.consensus_mode import define_min_overlap, define_mode
-from repic_plugin.protocols.common.params import define_box_size, define_micrographs
+from repic_plugin.protocols.common.params import Fields, define_box_size, define_micrographs
 from repic_plugin.protocols.iterative.picker_choice import define_choice
 from repic_plugin.protocols.iterative.protocol_subsets import define_subset_params
 
 N_LINES = 6
 AUTOMATIC, MANUAL, TRANSFER = range(3)
-STOP, GO_ON = range(2)
+STOP, PROCEED = range(2)
 CLEAN_NOTHING, CLEAN_TMP, CLEAN_MODELS = range(3)
+HELP = {
+    "inputCTFs": "Micrographs for training and testing are then drawn evenly from low, medium and "
+    "high defocus, otherwise at random. A probabilistic consensus also reports precision and "
+    "recall of the pickers by defocus.",
+    "initialisation": "*automatic*: the pickers start pre-trained, or you provide their "
+    "coordinates; they are then trained on their consensus. *manual picks*: they are trained on "
+    "a few manually picked particles. *models of other data*: they start with models that were "
+    "trained on another data set.",
+    "manualCoordinates": "Only those on training micrographs are used.",
+    "manualProbability": "Below 1: a random subset of the manual picks, at least five.",
+    "numParticles": "The number of the best particles of each micrograph used for training. 0: "
+    "the number that the consensus recommends (70 per cent of its weight); all particles of a "
+    "probabilistic consensus.",
+    "referenceCoordinates": "Particles known to be correct, which are not used for training. "
+    "Micrographs without any of them are ignored.",
+    "retrainWorst": "After the first iteration, only the picker that agrees least with the "
+    "consensus, or has the lowest estimated F1 score, is trained and picks again.",
+    "stableAgreement": "2 x pairs / (particles before + particles now), on all micrographs.",
+    "ifPickerFails": "*stop*: correct the cause and press Continue; completed stages are not "
+    "repeated. *proceed*: as long as two pickers are left.",
+}
+COPIED = "It is copied with new inputs. A picker without training needs no training run."
+LINE_HELP = {
+    "coordinates": "By default it starts pre-trained.",
+    "model": "From training on another data set.",
+    "trainRun": COPIED,
+    "pickRun": COPIED,
+    "options": "Parameters of the picker's protocols as *name=value; name=value*, or "
+    "*train.name=value* and *pick.name=value* to set it in one of the two.",
+    "threshold": "On the picker's own scale; lower-scoring picks are ignored. If empty, the "
+    "threshold that its authors suggest.",
+}
 
 
 def define_input_params(form: params.Form) -> None:
-    """Micrographs, how it starts, how long it goes on."""
+    """Micrographs, start, number of iterations."""
+    fields = Fields(form, HELP)
     define_micrographs(form)
-    form.addParam(
-        "inputCTFs",
-        params.PointerParam,
-        pointerClass="SetOfCTF",
-        allowsNull=True,
-        label="CTF of the micrographs",
-        help="Micrographs for training and testing are then drawn from low, medium and high "
-        "defocus alike; without it at random. A consensus by probability also tells how good the "
-        "pickers are by defocus.",
-    )
-    form.addParam(
+    fields.input("inputCTFs", "SetOfCTF", "CTF of the micrographs", allowsNull=True)
+    fields.choice(
         "initialisation",
-        params.EnumParam,
-        choices=["automatic", "manual picks", "models of other data"],
+        ["automatic", "manual picks", "models of other data"],
+        "Start from",
         default=AUTOMATIC,
-        label="Start from",
         important=True,
-        help="*automatic*: the pickers pick as they come, pre-trained, or you give the "
-        "coordinates that they found; their consensus is what they are trained on. *manual "
-        "picks*: they are trained on the few particles that you picked. *models of other data*: "
-        "they pick with models that were trained on another data set.",
     )
-    form.addParam(
+    fields.input(
         "manualCoordinates",
-        params.PointerParam,
-        pointerClass="SetOfCoordinates",
+        "SetOfCoordinates",
+        "Manual picks",
         allowsNull=True,
         condition=f"initialisation=={MANUAL}",
-        label="Manual picks",
-        help="Those on micrographs for training are used.",
     )
-    form.addParam(
+    fields.value(
         "manualProbability",
-        params.FloatParam,
-        default=1.0,
+        1.0,
+        "Use each with probability",
         condition=f"initialisation=={MANUAL}",
-        expertLevel=LEVEL_ADVANCED,
-        label="Use each with probability",
-        help="Below 1: a random part of the manual picks, five at least.",
+        advanced=True,
     )
-    define_box_size(form, "0 takes that of the coordinates that are given.")
-    form.addParam(
-        "numParticles",
-        params.IntParam,
-        default=0,
-        label="Particles expected in a micrograph",
-        help="So many of the best of each micrograph are trained on. 0 takes the number that the "
-        "consensus recommends (70 per cent of its weight); by probability, all that it keeps.",
-    )
-    form.addParam("numIterations", params.IntParam, default=4, label="Iterations")
-    form.addParam(
-        "referenceCoordinates",
-        params.PointerParam,
-        pointerClass="SetOfCoordinates",
-        allowsNull=True,
-        label="Reference to score against",
-        help="Particles that are known to be right; nothing is trained on them. Micrographs "
-        "without one of them do not count.",
+    define_box_size(form, "0: that of the coordinates that are given.")
+    fields.value("numParticles", 0, "Expected particles per micrograph")
+    fields.value("numIterations", 4, "Iterations")
+    fields.input(
+        "referenceCoordinates", "SetOfCoordinates", "Reference for evaluation", allowsNull=True
     )
 
 
 def define_picker_params(form: params.Form) -> None:
-    """The pickers, a group for each."""
+    """The pickers, one group each."""
     form.addParam(
         "pickersHelp",
         params.LabelParam,
-        label="Two pickers or more; the same one may come twice with other options.",
+        label="Choose two or more pickers; one may be used twice with other options.",
     )
     for line in range(1, N_LINES + 1):
         _define_line(form, line)
@@ -99,108 +100,57 @@ def _define_line(form: params.Form, line: int) -> None:
     name, there = f"picker{line}", f"picker{line}>0"
     is_project = f"picker{line}=={KNOWN.index('project') + 1}"
     define_choice(group, name)
-    group.addParam(
+    fields = Fields(group, {f"{name}{line}": text for name, text in LINE_HELP.items()})
+    start = f"{there} and initialisation=="
+    fields.input(
         f"coordinates{line}",
-        params.PointerParam,
-        pointerClass="SetOfCoordinates",
+        "SetOfCoordinates",
+        "Its coordinates, if available",
         allowsNull=True,
-        condition=f"{there} and initialisation=={AUTOMATIC}",
-        label="Its coordinates, if you have them",
-        help="Else it picks as it comes, pre-trained.",
+        condition=f"{start}{AUTOMATIC}",
     )
-    models = sorted({one.model_class for one in PICKERS.values() if one.model_class})
-    group.addParam(
-        f"model{line}",
-        params.PointerParam,
-        pointerClass=",".join(models),
-        allowsNull=True,
-        condition=f"{there} and initialisation=={TRANSFER}",
-        label="Its model",
-        help="That training on another data set left.",
-    )
+    models = ",".join(sorted({one.model_class for one in PICKERS.values() if one.model_class}))
+    condition = f"{start}{TRANSFER}"
+    fields.input(f"model{line}", models, "Its model", allowsNull=True, condition=condition)
     for role, what in (("trainRun", "training"), ("pickRun", "picking")):
-        group.addParam(
-            f"{role}{line}",
-            params.PointerParam,
-            pointerClass="Protocol",
-            allowsNull=True,
-            condition=is_project,
-            label=f"Finished run of its {what}",
-            help="Is copied with new inputs. A picker that is not trained has no training.",
-        )
-    group.addParam(
-        f"options{line}",
-        params.StringParam,
-        default="",
-        condition=there,
-        expertLevel=LEVEL_ADVANCED,
-        label="Options",
-        help="Parameters of the picker's own protocols, as *name=value; name=value*; "
-        "*train.name=value* and *pick.name=value* where both have it.",
-    )
-    group.addParam(
-        f"threshold{line}",
-        params.StringParam,
-        default="",
-        condition=there,
-        expertLevel=LEVEL_ADVANCED,
-        label="Least score",
-        help="On the picker's own scale; picks below do not count. Empty takes what its authors "
-        "suggest.",
-    )
+        label = f"Finished {what} run"
+        fields.input(f"{role}{line}", "Protocol", label, allowsNull=True, condition=is_project)
+    fields.value(f"options{line}", "", "Options", condition=there, advanced=True)
+    fields.value(f"threshold{line}", "", "Minimum score", condition=there, advanced=True)
 
 
 def define_consensus_params(form: params.Form) -> None:
-    """How the consensus is found."""
+    """Consensus mode and overlap."""
     define_mode(
         form,
-        "*by probability*: one picker or more; how good each is, is estimated from their "
-        "agreement and scores, without labels. What is probably a particle is trained on, and the "
-        "worst picker is the one with the lowest estimated F1 score.",
+        "*all pickers*: every picker must have found a particle. *quorum*: at least a minimum "
+        "number of pickers. *probabilistic*: one picker or more; their precision and recall are "
+        "estimated without labels from agreement and scores. The probable particles are used for "
+        "training, and the worst picker is the one with the lowest estimated F1 score.",
     )
     define_min_overlap(form)
 
 
 def define_run_params(form: Any) -> None:
-    """Who is trained again, when it ends, what failures and old files mean."""
-    form.addParam(
-        "retrainWorst",
-        params.BooleanParam,
-        default=False,
-        label="Train only the worst picker again",
-        help="After the first iteration only the picker that agrees least with the consensus, or "
-        "has the lowest estimated F1 score, is trained and picks again.",
-    )
-    form.addParam(
-        "stopWhenStable",
-        params.BooleanParam,
-        default=False,
-        label="End when the consensus no longer changes",
-    )
-    form.addParam(
+    """Retraining, convergence, failures and old files."""
+    fields = Fields(form, HELP)
+    fields.value("retrainWorst", False, "Retrain only the worst picker")
+    fields.value("stopWhenStable", False, "Stop when the consensus converges")
+    fields.value(
         "stableAgreement",
-        params.FloatParam,
-        default=0.95,
+        0.95,
+        "Agreement at convergence",
         condition="stopWhenStable",
-        expertLevel=LEVEL_ADVANCED,
-        label="Agreement that counts as no change",
-        help="2 x pairs / (particles before + particles now), on all micrographs.",
+        advanced=True,
     )
-    form.addParam(
-        "ifPickerFails",
-        params.EnumParam,
-        choices=["stop", "go on with the others"],
-        default=STOP,
-        label="If a picker fails",
-        help="*stop*: mend it and press Continue; what is done is not repeated. *go on*: while "
-        "at least two are left.",
+    fields.choice(
+        "ifPickerFails", ["stop", "proceed with the others"], "If a picker fails", default=STOP
     )
-    form.addParam(
+    fields.choice(
         "clean",
-        params.EnumParam,
-        choices=["nothing", "temporary files", "temporary files and models"],
+        ["nothing", "temporary files", "temporary files and models"],
+        "Delete from older iterations",
         default=CLEAN_TMP,
-        expertLevel=LEVEL_ADVANCED,
-        label="Remove of older iterations",
+        advanced=True,
     )
     define_subset_params(form)

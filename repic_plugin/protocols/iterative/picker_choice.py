@@ -1,4 +1,4 @@
-"""The picker of a line of the form: a choice in the window, a name in what is stored."""
+"""The choice of a picker: an index in the form, a name in projects."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from repic_plugin.pickers import KNOWN, NONE, PICKERS
 
 
 class Place(int):
-    """A place in the form's list that keeps the name at it: lists of two protocols may differ."""
+    """Index in the form's list, with the name at it: the lists of two protocols may differ."""
 
     name: str
 
     def __new__(cls, place: int, name: str) -> Place:
-        """A number with a name."""
+        """An index with a name."""
         made = super().__new__(cls, place)
         made.name = name
         return made
 
 
 class PickerChoice(String):  # type: ignore[misc]
-    """The name of a picker, which windows and conditions see as its place in the form's list.
+    """The name of a picker, presented to forms and conditions as its index in the form's list.
 
-    Projects, exported workflows and copies hold the name: the list changes with what is installed.
-    A name that is not known is kept as it is. Numbers in texts and, up to the last of `KNOWN`,
-    everywhere are those of version 0.2.0.
+    Projects, exported workflows and copies hold the name, as the list depends on the installed
+    packages. Unknown names are kept. Numbers in texts, and all numbers up to the last of `KNOWN`,
+    are those of version 0.2.0.
 
     Parameters
     ----------
     value : str or int, optional
-        Name or title of a picker in any case, or a place. None is no picker.
+        Name or title of a picker, case-insensitive, or an index. None is no picker.
     choices : list of str, optional
-        What the form shows; gets a line for a name that is not known.
+        Choices of the form; an unknown name is appended.
     """
 
     def __init__(self, value: Any = None, choices: Optional[List[str]] = None, **kwargs: Any):
@@ -45,11 +45,11 @@ class PickerChoice(String):  # type: ignore[misc]
 
     @classmethod
     def getClassName(cls) -> str:
-        """What is stored is a text, also where this plugin is not installed."""
+        """The stored class, which exists even without this plugin."""
         return "String"
 
     def set(self, value: Any) -> None:
-        """Take a name, a title or a place."""
+        """Set the picker by name, title or index."""
         super().set(NONE if value is None else value)
         name = self.getObjValue()
         if name not in self._names:
@@ -57,7 +57,7 @@ class PickerChoice(String):  # type: ignore[misc]
             self._choices.append(f"{name} (not installed)")
 
     def get(self, default: Any = None) -> Place:
-        """The place in the form's list; 0 is no picker."""
+        """Index in the form's list; 0 is no picker."""
         name = self.getObjValue()
         return Place(self._names.index(name), name)
 
@@ -73,24 +73,24 @@ class PickerChoice(String):  # type: ignore[misc]
 
 
 def define_choice(group: params.Group, name: str) -> None:
-    """Add a parameter to the form that offers the pickers."""
+    """Add the choice of a picker to the form."""
     choices = _titles()
     param = group.addParam(name, params.EnumParam, choices=choices, default=NONE, label="Picker")
     param.paramClass = partial(PickerChoice, choices=choices)
 
 
 def _names() -> List[str]:
-    """Names in the order of the form; that of `KNOWN` holds even where one is not there."""
+    """Names in the order of the form, including those of `KNOWN` that are missing."""
     return [NONE, *dict.fromkeys((*KNOWN, *PICKERS))]
 
 
 def _titles() -> List[str]:
-    """What the form shows, in its order."""
+    """Choices of the form, in order."""
     return [PICKERS[name].title if name in PICKERS else name for name in _names()]
 
 
 def _named(text: str) -> str:
-    """The name that a text means, or the text where none is known."""
+    """The name that a text stands for, or the text itself if it is unknown."""
     places = {str(place): name for place, name in enumerate((NONE, *KNOWN))}
     texts: Dict[str, str] = {"": NONE, NONE: NONE, **places}
     for name, picker in PICKERS.items():

@@ -1,4 +1,4 @@
-"""Iterative picking: train, pick, agree, train again."""
+"""Iterative picking: cycles of training, picking and consensus."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pyworkflow.protocol.constants import GPU_LIST, USE_GPU
 
 from repic_plugin.formats import read_ensemble, read_iterations
 from repic_plugin.protocols.common.consensus_mode import is_probabilistic
+from repic_plugin.protocols.common.form_values import FormProtocol
 from repic_plugin.protocols.common.report_step import WritesReport, define_report_param
 from repic_plugin.protocols.iterative.form import (
     MANUAL,
@@ -22,8 +23,10 @@ from repic_plugin.protocols.iterative.form import (
     define_picker_params,
     define_run_params,
 )
+from repic_plugin.protocols.iterative.methods import automatic_values, methods_text
 from repic_plugin.protocols.iterative.picker_choice import PickerChoice
 from repic_plugin.protocols.iterative.settings import (
+    FORM_PARAMS,
     check_form,
     iterative_settings,
     needs_gpu,
@@ -31,33 +34,33 @@ from repic_plugin.protocols.iterative.settings import (
 )
 from repic_plugin.protocols.iterative.stages import PARTICLES, Stages
 from repic_plugin.protocols.iterative.state import RunState
-from repic_plugin.protocols.iterative.summary import methods_text, summary_lines
+from repic_plugin.protocols.iterative.summary import summary_lines
 
 
-class ProtRepicIterative(WritesReport, ProtParticlePicking):
-    """Train pickers on what they agree on, let them pick again, and so on (iterative REPIC).
+class ProtRepicIterative(FormProtocol, WritesReport, ProtParticlePicking):
+    """Train pickers on their consensus, pick again, and repeat (iterative REPIC).
 
-    The pickers are trained and run by their own plugins. Each stage is a run of its own in the
-    project, "iter 2 - Topaz train"; after a stop or a failure Continue goes on with the stage that
-    was not finished. Use it when pre-trained pickers do poorly on a data set and nobody has
-    labelled it.
+    The pickers are trained and run by their own plugins. Each stage is a separate run in the
+    project, such as "iter 2 - Topaz train"; after a stop or a failure, Continue resumes with the
+    unfinished stage. Use it when pre-trained pickers perform poorly on an unlabelled data set.
 
     *Inputs*: micrographs; optionally CTFs, the pickers' coordinates, manual picks, models of other
-    data, and a reference to score against, which nothing is trained on.
+    data, and a reference for evaluation, which is not used for training.
     *Outputs*: outputCoordinates, the last consensus; outputCoordinates_PICKER and
     outputModel_PICKER of each picker. extra/iterations.csv has a row for each iteration, picker
     and subset of the micrographs.
     *Main parameters*: the start (automatic, manual picks, models), two or more pickers with their
-    options, the number of iterations, the particles expected in a micrograph, and the consensus
+    options, the number of iterations, the expected particles per micrograph, and the consensus
     mode (see consensus picking).
-    *Look at*: the table in the summary while it runs, on the testing micrographs; in Analyze
-    results the curves by iteration and the boxes. Stop when the agreement no longer rises.
+    *Look at*: the summary while it runs; in Analyze results the curves by iteration, on the testing
+    micrographs, and the boxes. Stop when the agreement no longer rises.
 
     *Reference*: Cameron et al. 2024, doi:10.1038/s42003-024-07045-0.
     """
 
     _label = "iterative picking"
     _devStatus = NEW
+    FORM_PARAMS: ClassVar = FORM_PARAMS
     _possibleOutputs: ClassVar = {PARTICLES: SetOfCoordinates}
     stepsExecutionMode = STEPS_PARALLEL
 
@@ -114,43 +117,43 @@ class ProtRepicIterative(WritesReport, ProtParticlePicking):
         return index
 
     def subsetsStep(self, _settings: str) -> None:
-        """Draw the micrographs to train on, to validate with and to test on."""
+        """Draw the micrographs for training, validation and testing."""
         self._state.begin()
         with Stages(self) as stages:
             stages.draw_subsets()
 
     def manualLabelsStep(self, _settings: str) -> None:
-        """Take the manual picks on micrographs to train on as labels."""
+        """Use the manual picks on training micrographs as labels."""
         with Stages(self) as stages:
             stages.take_manual_labels()
 
     def startStep(self, place: int, _settings: str) -> None:
-        """Take what a picker has found already, or let it pick as it comes."""
+        """Use the given coordinates of a picker, or pick with it pre-trained."""
         with Stages(self) as stages:
             stages.start(place)
 
     def trainStep(self, iteration: int, place: int, _settings: str) -> None:
-        """Train a picker on the labels of the iteration before."""
+        """Train a picker on the labels of the previous iteration."""
         with Stages(self) as stages:
             stages.train(iteration, place)
 
     def pickStep(self, iteration: int, place: int, _settings: str) -> None:
-        """Let a picker pick all micrographs with its new model."""
+        """Pick all micrographs with the new model of a picker."""
         with Stages(self) as stages:
             stages.pick(iteration, place)
 
     def consensusStep(self, iteration: int, _settings: str) -> None:
-        """Find what the pickers agree on."""
+        """Find the consensus of the pickers."""
         with Stages(self) as stages:
             stages.agree(iteration)
 
     def labelsStep(self, iteration: int, _settings: str) -> None:
-        """Take the best of the consensus on micrographs to train on as labels."""
+        """Use the best of the consensus on training micrographs as labels."""
         with Stages(self) as stages:
             stages.label(iteration)
 
     def scoreStep(self, iteration: int, _settings: str) -> None:
-        """Count, compare, see whether the consensus still changes, clean up."""
+        """Evaluate the iteration, check for convergence, clean up."""
         with Stages(self) as stages:
             stages.score(iteration)
 
@@ -164,35 +167,38 @@ class ProtRepicIterative(WritesReport, ProtParticlePicking):
 
     # ------------------------------------------------------------------ info
 
-    def _validate(self) -> List[str]:
-        if self.inputMicrographs.get() is None:
-            return []  # scheduled before its input is there, or Scipion says that it is missing
+    def _check(self) -> List[str]:
         return check_form(self)
 
     def _warnings(self) -> List[str]:
         micrographs = self.inputMicrographs.get()
         if micrographs is not None and micrographs.isStreamOpen():
-            return ["The set of micrographs is still growing: later ones will not be picked."]
+            return ["The set of micrographs is still growing: later ones will be ignored."]
         return []
 
     def _summary(self) -> List[str]:
         rows = read_iterations(self.table_file())
         model = read_ensemble(self._getExtraPath()) if self._is_probable() else None
-        return summary_lines(rows, self._state.dropped, hasattr(self, PARTICLES), model)
+        lines = summary_lines(rows, self._state.dropped, hasattr(self, PARTICLES), model)
+        return lines + (self._valueLines() if rows else [])
+
+    def _automatic(self) -> Dict[str, str]:
+        return automatic_values(self)
 
     def _methods(self) -> List[str]:
         if not hasattr(self, PARTICLES):
             return []
         rows = read_iterations(self.table_file())
-        return [methods_text(rows, len(self.outputCoordinates), self._is_probable())]
+        return [methods_text(self, rows, len(self.outputCoordinates))]
 
     def _citations(self) -> List[str]:
-        return ["Cameron2024", "DawidSkene1979"] if self._is_probable() else ["Cameron2024"]
+        cited = ["Cameron2024", "Huangfu2018"]
+        return [*cited, "DawidSkene1979"] if self._is_probable() else cited
 
     # --------------------------------------------------------------- helpers
 
     def processImportDict(self, importDict: Dict[str, Any], importDir: str) -> Dict[str, Any]:
-        """Numbers of pickers in a workflow as texts: those are numbers of version 0.2.0."""
+        """A workflow with numbers of pickers as texts, which are those of version 0.2.0."""
         numbers = {
             name: str(value)
             for name, value in super().processImportDict(importDict, importDir).items()
@@ -212,24 +218,24 @@ class ProtRepicIterative(WritesReport, ProtParticlePicking):
         return self._getExtraPath("iterations.csv")
 
     def getGpuText(self) -> str:
-        """Numbers of the GPUs that a step has, or all; none where they are not to be used."""
+        """Numbers of the GPUs of a step, or all; empty if none is to be used."""
         if not self.usesGpu():
             return ""
-        # steps that run at the same time share the GPUs out among their threads
+        # concurrent steps share the GPUs among their threads
         shared_out = hasattr(threading.current_thread(), "needsGPU")
         executor = self.getExecutor()
-        # in a job of a queue, the GPUs that it was given have other numbers than in the form
+        # the GPUs of a queued job have other numbers than those in the form
         all_gpus = getattr(executor, "gpuList", None) or super().getGpuList()
         gpus = executor.getGpuList() if shared_out else all_gpus
         return " ".join(map(str, gpus or all_gpus))
 
     def getGpuList(self) -> List[int]:
-        """What a queue is asked for: none where no picker computes on one."""
+        """GPUs to request from a queue; none if no picker uses one."""
         gpus: List[int] = super().getGpuList() if needs_gpu(self) else []
         return gpus
 
     def getSubmitDict(self) -> Dict[str, Any]:
-        """What a queue is asked for: the pickers run in the job of this protocol."""
+        """Resources to request from a queue: the pickers run in the job of this protocol."""
         at_once = max(1, self.numberOfThreads.get() - 1)
         cores = at_once * max(1, self.getBinThreads())
         asked: Dict[str, Any] = super().getSubmitDict()

@@ -1,18 +1,17 @@
-"""Particles for pickers to learn from."""
+"""Training labels for pickers."""
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import List, Tuple
+from typing import ClassVar, Dict, List, Tuple
 
 from pwem.objects import SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
 from pyworkflow import NEW
 from pyworkflow.protocol import params
-from pyworkflow.protocol.constants import LEVEL_ADVANCED
 from pyworkflow.utils import Message
 
 from repic_plugin import constants
+from repic_plugin.arguments import check_seed
 from repic_plugin.consensus import Picks
 from repic_plugin.convert import (
     MicrographTable,
@@ -24,88 +23,62 @@ from repic_plugin.convert import (
     read_picks_on,
 )
 from repic_plugin.iteration import best_of_each, sampled
+from repic_plugin.protocols.common.form_values import SOFTWARE, FormProtocol
+from repic_plugin.protocols.common.params import Fields
+
+HELP = {
+    "inputCoordinates": "A consensus, or manual picks.",
+    "inputMicrographs": "Coordinates on other micrographs are ignored.",
+    "numParticles": "Those of the highest weight or score; 0 keeps all.",
+    "probability": "Below 1: a random subset of at least five, to test how few labels suffice.",
+}
 
 
-class LabelsOutput(Enum):
-    """What the protocol leaves."""
-
-    outputCoordinates = SetOfCoordinates
-
-
-class ProtRepicLabels(ProtParticlePicking):
-    """Take the particles of some micrographs, the best of each, as labels to train pickers on.
+class ProtRepicLabels(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
+    """Select the best particles of some micrographs as labels for training pickers.
 
     Iterative picking runs it between a consensus and the next training; use it by itself to train
-    a picker by hand on a consensus or on manual picks.
+    a picker on a consensus or on manual picks.
 
-    *Inputs*: coordinates, such as a consensus, and the micrographs to train on; coordinates
-    elsewhere are left out.
-    *Output*: outputCoordinates, on those micrographs alone.
-    *Main parameters*: the number of particles to keep on each micrograph, the best by weight or
-    score (0 keeps all); and a probability below 1 to keep a random part, five at least, which
-    shows how few labels are enough.
+    *Inputs*: coordinates, such as a consensus, and the training micrographs; coordinates on other
+    micrographs are ignored.
+    *Output*: outputCoordinates, on the training micrographs only.
+    *Main parameters*: the number of particles to keep per micrograph, the best by weight or score
+    (0 keeps all); and a probability below 1 to keep a random subset of at least five, to test how
+    few labels are sufficient.
     *Look at*: the number of labels in the summary; the boxes in Analyze results.
 
     *Reference*: Cameron et al. 2024, doi:10.1038/s42003-024-07045-0.
     """
 
-    _label = "labels to train on"
+    _label = "training labels"
     _devStatus = NEW
-    _possibleOutputs = LabelsOutput
+    FORM_PARAMS: ClassVar = {
+        "n_best": "numParticles", "probability": "probability", "random_state": "seed"
+    }  # fmt: skip
+    _possibleOutputs: ClassVar = {"outputCoordinates": SetOfCoordinates}
 
     def _defineParams(self, form: params.Form) -> None:
+        fields = Fields(form, HELP)
         form.addSection(label="Input")
-        form.addParam(
-            "inputCoordinates",
-            params.PointerParam,
-            pointerClass="SetOfCoordinates",
-            label="Coordinates",
-            important=True,
-            help="A consensus, or what a person picked.",
-        )
-        form.addParam(
-            "inputMicrographs",
-            params.PointerParam,
-            pointerClass="SetOfMicrographs",
-            label="Micrographs to train on",
-            important=True,
-            help="Coordinates elsewhere are left out.",
-        )
-        form.addParam(
-            "numParticles",
-            params.IntParam,
-            default=0,
-            label="Particles to keep on each micrograph",
-            help="The best by weight or score; 0 keeps all.",
-        )
-        form.addParam(
-            "probability",
-            params.FloatParam,
-            default=1.0,
-            expertLevel=LEVEL_ADVANCED,
-            label="Keep each with probability",
-            help="Below 1: a random part, five at least; to see how few labels are enough.",
-        )
-        form.addParam(
-            "seed",
-            params.IntParam,
-            default=0,
-            expertLevel=LEVEL_ADVANCED,
-            label="Seed of random draws",
-        )
+        fields.input("inputCoordinates", "SetOfCoordinates", "Coordinates", important=True)
+        fields.input("inputMicrographs", "SetOfMicrographs", "Training micrographs", important=True)
+        fields.value("numParticles", 0, "Particles to keep per micrograph")
+        fields.value("probability", 1.0, "Keep each with probability", advanced=True)
+        fields.value("seed", 0, "Random seed", advanced=True)
 
     def _insertAllSteps(self) -> None:
         arguments = (self.numParticles.get(), self.probability.get(), self.seed.get())
         self._insertFunctionStep(self.labelStep, *arguments, needsGPU=False)
 
     def labelStep(self, n_best: int, probability: float, seed: int) -> None:
-        """Load, choose, save."""
+        """Select the labels and write them."""
         picks, table = self._onMicrographs()
         best = best_of_each(picks.micrograph, picks.score, n_best)
         kept = best[sampled(len(best), probability, random_state=seed)]
         if not len(kept):
             raise ValueError(
-                f"none of the coordinates lies on the {len(table.names)} micrographs to train on; "
+                f"none of the coordinates lies on the {len(table.names)} training micrographs; "
                 "give coordinates on them"
             )
         labels = self._createSetOfCoordinates(self.inputMicrographs)
@@ -115,17 +88,31 @@ class ProtRepicLabels(ProtParticlePicking):
         self._defineSourceRelation(self.inputCoordinates, labels)
 
     def _onMicrographs(self) -> Tuple[Picks, MicrographTable]:
-        """The coordinates on the micrographs to train on, indexed by them."""
+        """The coordinates on the training micrographs, indexed by these."""
         coordinates = self.inputCoordinates.get()
         has_weight = constants.WEIGHT in item_labels(coordinates.getFileName())
         attribute = constants.WEIGHT if has_weight else find_score_attribute(coordinates)
         source = PickerInput("labels", coordinates, attribute)
         return read_picks_on(self.inputMicrographs.get(), [source])
 
+    def _check(self) -> None:
+        best_of_each([], [], self.numParticles.get())
+        sampled(0, self.probability.get(), random_state=check_seed(self.seed.get()))
+
     def _summary(self) -> List[str]:
         if not hasattr(self, "outputCoordinates"):
             return [Message.TEXT_NO_OUTPUT_CO]
-        return [f"{self.outputCoordinates.getSize():,} particles to learn from."]
+        return [f"{self.outputCoordinates.getSize():,} training labels.", *self._valueLines()]
+
+    def _automatic(self) -> Dict[str, str]:
+        return {"numParticles": "all"}
 
     def _methods(self) -> List[str]:
-        return self._summary()
+        if not hasattr(self, "outputCoordinates"):
+            return []
+        best = f"the {self.numParticles} best" if self.numParticles.get() else "all"
+        return [
+            f"{self.outputCoordinates.getSize():,} training labels, {best} particles per "
+            f"micrograph (kept with probability {self.probability}, random seed {self.seed}), were "
+            f"selected with {SOFTWARE}."
+        ]

@@ -1,4 +1,4 @@
-"""The sets that the stages of iterative picking leave, as picks on the micrographs of the run."""
+"""Outputs of the stages of iterative picking, as picks on the micrographs of the run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from repic_plugin.protocols.iterative.settings import Line
 
 
 def consensus_picks(coordinates: SetOfCoordinates, micrographs: SetOfMicrographs) -> Picks:
-    """A consensus, its weights as scores."""
+    """Picks of a consensus, with weights as scores."""
     source = PickerInput("consensus", coordinates, constants.WEIGHT)
     return read_picks_on(micrographs, [source])[0]
 
@@ -29,7 +29,7 @@ def consensus_picks(coordinates: SetOfCoordinates, micrographs: SetOfMicrographs
 def picker_picks(
     lines: Sequence[Line], sets: Sequence[SetOfCoordinates], micrographs: SetOfMicrographs
 ) -> Picks:
-    """The picks of all pickers; those below a picker's threshold do not count."""
+    """Picks of all pickers that reach their threshold."""
     sources = [
         PickerInput(line.label, one, score_attribute(line, one)) for line, one in zip(lines, sets)
     ]
@@ -41,7 +41,7 @@ def picker_picks(
 def reference_picks(
     coordinates: Optional[SetOfCoordinates], micrographs: SetOfMicrographs
 ) -> Optional[Picks]:
-    """What is known to be right, on those of the micrographs that have any of it."""
+    """Reference picks, on the micrographs that have any."""
     if coordinates is None or not coordinates.getSize():
         return None
     picks, _ = read_picks_on(micrographs, [PickerInput("reference", coordinates, None)])
@@ -49,7 +49,7 @@ def reference_picks(
 
 
 def consensus_values(lines: Sequence[Line], sets: Sequence[SetOfCoordinates]) -> Dict[str, str]:
-    """Entries of the consensus protocol's form, one for each set."""
+    """Entries for the form of the consensus protocol, one per set."""
     attributes = [score_attribute(line, one) for line, one in zip(lines, sets)]
     least = thresholds(lines, sets)
     return {
@@ -63,13 +63,13 @@ def consensus_values(lines: Sequence[Line], sets: Sequence[SetOfCoordinates]) ->
 
 
 def recommended(coordinates: SetOfCoordinates) -> int:
-    """How many particles of a micrograph the consensus recommends to keep."""
+    """Number of particles per micrograph that the consensus recommends."""
     picks = read_picks([PickerInput("consensus", coordinates, constants.WEIGHT)])[0]
     return max(1, recommended_number(picks.score, picks.micrograph))
 
 
 def score_attribute(line: Line, coordinates: SetOfCoordinates) -> Optional[str]:
-    """The picker's own attribute, or any that is known: users bring coordinates of their own."""
+    """The picker's own attribute, or a known one, as users may provide coordinates."""
     own = line.picker.score_attribute
     if own is not None and own in item_labels(coordinates.getFileName()):
         return own
@@ -79,7 +79,7 @@ def score_attribute(line: Line, coordinates: SetOfCoordinates) -> Optional[str]:
 def thresholds(
     lines: Sequence[Line], sets: Sequence[SetOfCoordinates]
 ) -> Sequence[Optional[float]]:
-    """Least score of each set; none where its scores are not the picker's own."""
+    """Minimum score of each set; none where its scores are not the picker's own."""
     attributes = (score_attribute(line, one) for line, one in zip(lines, sets))
     return [
         line.threshold if attribute in (line.picker.score_attribute, None) else None

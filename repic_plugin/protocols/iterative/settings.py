@@ -1,4 +1,4 @@
-"""From the values of the form of iterative picking to what its steps need."""
+"""Pickers and settings from the form of iterative picking, and its validation."""
 
 from __future__ import annotations
 
@@ -8,13 +8,24 @@ from typing import Any, Dict, List, Optional, Tuple
 from pwem.protocols import ProtParticlePicking
 from pyworkflow.object import Pointer
 
+from repic_plugin.arguments import check_seed, check_whole_number
 from repic_plugin.convert import box_size_on, pixel_ratio
 from repic_plugin.iteration import draw_subsets
 from repic_plugin.pickers import NONE, PICKERS, Picker, PickerSettings, read_options
 from repic_plugin.protocols.common.consensus_mode import is_probabilistic, target_precision
+from repic_plugin.protocols.common.form_values import in_form_terms
 from repic_plugin.protocols.iterative.form import AUTOMATIC, MANUAL, N_LINES, TRANSFER
+from repic_plugin.protocols.iterative.protocol_subsets import training_fraction
 
 SAME_PIXEL_SIZE = 1e-3
+# Parameters of the form by the arguments that messages name.
+FORM_PARAMS = {
+    "target_precision": "targetPrecision",
+    "box_size_px": "boxSize",
+    "n_validation": "numValidation",
+    "random_state": "seed",
+    "num_iterations": "numIterations",
+}
 
 
 @dataclass(frozen=True)
@@ -29,9 +40,9 @@ class Line:
         Unique in the run.
     picker : Picker
     threshold : float or None
-        Least score.
+        Minimum score.
     coordinates, model : Pointer or None
-        Where it starts from.
+        Its start.
     """
 
     place: int
@@ -51,21 +62,21 @@ def picker_lines(
     ----------
     protocol : ProtParticlePicking
     n_expected : int
-        Particles expected in a micrograph.
+        Expected particles per micrograph.
     gpus : str, optional
         By default those of the form.
 
     Raises
     ------
     ValueError
-        If a line is malformed, or its picker is not installed.
+        If a line is invalid, or its picker is not installed.
     """
     chosen = _chosen(protocol)
     for place, name in chosen:
         if name not in PICKERS:
             raise ValueError(
-                f"Picker {place}: no picker {name!r} is installed, there are {', '.join(PICKERS)}; "
-                "install the package that brings it, or choose another"
+                f"Picker {place}: {name!r} is not installed, available are {', '.join(PICKERS)}; "
+                "install its package, or choose another"
             )
     adapters = [PICKERS[name] for _, name in chosen]
     titles = [adapter.title for adapter in adapters]
@@ -93,10 +104,10 @@ def _chosen(protocol: ProtParticlePicking) -> List[Tuple[int, str]]:
 
 
 def iterative_settings(protocol: ProtParticlePicking) -> Dict[str, Any]:
-    """All that the result depends on but the number of iterations, as JSON can hold it.
+    """Settings on which the result depends, except the number of iterations, for JSON.
 
-    Every step gets it: when a value has changed, all are run again, and find what stays as it was
-    already done.
+    They are arguments of all steps: when a value has changed, all steps are repeated, and reuse
+    those child runs that are unaffected.
     """
     initialisation = protocol.initialisation.get()
     names = ("numParticles", "mode", "quorum", "targetPrecision", "minOverlap", "retrainWorst",
@@ -110,10 +121,7 @@ def iterative_settings(protocol: ProtParticlePicking) -> Dict[str, Any]:
         for name in ("inputMicrographs", "inputCTFs", "referenceCoordinates")
     ]
     if initialisation == MANUAL:
-        settings["manual"] = [
-            _target(protocol.manualCoordinates),
-            protocol.manualProbability.get(),
-        ]
+        settings["manual"] = [_target(protocol.manualCoordinates), protocol.manualProbability.get()]
     settings["pickers"] = [
         [
             line.label,
@@ -132,7 +140,7 @@ def iterative_settings(protocol: ProtParticlePicking) -> Dict[str, Any]:
 
 
 def needs_gpu(protocol: ProtParticlePicking) -> bool:
-    """Whether a picker of the form computes on a GPU, and may."""
+    """Whether a picker of the form uses a GPU, and is allowed to."""
     for place, name in _chosen(protocol) if protocol.usesGpu() else ():
         runs = [getattr(protocol, f"{role}{place}").get() for role in ("trainRun", "pickRun")]
         copied = name == "project" and any(run.usesGpu() for run in runs if run)
@@ -142,39 +150,42 @@ def needs_gpu(protocol: ProtParticlePicking) -> bool:
 
 
 def check_form(protocol: ProtParticlePicking) -> List[str]:
-    """What is wrong with the values of the form, a line each."""
-    try:
-        lines = picker_lines(protocol)
-        problems = [problem for line in lines for problem in line.picker.problems()]
-        if is_probabilistic(protocol):
-            target_precision(protocol)
-        n_micrographs = protocol.inputMicrographs.get().getSize()
-        draw_subsets(
-            n_micrographs,
-            n_validation=protocol.numValidation.get(),
-            training_fraction=protocol.trainingPercent.get() / 100,
-        )
-    except ValueError as error:
-        return [str(error)]
+    """Errors in the values of the form, one line each.
+
+    Raises
+    ------
+    ValueError
+        If a value is invalid.
+    """
+    lines = picker_lines(protocol)
+    problems = [problem for line in lines for problem in line.picker.problems()]
+    if is_probabilistic(protocol):
+        target_precision(protocol)
+    check_whole_number("num_iterations", protocol.numIterations.get(), 1)
+    draw_subsets(
+        protocol.inputMicrographs.get().getSize(),
+        n_validation=protocol.numValidation.get(),
+        training_fraction=training_fraction(protocol),
+        random_state=check_seed(protocol.seed.get()),
+    )
     if len(lines) < 2:
-        problems.append(f"A consensus needs two pickers or more, got {len(lines)}.")
-    if protocol.numIterations.get() < 1:
-        problems.append(f"Iterations must be 1 or more, got {protocol.numIterations.get()}.")
-    if not any(line.picker.trainable for line in lines):
-        problems.append("None of the pickers can be trained; the consensus protocol is enough.")
+        problems.append(f"A consensus needs at least two pickers, got {len(lines)}.")
+    if lines and not any(line.picker.trainable for line in lines):
+        problems.append("None of the pickers can be trained; use the consensus protocol.")
     return problems + _start_problems(protocol, lines)
 
 
 def _start_problems(protocol: ProtParticlePicking, lines: List[Line]) -> List[str]:
-    """What the chosen start lacks."""
+    """What is missing for the chosen start."""
     start = protocol.initialisation.get()
     if start == MANUAL and protocol.manualCoordinates.get() is None:
-        return ["Manual picks are missing: give them, or choose another start."]
+        label = protocol.label("manualCoordinates")
+        return [f"{label} are missing: give them, or choose another start."]
     if start == AUTOMATIC:
         return [problem for line in lines for problem in _automatic_problems(protocol, line)]
     if start == TRANSFER:
         return [
-            f"{line.label}: the model of other data is missing; give it, or choose another start."
+            f"{line.label}: its model is missing; give one, or choose another start."
             for line in lines
             if line.picker.trainable and line.model is None
         ]
@@ -182,7 +193,7 @@ def _start_problems(protocol: ProtParticlePicking, lines: List[Line]) -> List[st
 
 
 def _automatic_problems(protocol: ProtParticlePicking, line: Line) -> List[str]:
-    """Why a picker cannot start with what it has found, or as it comes."""
+    """Reasons why a picker cannot start with its coordinates, or pre-trained."""
     if line.coordinates is None:
         return line.picker.start_problems()
     coordinates, micrographs = line.coordinates.get(), protocol.inputMicrographs.get()
@@ -190,14 +201,14 @@ def _automatic_problems(protocol: ProtParticlePicking, line: Line) -> List[str]:
         return []
     return [
         f"{line.label}: its coordinates are on micrographs of "
-        f"{coordinates.getMicrographs().getSamplingRate():g} A/px, these have "
-        f"{micrographs.getSamplingRate():g}; the protocol 'labels to train on' brings coordinates "
-        "to other micrographs."
+        f"{coordinates.getMicrographs().getSamplingRate():g} Å/px, the inputs have "
+        f"{micrographs.getSamplingRate():g} Å/px; use the protocol 'training labels' to transfer "
+        "coordinates to other micrographs."
     ]
 
 
 def find_box_size(protocol: ProtParticlePicking) -> int:
-    """The form's, or that of the coordinates that are given.
+    """The box size in the form, or that of the coordinates that are given.
 
     Raises
     ------
@@ -211,7 +222,7 @@ def find_box_size(protocol: ProtParticlePicking) -> int:
     micrographs = protocol.inputMicrographs.get()
     sizes = [box_size_on(micrographs, one) for one in given if one is not None]
     if not any(sizes):
-        raise ValueError("The box size is not known: give one in the form.")
+        raise ValueError("box_size_px must be given: no coordinates have one")
     return next(size for size in sizes if size)
 
 
@@ -226,7 +237,8 @@ def _line(
         options = read_options(protocol.getAttributeValue(f"options{place}"))
         threshold = _threshold(protocol.getAttributeValue(f"threshold{place}"), adapter)
     except ValueError as error:
-        raise ValueError(f"{label}: {error}") from None
+        terms = {"min_score": f"threshold{place}", "options": f"options{place}"}
+        raise ValueError(f"{label}: {in_form_terms(protocol, error, terms)}") from None
     settings = PickerSettings(
         label=label,
         options=options,
@@ -251,10 +263,10 @@ def _threshold(text: Optional[str], adapter: Any) -> Optional[float]:
     try:
         return float(text or "")
     except ValueError:
-        raise ValueError(f"the least score must be a number, got {text!r}") from None
+        raise ValueError(f"min_score must be a number, got {text!r}") from None
 
 
 def _target(pointer: Optional[Pointer]) -> Optional[List[Any]]:
-    """What a pointer points to, as JSON can hold it."""
+    """The target of a pointer, for JSON."""
     target = None if pointer is None else pointer.getObjValue()
     return None if target is None else [target.getObjId(), pointer.getExtended()]

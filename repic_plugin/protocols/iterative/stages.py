@@ -1,4 +1,4 @@
-"""What the steps of iterative picking do."""
+"""Stages of iterative picking."""
 
 from __future__ import annotations
 
@@ -12,19 +12,8 @@ from pyworkflow.protocol import Protocol
 
 from repic_plugin.consensus import EnsembleModel, Picks
 from repic_plugin.convert import read_micrographs
-from repic_plugin.formats import (
-    read_ensemble,
-    read_iterations,
-    write_ensemble,
-    write_iterations,
-)
-from repic_plugin.iteration import (
-    SUBSETS,
-    agreement,
-    iteration_rows,
-    least_agreeing,
-    lowest_f1,
-)
+from repic_plugin.formats import read_ensemble, read_iterations, write_ensemble, write_iterations
+from repic_plugin.iteration import SUBSETS, agreement, iteration_rows, least_agreeing, lowest_f1
 from repic_plugin.pickers import PickerFailed
 from repic_plugin.protocols.common.consensus_mode import is_probabilistic
 from repic_plugin.protocols.iterative.child_runs import Children
@@ -39,16 +28,16 @@ from repic_plugin.protocols.iterative.sets import (
 )
 from repic_plugin.protocols.iterative.settings import Line, picker_lines
 from repic_plugin.protocols.iterative.state import RunState
-from repic_plugin.protocols.iterative.summary import told
+from repic_plugin.protocols.iterative.summary import iteration_lines
 from repic_plugin.workflow import RunFailed
 
 PARTICLES = "outputCoordinates"
-LEAST_PICKERS = 2
+MIN_PICKERS = 2
 CONSENSUS, LABELS, MODEL, PICKS = "consensus", "labels", "model", "picks"
 
 
 class Stages:
-    """The stages of one run, as one of its steps sees them.
+    """The stages of one run, for one of its steps.
 
     Parameters
     ----------
@@ -66,10 +55,10 @@ class Stages:
     def __exit__(self, *_error: object) -> None:
         self._children.close()
 
-    # --------------------------------------------------------------- the start
+    # ------------------------------------------------------------------- start
 
     def draw_subsets(self) -> None:
-        """Micrographs to train on, to validate with and to test on."""
+        """Draw micrographs for training, validation and testing."""
         form = self._protocol
         child = self._children.new(
             "ProtRepicSubsets",
@@ -80,6 +69,7 @@ class Stages:
         child.inputMicrographs.copy(self._children.pointer(form.inputMicrographs))
         if form.inputCTFs.hasValue():
             child.inputCTFs.copy(self._children.pointer(form.inputCTFs))
+        # the label is part of the tag by which runs of version 0.2.0 are found
         done = self._children.run(child, "micrographs to train and test on")
         for subset in SUBSETS:
             output = f"output{subset.capitalize()}"
@@ -87,13 +77,13 @@ class Stages:
                 self._state.put(subset, 0, "", done.getObjId(), output)
 
     def take_manual_labels(self) -> None:
-        """Manual picks on micrographs to train on."""
+        """Use the manual picks on training micrographs."""
         form = self._protocol
         manual = self._children.pointer(form.manualCoordinates)
         self._make_labels(0, manual, 0, form.manualProbability.get())
 
     def start(self, place: int) -> None:
-        """What a picker has found already, or finds as it comes."""
+        """Use the given coordinates of a picker, or pick with it pre-trained."""
         line = self._line(place)
         if line.coordinates is not None:
             self._remember(PICKS, 0, line.label, self._children.pointer(line.coordinates))
@@ -104,15 +94,13 @@ class Stages:
     # --------------------------------------------------------- every iteration
 
     def train(self, iteration: int, place: int) -> None:
-        """Train a picker on the labels of the iteration before."""
+        """Train a picker on the labels of the previous iteration."""
         line = self._line(place, iteration)
         if not self._trains(iteration, line):
             return
         try:
             child = line.picker.training(
-                self._children.new,
-                self._recall("training", 0),
-                self._recall(LABELS, iteration - 1),
+                self._children.new, self._recall("training", 0), self._recall(LABELS, iteration - 1)
             )
             label = f"iter {iteration} - {line.label} train"
             done = self._children.run(child, label, line.picker.model)
@@ -121,7 +109,7 @@ class Stages:
             self._drop(line, f"iteration {iteration}, training: {error}")
 
     def pick(self, iteration: int, place: int) -> None:
-        """Let a picker pick with its new model; one that is not trained picks once."""
+        """Pick with the new model of a picker; one without training picks only once."""
         line = self._line(place, iteration)
         trains = self._trains(iteration, line)
         has_picked = self._state.latest(PICKS, iteration, line.label) is not None
@@ -130,7 +118,7 @@ class Stages:
         self._pick(iteration, line, self._recall(MODEL, iteration, line.label) if trains else None)
 
     def agree(self, iteration: int) -> None:
-        """The consensus of the pickers on all micrographs."""
+        """Find the consensus of the pickers on all micrographs."""
         if self._state.is_over(iteration):
             return
         form, lines = self._protocol, self._active()
@@ -152,17 +140,17 @@ class Stages:
         self._state.put(CONSENSUS, iteration, "", done.getObjId(), PARTICLES)
 
     def label(self, iteration: int) -> None:
-        """The best of the consensus, to train on."""
+        """Use the best of the consensus as labels."""
         if self._state.is_over(iteration):
             return
         agreed = self._recall(CONSENSUS, iteration)
         n_best = self._protocol.numParticles.get()
-        if not (n_best or self._is_probable):  # which keeps what it holds for particles
+        if not (n_best or self._is_probable):  # which keeps only probable particles
             n_best = recommended(agreed.get())
         self._make_labels(iteration, agreed, n_best, 1.0)
 
     def score(self, iteration: int) -> None:
-        """Rows of the table; whether the consensus still changes; older files."""
+        """Write the rows of the table, check for convergence, remove older files."""
         if self._state.is_over(iteration):
             return
         form, lines = self._protocol, self._active()
@@ -174,23 +162,23 @@ class Stages:
         rows = iteration_rows(iteration, found, agreed, self._subset_of(), box_px, reference)
         before = [row for row in read_iterations(form.table_file()) if row.iteration < iteration]
         write_iterations(form.table_file(), [*before, *rows])
-        for line_of_text in told(rows):
-            form.info(line_of_text)
+        for text in iteration_lines(rows):
+            form.info(text)
         model = self._model(iteration, [line.label for line in lines])
         if model is not None:
             write_ensemble(form._getExtraPath(), model)
         clean_older(form.clean.get(), self._children, self._state, iteration)
         if form.stopWhenStable and self._state.get(CONSENSUS, iteration - 1) is not None:
             same = agreement(self._agreed(iteration - 1), agreed, box_px)[0]
-            form.info(f"agreement with the consensus before: {same:.3f}")
+            form.info(f"agreement with the previous consensus: {same:.3f}")
             if same >= form.stableAgreement.get():
-                form.info("the consensus no longer changes: the iterations end here")
+                form.info("the consensus has converged: stopping")
                 self._state.end_after(iteration)
 
-    # ----------------------------------------------------------------- the end
+    # --------------------------------------------------------------------- end
 
     def outputs(self, last: int) -> Dict[str, Any]:
-        """The last consensus, the pickers' last coordinates and their models, by name."""
+        """The last consensus, and the last coordinates and models of the pickers, by name."""
         agreed = self._children.target(*self._known(self._state.latest(CONSENSUS, last)))
         made = {PARTICLES: self._copied(agreed, "")}
         for line in self._active():
@@ -204,14 +192,14 @@ class Stages:
         return made
 
     def _copied(self, source: SetOfCoordinates, suffix: str) -> SetOfCoordinates:
-        """A set of this protocol's own, so that it outlives the run that made it."""
+        """A copy of a set in this protocol, which outlives the run that wrote it."""
         copy = self._protocol._createSetOfCoordinates(self._protocol.inputMicrographs, suffix)
         copy.setBoxSize(source.getBoxSize())
         copy.copyItems(source)
         return copy
 
     def _model_copy(self, model: EMObject, suffix: str) -> EMObject:
-        """A model, or a set that serves as one; its files stay where training left them."""
+        """A copy of a model, or of a set that serves as one; its files remain with training."""
         if isinstance(model, Set):
             copy = type(model).create(self._protocol._getPath(), suffix=f"_{suffix}")
             copy.copyInfo(model)
@@ -224,12 +212,12 @@ class Stages:
     # ----------------------------------------------------------------- helpers
 
     def _line(self, place: int, iteration: int = 0) -> Line:
-        """A picker, knowing how many particles to expect."""
+        """A picker with the expected number of particles."""
         lines = picker_lines(self._protocol, self._expected(iteration))
         return next(line for line in lines if line.place == place)
 
     def _expected(self, iteration: int) -> int:
-        """Particles in a micrograph: the form's number, or as many as labels show; 0: unknown."""
+        """Expected particles per micrograph, from the form or the labels; 0 if unknown."""
         if self._protocol.numParticles.get() or iteration == 0:
             return int(self._protocol.numParticles.get())
         labels = self._recall(LABELS, iteration - 1).get()
@@ -243,7 +231,7 @@ class Stages:
         return self._state.is_over(iteration) or line.label in self._state.dropped
 
     def _trains(self, iteration: int, line: Line) -> bool:
-        """Whether a picker is trained in this iteration."""
+        """Whether a picker is trained in an iteration."""
         if self._is_over(iteration, line) or not line.picker.trainable:
             return False
         if not self._protocol.retrainWorst or iteration == 1:
@@ -251,7 +239,7 @@ class Stages:
         return line.label == self._worst(iteration - 1)
 
     def _worst(self, iteration: int) -> str:
-        """Of the pickers that can be trained the worst one of an iteration."""
+        """The worst trainable picker of an iteration."""
         rows = read_iterations(self._protocol.table_file())
         last = [row for row in rows if row.iteration == iteration and row.name != CONSENSUS]
         able = {one.label for one in self._active() if one.picker.trainable}
@@ -261,7 +249,7 @@ class Stages:
         return least_agreeing([row for row in last if row.name in able])
 
     def _model(self, iteration: int, names: Sequence[str]) -> Optional[EnsembleModel]:
-        """What the consensus of an iteration estimates of the pickers, which have these names."""
+        """The model of the pickers from the consensus of an iteration, with their names."""
         found = self._state.get(CONSENSUS, iteration)
         if found is None or not self._is_probable:
             return None
@@ -284,17 +272,17 @@ class Stages:
             self._drop(line, f"iteration {iteration}, picking: {error}")
 
     def _drop(self, line: Line, reason: str) -> None:
-        """Stop, or go on without a picker, as the user chose."""
+        """Stop, or proceed without a picker, as the user chose."""
         if self._protocol.ifPickerFails.get() == STOP:
             raise RuntimeError(f"{line.label} failed in {reason}")
         self._state.drop(line.label, reason)
         left = [one.label for one in self._active()]
-        if len(left) < LEAST_PICKERS:
+        if len(left) < MIN_PICKERS:
             raise RuntimeError(
                 f"{line.label} failed in {reason}; only {' and '.join(left) or 'none'} is left, "
-                "and a consensus needs two: mend one and press Continue"
+                "but a consensus needs two: correct the cause and press Continue"
             )
-        self._protocol.warning(f"going on without {line.label}: failed in {reason}")
+        self._protocol.warning(f"proceeding without {line.label}: failed in {reason}")
 
     def _make_labels(
         self, iteration: int, coordinates: Pointer, n_best: int, probability: float
@@ -324,7 +312,7 @@ class Stages:
     @staticmethod
     def _known(found: Optional[Tuple[int, str]]) -> Tuple[int, str]:
         if found is None:
-            raise RuntimeError("an earlier stage left no output: press Restart, not Continue")
+            raise RuntimeError("an earlier stage has no output: use Restart instead of Continue")
         return found
 
     def _agreed(self, iteration: int) -> Picks:
@@ -343,9 +331,9 @@ class Stages:
 
 
 def _has_particles(run: Protocol) -> None:
-    """Raise where a run left nothing to go on with."""
+    """Raise an error if a run has no particles."""
     if not getattr(run, PARTICLES).getSize():
         raise RunFailed(
-            f"{run.getObjLabel()}: no particles; the pickers do not agree on any, so check their "
-            "coordinates and the box size, or lower the overlap or the quorum"
+            f"{run.getObjLabel()}: no particles, as the pickers do not agree on any; check their "
+            "coordinates and the box size, or decrease the minimum overlap or number of pickers"
         )

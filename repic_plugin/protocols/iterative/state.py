@@ -1,4 +1,4 @@
-"""What a run of iterative picking remembers between its steps."""
+"""State of a run of iterative picking between its steps."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from repic_plugin.formats import atomic_write
 
-# Steps of one run may end at the same time.
+# Steps of a run may end simultaneously.
 LOCK = threading.RLock()
 EMPTY: Dict[str, Any] = {"outputs": {}, "dropped": {}, "last": None}
 
 
 class RunState:
-    """The sets and models that children left, pickers that were dropped, and an early end.
+    """Sets and models of child runs, pickers that were excluded, and convergence.
 
     Parameters
     ----------
     path : str
-        A JSON file, begun where there is none. A run from scratch has an empty folder, and so a
-        new token.
+        A JSON file, created if missing. A run from scratch has an empty folder, and thus a new
+        token.
     """
 
     def __init__(self, path: str) -> None:
@@ -31,7 +31,7 @@ class RunState:
 
     @property
     def token(self) -> str:
-        """By which the children of this run are known."""
+        """Identifier of the children of this run."""
         with LOCK:
             found = self._read()
             if not self._path.is_file():
@@ -39,29 +39,29 @@ class RunState:
             return str(found["token"])
 
     def begin(self) -> None:
-        """Forget everything but the token: all is asked for again, and found where it is done."""
+        """Forget all but the token: steps request everything again, and reuse completed runs."""
         with LOCK:
             self._write({**EMPTY, "token": self.token})
 
     def put(self, kind: str, iteration: int, name: str, run_id: int, output: str) -> None:
-        """Remember an output: `kind` is picks, model, consensus, labels or a subset."""
+        """Store an output: `kind` is picks, model, consensus, labels or a subset."""
         with LOCK:
             found = self._read()
             found["outputs"][f"{kind} {iteration} {name}"] = [run_id, output]
             self._write(found)
 
     def get(self, kind: str, iteration: int, name: str = "") -> Optional[Tuple[int, str]]:
-        """Id of a run and name of its output; None where there is none."""
+        """Id of a run and name of its output; None if there is none."""
         found = self._read()["outputs"].get(f"{kind} {iteration} {name}")
         return None if found is None else (int(found[0]), str(found[1]))
 
     def latest(self, kind: str, iteration: int, name: str = "") -> Optional[Tuple[int, str]]:
-        """The same of this iteration, or of the last one before that has it."""
+        """Id and output as of `get`, of this iteration or of the last one that has it."""
         each = (self.get(kind, one, name) for one in range(iteration, -1, -1))
         return next((found for found in each if found is not None), None)
 
     def outputs(self) -> List[Tuple[str, int, str, int, str]]:
-        """Kind, iteration, name, run and output of all that is remembered."""
+        """Kind, iteration, name, run and output of all stored outputs."""
         found = []
         for key, (run_id, output) in self._read()["outputs"].items():
             kind, iteration, name = key.split(" ", 2)
@@ -69,7 +69,7 @@ class RunState:
         return found
 
     def drop(self, name: str, reason: str) -> None:
-        """Go on without a picker."""
+        """Exclude a picker."""
         with LOCK:
             found = self._read()
             found["dropped"].setdefault(name, reason)
@@ -77,11 +77,11 @@ class RunState:
 
     @property
     def dropped(self) -> Dict[str, str]:
-        """Reason by picker."""
+        """Reasons by excluded picker."""
         return dict(self._read()["dropped"])
 
     def end_after(self, iteration: int) -> None:
-        """The consensus no longer changes: later iterations do nothing."""
+        """Record convergence: later iterations do nothing."""
         with LOCK:
             found = self._read()
             found["last"] = iteration

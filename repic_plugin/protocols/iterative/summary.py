@@ -1,4 +1,4 @@
-"""What an iterative run says of itself, in words."""
+"""Summary of an iterative run."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from repic_plugin.iteration import IterationRow, lowest_f1
 CONSENSUS, ALL = "consensus", "all"
 
 
-def told(rows: Sequence[IterationRow], subset: str = ALL) -> List[str]:
-    """A line for each picker, and for the consensus, of one iteration."""
+def iteration_lines(rows: Sequence[IterationRow], subset: str = ALL) -> List[str]:
+    """Lines for the pickers and the consensus of an iteration."""
     return [_line(row) for row in rows if row.subset == subset]
 
 
@@ -22,16 +22,16 @@ def summary_lines(
     is_finished: bool,
     model: Optional[EnsembleModel] = None,
 ) -> List[str]:
-    """What the summary says: the last iteration in full, the earlier ones in short.
+    """Lines of the summary: the last iteration in full, the earlier ones in short.
 
-    `model` is that of the last consensus, if it is one by probability.
+    `model` is that of the last consensus, if it is probabilistic.
     """
     if not rows:
-        return ["No iteration has ended yet."]
+        return ["No iteration has been completed yet."]
     last = max(row.iteration for row in rows)
     state = "after" if is_finished else "running; after"
     lines = [f"*{state.capitalize()} iteration {last}*, all micrographs:"]
-    lines += told([row for row in rows if row.iteration == last])
+    lines += iteration_lines([row for row in rows if row.iteration == last])
     agreed = [row for row in rows if row.name == CONSENSUS and row.subset == ALL]
     lines.append("Consensus by iteration: " + ", ".join(_short(row) for row in agreed) + ".")
     tests = [row for row in agreed if not math.isnan(row.f1)]
@@ -42,20 +42,9 @@ def summary_lines(
         worst = lowest_f1(model, model.picker_names)
         f1 = model.f1[model.picker_names.index(worst)]
         lines.append(f"Worst picker: {worst}, estimated F1 {f1:.3f}.")
-        lines += [f"Take care: {warning}." for warning in model.warnings]
-    lines += [f"Without {name}: failed in {reason}" for name, reason in dropped.items()]
+        lines += [f"Caution: {warning}." for warning in model.warnings]
+    lines += [f"Excluded: {name}, which failed in {reason}" for name, reason in dropped.items()]
     return lines
-
-
-def methods_text(rows: Sequence[IterationRow], n_particles: int, is_probable: bool = False) -> str:
-    """What was done, for a paper."""
-    names = list(dict.fromkeys(row.name for row in rows if row.name != CONSENSUS))
-    last = max((row.iteration for row in rows), default=0)
-    by = "; consensus by probability [DawidSkene1979]" if is_probable else ""
-    return (
-        f"{len(names)} pickers ({', '.join(names)}) were trained for {last} iterations on what "
-        f"they agreed on (iterative REPIC [Cameron2024]{by}), which left {n_particles:,} particles."
-    )
 
 
 def _line(row: IterationRow) -> str:

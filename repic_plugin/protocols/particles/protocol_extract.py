@@ -1,10 +1,9 @@
-"""Particle images out of micrographs, so that a pipeline needs no other plugin for it."""
+"""Extraction of particle images from micrographs."""
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, ClassVar, Dict, List, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +23,9 @@ from repic_plugin.convert import (
     read_picks,
 )
 from repic_plugin.formats import read_arrays, write_arrays, write_stack
+from repic_plugin.protocols.common.form_values import SOFTWARE, FormProtocol, with_angstrom
 from repic_plugin.protocols.common.micrograph_batches import batches, on_each_micrograph
-from repic_plugin.protocols.common.params import define_box_size, identity
+from repic_plugin.protocols.common.params import Fields, define_box_size, identity
 from repic_plugin.protocols.common.unfinished_files import remove_unfinished
 from repic_plugin.template_picking import extract_particles
 
@@ -33,88 +33,55 @@ CTF_ATTRIBUTES = ("_defocusU", "_defocusV", "_defocusAngle", "_defocusRatio", "_
 CTF_ATTRIBUTES += ("_resolution", "_fitQuality")
 
 
-class ExtractOutput(Enum):
-    """What the protocol leaves."""
+HELP = {
+    "inputMicrographs": "Micrographs to extract from, such as dose-weighted ones; matched by "
+    "name, at any pixel size. By default those of the coordinates.",
+    "inputCTFs": "Each particle is assigned the CTF of its micrograph; micrographs without one "
+    "are skipped. Phases are not flipped.",
+    "imageSize": "Even side of the images after Fourier cropping. 0: the box size.",
+    "invert": "Particles are dark in micrographs but bright in images for RELION and cryoSPARC.",
+    "normalise": "Subtract the slope of the background, outside a circle with a diameter of 75 "
+    "per cent of the box, and scale it to mean 0 and standard deviation 1.",
+}
 
-    outputParticles = SetOfParticles
 
+class ProtRepicExtract(FormProtocol, ProtParticles):  # type: ignore[misc]
+    """Extract particles from micrographs and normalise them as RELION does.
 
-class ProtRepicExtract(ProtParticles):  # type: ignore[misc]
-    """Cut particles out of micrographs and normalise them as RELION does.
-
-    Each micrograph becomes one stack. Boxes that are not wholly on it are left out.
+    There is one stack per micrograph. Boxes that extend beyond a micrograph are skipped.
     Use it to go from a consensus to 2D classes without another plugin.
 
-    *Inputs*: coordinates; optionally other micrographs to cut from (dose-weighted ones, matched by
-    name, at any pixel size) and CTFs, which each particle takes from its micrograph.
+    *Inputs*: coordinates; optionally other micrographs to extract from (such as dose-weighted ones,
+    matched by name, at any pixel size) and CTFs, assigned to particles by micrograph.
     *Output*: outputParticles, with their coordinates. Phases are not flipped.
-    *Main parameters*: the box size, the size to reduce images to (cropped in Fourier space), and
-    whether the contrast is inverted and the background normalised (outside of a circle of 75 per
-    cent of the box: no slope, mean 0, standard deviation 1).
-    *Look at*: the summary, which counts the boxes that were left out, and the log for micrographs
-    that could not be read.
+    *Main parameters*: the box size, the size after downscaling (by Fourier cropping), and whether
+    the contrast is inverted and the background normalised (outside a circle with a diameter of 75
+    per cent of the box: no slope, mean 0, standard deviation 1).
+    *Look at*: the summary, which counts the skipped boxes, and the log for micrographs that could
+    not be read.
     """
 
     _label = "extract particles"
     _devStatus = NEW
-    _possibleOutputs = ExtractOutput
+    FORM_PARAMS: ClassVar = {"box_size_px": "boxSize", "side_px": "imageSize"}
+    _possibleOutputs: ClassVar = {"outputParticles": SetOfParticles}
 
     # ------------------------------------------------------------------ form
 
     def _defineParams(self, form: params.Form) -> None:
+        fields = Fields(form, HELP)
         form.addSection(label="Input")
-        form.addParam(
-            "inputCoordinates",
-            params.PointerParam,
-            pointerClass="SetOfCoordinates",
-            label="Coordinates",
-            important=True,
-        )
-        form.addParam(
-            "inputMicrographs",
-            params.PointerParam,
-            pointerClass="SetOfMicrographs",
-            allowsNull=True,
-            label="Other micrographs",
-            help="To cut from, for instance dose-weighted ones; matched by name, pixel sizes may "
-            "differ. Without them, those of the coordinates.",
-        )
-        form.addParam(
-            "inputCTFs",
-            params.PointerParam,
-            pointerClass="SetOfCTF",
-            allowsNull=True,
-            label="CTF of the micrographs",
-            help="Each particle takes that of its micrograph; micrographs without one are left "
-            "out. Phases are not flipped.",
-        )
+        fields.input("inputCoordinates", "SetOfCoordinates", "Coordinates", important=True)
+        fields.input("inputMicrographs", "SetOfMicrographs", "Other micrographs", allowsNull=True)
+        fields.input("inputCTFs", "SetOfCTF", "CTF of the micrographs", allowsNull=True)
         define_box_size(
             form,
-            "In px of the micrographs that are cut from, made even; 0 takes that of the "
-            "coordinates.",
+            "In px of the micrographs to extract from, rounded up to an even number. 0: that of "
+            "the coordinates.",
         )
-        form.addParam(
-            "imageSize",
-            params.IntParam,
-            default=0,
-            label="Reduce to (px)",
-            help="Even side of the images, cropped in Fourier space; 0 keeps the box.",
-        )
-        form.addParam(
-            "invert",
-            params.BooleanParam,
-            default=True,
-            label="Invert the contrast",
-            help="Particles are dark in micrographs and light in RELION's and cryoSPARC's images.",
-        )
-        form.addParam(
-            "normalise",
-            params.BooleanParam,
-            default=True,
-            label="Normalise",
-            help="The background, outside of a circle of 75 per cent of the box, without a slope, "
-            "with mean 0 and standard deviation 1.",
-        )
+        fields.value("imageSize", 0, "Downscale to (px)")
+        fields.value("invert", True, "Invert contrast")
+        fields.value("normalise", True, "Normalise")
         form.addParallelSection(threads=2, mpi=0)
 
     # ----------------------------------------------------------------- steps
@@ -136,7 +103,7 @@ class ProtRepicExtract(ProtParticles):  # type: ignore[misc]
         self._insertFunctionStep(self.cleanStep, ctfs, *settings, needsGPU=False)
 
     def extractStep(self, first: int, last: int, *_settings: Any) -> None:
-        """Cut the particles out of some micrographs, a stack for each."""
+        """Extract the particles of some micrographs, one stack each."""
         table = read_micrographs(self._micrographs())
         picks, ids = self._picks(table)
         files = micrograph_files(self._micrographs())
@@ -188,7 +155,8 @@ class ProtRepicExtract(ProtParticles):  # type: ignore[misc]
         if not particles.getSize():
             raise ValueError(
                 f"no box of {self._box_size()} px around the coordinates lies within a micrograph"
-                f"{' that has a CTF' if particles.hasCTF() else ''}; give a smaller box"
+                f"{' with a CTF' if particles.hasCTF() else ''}; decrease "
+                f"{self.label('boxSize')}"
             )
         self._defineOutputs(outputParticles=particles)
         for pointer in (self.inputCoordinates, self.inputCTFs):
@@ -196,17 +164,14 @@ class ProtRepicExtract(ProtParticles):  # type: ignore[misc]
                 self._defineSourceRelation(pointer, particles)
 
     def cleanStep(self, *_settings: Any) -> None:
-        """Remove what no step needs any more: a step of its own, for what is killed runs again."""
+        """Remove intermediate files: a separate step, as a killed step is repeated."""
         for first, _ in batches(self._micrographs().getSize()):
             Path(self._record(first)).unlink(missing_ok=True)
 
     def _append(
-        self,
-        particles: SetOfParticles,
-        where: Dict[int, Tuple[int, int]],
-        table: MicrographTable,
+        self, particles: SetOfParticles, where: Dict[int, Tuple[int, int]], table: MicrographTable
     ) -> None:
-        """One pass through the coordinates, each with the image that was cut there."""
+        """Append the particle of each coordinate, in one pass."""
         coordinates = self.inputCoordinates.get()
         ctfs = self._ctfs(table)
         item = Particle()
@@ -230,11 +195,11 @@ class ProtRepicExtract(ProtParticles):  # type: ignore[misc]
             item.setMicId(coordinate.getMicId())
             particles.append(item)
         n_out = coordinates.getSize() - len(where)
-        told = [f"{n_out:,} boxes are not wholly on a micrograph that can be read"] if n_out else []
-        told += [f"{n_without:,} particles have no CTF"] if n_without else []
-        for line in told:
-            self.warning(f"{line}; they are left out")
-        particles.setObjComment("; ".join(told))
+        skipped = [f"{n_out:,} boxes extend beyond a readable micrograph"] if n_out else []
+        skipped += [f"{n_without:,} particles have no CTF"] if n_without else []
+        for line in skipped:
+            self.warning(f"{line}; they are skipped")
+        particles.setObjComment("; ".join(skipped))
 
     # --------------------------------------------------------------- helpers
 
@@ -243,13 +208,13 @@ class ProtRepicExtract(ProtParticles):  # type: ignore[misc]
         return self.inputCoordinates.get().getMicrographs() if other is None else other
 
     def _picks(self, table: MicrographTable) -> Tuple[Picks, NDArray[np.int64]]:
-        """Picks in px of the micrographs that are cut from, and the ids of their coordinates."""
+        """Picks in px of the micrographs to extract from, and the ids of their coordinates."""
         coordinates = self.inputCoordinates.get()
         picks, ids, _ = read_picks([PickerInput("coordinates", coordinates, None)], table)
         return picks, ids
 
     def _ctfs(self, table: MicrographTable) -> Dict[int, CTFModel]:
-        """CTF by the place of the micrograph, without what it knows of the micrograph."""
+        """CTFs by index of the micrograph, without references to it."""
         ctfs = self.inputCTFs.get()
         if ctfs is None:
             return {}
@@ -263,7 +228,7 @@ class ProtRepicExtract(ProtParticles):  # type: ignore[misc]
                 found[place] = model
         if not any(model.getPhaseShift() for model in found.values()):
             for model in found.values():
-                model._phaseShift = None  # no phase plate: no column for it
+                model._phaseShift = None  # without a phase plate there is no such column
         return found
 
     def _box_size(self) -> int:
@@ -278,7 +243,7 @@ class ProtRepicExtract(ProtParticles):  # type: ignore[misc]
         return float(self._micrographs().getSamplingRate() * self._box_size() / self._side())
 
     def _stack(self, table: MicrographTable, place: int) -> str:
-        """By id: a name may hold anything, and occur twice."""
+        """Stack of a micrograph, named by id: names may hold any character, and repeat."""
         return self._getExtraPath(f"particles_{table.ids[place]:06d}.mrcs")
 
     def _record(self, first: int) -> str:
@@ -286,20 +251,11 @@ class ProtRepicExtract(ProtParticles):  # type: ignore[misc]
 
     # ------------------------------------------------------------------ info
 
-    def _validate(self) -> List[str]:
-        if self.inputCoordinates.get() is None:
-            return []  # scheduled before its input is there, or Scipion says that it is missing
-        if self.inputMicrographs.hasValue() and self.inputMicrographs.get() is None:
-            return []
+    def _check(self) -> None:
         box, side = self._box_size(), self._side()
         if not box:
-            return ["The coordinates have no box size; give one in the form."]
-        try:
-            extract_particles(np.zeros((box, box)), np.zeros((0, 2)), box, side_px=side)
-        except ValueError as error:
-            words = str(error).replace("side_px", "the reduced size")
-            return [words.replace("box_size_px", "the box size")]
-        return []
+            raise ValueError("box_size_px must be given: the coordinates have none")
+        extract_particles(np.zeros((box, box)), np.zeros((0, 2)), box, side_px=side)
 
     def _summary(self) -> List[str]:
         particles = getattr(self, "outputParticles", None)
@@ -307,22 +263,37 @@ class ProtRepicExtract(ProtParticles):  # type: ignore[misc]
             return ["The particles are not ready yet."]
         lines = [
             f"*{particles.getSize():,} particles* of {self._side()} px, "
-            f"{particles.getSamplingRate():.3f} A/px."
+            f"{particles.getSamplingRate():.3f} Å/px."
         ]
-        return lines + [f"{one}." for one in (particles.getObjComment(),) if one]
+        lines += [f"Skipped: {one}." for one in (particles.getObjComment(),) if one]
+        return lines + self._valueLines()
+
+    def _automatic(self) -> Dict[str, str]:
+        return {"boxSize": str(self._box_size()), "imageSize": str(self._side())}
 
     def _methods(self) -> List[str]:
         particles = getattr(self, "outputParticles", None)
         if particles is None:
             return []
+        box_px, side_px = self._box_size(), self._side()
+        pixel_size = self._micrographs().getSamplingRate()
+        scaled = f"downscaled to {side_px} px by Fourier cropping" if side_px < box_px else ""
+        background = "outside 75 per cent of the box normalised to mean 0 and standard deviation 1"
+        done = [
+            scaled or "not downscaled",
+            f"contrast {'' if self.invert.get() else 'not '}inverted",
+            f"background {background}" if self.normalise.get() else "background not normalised",
+            "CTFs assigned by micrograph" if particles.hasCTF() else "no CTFs assigned",
+        ]
         return [
-            f"{particles.getSize():,} particles were extracted in boxes of {self._box_size()} px, "
-            f"at {particles.getSamplingRate():.3f} A/px."
+            f"{particles.getSize():,} particles were extracted in boxes of "
+            f"{with_angstrom(box_px, pixel_size)} with {SOFTWARE} "
+            f"({', '.join(done)}; {particles.getSamplingRate():.3f} Å/px, phases not flipped)."
         ]
 
 
 def _joined(files: List[str]) -> Dict[int, Tuple[int, int]]:
-    """From coordinate ids to the place of the micrograph and the number in its stack."""
+    """Index of the micrograph and number in its stack, by id of the coordinate."""
     where: Dict[int, Tuple[int, int]] = {}
     for file in files:
         batch = read_arrays(file)

@@ -1,4 +1,4 @@
-"""The folders that DeepPicker's scripts read and write."""
+"""Folders that DeepPicker's scripts read and write."""
 
 from __future__ import annotations
 
@@ -13,12 +13,7 @@ from numpy.typing import NDArray
 from pwem.objects import SetOfCoordinates, SetOfMicrographs
 
 from repic_plugin.consensus import Picks
-from repic_plugin.convert import (
-    MicrographTable,
-    PickerInput,
-    picks_on_micrographs,
-    read_picks_on,
-)
+from repic_plugin.convert import MicrographTable, PickerInput, picks_on_micrographs, read_picks_on
 from repic_plugin.formats import (
     HEADER_BYTES,
     open_mrc,
@@ -27,31 +22,32 @@ from repic_plugin.formats import (
     write_picks_file,
 )
 
-SYMBOL = "_deeppicker"  # before the suffix of what autoPick.py writes
-FEW_LABELS_BATCH = 4  # Cameron et al. 2024: where there are very few labels
-LABELLED_AT_LEAST = 2  # micrographs: one to train on, one to validate with
+SYMBOL = "_deeppicker"  # in the names of the files of autoPick.py, before the suffix
+FEW_LABELS_BATCH = 4  # Cameron et al. 2024, for very few labels
+MIN_LABELLED = 2  # micrographs: one to train on, one to validate with
 
 
 def lay_out_micrographs(
     micrographs: SetOfMicrographs, folder: str, places: Optional[NDArray[np.int64]] = None
 ) -> None:
-    """Put some micrographs of a set into a new folder, as links where DeepPicker can read them.
+    """Place some micrographs of a set in a new folder, as links if DeepPicker can read them.
 
-    It reads uncompressed MRC files of mode 2 without an extended header; others are written anew.
-    Files are named by the micrographs' ids: whatever a name holds, no script ever sees it.
+    It reads uncompressed MRC files of mode 2 without an extended header; others are rewritten.
+    Files are named by the ids of the micrographs, so that scripts never see names with special
+    characters.
 
     Parameters
     ----------
     micrographs : SetOfMicrographs
     folder : str
-        Emptied where it is there.
+        Emptied if it exists.
     places : ndarray of int64, optional
-        Of the micrographs in their set, by id; all by default.
+        Indices of the micrographs in their set, ordered by id; all by default.
 
     Raises
     ------
     ValueError
-        If a micrograph is no MRC file.
+        If a micrograph is not an MRC file.
     """
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
@@ -63,7 +59,7 @@ def lay_out_micrographs(
 
 
 def write_labels(folder: str, labels: Picks, table: MicrographTable, box_size_px: int) -> None:
-    """Write the labels of each micrograph as a STAR file named as the micrograph's."""
+    """Write the labels of each micrograph as a STAR file of the same name."""
     for place in np.unique(labels.micrograph).tolist():
         mine = labels.take(labels.micrograph == place)
         path = os.path.join(folder, f"{_stem(table.ids[place])}.star")
@@ -78,14 +74,14 @@ def usable_labels(
     Parameters
     ----------
     coordinates : SetOfCoordinates
-        In px of its own micrographs, which may have another pixel size.
+        On micrographs that may have another pixel size.
     micrographs : SetOfMicrographs
     box_size_px : int
 
     Returns
     -------
     labels : Picks
-        Indexed by the micrographs of the table, in their px.
+        Indexed by the micrographs of the table, in px of these.
     table : MicrographTable
 
     Raises
@@ -94,7 +90,7 @@ def usable_labels(
         If the sets have no micrograph in common.
     """
     picks, table = read_picks_on(micrographs, [PickerInput("labels", coordinates, None)])
-    # DeepPicker takes rows for columns at the edge: only the square that both span is safe
+    # DeepPicker confuses rows and columns at the edge: only the square within both is safe
     side = min(micrographs.getDimensions()[:2])
     centres = np.stack([picks.x, picks.y])
     half = box_size_px / 2
@@ -103,15 +99,15 @@ def usable_labels(
 
 
 def held_out(labels: Picks, fraction: float, *, random_state: int = 0) -> NDArray[np.bool_]:
-    """Labels to validate with: all those of some of the micrographs, drawn at random.
+    """Labels for validation: those of some micrographs, drawn at random.
 
     Parameters
     ----------
     labels : Picks
     fraction : float
-        Of the micrographs with labels; at least one, and never all.
+        Fraction of the micrographs with labels; at least one, never all.
     random_state : int
-        Seed.
+        Random seed.
 
     Returns
     -------
@@ -120,14 +116,13 @@ def held_out(labels: Picks, fraction: float, *, random_state: int = 0) -> NDArra
     Raises
     ------
     ValueError
-        If less than two micrographs have labels.
+        If fewer than two micrographs have labels.
     """
     labelled = np.unique(labels.micrograph)
-    if len(labelled) < LABELLED_AT_LEAST:
+    if len(labelled) < MIN_LABELLED:
         raise ValueError(
-            f"labels must lie on {LABELLED_AT_LEAST} micrographs at least, one of them to "
-            f"validate with, got {len(labelled)}; label more micrographs (boxes that reach over "
-            "the edge do not count)"
+            f"labels must lie on {MIN_LABELLED} micrographs or more, one of them for validation, "
+            f"got {len(labelled)}; label more micrographs (boxes beyond the edge do not count)"
         )
     n_held = min(max(1, round(fraction * len(labelled))), len(labelled) - 1)
     drawn = np.random.default_rng(random_state).permutation(labelled)[:n_held]
@@ -136,13 +131,13 @@ def held_out(labels: Picks, fraction: float, *, random_state: int = 0) -> NDArra
 
 
 def fitting_batch_size(asked: int, n_training: int, n_validation: int) -> int:
-    """The batch size that train.py can run with: the one that is asked for, or that for few labels.
+    """The batch size with which train.py can run: the given one, or that for few labels.
 
     Parameters
     ----------
     asked : int
     n_training, n_validation : int
-        Labels; train.py draws as many places without a particle.
+        Numbers of labels; train.py adds as many positions without a particle.
 
     Raises
     ------
@@ -150,38 +145,38 @@ def fitting_batch_size(asked: int, n_training: int, n_validation: int) -> int:
         If there are too few labels for either.
     """
     for batch_size in (asked, min(asked, FEW_LABELS_BATCH)):
-        # a training set of one batch is divided by zero in train.py, a smaller validation set
-        # does not fill its network's input
+        # train.py divides by zero if the training set is one batch, and fails if the validation
+        # set is smaller than a batch
         if 2 * n_training > batch_size and 2 * n_validation >= batch_size:
             return batch_size
     raise ValueError(
-        f"{n_training} labels to train on and {n_validation} to validate with are too few for "
-        f"batches of {min(asked, FEW_LABELS_BATCH)}; give more labels"
+        f"{n_training} labels for training and {n_validation} for validation are too few for a "
+        f"batch size of {min(asked, FEW_LABELS_BATCH)}; give more labels"
     )
 
 
 def found_picks(folder: str, table: MicrographTable) -> Picks:
-    """What autoPick.py found, indexed by the micrographs of the table.
+    """The picks of autoPick.py, indexed by the micrographs of the table.
 
     Raises
     ------
     ValueError
-        If it left no pick at all, or no file for a micrograph.
+        If there are no picks at all, or no file for a micrograph.
     """
     stems = [_stem(mic_id) for mic_id in table.ids]
     files = [Path(folder, f"{stem}{SYMBOL}.star") for stem in stems]
     lacking = [name for name, file in zip(table.names, files) if not file.is_file()]
     if lacking:
         raise ValueError(
-            f"autoPick.py left no file for {lacking[0]} (of {len(lacking)}); its output in the log "
-            "says why"
+            f"autoPick.py wrote no file for {lacking[0]} (one of {len(lacking)}); see its output "
+            "in the log"
         )
     loaded = read_picker_folder(folder).picks
     picks, _ = picks_on_micrographs(loaded, replace(table, names=tuple(stems)))
     if not len(picks):
         raise ValueError(
-            f"autoPick.py found nothing on {len(table.names)} micrographs; lower the threshold, or "
-            "use another model"
+            f"autoPick.py found no particles on {len(table.names)} micrographs; decrease the "
+            "minimum score, or use another model"
         )
     return picks
 

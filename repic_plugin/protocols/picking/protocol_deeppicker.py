@@ -1,22 +1,23 @@
-"""DeepPicker, which has no Scipion plugin: trained and run where the user has it."""
+"""DeepPicker, which has no Scipion plugin: training and picking with the user's installation."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from enum import Enum
-from typing import Any, List
+from typing import Any, ClassVar, Dict, List
 
 from pwem.objects import SetOfCoordinates
 from pwem.protocols import EMProtocol, ProtParticlePicking
 from pyworkflow import BETA
 from pyworkflow.protocol import params
-from pyworkflow.protocol.constants import GPU_LIST, LEVEL_ADVANCED, USE_GPU
+from pyworkflow.protocol.constants import GPU_LIST, USE_GPU
 from pyworkflow.utils import Message
 
 from repic_plugin.convert import append_picks, box_size_on, read_micrographs
 from repic_plugin.objects import DeepPickerModel, checkpoint_file
+from repic_plugin.protocols.common.form_values import SOFTWARE, FormProtocol, with_angstrom
 from repic_plugin.protocols.common.params import (
+    Fields,
     GpusInUse,
     define_box_size,
     define_micrographs,
@@ -32,68 +33,53 @@ from repic_plugin.protocols.picking.deeppicker_files import (
     write_labels,
 )
 
-# Folders of a run, in its extra folder, from where the scripts are run: they cut ".mrc" out of the
-# paths that they get, and so get none that a user named but those of models.
+# Folders of a run inside its extra folder, from which the scripts are run. The scripts delete
+# ".mrc" from the paths they are given, so that only models have paths that a user named.
 TRAINING, VALIDATION, MODEL, MICROGRAPHS = "training", "validation", "model", "micrographs"
-PICKED = "DeepPicker"  # its name becomes that of the picker
+PICKED = "DeepPicker"  # also the name of the picker
 MODEL_NAME = "deeppicker"
+HELP = {
+    "batchSize": "4 is used if there are too few labels.",
+    "validationPercent": "Of those with labels, drawn at random, at least one. The model is saved "
+    "whenever it improves on them.",
+    "inputCoordinates": "Only those whose boxes lie within the micrographs above are used.",
+    "initialModel": "By default the pre-trained model (DEEPPICKER_MODEL), if any. The train.py of "
+    "REPIC's authors accepts a model, but starts from random weights.",
+    "inputModel": "By default the pre-trained one (DEEPPICKER_MODEL).",
+    "boxSize": "Of the particles, in px of the micrographs.",
+    "threshold": "Picks with higher scores are kept; scores lie between 0 and 1. For a consensus, "
+    "keep all picks, as it has its own threshold.",
+}
 
 
-class DeepPickerTrainOutput(Enum):
-    """What the training leaves."""
-
-    outputModel = DeepPickerModel
-
-
-class DeepPickerPickOutput(Enum):
-    """What the picking leaves."""
-
-    outputCoordinates = SetOfCoordinates
-
-
-class ProtDeepPickerTrain(GpusInUse, EMProtocol):  # type: ignore[misc]
+class ProtDeepPickerTrain(FormProtocol, GpusInUse, EMProtocol):  # type: ignore[misc]
     """Train DeepPicker on coordinates (Wang et al. 2016, doi:10.1016/j.jsb.2016.07.006).
 
     Runs train.py of the user's own DeepPicker, as patched by REPIC's authors (DEEPPICKER_HOME and
     DEEPPICKER_ENV_ACTIVATION in scipion.conf). Use it when DeepPicker is one of the pickers of a
-    consensus, or through iterative picking, which runs it by itself.
+    consensus; iterative picking runs it automatically.
 
     *Inputs*: micrographs in MRC files, coordinates on them, optionally a model to start from.
     *Output*: outputModel, for DeepPicker picking.
-    *Main parameters*: the box size, the batch size, the share of the micrographs that is held back
-    for validation, and the GPUs.
+    *Main parameters*: the box size, the batch size, the percentage of the micrographs that is
+    reserved for validation, and the GPUs.
     *Look at*: the log, which has train.py's output and the number of labels in each part.
     """
 
     _label = "DeepPicker training"
     _devStatus = BETA
-    _possibleOutputs = DeepPickerTrainOutput
+    _possibleOutputs: ClassVar = {"outputModel": DeepPickerModel}
 
     def _defineParams(self, form: params.Form) -> None:
+        fields = Fields(form, HELP)
         form.addSection(label="Input")
         _define_gpu_params(form)
         define_micrographs(form, "MRC files.")
-        form.addParam(
-            "inputCoordinates",
-            params.PointerParam,
-            pointerClass="SetOfCoordinates",
-            label="Coordinates to learn from",
-            important=True,
-            help="Those on the micrographs above whose boxes lie within them are used.",
-        )
+        fields.input("inputCoordinates", "SetOfCoordinates", "Training coordinates", important=True)
         define_box_size(
-            form,
-            "Of the particles, in px of the micrographs; 0 takes that of the coordinates.",
+            form, "Of the particles, in px of the micrographs. 0: that of the coordinates."
         )
-        form.addParam(
-            "initialModel",
-            params.PointerParam,
-            pointerClass="DeepPickerModel",
-            allowsNull=True,
-            label="Model to start from",
-            help="By default the pre-trained one (DEEPPICKER_MODEL), if there is one. The train.py "
-            "of REPIC's authors takes the name of a model, but begins with random weights.",
-        )
+        fields.input("initialModel", "DeepPickerModel", "Initial model", allowsNull=True)
         _define_training_params(form)
 
     def _insertAllSteps(self) -> None:
@@ -118,7 +104,7 @@ class ProtDeepPickerTrain(GpusInUse, EMProtocol):  # type: ignore[misc]
         seed: int,
         initial_model: str,
     ) -> None:
-        """Lay out the folders, train, see whether there is a model."""
+        """Prepare the folders, train, and check the model."""
         micrographs = self.inputMicrographs.get()
         labels, table = usable_labels(self.inputCoordinates.get(), micrographs, box_size_px)
         held = held_out(labels, validation_percent / 100, random_state=seed)
@@ -131,7 +117,7 @@ class ProtDeepPickerTrain(GpusInUse, EMProtocol):  # type: ignore[misc]
         os.makedirs(self._getExtraPath(MODEL))
         batch = fitting_batch_size(batch_size, int((~held).sum()), int(held.sum()))
         if batch != batch_size:
-            self.info(f"few labels: batches of {batch}")
+            self.info(f"few labels: the batch size is {batch}")
         arguments = train_arguments(box_size_px, batch, initial_model)
         self.getPlugin().runDeepPicker(self, "train.py", arguments, cwd=self._getExtraPath())
         self._saveModel()
@@ -140,8 +126,7 @@ class ProtDeepPickerTrain(GpusInUse, EMProtocol):  # type: ignore[misc]
         model = DeepPickerModel(self._getExtraPath(MODEL, MODEL_NAME))
         if checkpoint_file(model.getPath()) is None:
             raise ValueError(
-                f"train.py ended without a model in {self._getExtraPath(MODEL)}; its output in "
-                "the log says why"
+                f"train.py wrote no model in {self._getExtraPath(MODEL)}; see its output in the log"
             )
         for folder in (TRAINING, VALIDATION):
             shutil.rmtree(self._getExtraPath(folder))
@@ -155,27 +140,37 @@ class ProtDeepPickerTrain(GpusInUse, EMProtocol):  # type: ignore[misc]
 
     def _validate(self) -> List[str]:
         problems: List[str] = self.getPlugin().deepPickerProblems()
-        if self.inputMicrographs.get() is None or self.inputCoordinates.get() is None:
-            return problems  # scheduled before its input is there, or Scipion says it is missing
+        if not self._hasInputs():
+            return problems
         if self._boxSize() < 1:
-            problems.append("The coordinates have no box size: give one.")
+            problems.append(f"{self.label('boxSize')} must be given: the coordinates have none.")
         if not 0 < self.validationPercent.get() < 100:
-            problems.append("The part to validate with must lie between 0 and 100 per cent.")
+            problems.append(f"{self.label('validationPercent')} must lie between 0 and 100.")
         return [*problems, *_model_problems(_model_path(self, self.initialModel))]
 
     def _summary(self) -> List[str]:
         if not hasattr(self, "outputModel"):
             return ["The model is not ready yet."]
-        return [f"Model: {self.outputModel.getPath()}"]
+        return [f"Model: {self.outputModel.getPath()}", *self._valueLines()]
+
+    def _automatic(self) -> Dict[str, str]:
+        return {"boxSize": str(self._boxSize())}
 
     def _methods(self) -> List[str]:
-        return self._summary()
+        if not hasattr(self, "outputModel"):
+            return []
+        box = with_angstrom(self._boxSize(), self.inputMicrographs.get().getSamplingRate())
+        return [
+            f"DeepPicker [Wang2016], as modified for REPIC [Cameron2024], was trained in boxes of "
+            f"{box} through {SOFTWARE} (batch size {self.batchSize}, {self.validationPercent} per "
+            f"cent of the micrographs for validation, random seed {self.seed})."
+        ]
 
     def _citations(self) -> List[str]:
         return ["Wang2016", "Cameron2024"]
 
 
-class ProtDeepPickerPick(GpusInUse, ProtParticlePicking):
+class ProtDeepPickerPick(FormProtocol, GpusInUse, ProtParticlePicking):
     """Pick particles with DeepPicker (Wang et al. 2016, doi:10.1016/j.jsb.2016.07.006).
 
     Runs autoPick.py of the user's own DeepPicker, as patched by REPIC's authors (DEEPPICKER_HOME,
@@ -185,43 +180,22 @@ class ProtDeepPickerPick(GpusInUse, ProtParticlePicking):
     pre-trained one (DEEPPICKER_MODEL).
     *Output*: outputCoordinates, each with its score from 0 to 1.
     *Main parameters*: the box size, and the minimum score. Keep all picks for a consensus, which
-    applies a threshold of its own; REPIC's authors use 0.5.
+    applies its own threshold; REPIC's authors use 0.5.
     *Look at*: Analyze results, boxes by score, and the log for autoPick.py's output.
     """
 
     _label = "DeepPicker picking"
     _devStatus = BETA
-    _possibleOutputs = DeepPickerPickOutput
+    _possibleOutputs: ClassVar = {"outputCoordinates": SetOfCoordinates}
 
     def _defineParams(self, form: params.Form) -> None:
+        fields = Fields(form, HELP)
         form.addSection(label="Input")
         _define_gpu_params(form)
         define_micrographs(form, "MRC files.")
-        form.addParam(
-            "inputModel",
-            params.PointerParam,
-            pointerClass="DeepPickerModel",
-            allowsNull=True,
-            label="Model",
-            help="By default the pre-trained one (DEEPPICKER_MODEL).",
-        )
-        form.addParam(
-            "boxSize",
-            params.IntParam,
-            default=0,
-            allowsPointers=True,
-            label="Box size (px)",
-            important=True,
-            help="Of the particles, in px of the micrographs.",
-        )
-        form.addParam(
-            "threshold",
-            params.FloatParam,
-            default=0.0,
-            label="Least score",
-            help="Picks above it are kept; scores lie between 0 and 1. A consensus gets all "
-            "picks and drops those below 0.5.",
-        )
+        fields.input("inputModel", "DeepPickerModel", "Model", allowsNull=True)
+        fields.value("boxSize", 0, "Box size (px)", allowsPointers=True, important=True)
+        fields.value("threshold", 0.0, "Minimum score")
 
     def _insertAllSteps(self) -> None:
         arguments = (
@@ -233,7 +207,7 @@ class ProtDeepPickerPick(GpusInUse, ProtParticlePicking):
         self._insertFunctionStep(self.pickStep, *arguments, needsGPU=self.usesGpu())
 
     def pickStep(self, _micrographs: str, model: str, box_size_px: int, threshold: float) -> None:
-        """Lay out the folder, pick, save."""
+        """Prepare the folder, pick, and write the coordinates."""
         table = read_micrographs(self.inputMicrographs.get())
         folder, picked = self._getExtraPath(MICROGRAPHS), self._getExtraPath(PICKED)
         lay_out_micrographs(self.inputMicrographs.get(), folder)
@@ -251,12 +225,12 @@ class ProtDeepPickerPick(GpusInUse, ProtParticlePicking):
     def _validate(self) -> List[str]:
         problems: List[str] = self.getPlugin().deepPickerProblems()
         if (self.boxSize.get() or 0) < 1:
-            problems.append("The box size must be 1 px or more: give that of the particles.")
+            problems.append(f"{self.label('boxSize')} must be 1 or more, got {self.boxSize}.")
         model = _model_path(self, self.inputModel)
         if not model and not self.inputModel.hasValue():
             problems.append(
-                "There is no model: choose one, or set DEEPPICKER_MODEL to the pre-trained one in "
-                "scipion.conf."
+                "There is no model: choose one, or set DEEPPICKER_MODEL in scipion.conf to the "
+                "pre-trained one."
             )
         return [*problems, *_model_problems(model)]
 
@@ -266,14 +240,22 @@ class ProtDeepPickerPick(GpusInUse, ProtParticlePicking):
         return [f"{self.outputCoordinates.getSize():,} picks."]
 
     def _methods(self) -> List[str]:
-        return self._summary()
+        output = getattr(self, "outputCoordinates", None)
+        if output is None:
+            return []
+        box = with_angstrom(self.boxSize.get(), self.inputMicrographs.get().getSamplingRate())
+        return [
+            f"{output.getSize():,} particles were picked by DeepPicker [Wang2016], as modified for "
+            f"REPIC [Cameron2024], in boxes of {box} through {SOFTWARE} (scores above "
+            f"{self.threshold})."
+        ]
 
     def _citations(self) -> List[str]:
         return ["Wang2016", "Cameron2024"]
 
 
 def train_arguments(box_size_px: int, batch_size: int, initial_model: str) -> List[object]:
-    """What train.py gets, run in the extra folder."""
+    """Arguments of train.py, which is run in the extra folder."""
     start = ["--model_retrain", "--model_load_file", initial_model] if initial_model else []
     return [
         *("--train_type", 1),
@@ -286,7 +268,7 @@ def train_arguments(box_size_px: int, batch_size: int, initial_model: str) -> Li
 
 
 def pick_arguments(model: str, box_size_px: int, threshold: float) -> List[object]:
-    """What autoPick.py gets, run in the extra folder."""
+    """Arguments of autoPick.py, which is run in the extra folder."""
     return [
         *("--inputDir", f"{MICROGRAPHS}/", "--pre_trained_model", model),
         *("--particle_size", box_size_px, "--outputDir", PICKED),
@@ -300,34 +282,14 @@ def _define_gpu_params(form: params.Form) -> None:
 
 
 def _define_training_params(form: params.Form) -> None:
-    form.addParam(
-        "batchSize",
-        params.IntParam,
-        default=32,
-        validators=[params.GE(1)],
-        label="Batch size",
-        help="Where labels are too few for it, 4 is used.",
-    )
-    form.addParam(
-        "validationPercent",
-        params.FloatParam,
-        default=20.0,
-        expertLevel=LEVEL_ADVANCED,
-        label="Micrographs to validate with (%)",
-        help="Of those with labels, drawn at random; one at least. The model is saved whenever it "
-        "does better on them.",
-    )
-    form.addParam(
-        "seed",
-        params.IntParam,
-        default=0,
-        expertLevel=LEVEL_ADVANCED,
-        label="Seed of random draws",
-    )
+    fields = Fields(form, HELP)
+    fields.value("batchSize", 32, "Batch size", validators=[params.GE(1)])
+    fields.value("validationPercent", 20.0, "Micrographs for validation (%)", advanced=True)
+    fields.value("seed", 0, "Random seed", advanced=True)
 
 
 def _model_path(protocol: Any, pointer: Any) -> str:
-    """The model that a pointer of the form means; the pre-trained one where it means none."""
+    """The model that a pointer of the form refers to, or the pre-trained one."""
     if not pointer.hasValue():
         return str(protocol.getPlugin().getDeepPickerModel())
     model = pointer.get()
@@ -336,5 +298,5 @@ def _model_path(protocol: Any, pointer: Any) -> str:
 
 def _model_problems(path: str) -> List[str]:
     if path and checkpoint_file(path) is None:
-        return [f"{path}: there is no such model; choose another, or train it again."]
+        return [f"{path}: there is no such model; choose another, or repeat its training."]
     return []

@@ -1,10 +1,10 @@
-"""The picker of this plugin's own: templates from labels, particles from templates."""
+"""Template picking: templates from labelled particles, and particles from templates."""
 
 from __future__ import annotations
 
-from enum import Enum
+import math
 from pathlib import Path
-from typing import Any, List, Optional
+from typing import Any, ClassVar, Dict, List, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,11 @@ from pyworkflow.protocol import params
 from pyworkflow.utils import Message
 
 from repic_plugin import constants
+from repic_plugin.arguments import check_seed, check_whole_number
 from repic_plugin.consensus import Picks
 from repic_plugin.convert import append_picks, box_size_on, micrograph_files, read_micrographs
 from repic_plugin.formats import read_arrays, write_arrays, write_stack
+from repic_plugin.protocols.common.form_values import SOFTWARE, FormProtocol, with_angstrom
 from repic_plugin.protocols.common.micrograph_batches import (
     average_images,
     batches,
@@ -40,47 +42,41 @@ from repic_plugin.template_picking import (
 )
 
 NO_TEMPLATES = "The templates are not ready yet."
+TRAIN_PARAMS = {
+    "box_size_px": "boxSize",
+    "n_templates": "numberOfTemplates",
+    "random_state": "seed",
+}
 
 
-class TemplateTrainOutput(Enum):
-    """What training leaves."""
+class ProtTemplateTrain(FormProtocol, EMProtocol):  # type: ignore[misc]
+    """Average similar particles to obtain templates for picking (ACK-means).
 
-    outputAverages = SetOfAverages
-
-
-class TemplatePickOutput(Enum):
-    """What picking leaves."""
-
-    outputCoordinates = SetOfCoordinates
-
-
-class ProtTemplateTrain(EMProtocol):  # type: ignore[misc]
-    """Average particles that look alike, to find more of them with (ACK-means).
-
-    The templates are averages of aligned particles of reduced and whitened micrographs.
-    Use it before template picking when some particles are known: a few picked by hand, or a
+    The templates are averages of aligned particles from downscaled and whitened micrographs.
+    Use it before template picking when some particles are known: a few manual picks, or a
     consensus. It needs no GPU and no other plugin.
 
-    *Inputs*: micrographs, and coordinates on them; ten are enough to begin with, a hundred better.
-    *Output*: outputAverages, the templates, at the pixel size of the reduced micrographs.
-    *Main parameters*: the box size, and the number of templates (0: one for 30 particles, from 2
+    *Inputs*: micrographs, and coordinates on them; ten are enough to start with, a hundred better.
+    *Output*: outputAverages, the templates, at the pixel size of the downscaled micrographs.
+    *Main parameters*: the box size, and the number of templates (0: one per 30 particles, from 2
     to 12).
-    *Look at*: the averages: they should show the particle, not edges of contamination; and in the
-    summary how many particles were used.
+    *Look at*: the averages, which should show the particle and not edges of contamination, and the
+    number of particles used in the summary.
 
     *Reference*: Xu et al. 2016, doi:10.1371/journal.pone.0167765.
     """
 
     _label = "template training"
     _devStatus = NEW
-    _possibleOutputs = TemplateTrainOutput
+    FORM_PARAMS: ClassVar = TRAIN_PARAMS
+    _possibleOutputs: ClassVar = {"outputAverages": SetOfAverages}
 
     def _defineParams(self, form: params.Form) -> None:
         define_train_params(form)
 
     def _insertAllSteps(self) -> None:
         remove_unfinished(self)
-        # of all steps: those before the last leave files that the last one removes
+        # arguments of all steps, as the last one removes the files of the others
         settings = (
             self._box_size(),
             self.numberOfTemplates.get(),
@@ -94,7 +90,7 @@ class ProtTemplateTrain(EMProtocol):  # type: ignore[misc]
         self._insertFunctionStep(self.cleanStep, *settings, needsGPU=False)
 
     def cutStep(self, first: int, last: int, box_size_px: int, *_settings: Any) -> None:
-        """Cut the labelled particles out of some micrographs."""
+        """Extract the labelled particles of some micrographs."""
         labels = labels_on(self.inputMicrographs.get(), self.inputCoordinates.get())
         files = micrograph_files(self.inputMicrographs.get())
         places = [place for place in range(first, last) if len(labels[place])]
@@ -108,30 +104,33 @@ class ProtTemplateTrain(EMProtocol):  # type: ignore[misc]
         )
         boxes = [one for one in found if one is not None and len(one)]
         write_arrays(self._boxes_file(first), {"boxes": np.concatenate(boxes)} if boxes else {})
-        self.info(f"micrographs {first + 1} to {last}: {sum(map(len, boxes)):,} particles cut out")
+        self.info(
+            f"micrographs {first + 1} to {last}: {sum(map(len, boxes)):,} particles extracted"
+        )
 
     def averageStep(self, box_size_px: int, n_templates: int, seed: int, *_inputs: Any) -> None:
-        """Load the particles, average those that look alike, save."""
+        """Average similar particles and write the templates."""
         files = [self._boxes_file(first) for first, _ in batches(self._n_micrographs())]
         boxes = [batch["boxes"] for batch in map(read_arrays, files) if batch]
         if not boxes:
             raise ValueError(
                 f"no box of {box_size_px} px around the coordinates lies within the micrographs; "
-                "give coordinates on them, or a smaller box"
+                f"give coordinates on them, or decrease {self.label('boxSize')}"
             )
         self.info(f"averaging {sum(map(len, boxes)):,} particles")
-        learnt = learn_templates(
-            np.concatenate(boxes),
-            n_templates,
-            random_state=seed,
-            n_threads=self.numberOfThreads.get(),
-        )
+        with self.labelled_errors():
+            learnt = learn_templates(
+                np.concatenate(boxes),
+                n_templates,
+                random_state=seed,
+                n_threads=self.numberOfThreads.get(),
+            )
         averages = self._written(learnt, box_size_px)
         self._defineOutputs(outputAverages=averages)
         self._defineSourceRelation(self.inputCoordinates, averages)
 
     def cleanStep(self, *_settings: Any) -> None:
-        """Remove what no step needs any more: a step of its own, for what is killed runs again."""
+        """Remove intermediate files: a separate step, as a killed step is repeated."""
         for first, _ in batches(self._n_micrographs()):
             Path(self._boxes_file(first)).unlink(missing_ok=True)
 
@@ -150,7 +149,7 @@ class ProtTemplateTrain(EMProtocol):  # type: ignore[misc]
             setattr(item, constants.CLASS_SIZE, Integer(size))
             averages.append(item)
         n_used = int(learnt.sizes.sum())
-        averages.setObjComment(f"of {n_used:,} particles; {learnt.n_left_out:,} are left out")
+        averages.setObjComment(f"of {n_used:,} particles; {learnt.n_left_out:,} are ignored")
         return averages
 
     def _box_size(self) -> int:
@@ -163,57 +162,63 @@ class ProtTemplateTrain(EMProtocol):  # type: ignore[misc]
     def _boxes_file(self, first: int) -> str:
         return self._getExtraPath(f"boxes_{first:07d}.npz")
 
-    def _validate(self) -> List[str]:
-        if self.inputCoordinates.get() is None or self.inputMicrographs.get() is None:
-            return []  # scheduled before its input is there, or Scipion says that it is missing
-        try:
-            if not self._box_size():
-                raise ValueError("The coordinates have no box size; give one in the form.")
-            reduction(self._box_size())
-            labels_on(self.inputMicrographs.get(), self.inputCoordinates.get())
-        except ValueError as error:
-            return [_in_words(error)]
-        if self.numberOfTemplates.get() < 0:
-            return [f"The number of templates must be 0 or more, got {self.numberOfTemplates}."]
-        return []
+    def _check(self) -> None:
+        if not self._box_size():
+            raise ValueError("box_size_px must be given: the coordinates have none")
+        reduction(self._box_size())
+        labels_on(self.inputMicrographs.get(), self.inputCoordinates.get())
+        check_whole_number("n_templates", self.numberOfTemplates.get(), 0)
+        check_seed(self.seed.get())
 
     def _summary(self) -> List[str]:
         averages = getattr(self, "outputAverages", None)
         if averages is None:
             return [NO_TEMPLATES]
-        return [f"*{averages.getSize()} templates* {averages.getObjComment()}."]
+        return [
+            f"*{averages.getSize()} templates* {averages.getObjComment()}.",
+            *self._valueLines(),
+        ]
+
+    def _automatic(self) -> Dict[str, str]:
+        averages = getattr(self, "outputAverages", None)
+        n_templates = "" if averages is None else str(averages.getSize())
+        return {"boxSize": str(self._box_size()), "numberOfTemplates": n_templates}
 
     def _methods(self) -> List[str]:
         averages = getattr(self, "outputAverages", None)
         if averages is None:
             return []
+        box = with_angstrom(self._box_size(), self.inputMicrographs.get().getSamplingRate())
         return [
-            f"Particles were aligned and averaged with ACK-means [Xu2016] to {averages.getSize()} "
-            "templates."
+            f"{averages.getSize()} templates {averages.getObjComment()} in boxes of {box} of "
+            f"whitened micrographs (downscaled to {averages.getSamplingRate():.4g} Å/px) were "
+            f"obtained by alignment and averaging with ACK-means [Xu2016] in {SOFTWARE} (random "
+            f"seed {self.seed})."
         ]
 
     def _citations(self) -> List[str]:
         return ["Xu2016"]
 
 
-class ProtTemplatePick(ProtParticlePicking):
-    """Find particles that resemble templates, by normalised cross-correlation.
+class ProtTemplatePick(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
+    """Pick particles that resemble templates, by normalised cross-correlation.
 
-    Whitened micrographs are compared with each template at all rotations in the plane. Use it as a
-    picker of its own or as one of several for a consensus. It needs no GPU and no other plugin.
+    Whitened micrographs are compared with each template at all in-plane rotations. Use it by itself
+    or as one of several pickers for a consensus. It needs no GPU and no other plugin.
 
-    *Inputs*: micrographs, and averages from template training or elsewhere. Without averages a
-    dark blob of half the box is looked for.
+    *Inputs*: micrographs, and averages from template training or elsewhere; by default a dark blob
+    of half the box size is searched for.
     *Output*: outputCoordinates, each with its correlation coefficient as score.
-    *Main parameters*: the box size; the minimum score (0 takes what noise alone reaches about ten
-    times on a micrograph); the number of particles to keep; whether to invert the templates, which
-    averages of extracted particles, light on dark, mostly need.
+    *Main parameters*: the box size; the minimum score (0: a level that noise exceeds about
+    ten times per micrograph); the number of particles to keep; whether to invert the
+    templates, as averages of extracted particles, bright on dark, usually require.
     *Look at*: Analyze results, boxes by score: raise the minimum score if contamination is picked.
     """
 
     _label = "template picking"
     _devStatus = NEW
-    _possibleOutputs = TemplatePickOutput
+    FORM_PARAMS: ClassVar = {"box_size_px": "boxSize", "angular_step_deg": "angularStep"}
+    _possibleOutputs: ClassVar = {"outputCoordinates": SetOfCoordinates}
 
     def _defineParams(self, form: params.Form) -> None:
         define_pick_params(form)
@@ -236,7 +241,7 @@ class ProtTemplatePick(ProtParticlePicking):
         self._insertFunctionStep(self.cleanStep, *settings, needsGPU=False)
 
     def pickStep(self, first: int, last: int, *_settings: Any) -> None:
-        """Find the particles of some micrographs."""
+        """Pick the particles of some micrographs."""
         matcher = self._matcher()
 
         def pick(_place: int, micrograph: NDArray[np.float32]) -> FoundParticles:
@@ -274,12 +279,12 @@ class ProtTemplatePick(ProtParticlePicking):
         append_picks(coordinates, _picks(found, self.getObjLabel()), table)
         n_left_out = sum(int(batch["n_left_out"]) for batch in found)
         if n_left_out:
-            coordinates.setObjComment(f"{n_left_out} micrographs could not be used: see the log")
+            coordinates.setObjComment(f"{n_left_out} micrographs could not be used; see the log")
         self._defineOutputs(outputCoordinates=coordinates)
         self._defineSourceRelation(self.inputMicrographs, coordinates)
 
     def cleanStep(self, *_settings: Any) -> None:
-        """Remove what no step needs any more: a step of its own, for what is killed runs again."""
+        """Remove intermediate files: a separate step, as a killed step is repeated."""
         for first, _ in batches(self.inputMicrographs.get().getSize()):
             Path(self._picks_file(first)).unlink(missing_ok=True)
 
@@ -293,7 +298,7 @@ class ProtTemplatePick(ProtParticlePicking):
         )
 
     def _templates(self) -> Optional[NDArray[np.float32]]:
-        """In reduced px; None without a set of them."""
+        """Templates in px of the downscaled micrographs; None if no set is given."""
         averages = self.inputAverages.get()
         if averages is None:
             return None
@@ -308,7 +313,7 @@ class ProtTemplatePick(ProtParticlePicking):
         return self.templates_box_size()
 
     def templates_box_size(self) -> int:
-        """Of the set of templates, in px of the micrographs.
+        """Box size of the templates, in px of the micrographs.
 
         Raises
         ------
@@ -324,24 +329,16 @@ class ProtTemplatePick(ProtParticlePicking):
     def _picks_file(self, first: int) -> str:
         return self._getExtraPath(f"picks_{first:07d}.npz")
 
-    def _validate(self) -> List[str]:
-        if self.inputMicrographs.get() is None:
-            return []  # scheduled before its input is there, or Scipion says that it is missing
-        if self.inputAverages.hasValue() and self.inputAverages.get() is None:
-            return []  # the templates are still to come
+    def _check(self) -> List[str]:
+        ranges = {"minScore": (-1, 1), "minDistance": (0, 2), "maxPerMicrograph": (0, np.inf)}
+        values = {name: getattr(self, name).get() for name in ranges}
         problems = [
-            f"{words} must lie between {low:g} and {high:g}, got {value:g}."
-            for words, value, low, high in (
-                ("The least score", self.minScore.get(), -1, 1),
-                ("The least distance of two picks", self.minDistance.get(), 0, 2),
-                ("The number of particles to keep", self.maxPerMicrograph.get(), 0, np.inf),
-            )
-            if not low <= value <= high
+            f"{self.label(name)} must lie in {low:g} to {high:g}, got {values[name]:g}."
+            for name, (low, high) in ranges.items()
+            if not low <= values[name] <= high
         ]
-        try:
+        if not problems:
             self._matcher()
-        except ValueError as error:
-            problems.append(_in_words(error))
         return problems
 
     def _summary(self) -> List[str]:
@@ -349,33 +346,41 @@ class ProtTemplatePick(ProtParticlePicking):
         if coordinates is None:
             return [Message.TEXT_NO_OUTPUT_CO]
         lines = [f"*{coordinates.getSize():,} particles* found with {self._what()}."]
-        return lines + [f"{one}." for one in (coordinates.getObjComment(),) if one]
+        lines += [f"{one}." for one in (coordinates.getObjComment(),) if one]
+        return lines + self._valueLines()
+
+    def _automatic(self) -> Dict[str, str]:
+        size = self.inputMicrographs.get().getDim() or (0, 0)
+        n_positions = math.prod(side // reduction(self._box_size()) for side in size[:2])
+        level = f"{self._matcher().noise_score(n_positions):.3f}" if n_positions else ""
+        return {"boxSize": str(self._box_size()), "maxPerMicrograph": "all", "minScore": level}
 
     def _methods(self) -> List[str]:
         coordinates = getattr(self, "outputCoordinates", None)
         if coordinates is None:
             return []
+        level = self.minScore.get()
+        n_best = self.maxPerMicrograph.get()
+        kept = [
+            f"correlation of at least {level:g}" if level else "correlation above the noise level",
+            f"at most {n_best:,} particles per micrograph" if n_best else "",
+            f"picks at least {self.minDistance} boxes apart",
+        ]
+        box = with_angstrom(self._box_size(), self.inputMicrographs.get().getSamplingRate())
         return [
-            f"{coordinates.getSize():,} particles were picked by normalised cross-correlation of "
-            f"whitened micrographs with {self._what()}."
+            f"{coordinates.getSize():,} particles were picked with {SOFTWARE} by normalised "
+            f"cross-correlation of whitened micrographs with {self._what()} (box size {box}, "
+            f"angular step {self.angularStep} degrees; {', '.join(filter(None, kept))})."
         ]
 
     def _what(self) -> str:
         averages = self.inputAverages.get()
-        return "a round blob" if averages is None else f"{averages.getSize()} templates"
-
-
-def _in_words(error: ValueError) -> str:
-    """A message with the form's words for the arguments that it names."""
-    words = {"box_size_px": "the box size", "angular_step_deg": "the angular step"}
-    message = str(error)
-    for name, word in words.items():
-        message = message.replace(name, word)
-    return message
+        what = "a round blob" if averages is None else f"{averages.getSize()} templates"
+        return f"{what}, inverted" if self.invert.get() else what
 
 
 def _picks(batches_found: List[Any], picker: str) -> Picks:
-    """What the steps found."""
+    """The picks of all steps."""
     micrograph, centers, scores = (
         np.concatenate([batch[name] for batch in batches_found])
         for name in ("micrograph", "centers", "scores")

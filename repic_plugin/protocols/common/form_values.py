@@ -1,0 +1,104 @@
+"""A form's values as texts: labels in messages, values in place of automatic ones, citations."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import Any, ClassVar, Dict, Iterable, Iterator, List, Mapping, Match, Optional, Sequence
+
+from repic_plugin import __version__
+
+SOFTWARE = f"repic_plugin {__version__}"
+
+
+def in_form_terms(protocol: Any, error: ValueError, params: Mapping[str, str]) -> str:
+    """The message of an error, with the form's labels for the arguments that it names.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    error : ValueError
+    params : mapping of str to str
+        From arguments to parameters of the form; text before the parameter is kept, as in
+        ``the box size divided by resolution``. An argument without an underscore may be an
+        ordinary word: it is replaced only where the message begins with it.
+    """
+
+    def labelled(found: Match[str]) -> str:
+        text, space, name = params[found.group()].rpartition(" ")
+        return f"{text}{space}{protocol.label(name)}"
+
+    names = "|".join(rf"\b{name}" if "_" in name else f"^{name}" for name in params)
+    return re.sub(rf"(?:{names})\b", labelled, str(error))
+
+
+class FormProtocol:
+    """Mix-in, before the Scipion class: messages and values in terms of the form."""
+
+    # Parameters of the form by the arguments that messages name, see `in_form_terms`.
+    FORM_PARAMS: ClassVar[Mapping[str, str]] = {}
+
+    def _check(self) -> Optional[Iterable[str]]:
+        """Errors in the form, as a ValueError or lines; only called if all inputs exist."""
+        return None
+
+    def _automatic(self) -> Dict[str, str]:
+        """Value used for each parameter that is automatic at 0 or where it is empty."""
+        return {}
+
+    def _validate(self: Any) -> List[str]:
+        if not self._hasInputs():
+            return []  # scheduled before its inputs exist, or Scipion reports that one is missing
+        try:
+            return list(self._check() or ())
+        except ValueError as error:
+            return [in_form_terms(self, error, self.FORM_PARAMS)]
+
+    @contextmanager
+    def labelled_errors(self) -> Iterator[None]:
+        """Raise errors again with their messages in terms of the form."""
+        try:
+            yield
+        except ValueError as error:
+            raise ValueError(in_form_terms(self, error, self.FORM_PARAMS)) from error
+
+    def _hasInputs(self: Any) -> bool:
+        """Whether all inputs that are chosen or required exist."""
+        return not any(
+            pointer.get() is None and (pointer.hasValue() or not self.getParam(name).allowsNull)
+            for name, pointer in self.iterInputPointers()
+            if self.evalParamCondition(name)
+        )
+
+    def label(self: Any, name: str) -> str:
+        """The label of a parameter, as the form shows it, in quotes."""
+        return f'"{self.getParam(name).label.get()}"'
+
+    def values_used(self: Any) -> Dict[str, str]:
+        """Value used for each parameter that the user left automatic; none once inputs are gone."""
+        return {
+            name: value
+            for name, value in (self._automatic() if self._hasInputs() else {}).items()
+            if value and not getattr(self, name).get() and self.evalParamCondition(name)
+        }
+
+    def _valueLines(self: Any) -> List[str]:
+        """A line of the summary."""
+        used = (f"{self.label(name)} {value}" for name, value in self.values_used().items())
+        text = "; ".join(used)
+        return [f"Automatic values: {text}."] if text else []
+
+
+def with_angstrom(size_px: float, pixel_size_angstrom: float) -> str:
+    """A length in px and in angstrom."""
+    return f"{size_px:g} px ({size_px * pixel_size_angstrom:.4g} Å)"
+
+
+def listed(values: Sequence[str], names: Sequence[str]) -> str:
+    """The value that all have, or each value with the names of those that have it."""
+    if len(set(values)) == 1:
+        return values[0]
+    return ", ".join(
+        f"{value} for {' and '.join(n for v, n in zip(values, names) if v == value)}"
+        for value in dict.fromkeys(values)
+    )

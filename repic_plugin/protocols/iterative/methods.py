@@ -1,0 +1,81 @@
+"""The method of an iterative run as a paragraph of a paper, and the values that were automatic."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Sequence
+
+from repic_plugin.consensus import default_quorum
+from repic_plugin.iteration import IterationRow
+from repic_plugin.protocols.common.consensus_mode import consensus_mode, target_precision
+from repic_plugin.protocols.common.form_values import SOFTWARE, with_angstrom
+from repic_plugin.protocols.iterative.settings import Line, find_box_size, picker_lines
+
+
+def methods_text(protocol: Any, rows: Sequence[IterationRow], n_particles: int) -> str:
+    """The whole paragraph.
+
+    Parameters
+    ----------
+    protocol : ProtRepicIterative
+    rows : sequence of IterationRow
+    n_particles : int
+        Number of particles of the last consensus.
+    """
+    lines = picker_lines(protocol, gpus="")
+    box = with_angstrom(find_box_size(protocol), protocol.inputMicrographs.get().getSamplingRate())
+    last = max((row.iteration for row in rows), default=0)
+    thirds = "by defocus" if protocol.inputCTFs.get() is not None else "at random"
+    n_best = protocol.numParticles.get()
+    best = f"the {n_best:,} best particles per micrograph" if n_best else _recommended(protocol)
+    retrained = "; only the worst picker was retrained" if protocol.retrainWorst.get() else ""
+    return (
+        f"{len(lines)} pickers ({', '.join(line.label for line in lines)}) were trained on their "
+        f"consensus for {last} iterations with {SOFTWARE} (iterative REPIC [Cameron2024], box size "
+        f"{box}, start from {protocol.getEnumText('initialisation')}), which yielded "
+        f"{n_particles:,} particles. Training used {protocol.trainingPercent.get():g} per cent of "
+        f"the micrographs other than {protocol.numValidation} for validation, drawn {thirds} "
+        f"(random seed {protocol.seed}), and {best}{retrained}. The consensus was "
+        f"{_mode(protocol, lines)} with a Jaccard index above {protocol.minOverlap.get():g}, "
+        f"selected by integer programming [Huangfu2018].{_scores(lines)}"
+    )
+
+
+def automatic_values(protocol: Any) -> Dict[str, str]:
+    """Value used for each parameter of the form that may be automatic."""
+    lines = picker_lines(protocol, gpus="")
+    thresholds = {
+        f"threshold{line.place}": "none" if line.threshold is None else f"{line.threshold:g}"
+        for line in lines
+    }
+    return {
+        "boxSize": str(find_box_size(protocol)),
+        "numParticles": _recommended(protocol),
+        "quorum": str(default_quorum(len(lines))),
+        "targetPrecision": "none, highest expected F1 score",
+        **thresholds,
+    }
+
+
+def _recommended(protocol: Any) -> str:
+    if consensus_mode(protocol) == "probabilistic":
+        return "all particles of the consensus"
+    return "the number of particles recommended by each consensus"
+
+
+def _mode(protocol: Any, lines: List[Line]) -> str:
+    """The consensus mode with its parameter."""
+    mode, k = consensus_mode(protocol), len(lines)
+    if mode == "all":
+        return f"that of all {k} pickers"
+    if mode == "quorum":
+        quorum = min(protocol.quorum.get(), k) or default_quorum(k)
+        return f"that of at least {quorum} of the {k} pickers"
+    target = target_precision(protocol)
+    aim = "highest expected F1 score" if target is None else f"target precision {target:g}"
+    return f"probabilistic [DawidSkene1979] ({aim})"
+
+
+def _scores(lines: List[Line]) -> str:
+    """The minimum scores, if there are any."""
+    least = [f"{one.threshold:g} ({one.label})" for one in lines if one.threshold is not None]
+    return f" Picks with scores below {', '.join(least)} were discarded." if least else ""

@@ -1,0 +1,299 @@
+"""Messages, methods and automatic values in terms of the forms, in a real Scipion project."""
+
+import re
+
+import mrcfile
+import numpy as np
+import pytest
+
+from repic_plugin import __version__
+from repic_plugin.protocols.common.form_values import in_form_terms, listed, with_angstrom
+from repic_plugin.reports.project import run_section
+from repic_plugin.simulation import simulate_micrograph
+from tests.protocols.scipion_project import write_picker
+
+pytestmark = pytest.mark.slow
+
+PIXEL, BOX, SIZE = 4.0, 40, 320
+GRID = [(x, y) for x in (60, 160, 260) for y in (60, 160, 260)]
+NAMES = ("a", "b", "c", "d", "e", "f")
+
+
+@pytest.fixture(scope="module")
+def inputs(project, tmp_path_factory):
+    """Protocols by name: micrographs, three pickers, and their finished results."""
+    folder = tmp_path_factory.mktemp("terms")
+    (folder / "images").mkdir()
+    for number, name in enumerate(NAMES):
+        image = simulate_micrograph(GRID, (SIZE, SIZE), BOX, random_state=number)
+        with mrcfile.new(folder / "images" / f"{name}.mrc", data=image):
+            pass
+    made = {"micrographs": project.micrographs("mics", folder / "images", PIXEL)}
+    for place, name in enumerate("ABC"):
+        centres = {one: np.array(GRID) + place for one in NAMES}
+        scores = {one: np.linspace(0.3, 1, len(GRID)) * (20 if name == "C" else 1) for one in NAMES}
+        picks = write_picker(folder / name, centres, BOX, scores)
+        made[name] = project.picks(name, made["micrographs"], picks)
+    return made
+
+
+def protocol(project, inputs, name, **values):
+    """One that is ready to run."""
+    micrographs = ("inputMicrographs", (inputs["micrographs"], "outputMicrographs"))
+    coordinates = ("inputCoordinates", (inputs["A"], "outputCoordinates"))
+    pickers = ("inputCoordinates", [(inputs[one], "outputCoordinates") for one in "ABC"])
+    wanted = {
+        "ProtRepicConsensus": [pickers],
+        "ProtRepicEvaluate": [pickers, ("referenceCoordinates", coordinates[1])],
+        "ProtRepicExtract": [coordinates],
+        "ProtRepicImportPicks": [micrographs],
+        "ProtRepicIterative": [micrographs],
+        "ProtRepicLabels": [micrographs, coordinates],
+        "ProtRepicSubsets": [micrographs],
+        "ProtTemplateTrain": [micrographs, coordinates],
+        "ProtTemplatePick": [micrographs],
+        "ProtDeepPickerTrain": [micrographs, coordinates],
+        "ProtDeepPickerPick": [micrographs],
+    }[name]
+    return project.new(name, name, dict(wanted), **values)
+
+
+def finished(project, inputs, name, **values):
+    run = project.run(protocol(project, inputs, name, **values))
+    assert run.isFinished(), run.getErrorMessage()
+    return run
+
+
+# --------------------------------------------------------------- messages
+
+
+WRONG = [
+    ("ProtRepicConsensus", {"mode": 1, "quorum": 9}, "quorum"),
+    ("ProtRepicConsensus", {"mode": 2, "targetPrecision": 1.5}, "targetPrecision"),
+    ("ProtRepicConsensus", {"mode": 2, "largestComponent": True}, "largestComponent"),
+    ("ProtRepicConsensus", {"boxSize": -3}, "boxSize"),
+    ("ProtRepicConsensus", {"minOverlap": 1.0}, "minOverlap"),
+    ("ProtRepicConsensus", {"minScores": "high"}, "minScores"),
+    ("ProtRepicConsensus", {"minScores": "nan"}, "minScores"),
+    ("ProtRepicConsensus", {"scoreAttributes": "a b"}, "scoreAttributes"),
+    ("ProtRepicConsensus", {"scoreTransforms": "sigmoid"}, "scoreTransforms"),
+    ("ProtRepicConsensus", {"numParticles": -1}, "numParticles"),
+    ("ProtRepicConsensus", {"timeLimit": -1.0}, "timeLimit"),
+    ("ProtRepicEvaluate", {"boxSize": -5}, "boxSize"),
+    ("ProtRepicEvaluate", {"radius": -2.0}, "radius"),
+    ("ProtRepicExtract", {"boxSize": 2}, "boxSize"),
+    ("ProtRepicExtract", {"imageSize": 400}, "imageSize"),
+    ("ProtRepicImportPicks", {}, "picksFolder"),
+    ("ProtRepicIterative", {"picker1": "template", "picker2": "template"}, "boxSize"),
+    ("ProtRepicIterative", {"boxSize": 40, "trainingPercent": 150.0}, "trainingPercent"),
+    ("ProtRepicIterative", {"boxSize": 40, "numIterations": 0}, "numIterations"),
+    ("ProtRepicIterative", {"boxSize": 40, "mode": 2, "targetPrecision": -1.0}, "targetPrecision"),
+    ("ProtRepicIterative", {"boxSize": 40, "numValidation": -1}, "numValidation"),
+    ("ProtRepicIterative", {"boxSize": 40, "seed": -1}, "seed"),
+    ("ProtRepicIterative", {"boxSize": 40, "picker1": "template", "threshold1": "x"}, "threshold1"),
+    ("ProtRepicLabels", {"numParticles": -1}, "numParticles"),
+    ("ProtRepicLabels", {"probability": 2.0}, "probability"),
+    ("ProtRepicSubsets", {"numValidation": -1}, "numValidation"),
+    ("ProtRepicSubsets", {"numValidation": 0, "trainingPercent": 0.0}, "trainingPercent"),
+    ("ProtRepicSubsets", {"numValidation": 0, "seed": -1}, "seed"),
+    ("ProtTemplateTrain", {"boxSize": 8}, "boxSize"),
+    ("ProtTemplateTrain", {"numberOfTemplates": -1}, "numberOfTemplates"),
+    ("ProtTemplateTrain", {"seed": -1}, "seed"),
+    ("ProtTemplatePick", {"boxSize": 8}, "boxSize"),
+    ("ProtTemplatePick", {"boxSize": 40, "minScore": 2.0}, "minScore"),
+    ("ProtTemplatePick", {"boxSize": 40, "minDistance": 9.0}, "minDistance"),
+    ("ProtTemplatePick", {"boxSize": 40, "maxPerMicrograph": -1}, "maxPerMicrograph"),
+    ("ProtTemplatePick", {"boxSize": 40, "angularStep": 0.0}, "angularStep"),
+    ("ProtDeepPickerTrain", {"validationPercent": 0.0}, "validationPercent"),
+    ("ProtDeepPickerPick", {"boxSize": 0}, "boxSize"),
+]
+
+
+@pytest.mark.parametrize(("name", "values", "param"), WRONG)
+def test_a_message_has_the_label_of_the_form_and_no_argument(project, inputs, name, values, param):
+    one = protocol(project, inputs, name, **values)
+    label = f'"{one.getParam(param).label.get()}"'
+    (message,) = [text for text in one._validate() if not re.match("DEEPPICKER|There is no", text)]
+    assert label in message
+    assert not re.search(r"\b[a-z]+_[a-z_]+\b", message)
+
+
+def test_a_step_that_fails_on_an_argument_has_the_label_too(project, inputs):
+    run = project.run(protocol(project, inputs, "ProtTemplateTrain", numberOfTemplates=500))
+    assert '"Number of templates" must not exceed' in run.getErrorMessage()
+
+
+def test_words_that_are_no_arguments_are_kept(project, inputs):
+    one = protocol(project, inputs, "ProtRepicConsensus")
+    error = ValueError("quorum of min_overlap, my_quorum, no quorum")
+    params = {"quorum": "quorum", "min_overlap": "the ratio to minOverlap"}
+    assert in_form_terms(one, error, params) == (
+        '"Minimum number of pickers" of the ratio to "Minimum overlap (Jaccard)", my_quorum, '
+        "no quorum"
+    )
+
+
+# ------------------------------------------------------ methods and values
+
+
+def assert_holds(run, *texts):
+    (methods,) = run._methods()
+    assert f"repic_plugin {__version__}" in methods
+    for text in texts:
+        assert text in methods, (text, methods)
+    assert set(re.findall(r"\[(\w+)\]", methods)) <= set(run._citations())
+    return methods
+
+
+def shown(run):
+    """Values in the report, by label; they are those in the summary."""
+    table = run_section(run).blocks[2]
+    rows = dict(row[:2] for row in table.rows)
+    summary = " ".join(run._summary())
+    for name, value in run.values_used().items():
+        label = run.getParam(name).label.get()
+        assert rows[label] == value
+        assert f'"{label}" {value}' in summary
+    return rows
+
+
+def test_consensus_by_a_quorum(project, inputs):
+    values = {"mode": 1, "minScores": "- - 8", "scoreTransforms": "identity rank logistic"}
+    run = finished(project, inputs, "ProtRepicConsensus", numParticles=5, solver=1, **values)
+    assert_holds(
+        run,
+        "at least 2 of the 3 pickers",
+        "Jaccard index exceeded 0.3",
+        "HiGHS [Huangfu2018] (proven optimal)",
+        "40 px (160 Å)",
+        "used as they were for A, replaced by their ranks for B, transformed by the logistic",
+        "scores below 8 (C)",
+        "The 5 particles of the highest weight",
+        "best overlapping member",
+        "[Cameron2024]",
+    )
+    rows = shown(run)
+    assert rows["Minimum number of pickers"] == "2"
+    assert rows["Box size (px)"] == "40"
+    assert rows["Time limit per micrograph (s)"] == "none"
+    assert rows["Solver"] == "HiGHS"
+
+
+def test_consensus_of_all_with_every_option(project, inputs):
+    options = {"dropOutside": True, "largestComponent": True, "position": 1, "boxSize": 36}
+    run = finished(project, inputs, "ProtRepicConsensus", minOverlap=0.4, **options)
+    assert_holds(
+        run,
+        "all 3 pickers",
+        "exceeded 0.4",
+        "36 px (144 Å)",
+        "mean of the members",
+        "extend beyond the micrograph",
+        "largest connected component",
+    )
+    rows = shown(run)
+    assert "replaced" not in rows["Score transforms"]
+    assert rows["Score attributes"] == "_repicPickScore"
+    assert rows["Solver"] in ("HiGHS", "Gurobi")
+    assert "Minimum number of pickers" not in rows
+
+
+def test_probabilistic_consensus(project, inputs):
+    run = finished(project, inputs, "ProtRepicConsensus", mode=2, targetPrecision=0.9)
+    assert_holds(run, "[DawidSkene1979]", "0.9", "probability of being a particle", "40 px (160 Å)")
+    free = finished(project, inputs, "ProtRepicConsensus", mode=2)
+    assert shown(free)["Target precision"].startswith("none, threshold ")
+
+
+def test_extraction_and_classification(project, inputs):
+    run = finished(project, inputs, "ProtRepicExtract", imageSize=32)
+    assert_holds(run, "40 px (160 Å)", "downscaled to 32 px", "contrast inverted", "5.000 Å/px")
+    assert shown(run)["Box size (px)"] == "40"
+    plain = finished(project, inputs, "ProtRepicExtract", invert=False, normalise=False)
+    assert_holds(plain, "not downscaled", "contrast not inverted", "background not normalised")
+    assert shown(plain)["Downscale to (px)"] == "40"
+    values = {"numberOfClasses": 2, "maxIterations": 3, "seed": 7, "mirror": True}
+    particles = {"inputParticles": (plain, "outputParticles")}
+    classes = project.finished("ProtAckMeans2D", "classes", particles, maxShift=3, **values)
+    assert_holds(
+        classes,
+        "of 2 classes",
+        "ACK-means [Xu2016]",
+        "multi-reference alignment",
+        "mirror images allowed",
+        "3 px (12 Å)",
+        "13.33 Å",
+        "33.6 px (134.4 Å)",
+        "no CTF correction",
+        "at most 3",
+        "random seed 7",
+        "beta 0.5",
+        "with splitting and merging",
+    )
+    rows = shown(classes)
+    assert (rows["Resolution (Å)"], rows["Mask diameter (px)"]) == ("13.33", "33.6")
+
+
+def test_evaluation(project, inputs):
+    run = finished(project, inputs, "ProtRepicEvaluate", countEmpty=True)
+    assert_holds(run, "10 px (40 Å)", "40 px (160 Å)", "[Cameron2024]", "included")
+    rows = shown(run)
+    assert (rows["Box size (px)"], rows["Maximum matching distance (px)"]) == ("40", "10")
+
+
+def test_templates(project, inputs):
+    trained = finished(project, inputs, "ProtTemplateTrain", seed=3)
+    assert_holds(trained, "40 px (160 Å)", "random seed 3", "[Xu2016]")
+    assert trained.values_used()["numberOfTemplates"] == str(trained.outputAverages.getSize())
+    picking = protocol(project, inputs, "ProtTemplatePick", angularStep=30.0, maxPerMicrograph=9)
+    picking.inputAverages.set(trained)
+    picking.inputAverages.setExtended("outputAverages")
+    picked = project.run(picking)
+    assert_holds(picked, "40 px (160 Å)", "30.0 degrees", "above the noise level", "at most 9")
+    assert 0 < float(picked.values_used()["minScore"]) < 1
+    scored = finished(project, inputs, "ProtTemplatePick", boxSize=40, minScore=0.2, invert=True)
+    assert_holds(scored, "a round blob, inverted", "at least 0.2")
+
+
+def test_subsets_labels_and_imports(project, inputs):
+    subsets = finished(project, inputs, "ProtRepicSubsets", numValidation=0, seed=5)
+    assert_holds(subsets, "3 for training", "20.0 per cent", "random seed 5", "[Cameron2024]")
+    labels = finished(project, inputs, "ProtRepicLabels", seed=4)
+    assert_holds(labels, "all particles per micrograph", "random seed 4")
+    assert labels.values_used() == {"numParticles": "all"}
+    assert_holds(inputs["A"], "40 px (160 Å)", "54 picks")
+    assert inputs["A"].values_used() == {"boxSize": "40"}
+
+
+def test_iterative_picking(project, inputs):
+    pickers = {"picker1": "template", "picker2": "template", "options2": "angularStep=45"}
+    values = {"numIterations": 1, "mode": 1, "numValidation": 0, "boxSize": 40, "useGpu": False}
+    run = finished(project, inputs, "ProtRepicIterative", **pickers, **values)
+    assert_holds(
+        run,
+        "Template (1), Template (2)",
+        "for 1 iterations",
+        "at least 2 of the 2 pickers",
+        "Jaccard index above 0.3",
+        "40 px (160 Å)",
+        "20 per cent",
+        "random seed 0",
+        "automatic",
+        "at random",
+        "recommended",
+    )
+    used = run.values_used()
+    assert (used["quorum"], used["threshold1"]) == ("2", "none")
+    assert "boxSize" not in used
+
+
+def test_values_are_written_once_if_they_are_the_same():
+    assert with_angstrom(40, 4.0) == "40 px (160 Å)"
+    assert listed(["1", "1"], "AB") == "1"
+    assert listed(["1", "2", "1"], "ABC") == "1 for A and C, 2 for B"
+
+
+def test_reports_of_runs_whose_inputs_are_gone_have_the_values_of_the_form(project, inputs):
+    one = protocol(project, inputs, "ProtRepicExtract")
+    one.inputCoordinates.setExtended("outputGone")
+    assert one.values_used() == {}
