@@ -46,7 +46,7 @@ def test_reading_gives_back_what_was_written(format_name, rows, seed):
     with tempfile.TemporaryDirectory() as folder:
         write(folder, result, format_name)
         picks = read_picker_folder(folder).picks
-    names = np.array([name.replace(" ", "") for name in result.micrograph_names])
+    names = np.array(result.micrograph_names)
     written = names[result.micrograph]
     found = np.array(picks.micrograph_names)[picks.micrograph]
     there, back = (np.argsort(column, kind="stable") for column in (written, found))

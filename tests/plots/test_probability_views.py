@@ -40,7 +40,7 @@ def test_probabilities_are_called_so_and_no_number_is_recommended(result):
     ranked, histogram, twin = figure.axes
     assert ranked.get_ylabel() == histogram.get_xlabel() == "probability"
     assert "weight" not in " ".join(words(figure))
-    assert not any("recommended" in text for text in words(figure))
+    assert not any("REPIC" in text for text in words(figure))
     assert len(twin.lines) == 1  # the rule of 70 per cent is REPIC's
     assert ranked.get_legend() is None
     for k, n in zip(*(one.tolist() for one in np.unique(result.n_members, return_counts=True))):
@@ -56,7 +56,7 @@ def test_the_users_own_number_is_still_marked(result):
     ranked = weights_figure(result.weight, result.micrograph, chosen=7, is_probability=True).axes[0]
     assert "chosen: 7" in labels(ranked)
     usual = weights_figure(result.weight, result.micrograph)
-    assert any("recommended" in text for text in words(usual))
+    assert any("to train on (REPIC)" in text for text in words(usual))
 
 
 def test_one_picker_is_told_apart_from_two():
