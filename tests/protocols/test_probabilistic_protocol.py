@@ -10,7 +10,7 @@ import pytest
 from repic_plugin import constants
 from repic_plugin.consensus import find_consensus
 from repic_plugin.convert import read_micrographs
-from repic_plugin.formats import ENSEMBLE_NAMES, read_ensemble
+from repic_plugin.formats import ENSEMBLE_NAMES, micrograph_name, read_ensemble
 from repic_plugin.simulation import simulate_picks
 from tests.protocols.growing_sets import Feeder
 from tests.protocols.iterative_runs import (
@@ -104,7 +104,7 @@ def found_by(run):
     """Micrograph, position, probability and pickers of every particle, as the set has them."""
     return sorted(
         (
-            item.getMicName(),
+            micrograph_name(item.getMicName()),
             item.getX(),
             item.getY(),
             getattr(item, constants.WEIGHT).get(),
@@ -168,7 +168,8 @@ def test_it_follows_what_grows_and_a_kill_changes_nothing(project, pickers, pick
         run = launched(project, pickers, "grows", mode=2, targetPrecision=0.99)
         file = project.folder(run) / "summary.json"
         until(file.is_file, "it waits", run)
-        assert "once all have picked 30 of them" in json.loads(file.read_text())["summary"][0]
+        (line, *_) = json.loads(file.read_text())["summary"]
+        assert "once all pickers have picked 30 of them" in line
         assert n_done(project, run) == 0
         feeders[2].feed(*ids[N_FIRST - 10 : N_FIRST])
         until(lambda: n_done(project, run) == N_FIRST, "the first are done", run)
