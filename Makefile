@@ -53,6 +53,7 @@ lint: $(READY)
 
 bench: $(READY)
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/run.py $(if $(PICKS),--picks "$(PICKS)")
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/command.py $(if $(PICKS),--picks "$(PICKS)")
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/ensemble.py $(if $(PICKS),--picks "$(PICKS)") \
 		$(if $(MAP),--map "$(MAP)")
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/templates.py

@@ -1,35 +1,38 @@
 """The commands of `repic-plugin`, one module each, with ``add_arguments`` and ``run``."""
 
-from repic_plugin.commands import (
-    classify,
-    consensus,
-    evaluate,
-    fsc,
-    report,
-    run,
-    score_classes,
-    simulate,
-    simulate_micrographs,
-    simulate_particles,
-)
-from repic_plugin.commands.demos import consensus as demo
-from repic_plugin.commands.demos import iterative as demo_iterative
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
 from repic_plugin.commands.mpi import n_started
 from repic_plugin.commands.options import naming_options, option_names, with_options
 
-__all__ = ["COMMANDS", "n_started", "naming_options", "option_names", "with_options"]
+__all__ = [
+    "COMMANDS",
+    "command_module",
+    "n_started",
+    "naming_options",
+    "option_names",
+    "with_options",
+]
 
-COMMANDS = {
-    "consensus": consensus,
-    "evaluate": evaluate,
-    "simulate": simulate,
-    "simulate-micrographs": simulate_micrographs,
-    "classify": classify,
-    "simulate-particles": simulate_particles,
-    "score-classes": score_classes,
-    "fsc": fsc,
-    "report": report,
-    "run": run,
-    "demo": demo,
-    "demo-iterative": demo_iterative,
+COMMANDS = {  # and their modules, loaded when needed
+    "consensus": "consensus",
+    "evaluate": "evaluate",
+    "simulate": "simulate",
+    "simulate-micrographs": "simulate_micrographs",
+    "classify": "classify",
+    "simulate-particles": "simulate_particles",
+    "score-classes": "score_classes",
+    "fsc": "fsc",
+    "report": "report",
+    "run": "run",
+    "demo": "demos.consensus",
+    "demo-iterative": "demos.iterative",
 }
+
+
+def command_module(name: str) -> ModuleType:
+    """The module of a command."""
+    return importlib.import_module(f"{__package__}.{COMMANDS[name]}")

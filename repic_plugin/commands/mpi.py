@@ -7,9 +7,10 @@ import sys
 import traceback
 import warnings
 from contextlib import contextmanager
-from typing import Iterator, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Iterator, Mapping, Optional, Tuple
 
-from repic_plugin.classification import ALONE, MpiRanks, Ranks
+if TYPE_CHECKING:
+    from repic_plugin.classification import Ranks
 
 # Environment variables with the number of processes and the rank of this one: Open MPI; MPICH,
 # Intel MPI and srun --mpi=pmi2.
@@ -24,6 +25,8 @@ def the_ranks(environment: Optional[Mapping[str, str]] = None) -> Ranks:
 
     If MPI cannot be used, the first rank raises a ValueError and the others exit silently.
     """
+    from repic_plugin.classification import ALONE  # noqa: PLC0415 - for classify alone
+
     size, rank = _started(os.environ if environment is None else environment)
     if size < 2:
         return ALONE
@@ -51,6 +54,8 @@ def _started(environment: Mapping[str, str]) -> Tuple[int, int]:
 
 
 def _mpi_ranks(size: int) -> Ranks:
+    from repic_plugin.classification import MpiRanks  # noqa: PLC0415 - for classify alone
+
     started = f"{size} processes were started together (MPI), but"
     try:
         from mpi4py import MPI  # noqa: PLC0415  one process does not need MPI

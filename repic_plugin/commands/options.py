@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Match, Optional, Sequence, Union
 
-from tqdm import tqdm
-
 from repic_plugin.formats import FormatError, PicksDir
 
 # An argument of ours is a word with an underscore that is no part of a path or of a quoted value,
@@ -93,8 +91,12 @@ def per_picker(
 @contextmanager
 def progress_bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
     """A function ``update(n_done=None, n_total=None)`` that advances a bar on a terminal."""
-    quiet = not sys.stderr.isatty()
-    with tqdm(desc=what, unit=unit, disable=quiet, leave=False, delay=1.0) as bar:
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from tqdm import tqdm  # noqa: PLC0415 - not for who sees no bar
+
+    with tqdm(desc=what, unit=unit, leave=False, delay=1.0) as bar:
 
         def update(n_done: Any = None, n_total: Optional[int] = None) -> None:
             if n_total is not None:

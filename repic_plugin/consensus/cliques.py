@@ -153,7 +153,7 @@ def _common(a, b, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _cliques(  # type: ignore[no-untyped-def]
+def _cliques(  # type: ignore[no-untyped-def]  # noqa: PLR0912
     starts, neighbours, picker, micrograph, n_pickers, quorum, most
 ):
     """Members of every clique, extended by common upward neighbours, and whether they are complete.
@@ -178,7 +178,8 @@ def _cliques(  # type: ignore[no-untyped-def]
         depth = 1
         clique[0] = u
         n_common[1] = starts[u + 1] - starts[u]
-        common[1, : n_common[1]] = neighbours[starts[u] : starts[u + 1]]
+        for i in range(n_common[1]):
+            common[1, i] = neighbours[starts[u] + i]
         tried[1] = 0
         while depth > 0:
             if tried[depth] == n_common[depth]:
@@ -197,7 +198,8 @@ def _cliques(  # type: ignore[no-untyped-def]
                     return found, False
                 if n_found == len(found):
                     found = np.concatenate((found, np.empty_like(found)))
-                found[n_found] = clique
+                for i in range(n_pickers):
+                    found[n_found, i] = clique[i]
                 n_found += 1
             n_common[depth] = 0
             if depth < n_pickers:

@@ -43,8 +43,9 @@ def with_fates(result: ConsensusResult, picks: Picks) -> ConsensusResult:
     fate[entered & ~result.is_unmatched] = LEFT_OUT
     if result.ensemble is not None:
         fate[entered] = LEFT_OUT
-    pairs = np.unique(picks.micrograph[entered] * picks.n_pickers + picks.picker[entered])
-    n_pickers = np.bincount(pairs // picks.n_pickers, minlength=picks.n_micrographs)
+    has = np.zeros((picks.n_micrographs, picks.n_pickers), dtype=bool)
+    has[picks.micrograph[entered], picks.picker[entered]] = True
+    n_pickers = has.sum(axis=1)
     fate[(fate == ALONE) & (n_pickers[picks.micrograph] < result.quorum)] = UNMATCHED
     fate[result.members[result.members >= 0]] = IN_PARTICLE
     return replace(result, fate=fate)

@@ -140,7 +140,8 @@ def _edges(x, y, picker, size, micrograph_starts, min_overlap, reach):  # type: 
         if begin == end:
             continue
         order, cell_starts, n_x = _cells(x[begin:end], y[begin:end], reach)
-        order += begin
+        for i in range(len(order)):
+            order[i] += begin
         px, py, ps, who = x[order], y[order], size[order], picker[order]
         left, right = _near_pairs(px, py, who, cell_starts, n_x, reach)
         while n_edges + len(left) > len(low):

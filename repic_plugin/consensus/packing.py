@@ -397,7 +397,8 @@ def _search_components(  # type: ignore[no-untyped-def]
         if len(group) == 1:
             is_selected[group[0]] = True
         elif len(group) > small:
-            is_open[group] = True
+            for c in group:
+                is_open[c] = True
         elif len(group) > 1:
             answer = _best_of_component(group, members, weight, held_by, max_nodes)
             for at in range(len(group)):

@@ -10,7 +10,6 @@ from typing import Optional, Tuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
 from repic_plugin.arguments import check_not_negative
 from repic_plugin.compiled import compiled
@@ -108,6 +107,32 @@ def _dominated(
 
 
 @compiled
+def _order(first, second):  # type: ignore[no-untyped-def]
+    """Indices that sort by `first`, then by `second`, then by place; numpy's compile slowly."""
+    n, width = len(first), 1
+    order, merged = np.arange(n), np.empty(n, np.int64)
+    while width < n:
+        for begin in range(0, n, 2 * width):
+            middle, end = min(begin + width, n), min(begin + 2 * width, n)
+            a, b = begin, middle
+            for at in range(begin, end):
+                takes_left = b == end
+                if a < middle and b < end:
+                    i, j = order[a], order[b]
+                    is_tie = first[i] == first[j]
+                    takes_left = second[i] <= second[j] if is_tie else first[i] < first[j]
+                if takes_left:
+                    merged[at] = order[a]
+                    a += 1
+                else:
+                    merged[at] = order[b]
+                    b += 1
+        order, merged = merged, order
+        width *= 2
+    return order
+
+
+@compiled
 def _crowding(group, x, y, far):  # type: ignore[no-untyped-def]
     """Crowding of each point by the others of a group sorted by x; 0 for an isolated point."""
     nearness = np.zeros(len(group))
@@ -128,16 +153,16 @@ def _copies(order, starts, x, y, score, reach):  # type: ignore[no-untyped-def]
     copy_of = np.full(len(x), -1, np.int64)
     for g in range(len(starts) - 1):
         group = order[starts[g] : starts[g + 1]]
-        group = group[np.argsort(y[group], kind="mergesort")]
-        group = group[np.argsort(x[group], kind="mergesort")]  # ties do not depend on the order
+        group = group[_order(x[group], y[group])]  # ties do not depend on the given order
         far = reach[group[0]]
         nearness = _crowding(group, x, y, far)
-        if nearness.max() == 0:
+        most = 0.0
+        for one in nearness:
+            most = max(most, one)
+        if most == 0:
             continue
         kept = np.zeros(len(group), np.bool_)
-        best_first = np.argsort(-nearness, kind="mergesort")
-        best_first = best_first[np.argsort(-score[group[best_first]], kind="mergesort")]
-        for a in best_first:
+        for a in _order(-score[group], -nearness):
             nearest = far
             for step in (-1, 1):
                 b = a + step
@@ -172,18 +197,34 @@ def close_pairs(
     """
     if distance_px <= 0 or len(points) < 2:
         return np.zeros((0, 2), dtype=np.int64)
-    # separates micrographs by more than the distance
-    tree = cKDTree(points * [4 * distance_px, 1, 1])
-    if centres is None:
-        pairs = tree.query_pairs(distance_px, output_type="ndarray").astype(np.int64)
-    else:
-        found = tree.query_ball_point(tree.data[centres], distance_px)
-        first = np.repeat(centres, [len(one) for one in found])
-        pairs = np.column_stack((first, np.concatenate(found).astype(np.int64)))
-        pairs = pairs[pairs[:, 0] != pairs[:, 1]]
-    steps = points[pairs[:, 0], 1:] - points[pairs[:, 1], 1:]
-    close = np.sort(pairs[np.hypot(*steps.T) < distance_px], axis=1)
-    return np.asarray(np.unique(close, axis=0))
+    micrograph, x, y = np.ascontiguousarray(points.T)
+    is_centre = np.full(len(points), centres is None)
+    is_centre[[] if centres is None else centres] = True
+    order = np.lexsort((x, micrograph))
+    first, second = _close_pairs(order, micrograph, x, y, is_centre, float(distance_px))
+    # one number for each pair: numpy compares rows slowly
+    pairs = np.sort(np.minimum(first, second) * len(points) + np.maximum(first, second))
+    return np.stack(np.divmod(pairs, len(points)), axis=1)
+
+
+@compiled
+def _close_pairs(order, micrograph, x, y, is_centre, far):  # type: ignore[no-untyped-def]
+    """`close_pairs` of points in the order of their micrographs, then of x."""
+    n_pairs = np.int64(0)
+    first, second = np.empty(len(order), np.int64), np.empty(len(order), np.int64)
+    for a in range(len(order)):
+        i, b = order[a], a + 1
+        while b < len(order) and micrograph[order[b]] == micrograph[i] and x[order[b]] - x[i] < far:
+            j = order[b]
+            b += 1
+            is_wanted = (is_centre[i] | is_centre[j]) & (abs(y[j] - y[i]) < far)
+            if is_wanted and np.hypot(x[j] - x[i], y[j] - y[i]) < far:
+                if n_pairs == len(first):
+                    first = np.concatenate((first, np.empty_like(first)))
+                    second = np.concatenate((second, np.empty_like(second)))
+                first[n_pairs], second[n_pairs] = i, j
+                n_pairs += 1
+    return first[:n_pairs], second[:n_pairs]
 
 
 def with_conflicts(

@@ -49,7 +49,6 @@ def test_what_is_written_is_read_back_fast_and_carefully(tmp_path_factory, rows)
 
 def test_empty_cells_are_read_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(text_tables, "_read_carefully", None)
-    monkeypatch.setattr(text_tables, "_CHUNK", 2)
     rows = [["m", 1, "", 1.5, ""], ['a "quoted" name', 2, 3, 1.5, ""], ["m", 3, "", -1e300, 1]] * 3
     write_table(tmp_path / "a.csv", [*KINDS], rows)
     found = read_csv(tmp_path / "a.csv", {name: KINDS[name] for name in ("row", "score")}, "")

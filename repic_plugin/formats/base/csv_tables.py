@@ -18,6 +18,7 @@ from repic_plugin.formats.base.errors import FormatError, PathLike, format_error
 from repic_plugin.formats.base.text_tables import (
     TextTable,
     header_table,
+    n_lines,
     read_columns,
     require_columns,
 )
@@ -73,8 +74,8 @@ def open_table(path: PathLike, remedy: str) -> TextTable:
         If the file cannot be read, is empty or ends within a line.
     """
     table = header_table(Path(path), ",", remedy=remedy, has_comments=False)
-    if table.lines[-1]:
-        raise format_error(table.path, f"ends within a line; {remedy}", line=len(table.lines))
+    if not table.text.endswith("\n"):
+        raise format_error(table.path, f"ends within a line; {remedy}", line=n_lines(table.text))
     return table
 
 
@@ -184,10 +185,11 @@ def csv_rows(path: PathLike) -> Iterator[Any]:
         yield csv.writer(text, lineterminator="\n")
 
 
-def write_cells(path: PathLike, rows: Iterable[Iterable[str]]) -> None:
-    """Write rows of finished cells, see `quoted_cell`, in one step."""
-    with _atomic_text(path) as text:
-        text.writelines(",".join(row) + "\n" for row in rows)
+def csv_text(cells: Iterable[object]) -> str:
+    """A line of a table, quoted where it must be."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([*cells])
+    return line.getvalue()[:-1]
 
 
 def quoted_cell(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Sequence
 
 from repic_plugin.formats.base.errors import format_error, shown
-from repic_plugin.formats.base.text_tables import TextTable
+from repic_plugin.formats.base.text_tables import TextTable, n_lines
 
 SIDES = ("width", "height")  # of boxes, which are square
 MIN_ROWS_OF_A_KIND = 3  # to say how many decimals the numbers of a column have
@@ -53,5 +53,5 @@ def check_end(table: TextTable, words: Sequence[str] = ()) -> bool:
     if is_short:
         problem = f"{table.columns[-1]} is cut off, got {shown(end)} where all others are as "
         remedy = f"{shown(before[0])}, and the line has no end; copy or write the file again"
-        raise format_error(table.path, problem + remedy, line=len(table.lines))
+        raise format_error(table.path, problem + remedy, line=n_lines(table.text))
     return True

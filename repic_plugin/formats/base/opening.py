@@ -28,7 +28,7 @@ def open_input(path: PathLike) -> BinaryIO:
         If it cannot be opened.
     """
     try:
-        Path(path).name.encode("utf-8")
+        os.path.basename(path).encode("utf-8")
     except UnicodeEncodeError:
         raise format_error(Path(path), "has a name that is no UTF-8 text; rename it") from None
     kind = KINDS.get(stat.S_IFMT(os.stat(path).st_mode))

@@ -55,7 +55,7 @@ def star_tables(path: Path, *, pairs: bool = False, text: Optional[str] = None) 
     for (keyword, line), stop in zip(keywords, ends):
         if keyword == "loop_":
             columns, start = _labels(lines, line + 1, stop)
-            tables.append(TextTable(path, columns, lines, start, stop, name=name))
+            tables.append(TextTable(path, columns, text, start, stop, name=name))
         else:
             name = keyword
             if pairs:
@@ -85,8 +85,9 @@ def _pairs(path: Path, lines: List[str], start: int, stop: int, name: str) -> Li
     # The row stands in the place of the first pair, for the messages to name a line of the block.
     first = start + next(number for number, match in enumerate(found) if match)
     row = " ".join(match.group(2) for match in found if match)
-    end = [] if stop == len(lines) and lines[-1].strip() else [""]  # the line's own end
-    return [TextTable(path, columns, [""] * first + [row, *end], first, first + 1, name=name)]
+    end = "" if stop == len(lines) and lines[-1].strip() else "\n"  # the line's own end
+    text = "\n" * first + row + end
+    return [TextTable(path, columns, text, first, first + 1, name=name)]
 
 
 def _labels(lines: List[str], start: int, stop: int) -> Tuple[Tuple[str, ...], int]:

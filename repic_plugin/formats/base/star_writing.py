@@ -8,6 +8,7 @@ from typing import Any, List, Mapping, Sequence
 from numpy.typing import NDArray
 
 from repic_plugin.formats.base.errors import format_error
+from repic_plugin.formats.base.number_rows import Cells, rows_text
 from repic_plugin.formats.base.text_tables import raw_words
 
 VERSION = "# version 30001"
@@ -27,6 +28,11 @@ def loop_header(labels: Sequence[str]) -> str:
 def table_rows(columns: Sequence[Sequence[str]]) -> str:
     """The rows of a table from its columns."""
     return "".join(" ".join(row) + "\n" for row in zip(*columns))
+
+
+def unnamed_table(labels: Sequence[str], columns: Sequence[Cells]) -> bytes:
+    """A whole table without a name or a version, as RELION's pickers write it."""
+    return f"\ndata_\n\n{loop_header(labels)}".encode() + rows_text(columns, " ") + b"\n"
 
 
 def table_text(name: str, columns: Mapping[str, Sequence[str]]) -> str:

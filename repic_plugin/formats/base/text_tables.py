@@ -9,21 +9,19 @@ from array import array
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.formats.base.errors import FormatError, format_error, listed, shown
 from repic_plugin.formats.base.opening import open_input
+from repic_plugin.formats.base.plain_numbers import read_plain_rows
 from repic_plugin.formats.picks.names import micrograph_path
 
 MISSING = ("", "<NA>")  # an empty CSV cell; what crYOLO writes for a value it does not have
 _WORD = re.compile(r""""[^"]*"(?=\s|$)|'[^']*'(?=\s|$)|\S+""")
 _MIN_QUOTED = 2
-_HIDDEN = re.compile(r'"[^"\n]*(,,|\t\t)[^"\n]*"')  # an empty cell, or a part of a quoted one
-_PLACEHOLDER = "-1e300"  # for an empty cell, where all rows are read at once
-_CHUNK = 1 << 14  # rows whose empty cells are filled at a time
 
 
 @dataclass(frozen=True)
@@ -36,10 +34,10 @@ class TextTable:
         The file.
     columns : tuple of str
         Name of each column.
-    lines : sequence of str
-        Every line of the file.
+    text : str
+        The whole file, as from `read_text`.
     start, stop : int
-        The table's data lines are among ``lines[start:stop]``.
+        The table's data lines are among these of all lines, counted from 0.
     delimiter : str or None
         Separator of values; None for white space.
     name : str
@@ -52,7 +50,7 @@ class TextTable:
 
     path: Path
     columns: Tuple[str, ...]
-    lines: Sequence[str]
+    text: str
     start: int
     stop: int
     delimiter: Optional[str] = None
@@ -64,19 +62,19 @@ class TextTable:
         """Those of some columns that the table has."""
         return [name for name in names if name in self.columns]
 
-    def rows(self) -> List[str]:
-        """The data lines, without blank lines and comments."""
-        rows = list(filter(str.strip, self.lines[self.start : self.stop]))
-        if self.has_comments and "#" in "".join(rows):
-            rows = [row for row in rows if not row.lstrip().startswith("#")]
-        return rows
-
     def numbered_rows(self) -> Iterator[Tuple[int, str]]:
         """Number in the file, from 1, and text of each data line."""
-        for number in range(self.start, self.stop):
-            text = self.lines[number].lstrip()
-            if text and not (self.has_comments and text.startswith("#")):
-                yield number + 1, self.lines[number]
+        end = -1
+        for number in range(1, self.stop + 1):
+            begin, end = end + 1, self.text.find("\n", end + 1)
+            line = self.text[begin : None if end < 0 else end] if number > self.start else ""
+            row = line.lstrip()
+            if row and not (self.has_comments and row.startswith("#")):
+                yield number, line
+
+    def rows(self) -> List[str]:
+        """The data lines."""
+        return [line for _, line in self.numbered_rows()]
 
     def row_error(self, row: int, problem: str) -> FormatError:
         """The error for a data row, counted from 0."""
@@ -89,14 +87,14 @@ class TextTable:
     @property
     def unfinished_row(self) -> str:
         """The last line of the file, where it is the table's and has no line end; else nothing."""
-        text = self.lines[-1] if self.stop == len(self.lines) else ""
+        is_last = self.stop == n_lines(self.text)
+        text = self.text[self.text.rfind("\n") + 1 :] if is_last else ""
         return "" if self.has_comments and text.lstrip().startswith("#") else text
 
     @property
     def last_number(self) -> int:
         """Number in the file, from 1, of the last line with anything in it."""
-        n_blank = next((i for i, one in enumerate(reversed(self.lines)) if one.strip()), 0)
-        return len(self.lines) - n_blank
+        return n_lines(self.text.rstrip() or self.text)
 
     def _numbered(self, row: int) -> Tuple[int, str]:
         return next(islice(self.numbered_rows(), row, None))
@@ -139,6 +137,11 @@ def read_text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
+def n_lines(text: str) -> int:
+    """The number of lines of a text; what follows its last line feed is one."""
+    return text.count("\n") + 1
+
+
 def empty_error(path: Path) -> FormatError:
     """The error for a file that must have a header and has nothing."""
     return format_error(
@@ -152,8 +155,10 @@ def header_table(
     path: Path, delimiter: str, *, remedy: str = "", has_comments: bool = True
 ) -> TextTable:
     """The table of a file whose first line, comments apart, names the columns."""
-    lines = read_text(path).split("\n")
-    everything = TextTable(path, (), lines, 0, len(lines), delimiter, "", remedy, has_comments)
+    text = read_text(path)
+    everything = TextTable(
+        path, (), text, 0, n_lines(text), delimiter, remedy=remedy, has_comments=has_comments
+    )
     for number, line in everything.numbered_rows():
         names = _split(everything, number, line)
         if has_comments:  # anybody may have written it, with spaces after the commas
@@ -176,10 +181,10 @@ def require_positive(
 ) -> None:
     """Raise a FormatError unless the values of these columns, where they are, exceed 0."""
     for name in names:
-        bad = np.flatnonzero(columns.numbers[name] <= 0)
-        if len(bad):
-            value = columns.numbers[name][bad[0]]
-            raise table.row_error(bad[0], f"{name} must be > 0, got {value:g}; {remedy}")
+        values = columns.numbers[name]
+        if values.min(initial=1) <= 0:
+            row = int(np.argmax(values <= 0))
+            raise table.row_error(row, f"{name} must be > 0, got {values[row]:g}; {remedy}")
 
 
 def read_columns(
@@ -209,8 +214,7 @@ def read_columns(
     for name in (*numbers, *words):
         if table.columns.count(name) > 1:
             raise format_error(table.path, f"column {name} occurs twice; remove one of them")
-    rows = table.rows()
-    fast = _read_fast(table, rows, numbers, words, may_be_missing)
+    fast = _read_fast(table, numbers, words, may_be_missing)
     if fast is None:
         return _read_carefully(table, numbers, words, may_be_missing, rules or {})
     return fast
@@ -234,69 +238,39 @@ def read_micrographs(table: TextTable, columns: Columns, column: str) -> NDArray
 
 
 def _read_fast(
-    table: TextTable,
-    rows: List[str],
-    numbers: Sequence[str],
-    words: Sequence[str],
-    may_be_missing: Sequence[str],
+    table: TextTable, numbers: Sequence[str], words: Sequence[str], may_be_missing: Sequence[str]
 ) -> Optional[Columns]:
-    """All rows at once; None if anything is unusual."""
-    if not rows:
-        return Columns({name: np.zeros(0) for name in numbers}, {name: [] for name in words})
-    if table.delimiter is None and "'" in "".join(rows):
-        return None
-    # Columns that nobody asked for are cut to a character, but counted.
-    kinds = {**dict.fromkeys(numbers, "f8"), **dict.fromkeys(words, "O")}
-    dtype = np.dtype([(f"c{i}", kinds.get(name, "U1")) for i, name in enumerate(table.columns)])
-    found = _loaded(rows, dtype, table.delimiter)
-    is_filled = found is None and bool(may_be_missing)
-    if is_filled and table.delimiter:
-        found = _loaded(_filled(rows, table.delimiter), dtype, table.delimiter)
-    # An open quote joins lines: then, and for NaN and infinity, the careful way finds the line.
-    if found is None or len(found) != len(rows):
-        return None
-    at = {name: f"c{table.columns.index(name)}" for name in (*numbers, *words)}
-    columns = Columns(
-        {name: np.ascontiguousarray(found[at[name]]) for name in numbers},
-        {name: found[at[name]].tolist() for name in words},
+    """All rows at once; None if anything is unusual, or wrong: the careful way finds the line."""
+    data = table.text.encode() + b"\n"
+    n_lines = max(table.stop - table.start, 0)
+    found = np.empty((len(numbers), n_lines))
+    places = np.empty((len(words), n_lines, 2), dtype=np.int64)
+    columns = table.columns
+    n_rows = read_plain_rows(
+        np.frombuffer(data, dtype=np.uint8),
+        table.start,
+        table.stop,
+        ord(table.delimiter or "\0"),
+        table.has_comments,
+        np.array([numbers.index(name) if name in numbers else -1 for name in columns]),
+        np.array([words.index(name) if name in words else -1 for name in columns]),
+        np.array([name in may_be_missing for name in columns]),
+        found,
+        places,
     )
-    finite = all(np.isfinite(column).all() for column in columns.numbers.values())
-    return columns if finite and (not is_filled or _emptied(columns, may_be_missing)) else None
-
-
-def _emptied(columns: Columns, may_be_missing: Sequence[str]) -> bool:
-    """Turn placeholders into NaN; return whether all are where numbers may be missing."""
-    if any(_PLACEHOLDER in cells for cells in columns.words.values()):
-        return False
-    for name, column in columns.numbers.items():
-        missing = column == float(_PLACEHOLDER)
-        if missing.any() and name not in may_be_missing:
-            return False
-        column[missing] = np.nan
-    return True
-
-
-def _loaded(rows: Any, dtype: np.dtype[Any], delimiter: Optional[str]) -> Optional[NDArray[Any]]:
-    """Rows as a structured array; None where a cell is not of its kind."""
-    quotechar = '"' if delimiter != "\t" else None
-    try:
-        return np.loadtxt(
-            rows, dtype, comments=None, delimiter=delimiter, quotechar=quotechar, ndmin=1
-        )
-    except ValueError:
+    if n_rows < 0:
         return None
+    return Columns(
+        {name: column[:n_rows] for name, column in zip(numbers, found)},
+        {name: _texts(data, place[:n_rows]) for name, place in zip(words, places)},
+    )
 
 
-def _filled(rows: Sequence[str], delimiter: str) -> Iterator[str]:
-    """The rows with a placeholder in their empty cells; a ValueError where that is unsafe."""
-    for first in range(0, len(rows), _CHUNK):
-        text = "\n".join(["", *rows[first : first + _CHUNK], ""])
-        if _PLACEHOLDER in text or _HIDDEN.search(text):
-            raise ValueError("an apparently empty cell may be part of another")
-        for _ in range(2):  # of three in a row the middle one is in no pair at first
-            text = text.replace(delimiter * 2, f"{delimiter}{_PLACEHOLDER}{delimiter}")
-        text = text.replace(f"{delimiter}\n", f"{delimiter}{_PLACEHOLDER}\n")
-        yield from text.replace(f"\n{delimiter}", f"\n{_PLACEHOLDER}{delimiter}")[1:-1].split("\n")
+def _texts(data: bytes, places: NDArray[np.int64]) -> List[str]:
+    """Texts between begins and ends; equal ones are one object."""
+    cells = [data[begin:end] for begin, end in places.tolist()]
+    text_of = {cell: cell.decode() for cell in set(cells)}
+    return [text_of[cell] for cell in cells]
 
 
 def _read_carefully(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 import numpy as np
 
-from repic_plugin.classification import CtfParameters
 from repic_plugin.formats.base.errors import format_error, listed
 from repic_plugin.formats.images.particle_star import (
     ABERRATION,
@@ -19,6 +18,9 @@ from repic_plugin.formats.images.particle_star import (
     Floats,
     ParticleStar,
 )
+
+if TYPE_CHECKING:
+    from repic_plugin.classification import CtfParameters
 
 # What no microscope is beyond: smallest, largest, unit.
 UNITS = {VOLTAGE: (10.0, 3500.0, "kV"), ABERRATION: (1e-4, 100.0, "mm")}
@@ -34,6 +36,8 @@ def star_ctf(star: ParticleStar) -> Optional[CtfParameters]:
         If there is a defocus, but no voltage, spherical aberration or amplitude contrast, or a
         value is out of its range.
     """
+    from repic_plugin.classification import CtfParameters  # noqa: PLC0415 - loads slowly
+
     defocus_u = star.values(DEFOCUS_U)
     if defocus_u is None:
         return None

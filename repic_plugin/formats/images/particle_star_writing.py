@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.arguments import check_box_size, check_positive
-from repic_plugin.classification import CtfParameters
 from repic_plugin.formats.base.atomic import atomic_open
 from repic_plugin.formats.base.errors import PathLike
 from repic_plugin.formats.base.star_optics import GROUP, OPTICS
@@ -34,6 +33,9 @@ from repic_plugin.formats.images.particle_star import (
     PHASE_SHIFT,
     VOLTAGE,
 )
+
+if TYPE_CHECKING:
+    from repic_plugin.classification import CtfParameters
 
 
 def write_particles_star(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Optional, Sequence, Tuple
 
 import numpy as np
 
 from repic_plugin.arguments import PIXEL_SIZE_RANGE
-from repic_plugin.classification import CtfParameters
 from repic_plugin.formats.base.errors import PathLike, format_error, listed
 from repic_plugin.formats.images.particle_star import (
     PHASE_FLIPPED,
@@ -28,6 +27,9 @@ from repic_plugin.formats.images.stacks import (
     is_same_pixel_size,
     open_stack,
 )
+
+if TYPE_CHECKING:
+    from repic_plugin.classification import CtfParameters
 
 STAR_SUFFIX = ".star"
 

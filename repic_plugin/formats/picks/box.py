@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import Optional
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,13 +12,12 @@ from numpy.typing import ArrayLike
 from repic_plugin.formats.base.atomic import atomic_write
 from repic_plugin.formats.base.errors import PathLike
 from repic_plugin.formats.base.file_ends import check_end
+from repic_plugin.formats.base.number_rows import coordinate_cells, rows_text, score_cells
 from repic_plugin.formats.base.text_tables import read_columns, read_text, require_positive
 from repic_plugin.formats.picks.cells import (
     checked_box_size,
     checked_centers,
     checked_column,
-    coordinate_texts,
-    score_texts,
 )
 from repic_plugin.formats.picks.plain_rows import plain_table
 from repic_plugin.formats.picks.table import (
@@ -55,19 +55,16 @@ def read(path: Path) -> PickTable:
         If the file cannot be read or a row is wrong.
     """
     text = read_text(path)
-    lines = text.split("\n")
     if "#" in text:
-        lines = [line.split("#", 1)[0] for line in lines]
-    table = plain_table(path, lines, COLUMNS, N_WITHOUT_SCORE, BOX_ROW)
+        text = re.sub("#[^\n]*", "", text)
+    table = plain_table(path, text, COLUMNS, N_WITHOUT_SCORE, BOX_ROW)
     found = read_columns(table, table.columns)
     require_positive(table, found, ("width", "height"))
-    columns = found.numbers
-    sizes = np.stack([columns["width"], columns["height"]], axis=1)
-    corners = np.stack([columns["x"], columns["y"]], axis=1)
-    score = columns.get("score")
-    if score is not None and np.isin(score, EMAN_MODES).all():
+    x, y, width, height = (found.numbers[name] for name in COLUMNS[:N_WITHOUT_SCORE])
+    score = found.numbers.get("score")
+    if score is not None and score.max(initial=-1) < 0 and np.isin(score, EMAN_MODES).all():
         score = None
-    return pick_table_from_corners(corners, sizes, score, may_be_cut=check_end(table))
+    return pick_table_from_corners(x, y, width, height, score, may_be_cut=check_end(table))
 
 
 def write(
@@ -100,9 +97,8 @@ def write(
     centers = checked_centers(x, y)
     side = checked_box_size(box_size_px)
     corners = corners_from_centers(centers, side)
-    sides = coordinate_texts(np.array([side])) * len(corners)
-    cells: List[Sequence[str]] = [coordinate_texts(column) for column in corners.T]
-    cells += [sides, sides]
+    sides = np.full(len(corners), side)
+    cells = [coordinate_cells(column) for column in (*corners.T, sides, sides)]
     if score is not None:
-        cells.append(score_texts(checked_column("score", score, len(corners))))
-    atomic_write(path, "".join("\t".join(row) + "\n" for row in zip(*cells)))
+        cells.append(score_cells(checked_column("score", score, len(corners))))
+    atomic_write(path, rows_text(cells, "\t"))

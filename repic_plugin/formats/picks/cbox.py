@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from repic_plugin.formats.base.file_ends import check_end
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
 from repic_plugin.formats.base.text_tables import (
@@ -50,16 +48,13 @@ def read(path: Path) -> PickTable:
     tables = star_tables(path, text=text)
     table = next((t for t in tables if t.name == TABLE), None)
     if table is None and not tables and is_number(text.split(maxsplit=1)[0]):
-        lines = text.split("\n")
-        table = plain_table(path, lines, OLD_COLUMNS, len(OLD_COLUMNS), OLD_ROW, takes_more=True)
+        table = plain_table(path, text, OLD_COLUMNS, len(OLD_COLUMNS), OLD_ROW, takes_more=True)
     if table is None:
         raise no_table_error(path, tables, TABLE)
     require_columns(table, (*CORNER, *SIDES))
     score = table.present([SCORE])
     found = read_columns(table, (*CORNER, *SIDES, *score), may_be_missing=score)
     require_positive(table, found, SIDES)
-    columns = found.numbers
-    sizes = np.stack([columns[name] for name in SIDES], axis=1)
-    corners = np.stack([columns[name] for name in CORNER], axis=1)
-    found_picks = pick_table_from_corners(corners, sizes, columns.get(SCORE))
+    x, y, width, height = (found.numbers[name] for name in (*CORNER, *SIDES))
+    found_picks = pick_table_from_corners(x, y, width, height, found.numbers.get(SCORE))
     return replace(found_picks, threshold=THRESHOLD, may_be_cut=check_end(table))

@@ -1,13 +1,11 @@
-"""What the writers share: checked columns and short numbers."""
+"""What the writers share: checked columns."""
 
 from __future__ import annotations
 
-from typing import List, Optional
+from typing import Optional
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-COORDINATE_DECIMALS = 4  # 1e-4 px is far below what any picker resolves
 
 
 def checked_column(
@@ -41,25 +39,3 @@ def checked_box_size(box_size_px: float) -> float:
     if not (np.isfinite(box_size_px) and box_size_px >= 1):
         raise ValueError(f"box_size_px must be a finite number >= 1, got {box_size_px}")
     return float(box_size_px)
-
-
-def coordinate_texts(values: NDArray[np.float64]) -> List[str]:
-    """Integers as integers, other numbers with up to four decimals."""
-    rounded = np.round(values, COORDINATE_DECIMALS) + 0.0  # adding 0 turns -0 into 0
-    if np.array_equal(rounded, np.rint(rounded)):
-        return [f"{value:.0f}" for value in rounded.tolist()]
-    return [f"{v:.{COORDINATE_DECIMALS}f}".rstrip("0").rstrip(".") for v in rounded.tolist()]
-
-
-def score_texts(values: NDArray[np.float64]) -> List[str]:
-    """Numbers with nine significant digits, more than a picker's single precision holds."""
-    return [f"{value:.9g}" for value in values.tolist()]
-
-
-def pointed_texts(values: NDArray[np.float64]) -> List[str]:
-    """As `score_texts`, for STAR files: every number with a point or an exponent.
-
-    Scipion's reader takes a column's type from its first row: 1 would make an integer column, in
-    which the next row's 0.5 is an error.
-    """
-    return [text if "." in text or "e" in text else f"{text}.0" for text in score_texts(values)]

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import Dict, Mapping, Optional, Sequence
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from repic_plugin.formats.base.csv_tables import quoted_cell, write_cells
+from repic_plugin.formats.base.atomic import atomic_write
+from repic_plugin.formats.base.csv_tables import quoted_cell
 from repic_plugin.formats.base.errors import PathLike
 from repic_plugin.formats.base.file_ends import check_end
+from repic_plugin.formats.base.number_rows import (
+    Cells,
+    coordinate_cells,
+    rows_text,
+    score_cells,
+    word_cells,
+)
 from repic_plugin.formats.base.text_tables import (
     header_table,
     read_columns,
@@ -22,8 +30,6 @@ from repic_plugin.formats.picks.cells import (
     checked_box_size,
     checked_centers,
     checked_column,
-    coordinate_texts,
-    score_texts,
 )
 from repic_plugin.formats.picks.table import PickTable, pick_table
 
@@ -110,24 +116,25 @@ def write(
     """
     centers = checked_centers(x, y)
     n = len(centers)
-    columns: Dict[str, List[str]] = {}
+    columns: Dict[str, Cells] = {}
     if micrograph is not None:
         columns[MICROGRAPH] = _name_cells(micrograph, n)
-    columns[X], columns[Y] = (coordinate_texts(column) for column in centers.T)
-    columns[BOX_SIZE] = [f"{checked_box_size(box_size_px):.9g}"] * n
+    columns[X], columns[Y] = (coordinate_cells(column) for column in centers.T)
+    columns[BOX_SIZE] = score_cells(np.full(n, checked_box_size(box_size_px)))
     if score is not None:
-        columns[SCORE] = score_texts(checked_column("score", score, n))
+        columns[SCORE] = score_cells(checked_column("score", score, n))
     for name, values in (extra or {}).items():
         if name in columns:
             raise ValueError(f"extra column {name!r} already exists; choose another")
-        columns[quoted_cell(name)] = score_texts(checked_column(name, values, n))
-    write_cells(path, chain([columns.keys()], zip(*columns.values())))
+        columns[quoted_cell(name)] = score_cells(checked_column(name, values, n))
+    header = ",".join(columns) + "\n"
+    atomic_write(path, header.encode() + rows_text([*columns.values()], ","))
 
 
-def _name_cells(names: Sequence[str], n_picks: int) -> List[str]:
+def _name_cells(names: Sequence[str], n_picks: int) -> Cells:
     if len(names) != n_picks:
         raise ValueError(
             f"micrograph must have one name for each of {n_picks} picks, got {len(names)}"
         )
-    cell_of = {str(name): quoted_cell(str(name)) for name in set(names)}
-    return [cell_of[str(name)] for name in names]
+    place = {name: i for i, name in enumerate(dict.fromkeys(map(str, names)))}
+    return word_cells([quoted_cell(name) for name in place], [place[str(name)] for name in names])

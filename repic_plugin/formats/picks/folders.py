@@ -181,6 +181,7 @@ def _gathered(place: Path, progress: Optional[Callable[[], None]]) -> _Gathered:
     known = formats_by_suffix()
     files, passed_over = _files_in(place)
     readable = [file for file in files if file.suffix.lower() in known]
+    unknown = [file for file in files if file.suffix.lower() not in known]
     if not readable:
         found = listed(file.name for file in (*files, *passed_over))
         problem = f"must have a file with suffix {', '.join(sorted(known))}, found {found}; add one"
@@ -196,7 +197,7 @@ def _gathered(place: Path, progress: Optional[Callable[[], None]]) -> _Gathered:
         parts={name: [getattr(table, name) for table in tables] for name in (*COLUMNS, MICROGRAPH)},
         n_rows=[len(table) for table in tables],
         box_size_px=float(np.median(all_sizes)) if len(all_sizes) else None,
-        ignored=(*(file for file in files if file not in readable), *other, *passed_over),
+        ignored=(*unknown, *other, *passed_over),
         has_file_each=all(table.micrograph is None or table.sources for table in tables),
         names_paths=all(table.micrograph is not None for table in tables),
         notes=tuple(notes),
@@ -232,7 +233,8 @@ def _files_in(place: Path, above: Tuple[str, ...] = ()) -> Tuple[List[Path], Lis
 
 def _visible_entries(folder: Path) -> List[Path]:
     try:
-        entries = sorted(e for e in folder.iterdir() if not e.name.startswith("."))
+        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+        entries = [folder / name for name in names]
         for entry in entries:
             if entry.is_symlink() and not entry.exists():
                 problem = f"leads to {os.readlink(entry)}, which is not there; mount or remove it"
@@ -249,7 +251,9 @@ def _visible_entries(folder: Path) -> List[Path]:
 def _names_in(place: Path, file: Path, table: PickTable) -> List[str]:
     """The micrographs of one file, with their folders."""
     if table.micrograph is None:
-        names = [(file.relative_to(place).parent / stem_micrograph(file)).as_posix()]
+        folder = file.parent
+        stem = stem_micrograph(file)
+        names = [stem if folder == place else (folder.relative_to(place) / stem).as_posix()]
     else:
         names = sorted({*table.micrograph.tolist(), *table.empty})
     for name in names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from os.path import splitext
 from typing import Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple, Union
 
@@ -219,6 +220,7 @@ def _path_of(text: str) -> str:
     return text.strip().lstrip(">").rsplit("@", 1)[-1].rstrip("/")
 
 
+@lru_cache(maxsize=1 << 16)
 def _parts(text: str) -> Path:
     """Folders and name."""
     folders = [one for one in _path_of(text).split("/")[:-1] if one not in ("", ".")]

@@ -62,7 +62,9 @@ def read_files(files: Sequence[Path], progress: Optional[Callable[[], None]] = N
         raise next(iter(without.values()))
     used = [file for file in tables if tables[file].sources] or [*tables]
     beside = [
-        file for file in tables if file not in used and os.path.realpath(file) not in in_lists
+        file
+        for file, table in tables.items()
+        if in_lists and not table.sources and os.path.realpath(file) not in in_lists
     ]
     notes = [f"ignored without coordinates: {_examples(without)}"] if without else []
     if beside:

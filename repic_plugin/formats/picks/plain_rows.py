@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Sequence
 
 from repic_plugin.formats.base.errors import format_error, shown
-from repic_plugin.formats.base.text_tables import TextTable
+from repic_plugin.formats.base.text_tables import TextTable, n_lines
 
 
 def plain_table(
     path: Path,
-    lines: Sequence[str],
+    text: str,
     columns: Sequence[str],
     n_required: int,
     rule: str,
@@ -23,8 +24,8 @@ def plain_table(
     Parameters
     ----------
     path : Path
-    lines : sequence of str
-        Of the whole file.
+    text : str
+        The whole file, as from `read_text`.
     columns : sequence of str
         Names for the columns, in their order.
     n_required : int
@@ -46,7 +47,7 @@ def plain_table(
         If the first row has too few columns, or too many.
     """
     start = 0
-    everything = TextTable(path, tuple(columns), lines, 0, len(lines))
+    everything = TextTable(path, tuple(columns), text, 0, n_lines(text))
     for number, line in everything.numbered_rows():
         words = line.split()
         fits = n_required <= len(words) and (takes_more or len(words) <= len(columns))
@@ -57,8 +58,8 @@ def plain_table(
             raise format_error(path, f"{rule}, got {shown(line)}; correct the row", line=number)
         further = [f"column {i + 1}" for i in range(len(columns), len(words))]
         names = (*columns[: len(words)], *further)
-        return TextTable(path, names, lines, start, len(lines))
-    return TextTable(path, tuple(columns[:n_required]), lines, start, len(lines))
+        return replace(everything, columns=names, start=start)
+    return replace(everything, columns=tuple(columns[:n_required]), start=start)
 
 
 def is_number(word: str) -> bool:

@@ -103,7 +103,7 @@ def read_picks_file(path: PathLike) -> PickTable:
         If the suffix is unknown, or the file is missing, cut off, no text or wrong in a row. The
         message is one line with the file, the line, the rule, the value and the remedy.
     """
-    file = Path(path)
+    file = path if isinstance(path, Path) else Path(path)
     by_suffix = formats_by_suffix()
     candidates = by_suffix.get(file.suffix.lower())
     if candidates is None:

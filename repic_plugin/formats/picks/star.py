@@ -17,8 +17,9 @@ from repic_plugin.formats.base.errors import (
     listed,
 )
 from repic_plugin.formats.base.file_ends import check_end
+from repic_plugin.formats.base.number_rows import fixed_cells, pointed_cells
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
-from repic_plugin.formats.base.star_writing import loop_header, table_rows
+from repic_plugin.formats.base.star_writing import unnamed_table
 from repic_plugin.formats.base.text_tables import (
     TextTable,
     read_columns,
@@ -29,7 +30,6 @@ from repic_plugin.formats.picks.cells import (
     checked_box_size,
     checked_centers,
     checked_column,
-    pointed_texts,
 )
 from repic_plugin.formats.picks.star_origins import origin_shifts, shift_columns
 from repic_plugin.formats.picks.table import PickTable, no_picks, pick_table
@@ -174,11 +174,11 @@ def write(
     """
     checked_box_size(box_size_px)
     centers = checked_centers(x, y)
-    cells = [[f"{value:.6f}" for value in column.tolist()] for column in centers.T]
+    cells = [fixed_cells(column) for column in centers.T]
     labels = [X, Y]
     if score is not None:
         labels.append(SCORE)
-        cells.append(pointed_texts(checked_column("score", score, len(centers))))
+        cells.append(pointed_cells(checked_column("score", score, len(centers))))
     # RELION and Scipion's import of RELION coordinates both take the first table, whatever its
     # name; RELION's pickers write it unnamed and without optics, so that versions 3.0 to 5 agree.
-    atomic_write(path, f"\ndata_\n\n{loop_header(labels)}{table_rows(cells)}\n")
+    atomic_write(path, unnamed_table(labels, cells))

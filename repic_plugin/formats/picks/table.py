@@ -94,16 +94,17 @@ def no_picks() -> PickTable:
 
 
 def pick_table_from_corners(
-    corners: NDArray[np.float64],
-    sizes: NDArray[np.float64],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    width: NDArray[np.float64],
+    height: NDArray[np.float64],
     score: Optional[NDArray[np.float64]],
     *,
     may_be_cut: bool = False,
 ) -> PickTable:
-    """A `PickTable` from lower corners, and widths and heights, both of shape (n, 2)."""
-    centers = centers_from_corners(corners, sizes)
-    x, y = np.ascontiguousarray(centers.T)
-    return pick_table(x, y, score, box_size_px=sizes.max(axis=1), may_be_cut=may_be_cut)
+    """A `PickTable` from lower corners and the sides of their boxes."""
+    x, y, sides = x + width / 2, y + height / 2, np.maximum(width, height)
+    return pick_table(x, y, score, box_size_px=sides, may_be_cut=may_be_cut)
 
 
 def centers_from_corners(corners: ArrayLike, box_size_px: ArrayLike) -> NDArray[np.float64]:

@@ -36,8 +36,7 @@ def read(path: Path) -> PickTable:
     """
     is_imagic = path.suffix.lower() == IMAGIC
     names, rule = (("y", "x"), IMAGIC_ROW) if is_imagic else (("x", "y"), ROW)
-    lines = read_text(path).split("\n")
-    table = plain_table(path, lines, names, len(names), rule, takes_more=True)
+    table = plain_table(path, read_text(path), names, len(names), rule, takes_more=True)
     columns = read_columns(table, names).numbers
     notes = ("the first column of its .plt files is taken as y, as IMAGIC writes it",)
     return pick_table(

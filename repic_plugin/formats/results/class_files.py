@@ -6,19 +6,21 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any, List, Mapping
+from typing import TYPE_CHECKING, Any, List, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin import __version__
-from repic_plugin.classification import Classification, State, state_from_arrays, state_to_arrays
 from repic_plugin.formats.base.arrays import read_arrays, write_arrays
 from repic_plugin.formats.base.csv_tables import write_table
 from repic_plugin.formats.base.errors import PathLike, format_error
 from repic_plugin.formats.images.class_star import write_classes_star
 from repic_plugin.formats.images.mrc_writing import write_stack
 from repic_plugin.formats.images.particles import ParticleTable
+
+if TYPE_CHECKING:
+    from repic_plugin.classification import Classification, State
 
 CLASS_FILES = ("assignments.csv", "class_averages.mrcs", "classes.star", "convergence.csv")
 ASSIGNMENT_COLUMNS = ("particle", "class", "rotation_deg", "shift_x_px", "shift_y_px", "mirror")
@@ -102,6 +104,8 @@ def write_checkpoint(path: PathLike, owner: str, state: State) -> None:
     OSError
         If the file cannot be written; it is then as before.
     """
+    from repic_plugin.classification import state_to_arrays  # noqa: PLC0415 - loads slowly
+
     arrays = state_to_arrays(state)
     write_arrays(path, {OWNER: np.array([owner]), NAMES: np.array(sorted(arrays)), **arrays})
 
@@ -124,6 +128,8 @@ def read_checkpoint(path: PathLike, owner: str) -> State:
     FormatError
         If the file is missing or damaged, or its owner is another.
     """
+    from repic_plugin.classification import state_from_arrays  # noqa: PLC0415 - loads slowly
+
     arrays = read_arrays(path, remedy=START_AGAIN)
     try:
         found, names = str(arrays[OWNER][0]), arrays[NAMES].tolist()

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any, Iterable, Iterator, List, Optional, Sequence
+from typing import Iterable, Iterator, List, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.consensus import ConsensusResult
-from repic_plugin.formats.base.csv_tables import csv_rows
+from repic_plugin.formats.base.atomic import atomic_open
+from repic_plugin.formats.base.csv_tables import csv_text
 from repic_plugin.formats.base.errors import PathLike
-from repic_plugin.formats.picks.cells import coordinate_texts, score_texts
+from repic_plugin.formats.base.number_rows import (
+    coordinate_cells,
+    fixed_cells,
+    rows_text,
+    score_cells,
+    whole_cells,
+    word_cells,
+)
 
 TABLE_NAMES = ("consensus.csv", "summary.csv")  # beside the pick files of a consensus
 ENSEMBLE_NAMES = ("pickers.csv", "ensemble.npz")  # beside them, of mode probabilistic
@@ -68,43 +76,46 @@ def write_consensus_tables(
         If a file cannot be written.
     """
     with ExitStack() as files:
-        paths = (particles, summary)
-        writers = [files.enter_context(csv_rows(path)) if path else None for path in paths]
+        parts = (
+            (particles, _particle_header, _particle_rows),
+            (summary, _summary_header, _summary_rows),
+        )
+        open_files = [
+            (files.enter_context(atomic_open(path)), header, rows)
+            for path, header, rows in parts
+            if path is not None
+        ]
         for number, result in enumerate(results):
             if number == 0:
-                _write_headers(writers, result.picker_names)
-            for writer, rows in zip(writers, (_particle_rows, _summary_rows)):
-                if writer is not None:
-                    writer.writerows(rows(result))
+                check_picker_columns(result.picker_names)
+            for file, header, rows in open_files:
+                if number == 0:
+                    file.write(f"{csv_text(header(result.picker_names))}\n".encode())
+                file.writelines(rows(result))
 
 
-def _write_headers(writers: Sequence[Any], picker_names: Sequence[str]) -> None:
-    check_picker_columns(picker_names)
-    counted = [f"n_picks_{name}" for name in picker_names]
-    headers = ([*PARTICLE_COLUMNS, *picker_names], ["micrograph", *counted, *SUMMARY_COLUMNS])
-    for writer, header in zip(writers, headers):
-        if writer is not None:
-            writer.writerow(header)
+def _particle_header(picker_names: Sequence[str]) -> List[str]:
+    return [*PARTICLE_COLUMNS, *picker_names]
 
 
-def _particle_rows(result: ConsensusResult) -> Iterator[Sequence[object]]:
+def _summary_header(picker_names: Sequence[str]) -> List[str]:
+    return ["micrograph", *(f"n_picks_{name}" for name in picker_names), *SUMMARY_COLUMNS]
+
+
+def _particle_rows(result: ConsensusResult) -> Iterator[bytes]:
+    names = [csv_text([name]) for name in result.micrograph_names]
     for first in range(0, len(result), ROWS_AT_A_TIME):
-        yield from _some_particle_rows(result, slice(first, first + ROWS_AT_A_TIME))
-
-
-def _some_particle_rows(result: ConsensusResult, some: slice) -> Iterator[Sequence[object]]:
-    columns: List[Sequence[str]] = [
-        [result.micrograph_names[m] for m in result.micrograph[some].tolist()],
-        coordinate_texts(result.x[some]),
-        coordinate_texts(result.y[some]),
-        score_texts(result.weight[some]),
-        score_texts(result.overlap[some]),
-        score_texts(result.score[some]),
-        [str(n) for n in (result.members[some] >= 0).sum(axis=1).tolist()],
-    ]
-    for members in result.members[some].T:
-        columns.append(["" if row < 0 else str(row) for row in members.tolist()])
-    return zip(*columns)
+        some = slice(first, first + ROWS_AT_A_TIME)
+        members = result.members[some]
+        columns = [
+            word_cells(names, result.micrograph[some]),
+            coordinate_cells(result.x[some]),
+            coordinate_cells(result.y[some]),
+            *(score_cells(one[some]) for one in (result.weight, result.overlap, result.score)),
+            whole_cells((members >= 0).sum(axis=1)),
+            *(whole_cells(column, missing=-1) for column in members.T),
+        ]
+        yield rows_text(columns, ",")
 
 
 def write_summary_table(path: PathLike, result: ConsensusResult) -> None:
@@ -126,19 +137,17 @@ def write_summary_table(path: PathLike, result: ConsensusResult) -> None:
     write_consensus_tables(None, path, [result])
 
 
-def _summary_rows(result: ConsensusResult) -> Iterator[Sequence[object]]:
+def _summary_rows(result: ConsensusResult) -> Iterator[bytes]:
     counts = result.micrographs
-    columns: List[Sequence[object]] = [
-        counts.names,
-        *(column.tolist() for column in counts.n_picks.T),
-        counts.n_edges.tolist(),
-        counts.n_cliques.tolist(),
-        counts.n_selected.tolist(),
-        [f"{value:.6f}" for value in counts.objective.tolist()],
-        [str(proven).lower() for proven in counts.is_optimal.tolist()],
-        [f"{value:.6f}" for value in counts.seconds.tolist()],
+    numbers = (*counts.n_picks.T, counts.n_edges, counts.n_cliques, counts.n_selected)
+    columns = [
+        word_cells([csv_text([name]) for name in counts.names], np.arange(len(counts.names))),
+        *map(whole_cells, numbers),
+        fixed_cells(counts.objective),
+        word_cells(("false", "true"), counts.is_optimal),
+        fixed_cells(counts.seconds),
     ]
-    return zip(*columns)
+    yield rows_text(columns, ",")
 
 
 def check_picker_columns(picker_names: Sequence[str]) -> None:

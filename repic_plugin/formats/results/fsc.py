@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping
+from typing import TYPE_CHECKING, Dict, List, Mapping
 
-from repic_plugin.evaluation import ShellCorrelation
 from repic_plugin.formats.base.csv_tables import COUNT, NUMBER, TEXT, read_csv, write_table
 from repic_plugin.formats.base.errors import PathLike
+
+if TYPE_CHECKING:
+    from repic_plugin.evaluation import ShellCorrelation
 
 COLUMNS = {"map": TEXT, "frequency_per_angstrom": NUMBER, "correlation": NUMBER, "n_voxels": COUNT}
 
@@ -37,6 +39,8 @@ def read_fsc_table(path: PathLike) -> Dict[str, ShellCorrelation]:
     FormatError
         If the file cannot be read, or a value is missing or no number.
     """
+    from repic_plugin.evaluation import ShellCorrelation  # noqa: PLC0415 - loads slowly
+
     names, *columns = read_csv(path, COLUMNS, "write the table again").values()
     rows: Dict[str, List[int]] = {}
     for row, name in enumerate(names.tolist()):

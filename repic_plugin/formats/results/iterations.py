@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterable, List
+from typing import TYPE_CHECKING, Iterable, List
 
 from repic_plugin.formats.base.csv_tables import (
     COUNT,
@@ -13,7 +13,9 @@ from repic_plugin.formats.base.csv_tables import (
     write_table,
 )
 from repic_plugin.formats.base.errors import PathLike
-from repic_plugin.iteration import ITERATION_COLUMNS, IterationRow
+
+if TYPE_CHECKING:
+    from repic_plugin.iteration import IterationRow
 
 DECIMALS = 4
 KINDS = {"name": TEXT, "subset": TEXT, "iteration": COUNT, "n_micrographs": COUNT}
@@ -29,6 +31,8 @@ def write_iterations(path: PathLike, rows: Iterable[IterationRow]) -> None:
     OSError
         If the file cannot be written.
     """
+    from repic_plugin.iteration import ITERATION_COLUMNS  # noqa: PLC0415 - loads slowly
+
     write_table(path, ITERATION_COLUMNS, ([_cell(value) for value in row] for row in rows))
 
 
@@ -40,6 +44,8 @@ def read_iterations(path: PathLike) -> List[IterationRow]:
     FormatError
         If a column is missing or a cell is not of its kind.
     """
+    from repic_plugin.iteration import ITERATION_COLUMNS, IterationRow  # noqa: PLC0415 - loads slowly
+
     kinds = {name: KINDS.get(name, NUMBER_OR_NONE) for name in ITERATION_COLUMNS}
     return [IterationRow(**row) for row in read_records(path, kinds, REMEDY)]
 

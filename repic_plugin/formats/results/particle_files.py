@@ -14,14 +14,20 @@ from repic_plugin.consensus import ConsensusResult
 from repic_plugin.formats.base.atomic import atomic_write
 from repic_plugin.formats.base.csv_tables import TEXT, open_table, typed_columns
 from repic_plugin.formats.base.errors import PathLike, listed
-from repic_plugin.formats.base.star_writing import (
-    loop_header,
-    number_cells,
-    quotes_for,
-    table_rows,
-    table_text,
+from repic_plugin.formats.base.number_rows import (
+    Cells,
+    fixed_cells,
+    pointed_cells,
+    rows_text,
+    whole_cells,
+    word_cells,
 )
-from repic_plugin.formats.picks.cells import pointed_texts
+from repic_plugin.formats.base.star_writing import (
+    quotes_for,
+    table_header,
+    table_text,
+    unnamed_table,
+)
 from repic_plugin.formats.picks.registry import known_formats, write_picks_file
 from repic_plugin.formats.picks.relion_list import COORDINATES, MICROGRAPH
 from repic_plugin.formats.picks.star import SCORE, X, Y
@@ -137,7 +143,8 @@ def _write_each(
         raise ValueError(f"micrograph {hidden[0]} begins with a dot, as hidden files do; rename it")
     for file, mine in zip(taken, _by_micrograph(result)):
         path = folder / file
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if "/" in file:
+            path.parent.mkdir(parents=True, exist_ok=True)
         write_picks_file(
             path,
             result.x[mine],
@@ -171,10 +178,11 @@ def _write_list(path: Path, micrographs: Sequence[str], files: List[str], place:
 
 def _write_particles(path: Path, result: ConsensusResult, micrographs: Sequence[str]) -> None:
     columns, order = _particle_columns(path, result, micrographs)
-    columns["repicOverlap"] = pointed_texts(result.overlap[order])
-    columns["repicScore"] = pointed_texts(result.score[order])
-    columns["repicNumberOfPickers"] = number_cells((result.members[order] >= 0).sum(axis=1))
-    atomic_write(path, table_text("data_particles", columns))
+    columns["repicOverlap"] = pointed_cells(result.overlap[order])
+    columns["repicScore"] = pointed_cells(result.score[order])
+    columns["repicNumberOfPickers"] = whole_cells((result.members[order] >= 0).sum(axis=1))
+    header = table_header("data_particles", [*columns]).encode()
+    atomic_write(path, header + rows_text([*columns.values()], " ") + b"\n")
 
 
 def _write_cryosparc(path: Path, result: ConsensusResult, micrographs: Sequence[str]) -> None:
@@ -186,21 +194,21 @@ def _write_cryosparc(path: Path, result: ConsensusResult, micrographs: Sequence[
             f"{listed(twice)}; rename them, or choose another --format"
         )
     columns, _ = _particle_columns(path, result, names)
-    atomic_write(path, f"\ndata_\n\n{loop_header([*columns])}{table_rows([*columns.values()])}\n")
+    atomic_write(path, unnamed_table([*columns], [*columns.values()]))
 
 
 def _particle_columns(
     path: Path, result: ConsensusResult, micrographs: Sequence[str]
-) -> Tuple[Dict[str, List[str]], NDArray[np.int64]]:
+) -> Tuple[Dict[str, Cells], NDArray[np.int64]]:
     """Micrograph, place and weight of each particle as text, and the particles in their order."""
     groups = [*_by_micrograph(result)]
     order = np.concatenate([np.zeros(0, np.int64), *groups])
     words = _words(micrographs, path)
     columns = {
-        MICROGRAPH: [word for word, mine in zip(words, groups) for _ in range(len(mine))],
-        X: number_cells(result.x[order]),
-        Y: number_cells(result.y[order]),
-        SCORE: pointed_texts(result.weight[order]),
+        MICROGRAPH: word_cells(words, np.repeat(np.arange(len(words)), [*map(len, groups)])),
+        X: fixed_cells(result.x[order]),
+        Y: fixed_cells(result.y[order]),
+        SCORE: pointed_cells(result.weight[order]),
     }
     return columns, order
 

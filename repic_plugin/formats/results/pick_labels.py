@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Iterator, List, Sequence
+from typing import List, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.consensus import FATES, ConsensusResult, Picks
-from repic_plugin.formats.base.csv_tables import csv_rows
+from repic_plugin.formats.base.atomic import atomic_open
+from repic_plugin.formats.base.csv_tables import csv_text
 from repic_plugin.formats.base.errors import PathLike
-from repic_plugin.formats.picks.cells import coordinate_texts, score_texts
+from repic_plugin.formats.base.number_rows import (
+    coordinate_cells,
+    rows_text,
+    score_cells,
+    whole_cells,
+    word_cells,
+)
 
 COLUMNS = ("picker", "micrograph", "row", "x_center", "y_center", "score", "label", "particle")
 ROWS_AT_A_TIME = 100_000
@@ -35,43 +42,41 @@ def write_pick_labels(
 
     Raises
     ------
+    ValueError
+        If the result does not have the outcome of each pick.
     OSError
         If the file cannot be written.
     """
-    with csv_rows(path) as writer:
-        writer.writerow([*COLUMNS, "found_by", "copy_of"])
-        for first in range(0, len(picks), ROWS_AT_A_TIME):
-            some = slice(first, first + ROWS_AT_A_TIME)
-            writer.writerows(_rows(picks, result, row, some))
-
-
-def _rows(
-    picks: Picks, result: ConsensusResult, row: NDArray[np.int64], some: slice
-) -> Iterator[Sequence[str]]:
+    if result.fate is None or result.copy_of is None:
+        raise ValueError("result must be as from find_consensus, with the outcome of each pick")
     particle = np.zeros(len(picks) + 1, dtype=np.int64)
-    particle[result.members] = np.arange(1, len(result) + 1)[:, None]
-    particle = particle[:-1][some]  # the last entry was for the filler, -1
-    found_by = ["", *_patterns(result)]
-    copied = np.zeros(0) if result.copy_of is None else result.copy_of[some]
-    fate = np.zeros(0) if result.fate is None else result.fate[some]
-    score = score_texts(picks.score[some])
-    columns: List[Sequence[str]] = [
-        [picks.picker_names[i] for i in picks.picker[some].tolist()],
-        [picks.micrograph_names[m] for m in picks.micrograph[some].tolist()],
-        [str(n) for n in row[some].tolist()],
-        coordinate_texts(picks.x[some]),
-        coordinate_texts(picks.y[some]),
-        [text if has else "" for text, has in zip(score, picks.has_score[some].tolist())],
-        [FATES[one] for one in fate.tolist()],
-        [str(n) if n else "" for n in particle.tolist()],
-        [found_by[n] for n in particle.tolist()],
-        ["" if i < 0 else str(row[i]) for i in copied.tolist()],
-    ]
-    return zip(*columns)
+    particle[result.members] = np.arange(1, len(result) + 1)[:, None]  # the last takes the filler
+    patterns, found_by = _patterns(result)
+    pickers = [csv_text([name]) for name in picks.picker_names]
+    micrographs = [csv_text([name]) for name in picks.micrograph_names]
+    copied_row = np.where(result.copy_of >= 0, row[result.copy_of], 0)
+    with atomic_open(path) as file:
+        file.write(f"{csv_text([*COLUMNS, 'found_by', 'copy_of'])}\n".encode())
+        for first in range(0, len(picks), ROWS_AT_A_TIME):
+            part = np.arange(first, min(first + ROWS_AT_A_TIME, len(picks)))
+            some = picks.take(part)
+            columns = [
+                word_cells(pickers, some.picker),
+                word_cells(micrographs, some.micrograph),
+                whole_cells(row[part]),
+                coordinate_cells(some.x),
+                coordinate_cells(some.y),
+                score_cells(np.where(some.has_score, some.score, np.nan)),
+                word_cells(FATES, result.fate[part]),
+                whole_cells(particle[part], missing=0),
+                word_cells(patterns, found_by[particle[part]]),
+                whole_cells(copied_row[part], missing=0),
+            ]
+            file.write(rows_text(columns, ","))
 
 
-def _patterns(result: ConsensusResult) -> List[str]:
-    """Pickers of each particle."""
+def _patterns(result: ConsensusResult) -> Tuple[List[str], NDArray[np.int64]]:
+    """Sets of pickers, none first, and the set of each particle after a 0."""
     patterns, which = np.unique(result.members >= 0, axis=0, return_inverse=True)
-    names = ["+".join(np.array(result.picker_names)[one].tolist()) for one in patterns]
-    return [names[i] for i in which.ravel().tolist()]
+    names = [csv_text(["+".join(np.array(result.picker_names)[one].tolist())]) for one in patterns]
+    return ["", *names], np.append(0, which.ravel() + 1)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Sequence, Tuple, Union
 
 import numpy as np
 
-from repic_plugin.evaluation import MicrographScores, PickerScores, PrecisionRecall, Scores
 from repic_plugin.formats.base.csv_tables import (
     COUNT,
     NUMBER_OR_NONE,
@@ -18,6 +17,9 @@ from repic_plugin.formats.base.csv_tables import (
     write_table,
 )
 from repic_plugin.formats.base.errors import PathLike
+
+if TYPE_CHECKING:
+    from repic_plugin.evaluation import MicrographScores, PickerScores, PrecisionRecall, Scores
 
 MEASURES, COUNTS = ("precision", "recall", "f1"), ("tp", "fp", "fn")
 KINDS = ("pixel", "matching")
@@ -69,6 +71,8 @@ def read_scores(path: PathLike) -> List[PickerScores]:
     FormatError
         If a column is missing or a cell is not of its kind.
     """
+    from repic_plugin.evaluation import PickerScores  # noqa: PLC0415 - loads slowly
+
     rows = read_records(path, _kinds(OF_PICKER), REMEDY)
     names = ("picker", "n_picks", "n_reference", "n_micrographs", "n_left_out")
     return [PickerScores(*(row[name] for name in names), *_scores(row)) for row in rows]
@@ -97,6 +101,8 @@ def read_micrograph_scores(path: PathLike) -> List[MicrographScores]:
     FormatError
         If a column is missing or a cell is not of its kind.
     """
+    from repic_plugin.evaluation import MicrographScores  # noqa: PLC0415 - loads slowly
+
     rows = read_records(path, _kinds(OF_MICROGRAPH), REMEDY)
     names = ("picker", "micrograph", "n_picks", "n_reference")
     return [MicrographScores(*(row[name] for name in names), *_scores(row)) for row in rows]
@@ -147,6 +153,8 @@ def read_curves(path: PathLike) -> List[PrecisionRecall]:
 
 
 def _curve(name: str, points: List[Point], area: float) -> PrecisionRecall:
+    from repic_plugin.evaluation import PrecisionRecall  # noqa: PLC0415 - loads slowly
+
     threshold, n_picks, precision, recall, f1 = np.array(points).reshape(-1, 5).T
     best = int(np.argmax(f1)) if len(f1) else None
     return PrecisionRecall(
@@ -190,4 +198,6 @@ def _is_count(column: str) -> bool:
 
 def _scores(row: Mapping[str, Any]) -> List[Scores]:
     """Scores in the order of `KINDS`."""
+    from repic_plugin.evaluation import Scores  # noqa: PLC0415 - loads slowly
+
     return [Scores(*(row[f"{kind}_{name}"] for name in COUNTS)) for kind in KINDS]
