@@ -319,6 +319,7 @@ class ConsensusStream:
             self._forget()
             return
         self.protocol.info(f"continuing after {len(self._done):,} micrographs")
+        self.inputs.look()  # the names of the micrographs of batches that are written again
         first = {output: self._n_written(output) for output in self._outputs()}
         for number, batch in enumerate(self.record.batches()):
             self.totals.add(batch.result)
