@@ -190,7 +190,7 @@ def test_late_pickers_are_not_waited_for(project, pickers, feeders):
     assert len(tables.micrograph_names) == N_MICROGRAPHS
     assert tables.n_picks[:, 2].sum() < sum(map(len, three.rows.values()))
     summary = " ".join(finished._summary())
-    assert "Ended with one, two, three still open: nothing had come for 4 s" in summary
+    assert "Stopped with one, two, three still open: no new data for 4 s" in summary
     assert "three: picks on" in summary
     assert "have changed since they were used" in summary
 
