@@ -40,7 +40,19 @@ VALUES = st.one_of(
 @given(st.lists(VALUES, min_size=1, max_size=6), st.sampled_from(STYLES))
 @example([0.0, -0.0, 0.5, 1.5, 2.5, 0.00005, 0.00015], coordinate_cells)
 @example([0.0, -0.0, 0.0000005, 1.0000005, -1e-9], fixed_cells)
-@example([99999.99995, 999999999.4, 999999999.5, 9.9999999995e-05, 1e-13, 1e-14], score_cells)
+@example(
+    [
+        999999999.9999999,
+        99999999.9999999,
+        99999.99995,
+        999999999.4,
+        999999999.5,
+        9.9999999995e-05,
+        1e-13,
+        1e-14,
+    ],
+    score_cells,
+)
 @example([1e-5, 12345678.25, 1e8, 1e9, math.nan, 0.1], pointed_cells)
 def test_bytes_are_those_of_the_plain_formatting(values, style):
     columns = [word_cells(["a", "ä b"], np.arange(len(values)) % 2), style(np.array(values))]

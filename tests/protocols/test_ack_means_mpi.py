@@ -62,4 +62,4 @@ def test_equal_sizes_need_one_process(project, imported, monkeypatch):
     values = {"numberOfClasses": 4, "method": 2}
     assert classification(project, imported, "one", numberOfMpi=1, **values)._validate() == []
     (message,) = classification(project, imported, "two", numberOfMpi=2, **values)._validate()
-    assert message.startswith("EQK-means sorts all pairs")
+    assert "sorts all pairs of an image and a class in one process, got 2 of them" in message

@@ -33,7 +33,7 @@ def session(project, tmp_path_factory):
     rng = np.random.default_rng(5)
     names = [f"m{i:03d}" for i in range(N_MICROGRAPHS)]
     true = {name: rng.uniform(10, SIZE_PX - 10, (N_PARTICLES, 2)) for name in names}
-    imported = project.micrographs("session", write_images(folder / "images", names))
+    imported = project.micrographs("session", write_images(folder / "images", names, SIZE_PX))
     pickers = []
     for picker in RATES:
         found = {

@@ -191,4 +191,4 @@ def test_names_in_common(project, picker, folder):
     elsewhere = write_picker(folder / "elsewhere", {"other": [(30, 30)]}, BOX)
     truth = project.picks("truth elsewhere", others, elsewhere)
     one = evaluation(project, [picker], truth, "elsewhere")
-    assert "no name in common" in one._validate()[0]
+    assert "no micrograph in common" in one._validate()[0]

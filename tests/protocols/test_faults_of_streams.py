@@ -64,9 +64,9 @@ def says(project, run, words):
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (None, "another program writes it; try again"),
-        (cut, "run its protocol again"),
-        (write_half, "killed while it wrote it); continue its protocol"),
+        (None, "another program is writing it; try again later"),
+        (cut, "again"),
+        (write_half, "its writer was killed); continue the protocol that wrote it"),
     ],
     ids=["locked", "cut", "half written"],
 )

@@ -137,8 +137,8 @@ def test_one_that_is_gone_is_named_with_those_that_are_there(project, installed,
     values = {"boxSize": 20, **chosen("template", "lost", "zeta")}
     protocol = project.new("ProtRepicIterative", "reported", inputs, **values)
     assert protocol.validate() == [
-        "Picker 2: no picker 'lost' is installed, there are template, topaz, cryolo, deeppicker, "
-        "project, zeta; install the package that brings it, or choose another"
+        "Picker 2: 'lost' is not installed, available are template, topaz, cryolo, deeppicker, "
+        "project, zeta; install its package, or choose another"
     ]
     protocol.setHostConfig(project.project.getHostConfig("localhost"))
     assert protocol.getSubmitDict()["GPU_COUNT"] == 0

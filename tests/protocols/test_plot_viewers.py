@@ -48,7 +48,7 @@ def test_the_windows_of_a_consensus(project, consensus):
         assert told == len(found) == consensus.outputCoordinates.getSize()
     assert found.n_cut > 0
     for name in ("weights", "agreement"):
-        assert any(f"{found.n_cut} particles were cut" in text for text in texts(drawn[name]))
+        assert any(f"{found.n_cut} particles were discarded" in text for text in texts(drawn[name]))
 
 
 def test_it_leaves_the_first_place_to_the_overlay_and_other_sets_alone(project, consensus):
@@ -116,7 +116,7 @@ def test_a_click_shows_the_members_the_best_first(project, tmp_path, monkeypatch
     viewer._showMembers(found, SimpleNamespace(inaxes=None, xdata=None, ydata=None))
     (window,) = opened
     figure = window.pictures["members"]()
-    assert "class 2: 65 particles, the 60 most like their average" in texts(figure)
+    assert "class 2: 65 particles, the 60 most similar to their average" in texts(figure)
     (images,) = placed
     assert len(images) == 60
     spots = images[:, grid == 4][:, 0, grid == 0][:, 0]  # turned from x = 4 to y = 4
