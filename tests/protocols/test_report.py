@@ -37,8 +37,8 @@ def test_a_run_writes_its_report_if_it_is_asked_to(done):
     assert "<td>Consensus mode</td><td>all pickers</td>" in html
     assert "<td>Write a report</td><td>yes</td>" in html
     assert html.count("data:image/jpeg;base64,") == 2  # c has no pick
-    assert "a.mrc: best agreement." in html
-    assert "b.mrc: worst agreement." in html
+    assert "a: best agreement." in html
+    assert "b: worst agreement." in html
     assert "10.1038/s42003-024-07045-0" in html
 
 
@@ -71,4 +71,4 @@ def test_a_micrograph_that_is_gone_is_told(project, done):
         kept.rename(file)
     told = [line for one in blocks if isinstance(one, Warnings) for line in one.lines]
     assert any("a.mrc" in line for line in told)
-    assert any("b.mrc: worst" in one.caption for one in blocks if isinstance(one, Picture))
+    assert any("b: worst" in one.caption for one in blocks if isinstance(one, Picture))

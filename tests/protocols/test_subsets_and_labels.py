@@ -76,8 +76,15 @@ def test_a_third_of_each_defocus(subsets, defocus):
 
 def test_a_micrograph_without_a_ctf_is_named(project, micrographs, ctfs):
     some = write_ctfs(project, micrographs, lambda _: 1e4, n_left_out=1)
-    with pytest.raises(ValueError, match=r"mic14.* has no CTF"):
-        mean_defocus(some.outputCTF, read_micrographs(micrographs.outputMicrographs))
+    table = read_micrographs(micrographs.outputMicrographs)
+    found = mean_defocus(some.outputCTF, table)
+    assert [name for name, one in zip(table.names, found) if np.isnan(one)] == ["mic14.mrc"]
+    inputs = {
+        "inputMicrographs": (micrographs, "outputMicrographs"),
+        "inputCTFs": (some, "outputCTF"),
+    }
+    (message,) = project.new("ProtRepicSubsets", "without a CTF", inputs)._validate()
+    assert "1 micrographs have no CTF in the given set, such as mic14.mrc" in message
 
 
 def test_too_few_micrographs_are_told_before_the_run(project, micrographs):

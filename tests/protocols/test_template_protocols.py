@@ -290,7 +290,7 @@ def test_a_blob_needs_a_box_size(project, micrographs):
 
 def test_labels_elsewhere_are_one_line_before_the_run(project, noise, labels):
     (message,) = training(project, noise, labels)._validate()
-    assert "no name in common" in message
+    assert "no micrograph in common" in message
 
 
 def test_labels_whose_boxes_stick_out_end_with_one_line(project, micrographs, tmp_path):
