@@ -15,6 +15,7 @@ import pytest
 
 from repic_plugin.commands.simulate_micrographs import MICROGRAPHS, REFERENCE
 from repic_plugin.formats import (
+    micrograph_name,
     read_class_tables,
     read_consensus_tables,
     read_fsc_table,
@@ -229,7 +230,8 @@ def opened(seen, runs, label, output=None):
 def counted(**sets):
     """Number of coordinates in each set on the first two micrographs, as the boxes are told of."""
     counts = {
-        layer: Counter(item.getMicName() for item in one.iterItems()) for layer, one in sets.items()
+        layer: Counter(micrograph_name(item.getMicName()) for item in one.iterItems())
+        for layer, one in sets.items()
     }
     names = sorted(set().union(*counts.values()))[:N_PAGES]
     return {name: {layer: found[name] for layer, found in counts.items()} for name in names}
@@ -401,6 +403,6 @@ def test_the_form_of_a_consensus_and_its_wizards(seen, runs):
     boxes = {quorum: row["consensus"] for quorum, row in preview["found"].items()}
     assert boxes == {"3": of_all, "2": all_here}
     assert preview["texts"] == [
-        f"{n} of {n} particles of this micrograph" for n in (of_all, all_here)
+        f"{n} of {n} particles on this micrograph" for n in (of_all, all_here)
     ]
     assert told["values"] == {"mode": "1", "quorum": "2"}
