@@ -109,7 +109,7 @@ def test_picking_a_part_is_a_failure_though_it_finishes(picker, testing, trained
     values = {"streamingBatchSize": 2}
     done = _picked(picker, testing, picker.model(trained), "told part", **values)
     assert done.outputCoordinates.getSize()
-    with pytest.raises(PickerFailed, match="left micrographs out"):
+    with pytest.raises(PickerFailed, match="skipped micrographs on which crYOLO failed"):
         picker.picks(done)
 
 
