@@ -68,7 +68,7 @@ class PicksDir:
     score_transforms : tuple of str or None, length n_pickers
         How each picker's scores become comparable, where its files decide it.
     thresholds : tuple of float or None, length n_pickers
-        Each picker's own least score, where its files hold picks below it.
+        Each picker's own minimum score, where its files hold picks below it.
     notes : tuple of str
         What a user should know: names that were cut or have no partner, files that are missing.
     """

@@ -40,7 +40,7 @@ class PickTable:
     score_transform : str or None
         How the scores of such a file become comparable, where the format decides it.
     threshold : float or None
-        The picker's own least score, where its files hold picks below it too.
+        The picker's own minimum score, where its files hold picks below it too.
     may_be_cut : bool
         Whether the file ends within a line, so that its last number may have lost digits.
     """
