@@ -128,15 +128,15 @@ def test_what_cannot_be_copied_is_one_line(
     aborted = said_finished("ProtDeepPickerPick", inputs, status="aborted")
     assert "picking run a run is aborted, not finished" in problem(trained, aborted)
     unlinked = said_finished("ProtDeepPickerPick", {"inputMicrographs": micrographs})
-    assert "takes nothing from training run training" in problem(trained, unlinked)
+    assert "uses nothing from training run training" in problem(trained, unlinked)
     alone = said_finished("ProtDeepPickerPick", {"inputModel": picked.inputModel})
-    assert "has no SetOfMicrographs" in problem(trained, alone)
-    assert "training run picking has no SetOfCoordinates" in problem(
+    assert "has no replaceable input of class SetOfMicrographs" in problem(trained, alone)
+    assert "training run picking has no replaceable input of class SetOfCoordinates" in problem(
         picked, said_finished("ProtDeepPickerPick", {**inputs, "inputModel": pointer(picked, "")})
     )
     asking = said_finished("ProtDeepPickerPick", inputs)
     asking.setInteractive(True)
-    assert "asks a person" in problem(trained, asking)
+    assert "is interactive" in problem(trained, asking)
     assert "option nonsense: no parameter of" in problem(trained, picked, nonsense="1")
 
 
@@ -148,7 +148,7 @@ def test_two_sets_for_one_input_are_ambiguous(micrographs, from_project, said_fi
     other = Pointer(micrographs.get())
     both = said_finished("ProtSubSet", {"inputFullSet": micrographs, "inputSubSet": other})
     (line,) = from_project(None, both).problems()
-    assert "is ambiguous: inputFullSet and inputSubSet are each another SetOfMicrographs" in line
+    assert "is ambiguous: inputFullSet and inputSubSet are different inputs of class" in line
 
 
 def test_a_protocol_that_is_gone_is_said(picked, from_project):
