@@ -115,18 +115,16 @@ def check_optics(pixel_size_angstrom: float, ctf: Optional[CtfParameters], n_ima
         )
 
 
-def check_enough(n_images: int, n_classes: int) -> None:
-    """Refuse more classes than non-empty images."""
+def check_kept(n_images: int, n_classes: int, resume: Optional[State]) -> None:
+    """Refuse more classes than non-empty images, and the state of a different classification."""
     if n_classes > n_images:
         raise ValueError(
             f"n_classes must not exceed the number of images that are not empty, {n_images}, "
             f"got {n_classes}"
         )
-
-
-def check_resume(state: State, n_images: int, n_classes: int) -> None:
-    """Refuse the state of a different classification."""
-    n_labels, n_used = len(state.labels), int(state.labels.max(initial=-1)) + 1
+    if resume is None:
+        return
+    n_labels, n_used = len(resume.labels), int(resume.labels.max(initial=-1)) + 1
     if n_labels != n_images or n_used > n_classes:
         raise ValueError(
             f"resume must be a state of {n_images} images that are not empty in {n_classes} "

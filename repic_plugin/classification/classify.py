@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from repic_plugin.classification.averages import class_sums
 from repic_plugin.classification.checks import (
-    check_enough,
     check_images,
+    check_kept,
     check_optics,
-    check_resume,
     check_settings,
     layout,
 )
@@ -179,17 +178,10 @@ def classify_particles(
             )
         kept, rows = _kept(prepared, n_images, ranks)
         n_kept = ranks.count(len(rows))
-        check_enough(n_kept, n_classes)
-        if resume is not None:
-            check_resume(resume, n_kept, n_classes)
+        check_kept(n_kept, n_classes, resume)
         course = Course(kept, settings, n_threads, ranks)
         del prepared, kept  # replaced when the course recentres the images
-        mine = ranks.part(n_kept)
-        state = course.start() if resume is None else resume.carried(lambda all_: all_[mine].copy())
-        while state.stage != "done":
-            state = course.advance(state)
-            if on_iteration is not None:
-                _pass_on(state, on_iteration, ranks)
+        state = _last_state(course, resume, on_iteration, ranks.part(n_kept))
         found = _poses(course, state)
         averages = full_averages(
             images,
@@ -217,12 +209,22 @@ def _kept(prepared: PolarImages, n_images: int, ranks: Ranks) -> Tuple[PolarImag
     return PolarImages(kept.grid, *moved), rows
 
 
-def _pass_on(state: State, on_iteration: Callable[[State], None], ranks: Ranks) -> None:
-    """Call `on_iteration` with the combined state of all ranks."""
-    whole = state.carried(ranks.collect)
-    with ranks.agreement():
-        if ranks.is_first:
-            on_iteration(whole)
+def _last_state(
+    course: Course,
+    resume: Optional[State],
+    on_iteration: Optional[Callable[[State], None]],
+    mine: slice,
+) -> State:
+    """State after the last iteration; `mine` are the images of this rank, among those kept."""
+    state = course.start() if resume is None else resume.carried(lambda all_: all_[mine].copy())
+    while state.stage != "done":
+        state = course.advance(state)
+        if on_iteration is not None:
+            whole = state.carried(course.ranks.collect)
+            with course.ranks.agreement():
+                if course.ranks.is_first:
+                    on_iteration(whole)
+    return state
 
 
 @dataclass(frozen=True, eq=False)

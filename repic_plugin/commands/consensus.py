@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from typing import Dict, Iterator, List, Optional, Sequence, Union
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Dict, List, Union
 
 from repic_plugin.arguments import check_whole_number
+from repic_plugin.commands.consensus_report import doubts, low_picks, report
 from repic_plugin.commands.corrections import (
     add_correction_arguments,
     check_coordinates,
     with_corrections,
 )
-from repic_plugin.commands.options import (
-    number,
-    per_picker,
-    print_table,
-    progress_bar,
-    warn_of_input,
-)
+from repic_plugin.commands.options import number, per_picker, progress_bar, warn_of_input
 from repic_plugin.commands.out_folder import Own, new_folder
 from repic_plugin.consensus import (
     MIN_JACCARD,
@@ -29,9 +21,8 @@ from repic_plugin.consensus import (
     POSITIONS,
     SOLVERS,
     ConsensusResult,
-    EnsembleModel,
+    Picks,
     box_sizes,
-    expected_scores,
     find_consensus,
 )
 from repic_plugin.formats import (
@@ -73,78 +64,95 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="box size in px; or PICKER=PX, once for each picker",
     )
-    parser.add_argument("--mode", choices=MODES, default="all", help="consensus mode")
+    parser.add_argument("--threads", type=int, default=1, help="number of threads")
     parser.add_argument(
-        "--quorum", type=int, metavar="Q", help="minimum number of pickers (default: a majority)"
+        "--overwrite", action="store_true", help="replace the output of an earlier run"
     )
-    parser.add_argument(
-        "--target-precision",
-        type=float,
-        metavar="P",
-        help="mode probabilistic: expected precision of the particles kept (default: maximum "
-        "expected F1)",
-    )
-    parser.add_argument(
-        "--quality",
-        metavar="CSV",
-        help="mode probabilistic: table micrograph,defocus (or another value) on which the "
-        "pickers may depend",
-    )
-    parser.add_argument(
-        "--min-overlap", type=float, default=MIN_JACCARD, help="minimum overlap (Jaccard)"
-    )
-    parser.add_argument(
+    _add_picks(parser.add_argument_group("picks and their scores"))
+    _add_consensus(parser.add_argument_group("consensus"))
+    _add_particles(parser.add_argument_group("particles"))
+    add_correction_arguments(parser)
+
+
+def _add_picks(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--min-score",
         metavar="PICKER=VALUE",
         nargs="+",
         action="extend",
         help="minimum score, on the picker's own scale",
     )
-    parser.add_argument(
+    group.add_argument(
         "--score-transform",
         metavar="PICKER=NAME",
         nargs="+",
         action="extend",
         help="identity, logistic or rank (default: chosen by the scores and reported)",
     )
-    parser.add_argument("--position", choices=POSITIONS, default="member", help="of a particle")
-    parser.add_argument(
-        "--num-particles", type=int, metavar="N", help="keep the best N particles per micrograph"
-    )
-    parser.add_argument(
+    group.add_argument(
         "--copy-distance",
         type=float,
         metavar="PX",
         help="picks of one picker closer than this are copies, of which the best is kept; 0 keeps "
         "all, as for filaments (a quarter of the box)",
     )
-    parser.add_argument(
-        "--min-distance",
-        type=float,
-        metavar="PX",
-        help="minimum distance between particles; 0 allows any, as for filaments (a quarter of "
-        "the box)",
-    )
-    parser.add_argument(
+    group.add_argument(
         "--drop-outside",
         type=int,
         nargs=2,
         metavar=("WIDTH", "HEIGHT"),
         help="discard particles at the edges of micrographs of this size in px",
     )
-    parser.add_argument(
+
+
+def _add_consensus(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--mode", choices=MODES, default="all", help="consensus mode")
+    group.add_argument(
+        "--quorum", type=int, metavar="Q", help="minimum number of pickers (default: a majority)"
+    )
+    group.add_argument(
+        "--target-precision",
+        type=float,
+        metavar="P",
+        help="mode probabilistic: expected precision of the particles kept (default: maximum "
+        "expected F1)",
+    )
+    group.add_argument(
+        "--quality",
+        metavar="CSV",
+        help="mode probabilistic: table micrograph,defocus (or another value) on which the "
+        "pickers may depend",
+    )
+    group.add_argument(
+        "--min-overlap", type=float, default=MIN_JACCARD, help="minimum overlap (Jaccard)"
+    )
+    group.add_argument(
         "--largest-component",
         action="store_true",
         help="keep only the largest connected component per micrograph",
     )
-    parser.add_argument("--solver", choices=SOLVERS, default="auto", help="solver")
-    parser.add_argument(
+    group.add_argument("--solver", choices=SOLVERS, default="auto", help="solver")
+    group.add_argument(
         "--time-limit",
         type=float,
         metavar="S",
         help="time limit of the solver per micrograph, in seconds",
     )
-    parser.add_argument(
+
+
+def _add_particles(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--position", choices=POSITIONS, default="member", help="of a particle")
+    group.add_argument(
+        "--num-particles", type=int, metavar="N", help="keep the best N particles per micrograph"
+    )
+    group.add_argument(
+        "--min-distance",
+        type=float,
+        metavar="PX",
+        help="minimum distance between particles; 0 allows any, as for filaments (a quarter of "
+        "the box)",
+    )
+    group.add_argument(
         "--format",
         choices=particle_formats(),
         default="box",
@@ -152,22 +160,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "files and autopick.star, the list of them; particles: all in particles.star; cryosparc: "
         "all in cryosparc.star, for Import Particle Stack",
     )
-    parser.add_argument(
+    group.add_argument(
         "--micrographs",
         metavar="FILE",
         help="formats relion, particles, cryosparc: RELION's micrographs_ctf.star or cryoSPARC's "
         "exposures (.cs), whose names of micrographs are written (default: those in the pickers' "
         "files)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--label-picks",
         action="store_true",
         help=f"write {PICK_LABELS} too: each pick, and whether it is in a particle and with whom",
-    )
-    add_correction_arguments(parser)
-    parser.add_argument("--threads", type=int, default=1, help="number of threads")
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace the output of an earlier run"
     )
 
 
@@ -191,32 +194,8 @@ def run(args: argparse.Namespace) -> None:
         if not args.no_coordinate_check:
             sizes_px = box_sizes(box_size_px, picks.picker_names)
             check_coordinates(picks, sizes_px, args.drop_outside, loaded.box_size_px)
-        names = loaded.picks.micrograph_names
         paths = _micrograph_paths(args, loaded)
-        quality = None if args.quality is None else read_quality(args.quality, names)
-        with progress_bar("consensus", "micrograph") as progress:
-            result = find_consensus(
-                picks,
-                box_size_px,
-                mode=args.mode,
-                quorum=args.quorum,
-                target_precision=args.target_precision,
-                min_overlap=args.min_overlap,
-                min_score=per_picker("--min-score", args.min_score, number),
-                score_transform=_transforms(args, loaded),
-                micrograph_size_px=args.drop_outside,
-                largest_component=args.largest_component,
-                position=args.position,
-                num_particles=args.num_particles,
-                copy_distance_px=args.copy_distance,
-                min_distance_px=args.min_distance,
-                micrograph_quality=quality,
-                unseen=loaded.is_missing if args.mode == MODES[2] else None,
-                solver=args.solver,
-                time_limit_s=args.time_limit,
-                n_threads=args.threads,
-                progress=progress,
-            )
+        result = _consensus(args, loaded, picks, box_size_px)
         largest_px = max(box_size_px.values()) if isinstance(box_size_px, dict) else box_size_px
         write_particle_files(
             new.path,
@@ -232,17 +211,46 @@ def run(args: argparse.Namespace) -> None:
             write_pick_labels(new.path / PICK_LABELS, picks, result, loaded.row)
         if result.ensemble is not None:
             write_ensemble(new.path, result.ensemble)
-    if result.ensemble is None:
-        _print_result(loaded, result)
-    else:
-        _print_probable(loaded, result, result.ensemble, _kept_by(args, result.ensemble))
-    _print_ignored(loaded)
+    report(loaded, result, args.target_precision, args.num_particles)
     print(f"written to {new.place}")
     warn_of_input(loaded)
-    for told in _low_picks(args, loaded):
+    low = low_picks(loaded, per_picker("--min-score", args.min_score, number))
+    for told in (*low, *doubts(result, args.target_precision), *_without_folders(args, paths)):
         warnings.warn(told, stacklevel=2)
-    for told in (*_warnings(result, args.target_precision), *_without_folders(args, paths)):
-        warnings.warn(told, stacklevel=2)
+
+
+def _consensus(
+    args: argparse.Namespace,
+    loaded: PicksDir,
+    picks: Picks,
+    box_size_px: Union[float, Dict[str, float]],
+) -> ConsensusResult:
+    """Consensus with the options that were given."""
+    names = picks.micrograph_names
+    quality = None if args.quality is None else read_quality(args.quality, names)
+    with progress_bar("consensus", "micrograph") as progress:
+        return find_consensus(
+            picks,
+            box_size_px,
+            mode=args.mode,
+            quorum=args.quorum,
+            target_precision=args.target_precision,
+            min_overlap=args.min_overlap,
+            min_score=per_picker("--min-score", args.min_score, number),
+            score_transform=_transforms(args, loaded),
+            micrograph_size_px=args.drop_outside,
+            largest_component=args.largest_component,
+            position=args.position,
+            num_particles=args.num_particles,
+            copy_distance_px=args.copy_distance,
+            min_distance_px=args.min_distance,
+            micrograph_quality=quality,
+            unseen=loaded.is_missing if args.mode == MODES[2] else None,
+            solver=args.solver,
+            time_limit_s=args.time_limit,
+            n_threads=args.threads,
+            progress=progress,
+        )
 
 
 def _micrograph_paths(args: argparse.Namespace, loaded: PicksDir) -> Dict[str, str]:
@@ -273,108 +281,3 @@ def _transforms(args: argparse.Namespace, loaded: PicksDir) -> Union[str, Dict[s
         return asked
     names = zip(loaded.picks.picker_names, loaded.score_transforms)
     return {**{name: known for name, known in names if known}, **asked}
-
-
-def _low_picks(args: argparse.Namespace, loaded: PicksDir) -> Iterator[str]:
-    """Pickers whose files hold picks below their own threshold, if none is given."""
-    given = per_picker("--min-score", args.min_score, number)
-    for i, (name, threshold) in enumerate(zip(loaded.picks.picker_names, loaded.thresholds)):
-        is_given = given is not None and (not isinstance(given, dict) or name in given)
-        mine = loaded.picks.score[(loaded.picks.picker == i) & loaded.picks.has_score]
-        n_low = 0 if threshold is None or is_given else int((mine < threshold).sum())
-        if n_low:
-            yield (
-                f"{n_low:,} of {len(mine):,} picks of {name} are below its own threshold of "
-                f"{threshold:g}; --min-score {name}={threshold:g} discards them"
-            )
-
-
-def _kept_by(args: argparse.Namespace, model: EnsembleModel) -> str:
-    threshold = f"probability of at least {model.threshold:.3f} ({model.threshold_rule})"
-    if args.num_particles is None:
-        return threshold
-    number = f"the best {args.num_particles} per micrograph"
-    return number if args.target_precision is None else f"{threshold}, {number}"
-
-
-def _warnings(result: ConsensusResult, target_precision: Optional[float]) -> List[str]:
-    """Doubts about the estimates, and a target precision that cannot be reached."""
-    told = [] if result.ensemble is None else list(result.ensemble.warnings)
-    if target_precision is not None and not len(result):
-        told.append(
-            f"no particle is kept: no selection has an expected precision of {target_precision:g}; "
-            f"lower --target-precision"
-        )
-    return told
-
-
-def _print_probable(
-    loaded: PicksDir, result: ConsensusResult, model: EnsembleModel, kept_by: str
-) -> None:
-    """Print the estimated quality of the pickers and of the particles."""
-    columns = [
-        _with_interval(model.precision, model.precision_interval),
-        _with_interval(model.recall, model.recall_interval),
-        [f"{value:.3f}" for value in model.f1.tolist()],
-    ]
-    rows = [
-        [*row[:4], *cells, row[5]] for row, *cells in zip(_picker_rows(loaded, result), *columns)
-    ]
-    header = ["picker", "picks", "used", "in consensus", "precision (95 %)", "recall (95 %)", "F1"]
-    print_table([*header, "scores"], rows)
-    n_micrographs = len(result.micrographs.names)
-    expected = expected_scores(result.weight, model, n_micrographs)
-    low, high = expected.n_particles_interval
-    n_with = len(np.unique(result.micrograph))
-    print(
-        f"\nconsensus: {len(result):,} particles on {n_with:,} of {n_micrographs:,} micrographs, "
-        f"expected precision {_ratio(expected.precision)} and recall {_ratio(expected.recall)}; "
-        f"kept: {kept_by}"
-    )
-    print(
-        f"estimated total: {expected.n_particles:,.0f} particles ({low:,.0f} to {high:,.0f}), "
-        f"including those that no picker found"
-    )
-
-
-def _with_interval(values: NDArray[np.float64], intervals: NDArray[np.float64]) -> List[str]:
-    return [
-        f"{value:.3f} ({low:.3f} to {high:.3f})" if np.isfinite(value) else "-"
-        for value, (low, high) in zip(values.tolist(), intervals.tolist())
-    ]
-
-
-def _ratio(value: float) -> str:
-    return f"{value:.3f}" if np.isfinite(value) else "-"
-
-
-def _picker_rows(loaded: PicksDir, result: ConsensusResult) -> List[Sequence[str]]:
-    """Name, picks, picks used, picks in the consensus and their share, score transform."""
-    entered = result.micrographs.n_picks.sum(axis=0)
-    given = np.bincount(loaded.picks.picker, minlength=loaded.picks.n_pickers)
-    agreed = (result.members >= 0).sum(axis=0)
-    return [
-        [name, f"{n:,}", f"{used:,}", f"{k:,}", f"{k / max(used, 1):.1%}", transform]
-        for name, n, used, k, transform in zip(
-            result.picker_names, given, entered, agreed, result.score_transforms
-        )
-    ]
-
-
-def _print_result(loaded: PicksDir, result: ConsensusResult) -> None:
-    header = ["picker", "picks", "used", "in consensus", "share", "scores"]
-    print_table(header, _picker_rows(loaded, result))
-    counts = result.micrographs
-    n_with = len(np.unique(result.micrograph))
-    proof = "proven optimal" if result.is_optimal else "NOT proven optimal on all micrographs"
-    print(
-        f"\nconsensus: {len(result):,} particles on {n_with:,} of {len(counts.names):,} "
-        f"micrographs, objective {counts.objective.sum():.4f}, {proof}"
-    )
-
-
-def _print_ignored(loaded: PicksDir) -> None:
-    for path in loaded.ignored[:3]:
-        print(f"not read: {path}")
-    if len(loaded.ignored) > 3:
-        print(f"not read: {len(loaded.ignored) - 3} more files")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Callable, Dict, Mapping, Optional
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,52 +15,27 @@ from repic_plugin.consensus.arguments import (
     check_unseen,
 )
 from repic_plugin.consensus.batch import solve_batch
+from repic_plugin.consensus.batches import Rows, assembled, prepared, solved, split
 from repic_plugin.consensus.boxes import BoxSize, box_sizes, inside_micrograph
 from repic_plugin.consensus.ensemble.model import EnsembleModel
-from repic_plugin.consensus.fates import (
-    ALONE,
-    AT_THE_EDGE,
-    COPY,
-    LOW_SCORE,
-    NOT_CHOSEN,
-    with_fates,
-)
-from repic_plugin.consensus.geometry import same_picks
+from repic_plugin.consensus.fates import ALONE, AT_THE_EDGE, COPY, LOW_SCORE, with_fates
+from repic_plugin.consensus.messages import warnings_of_picks, warnings_of_result
 from repic_plugin.consensus.picks import Picks
-from repic_plugin.consensus.probabilistic import (
-    by_probability,
-    places_on_micrograph,
-)
-from repic_plugin.consensus.records import BatchConsensus, BatchPicks, Settings
-from repic_plugin.consensus.result import ConsensusResult, MicrographCounts
+from repic_plugin.consensus.probabilistic import by_probability, places_on_micrograph
+from repic_plugin.consensus.records import BatchConsensus
+from repic_plugin.consensus.result import ConsensusResult
 from repic_plugin.consensus.scores import (
     MinScore,
-    References,
     ScoreTransform,
     above_min_score,
     choose_transforms,
     comparable_scores,
-    falling_scores,
     rank_references,
-    score_warnings,
 )
 from repic_plugin.consensus.solvers import choose_solver
 from repic_plugin.consensus.spacing import find_copies, spacing_px
 
-BATCH_SIZE = 64  # micrographs; enough to make the overhead of a call negligible
-FEW_COPIES = 0.01  # of the picks that are used: so few are not worth a warning
 MIN_JACCARD = 0.3  # Cameron et al. 2024, Online Methods
-
-
-class Rows(NamedTuple):
-    """Ranges of the picks of some micrographs.
-
-    Those of micrograph m are entries ``begin[m]`` to ``end[m]`` of the picks, or of `order`.
-    """
-
-    order: Optional[NDArray[np.intp]]
-    begin: NDArray[np.int64]
-    end: NDArray[np.int64]
 
 
 def find_consensus(
@@ -207,27 +180,19 @@ def find_consensus(
     copy_of = find_copies(picks, reach_px, fate == ALONE)
     fate[copy_of >= 0] = COPY
     entered = fate == ALONE
-    _warn_of_missing_scores(picks, wanted)
-    for line in (*score_warnings(picks, transforms), *_same_picks(picks)):
+    for line in warnings_of_picks(picks, wanted, transforms):
         warnings.warn(line, stacklevel=2)
     references = dict(rank_references(picks, transforms, entered))
     for name, scores in (ranked_among or {}).items():
         references[picks.picker_names.index(name)] = np.sort(np.asarray(scores, dtype=np.float64))
 
-    def prepare(rows: Rows) -> BatchPicks:
-        return _prepared(picks, rows, entered, transforms, references)
+    def solve(rows: Rows) -> BatchConsensus:
+        return solve_batch(prepared(picks, rows, entered, transforms, references), settings)
 
-    batches = _batches(picks, wanted, n_threads)
-    found = _solved(batches, prepare, settings, n_threads, len(wanted), progress)
-    result = _assembled(picks, settings, transforms, wanted, found, fate)
-    result = _with_copies(result, picks, wanted, copy_of)
-    _warn_of_copies(result, reach_px)
-    in_group = np.zeros(len(picks), dtype=bool)
-    in_group[result.members[result.members >= 0]] = True
-    is_alone = result.is_unmatched & (np.asarray(result.fate) == ALONE)
-    for line in falling_scores(picks, in_group, is_alone):
+    found = solved(split(picks, wanted, n_threads), solve, n_threads, progress)
+    result = assembled(picks, settings, transforms, wanted, found, fate, copy_of)
+    for line in warnings_of_result(result, picks, reach_px):
         warnings.warn(line, stacklevel=2)
-    _warn_of_unproven(result)
     if mode != "probabilistic":
         return with_fates(result, picks)
     alone = picks.take(result.is_unmatched)
@@ -280,166 +245,3 @@ def ranked_scores(
     entered &= inside_micrograph(picks, sizes_px, micrograph_size_px)
     references = rank_references(picks, transforms, entered)
     return {picks.picker_names[number]: scores for number, scores in references.items()}
-
-
-def _same_picks(picks: Picks) -> Iterator[str]:
-    for few, many, share in same_picks(picks):
-        yield (
-            f"{many} has {share:.0%} of the picks of {few} to the pixel, so that their agreement "
-            "says nothing; leave one of them out"
-        )
-
-
-def _warn_of_missing_scores(picks: Picks, wanted: NDArray[np.int64]) -> None:
-    is_missing = ~picks.has_score
-    if not is_missing.any():
-        return
-    is_missing &= np.isin(picks.micrograph, wanted)
-    missing = np.bincount(picks.picker[is_missing], minlength=picks.n_pickers)
-    for name, count in zip(picks.picker_names, missing):
-        if count:
-            warnings.warn(f"{count:,} picks of {name} have no score; they count as 1", stacklevel=3)
-
-
-def _with_copies(
-    result: ConsensusResult,
-    picks: Picks,
-    wanted: NDArray[np.int64],
-    copy_of: NDArray[np.int64],
-) -> ConsensusResult:
-    """Result with the copies and their numbers."""
-    copies = np.flatnonzero(copy_of >= 0)
-    group = picks.micrograph[copies] * picks.n_pickers + picks.picker[copies]
-    counts = np.bincount(group, minlength=picks.n_micrographs * picks.n_pickers)
-    n_copies = counts.reshape(picks.n_micrographs, picks.n_pickers)[wanted]
-    counted = replace(result.micrographs, n_copies=n_copies)
-    return replace(result, copy_of=copy_of, micrographs=counted)
-
-
-def _warn_of_copies(result: ConsensusResult, reach_px: NDArray[np.float64]) -> None:
-    if result.micrographs.n_copies is None:
-        return
-    totals = result.micrographs.n_copies.sum(axis=0)
-    used = result.micrographs.n_picks.sum(axis=0)
-    for name, count, n_used, reach in zip(result.picker_names, totals, used, reach_px):
-        if count > FEW_COPIES * n_used:
-            warnings.warn(
-                f"{name}: {count:,} of its picks are copies, less than {reach:.0f} px from a "
-                "better one; they do not count",
-                stacklevel=3,
-            )
-
-
-def _warn_of_unproven(result: ConsensusResult) -> None:
-    n_unproven = int((~result.micrographs.is_optimal).sum())
-    if n_unproven:
-        warnings.warn(
-            f"the time limit ended the search on {n_unproven} micrographs: their consensus is not "
-            f"proven optimal",
-            stacklevel=3,
-        )
-
-
-def _batches(picks: Picks, wanted: NDArray[np.int64], n_threads: int) -> List[Rows]:
-    """Ranges of the picks of each batch of micrographs, by micrograph and picker."""
-    micrograph, picker = picks.micrograph, picks.picker
-    same = micrograph[1:] == micrograph[:-1]
-    ascending = np.where(same, picker[1:] >= picker[:-1], micrograph[1:] > micrograph[:-1])
-    order = None
-    if not ascending.all():
-        order = np.lexsort((picker, micrograph))
-        micrograph = micrograph[order]
-    starts = np.searchsorted(micrograph, np.arange(picks.n_micrographs + 1))
-    size = min(BATCH_SIZE, max(1, len(wanted) // max(n_threads, 1)))
-    chunks = (wanted[i : i + size] for i in range(0, len(wanted), size))
-    return [Rows(order, starts[chunk], starts[chunk + 1]) for chunk in chunks]
-
-
-def _prepared(
-    picks: Picks,
-    rows: Rows,
-    entered: NDArray[np.bool_],
-    transforms: Sequence[str],
-    references: References,
-) -> BatchPicks:
-    """Picks of a batch that enter the graph, with comparable scores."""
-    where: Any = slice(rows.begin[0], rows.end[-1])
-    if np.any(rows.begin[1:] != rows.end[:-1]):
-        where = np.concatenate([np.arange(i, j) for i, j in zip(rows.begin, rows.end)])
-    if rows.order is not None:
-        where = rows.order[where]
-    micrograph = np.repeat(np.arange(len(rows.begin)), rows.end - rows.begin)
-    pick = np.arange(where.start, where.stop) if isinstance(where, slice) else where
-    kept = entered[where]
-    part = picks.take(where)
-    if not kept.all():
-        pick, micrograph, part = pick[kept], micrograph[kept], part.take(kept)
-    return BatchPicks(
-        starts=np.searchsorted(micrograph, np.arange(len(rows.begin) + 1)),
-        pick=pick,
-        micrograph=micrograph,
-        picker=part.picker,
-        x=part.x,
-        y=part.y,
-        score=comparable_scores(part, transforms, references),
-    )
-
-
-def _solved(
-    batches: Sequence[Rows],
-    prepare: Callable[[Rows], BatchPicks],
-    settings: Settings,
-    n_threads: int,
-    n_micrographs: int,
-    progress: Optional[Callable[[int, int], None]],
-) -> List[BatchConsensus]:
-    n_done = 0
-    found = []
-    with ThreadPoolExecutor(max(1, n_threads)) as pool:
-        solve = pool.map if n_threads > 1 else map
-        for consensus in solve(lambda rows: solve_batch(prepare(rows), settings), batches):
-            found.append(consensus)
-            n_done += len(consensus.n_edges)
-            if progress is not None:
-                progress(n_done, n_micrographs)
-    return found
-
-
-def _assembled(
-    picks: Picks,
-    settings: Settings,
-    transforms: Sequence[str],
-    wanted: NDArray[np.int64],
-    found: Sequence[BatchConsensus],
-    fate: NDArray[np.int8],
-) -> ConsensusResult:
-    """Consensus of the data set, assembled from its batches; `fate` is that before the graph."""
-    if not found:
-        none, nowhere = np.zeros(0, np.int64), np.zeros(0)
-        nothing = BatchPicks(np.zeros(1, np.int64), none, none, none, nowhere, nowhere, nowhere)
-        found = [solve_batch(nothing, settings)]
-    column = {
-        name: np.concatenate([getattr(batch, name) for batch in found])
-        for name in BatchConsensus._fields
-    }
-    first = np.cumsum([0, *(len(batch.n_edges) for batch in found)])
-    in_wanted = np.concatenate([batch.micrograph + i for batch, i in zip(found, first)])
-    is_unmatched = np.zeros(len(picks), dtype=bool)
-    is_unmatched[column["unmatched"]] = True
-    fate = fate.copy()
-    fate[column["in_clique"]] = NOT_CHOSEN
-    counts = {name: column[name] for name in MicrographCounts.__annotations__ if name in column}
-    names = tuple(picks.micrograph_names[m] for m in wanted.tolist())
-    particles = {name: column[name] for name in ("x", "y", "weight", "overlap", "score", "members")}
-    return ConsensusResult(
-        micrograph=wanted[in_wanted],
-        is_unmatched=is_unmatched,
-        micrographs=MicrographCounts(names=names, **counts),
-        micrograph_names=picks.micrograph_names,
-        picker_names=picks.picker_names,
-        score_transforms=tuple(transforms),
-        solver=settings.solver,
-        quorum=settings.quorum,
-        fate=fate,
-        **particles,
-    )

@@ -38,7 +38,8 @@ from repic_plugin.protocols.consensus.settings import (
     consensus_settings,
     stream_settings,
 )
-from repic_plugin.protocols.consensus.stream import PARTICLES, UNMATCHED, ConsensusStream
+from repic_plugin.protocols.consensus.stream import ConsensusStream
+from repic_plugin.protocols.consensus.stream_outputs import PARTICLES, UNMATCHED
 
 
 class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # type: ignore[misc]

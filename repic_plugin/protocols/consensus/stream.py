@@ -10,7 +10,6 @@ from typing import Any, Dict, List, Optional
 
 import numpy as np
 from numpy.typing import NDArray
-from pwem.objects import SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
 from pyworkflow.object import Set
 
@@ -24,14 +23,7 @@ from repic_plugin.consensus import (
     required_pickers,
 )
 from repic_plugin.constants import SCORE_ATTRIBUTES
-from repic_plugin.convert import (
-    MicrographTable,
-    UnreadableSetError,
-    append_particles,
-    append_picks,
-    count_items,
-    mean_defocus,
-)
+from repic_plugin.convert import UnreadableSetError, mean_defocus
 from repic_plugin.formats import (
     ENSEMBLE_NAMES,
     atomic_write,
@@ -44,11 +36,15 @@ from repic_plugin.protocols.consensus.fit_subset import MIN_FITTED, micrographs_
 from repic_plugin.protocols.consensus.settings import micrograph_size, transform_of
 from repic_plugin.protocols.consensus.stream_inputs import BatchInput, StreamInputs
 from repic_plugin.protocols.consensus.stream_notes import remarks, waiting_line
+from repic_plugin.protocols.consensus.stream_outputs import (
+    PARTICLES,
+    SUFFIXES,
+    UNMATCHED,
+    StreamOutput,
+)
 from repic_plugin.protocols.consensus.stream_record import Batch, Scale, StreamRecord
 from repic_plugin.protocols.consensus.summary import ConsensusTotals, consensus_facts, proof
 
-PARTICLES, UNMATCHED = "outputCoordinates", "outputUnmatched"
-SUFFIXES = {PARTICLES: "", UNMATCHED: "_unmatched"}
 MAX_BATCH = 200  # micrographs: held in memory, and the most work that a kill can cost
 # Ranks among the scores of fewer micrographs would remain coarse.
 MIN_RANKED = 10
@@ -262,56 +258,20 @@ class ConsensusStream:
 
     # ---------------------------------------------------------------- outputs
 
+    def _outputs(self) -> List[StreamOutput]:
+        names = [PARTICLES, UNMATCHED] if self.settings["unmatched"] else [PARTICLES]
+        return [StreamOutput(self.protocol, name, self.settings) for name in names]
+
     def _write(self, batch: Batch) -> None:
         """Append a batch to the outputs."""
         self.totals.add(batch.result)
         for output in self._outputs():
-            self._append(output, batch)
+            output.append(batch, self.inputs.micrographs.names)
         n_done = len(self._done)
         self.protocol.info(
             f"micrographs {n_done - len(batch.micrographs) + 1:,} to {n_done:,}: "
             f"{len(batch.result):,} particles"
         )
-
-    def _outputs(self) -> List[str]:
-        return [PARTICLES, UNMATCHED] if self.settings["unmatched"] else [PARTICLES]
-
-    def _append(self, output: str, batch: Batch) -> None:
-        every = self.inputs.micrographs.names
-        names = tuple(every[one] for one in batch.micrographs)
-        table = MicrographTable("", tuple(batch.micrographs), names, 0.0)
-        coordinates = self._opened(output)
-        if output == PARTICLES:
-            append_particles(coordinates, batch.result, table)
-        elif batch.unmatched is not None:
-            append_picks(coordinates, batch.unmatched, table)
-        self._update(output, coordinates, Set.STREAM_OPEN)
-
-    def _opened(self, output: str) -> SetOfCoordinates:
-        """The set of an output, opened for appending; a new one if there is none."""
-        file = self._file(output)
-        if not file.is_file():
-            return self.protocol._newSet(SUFFIXES[output], self.settings["box_size_px"])
-        coordinates = SetOfCoordinates(filename=str(file))
-        coordinates.loadAllProperties()
-        coordinates.setMicrographs(self.protocol.getInputMicrographsPointer())
-        coordinates.enableAppend()
-        return coordinates
-
-    def _file(self, output: str) -> Path:
-        return Path(self.protocol._getPath(f"coordinates{SUFFIXES[output]}.sqlite"))
-
-    def _update(self, output: str, coordinates: SetOfCoordinates, state: int) -> None:
-        """Write the set and register it with Scipion."""
-        is_new = not hasattr(self.protocol, output)
-        if is_new and not len(coordinates) and state == Set.STREAM_OPEN:
-            coordinates.close()  # protocols that wait for it would find no columns
-            self._file(output).unlink(missing_ok=True)
-            return
-        self.protocol._updateOutputSet(output, coordinates, state)
-        if is_new:
-            for pointer in self.protocol.inputCoordinates:
-                self.protocol._defineSourceRelation(pointer, getattr(self.protocol, output))
 
     def _resume(self) -> None:
         """Bring the outputs up to date with the record; they may be a batch behind."""
@@ -320,36 +280,23 @@ class ConsensusStream:
             return
         self.protocol.info(f"continuing after {len(self._done):,} micrographs")
         self.inputs.look()  # the names of the micrographs of batches that are written again
-        first = {output: self._n_written(output) for output in self._outputs()}
+        written = [(output, output.n_written(self.record)) for output in self._outputs()]
         for number, batch in enumerate(self.record.batches()):
             self.totals.add(batch.result)
-            for output in self._outputs():
-                if number >= first[output]:
-                    self._append(output, batch)
-        for output in self._outputs():
-            if hasattr(self.protocol, output):  # Scipion closes it when the run stops
-                self._update(output, self._opened(output), Set.STREAM_OPEN)
+            for output, n_written in written:
+                if number >= n_written:
+                    output.append(batch, self.inputs.micrographs.names)
+        for output, _ in written:
+            if output.is_registered:  # Scipion closes it when the run stops
+                output.update(Set.STREAM_OPEN)
 
     def _forget(self) -> None:
         """Remove the results of a run with other values or inputs."""
         for file in ("consensus.csv", "summary.csv", "summary.json", *ENSEMBLE_NAMES):
             Path(self.protocol._getExtraPath(file)).unlink(missing_ok=True)
-        for output in SUFFIXES:
-            self._file(output).unlink(missing_ok=True)
-            if hasattr(self.protocol, output) and output not in self._outputs():
-                self.protocol.deleteOutput(getattr(self.protocol, output))
-
-    def _n_written(self, output: str) -> int:
-        """Number of batches in an output; it is started again if the number is unknown."""
-        counts = self.record.n_particles if output == PARTICLES else self.record.n_unmatched
-        file = self._file(output)
-        if file.is_file() and hasattr(self.protocol, output):
-            sums = [0, *np.cumsum(counts).tolist()]
-            n_items = count_items(str(file))
-            if n_items in sums:
-                return len(sums) - 1 - sums[::-1].index(n_items)
-        file.unlink(missing_ok=True)
-        return 0
+        wanted = [output.name for output in self._outputs()]
+        for name in SUFFIXES:
+            StreamOutput(self.protocol, name, self.settings).remove(keep_name=name in wanted)
 
     def _close(self) -> None:
         """Close the outputs; write tables and summary."""
@@ -360,9 +307,7 @@ class ConsensusStream:
         if self.record.model is not None:
             write_ensemble(extra(), self.record.model)
         for output in self._outputs():
-            coordinates = self._opened(output)
-            coordinates.setObjComment(proof(self.totals.n_unproven))
-            self._update(output, coordinates, Set.STREAM_CLOSED)
+            output.update(Set.STREAM_CLOSED, proof(self.totals.n_unproven))
         self._write_facts(is_closed=True)
         at_rest = [picker.picks.n_picks for picker in self.inputs.pickers]
         self.record.finish(json.dumps(at_rest), keep=self._may_grow)

@@ -1,0 +1,58 @@
+"""What `find_consensus` warns of, as text."""
+
+from __future__ import annotations
+
+from typing import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.consensus.fates import ALONE
+from repic_plugin.consensus.geometry import same_picks
+from repic_plugin.consensus.picks import Picks
+from repic_plugin.consensus.result import ConsensusResult
+from repic_plugin.consensus.scores import falling_scores, score_warnings
+
+FEW_COPIES = 0.01  # of the picks that are used: so few are not worth a warning
+
+
+def warnings_of_picks(
+    picks: Picks, wanted: NDArray[np.int64], transforms: Sequence[str]
+) -> Iterator[str]:
+    """Missing and doubtful scores, and pickers with the same picks."""
+    is_missing = ~picks.has_score & np.isin(picks.micrograph, wanted)
+    missing = np.bincount(picks.picker[is_missing], minlength=picks.n_pickers)
+    for name, count in zip(picks.picker_names, missing):
+        if count:
+            yield f"{count:,} picks of {name} have no score; they count as 1"
+    yield from score_warnings(picks, transforms)
+    for few, many, share in same_picks(picks):
+        yield (
+            f"{many} has {share:.0%} of the picks of {few} to the pixel, so that their agreement "
+            "says nothing; leave one of them out"
+        )
+
+
+def warnings_of_result(
+    result: ConsensusResult, picks: Picks, reach_px: NDArray[np.float64]
+) -> Iterator[str]:
+    """Copies closer than `reach_px`, scores that fall with agreement, optima not proven."""
+    counts = result.micrographs
+    if counts.n_copies is not None:
+        columns = (counts.n_copies.sum(axis=0), counts.n_picks.sum(axis=0), reach_px)
+        for name, n_copies, n_used, reach in zip(result.picker_names, *columns):
+            if n_copies > FEW_COPIES * n_used:
+                yield (
+                    f"{name}: {n_copies:,} of its picks are copies, less than {reach:.0f} px from "
+                    "a better one; they do not count"
+                )
+    in_group = np.zeros(len(picks), dtype=bool)
+    in_group[result.members[result.members >= 0]] = True
+    is_alone = result.is_unmatched & (np.asarray(result.fate) == ALONE)
+    yield from falling_scores(picks, in_group, is_alone)
+    n_unproven = int((~counts.is_optimal).sum())
+    if n_unproven:
+        yield (
+            f"the time limit ended the search on {n_unproven} micrographs: their consensus is not "
+            "proven optimal"
+        )

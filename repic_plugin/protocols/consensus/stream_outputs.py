@@ -1,0 +1,95 @@
+"""An output of a consensus that follows growing inputs: a set that grows batch by batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional
+
+import numpy as np
+from pwem.objects import SetOfCoordinates
+from pwem.protocols import ProtParticlePicking
+from pyworkflow.object import Set
+
+from repic_plugin.convert import MicrographTable, append_particles, append_picks, count_items
+from repic_plugin.protocols.consensus.stream_record import Batch, StreamRecord
+
+PARTICLES, UNMATCHED = "outputCoordinates", "outputUnmatched"
+SUFFIXES = {PARTICLES: "", UNMATCHED: "_unmatched"}
+
+
+class StreamOutput:
+    """A set of coordinates in the run's folder, and its registration with Scipion.
+
+    Parameters
+    ----------
+    protocol : ProtParticlePicking
+    name : {PARTICLES, UNMATCHED}
+    settings : dict
+        From `stream_settings`.
+    """
+
+    def __init__(self, protocol: ProtParticlePicking, name: str, settings: Dict[str, Any]) -> None:
+        self.protocol, self.name, self.settings = protocol, name, settings
+        self._file = Path(protocol._getPath(f"coordinates{SUFFIXES[name]}.sqlite"))
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether Scipion knows the output."""
+        return hasattr(self.protocol, self.name)
+
+    def append(self, batch: Batch, micrograph_names: Mapping[int, str]) -> None:
+        """Append a batch, whose micrographs are named by their ids."""
+        names = tuple(micrograph_names[one] for one in batch.micrographs)
+        table = MicrographTable("", tuple(batch.micrographs), names, 0.0)
+        coordinates = self._opened()
+        if self.name == PARTICLES:
+            append_particles(coordinates, batch.result, table)
+        elif batch.unmatched is not None:
+            append_picks(coordinates, batch.unmatched, table)
+        self._register(coordinates, Set.STREAM_OPEN)
+
+    def update(self, state: int, comment: Optional[str] = None) -> None:
+        """Set the state of the stream, and the comment if there is one."""
+        coordinates = self._opened()
+        if comment is not None:
+            coordinates.setObjComment(comment)
+        self._register(coordinates, state)
+
+    def remove(self, keep_name: bool) -> None:
+        """Remove the set; its registration too, unless it is written again."""
+        self._file.unlink(missing_ok=True)
+        if self.is_registered and not keep_name:
+            self.protocol.deleteOutput(getattr(self.protocol, self.name))
+
+    def n_written(self, record: StreamRecord) -> int:
+        """Number of batches in the set; it is started again if the number is unknown."""
+        counts = record.n_particles if self.name == PARTICLES else record.n_unmatched
+        if self._file.is_file() and self.is_registered:
+            sums = [0, *np.cumsum(counts).tolist()]
+            n_items = count_items(str(self._file))
+            if n_items in sums:
+                return len(sums) - 1 - sums[::-1].index(n_items)
+        self._file.unlink(missing_ok=True)
+        return 0
+
+    def _opened(self) -> SetOfCoordinates:
+        """The set, opened for appending; a new one if there is none."""
+        if not self._file.is_file():
+            return self.protocol._newSet(SUFFIXES[self.name], self.settings["box_size_px"])
+        coordinates = SetOfCoordinates(filename=str(self._file))
+        coordinates.loadAllProperties()
+        coordinates.setMicrographs(self.protocol.getInputMicrographsPointer())
+        coordinates.enableAppend()
+        return coordinates
+
+    def _register(self, coordinates: SetOfCoordinates, state: int) -> None:
+        """Write the set and register it with Scipion."""
+        is_new = not self.is_registered
+        if is_new and not len(coordinates) and state == Set.STREAM_OPEN:
+            coordinates.close()  # protocols that wait for it would find no columns
+            self._file.unlink(missing_ok=True)
+            return
+        self.protocol._updateOutputSet(self.name, coordinates, state)
+        if is_new:
+            for pointer in self.protocol.inputCoordinates:
+                self.protocol._defineSourceRelation(pointer, getattr(self.protocol, self.name))
