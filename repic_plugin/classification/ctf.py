@@ -104,10 +104,6 @@ phase_shift_deg : array_like of float, shape (n,) or ()
         ----------
         rows : slice, ndarray of int or ndarray of bool
             Selected particles, in this order.
-
-        Returns
-        -------
-        CtfParameters
         """
         return CtfParameters(*(column[rows] for column in self.columns()))
 

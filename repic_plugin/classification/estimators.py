@@ -226,10 +226,6 @@ def k_means(x: ArrayLike, n_clusters: int, **options: Any) -> Clustering:
     **options
         Other parameters of the estimator.
 
-    Returns
-    -------
-    Clustering
-
     Raises
     ------
     ValueError

@@ -99,16 +99,7 @@ class State:
 
 
 def state_to_arrays(state: State) -> Dict[str, NDArray[Any]]:
-    """State as arrays, which can be stored without pickle.
-
-    Parameters
-    ----------
-    state : State
-
-    Returns
-    -------
-    dict of str to ndarray
-    """
+    """State as arrays, which can be stored without pickle."""
     arrays = {
         "labels": state.labels,
         "offset_px": state.offset_px,
@@ -128,14 +119,6 @@ def state_to_arrays(state: State) -> Dict[str, NDArray[Any]]:
 
 def state_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> State:
     """State from the arrays of `state_to_arrays`.
-
-    Parameters
-    ----------
-    arrays : mapping of str to ndarray
-
-    Returns
-    -------
-    State
 
     Raises
     ------

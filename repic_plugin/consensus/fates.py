@@ -28,15 +28,6 @@ def with_fates(result: ConsensusResult, picks: Picks) -> ConsensusResult:
     So far `fate` states what excluded a pick from the graph, or that it is alone or in a group
     that was not selected. ``left out`` are the picks of groups cut by the number of particles or
     the probability; ``unmatched micrograph`` those where too few pickers have any pick.
-
-    Parameters
-    ----------
-    result : ConsensusResult
-    picks : Picks
-
-    Returns
-    -------
-    ConsensusResult
     """
     fate = np.array(result.fate)
     entered = (fate == ALONE) | (fate == NOT_CHOSEN)

@@ -81,15 +81,6 @@ class Correction:
 def corrected(picks: Picks, corrections: Mapping[str, Correction]) -> Picks:
     """Picks with the coordinates of some pickers corrected.
 
-    Parameters
-    ----------
-    picks : Picks
-    corrections : mapping of picker name to Correction
-
-    Returns
-    -------
-    Picks
-
     Raises
     ------
     ValueError
@@ -342,10 +333,6 @@ def same_picks(picks: Picks) -> List[Tuple[str, str, float]]:
     """Pairs of pickers of which one has the other's picks, in whole or in part.
 
     Such as one set at two thresholds, or in two formats: their agreement says nothing.
-
-    Parameters
-    ----------
-    picks : Picks
 
     Returns
     -------

@@ -108,10 +108,6 @@ class Picks:
             New index in `micrograph_names` of each micrograph; -1 drops its picks.
         micrograph_names : sequence of str
 
-        Returns
-        -------
-        Picks
-
         Raises
         ------
         ValueError
@@ -149,10 +145,6 @@ class Picks:
             Where `score` holds a score; everywhere by default.
         micrograph_names, picker_names : sequence of str, optional
             By default ``mic0, mic1, ...`` and ``picker0, picker1, ...`` up to the largest index.
-
-        Returns
-        -------
-        Picks
 
         Raises
         ------
@@ -249,10 +241,6 @@ def for_each_picker(
 def picks_to_arrays(picks: Picks) -> Dict[str, NDArray[Any]]:
     """Picks as arrays of numbers and strings, which can be stored without pickle.
 
-    Parameters
-    ----------
-    picks : Picks
-
     Returns
     -------
     dict of str to ndarray
@@ -263,14 +251,6 @@ def picks_to_arrays(picks: Picks) -> Dict[str, NDArray[Any]]:
 
 def picks_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Picks:
     """Picks from the arrays of `picks_to_arrays`; other arrays are ignored.
-
-    Parameters
-    ----------
-    arrays : mapping of str to ndarray
-
-    Returns
-    -------
-    Picks
 
     Raises
     ------

@@ -130,10 +130,6 @@ def recommended_num_particles(result: ConsensusResult) -> int:
     (REPIC's rule; Cameron et al. 2024, Online Methods), averaged over the micrographs that have
     any.
 
-    Parameters
-    ----------
-    result : ConsensusResult
-
     Returns
     -------
     int
@@ -164,16 +160,7 @@ def recommended_number(weight: NDArray[np.float64], micrograph: NDArray[np.int64
 
 
 def result_to_arrays(result: ConsensusResult) -> Dict[str, NDArray[Any]]:
-    """Result as arrays of numbers and strings, which can be stored without pickle.
-
-    Parameters
-    ----------
-    result : ConsensusResult
-
-    Returns
-    -------
-    dict of str to ndarray
-    """
+    """Result as arrays of numbers and strings, which can be stored without pickle."""
     arrays = {name: np.asarray(getattr(result, name)) for name in RESULT_FIELDS}
     for f in fields(MicrographCounts):
         if getattr(result.micrographs, f.name) is not None:
@@ -185,14 +172,6 @@ def result_to_arrays(result: ConsensusResult) -> Dict[str, NDArray[Any]]:
 
 def result_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> ConsensusResult:
     """Result from the arrays of `result_to_arrays`.
-
-    Parameters
-    ----------
-    arrays : mapping of str to ndarray
-
-    Returns
-    -------
-    ConsensusResult
 
     Raises
     ------

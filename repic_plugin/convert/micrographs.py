@@ -25,11 +25,6 @@ DEFOCUS = ("_defocusU", "_defocusV", "_micObj._micName")
 def mean_defocus(ctfs: SetOfCTF, table: MicrographTable) -> NDArray[np.float64]:
     """Mean defocus of each micrograph, matched by `match_names`.
 
-    Parameters
-    ----------
-    ctfs : SetOfCTF
-    table : MicrographTable
-
     Returns
     -------
     ndarray of float64, shape (n_micrographs,)
@@ -74,11 +69,6 @@ def read_picks_on(
     micrographs: SetOfMicrographs, inputs: Sequence[PickerInput]
 ) -> Tuple[Picks, MicrographTable]:
     """Picks of several sets on the micrographs of another set, in its px.
-
-    Parameters
-    ----------
-    micrographs : SetOfMicrographs
-    inputs : sequence of PickerInput
 
     Returns
     -------

@@ -67,10 +67,6 @@ def read_particle_rows(particles: SetOfParticles, with_ctf: bool = True) -> Part
     with_ctf : bool
         Whether to read CTFs, if the set has them.
 
-    Returns
-    -------
-    ParticleRows
-
     Raises
     ------
     ValueError

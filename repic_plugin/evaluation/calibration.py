@@ -41,10 +41,6 @@ def reliability(probability: ArrayLike, is_true: ArrayLike, n_bins: int = N_BINS
     n_bins : int
         Number of bins of equal width.
 
-    Returns
-    -------
-    Reliability
-
     Raises
     ------
     ValueError

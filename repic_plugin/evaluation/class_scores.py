@@ -126,10 +126,6 @@ def score_classes(
     n_classes : int, optional
         The largest label + 1 by default; more if the last classes are empty.
 
-    Returns
-    -------
-    ClassScores
-
     Raises
     ------
     ValueError

@@ -93,10 +93,6 @@ def resolution_text(curve: ShellCorrelation, threshold: float, *, unit: str = ""
     unit : str
         Appended to the number.
 
-    Returns
-    -------
-    str
-
     Raises
     ------
     ValueError

@@ -50,10 +50,6 @@ def confirmed_picks(
     radius_px : float, optional
         Maximum distance between the centres of a pair, a quarter of the box by default.
 
-    Returns
-    -------
-    ConfirmedPicks
-
     Raises
     ------
     ValueError

@@ -69,10 +69,6 @@ def draw_subsets(
     random_state : int
         Seed.
 
-    Returns
-    -------
-    Subsets
-
     Raises
     ------
     ValueError

@@ -19,10 +19,6 @@ def read_options(text: Optional[str]) -> Dict[str, str]:
         ``name=value`` pairs, separated by semicolons or line ends. ``train.name`` and
         ``pick.name`` apply to one of the two protocols only.
 
-    Returns
-    -------
-    dict of str to str
-
     Raises
     ------
     ValueError

@@ -27,10 +27,6 @@ def add_installed(pickers: Dict[str, Type[Picker]]) -> Dict[str, Type[Picker]]:
     ----------
     pickers : dict of str to type
         Those of this package, which are never replaced.
-
-    Returns
-    -------
-    dict of str to type
     """
     found = dict(pickers)
     for package, point in sorted(_entry_points(), key=lambda one: (one[0], one[1].name)):

@@ -54,10 +54,6 @@ def pickers_figure(model: EnsembleModel) -> Figure:
     give their edges on the picker's own scale. Below are the observed and expected numbers of
     candidates of each combination of pickers, and the recall by quality of the micrographs if
     known. Warnings are on top.
-
-    Parameters
-    ----------
-    model : EnsembleModel
     """
     told = headline(model)
     warned = [line for one in model.warnings for line in _wrapped(f"Warning: {one}.")]

@@ -81,10 +81,6 @@ def prepare_preview(
     box_size_px, score_transform, min_score, copy_distance_px
         As of `find_consensus`.
 
-    Returns
-    -------
-    PreparedPicks
-
     Raises
     ------
     ValueError

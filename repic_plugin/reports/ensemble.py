@@ -25,10 +25,6 @@ def ensemble_blocks(
     model : EnsembleModel
     warnings : sequence of str
         Shown after those of the model.
-
-    Returns
-    -------
-    list of Block
     """
     doubts = [f"{line[:1].upper()}{line[1:]}." for line in model.warnings]
     caption = (

@@ -47,10 +47,6 @@ def folder_sections(folder: PathLike) -> List[Section]:
     folder : str or path
         The output folder of a command, or a folder of such folders.
 
-    Returns
-    -------
-    list of Section
-
     Raises
     ------
     ValueError

@@ -46,10 +46,6 @@ def project_sections(folder: PathLike) -> List[Section]:
     folder : str or path
         Of the project.
 
-    Returns
-    -------
-    list of Section
-
     Raises
     ------
     ValueError

@@ -22,10 +22,6 @@ def half_sphere_directions(n: int) -> Floats:
     The Fibonacci lattice of Gonzalez 2010, doi:10.1007/s11004-009-9257-x, over the half with
     z > 0: a spiral of golden angles with equal areas.
 
-    Parameters
-    ----------
-    n : int
-
     Returns
     -------
     ndarray of float64, shape (n, 3)

@@ -135,10 +135,6 @@ def simulate_particles(
     progress : callable, optional
         Called as ``progress(n_done, n)`` while projecting.
 
-    Returns
-    -------
-    SimulatedParticles
-
     Raises
     ------
     ValueError

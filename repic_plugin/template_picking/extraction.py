@@ -63,10 +63,6 @@ def extract_particles(
         Subtract the plane fitted to the background, and its mean; divide by its standard
         deviation. The background is the part of the box outside a circle.
 
-    Returns
-    -------
-    ExtractedParticles
-
     Raises
     ------
     ValueError

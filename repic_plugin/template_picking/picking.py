@@ -114,10 +114,6 @@ class TemplateMatcher:
         rotations are correlated: the square root of their number counts (found empirically on
         white noise).
 
-        Parameters
-        ----------
-        n_positions : int
-
         Returns
         -------
         float
@@ -149,10 +145,6 @@ class TemplateMatcher:
             Maximum number of picks, best first; 0 keeps all.
         min_distance_boxes : float
             Minimum distance between two picks, in boxes, up to 2.
-
-        Returns
-        -------
-        FoundParticles
 
         Raises
         ------

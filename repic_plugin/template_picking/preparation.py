@@ -32,10 +32,6 @@ def reduction(box_size_px: int) -> int:
     box_size_px : int
         8 or more.
 
-    Returns
-    -------
-    int
-
     Raises
     ------
     ValueError

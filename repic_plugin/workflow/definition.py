@@ -74,10 +74,6 @@ def read_workflow(source: str, assignments: Sequence[str]) -> Workflow:
     assignments : sequence of str
         ``name=value``.
 
-    Returns
-    -------
-    Workflow
-
     Raises
     ------
     ValueError

@@ -22,10 +22,6 @@ def with_pixel_size(values: Mapping[str, str], given: Mapping[str, str]) -> Dict
     given : mapping of str to str
         Those that the user gave.
 
-    Returns
-    -------
-    dict of str to str
-
     Raises
     ------
     ValueError

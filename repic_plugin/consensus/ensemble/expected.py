@@ -43,10 +43,6 @@ def expected_scores(
         May have been fitted on more or fewer micrographs.
     n_micrographs : int
         Number of micrographs processed, including those without particles.
-
-    Returns
-    -------
-    ExpectedScores
     """
     values = np.asarray(probability, np.float64)
     n_true = float(values.sum())

@@ -105,29 +105,12 @@ class EnsembleModel:
 
 
 def model_to_arrays(model: EnsembleModel) -> Dict[str, NDArray[Any]]:
-    """Model as arrays of numbers and strings, which can be stored without pickle.
-
-    Parameters
-    ----------
-    model : EnsembleModel
-
-    Returns
-    -------
-    dict of str to ndarray
-    """
+    """Model as arrays of numbers and strings, which can be stored without pickle."""
     return {f"{ARRAYS}{f.name}": np.asarray(getattr(model, f.name)) for f in fields(model)}
 
 
 def model_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Optional[EnsembleModel]:
     """Model from the arrays of `model_to_arrays`; None if they hold none.
-
-    Parameters
-    ----------
-    arrays : mapping of str to ndarray
-
-    Returns
-    -------
-    EnsembleModel or None
 
     Raises
     ------

@@ -21,11 +21,6 @@ UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile)
 def write_arrays(path: PathLike, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays of numbers, booleans or strings by name (numpy's .npz).
 
-    Parameters
-    ----------
-    path : str or path
-    arrays : mapping of str to ndarray
-
     Raises
     ------
     OSError
@@ -50,10 +45,6 @@ def read_arrays(
         Read these arrays only.
     remedy : str
         What the error advises.
-
-    Returns
-    -------
-    dict of str to ndarray
 
     Raises
     ------

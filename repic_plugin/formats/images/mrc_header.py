@@ -78,14 +78,6 @@ def read_header(path: PathLike) -> MrcHeader:
     The byte order is taken from the size of the image, for many programs write no machine stamp
     or a wrong one.
 
-    Parameters
-    ----------
-    path : str or path
-
-    Returns
-    -------
-    MrcHeader
-
     Raises
     ------
     FormatError

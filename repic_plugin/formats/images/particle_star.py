@@ -105,14 +105,6 @@ class ParticleStar:
 def read_particle_star(path: Path) -> ParticleStar:
     """Read a STAR file of particles, of RELION 3.0 or later.
 
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    ParticleStar
-
     Raises
     ------
     FormatError

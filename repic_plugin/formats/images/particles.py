@@ -90,10 +90,6 @@ def read_particles(
     with_ctf : bool
         Whether the CTF is read: without, its columns may be missing or wrong.
 
-    Returns
-    -------
-    ParticleTable
-
     Raises
     ------
     FormatError

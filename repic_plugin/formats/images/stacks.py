@@ -186,10 +186,6 @@ def open_stack(path: PathLike) -> ImageStacks:
         With a suffix of `STACK_SUFFIXES`. What calls itself a volume is a stack of its sections,
         for many programs write stacks so.
 
-    Returns
-    -------
-    ImageStacks
-
     Raises
     ------
     FormatError

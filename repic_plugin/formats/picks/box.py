@@ -40,10 +40,6 @@ def read(path: Path) -> PickTable:
     A first line of words is taken as a header; blank lines and what follows ``#`` are skipped. A
     file without a row, even of zero bytes, is a micrograph without picks.
 
-    Parameters
-    ----------
-    path : Path
-
     Returns
     -------
     PickTable

@@ -30,10 +30,6 @@ OLD_ROW = "a row of crYOLO before 1.8 is x, y, width, height, confidence, ..."
 def read(path: Path) -> PickTable:
     """Read a CBOX file: its table ``data_cryolo``, or the plain columns of crYOLO before 1.8.
 
-    Parameters
-    ----------
-    path : Path
-
     Returns
     -------
     PickTable

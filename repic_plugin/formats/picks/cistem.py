@@ -21,10 +21,6 @@ PIXEL_SIZE, MICROGRAPH, SCORE = "cisTEMPixelSize", "cisTEMOriginalImageFilename"
 def read(path: Path) -> PickTable:
     """Read the positions of a STAR file of cisTEM, divided by the pixel size of each row.
 
-    Parameters
-    ----------
-    path : Path
-
     Returns
     -------
     PickTable

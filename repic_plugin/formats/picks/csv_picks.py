@@ -49,10 +49,6 @@ def read(path: Path) -> PickTable:
     and box_size_px. Others are passed over; so is ``weight``, which a consensus
     has beside its score and which is on no picker's scale.
 
-    Parameters
-    ----------
-    path : Path
-
     Returns
     -------
     PickTable

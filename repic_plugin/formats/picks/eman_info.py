@@ -31,14 +31,6 @@ WITH_SCORE = ("auto_convnet", "auto_gauss")
 def read(path: Path) -> PickTable:
     """Read the boxes of a file ``info/NAME_info.json``, picked by hand or automatically.
 
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    PickTable
-
     Raises
     ------
     FormatError

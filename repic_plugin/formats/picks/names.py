@@ -112,10 +112,6 @@ def match_names(names: Sequence[Name], known: Sequence[Name]) -> NameMatch:
     names, known : sequence of str, or of sequence of str
         Names or paths; of several for one micrograph any may match.
 
-    Returns
-    -------
-    NameMatch
-
     Raises
     ------
     ValueError
@@ -129,10 +125,6 @@ def match_names(names: Sequence[Name], known: Sequence[Name]) -> NameMatch:
 
 def distinct_names(paths: Sequence[str]) -> List[str]:
     """Names with as many of their folders as it takes to tell them apart.
-
-    Parameters
-    ----------
-    paths : sequence of str
 
     Returns
     -------
@@ -185,10 +177,6 @@ def unify_names(lists: Sequence[Sequence[str]]) -> UnifiedNames:
     ----------
     lists : sequence of sequence of str
         Names or paths, none twice in a list.
-
-    Returns
-    -------
-    UnifiedNames
 
     Raises
     ------

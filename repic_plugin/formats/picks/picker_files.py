@@ -36,10 +36,6 @@ def read_files(files: Sequence[Path], progress: Optional[Callable[[], None]] = N
     progress : callable, optional
         Called after each file.
 
-    Returns
-    -------
-    PickerFiles
-
     Raises
     ------
     FormatError

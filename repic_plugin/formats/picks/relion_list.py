@@ -29,10 +29,6 @@ def read(path: Path) -> PickTable:
     upwards, then in the current folder, then by their ends in the list's own folder, where a job's
     folder was copied.
 
-    Parameters
-    ----------
-    path : Path
-
     Returns
     -------
     PickTable

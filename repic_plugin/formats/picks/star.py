@@ -51,10 +51,6 @@ IN_ANGSTROM = "wrpCoordinateX"  # of the particles of M
 def read(path: Path) -> PickTable:
     """Read the tables with coordinates of a RELION STAR file, 3.0 or later.
 
-    Parameters
-    ----------
-    path : Path
-
     Returns
     -------
     PickTable

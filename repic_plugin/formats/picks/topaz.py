@@ -27,10 +27,6 @@ def read(path: Path) -> PickTable:
 
     Two columns of numbers are read as those of `two_columns`.
 
-    Parameters
-    ----------
-    path : Path
-
     Returns
     -------
     PickTable

@@ -26,10 +26,6 @@ X, Y, SCORE, ENABLED = "xcoor", "ycoor", "cost", "enabled"
 def read(path: Path) -> PickTable:
     """Read the tables of particles of a position file, or the two columns of Xmipp 2.4.
 
-    Parameters
-    ----------
-    path : Path
-
     Returns
     -------
     PickTable

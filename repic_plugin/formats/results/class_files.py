@@ -74,10 +74,6 @@ def checkpoint_owner(table: ParticleTable, parameters: Mapping[str, Any]) -> str
     table : ParticleTable
     parameters : mapping of str to number, str, bool or None
         All that affect the classes, besides the particles and their CTF.
-
-    Returns
-    -------
-    str
     """
     stats = [os.stat(path) for path in table.images.paths]
     stacks = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
@@ -118,10 +114,6 @@ def read_checkpoint(path: PathLike, owner: str) -> State:
     path : str or path
     owner : str
         From `checkpoint_owner`, for the particles and parameters to go on with.
-
-    Returns
-    -------
-    State
 
     Raises
     ------

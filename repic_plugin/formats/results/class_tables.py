@@ -56,14 +56,6 @@ class ClassTables:
 def read_class_tables(folder: PathLike) -> ClassTables:
     """Read what `write_class_files` wrote.
 
-    Parameters
-    ----------
-    folder : str or path
-
-    Returns
-    -------
-    ClassTables
-
     Raises
     ------
     FormatError

@@ -97,14 +97,6 @@ class ConsensusTables:
 def read_consensus_tables(folder: PathLike) -> ConsensusTables:
     """Read what `write_consensus_table` and `write_summary_table` wrote.
 
-    Parameters
-    ----------
-    folder : str or path
-
-    Returns
-    -------
-    ConsensusTables
-
     Raises
     ------
     FormatError

@@ -124,11 +124,6 @@ def write_summary_table(path: PathLike, result: ConsensusResult) -> None:
     micrograph, n_picks_<picker>..., n_edges, n_cliques, n_selected, objective, is_optimal,
     seconds.
 
-    Parameters
-    ----------
-    path : str or path
-    result : ConsensusResult
-
     Raises
     ------
     OSError

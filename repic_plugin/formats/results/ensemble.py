@@ -25,11 +25,6 @@ def write_ensemble(folder: PathLike, model: EnsembleModel) -> None:
 
     The table has a row for each picker, and one for each group of micrographs by quality.
 
-    Parameters
-    ----------
-    folder : str or path
-    model : EnsembleModel
-
     Raises
     ------
     OSError

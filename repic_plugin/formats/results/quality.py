@@ -26,11 +26,6 @@ def read_quality(path: PathLike, micrograph_names: Sequence[str]) -> NDArray[np.
     Its columns are ``micrograph`` and one with the values, under any name; further ones are passed
     over, and so are micrographs of other names. Folders and endings of names do not count.
 
-    Parameters
-    ----------
-    path : str or path
-    micrograph_names : sequence of str
-
     Returns
     -------
     ndarray of float64, shape (n_micrographs,)

@@ -44,10 +44,6 @@ def of_coordinates(
     reference : SetOfCoordinates, optional
         The ground truth.
 
-    Returns
-    -------
-    OverlayModel
-
     Raises
     ------
     ValueError
