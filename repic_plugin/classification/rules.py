@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Tuple
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from repic_plugin.classification.ranks import ALONE, Ranks
@@ -26,11 +27,7 @@ class Rule:
     """Interface of all rules; `penalty` is added to the inertia to give the objective."""
 
     def assign(
-        self,
-        dissimilarity: Floats,
-        labels: Labels,
-        random_state: np.random.Generator,
-        ranks: Ranks = ALONE,
+        self, dissimilarity: Floats, labels: Labels, random_state: Generator, ranks: Ranks = ALONE
     ) -> Tuple[Labels, float]:
         """New labels of all images, and the penalty.
 
@@ -56,11 +53,7 @@ class NearestRule(Rule):
     """Traditional K-means: the class of smallest dissimilarity."""
 
     def assign(
-        self,
-        dissimilarity: Floats,
-        labels: Labels,
-        random_state: np.random.Generator,
-        ranks: Ranks = ALONE,
+        self, dissimilarity: Floats, labels: Labels, random_state: Generator, ranks: Ranks = ALONE
     ) -> Tuple[Labels, float]:
         """See `Rule.assign`."""
         return dissimilarity.argmin(axis=1), 0.0
@@ -83,11 +76,7 @@ class AdaptiveRule(Rule):
     beta: float = 0.5
 
     def assign(
-        self,
-        dissimilarity: Floats,
-        labels: Labels,
-        random_state: np.random.Generator,
-        ranks: Ranks = ALONE,
+        self, dissimilarity: Floats, labels: Labels, random_state: Generator, ranks: Ranks = ALONE
     ) -> Tuple[Labels, float]:
         """See `Rule.assign`."""
         n, k = ranks.count(len(dissimilarity)), dissimilarity.shape[1]
@@ -109,11 +98,7 @@ class EqualRule(Rule):
     """
 
     def assign(
-        self,
-        dissimilarity: Floats,
-        labels: Labels,
-        random_state: np.random.Generator,
-        ranks: Ranks = ALONE,
+        self, dissimilarity: Floats, labels: Labels, random_state: Generator, ranks: Ranks = ALONE
     ) -> Tuple[Labels, float]:
         """See `Rule.assign`."""
         new = np.full(len(dissimilarity), -1, dtype=np.int64)
@@ -132,11 +117,7 @@ class SizeFactorRule(Rule):
     """
 
     def assign(
-        self,
-        dissimilarity: Floats,
-        labels: Labels,
-        random_state: np.random.Generator,
-        ranks: Ranks = ALONE,
+        self, dissimilarity: Floats, labels: Labels, random_state: Generator, ranks: Ranks = ALONE
     ) -> Tuple[Labels, float]:
         """See `Rule.assign`."""
         new = labels.copy()

@@ -14,8 +14,15 @@ from repic_plugin.consensus.arguments import (
     check_settings,
     check_unseen,
 )
+from repic_plugin.consensus.assembly import (
+    Rows,
+    assembled,
+    batches,
+    prepared,
+    references_of,
+    solved,
+)
 from repic_plugin.consensus.batch import solve_batch
-from repic_plugin.consensus.batches import Rows, assembled, prepared, solved, split
 from repic_plugin.consensus.boxes import BoxSize, box_sizes, inside_micrograph
 from repic_plugin.consensus.ensemble.model import EnsembleModel
 from repic_plugin.consensus.fates import ALONE, AT_THE_EDGE, COPY, LOW_SCORE, with_fates
@@ -182,14 +189,12 @@ def find_consensus(
     entered = fate == ALONE
     for line in warnings_of_picks(picks, wanted, transforms):
         warnings.warn(line, stacklevel=2)
-    references = dict(rank_references(picks, transforms, entered))
-    for name, scores in (ranked_among or {}).items():
-        references[picks.picker_names.index(name)] = np.sort(np.asarray(scores, dtype=np.float64))
+    references = references_of(picks, transforms, entered, ranked_among)
 
     def solve(rows: Rows) -> BatchConsensus:
         return solve_batch(prepared(picks, rows, entered, transforms, references), settings)
 
-    found = solved(split(picks, wanted, n_threads), solve, n_threads, progress)
+    found = solved(batches(picks, wanted, n_threads), solve, n_threads, progress)
     result = assembled(picks, settings, transforms, wanted, found, fate, copy_of)
     for line in warnings_of_result(result, picks, reach_px):
         warnings.warn(line, stacklevel=2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from repic_plugin.consensus import Picks
 from repic_plugin.evaluation.by_micrograph import MicrographScores, evaluate_by_micrograph
@@ -109,18 +109,18 @@ def sum_by_picker(
     tuple of PickerScores
         In the order in which the pickers first appear.
     """
-    results = []
-    for name in dict.fromkeys(row.picker for row in rows):
-        mine = [row for row in rows if row.picker == name]
-        results.append(
-            PickerScores(
-                name,
-                n_picks=sum(row.n_picks for row in mine),
-                n_reference=sum(row.n_reference for row in mine),
-                n_micrographs=len(mine),
-                n_left_out=n_left_out,
-                pixel=sum((row.pixel for row in mine), Scores()),
-                matching=sum((row.matching for row in mine), Scores()),
-            )
+    by_picker: Dict[str, List[MicrographScores]] = {}
+    for row in rows:
+        by_picker.setdefault(row.picker, []).append(row)
+    return tuple(
+        PickerScores(
+            name,
+            n_picks=sum(row.n_picks for row in mine),
+            n_reference=sum(row.n_reference for row in mine),
+            n_micrographs=len(mine),
+            n_left_out=n_left_out,
+            pixel=sum((row.pixel for row in mine), Scores()),
+            matching=sum((row.matching for row in mine), Scores()),
         )
-    return tuple(results)
+        for name, mine in by_picker.items()
+    )

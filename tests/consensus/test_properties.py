@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from repic_plugin.consensus import batches, packing
+from repic_plugin.consensus import assembly, packing
 from tests import oracle
 from tests.consensus.inputs import (
     DataSet,
@@ -174,9 +174,9 @@ def test_rank_does_not_ask_for_the_scale_of_the_scores(data, power):
 @given(data_sets(max_micrographs=5), st.sampled_from(["identity", "rank"]))
 def test_batches_change_nothing(data, transform):
     whole = data.consensus(score_transform=transform)
-    with mock.patch.object(batches, "BATCH_SIZE", 1):
+    with mock.patch.object(assembly, "BATCH_SIZE", 1):
         assert_same(data.consensus(score_transform=transform), whole)
-    with mock.patch.object(batches, "BATCH_SIZE", 2):
+    with mock.patch.object(assembly, "BATCH_SIZE", 2):
         assert_same(data.consensus(score_transform=transform), whole)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from repic_plugin.formats.base.csv_tables import (
 from repic_plugin.formats.base.errors import PathLike
 
 if TYPE_CHECKING:
-    from repic_plugin.evaluation import MicrographScores, PickerScores, PrecisionRecall, Scores
+    from repic_plugin.evaluation import MicrographScores, PickerScores, PrecisionRecall
 
 MEASURES, COUNTS = ("precision", "recall", "f1"), ("tp", "fp", "fn")
 KINDS = ("pixel", "matching")
@@ -73,9 +73,8 @@ def read_scores(path: PathLike) -> List[PickerScores]:
     """
     from repic_plugin.evaluation import PickerScores  # noqa: PLC0415 - loads slowly
 
-    rows = read_records(path, _kinds(OF_PICKER), REMEDY)
     names = ("picker", "n_picks", "n_reference", "n_micrographs", "n_left_out")
-    return [PickerScores(*(row[name] for name in names), *_scores(row)) for row in rows]
+    return [PickerScores(*cells) for cells in _score_rows(path, OF_PICKER, names)]
 
 
 def write_micrograph_scores(path: PathLike, rows: Sequence[MicrographScores]) -> None:
@@ -103,9 +102,8 @@ def read_micrograph_scores(path: PathLike) -> List[MicrographScores]:
     """
     from repic_plugin.evaluation import MicrographScores  # noqa: PLC0415 - loads slowly
 
-    rows = read_records(path, _kinds(OF_MICROGRAPH), REMEDY)
     names = ("picker", "micrograph", "n_picks", "n_reference")
-    return [MicrographScores(*(row[name] for name in names), *_scores(row)) for row in rows]
+    return [MicrographScores(*cells) for cells in _score_rows(path, OF_MICROGRAPH, names)]
 
 
 def write_curves(path: PathLike, curves: Sequence[PrecisionRecall]) -> None:
@@ -196,8 +194,12 @@ def _is_count(column: str) -> bool:
     return column.startswith("n_") or column.rpartition("_")[2] in COUNTS
 
 
-def _scores(row: Mapping[str, Any]) -> List[Scores]:
-    """Scores in the order of `KINDS`."""
+def _score_rows(
+    path: PathLike, columns: Sequence[str], names: Sequence[str]
+) -> Iterator[List[Any]]:
+    """Cells of the named columns of each row, and its scores in the order of `KINDS`."""
     from repic_plugin.evaluation import Scores  # noqa: PLC0415 - loads slowly
 
-    return [Scores(*(row[f"{kind}_{name}"] for name in COUNTS)) for kind in KINDS]
+    for row in read_records(path, _kinds(columns), REMEDY):
+        scores = (Scores(*(row[f"{kind}_{name}"] for name in COUNTS)) for kind in KINDS)
+        yield [*(row[name] for name in names), *scores]

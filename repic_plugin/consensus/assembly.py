@@ -1,19 +1,19 @@
-"""A data set in batches of micrographs: split, prepared, solved and assembled again."""
+"""Picks of a data set in batches of micrographs, and their results together again."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.consensus.batch import solve_batch
 from repic_plugin.consensus.fates import NOT_CHOSEN
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.records import BatchConsensus, BatchPicks, Settings
 from repic_plugin.consensus.result import ConsensusResult, MicrographCounts
-from repic_plugin.consensus.scores import References, comparable_scores
+from repic_plugin.consensus.scores import References, comparable_scores, rank_references
 
 BATCH_SIZE = 64  # micrographs; enough to make the overhead of a call negligible
 
@@ -29,7 +29,20 @@ class Rows(NamedTuple):
     end: NDArray[np.int64]
 
 
-def split(picks: Picks, wanted: NDArray[np.int64], n_threads: int) -> List[Rows]:
+def references_of(
+    picks: Picks,
+    transforms: Sequence[str],
+    entered: NDArray[np.bool_],
+    ranked_among: Optional[Mapping[str, ArrayLike]],
+) -> Dict[int, NDArray[np.float64]]:
+    """Scores to rank among, by picker: those given, else those of the picks that enter."""
+    references = dict(rank_references(picks, transforms, entered))
+    for name, scores in (ranked_among or {}).items():
+        references[picks.picker_names.index(name)] = np.sort(np.asarray(scores, dtype=np.float64))
+    return references
+
+
+def batches(picks: Picks, wanted: NDArray[np.int64], n_threads: int) -> List[Rows]:
     """Ranges of the picks of each batch of micrographs, by micrograph and picker."""
     micrograph, picker = picks.micrograph, picks.picker
     same = micrograph[1:] == micrograph[:-1]
@@ -75,16 +88,16 @@ def prepared(
 
 
 def solved(
-    batches: Sequence[Rows],
+    parts: Sequence[Rows],
     solve: Callable[[Rows], BatchConsensus],
     n_threads: int,
     progress: Optional[Callable[[int, int], None]],
 ) -> List[BatchConsensus]:
     """Consensus of each batch; `progress` gets the numbers of micrographs done and in all."""
-    n_done, n_micrographs = 0, sum(len(rows.begin) for rows in batches)
+    n_done, n_micrographs = 0, sum(len(rows.begin) for rows in parts)
     found = []
     with ThreadPoolExecutor(max(1, n_threads)) as pool:
-        for consensus in (pool.map if n_threads > 1 else map)(solve, batches):
+        for consensus in (pool.map if n_threads > 1 else map)(solve, parts):
             found.append(consensus)
             n_done += len(consensus.n_edges)
             if progress is not None:
