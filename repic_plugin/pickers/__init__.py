@@ -10,14 +10,7 @@ import importlib
 import pkgutil
 from typing import Dict, Type
 
-from repic_plugin.pickers.base import (
-    PICK,
-    TRAIN,
-    NewProtocol,
-    Picker,
-    PickerFailed,
-    PickerSettings,
-)
+from repic_plugin.pickers.base import PICK, TRAIN, NewProtocol, Picker, PickerFailed, PickerSettings
 from repic_plugin.pickers.options import option_value, read_options
 from repic_plugin.pickers.packages import NONE, add_installed
 

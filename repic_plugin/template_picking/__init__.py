@@ -8,11 +8,7 @@ from repic_plugin.template_picking.picking import (
     FoundParticles,
     TemplateMatcher,
 )
-from repic_plugin.template_picking.preparation import (
-    cut_boxes,
-    prepare_micrograph,
-    reduction,
-)
+from repic_plugin.template_picking.preparation import cut_boxes, prepare_micrograph, reduction
 from repic_plugin.template_picking.templates import (
     LearntTemplates,
     fitted_templates,

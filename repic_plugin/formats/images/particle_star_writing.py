@@ -12,11 +12,7 @@ from repic_plugin.arguments import check_box_size, check_positive
 from repic_plugin.formats.base.atomic import atomic_open
 from repic_plugin.formats.base.errors import PathLike
 from repic_plugin.formats.base.star_optics import GROUP, OPTICS
-from repic_plugin.formats.base.star_writing import (
-    number_cells,
-    quotes_for,
-    table_text,
-)
+from repic_plugin.formats.base.star_writing import number_cells, quotes_for, table_text
 from repic_plugin.formats.images.particle_star import (
     ABERRATION,
     AMPLITUDE_CONTRAST,

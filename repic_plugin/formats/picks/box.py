@@ -14,11 +14,7 @@ from repic_plugin.formats.base.errors import PathLike
 from repic_plugin.formats.base.file_ends import check_end
 from repic_plugin.formats.base.number_rows import coordinate_cells, rows_text, score_cells
 from repic_plugin.formats.base.text_tables import read_columns, read_text, require_positive
-from repic_plugin.formats.picks.cells import (
-    checked_box_size,
-    checked_centers,
-    checked_column,
-)
+from repic_plugin.formats.picks.cells import checked_box_size, checked_centers, checked_column
 from repic_plugin.formats.picks.plain_rows import plain_table
 from repic_plugin.formats.picks.table import (
     PickTable,

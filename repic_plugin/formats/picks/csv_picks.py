@@ -26,11 +26,7 @@ from repic_plugin.formats.base.text_tables import (
     require_columns,
     require_positive,
 )
-from repic_plugin.formats.picks.cells import (
-    checked_box_size,
-    checked_centers,
-    checked_column,
-)
+from repic_plugin.formats.picks.cells import checked_box_size, checked_centers, checked_column
 from repic_plugin.formats.picks.table import PickTable, pick_table
 
 NAME = "csv"

@@ -9,12 +9,7 @@ from typing import Any, List
 
 import numpy as np
 
-from repic_plugin.formats.base.errors import (
-    NoCoordinatesError,
-    format_error,
-    listed,
-    shown,
-)
+from repic_plugin.formats.base.errors import NoCoordinatesError, format_error, listed, shown
 from repic_plugin.formats.base.text_tables import read_text
 from repic_plugin.formats.picks.table import PickTable, pick_table
 

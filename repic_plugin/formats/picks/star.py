@@ -26,11 +26,7 @@ from repic_plugin.formats.base.text_tables import (
     read_micrographs,
     read_text,
 )
-from repic_plugin.formats.picks.cells import (
-    checked_box_size,
-    checked_centers,
-    checked_column,
-)
+from repic_plugin.formats.picks.cells import checked_box_size, checked_centers, checked_column
 from repic_plugin.formats.picks.star_origins import origin_shifts, shift_columns
 from repic_plugin.formats.picks.table import PickTable, no_picks, pick_table
 

@@ -8,11 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.consensus import (
-    ConsensusResult,
-    EnsembleModel,
-    expected_scores,
-)
+from repic_plugin.consensus import ConsensusResult, EnsembleModel, expected_scores
 from repic_plugin.protocols.consensus.methods import automatic_values, methods_text
 
 
