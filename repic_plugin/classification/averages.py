@@ -108,9 +108,7 @@ class ClassSums:
 
 
 def aligned_coefficients(
-    images: PolarImages,
-    alignment: Optional[Alignment] = None,
-    n_threads: int = 1,
+    images: PolarImages, alignment: Optional[Alignment] = None, n_threads: int = 1
 ) -> Samples:
     """Weighted coefficients of the images in the frames of their classes.
 
@@ -145,11 +143,7 @@ def aligned_coefficients(
 
 
 def class_sums(
-    images: PolarImages,
-    aligned: Samples,
-    labels: Labels,
-    n_classes: int,
-    ranks: Ranks = ALONE,
+    images: PolarImages, aligned: Samples, labels: Labels, n_classes: int, ranks: Ranks = ALONE
 ) -> ClassSums:
     """Sums of the images of each class over all ranks.
 

@@ -182,10 +182,7 @@ class Course:
         return self._recentred(state) if state.stage_iteration >= N_COMMON else state
 
     def _assign(
-        self,
-        state: State,
-        found: Union[Comparison, FixedComparison],
-        rng: np.random.Generator,
+        self, state: State, found: Union[Comparison, FixedComparison], rng: np.random.Generator
     ) -> State:
         """State after reassigning the images, in the next stage if this one has converged."""
         rule = RULES[self.settings.method](state.constraint * self.settings.beta)
@@ -217,11 +214,7 @@ class Course:
         )
 
     def _trade(
-        self,
-        state: State,
-        setting: MultiReference,
-        found: Comparison,
-        rng: np.random.Generator,
+        self, state: State, setting: MultiReference, found: Comparison, rng: np.random.Generator
     ) -> State:
         """State after a round of split and merge, or before it if the last round did not pay."""
         total = self._inertia(found, state.labels)

@@ -51,15 +51,11 @@ def full_averages(
         Any object that returns arrays when indexed with an array.
     labels : ndarray of int64, shape (n,)
         -1 for images in no class.
-    rotation_deg : ndarray of float64, shape (n,)
-    shift_px : ndarray of float64, shape (n, 2)
-    mirror : ndarray of bool, shape (n,)
+    rotation_deg, shift_px, mirror
+        As in `Classification`.
     n_classes : int
-    pixel_size_angstrom : float
-    ctf : CtfParameters, optional
-    flip, weight : bool
+    pixel_size_angstrom, ctf, flip, weight, n_threads
         As in `prepare_images`.
-    n_threads : int
     rows : ndarray of int64, shape (n,), optional
         Indices of the n images in `images`; all by default.
     ranks : Ranks

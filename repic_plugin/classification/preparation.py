@@ -103,10 +103,8 @@ def prepare_images(
     pixel_size_angstrom : float
         For the CTF.
     ctf : CtfParameters, optional
-    flip : bool
-        Whether to flip the phases.
-    weight : bool
-        Whether to weight the rings by abs(CTF).
+    flip, weight : bool
+        Whether to flip the phases, and to weight the rings by abs(CTF).
     part : slice, optional
         Range of the images to prepare; all by default.
     n_threads : int

@@ -28,9 +28,7 @@ def check_volume(
 
 
 def check_same_grid(
-    names: Tuple[str, str],
-    boxes_px: Tuple[int, int],
-    pixel_sizes_angstrom: Tuple[float, float],
+    names: Tuple[str, str], boxes_px: Tuple[int, int], pixel_sizes_angstrom: Tuple[float, float]
 ) -> None:
     """Refuse a map and its reference, given in this order, with different grids.
 

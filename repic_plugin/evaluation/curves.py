@@ -76,12 +76,8 @@ def precision_recall_curve(
     picks : Picks
         Any number of pickers. Picks of equal score count together. Those without a score come
         last, as one point, which is the whole curve if no pick has a score.
-    reference : Picks
-        Exactly one picker.
-    box_size_px : int
-        Side of the pickers' boxes.
-    radius_px : float, optional
-        Maximum distance between the centres of a pair, a quarter of `box_size_px` by default.
+    reference, box_size_px, radius_px
+        As in `evaluate_picks`, as are the errors.
     max_points : int, optional
         Maximum number of points kept, including the first, the last and the best; None keeps all.
         Area and best F1 are always exact.
@@ -90,12 +86,6 @@ def precision_recall_curve(
     -------
     tuple of PrecisionRecall
         In the order of `picks.picker_names`.
-
-    Raises
-    ------
-    ValueError
-        If an argument is malformed, the reference does not have exactly one picker, or no
-        micrograph name occurs in both.
 
     Notes
     -----

@@ -65,8 +65,7 @@ def max_pairs_by_group(
     ]
     near = trees[0].sparse_distance_matrix(trees[1], radius_px, output_type="ndarray")
     links = csr_matrix(
-        (np.ones(len(near), dtype=np.int8), (near["i"], near["j"])),
-        shape=(len(found), len(wanted)),
+        (np.ones(len(near), dtype=np.int8), (near["i"], near["j"])), shape=(len(found), len(wanted))
     )
     is_paired = maximum_bipartite_matching(links, perm_type="column") >= 0
     return np.bincount(found_group[is_paired], minlength=n_groups)

@@ -44,17 +44,8 @@ def confirmed_picks(
     ----------
     picks : Picks
         Each picker is matched separately.
-    reference : Picks
-        Exactly one picker.
-    box_size_px : int
-    radius_px : float, optional
-        Maximum distance between the centres of a pair, a quarter of the box by default.
-
-    Raises
-    ------
-    ValueError
-        If an argument is malformed, the reference does not have exactly one picker, or no
-        micrograph name occurs in both.
+    reference, box_size_px, radius_px
+        As in `evaluate_picks`, as are the errors.
     """
     radius = matching_radius(check_box_size("box_size_px", box_size_px), radius_px)
     check_reference(reference)

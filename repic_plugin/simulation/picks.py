@@ -231,11 +231,7 @@ def _common(
 
 
 def _false_places(
-    n: int,
-    particles: NDArray[np.float64],
-    region: Region,
-    box_px: int,
-    rng: np.random.Generator,
+    n: int, particles: NDArray[np.float64], region: Region, box_px: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     return place_apart(
         n,

@@ -19,6 +19,15 @@ MAX_FRACTION = 0.85
 MARGIN_PX = 90
 
 
+def open_window(root: Any, title: str) -> Any:
+    """An empty window over most of the screen; a root window without `root`."""
+    window = tk.Toplevel(root) if root is not None else tk.Tk()
+    window.title(title)
+    width, height = window.winfo_screenwidth(), window.winfo_screenheight()
+    window.geometry(f"{int(width * MAX_FRACTION)}x{int(height * MAX_FRACTION)}")
+    return window
+
+
 class FigureWindow(View):  # type: ignore[misc]
     """A window with a tab for each figure, which is drawn when it is first shown.
 
@@ -54,10 +63,7 @@ class FigureWindow(View):  # type: ignore[misc]
 
     def show(self) -> None:
         """Open the window."""
-        self.window = tk.Toplevel(self._root) if self._root is not None else tk.Tk()
-        self.window.title(self._title)
-        width, height = self.window.winfo_screenwidth(), self.window.winfo_screenheight()
-        self.window.geometry(f"{int(width * MAX_FRACTION)}x{int(height * MAX_FRACTION)}")
+        self.window = open_window(self._root, self._title)
         self.more_buttons = [ViewButton(self.window, *one) for one in self._more.items()]
         for button in self.more_buttons:
             button.pack(side=tk.BOTTOM, anchor=tk.E, padx=4, pady=4)

@@ -19,7 +19,7 @@ from repic_plugin.plots import (
     ground_size,
     overlay_figure,
 )
-from repic_plugin.viewers.figure_window import MAX_FRACTION
+from repic_plugin.viewers.figure_window import open_window
 from repic_plugin.viewers.view_button import MakeView, ViewButton
 
 PANEL_WIDTH_PX = 330
@@ -110,10 +110,7 @@ class OverlayWindow(View):  # type: ignore[misc]
 
     def show(self) -> None:
         """Open the window."""
-        self.window = tk.Toplevel(self._root) if self._root is not None else tk.Tk()
-        self.window.title(self._title)
-        width, height = self.window.winfo_screenwidth(), self.window.winfo_screenheight()
-        self.window.geometry(f"{int(width * MAX_FRACTION)}x{int(height * MAX_FRACTION)}")
+        self.window = open_window(self._root, self._title)
         self.frame = PictureFrame(self.window, self._open_image)
         self.picture = self.frame.picture
         panel = ttk.Frame(self.window, width=PANEL_WIDTH_PX, padding=PAD)

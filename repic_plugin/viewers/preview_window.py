@@ -11,7 +11,7 @@ from pyworkflow.viewer import View
 
 from repic_plugin.consensus import ConsensusResult
 from repic_plugin.plots import CONSENSUS_COLOR, Layer, OpenImage, OverlayModel, PreviewSettings
-from repic_plugin.viewers.figure_window import MAX_FRACTION
+from repic_plugin.viewers.figure_window import open_window
 from repic_plugin.viewers.overlay_window import PAD, PANEL_WIDTH_PX, PictureFrame
 
 CONSENSUS = "consensus"
@@ -62,10 +62,7 @@ class PreviewWindow(View):  # type: ignore[misc]
 
     def show(self) -> None:
         """Open the window."""
-        self.window = tk.Toplevel(self._root) if self._root is not None else tk.Tk()
-        self.window.title("Preview of the consensus")
-        width, height = self.window.winfo_screenwidth(), self.window.winfo_screenheight()
-        self.window.geometry(f"{int(width * MAX_FRACTION)}x{int(height * MAX_FRACTION)}")
+        self.window = open_window(self._root, "Preview of the consensus")
         panel = ttk.Frame(self.window, width=PANEL_WIDTH_PX, padding=PAD)
         panel.pack(side=tk.LEFT, fill=tk.Y)
         panel.pack_propagate(False)

@@ -165,10 +165,7 @@ def log_expected(
 
 
 def _log_likelihood(
-    fit: LatentClasses,
-    cells: Cells,
-    particle: NDArray[np.float64],
-    junk: NDArray[np.float64],
+    fit: LatentClasses, cells: Cells, particle: NDArray[np.float64], junk: NDArray[np.float64]
 ) -> float:
     """Logarithm of the likelihood of the Poisson counts."""
     seen = fit.n_particles * (1 - np.prod(1 - fit.recall))
@@ -235,10 +232,7 @@ def population(n_seen, n_found, most):  # type: ignore[no-untyped-def]
 
 
 def _score_distributions(
-    cells: Cells,
-    particles: NDArray[np.float64],
-    junk: NDArray[np.float64],
-    fit: LatentClasses,
+    cells: Cells, particles: NDArray[np.float64], junk: NDArray[np.float64], fit: LatentClasses
 ) -> Tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Histograms whose ratio rises with the score: a better score never counts against a pick."""
     n_bins = fit.particle_scores.shape[1]

@@ -70,9 +70,7 @@ def no_table_error(
     found = [f"{t.name} ({listed('_' + c for c in t.columns)})" for t in tables]
     remedy = "it is of another kind" if found else "the file may be cut off or of another kind"
     return format_error(
-        path,
-        f"no loop_ table {wanted}, found {'; '.join(found) or 'none'}; {remedy}",
-        kind=kind,
+        path, f"no loop_ table {wanted}, found {'; '.join(found) or 'none'}; {remedy}", kind=kind
     )
 
 

@@ -164,11 +164,7 @@ def star_images(star: ParticleStar, *, has_pixel_size: bool = False) -> ImageSta
     folders = _Folders(star.path)
     paths = [folders.find(file, star.particles, row) for file, row in zip(files, first_rows)]
     images = ImageStacks(
-        paths,
-        stack,
-        index,
-        row_error=star.particles.row_error,
-        has_pixel_size=has_pixel_size,
+        paths, stack, index, row_error=star.particles.row_error, has_pixel_size=has_pixel_size
     )
     _check_numbered(star, images, numbered)
     _check_box(star, images.shape[2])

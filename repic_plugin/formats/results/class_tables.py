@@ -27,16 +27,8 @@ class ClassTables:
     ----------
     names : list of str, length n
         Of the particles, in the input's order.
-    labels : ndarray of int64, shape (n,)
-        Class from 0; -1 for excluded particles.
-    rotation_deg : ndarray of float64, shape (n,)
-    shift_px : ndarray of float64, shape (n, 2)
-    mirror : ndarray of bool, shape (n,)
-    dissimilarity : ndarray of float64, shape (n,)
-        NaN for excluded particles.
-    sizes : ndarray of int64, shape (k,)
-    explained : ndarray of float64, shape (k,)
-    is_junk : ndarray of bool, shape (k,)
+    labels, rotation_deg, shift_px, mirror, dissimilarity, sizes, explained, is_junk
+        As in `Classification`; label -1 and dissimilarity NaN for excluded particles.
     convergence : dict of str to ndarray of float64, shape (n_iterations,)
         iteration, fraction_changed, smallest and largest class.
     """
