@@ -19,13 +19,7 @@ UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile)
 
 
 def write_arrays(path: PathLike, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays of numbers, booleans or strings by name (numpy's .npz).
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
-    """
+    """Write arrays of numbers, booleans or strings by name (numpy's .npz)."""
     with atomic_open(path) as file:
         np.savez(file, **arrays)
 

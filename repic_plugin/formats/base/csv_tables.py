@@ -167,11 +167,6 @@ def write_table(path: PathLike, header: Sequence[str], rows: Iterable[Sequence[o
     header : sequence of str
     rows : iterable of sequences
         Cells are written as `str` gives them.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
     """
     with csv_rows(path) as writer:
         writer.writerow(header)

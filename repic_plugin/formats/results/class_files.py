@@ -41,11 +41,6 @@ def write_class_files(folder: PathLike, table: ParticleTable, found: Classificat
     table : ParticleTable
     found : Classification
         Of these particles.
-
-    Raises
-    ------
-    OSError
-        If a file cannot be written.
     """
     folder = Path(folder)
     _write_assignments(folder / "assignments.csv", table, found)

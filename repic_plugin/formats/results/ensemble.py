@@ -24,11 +24,6 @@ def write_ensemble(folder: PathLike, model: EnsembleModel) -> None:
     """Write the table of the pickers and the model.
 
     The table has a row for each picker, and one for each group of micrographs by quality.
-
-    Raises
-    ------
-    OSError
-        If a file cannot be written.
     """
     write_table(Path(folder) / ENSEMBLE_NAMES[0], COLUMNS, _rows(model))
     write_arrays(Path(folder) / ENSEMBLE_NAMES[1], model_to_arrays(model))

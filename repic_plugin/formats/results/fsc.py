@@ -14,13 +14,7 @@ COLUMNS = {"map": TEXT, "frequency_per_angstrom": NUMBER, "correlation": NUMBER,
 
 
 def write_fsc_table(path: PathLike, curves: Mapping[str, ShellCorrelation]) -> None:
-    """Write the curves by the names of their maps as CSV.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
-    """
+    """Write the curves by the names of their maps as CSV."""
     rows = (
         (name, f"{frequency:.8g}", f"{correlation:.6f}", n)
         for name, curve in curves.items()

@@ -24,13 +24,7 @@ REMEDY = "continue the run, which writes the table again"
 
 
 def write_iterations(path: PathLike, rows: Iterable[IterationRow]) -> None:
-    """Write the rows as CSV; what is not known is empty.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
-    """
+    """Write the rows as CSV; what is not known is empty."""
     from repic_plugin.iteration import ITERATION_COLUMNS  # noqa: PLC0415 - loads slowly
 
     write_table(path, ITERATION_COLUMNS, ([_cell(value) for value in row] for row in rows))

@@ -45,11 +45,6 @@ def write_scores(
     scores : sequence of PickerScores
     curves : sequence of PrecisionRecall
         Of the same pickers, for their average precision; empty cells where there is none.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
     """
     areas = {curve.picker: curve.average_precision for curve in curves}
     rows = [
@@ -78,13 +73,7 @@ def read_scores(path: PathLike) -> List[PickerScores]:
 
 
 def write_micrograph_scores(path: PathLike, rows: Sequence[MicrographScores]) -> None:
-    """Write a CSV row for each picker and micrograph.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
-    """
+    """Write a CSV row for each picker and micrograph."""
     cells = (
         [one.picker, one.micrograph, one.n_picks, one.n_reference, *_score_cells(one)]
         for one in rows
@@ -111,11 +100,6 @@ def write_curves(path: PathLike, curves: Sequence[PrecisionRecall]) -> None:
 
     The threshold is empty in the row of all picks, those without a score included. A picker
     without a pick has one row, of 0 picks.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
     """
     rows: List[Sequence[object]] = []
     for curve in curves:
