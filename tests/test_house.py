@@ -47,6 +47,11 @@ def test_rooms_use_the_floors_below_them_by_the_front_door():
             "circle: ",
         ),
         ("attic.box", "import numpy", "stands on no floor"),
+        ("formats.mrc", "import_module('repic_plugin.convert')", "of a floor above"),
+        ("formats.mrc", "x = __import__('repic_plugin.plots.overlay')", "of a floor above"),
+        ("formats.mrc", "import repic_plugin\nx = repic_plugin.convert.Span", "of a floor above"),
+        ("viewers.mrc", "from repic_plugin.plots import _draw", "private to plots"),
+        ("plots.canvas", "def f():\n    from tkinter import ttk", "opens no windows"),
     ],
 )
 def test_a_wrong_import_is_found(module, line, problem):
@@ -55,6 +60,25 @@ def test_a_wrong_import_is_found(module, line, problem):
     sources[name] = f"{sources.get(name, '')}\n{line}\n"
     found = import_problems(sources)
     assert [one for one in found if problem in one and name in one], found
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        {"formats.base.one": "two", "formats.base.two": "three", "formats.base.three": "one"},
+        {"plots.one": "two", "plots.two": "__init__"},  # whose door opens on first use
+    ],
+)
+@pytest.mark.parametrize("line", ["import {}", "def f():\n    from {} import x"])
+def test_a_circle_is_found(imports, line):
+    sources = {**package_sources(), "repic_plugin.plots": "HOMES = {'x': 'one'}\nlazy_door(HOMES)"}
+    sources = {name: text for name, text in sources.items() if "plots." not in name}
+    for module, target in imports.items():
+        folder = f"repic_plugin.{module.rpartition('.')[0]}"
+        name = folder if target == "__init__" else f"{folder}.{target}"
+        sources[f"repic_plugin.{module}"] = line.format(name)
+    (found,) = (one for one in import_problems(sources) if "circle" in one)
+    assert all(f"repic_plugin.{module}" in found for module in imports)
 
 
 @pytest.mark.parametrize("room", [*sorted(PURE), "formats", "cli"])
