@@ -100,3 +100,26 @@ def test_the_summary_names_the_best_iteration_and_who_was_dropped():
     assert "100 (F1 0.800), 100 (F1 0.900), 100 (F1 0.800)" in text
     assert summary_lines([], {}, False) == ["No iteration has been completed yet."]
     assert "Running; after iteration 2" in summary_lines(rows, {}, False)[0]
+
+
+def micrograph_set(path, files):
+    from pwem.objects import Micrograph, SetOfMicrographs
+
+    made = SetOfMicrographs(filename=str(path))
+    made.setSamplingRate(1.0)
+    for file in files:
+        one = Micrograph(location=str(file))
+        one.setMicName(file.name)
+        made.append(one)
+    made.write()
+    return made
+
+
+def test_micrographs_of_one_name_are_in_the_subset_of_their_folder(tmp_path):
+    from repic_plugin.protocols.iterative.sets import subset_of
+
+    files = [tmp_path / grid / f"mic{i}.mrc" for grid in ("grid1", "grid2") for i in (1, 2)]
+    every = micrograph_set(tmp_path / "all.sqlite", files)
+    drawn = {"training": files[3:], "validation": [files[1], files[0]]}
+    sets = {name: micrograph_set(tmp_path / f"{name}.sqlite", drawn[name]) for name in drawn}
+    assert subset_of(every, sets) == ["validation", "validation", "testing", "training"]

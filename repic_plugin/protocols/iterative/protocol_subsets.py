@@ -67,7 +67,7 @@ class ProtRepicSubsets(FormProtocol, EMProtocol):  # type: ignore[misc]
     def drawStep(self, _source: str, *_arguments: float) -> None:
         """Draw the subsets and write them."""
         subsets = self._drawn()
-        names = read_micrographs(self.inputMicrographs.get()).names
+        names = read_micrographs(self.inputMicrographs.get()).labels
         rows = zip(names, subsets.names(), (BIN_NAMES[b] for b in subsets.bins))
         write_table(self._getExtraPath("subsets.csv"), ("micrograph", "subset", "defocus"), rows)
         outputs = {

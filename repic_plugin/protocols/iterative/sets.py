@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Sequence
+from typing import Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 from pwem.objects import SetOfCoordinates, SetOfMicrographs
@@ -11,11 +11,14 @@ from repic_plugin import constants
 from repic_plugin.consensus import Picks, recommended_number
 from repic_plugin.convert import (
     PickerInput,
+    find_micrographs,
     find_score_attribute,
     item_labels,
+    read_micrographs,
     read_picks,
     read_picks_on,
 )
+from repic_plugin.iteration import SUBSETS
 from repic_plugin.protocols.consensus.form import KEEP_ALL
 from repic_plugin.protocols.iterative.settings import Line
 
@@ -46,6 +49,19 @@ def reference_picks(
         return None
     picks, _ = read_picks_on(micrographs, [PickerInput("reference", coordinates, None)])
     return picks.on_micrographs(np.unique(picks.micrograph))
+
+
+def subset_of(
+    micrographs: SetOfMicrographs, subsets: Mapping[str, SetOfMicrographs]
+) -> List[str]:
+    """Name of the subset of each micrograph; the last of `SUBSETS` for those in none."""
+    table = read_micrographs(micrographs)
+    found = [SUBSETS[-1]] * len(table.ids)
+    for name, subset in subsets.items():
+        known_as = read_micrographs(subset).known_as
+        for place in find_micrographs(known_as, table, f"the subset for {name}").tolist():
+            found[place] = name
+    return found
 
 
 def consensus_values(lines: Sequence[Line], sets: Sequence[SetOfCoordinates]) -> Dict[str, str]:

@@ -11,7 +11,6 @@ from pyworkflow.object import Pointer, Set
 from pyworkflow.protocol import Protocol
 
 from repic_plugin.consensus import EnsembleModel, Picks
-from repic_plugin.convert import read_micrographs
 from repic_plugin.formats import read_ensemble, read_iterations, write_ensemble, write_iterations
 from repic_plugin.iteration import SUBSETS, agreement, iteration_rows, least_agreeing, lowest_f1
 from repic_plugin.pickers import PickerFailed
@@ -25,6 +24,7 @@ from repic_plugin.protocols.iterative.sets import (
     picker_picks,
     recommended,
     reference_picks,
+    subset_of,
 )
 from repic_plugin.protocols.iterative.settings import Line, picker_lines
 from repic_plugin.protocols.iterative.state import RunState
@@ -321,13 +321,9 @@ class Stages:
 
     def _subset_of(self) -> List[str]:
         """Subset of each micrograph."""
-        names = read_micrographs(self._protocol.inputMicrographs.get()).names
-        found = dict.fromkeys(names, SUBSETS[-1])
-        for subset in SUBSETS:
-            if self._state.get(subset, 0) is not None:
-                chosen = read_micrographs(self._recall(subset, 0).get()).names
-                found.update(dict.fromkeys(chosen, subset))
-        return [found[name] for name in names]
+        drawn = [name for name in SUBSETS if self._state.get(name, 0) is not None]
+        sets = {name: self._recall(name, 0).get() for name in drawn}
+        return subset_of(self._protocol.inputMicrographs.get(), sets)
 
 
 def _has_particles(run: Protocol) -> None:
