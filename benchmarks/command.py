@@ -23,8 +23,8 @@ from scipy.special import expit
 
 from repic_plugin.consensus import MODES, default_quorum
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-import oracle
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests import oracle
 
 N_PLAIN = 24  # micrographs of which the plain method's time is taken
 

@@ -20,8 +20,8 @@ from repic_plugin.consensus import Picks, find_consensus
 from repic_plugin.formats import read_picks_dir
 from repic_plugin.simulation import simulate_picks
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-import oracle
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests import oracle
 
 MODES = ("all", "quorum")
 BOX_SIZE_PX = 180

@@ -1,7 +1,7 @@
 """Adapters for training and running pickers, one file each.
 
 A subclass of `Picker` in a file of this folder is found automatically, as is one that an installed
-package names in the entry point group `repic_plugin.pickers` (docs/adding-a-picker.md).
+package names in the entry point group `repic_plugin.pickers` (docs/develop/adding-a-picker.md).
 """
 
 from __future__ import annotations

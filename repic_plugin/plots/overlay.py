@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.arguments import check_centers
 from repic_plugin.plots.canvas import legend_columns, legend_name, new_figure, no_math
 from repic_plugin.plots.colors import CONSENSUS_COLOR, REFERENCE_COLOR, picker_color
 from repic_plugin.plots.display import contrast, for_display
@@ -122,14 +123,7 @@ def _check_micrograph(micrograph: ArrayLike) -> NDArray[np.generic]:
 
 def _check_layer(layer: Layer) -> NDArray[np.float64]:
     """Centres of a layer as an array of shape (n, 2)."""
-    centers = np.asarray(layer.centers, dtype=np.float64)
-    if centers.size == 0:
-        centers = np.empty((0, 2))
-    if centers.ndim != 2 or centers.shape[1] != 2:
-        raise ValueError(
-            f"centers of layer {layer.name!r} must have shape (n, 2), got {centers.shape}; "
-            "stack x and y as columns"
-        )
+    centers = check_centers(f"centers of layer {layer.name!r}", layer.centers)
     if not (np.isfinite(layer.box_size_px) and layer.box_size_px > 0):
         raise ValueError(
             f"box_size_px of layer {layer.name!r} must be positive, got {layer.box_size_px}"

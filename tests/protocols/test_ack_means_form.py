@@ -148,13 +148,13 @@ def test_junk_empty_classes_and_the_end_of_patience_are_told():
     summary = " ".join(facts["summary"])
     assert "6 particles in 3 classes" in summary
     assert "of 1 to 3 particles, median 2" in summary
-    assert "NOT converged after 2 iterations (25.0% changed class in the last)" in summary
+    assert "did not converge within 2 iterations; 25.0% of the particles" in summary
     assert "left out: 1." in summary
     assert "in no class: 1." in summary
     assert "junk: classes 3, 4 (3 particles)" in summary
     assert constants.IS_JUNK in summary
     assert "EQK" in facts["methods"][0]
-    assert "no CTF" in facts["methods"][0]
+    assert "No CTF correction was applied." in facts["methods"][0]
 
 
 def test_the_protocol_stands_under_2d_classify(project):

@@ -96,7 +96,7 @@ def test_summary_and_methods_are_true(classified):
     assert f"of {sizes.min()} to {sizes.max()} particles, median 20" in summary
     assert f"variation {sizes.std() / sizes.mean():.2f}" in summary
     n_iterations = len(tables(classified).convergence["fraction_changed"])
-    assert f"Converged after {n_iterations} iterations" in summary
+    assert f"converged after {n_iterations} iterations" in summary
     assert "in no class: 1." in summary
     assert "junk" not in summary
     assert "ACK-means [Xu2016]" in classified._methods()[0]

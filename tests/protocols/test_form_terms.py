@@ -5,6 +5,7 @@ import re
 import mrcfile
 import numpy as np
 import pytest
+import scipy
 
 from repic_plugin import __version__
 from repic_plugin.protocols.common.form_values import in_form_terms, listed, with_angstrom
@@ -164,7 +165,9 @@ def test_consensus_by_a_quorum(project, inputs):
         run,
         "at least 2 of the 3 pickers",
         "Jaccard index exceeded 0.3",
-        "HiGHS [Huangfu2018] (proven optimal)",
+        f"HiGHS [Huangfu2018] of SciPy {scipy.__version__} (proven optimal)",
+        "Picks within 10 px (40 Å) of a better pick of the same picker had been discarded",
+        "at a minimum distance of 10 px (40 Å)",
         "40 px (160 Å)",
         "used as they were for A, replaced by their ranks for B, transformed by the logistic",
         "scores below 8 (C)",
@@ -177,12 +180,16 @@ def test_consensus_by_a_quorum(project, inputs):
     assert rows["Box size (px)"] == "40"
     assert rows["Time limit per micrograph (s)"] == "none"
     assert rows["Solver"] == "HiGHS"
+    assert rows["Distance of copies within a picker (px)"] == "10"
+    assert rows["Minimum distance of particles (px)"] == "10"
 
 
 def test_consensus_of_all_with_every_option(project, inputs):
     options = {"dropOutside": True, "largestComponent": True, "position": 1, "boxSize": 36}
-    run = finished(project, inputs, "ProtRepicConsensus", minOverlap=0.4, **options)
-    assert_holds(
+    distances = {"copyDistance": 0, "minDistance": 8}
+    values = {"minOverlap": 0.4, **options, **distances}
+    run = finished(project, inputs, "ProtRepicConsensus", **values)
+    methods = assert_holds(
         run,
         "all 3 pickers",
         "exceeded 0.4",
@@ -190,12 +197,15 @@ def test_consensus_of_all_with_every_option(project, inputs):
         "mean of the members",
         "extend beyond the micrograph",
         "largest connected component",
+        "at a minimum distance of 8 px (32 Å)",
     )
+    assert "of the same picker" not in methods
     rows = shown(run)
     assert "replaced" not in rows["Score transforms"]
     assert rows["Score attributes"] == "_repicPickScore"
     assert rows["Solver"] in ("HiGHS", "Gurobi")
     assert "Minimum number of pickers" not in rows
+    assert not {"copyDistance", "minDistance"} & set(run.values_used())
 
 
 def test_probabilistic_consensus(project, inputs):
@@ -224,7 +234,7 @@ def test_extraction_and_classification(project, inputs):
         "3 px (12 Å)",
         "13.33 Å",
         "33.6 px (134.4 Å)",
-        "no CTF correction",
+        "No CTF correction was applied. The classification ",
         "at most 3",
         "random seed 7",
         "beta 0.5",
@@ -272,7 +282,7 @@ def test_iterative_picking(project, inputs):
     assert_holds(
         run,
         "Template (1), Template (2)",
-        "for 1 iterations",
+        "for 1 iteration with",
         "at least 2 of the 2 pickers",
         "Jaccard index above 0.3",
         "40 px (160 Å)",
@@ -281,6 +291,8 @@ def test_iterative_picking(project, inputs):
         "automatic",
         "at random",
         "recommended",
+        "integer programming with ",
+        "Scores were replaced by their ranks",
     )
     used = run.values_used()
     assert (used["quorum"], used["threshold1"]) == ("2", "none")

@@ -65,8 +65,8 @@ def classification_facts(
         f"*{n_kept:,} particles in {len(sizes):,} classes* of {sizes.min():,} to {sizes.max():,} "
         f"particles, median {np.median(sizes):,.0f}, coefficient of variation "
         f"{found.sizes.std() / found.sizes.mean():.2f}.",
-        f"{_course(found, settings)}.",
-        f"CTF: {CTF[settings['ctf']]}.",
+        f"The classification {_outcome(found, settings)}.",
+        _sentence(CTF[settings["ctf"]]),
     ]
     n_empty, n_aside = len(found.sizes) - len(sizes), len(found.labels) - n_kept
     if n_empty:
@@ -91,12 +91,12 @@ def classification_facts(
     )
     return {
         "summary": summary,
-        "methods": [_methods_text(counts, space, _course(found, settings), settings)],
+        "methods": [_methods_text(counts, space, _outcome(found, settings), settings)],
         "values": {"resolution": f"{resolution:.4g}", "maskDiameter": f"{mask_px:.4g}"},
     }
 
 
-def _methods_text(counts: str, space: str, course: str, settings: Dict[str, Any]) -> str:
+def _methods_text(counts: str, space: str, outcome: str, settings: Dict[str, Any]) -> str:
     """The method as a paragraph of a paper."""
     details = [f"at most {settings['max_iterations']}"]
     details.append(f"convergence threshold {settings['tolerance']:g}")
@@ -108,14 +108,20 @@ def _methods_text(counts: str, space: str, course: str, settings: Dict[str, Any]
     return (
         f"{counts} of {settings['classes']:,} classes by {METHODS[settings['method']]} with "
         f"{SOFTWARE}, {ALIGNMENTS[settings['alignment']]} ({mirrors}, {space}). "
-        f"CTF: {CTF[settings['ctf']]}. {course} ({', '.join(details)}; random seed "
-        f"{settings['seed']})."
+        f"{_sentence(CTF[settings['ctf']])} The classification {outcome} ({', '.join(details)}; "
+        f"random seed {settings['seed']})."
     )
 
 
-def _course(found: ClassTables, settings: Dict[str, Any]) -> str:
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _outcome(found: ClassTables, settings: Dict[str, Any]) -> str:
+    """Whether the classification converged, as a verb and what belongs to it."""
     changed = found.convergence["fraction_changed"]
-    text = f"onverged after {len(changed)} iterations"
+    n = f"{len(changed)} iteration{'s' * (len(changed) != 1)}"
     if len(changed) < settings["max_iterations"]:
-        return f"C{text}"
-    return f"NOT c{text} ({changed[-1]:.1%} changed class in the last)"
+        return f"converged after {n}"
+    last = f"{changed[-1]:.1%} of the particles changed class in the last one"
+    return f"did not converge within {n}; {last}"

@@ -79,8 +79,12 @@ class FormProtocol:
         return {
             name: value
             for name, value in (self._automatic() if self._hasInputs() else {}).items()
-            if value and not getattr(self, name).get() and self.evalParamCondition(name)
+            if value and self._isAutomatic(name) and self.evalParamCondition(name)
         }
+
+    def _isAutomatic(self: Any, name: str) -> bool:
+        """Whether the user left a parameter automatic."""
+        return not getattr(self, name).get()
 
     def _valueLines(self: Any) -> List[str]:
         """A line of the summary."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any, Dict, List, Sequence
 
-from repic_plugin.consensus import ConsensusResult
+import numpy as np
+
+from repic_plugin.consensus import ConsensusResult, spacing_px
 from repic_plugin.protocols.common.form_values import SOFTWARE, listed, with_angstrom
 
 TRANSFORMS = {
@@ -12,7 +15,7 @@ TRANSFORMS = {
     "logistic": "transformed by the logistic function",
     "rank": "replaced by their ranks",
 }
-SOLVERS = {"highs": "HiGHS [Huangfu2018]", "gurobi": "Gurobi"}
+SOLVERS = {"highs": "HiGHS", "gurobi": "Gurobi"}
 POSITIONS = {"member": "the best overlapping member", "mean": "the mean of the members"}
 
 
@@ -40,13 +43,50 @@ def methods_text(
         f"{counts} with {SOFTWARE}, following REPIC [Cameron2024]: boxes of different pickers were "
         f"joined into cliques{who} where their Jaccard index exceeded {options['min_overlap']:g}, "
         "and the set of disjoint cliques with the highest total weight (overlap times score) was "
-        f"selected by integer programming with {SOLVERS[result.solver]} ({proven}).",
+        f"selected by integer programming with {cited_solver(result.solver)} ({proven}).",
         fit,
         f"The box size was {_boxes(sizes, names, settings['pixel_size_angstrom'])}.",
-        f"Scores were {listed([TRANSFORMS[one] for one in result.score_transforms], names)}.",
+        f"Scores were {score_treatment(result.score_transforms, names)}.",
+        *_spacing(names, settings),
         *_selection(names, settings, bool(fit)),
     ]
     return " ".join(filter(None, sentences))
+
+
+def cited_solver(name: str) -> str:
+    """The solver with its version and, for HiGHS, its citation."""
+    if name == "gurobi":
+        return f"Gurobi {version('gurobipy')}"
+    return f"HiGHS [Huangfu2018] of SciPy {version('scipy')}"
+
+
+def score_treatment(transforms: Sequence[str], names: Sequence[str]) -> str:
+    """How the scores of each picker were made comparable, after "Scores were"."""
+    return listed([TRANSFORMS[one] for one in transforms], names)
+
+
+def _distances(settings: Dict[str, Any]) -> Dict[str, List[float]]:
+    """Distance of copies and minimum distance of particles that were used, px, by picker."""
+    options = settings["options"]
+    sizes_px = np.array(options["box_size_px"], dtype=np.float64)
+    names = ("copy_distance_px", "min_distance_px")
+    return {one: spacing_px(one, options.get(one), sizes_px).tolist() for one in names}
+
+
+def _spacing(names: Sequence[str], settings: Dict[str, Any]) -> List[str]:
+    """Which picks and particles were too close."""
+    copies, particles = _distances(settings).values()
+    pixel_size = settings["pixel_size_angstrom"]
+    found = []
+    if any(copies):
+        within = _boxes(copies, names, pixel_size)
+        found.append(
+            f"Picks within {within} of a better pick of the same picker had been discarded."
+        )
+    if any(particles):
+        apart = with_angstrom(min(particles), pixel_size)
+        found.append(f"Particles were selected at a minimum distance of {apart}.")
+    return found
 
 
 def _selection(names: Sequence[str], settings: Dict[str, Any], is_probable: bool) -> List[str]:
@@ -71,8 +111,8 @@ def _selection(names: Sequence[str], settings: Dict[str, Any], is_probable: bool
 def automatic_values(result: ConsensusResult, settings: Dict[str, Any]) -> Dict[str, str]:
     """Value used for each parameter of the form that may be automatic."""
     names, model = result.picker_names, result.ensemble
-    solver = SOLVERS[result.solver].split()[0]
     attributes = [one or "none" for one in settings["attributes"]]
+    copies, particles = _distances(settings).values()
     return {
         "quorum": str(result.quorum),
         "targetPrecision": "" if model is None else f"none, threshold {model.threshold:.3f}",
@@ -81,7 +121,9 @@ def automatic_values(result: ConsensusResult, settings: Dict[str, Any]) -> Dict[
         "minScores": "none",
         "scoreAttributes": listed(attributes, names),
         "scoreTransforms": listed(result.score_transforms, names),
-        "solver": solver,
+        "copyDistance": listed([f"{one:g}" for one in copies], names),
+        "minDistance": f"{min(particles):g}",
+        "solver": SOLVERS[result.solver],
         "timeLimit": "none",
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, ClassVar, Dict, List, Optional
+from typing import Any, ClassVar, Dict, List, Optional, Tuple
 
 from pwem.objects import SetOfCoordinates, SetOfMicrographs
 from pwem.protocols import ProtParticlePicking
@@ -134,6 +134,16 @@ class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # ty
     def _automatic(self) -> Dict[str, str]:
         values: Dict[str, str] = self._facts().get("values", {})
         return values
+
+    def _isAutomatic(self, name: str) -> bool:
+        if name in ("copyDistance", "minDistance"):
+            return getattr(self, name).get() in (None, -1)
+        return super()._isAutomatic(name)
+
+    def solver_and_transforms(self) -> Tuple[str, List[str]]:
+        """Solver and transforms of scores of a result; empty where they were not recorded."""
+        facts = self._facts()
+        return facts.get("solver", ""), facts.get("score_transforms", [])
 
     # --------------------------------------------------------------- helpers
 

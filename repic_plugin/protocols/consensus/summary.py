@@ -102,6 +102,8 @@ def consensus_facts(
         "summary": summary,
         "methods": [methods_text(result, settings, counts, proven, fit)],
         "values": automatic_values(result, settings),
+        "solver": result.solver,
+        "score_transforms": list(result.score_transforms),
     }
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence
+from typing import Any, Collection, Dict, List, Sequence, Tuple
 
 from repic_plugin.consensus import default_quorum
 from repic_plugin.iteration import IterationRow
 from repic_plugin.protocols.common.consensus_mode import consensus_mode, target_precision
 from repic_plugin.protocols.common.form_values import SOFTWARE, with_angstrom
+from repic_plugin.protocols.consensus.methods import cited_solver, score_treatment
 from repic_plugin.protocols.iterative.settings import Line, find_box_size, picker_lines
 
 
-def methods_text(protocol: Any, rows: Sequence[IterationRow], n_particles: int) -> str:
+def methods_text(
+    protocol: Any,
+    rows: Sequence[IterationRow],
+    n_particles: int,
+    treatment: Tuple[str, Sequence[str]],
+    dropped: Collection[str],
+) -> str:
     """The whole paragraph.
 
     Parameters
@@ -20,7 +27,12 @@ def methods_text(protocol: Any, rows: Sequence[IterationRow], n_particles: int) 
     rows : sequence of IterationRow
     n_particles : int
         Number of particles of the last consensus.
+    treatment : (str, list of str)
+        Its solver and the transform of each picker's scores; empty if unknown.
+    dropped : collection of str
+        Labels of pickers that it excludes.
     """
+    solver, transforms = treatment
     lines = picker_lines(protocol, gpus="")
     box = with_angstrom(find_box_size(protocol), protocol.inputMicrographs.get().getSamplingRate())
     last = max((row.iteration for row in rows), default=0)
@@ -28,15 +40,18 @@ def methods_text(protocol: Any, rows: Sequence[IterationRow], n_particles: int) 
     n_best = protocol.numParticles.get()
     best = f"the {n_best:,} best particles per micrograph" if n_best else _recommended(protocol)
     retrained = "; only the worst picker was retrained" if protocol.retrainWorst.get() else ""
+    cited = f" with {cited_solver(solver)}" if solver else ""
     return (
         f"{len(lines)} pickers ({', '.join(line.label for line in lines)}) were trained on their "
-        f"consensus for {last} iterations with {SOFTWARE} (iterative REPIC [Cameron2024], box size "
-        f"{box}, start from {protocol.getEnumText('initialisation')}), which yielded "
+        f"consensus for {last} iteration{'s' * (last != 1)} with {SOFTWARE} (iterative REPIC "
+        f"[Cameron2024], box size {box}, start from "
+        f"{protocol.getEnumText('initialisation')}), which yielded "
         f"{n_particles:,} particles. Training used {protocol.trainingPercent.get():g} per cent of "
         f"the micrographs other than {protocol.numValidation} for validation, drawn {thirds} "
         f"(random seed {protocol.seed}), and {best}{retrained}. The consensus was "
         f"{_mode(protocol, lines)} with a Jaccard index above {protocol.minOverlap.get():g}, "
-        f"selected by integer programming [Huangfu2018].{_scores(lines)}"
+        f"selected by integer programming{cited}."
+        f"{_scores(lines, transforms, dropped)}"
     )
 
 
@@ -75,7 +90,13 @@ def _mode(protocol: Any, lines: List[Line]) -> str:
     return f"probabilistic [DawidSkene1979] ({aim})"
 
 
-def _scores(lines: List[Line]) -> str:
-    """The minimum scores, if there are any."""
+def _scores(lines: List[Line], transforms: Sequence[str], dropped: Collection[str]) -> str:
+    """How scores were treated, as far as it is known."""
+    names = [line.label for line in lines if line.label not in dropped]
+    treated = ""
+    if len(names) == len(transforms):
+        treated = f" Scores were {score_treatment(transforms, names)}."
     least = [f"{one.threshold:g} ({one.label})" for one in lines if one.threshold is not None]
-    return f" Picks with scores below {', '.join(least)} were discarded." if least else ""
+    if least:
+        treated += f" Picks with scores below {', '.join(least)} had been discarded."
+    return treated

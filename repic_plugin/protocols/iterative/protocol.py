@@ -32,7 +32,7 @@ from repic_plugin.protocols.iterative.settings import (
     needs_gpu,
     picker_lines,
 )
-from repic_plugin.protocols.iterative.stages import PARTICLES, Stages
+from repic_plugin.protocols.iterative.stages import CONSENSUS, PARTICLES, Stages
 from repic_plugin.protocols.iterative.state import RunState
 from repic_plugin.protocols.iterative.summary import summary_lines
 
@@ -189,7 +189,12 @@ class ProtRepicIterative(FormProtocol, WritesReport, ProtParticlePicking):
         if not hasattr(self, PARTICLES):
             return []
         rows = read_iterations(self.table_file())
-        return [methods_text(self, rows, len(self.outputCoordinates))]
+        state = self._state
+        found = state.latest(CONSENSUS, max((row.iteration for row in rows), default=0))
+        run = None if found is None else self.getProject().getObject(found[0])
+        treatment = ("", []) if run is None else run.solver_and_transforms()
+        n_particles = len(self.outputCoordinates)
+        return [methods_text(self, rows, n_particles, treatment, state.dropped)]
 
     def _citations(self) -> List[str]:
         cited = ["Cameron2024", "Huangfu2018"]

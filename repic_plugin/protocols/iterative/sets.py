@@ -51,9 +51,7 @@ def reference_picks(
     return picks.on_micrographs(np.unique(picks.micrograph))
 
 
-def subset_of(
-    micrographs: SetOfMicrographs, subsets: Mapping[str, SetOfMicrographs]
-) -> List[str]:
+def subset_of(micrographs: SetOfMicrographs, subsets: Mapping[str, SetOfMicrographs]) -> List[str]:
     """Name of the subset of each micrograph; the last of `SUBSETS` for those in none."""
     table = read_micrographs(micrographs)
     found = [SUBSETS[-1]] * len(table.ids)
