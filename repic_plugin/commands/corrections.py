@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.commands.options import number, per_picker
-from repic_plugin.consensus import Correction, Misfit, Picks, corrected, find_misfits
+from repic_plugin.consensus import (
+    Correction,
+    Misfit,
+    Picks,
+    corrected,
+    find_misfits,
+    find_strangers,
+)
 
 SWAP, SCALE, FLIP_X, FLIP_Y, OFFSET = "--swap-xy", "--scale", "--flip-x", "--flip-y", "--offset"
 
@@ -75,7 +83,7 @@ def check_coordinates(
     micrograph_size_px: Optional[Sequence[float]],
     stated_sizes_px: Sequence[Optional[float]],
 ) -> None:
-    """Refuse pickers whose coordinates do not fit, see `find_misfits`.
+    """Refuse pickers whose coordinates do not fit, see `find_misfits`; warn of unexplained ones.
 
     Raises
     ------
@@ -86,6 +94,8 @@ def check_coordinates(
         raise ValueError(
             f"{misfit}; add {option_of(misfit)}, or --no-coordinate-check if they are right"
         )
+    for stranger in find_strangers(picks, sizes_px):
+        warnings.warn(str(stranger), stacklevel=2)
 
 
 def option_of(misfit: Misfit) -> str:

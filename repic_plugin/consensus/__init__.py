@@ -35,6 +35,7 @@ from repic_plugin.consensus.scores import (
 )
 from repic_plugin.consensus.solvers import SOLVERS, SolverError
 from repic_plugin.consensus.spacing import find_copies, spacing_px
+from repic_plugin.consensus.strangers import Stranger, find_strangers
 
 __all__ = [
     "FATES",
@@ -52,6 +53,7 @@ __all__ = [
     "Picks",
     "ScoreTransform",
     "SolverError",
+    "Stranger",
     "above_min_score",
     "box_sizes",
     "choose_transforms",
@@ -62,6 +64,7 @@ __all__ = [
     "find_consensus",
     "find_copies",
     "find_misfits",
+    "find_strangers",
     "inside_micrograph",
     "micrograph_graph",
     "model_from_arrays",

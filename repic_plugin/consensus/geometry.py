@@ -152,7 +152,7 @@ def find_misfits(
     list of Misfit
         Only those explained by one correction; a picker that is merely bad is not listed.
     """
-    chosen = _micrographs(picks)
+    chosen = compared_micrographs(picks)
     part = picks.on_micrographs(chosen)
     points = [[part.centers[rows] for rows in of_picker] for of_picker in part.rows_by_group()]
     found = (
@@ -162,7 +162,7 @@ def find_misfits(
     return [one for one in found if one is not None]
 
 
-def _micrographs(picks: Picks) -> NDArray[np.int64]:
+def compared_micrographs(picks: Picks) -> NDArray[np.int64]:
     """Evenly spread micrographs on which most pickers have picks."""
     has = np.zeros((picks.n_micrographs, picks.n_pickers), dtype=bool)
     has[picks.micrograph, picks.picker] = True
@@ -182,13 +182,13 @@ def _misfit(
 ) -> Optional[Misfit]:
     """Misfit of one picker, or None."""
     mine, others = points[number], [one for i, one in enumerate(points) if i != number]
-    theirs = _together(others)
+    theirs = together(others)
     if min(sum(map(len, mine)), sum(map(len, theirs))) < MIN_PICKS:
         return None
     reach_px = MEETING * float(sizes_px.min())
     now, expected = meetings(mine, theirs, reach_px), 1.0
     if len(others) > 1:
-        rest = [_together([o for o in others if o is not one]) for one in others]
+        rest = [together([o for o in others if o is not one]) for one in others]
         expected = max(meetings(*pair, reach_px).share for pair in zip(others, rest))
     if now.share >= SUSPECT * expected:
         return None
@@ -205,7 +205,7 @@ def _misfit(
     return best
 
 
-def _together(pickers: Sequence[Points]) -> Points:
+def together(pickers: Sequence[Points]) -> Points:
     """Joined picks of several pickers on each micrograph."""
     return [np.concatenate(on_one) for on_one in zip(*pickers)]
 
@@ -340,7 +340,7 @@ def same_picks(picks: Picks) -> List[Tuple[str, str, float]]:
         The picker with fewer picks, the other one, and the share of the former's picks that the
         latter has to within `SAME_PX`.
     """
-    part = picks.on_micrographs(_micrographs(picks))
+    part = picks.on_micrographs(compared_micrographs(picks))
     points = [[part.centers[rows] for rows in of_picker] for of_picker in part.rows_by_group()]
     found = []
     for i, j in combinations(range(picks.n_pickers), 2):

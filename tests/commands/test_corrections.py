@@ -97,3 +97,13 @@ def test_every_pick_is_labelled_on_request(run, tmp_path, simulated):
     # the table is no pick file where the folder is read as one
     evaluated = run("evaluate", out, out, "--box-size", BOX)
     assert evaluated.out[1].split()[1] == str(len(particles))
+
+
+def test_a_picker_that_no_correction_explains_is_reported(run, tmp_path, simulated):
+    picks = folder_of(simulated.picks, tmp_path / "p", "picker_2", lambda p: 0.83 * p)
+    words = ("consensus", picks, "--box-size", BOX, "--mode", "quorum", "--out", tmp_path / "o")
+    outcome = run(*words)
+    assert outcome.code == 0
+    assert any("of picker_2's picks meet those of the other pickers" in one for one in outcome.err)
+    silent = run(*words, "--overwrite", "--no-coordinate-check").err
+    assert not any("picks meet those" in one for one in silent)

@@ -19,6 +19,7 @@ from repic_plugin.consensus import (
     choose_transforms,
     find_consensus,
     find_misfits,
+    find_strangers,
     ranked_scores,
     required_pickers,
 )
@@ -151,6 +152,8 @@ class ConsensusStream:
                 f"{misfit}; import them again with {correction_text(misfit.correction)}, or set "
                 f"{self.protocol.label('checkCoordinates')} to No if they are right"
             )
+        for stranger in find_strangers(picks, sizes_px):
+            self._warn(str(stranger))
 
     def _solved(self, found: BatchInput) -> Batch:
         """The consensus of a batch, after it has been recorded."""
