@@ -7,13 +7,19 @@ import warnings
 from typing import Dict, List, Union
 
 from repic_plugin.arguments import check_whole_number
-from repic_plugin.commands.consensus_report import doubts, low_picks, report
+from repic_plugin.commands.consensus_report import doubts, report
 from repic_plugin.commands.corrections import (
     add_correction_arguments,
     check_coordinates,
     with_corrections,
 )
-from repic_plugin.commands.options import number, per_picker, progress_bar, warn_of_input
+from repic_plugin.commands.options import (
+    number,
+    per_picker,
+    progress_bar,
+    warn_of_input,
+    warn_of_low_scores,
+)
 from repic_plugin.commands.out_folder import Own, new_folder
 from repic_plugin.consensus import (
     MIN_JACCARD,
@@ -214,8 +220,8 @@ def run(args: argparse.Namespace) -> None:
     report(loaded, result, args.target_precision, args.num_particles)
     print(f"written to {new.place}")
     warn_of_input(loaded)
-    low = low_picks(loaded, per_picker("--min-score", args.min_score, number))
-    for told in (*low, *doubts(result, args.target_precision), *_without_folders(args, paths)):
+    warn_of_low_scores(loaded, per_picker("--min-score", args.min_score, number))
+    for told in (*doubts(result, args.target_precision), *_without_folders(args, paths)):
         warnings.warn(told, stacklevel=2)
 
 

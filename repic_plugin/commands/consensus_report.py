@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, List, Optional, Sequence, Union
+from typing import List, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,19 +28,6 @@ def report(
         print(f"not read: {path}")
     if len(loaded.ignored) > 3:
         print(f"not read: {len(loaded.ignored) - 3} more files")
-
-
-def low_picks(loaded: PicksDir, given: Union[float, Dict[str, float], None]) -> Iterator[str]:
-    """Pickers whose files hold picks below their own threshold, if no minimum score is given."""
-    for i, (name, threshold) in enumerate(zip(loaded.picks.picker_names, loaded.thresholds)):
-        is_given = given is not None and (not isinstance(given, dict) or name in given)
-        mine = loaded.picks.score[(loaded.picks.picker == i) & loaded.picks.has_score]
-        n_low = 0 if threshold is None or is_given else int((mine < threshold).sum())
-        if n_low:
-            yield (
-                f"{n_low:,} of {len(mine):,} picks of {name} are below its own threshold of "
-                f"{threshold:g}; --min-score {name}={threshold:g} discards them"
-            )
 
 
 def doubts(result: ConsensusResult, target_precision: Optional[float]) -> List[str]:

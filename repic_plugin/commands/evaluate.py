@@ -13,8 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.arguments import check_whole_number
-from repic_plugin.commands.options import output_file, print_table
-from repic_plugin.consensus import Picks, inside_micrograph
+from repic_plugin.commands.options import (
+    number,
+    output_file,
+    per_picker,
+    print_table,
+    warn_of_low_scores,
+)
+from repic_plugin.consensus import Picks, above_min_score, inside_micrograph
 from repic_plugin.evaluation import (
     MicrographScores,
     PickerScores,
@@ -29,7 +35,9 @@ from repic_plugin.evaluation import (
 )
 from repic_plugin.formats import (
     PathLike,
+    addition_note,
     atomic_open,
+    low_scores,
     read_ensemble,
     read_picker_folder,
     read_picks_dir,
@@ -41,6 +49,7 @@ from repic_plugin.formats import (
 
 ARGUMENTS = {"reference": "REFERENCE_DIR"}
 CONSENSUS = "consensus"
+WHOSE = ("the picks", "the consensus", "the reference")
 MEASURES = ("precision", "recall", "f1")
 RELIABILITY = "_reliability"  # suffix of the second plot
 FILE_OPTIONS = ("out", "per_micrograph", "curve", "plot")
@@ -65,6 +74,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="PX",
         help="maximum distance of matching centres (default: box size / 4)",
+    )
+    parser.add_argument(
+        "--min-score",
+        metavar="PICKER=VALUE",
+        nargs="+",
+        action="extend",
+        help="minimum score of the picks, on the picker's own scale",
     )
     parser.add_argument("--micrograph-size", type=int, nargs=2, metavar=("W", "H"), help="in px")
     parser.add_argument("--flip-y", action="store_true", help="flip the y axis of the reference")
@@ -163,7 +179,8 @@ def _loaded(args: argparse.Namespace) -> Tuple[List[Picks], Picks, int]:
         entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()
     )
     loaded = read_picks_dir(folder, min_pickers=1) if has_pickers else read_picker_folder(folder)
-    sets = [loaded.picks]
+    min_score = per_picker("--min-score", args.min_score, number)
+    sets = [loaded.picks.take(above_min_score(loaded.picks, min_score))]
     if args.consensus:
         if CONSENSUS in loaded.picks.picker_names:
             raise ValueError(f"{folder} has a picker named {CONSENSUS}; rename its folder")
@@ -172,8 +189,10 @@ def _loaded(args: argparse.Namespace) -> Tuple[List[Picks], Picks, int]:
     truth = read_picker_folder(args.reference_dir)
     for note in (*loaded.notes, *truth.notes):
         warnings.warn(note, stacklevel=2)
-    reference = truth.picks
-    *sets, reference = _with_same_names([*sets, reference])
+    warn_of_low_scores(loaded, min_score)
+    for low in low_scores(truth):
+        warnings.warn(f"{low}; all of them count as particles", stacklevel=2)
+    *sets, reference = _with_same_names([*sets, truth.picks])
     if args.flip_y:
         if args.micrograph_size is None:
             raise ValueError("--flip-y needs the height of the micrographs; add --micrograph-size")
@@ -190,10 +209,10 @@ def _loaded(args: argparse.Namespace) -> Tuple[List[Picks], Picks, int]:
 
 def _each_picker(picks: Picks, is_missing: NDArray[np.bool_]) -> Iterator[Picks]:
     """The picks of each picker by itself, on the micrographs that it has a file for."""
-    for number, name in enumerate(picks.picker_names):
-        mine = picks.take(picks.picker == number)
+    for i, name in enumerate(picks.picker_names):
+        mine = picks.take(picks.picker == i)
         alone = replace(mine, picker=np.zeros_like(mine.picker), picker_names=(name,))
-        yield alone.on_micrographs(np.flatnonzero(~is_missing[:, number]))
+        yield alone.on_micrographs(np.flatnonzero(~is_missing[:, i]))
 
 
 def _without_edges(picks: Picks, args: argparse.Namespace) -> Picks:
@@ -202,8 +221,11 @@ def _without_edges(picks: Picks, args: argparse.Namespace) -> Picks:
 
 
 def _with_same_names(sets: Sequence[Picks]) -> List[Picks]:
-    """The sets with common micrograph names, see `unify_names`."""
+    """The sets with common micrograph names, see `unify_names`; what that takes is reported."""
     found = unify_names([one.micrograph_names for one in sets])
+    for whose, additions in zip(WHOSE[: len(sets) - 1] + WHOSE[-1:], found.additions):
+        for cut in additions:
+            warnings.warn(addition_note(cut, whose), stacklevel=2)
     return [
         replace(picks, micrograph_names=tuple(found.names[i] for i in places))
         for picks, places in zip(sets, found.places)

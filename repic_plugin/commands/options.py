@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Match, Optional, Sequence, Union
 
-from repic_plugin.formats import FormatError, PicksDir
+from repic_plugin.formats import FormatError, PicksDir, low_scores
 
 # An argument of ours is a word with an underscore that is no part of a path or of a quoted value,
 # or the first word where the message goes on as one about an argument.
@@ -110,6 +110,14 @@ def warn_of_input(loaded: PicksDir) -> None:
     """Warn of what was noticed in folders of picks."""
     for note in loaded.notes:
         warnings.warn(note, stacklevel=2)
+
+
+def warn_of_low_scores(loaded: PicksDir, min_score: Union[float, Dict[str, float], None]) -> None:
+    """Warn of picks below their picker's own threshold, where no --min-score is given for it."""
+    for low in low_scores(loaded):
+        if min_score is None or (isinstance(min_score, dict) and low.picker not in min_score):
+            option = f"--min-score {low.picker}={low.threshold:g}"
+            warnings.warn(f"{low}; {option} discards them", stacklevel=2)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

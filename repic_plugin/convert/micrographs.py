@@ -17,7 +17,7 @@ from repic_plugin.convert.coordinates import (
     read_picks,
 )
 from repic_plugin.convert.sets import read_item_columns
-from repic_plugin.formats import match_names
+from repic_plugin.formats import addition_note, match_names
 
 DEFOCUS = ("_defocusU", "_defocusV", "_micObj._micName")
 
@@ -83,6 +83,12 @@ def read_picks_on(
     """
     table = read_micrographs(micrographs)
     return read_picks(inputs, table)[0], table
+
+
+def name_notes(picks: Picks, table: MicrographTable) -> List[str]:
+    """What was cut from names for picks to meet micrographs, one line for each addition."""
+    found = match_names(picks.micrograph_names, table.known_as)
+    return [addition_note(cut, "the files", "the micrographs") for cut in found.additions]
 
 
 def picks_on_micrographs(picks: Picks, table: MicrographTable) -> Tuple[Picks, List[str]]:

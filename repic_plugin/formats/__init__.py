@@ -27,10 +27,12 @@ from repic_plugin.formats.images.stacks import (
 )
 from repic_plugin.formats.picks.csv_picks import write as write_csv
 from repic_plugin.formats.picks.folders import PicksDir, read_picker_folder, read_picks_dir
+from repic_plugin.formats.picks.low_scores import low_scores
 from repic_plugin.formats.picks.micrograph_names import read_micrograph_names
 from repic_plugin.formats.picks.names import (
     Addition,
     NameMatch,
+    addition_note,
     distinct_names,
     match_names,
     micrograph_name,
@@ -111,6 +113,7 @@ __all__ = [
     "PickTable",
     "PicksDir",
     "TextTable",
+    "addition_note",
     "atomic_open",
     "atomic_write",
     "centers_from_corners",
@@ -124,6 +127,7 @@ __all__ = [
     "is_same_pixel_size",
     "known_formats",
     "listed",
+    "low_scores",
     "match_names",
     "micrograph_name",
     "open_mrc",

@@ -441,3 +441,29 @@ def test_particles_at_the_edges_are_left_out(run, three):
     assert [row["matching_precision"] for row in rows] == ["1.000000"] * 2
     assert "particles at the edges left out (--skip-edges): 3 of the reference" in outcome.out
     assert_refused(run(*words, "--skip-edges"), "--skip-edges", "--micrograph-size")
+
+
+CBOX = (
+    "data_cryolo\nloop_\n_CoordinateX\n_CoordinateY\n_Width\n_Height\n_Confidence\n"
+    "45 45 10 10 0.9\n200 200 10 10 0.2\n"
+)
+
+
+def test_picks_below_the_pickers_threshold_are_hinted_at(run, case):
+    write_picks(case / "cryolo", {"c": {"m1.cbox": CBOX}})
+    words = ("evaluate", case / "cryolo", case / "reference", *SIZE, "--out", case / "m")
+    (hint,) = run(*words).err
+    assert "1 of 2 picks of c are below its own threshold of 0.3; --min-score c=0.3" in hint
+    assert numbers(csv_rows(case / "m")[0], "matching", "precision") == [0.5]
+    assert run(*words, "--min-score", "c=0.3").err == ()
+    assert numbers(csv_rows(case / "m")[0], "matching", "precision") == [1]
+    (of_reference,) = run("evaluate", case / "picks", case / "cryolo" / "c", *SIZE).err
+    assert "all of them count as particles" in of_reference
+
+
+def test_what_is_cut_from_names_is_reported(run, case):
+    (case / "reference" / "m1.box").rename(case / "reference" / "m1_DW.box")
+    outcome = run("evaluate", case / "picks", case / "reference", *SIZE)
+    (note,) = outcome.err
+    assert "names of the reference have _DW that others lack: 1 of them is matched" in note
+    assert "reference: 2 particles on 1 micrographs" in outcome.out[-1]

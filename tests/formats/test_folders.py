@@ -312,3 +312,47 @@ def test_real_picks(empiar_10017):
     first = read_picker_folder(empiar_10017 / "crYOLO").picks
     assert np.count_nonzero(first.micrograph == 0) == 627
     assert (first.x[0], first.y[0], first.score[0]) == (298, 3917, 0.6154586672782898)
+
+
+README = "These are picks of b\nas of Monday\n"
+
+
+@pytest.mark.parametrize("stray", ["README.txt", "log.csv", "confidence_raw_data.txt"])
+def test_text_of_another_purpose_is_passed_over_beside_picks(make, tmp_path, stray):
+    make("b/m1.box", "0 0 10 10\n")
+    file = make(f"b/{stray}", README)
+    found = read_picker_folder(tmp_path / "b")
+    assert found.picks.micrograph_names == ("m1",)
+    assert found.ignored == (file,)
+    assert found.notes == (f"b: ignored without coordinates: {stray}",)
+
+
+@pytest.mark.parametrize("text", ["image_na", "image_name\tx_coord\n", "x;y\n1;2\n"])
+def test_a_table_of_picks_that_is_damaged_is_not_passed_over(make, tmp_path, text):
+    """Cut within its header, without one of its columns, or alone in its folder."""
+    make("b/all.txt", text)
+    if ";" not in text:
+        make("b/m1.box", "0 0 10 10\n")
+    with pytest.raises(FormatError, match="is missing"):
+        read_picker_folder(tmp_path / "b")
+
+
+def test_what_gautomatch_rejects_is_no_pick(make, tmp_path):
+    for ending in ("_automatch", "_nonunique", "_rejected"):
+        make(f"b/m1{ending}.star", STAR)
+    make("b/m2_rejected.star", STAR)  # a name of its own, for all that is known
+    make("c/m1.box", "")
+    make("c/m2_rejected.box", "")
+    found = read_picks_dir(tmp_path)
+    assert found.picks.micrograph_names == ("m1", "m2_rejected")
+    assert [path.name for path in found.ignored] == ["m1_nonunique.star", "m1_rejected.star"]
+    assert any("Gautomatch rejected these picks: m1_nonunique" in one for one in found.notes)
+
+
+def test_cryolos_folder_as_the_folder_of_all_pickers(make, tmp_path):
+    for name in ("CBOX/m.box", "EMAN/m.box"):
+        make(f"cryolo/{name}", "")
+    assert read_picks_dir(tmp_path / "cryolo").picks.picker_names == ("CBOX", "EMAN")
+    make("cryolo/DISTR/confidence.txt", "0.5\n0.7\n")
+    with pytest.raises(FormatError, match=r"crYOLO \(CBOX, DISTR, EMAN\); give the folder that it"):
+        read_picks_dir(tmp_path / "cryolo")

@@ -14,7 +14,13 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.formats.base.errors import FormatError, format_error, listed, shown
+from repic_plugin.formats.base.errors import (
+    FormatError,
+    NoCoordinatesError,
+    format_error,
+    listed,
+    shown,
+)
 from repic_plugin.formats.base.opening import open_input
 from repic_plugin.formats.base.plain_numbers import read_plain_rows
 from repic_plugin.formats.picks.names import micrograph_path
@@ -168,12 +174,18 @@ def header_table(
 
 
 def require_columns(table: TextTable, names: Sequence[str]) -> None:
-    """Raise a FormatError unless the table has these columns, each once."""
+    """Raise a FormatError unless the table has these columns, each once.
+
+    A `NoCoordinatesError` where it has none of them, and its header was not cut off: then it is a
+    text of another purpose.
+    """
     missing = [name for name in names if name not in table.columns]
     if missing:
         problem = f"column {listed(missing)} is missing, found {listed(table.columns)}"
         remedy = table.remedy or "check that the suffix fits the format"
-        raise format_error(table.path, f"{problem}; {remedy}", line=table.start or None)
+        is_other = len(missing) == len(names) and "\n" in table.text
+        kind = NoCoordinatesError if is_other else FormatError
+        raise format_error(table.path, f"{problem}; {remedy}", line=table.start or None, kind=kind)
 
 
 def require_positive(

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from repic_plugin.consensus import Picks
 from repic_plugin.formats.base.errors import PathLike, format_error, listed
-from repic_plugin.formats.picks.names import UnifiedNames, unify_names
+from repic_plugin.formats.picks.names import UnifiedNames, addition_note, unify_names
 from repic_plugin.formats.picks.picker_files import read_files
 from repic_plugin.formats.picks.registry import formats_by_suffix, stem_micrograph
 from repic_plugin.formats.picks.table import PickTable
@@ -38,7 +38,8 @@ LAYOUT = "picks_dir/<picker>/<micrograph>.box (or .cbox, .star, ... or one table
 MIN_PICKERS = 2  # a consensus needs two opinions
 MIN_SHARED = 0.5  # of the micrographs that a picker could share with the others
 SHOWN = 3  # examples in a note
-CRYOLO_BOXES = "CBOX"  # crYOLO writes the same picks into folders of other formats beside it
+CRYOLO_BOXES = "CBOX"  # crYOLO writes the same picks into folders of other formats beside it,
+CRYOLO_STATISTICS = "DISTR"  # and distributions of their sizes and confidences here
 MICROGRAPH = "micrograph"
 COLUMNS = ("x", "y", "score", "has_score", "row")  # of a table, with the names of Picks
 
@@ -123,6 +124,10 @@ def read_picks_dir(
             f"must have at least {min_pickers} sub-folders, one for each picker, "
             f"got {len(folders)} ({found}); lay the files out as {LAYOUT}"
         )
+        raise format_error(folder, problem)
+    if {CRYOLO_BOXES, CRYOLO_STATISTICS} <= {entry.name for entry in folders}:
+        found = listed(entry.name for entry in folders)
+        problem = f"is one picker's output of crYOLO ({found}); give the folder that it lies in"
         raise format_error(folder, problem)
     pickers = [_gathered(entry, progress) for entry in folders]
     return _joined(folder, pickers, tuple(one for one in entries if one not in folders))
@@ -304,11 +309,7 @@ def _notes(
     """What is worth knowing of names and files."""
     for number, picker in enumerate(pickers):
         for cut in found.additions[number]:
-            yield (
-                f"names of {picker.name if cut.is_ours else 'the others'} have {cut.text} that "
-                f"{'others' if cut.is_ours else picker.name} lack: {cut.n:,} of them are matched "
-                f"without it, {cut.example} to {cut.known}"
-            )
+            yield addition_note(cut, picker.name)
         lacking = [found.names[m] for m in np.flatnonzero(is_missing[:, number])]
         if lacking:
             yield (

@@ -123,6 +123,23 @@ def match_names(names: Sequence[Name], known: Sequence[Name]) -> NameMatch:
     return NameMatch(np.array(place, dtype=np.int64), tuple(additions))
 
 
+def addition_note(cut: Addition, ours: str, theirs: str = "others") -> str:
+    """What was cut from names, as text.
+
+    Parameters
+    ----------
+    cut : Addition
+    ours, theirs : str
+        Whose names were looked for, and whose were known.
+    """
+    whose, other = (ours, theirs) if cut.is_ours else (theirs, ours)
+    verb = "is" if cut.n == 1 else "are"
+    return (
+        f"names of {whose} have {cut.text} that {other} lack: {cut.n:,} of them {verb} matched "
+        f"without it, {cut.example} to {cut.known}"
+    )
+
+
 def distinct_names(paths: Sequence[str]) -> List[str]:
     """Names with as many of their folders as it takes to tell them apart.
 

@@ -12,6 +12,8 @@ from repic_plugin.formats.picks.registry import read_picks_file
 from repic_plugin.formats.picks.table import PickTable
 
 SHOWN = 3  # examples in a note
+# Gautomatch writes these beside its picks: candidates, and what it has rejected.
+PICKED, BY_PRODUCTS = "_automatch", ("_nonunique", "_rejected")
 
 
 class PickerFiles(NamedTuple):
@@ -27,7 +29,8 @@ def read_files(files: Sequence[Path], progress: Optional[Callable[[], None]] = N
     """Read the files of one picker.
 
     Those without coordinates are passed over beside others, as RELION's ``job.star`` is. A list of
-    coordinate files says which files are the picks: others beside it are passed over too.
+    coordinate files says which files are the picks: others beside it are passed over too, and so
+    are Gautomatch's candidates and rejected picks beside its picks.
 
     Parameters
     ----------
@@ -44,8 +47,9 @@ def read_files(files: Sequence[Path], progress: Optional[Callable[[], None]] = N
     tables: Dict[Path, PickTable] = {}
     without: Dict[Path, NoCoordinatesError] = {}
     in_lists: Set[str] = set()
+    rejected = dict.fromkeys(_by_products(files))
     for file in files:
-        if in_lists and os.path.realpath(file) in in_lists:
+        if file in rejected or (in_lists and os.path.realpath(file) in in_lists):
             continue
         try:
             tables[file] = read_picks_file(file)
@@ -63,12 +67,25 @@ def read_files(files: Sequence[Path], progress: Optional[Callable[[], None]] = N
         if in_lists and not table.sources and os.path.realpath(file) not in in_lists
     ]
     notes = [f"ignored without coordinates: {_examples(without)}"] if without else []
+    if rejected:
+        notes.append(f"ignored, as Gautomatch rejected these picks: {_examples(rejected)}")
     if beside:
         lists = listed(file.name for file in used)
         notes.append(f"ignored, as {lists} does not list them: {_examples(beside)}")
     found = Counter(note for file in used for note in tables[file].notes)
     notes += [note if n == 1 else f"{note} ({n:,} files)" for note, n in found.items()]
-    return PickerFiles(used, [tables[file] for file in used], [*without, *beside], notes)
+    return PickerFiles(used, [tables[file] for file in used], [*without, *rejected, *beside], notes)
+
+
+def _by_products(files: Sequence[Path]) -> List[Path]:
+    """Gautomatch's files of candidates and rejected picks, where those of its picks are there."""
+    known = {(file.parent, file.stem) for file in files}
+    return [
+        file
+        for file in files
+        for ending in BY_PRODUCTS
+        if file.stem.endswith(ending) and (file.parent, file.stem[: -len(ending)] + PICKED) in known
+    ]
 
 
 def _examples(files: Iterable[Path]) -> str:

@@ -15,7 +15,7 @@ from pyworkflow.protocol import Protocol, getProtocolFromDb
 
 from repic_plugin.consensus import Picks
 from repic_plugin.convert import GrowingMicrographs, GrowingPicks, Span, UnreadableSetError
-from repic_plugin.formats import match_names
+from repic_plugin.formats import addition_note, match_names
 
 # Consecutive checks at which a file may be locked or damaged before the run fails.
 MAX_UNREADABLE = 60
@@ -56,6 +56,8 @@ class StreamPicker:
         Whether no more picks will arrive.
     problem : str or None
         Why its files could not be read at the last check.
+    name_notes : list of str
+        What was cut from names of micrographs for them to meet.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class StreamPicker:
         is_same = os.path.realpath(file) == os.path.realpath(reference.file_name)
         self._micrographs = reference if is_same else GrowingMicrographs(file)
         self._own_ids: Dict[int, int] = {}
+        self.name_notes: List[str] = []
         self.problem: Optional[str] = None
         self._n_problems = 0
         self._is_at_work, self.is_closed = is_at_work, False
@@ -114,10 +117,13 @@ class StreamPicker:
             return
         mine, reference = self._micrographs.table, self._reference.table
         try:
-            places = match_names(mine.known_as, reference.known_as).place
+            found = match_names(mine.known_as, reference.known_as)
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from None
-        self._own_ids = {reference.ids[at]: i for i, at in zip(mine.ids, places) if at >= 0}
+        self._own_ids = {reference.ids[at]: i for i, at in zip(mine.ids, found.place) if at >= 0}
+        self.name_notes = [
+            addition_note(cut, self.name, "the first set's") for cut in found.additions
+        ]
 
     def own_id(self, micrograph: int) -> int:
         """Id in its own set of a micrograph of the reference; -1 if it is absent."""

@@ -61,6 +61,7 @@ def remarks(
         )
     resets = [one.name for one in inputs.pickers if one.picks.n_resets]
     lines += [f"! {name} was emptied or rewritten while it was being followed." for name in resets]
+    lines += [f"{note[0].upper()}{note[1:]}." for one in inputs.pickers for note in one.name_notes]
     if is_closed or resets:
         lines += _changed(inputs, record)
     if is_closed:

@@ -13,8 +13,13 @@ from pyworkflow.utils import Message
 
 from repic_plugin.consensus import Picks, corrected
 from repic_plugin.constants import PICK_SCORE, TOPAZ_SCORE
-from repic_plugin.convert import append_picks, picks_on_micrographs, read_micrographs
-from repic_plugin.formats import PicksDir, read_picker_folder
+from repic_plugin.convert import (
+    append_picks,
+    name_notes,
+    picks_on_micrographs,
+    read_micrographs,
+)
+from repic_plugin.formats import PicksDir, low_scores, read_picker_folder
 from repic_plugin.protocols.common.corrections import (
     LABELS,
     correction_of,
@@ -75,7 +80,11 @@ class ProtRepicImportPicks(FormProtocol, ProtParticlePicking):  # type: ignore[m
         picks, unknown = picks_on_micrographs(loaded.picks, table)
         size_px = self.inputMicrographs.get().getDim()[:2]
         picks = corrected(picks, {picks.picker_names[0]: correction_of(correction, size_px)})
-        notes = [*loaded.notes, *_outside(picks, size_px)]
+        notes = [*loaded.notes, *name_notes(loaded.picks, table), *_outside(picks, size_px)]
+        notes += [
+            f"{low}; the consensus discards them at minimum scores of {low.threshold:g}"
+            for low in low_scores(loaded)
+        ]
         if unknown:
             notes.append(
                 f"{len(unknown):,} micrographs of the files are not in the input, such as "
