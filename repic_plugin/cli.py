@@ -24,6 +24,9 @@ from repic_plugin.commands import (
     with_options,
 )
 
+COMPILER = "llvmlite/binding/"  # where numba's compiler calls Python back
+RETRY_S = 0.05  # until a signal that came within such a call is sent again
+
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
     """Help with defaults, except those that mean only that an option was not given."""
@@ -129,7 +132,12 @@ class _Ended(KeyboardInterrupt):
 def _ending_signals() -> Iterator[None]:
     """SIGTERM and SIGHUP raise `_Ended`; not in a thread, nor where a starter has other plans."""
 
-    def end(number: int, _frame: Any) -> None:
+    def end(number: int, frame: Any) -> None:
+        if _is_called_back(frame):
+            again = threading.Timer(RETRY_S, os.kill, (os.getpid(), number))
+            again.daemon = True
+            again.start()
+            return
         raise _Ended(number)
 
     is_main = threading.current_thread() is threading.main_thread()
@@ -143,6 +151,15 @@ def _ending_signals() -> Iterator[None]:
     finally:
         for one in default:
             signal.signal(one, signal.SIG_DFL)
+
+
+def _is_called_back(frame: Any) -> bool:
+    """Whether numba's compiler has called Python back: an error there is printed, and lost."""
+    while frame is not None:
+        if COMPILER in frame.f_code.co_filename:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _flush_output() -> None:

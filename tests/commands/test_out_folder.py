@@ -1,10 +1,12 @@
 """The folder of --out: its name is taken at the start, and nobody else's files are touched."""
 
+import ctypes
 import os
 import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -162,6 +164,22 @@ def test_ended_by_a_signal(consensus, tmp_path, tiny, monkeypatch, number):
     outcome = consensus()
     assert outcome.code == 128 + number
     assert outcome.err == ("repic-plugin: interrupted; nothing was written",)
+    assert tree(tmp_path) == before
+
+
+def test_a_signal_within_a_call_of_the_compiler_is_not_lost(consensus, tmp_path, tiny, monkeypatch):
+    """C calls Python back: an exception raised there is printed and forgotten."""
+    before = tree(tmp_path)
+    text = "def called_back():\n    os.kill(os.getpid(), number)\n"
+    names = {"os": os, "number": signal.SIGTERM}
+    exec(compile(text, "llvmlite/binding/executionengine.py", "exec"), names)
+
+    def find(*_a, **_k):
+        ctypes.CFUNCTYPE(None)(names["called_back"])()
+        threading.Event().wait(10)
+
+    monkeypatch.setattr(consensus_module, "find_consensus", find)
+    assert consensus().code == 128 + signal.SIGTERM
     assert tree(tmp_path) == before
 
 
