@@ -26,6 +26,26 @@ def test_positions_and_scores_are_kept(project, micrographs, tmp_path):
     assert "3 picks" in protocol._summary()[0]
 
 
+def test_scores_of_a_folder_named_topaz_are_ratios(project, micrographs, tmp_path):
+    """As on the command line, where the folder's name is the picker's."""
+    centres, scores = {"a": [(10, 12), (30, 31)]}, {"a": np.array([-2.5, 7.25])}
+    folder = write_picker(tmp_path / "topaz", centres, 16, scores)
+    protocol = project.picks("r", micrographs, folder)
+    found = [getattr(item, constants.TOPAZ_SCORE).get() for item in protocol.outputCoordinates]
+    assert found == [-2.5, 7.25]
+    assert "log-likelihood ratios, by the folder's name" in protocol._summary()[-1]
+
+
+def test_additions_to_names_and_low_scores_are_reported(project, micrographs, tmp_path):
+    head = "data_cryolo\nloop_\n_CoordinateX\n_CoordinateY\n_Width\n_Height\n_Confidence\n"
+    (tmp_path / "p").mkdir()
+    for name in ("a_DW", "c_DW"):
+        (tmp_path / "p" / f"{name}.cbox").write_text(f"{head}2 2 16 16 0.9\n20 20 16 16 0.2\n")
+    summary = project.picks("s", micrographs, tmp_path / "p")._summary()[-1]
+    assert "names of the files have _DW that the micrographs lack: 2 of them" in summary
+    assert "2 of 4 picks of p are below its own threshold of 0.3" in summary
+
+
 def test_files_of_unknown_micrographs_are_left_out(project, micrographs, tmp_path):
     centres = {"a": [(10, 12)], "elsewhere": [(1, 1)]}
     protocol = project.picks("q", micrographs, write_picker(tmp_path / "p", centres))

@@ -11,7 +11,7 @@ from pyworkflow import NEW
 from pyworkflow.protocol import params
 from pyworkflow.utils import Message
 
-from repic_plugin.consensus import Picks, corrected
+from repic_plugin.consensus import Picks, choose_transforms, corrected
 from repic_plugin.constants import PICK_SCORE, TOPAZ_SCORE
 from repic_plugin.convert import (
     append_picks,
@@ -90,12 +90,17 @@ class ProtRepicImportPicks(FormProtocol, ProtParticlePicking):  # type: ignore[m
                 f"{len(unknown):,} micrographs of the files are not in the input, such as "
                 f"{unknown[0]}: their picks are ignored"
             )
+        known = loaded.score_transforms[0]
+        is_topaz = choose_transforms(loaded.picks, known or "auto")[0] == "logistic"
+        if is_topaz and known is None:
+            notes.append(
+                "the scores are taken as Topaz's, log-likelihood ratios, by the folder's name"
+            )
         for note in notes:
             self.warning(note)
         coordinates = self._createSetOfCoordinates(self.inputMicrographs)
         coordinates.setBoxSize(box_size_px or _box_size(loaded, folder))
         coordinates.setObjComment("; ".join(notes))
-        is_topaz = loaded.score_transforms[0] == "logistic"
         append_picks(coordinates, picks, table, TOPAZ_SCORE if is_topaz else PICK_SCORE)
         self._defineOutputs(outputCoordinates=coordinates)
         self._defineSourceRelation(self.inputMicrographs, coordinates)
