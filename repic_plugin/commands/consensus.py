@@ -25,6 +25,7 @@ from repic_plugin.consensus import (
     MIN_JACCARD,
     MODES,
     POSITIONS,
+    RANKINGS,
     SOLVERS,
     ConsensusResult,
     Picks,
@@ -152,6 +153,13 @@ def _add_particles(group: argparse._ArgumentGroup) -> None:
         "--num-particles", type=int, metavar="N", help="keep the best N particles per micrograph"
     )
     group.add_argument(
+        "--rank-by",
+        choices=RANKINGS,
+        default=RANKINGS[0],
+        help="order of the particles, their score in the files, and which are best: by weight, or "
+        "by the median score of the picks, as REPIC's code does",
+    )
+    group.add_argument(
         "--min-distance",
         type=float,
         metavar="PX",
@@ -248,6 +256,7 @@ def _consensus(
             largest_component=args.largest_component,
             position=args.position,
             num_particles=args.num_particles,
+            rank_by=args.rank_by,
             copy_distance_px=args.copy_distance,
             min_distance_px=args.min_distance,
             micrograph_quality=quality,

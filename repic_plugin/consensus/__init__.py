@@ -19,8 +19,10 @@ from repic_plugin.consensus.picks import (
     picks_to_arrays,
 )
 from repic_plugin.consensus.result import (
+    RANKINGS,
     ConsensusResult,
     MicrographCounts,
+    ranking,
     recommended_num_particles,
     recommended_number,
     result_from_arrays,
@@ -42,6 +44,7 @@ __all__ = [
     "MIN_JACCARD",
     "MODES",
     "POSITIONS",
+    "RANKINGS",
     "SOLVERS",
     "ConsensusResult",
     "Correction",
@@ -72,6 +75,7 @@ __all__ = [
     "picks_from_arrays",
     "picks_to_arrays",
     "ranked_scores",
+    "ranking",
     "recommended_num_particles",
     "recommended_number",
     "required_pickers",

@@ -13,6 +13,7 @@ from repic_plugin.consensus.boxes import BoxSize, box_sizes, largest_reach
 from repic_plugin.consensus.ensemble.model import EnsembleModel
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.records import Settings
+from repic_plugin.consensus.result import RANKINGS
 from repic_plugin.consensus.spacing import spacing_px
 
 MODES = ("all", "quorum", "probabilistic")
@@ -53,6 +54,7 @@ def check_settings(
     num_particles: Optional[int],
     time_limit_s: Optional[float],
     min_distance_px: Optional[float],
+    rank_by: str,
 ) -> Settings:
     """Settings that hold for every micrograph.
 
@@ -71,6 +73,12 @@ def check_settings(
     if least not in range(2, k + 1):
         raise ValueError(f"quorum must lie in 2 to {k}, the number of pickers, got {least}")
     check_choice("position", position, POSITIONS)
+    check_choice("rank_by", rank_by, RANKINGS)
+    if mode == "probabilistic" and rank_by != RANKINGS[0]:
+        raise ValueError(
+            f"rank_by {rank_by} has no meaning in mode probabilistic, which ranks by probability; "
+            f"leave it at {RANKINGS[0]}"
+        )
     if num_particles is not None:
         check_whole_number("num_particles", num_particles, 1, "leave it out to keep all")
     if time_limit_s is not None and not time_limit_s > 0:
@@ -88,6 +96,7 @@ def check_settings(
         cut,
         time_limit_s,
         min_distance_px=closest_px,
+        rank_by=rank_by,
     )
 
 

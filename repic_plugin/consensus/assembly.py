@@ -144,6 +144,7 @@ def assembled(
         score_transforms=tuple(transforms),
         solver=settings.solver,
         quorum=settings.quorum,
+        rank_by=settings.rank_by,
         fate=fate,
         copy_of=copy_of,
         **particles,

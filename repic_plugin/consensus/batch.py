@@ -12,6 +12,7 @@ from repic_plugin.consensus.cliques import Cliques, find_cliques
 from repic_plugin.consensus.graph import keep_largest_component, overlap_graph
 from repic_plugin.consensus.packing import Spacing, pack
 from repic_plugin.consensus.records import BatchConsensus, BatchPicks, Settings
+from repic_plugin.consensus.result import ranking
 from repic_plugin.consensus.solvers import get_solver
 
 POSITIONS = ("member", "mean")
@@ -37,7 +38,8 @@ def solve_batch(picks: BatchPicks, settings: Settings) -> BatchConsensus:
     micrograph = cliques.micrograph[selected]
     n_selected = np.bincount(micrograph, minlength=n)
     is_free = _free_of(cliques.members[selected], picks)
-    kept = selected[best_of_each(n_selected, settings.num_particles)]
+    ranked = _ranked(selected, cliques, settings.rank_by)
+    kept = ranked[best_of_each(n_selected, settings.num_particles)]
     return BatchConsensus(
         micrograph=cliques.micrograph[kept],
         x=x[kept],
@@ -56,6 +58,16 @@ def solve_batch(picks: BatchPicks, settings: Settings) -> BatchConsensus:
         is_optimal=packing.is_optimal,
         seconds=_shares(time.perf_counter() - start, packing.program_seconds, picks.starts),
     )
+
+
+def _ranked(selected: NDArray[np.intp], cliques: Cliques, rank_by: str) -> NDArray[np.intp]:
+    """Selected cliques by micrograph, best first; they are given by decreasing weight.
+
+    Cliques of equal confidence remain in that order.
+    """
+    value = ranking(rank_by, cliques.weight[selected], cliques.score[selected])
+    order = np.lexsort((-value, cliques.micrograph[selected]))
+    return np.asarray(selected[order])
 
 
 def best_of_each(n_selected: NDArray[np.int64], num_particles: Optional[int]) -> NDArray[np.intp]:

@@ -30,7 +30,7 @@ from repic_plugin.consensus.messages import warnings_of_picks, warnings_of_resul
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.probabilistic import by_probability, places_on_micrograph
 from repic_plugin.consensus.records import BatchConsensus
-from repic_plugin.consensus.result import ConsensusResult
+from repic_plugin.consensus.result import RANKINGS, ConsensusResult
 from repic_plugin.consensus.scores import (
     MinScore,
     ScoreTransform,
@@ -60,6 +60,7 @@ def find_consensus(
     largest_component: bool = False,
     position: str = "member",
     num_particles: Optional[int] = None,
+    rank_by: str = RANKINGS[0],
     copy_distance_px: Optional[float] = None,
     min_distance_px: Optional[float] = None,
     solver: str = "auto",
@@ -112,6 +113,10 @@ def find_consensus(
         of its members weighted by their scores.
     num_particles : int, optional
         Maximum number of particles per micrograph, best first.
+    rank_by : {'weight', 'confidence'}
+        Which particles are best: those of the largest weight, or of the highest median score of
+        their members, as in REPIC's code. The selected particles are the same. Mode
+        ``probabilistic`` ranks by probability.
     copy_distance_px : float, optional
         A pick closer than this to a better one of the same picker is a copy of it and dropped;
         a quarter of the picker's box by default, 0 keeps all (filaments).
@@ -174,6 +179,7 @@ def find_consensus(
         num_particles,
         time_limit_s,
         min_distance_px,
+        rank_by,
     )._replace(largest_component=largest_component, solver=choose_solver(solver))
     check_probabilistic(
         picks, mode, target_precision, micrograph_quality, ensemble, largest_component

@@ -21,6 +21,7 @@ class Settings(NamedTuple):
     largest_component: bool = False
     solver: str = "highs"
     min_distance_px: float = 0.0
+    rank_by: str = "weight"
 
 
 class BatchPicks(NamedTuple):

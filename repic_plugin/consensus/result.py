@@ -14,7 +14,8 @@ from repic_plugin.consensus.ensemble.model import (
     model_to_arrays,
 )
 
-RECOMMENDED_SHARE = 0.7  # of the cumulative weight: REPIC's rule
+RANKINGS = ("weight", "confidence")
+RECOMMENDED_SHARE = 0.7  # of the cumulative weight or confidence: REPIC's rule
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class MicrographCounts:
 
 @dataclass(frozen=True)
 class ConsensusResult:
-    """Consensus particles of a data set, by micrograph and decreasing weight.
+    """Consensus particles of a data set, by micrograph and best first, see `ranking`.
 
     Attributes
     ----------
@@ -84,6 +85,8 @@ class ConsensusResult:
         Outcome of each given pick, as an index in `fates.FATES`; not stored with the result.
     copy_of : ndarray of int64, shape (n_picks,), or None
         Index of the pick of the same picker of which a pick is a copy, -1 if it is not a copy.
+    rank_by : {'weight', 'confidence'}
+        What makes a particle better than another, see `find_consensus`.
     """
 
     micrograph: NDArray[np.int64]
@@ -103,6 +106,7 @@ class ConsensusResult:
     ensemble: Optional[EnsembleModel] = None
     fate: Optional[NDArray[np.int8]] = None
     copy_of: Optional[NDArray[np.int64]] = None
+    rank_by: str = RANKINGS[0]
 
     def __len__(self) -> int:
         return len(self.x)
@@ -111,6 +115,11 @@ class ConsensusResult:
     def n_members(self) -> NDArray[np.int64]:
         """Number of pickers that found each particle, shape (n_particles,)."""
         return np.asarray((self.members >= 0).sum(axis=1))
+
+    @property
+    def ranking(self) -> NDArray[np.float64]:
+        """Weight, or confidence, by which particles are ranked, shape (n_particles,)."""
+        return ranking(self.rank_by, self.weight, self.score)
 
     @property
     def is_optimal(self) -> bool:
@@ -126,24 +135,43 @@ RESULT_FIELDS = tuple(f.name for f in fields(ConsensusResult) if f.name not in N
 def recommended_num_particles(result: ConsensusResult) -> int:
     """Recommended number of particles per micrograph.
 
-    The best particles of the data set that together reach 70 per cent of the cumulative weight
-    (REPIC's rule; Cameron et al. 2024, Online Methods), averaged over the micrographs that have
-    any.
+    The best particles of the data set that together reach 70 per cent of the cumulative weight or
+    confidence, averaged over the micrographs that have any (Cameron et al. 2024, Online Methods;
+    REPIC's code ranks by confidence).
 
     Returns
     -------
     int
         Rounded up; 0 without particles.
     """
-    return recommended_number(result.weight, result.micrograph)
+    return recommended_number(result.ranking, result.micrograph)
 
 
-def recommended_number(weight: NDArray[np.float64], micrograph: NDArray[np.int64]) -> int:
+def ranking(
+    rank_by: str, weight: NDArray[np.float64], score: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Values by which particles are ranked, the highest first.
+
+    Parameters
+    ----------
+    rank_by : {'weight', 'confidence'}
+    weight, score : ndarray of float64, shape (n,)
+        As in `ConsensusResult`; the confidence is the median score of the members.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+    """
+    return score if rank_by == RANKINGS[1] else weight
+
+
+def recommended_number(rank_value: NDArray[np.float64], micrograph: NDArray[np.int64]) -> int:
     """Recommended number of particles per micrograph, see `recommended_num_particles`.
 
     Parameters
     ----------
-    weight : ndarray of float64, shape (n,)
+    rank_value : ndarray of float64, shape (n,)
+        Weight or confidence of each particle.
     micrograph : ndarray of int64, shape (n,)
         Index of each particle's micrograph.
 
@@ -152,9 +180,9 @@ def recommended_number(weight: NDArray[np.float64], micrograph: NDArray[np.int64
     int
         Rounded up; 0 without particles.
     """
-    if len(weight) == 0:
+    if len(rank_value) == 0:
         return 0
-    cumulated = np.cumsum(np.sort(weight)[::-1])
+    cumulated = np.cumsum(np.sort(rank_value)[::-1])
     n_best = int(np.searchsorted(cumulated, RECOMMENDED_SHARE * cumulated[-1])) + 1
     return -(-n_best // len(np.unique(micrograph)))
 
@@ -183,7 +211,9 @@ def result_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> ConsensusResult:
         for f in fields(MicrographCounts)
         if f.name != "n_copies" or f"micrographs.{f.name}" in arrays
     }
-    values: Dict[str, Any] = {name: arrays[name] for name in RESULT_FIELDS}
+    rank_by = arrays.get("rank_by", RANKINGS[0])  # absent in results of version 0.2.0
+    values: Dict[str, Any] = {name: arrays[name] for name in RESULT_FIELDS if name != "rank_by"}
+    values["rank_by"] = str(rank_by)
     for name in ("micrograph_names", "picker_names", "score_transforms"):
         values[name] = tuple(values[name].tolist())
     values["solver"] = str(values["solver"])

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from repic_plugin.consensus import recommended_number
+from repic_plugin.consensus import RANKINGS, recommended_number
 from repic_plugin.plots.canvas import (
     legend_above,
     panels,
@@ -28,8 +28,9 @@ from repic_plugin.plots.colors import CONSENSUS_COLOR
 SIZE = (12.4, 4.6)  # inches
 MAX_POINTS = 2000  # of a curve: more are not seen
 N_BINS = 60
-SHARE = 0.7  # of the cumulative weight: REPIC's rule
+SHARE = 0.7  # of the cumulative weight or confidence: REPIC's rule
 ALL_LABEL = "particles"
+PROBABILITY = "probability"
 ALONE_PLACE = 0.95  # in the map of colours, of one picker
 CUMULATIVE_COLOR, RECOMMENDED_COLOR = "#303030", "#303030"
 
@@ -42,6 +43,7 @@ def weights_figure(
     recommended: Optional[int] = None,
     chosen: Optional[int] = None,
     is_probability: bool = False,
+    rank_by: str = RANKINGS[0],
     title: Optional[str] = None,
 ) -> Figure:
     """Draw the weights of all particles, best first, and their histogram.
@@ -64,6 +66,8 @@ def weights_figure(
     is_probability : bool
         Weights are the probabilities of mode ``probabilistic``: they are labelled so, without
         REPIC's recommended number, which does not apply.
+    rank_by : {'weight', 'confidence'}
+        What the weights are, for the labels.
     title : str, optional
 
     Raises
@@ -79,12 +83,13 @@ def weights_figure(
         say_nothing_to_draw([ranked, histogram])
         return figure
     n_micrographs = len(np.unique(places))
-    _draw_ranked(ranked, weights, numbers, n_micrographs, is_probability)
+    name = PROBABILITY if is_probability else rank_by
+    _draw_ranked(ranked, weights, numbers, n_micrographs, name)
     best = None
     if not is_probability:
         best = recommended_number(weights, places) if recommended is None else recommended
     _draw_numbers(ranked, best, chosen)
-    _draw_histogram(histogram, weights, numbers, is_probability)
+    _draw_histogram(histogram, weights, numbers, name)
     legend_above(histogram)
     return figure
 
@@ -138,9 +143,10 @@ def _draw_ranked(
     weights: NDArray[np.float64],
     numbers: Optional[NDArray[np.int64]],
     n_micrographs: int,
-    is_probability: bool,
+    name: str,
 ) -> None:
     """The weights, best first, and the share of their sum reached."""
+    is_probability = name == PROBABILITY
     order = np.argsort(-weights, kind="stable")
     ordered = weights[order]
     ranks = np.arange(1, len(weights) + 1) / n_micrographs
@@ -152,18 +158,14 @@ def _draw_ranked(
         axes.plot(ranks[rows], ordered[rows], color=color, linewidth=4, label=label,
                   marker="o", markersize=3, **style)  # fmt: skip
     axes.set_xlabel("particles per micrograph, best first")
-    axes.set_ylabel(_name(is_probability))
+    axes.set_ylabel(name)
     axes.set_ylim(0, 1.05 if is_probability else ordered[0] * 1.05 or 1)
     axes.set_xlim(0, ranks[-1] * 1.02)
-    _draw_cumulative(axes, ranks, ordered, is_probability)
-
-
-def _name(is_probability: bool) -> str:
-    return "probability" if is_probability else "weight"
+    _draw_cumulative(axes, ranks, ordered, name)
 
 
 def _draw_cumulative(
-    axes: Axes, ranks: NDArray[np.float64], ordered: NDArray[np.float64], is_probability: bool
+    axes: Axes, ranks: NDArray[np.float64], ordered: NDArray[np.float64], name: str
 ) -> None:
     cumulative = np.cumsum(ordered)
     share = cumulative / (cumulative[-1] or 1.0)
@@ -172,11 +174,11 @@ def _draw_cumulative(
     twin.spines["right"].set_visible(True)
     rows = _thinned(np.arange(len(ranks)))
     twin.plot(ranks[rows], share[rows], color=CUMULATIVE_COLOR, linewidth=1.6, label="cumulative")
-    if not is_probability:
+    if name != PROBABILITY:
         twin.axhline(SHARE, color=CUMULATIVE_COLOR, linewidth=1, linestyle=":")
     twin.set_ylim(0, 1.05)
     twin.yaxis.set_major_formatter(PercentFormatter(1))
-    twin.set_ylabel(f"cumulative {_name(is_probability)} (thin line)")
+    twin.set_ylabel(f"cumulative {name} (thin line)")
 
 
 def _draw_numbers(axes: Axes, recommended: Optional[int], chosen: Optional[int]) -> None:
@@ -202,10 +204,10 @@ def _draw_histogram(
     axes: Axes,
     weights: NDArray[np.float64],
     numbers: Optional[NDArray[np.int64]],
-    is_probability: bool,
+    name: str,
 ) -> None:
     groups = _groups(numbers, len(weights))
-    most = 1.0 if is_probability else weights.max() or 1.0
+    most = 1.0 if name == PROBABILITY else weights.max() or 1.0
     edges = np.linspace(min(0.0, weights.min()), most, N_BINS + 1)
     axes.hist(
         [weights[mine] for _, _, mine in groups],
@@ -215,7 +217,7 @@ def _draw_histogram(
         label=[f"{label}: {np.count_nonzero(mine):,}" for label, _, mine in groups],
     )
     whole_numbers(axes.yaxis)
-    axes.set_xlabel(_name(is_probability))
+    axes.set_xlabel(name)
     axes.set_ylabel("particles")
 
 

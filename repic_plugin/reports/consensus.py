@@ -37,11 +37,12 @@ def _agreed(found: ConsensusTables) -> List[Block]:
         [name, int(used), int(agreed), float(part)]
         for name, used, agreed, part in zip(found.picker_names, n_used, n_agreed, share)
     ]
-    best = recommended_number(found.weight, found.micrograph)
+    best = recommended_number(found.ranking, found.micrograph)
     with_particles = len(np.unique(found.micrograph))
     about = (
         f"{len(found):,} particles on {with_particles:,} of {len(found.micrograph_names):,} "
-        f"micrographs. REPIC would train pickers on the best {best} per micrograph."
+        f"micrographs. REPIC would train pickers on the best {best} per micrograph, ranked by "
+        f"{found.rank_by}."
     )
     return [about, Table(["picker", "picks", "in consensus", "share"], rows)]
 
@@ -49,9 +50,13 @@ def _agreed(found: ConsensusTables) -> List[Block]:
 def _pictures(found: ConsensusTables, *, is_probability: bool) -> List[Block]:
     agreement = agreement_figure(found.members, found.picker_names, found.n_unmatched)
     weights = weights_figure(
-        found.weight, found.micrograph, n_members=found.n_members, is_probability=is_probability
+        found.ranking,
+        found.micrograph,
+        n_members=found.n_members,
+        is_probability=is_probability,
+        rank_by=found.rank_by,
     )
-    what = "Probabilities" if is_probability else "Weights"
+    what = "Probabilities" if is_probability else f"{found.rank_by.capitalize()}s"
     pictures: List[Block] = [
         Picture(agreement, "Number of particles found by each combination of pickers."),
         Picture(weights, f"{what} of the particles, best first, and their distribution."),

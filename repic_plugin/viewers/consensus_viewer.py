@@ -95,9 +95,10 @@ def consensus_pictures(
         {
             "weights" if ensemble is None else "probabilities": partial(
                 weights_figure,
-                found.weight,
+                found.ranking,
                 found.micrograph,
                 n_members=found.n_members,
+                rank_by=found.rank_by,
                 chosen=chosen or None,
                 is_probability=ensemble is not None,
                 title=cut + "these were kept" if found.n_cut else None,

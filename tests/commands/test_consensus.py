@@ -96,6 +96,26 @@ def test_num_particles_keeps_the_best_of_each_micrograph(consensus, out):
     assert summary(out, "n_selected") == ["2", "1", "0"]  # before the cut
 
 
+def test_rank_by_confidence_keeps_and_writes_the_highest_median_score(run, tmp_path, out):
+    # the first pair overlaps best, the second has the better scores
+    first = {"m1.box": "100 100 100 100 0.6\n500 500 100 100 0.9\n"}
+    second = {"m1.box": "100 100 100 100 0.6\n540 500 100 100 0.8\n"}
+    picks = write_picks(tmp_path / "picks", {"A": first, "B": second})
+    kept = {}
+    for rank_by in ("weight", "confidence"):
+        options = ("--box-size", 100, "--rank-by", rank_by, "--num-particles", 1)
+        assert run("consensus", picks, "--out", out / rank_by, *options).code == 0
+        kept[rank_by] = box_rows(out / rank_by / "m1.box")[0]
+        assert [row["rank_by"] for row in csv_rows(out / rank_by / "summary.csv")] == [rank_by]
+    assert kept["weight"][[0, 4]] == pytest.approx([100, 0.6])
+    assert kept["confidence"][[0, 4]] == pytest.approx([500, 0.85])
+
+
+def test_rank_by_has_no_meaning_where_probabilities_rank(consensus):
+    outcome = consensus("--mode", "probabilistic", "--rank-by", "confidence")
+    assert_refused(outcome, "--rank-by confidence has no meaning in mode probabilistic")
+
+
 def test_position_member_is_the_box_that_overlaps_most(consensus, out):
     consensus("--position", "member")
     assert box_rows(out / "m1.box")[0, :2].tolist() == [100, 100]

@@ -147,9 +147,9 @@ def test_num_particles_keeps_the_best_of_each_micrograph(n):
 def test_recommended_number_by_hand(weights, micrographs, expected):
     class Result(SimpleNamespace):
         def __len__(self):
-            return len(self.weight)
+            return len(self.ranking)
 
-    result = Result(weight=np.array(weights, float), micrograph=np.array(micrographs, int))
+    result = Result(ranking=np.array(weights, float), micrograph=np.array(micrographs, int))
     assert recommended_num_particles(result) == expected
 
 

@@ -1,6 +1,7 @@
 """The tables of a consensus, written and read back."""
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -141,6 +142,26 @@ def test_a_table_of_before_the_overlap_was_written(tmp_path):
     np.testing.assert_array_equal(tables.members >= 0, result.members >= 0)
 
 
+def test_the_ranking_is_written_and_read_back(tmp_path):
+    result = made()
+    tables = read_consensus_tables(written(tmp_path, result))
+    assert tables.rank_by == "weight"
+    np.testing.assert_array_equal(tables.ranking, tables.weight)
+    tables = read_consensus_tables(written(tmp_path, replace(result, rank_by="confidence")))
+    assert tables.rank_by == "confidence"
+    np.testing.assert_array_equal(tables.ranking, tables.score)
+
+
+def test_a_summary_of_before_the_ranking_was_written(tmp_path):
+    result = made()
+    written(tmp_path, result)
+    changed(tmp_path, "summary.csv", "rank_by,", "")
+    changed(tmp_path, "summary.csv", "weight,", "")
+    tables = read_consensus_tables(tmp_path)
+    assert tables.rank_by == "weight"
+    assert_same(tables, result, np.arange(1, 41))
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new", "told"),
     [
@@ -152,6 +173,7 @@ def test_a_table_of_before_the_overlap_was_written(tmp_path):
         ("consensus.csv", "\nm1,", "\nm1,1,", "line 2: a row must have 9 values, got 10"),
         ("consensus.csv", "\nm1,", "\nm1,x", "line 2: x_center must be a finite number, got 'x"),
         ("consensus.csv", "\nm1,", "\nm1,nan#,", "line 2: a row must have 9 values"),
+        ("summary.csv", "weight", "size", "rank_by must be weight or confidence, got 'size'"),
         ("summary.csv", "true", "yes", "line 2: is_optimal must be true or false, got 'yes'"),
     ],
 )

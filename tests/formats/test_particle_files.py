@@ -36,6 +36,18 @@ def write(folder, result, format_name, **options):
 
 
 @pytest.mark.parametrize("format_name", particle_formats())
+def test_the_score_is_that_by_which_particles_are_ranked(tmp_path, format_name):
+    result = made()
+    for rank_by in ("weight", "confidence"):
+        folder = tmp_path / rank_by
+        folder.mkdir()
+        write(folder, replace(result, rank_by=rank_by), format_name)
+        values = result.weight if rank_by == "weight" else result.score
+        found = read_picker_folder(folder).picks.score
+        np.testing.assert_allclose(np.sort(found), np.sort(values), rtol=1e-8)
+
+
+@pytest.mark.parametrize("format_name", particle_formats())
 @settings(deadline=None, max_examples=25)
 @given(rows=particles, seed=st.integers(0, 9))
 def test_reading_gives_back_what_was_written(format_name, rows, seed):

@@ -57,6 +57,16 @@ def test_the_recommended_number_is_where_70_per_cent_are_reached():
     assert set(share.get_ydata()) == {0.7}
 
 
+def test_confidences_are_called_so():
+    weight, micrograph, _ = quorum_particles()
+    figure = weights_figure(weight / weight.max(), micrograph, rank_by="confidence")
+    ranked, twin, histogram = axes_of(figure)
+    assert ranked.get_ylabel() == histogram.get_xlabel() == "confidence"
+    assert twin.get_ylabel() == "cumulative confidence (thin line)"
+    best = recommended_number(weight, micrograph)
+    assert legend(ranked) == [f"to train on (REPIC): {best}"]
+
+
 def test_the_numbers_given_are_marked_even_beyond_the_particles():
     weight, micrograph, _ = quorum_particles()
     ranked, _, _ = axes_of(weights_figure(weight, micrograph, recommended=12, chosen=1500))

@@ -9,7 +9,7 @@ import pytest
 
 from repic_plugin import constants
 from repic_plugin.consensus import find_consensus
-from repic_plugin.formats import read_picks_dir
+from repic_plugin.formats import read_consensus_tables, read_picks_dir
 from tests.protocols.scipion_project import coordinates, write_images, write_picker
 
 pytestmark = pytest.mark.slow
@@ -125,6 +125,29 @@ def test_best_particles_and_thresholds(project, pickers):
     found = project.run(protocol)
     # A's second pick on m1 (score 0.6) is gone, and one particle of each micrograph is kept
     assert [mic for mic, _, _ in coordinates(found)] == ["m1.mrc", "m2.mrc"]
+
+
+def test_ranking_by_confidence(project, micrographs, tmp_path):
+    # on m1 the pair that overlaps best has the lower scores
+    centres = {"A": [(20, 20), (50, 50)], "B": [(20, 20), (44, 50)]}
+    scores = {"m1": np.array([0.6, 0.9])}
+    sets = [
+        project.picks(
+            f"{one} ranked",
+            micrographs,
+            write_picker(tmp_path / one, {"m1": rows}, SIZE, scores),
+        )
+        for one, rows in centres.items()
+    ]
+    run = project.run(project.consensus(sets, "by weight", numParticles=1))
+    assert read_consensus_tables(project.folder(run)).x.tolist() == [20]
+    run.rankBy.set(1)
+    ranked = project.run(run)  # Continue
+    assert read_consensus_tables(project.folder(ranked)).x.tolist() == [44]
+    assert coordinates(ranked) == [("m1.mrc", 44, 50)]
+    assert "1 particles of the highest confidence per micrograph" in ranked._methods()[0]
+    ranked.mode.set(2)
+    assert ranked.validate() == []  # the field is hidden, and ignored
 
 
 def test_micrographs_of_another_import_are_matched_by_name(project, folders, pickers, tmp_path):

@@ -5,7 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from repic_plugin.consensus import expected_scores, find_consensus
+from repic_plugin.consensus import (
+    RANKINGS,
+    expected_scores,
+    find_consensus,
+    recommended_num_particles,
+)
 from repic_plugin.consensus.ensemble import fit as ensemble_fit
 from repic_plugin.formats import (
     read_consensus_tables,
@@ -192,3 +197,16 @@ def test_other_modes_are_told_as_before(simulated, tmp_path):
     assert tables(parts)[0].header == ["picker", "picks", "in consensus", "share"]
     captions = [part.caption for part in parts if isinstance(part, Picture)]
     assert [caption.split()[0] for caption in captions] == ["Number", "Weights", "Overlap"]
+
+
+def test_the_number_to_train_on_follows_the_ranking(simulated, tmp_path):
+    told = {}
+    for rank_by in RANKINGS:
+        result = find_consensus(simulated.picks, BOX_PX, mode="quorum", rank_by=rank_by)
+        parts = blocks(write(tmp_path / rank_by, result, len(simulated.picks)))
+        n_best = recommended_num_particles(result)
+        assert f"the best {n_best} per micrograph, ranked by {rank_by}." in words(parts)
+        told[rank_by] = n_best
+        captions = [part.caption for part in parts if isinstance(part, Picture)]
+        assert any(caption.startswith(f"{rank_by.capitalize()}s of") for caption in captions)
+    assert len(set(told.values())) == 2, told

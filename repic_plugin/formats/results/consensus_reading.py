@@ -9,6 +9,7 @@ from typing import Any, Dict, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
+from repic_plugin.consensus import RANKINGS, ranking
 from repic_plugin.formats.base.csv_tables import (
     COUNT,
     COUNT_OR_NONE,
@@ -26,10 +27,16 @@ from repic_plugin.formats.results.consensus_writing import (
     TABLE_NAMES,
 )
 
-OVERLAP = "overlap"  # tables of earlier versions have none
+OVERLAP, RANK_BY = "overlap", "rank_by"  # tables of earlier versions have none
 N_PICKS = "n_picks_"
 REMEDY = "run the consensus again"
-KINDS = {"micrograph": TEXT, "objective": NUMBER, "seconds": NUMBER, "is_optimal": FLAG}
+KINDS = {
+    "micrograph": TEXT,
+    "objective": NUMBER,
+    "seconds": NUMBER,
+    "is_optimal": FLAG,
+    RANK_BY: Kind(" or ".join(RANKINGS), np.object_, values={name: name for name in RANKINGS}),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +63,8 @@ class ConsensusTables:
     objective : ndarray of float64, shape (m,)
     is_optimal : ndarray of bool, shape (m,)
     seconds : ndarray of float64, shape (m,)
+    rank_by : {'weight', 'confidence'}
+        As in `ConsensusResult`.
     """
 
     picker_names: Tuple[str, ...]
@@ -74,6 +83,7 @@ class ConsensusTables:
     objective: NDArray[np.float64]
     is_optimal: NDArray[np.bool_]
     seconds: NDArray[np.float64]
+    rank_by: str = RANKINGS[0]
 
     def __len__(self) -> int:
         return len(self.x)
@@ -82,6 +92,11 @@ class ConsensusTables:
     def n_members(self) -> NDArray[np.int64]:
         """Number of pickers that found each particle, shape (n,)."""
         return np.asarray((self.members >= 0).sum(axis=1))
+
+    @property
+    def ranking(self) -> NDArray[np.float64]:
+        """Weight or confidence, by which particles are ranked, shape (n,)."""
+        return ranking(self.rank_by, self.weight, self.score)
 
     @property
     def n_unmatched(self) -> NDArray[np.int64]:
@@ -107,6 +122,7 @@ def read_consensus_tables(folder: PathLike) -> ConsensusTables:
     names = tuple(counts.pop("micrograph").tolist())
     columns = _read_particles(particles, pickers, names)
     n_particles = len(columns["x_center"])
+    rank_by = counts.pop(RANK_BY, np.array(RANKINGS[:1]))
     return ConsensusTables(
         picker_names=pickers,
         micrograph_names=names,
@@ -118,6 +134,7 @@ def read_consensus_tables(folder: PathLike) -> ConsensusTables:
         score=columns["score"],
         members=_stacked([columns[name] for name in pickers], n_particles),
         n_picks=_stacked([counts.pop(f"{N_PICKS}{name}") for name in pickers], len(names)),
+        rank_by=str(rank_by[0]) if len(rank_by) else RANKINGS[0],
         **counts,
     )
 
@@ -125,9 +142,10 @@ def read_consensus_tables(folder: PathLike) -> ConsensusTables:
 def _read_summary(path: Path) -> Tuple[Dict[str, NDArray[Any]], Tuple[str, ...]]:
     """The columns of summary.csv, and the names of the pickers."""
     table = open_table(path, REMEDY)
-    n_pickers = max(len(table.columns) - len(SUMMARY_COLUMNS) - 1, 0)
+    known = [name for name in SUMMARY_COLUMNS if name != RANK_BY or RANK_BY in table.columns]
+    n_pickers = max(len(table.columns) - len(known) - 1, 0)
     pickers = tuple(name[len(N_PICKS) :] for name in table.columns[1 : n_pickers + 1])
-    wanted = ["micrograph", *(f"{N_PICKS}{name}" for name in pickers), *SUMMARY_COLUMNS]
+    wanted = ["micrograph", *(f"{N_PICKS}{name}" for name in pickers), *known]
     return typed_columns(table, {n: KINDS.get(n, COUNT) for n in wanted}, is_exact=True), pickers
 
 

@@ -28,7 +28,10 @@ PICK_LABELS = "picks.csv"  # beside them on request
 PARTICLE_COLUMNS = ("micrograph", "x_center", "y_center", "weight", "overlap", "score", "n_pickers")
 ROWS_AT_A_TIME = 1 << 15  # the texts of millions would fill the memory
 # after the picks of each picker
-SUMMARY_COLUMNS = ("n_edges", "n_cliques", "n_selected", "objective", "is_optimal", "seconds")
+SUMMARY_COLUMNS = (
+    *("n_edges", "n_cliques", "n_selected", "objective", "is_optimal"),
+    *("rank_by", "seconds"),
+)
 
 
 def write_consensus_table(path: PathLike, result: ConsensusResult, row: NDArray[np.int64]) -> None:
@@ -122,7 +125,7 @@ def write_summary_table(path: PathLike, result: ConsensusResult) -> None:
     """Write a CSV row for each micrograph.
 
     micrograph, n_picks_<picker>..., n_edges, n_cliques, n_selected, objective, is_optimal,
-    seconds.
+    rank_by, seconds.
 
     Raises
     ------
@@ -140,6 +143,7 @@ def _summary_rows(result: ConsensusResult) -> Iterator[bytes]:
         *map(whole_cells, numbers),
         fixed_cells(counts.objective),
         word_cells(("false", "true"), counts.is_optimal),
+        word_cells((result.rank_by,), np.zeros(len(counts.names), dtype=np.int64)),
         fixed_cells(counts.seconds),
     ]
     yield rows_text(columns, ",")

@@ -71,7 +71,8 @@ def write_particle_files(
     format_name : {'box', 'star', 'csv', 'relion', 'particles', 'cryosparc'}
         The first three are a file for each micrograph, named after it, without a row where there
         is no particle; one whose name has folders, to tell it from another, gets its file there.
-        In a BOX file the columns are x and y of the lower corner, width, height, weight.
+        The score is the weight, or the confidence if particles are ranked by it. In a BOX file the
+        columns are x and y of the lower corner, width, height, score.
         ``relion`` is such STAR files and ``autopick.star``, which lists them; ``particles`` is
         ``particles.star``, all particles with their weight, overlap, score and number of pickers;
         ``cryosparc`` is ``cryosparc.star``, with micrographs by their file names alone.
@@ -150,7 +151,7 @@ def _write_each(
             result.x[mine],
             result.y[mine],
             box_size_px=box_size_px,
-            score=result.weight[mine],
+            score=result.ranking[mine],
             format_name=format_name,
         )
     return taken
@@ -200,7 +201,7 @@ def _write_cryosparc(path: Path, result: ConsensusResult, micrographs: Sequence[
 def _particle_columns(
     path: Path, result: ConsensusResult, micrographs: Sequence[str]
 ) -> Tuple[Dict[str, Cells], NDArray[np.int64]]:
-    """Micrograph, place and weight of each particle as text, and the particles in their order."""
+    """Micrograph, place and score of each particle as text, and the particles in their order."""
     groups = [*_by_micrograph(result)]
     order = np.concatenate([np.zeros(0, np.int64), *groups])
     words = _words(micrographs, path)
@@ -208,7 +209,7 @@ def _particle_columns(
         MICROGRAPH: word_cells(words, np.repeat(np.arange(len(words)), [*map(len, groups)])),
         X: fixed_cells(result.x[order]),
         Y: fixed_cells(result.y[order]),
-        SCORE: pointed_cells(result.weight[order]),
+        SCORE: pointed_cells(result.ranking[order]),
     }
     return columns, order
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyworkflow.protocol import params
 
+from repic_plugin.consensus import RANKINGS
 from repic_plugin.constants import SCORE_ATTRIBUTES
 from repic_plugin.protocols.common.consensus_mode import define_min_overlap, define_mode
 from repic_plugin.protocols.common.params import Fields, define_box_size
@@ -13,9 +14,14 @@ EACH = "One entry per input set, in order and separated by spaces, or one entry 
 HELP = {
     "inputCTFs": "Precision and recall of the pickers are then reported for low, medium and high "
     "defocus as well. The particles do not depend on it.",
-    "numParticles": "Those of the highest weight; 0 keeps all. "
+    "numParticles": "Those of the highest weight, or confidence if they are ranked by it; 0 keeps "
+    "all. "
     "*probabilistic*: the most probable ones, with no threshold unless a target precision is "
     "given; 0 keeps all above the threshold.",
+    "rankBy": "Decides which particles are the best, their order, and how many the report suggests "
+    "to train pickers on. *weight*: overlap times score, and the number of pickers. *confidence*: "
+    "the median score of the picks, as in REPIC's code. The selected particles are the same. Mode "
+    "probabilistic ranks by probability.",
     "minScores": "Picks with lower scores, on the picker's own scale, are discarded first. The "
     f"authors of REPIC use 0.3 for crYOLO, 0.5 for DeepPicker and 0 for Topaz. {KEEP_ALL} keeps "
     f"all. {EACH}",
@@ -75,6 +81,7 @@ def define_input_params(form: params.Form) -> None:
         "For all pickers, in px of the first set's micrographs. 0: the box size of each input set.",
     )
     fields.value("numParticles", 0, "Particles to keep per micrograph")
+    fields.choice("rankBy", [*RANKINGS], "Rank particles by", condition="mode!=2", advanced=True)
 
 
 def define_score_params(form: params.Form) -> None:

@@ -94,7 +94,7 @@ def _selection(names: Sequence[str], settings: Dict[str, Any], is_probable: bool
     options = settings["options"]
     least = [(one, name) for one, name in zip(options["min_score"], names) if one is not None]
     n_best = options["num_particles"]
-    by = "probability" if is_probable else "weight"
+    by = "probability" if is_probable else options.get("rank_by", "weight")
     found = [f"Particles were placed at {POSITIONS[options['position']]}."]
     if least:
         each = ", ".join(f"{one:g} ({name})" for one, name in least)

@@ -10,7 +10,7 @@ from pwem.objects import SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
 from pyworkflow.object import Pointer
 
-from repic_plugin.consensus import POSITIONS, SOLVERS, Picks, find_consensus
+from repic_plugin.consensus import POSITIONS, RANKINGS, SOLVERS, Picks, find_consensus
 from repic_plugin.constants import SCORE_ATTRIBUTES
 from repic_plugin.convert import find_score_attribute
 from repic_plugin.formats import check_picker_columns
@@ -28,6 +28,7 @@ FORM_PARAMS = {
     "target_precision": "targetPrecision",
     "box_size_px": "boxSize",
     "num_particles": "numParticles",
+    "rank_by": "rankBy",
     "copy_distance_px": "copyDistance",
     "min_distance_px": "minDistance",
     "min_overlap": "minOverlap",
@@ -118,6 +119,7 @@ def stream_settings(protocol: ProtParticlePicking, names: List[str]) -> Dict[str
             "solver": SOLVERS[protocol.solver.get()],
             "time_limit_s": protocol.timeLimit.get() or None,
             **_distances(protocol),
+            **_ranking(protocol, mode),
         },
     }
 
@@ -129,6 +131,12 @@ def _distances(protocol: ProtParticlePicking) -> Dict[str, float]:
         "min_distance_px": protocol.minDistance.get(),
     }
     return {name: value for name, value in given.items() if value is not None and value != -1}
+
+
+def _ranking(protocol: ProtParticlePicking, mode: str) -> Dict[str, str]:
+    """Ranking that is not by weight, for the same reason."""
+    rank_by = RANKINGS[protocol.rankBy.get() or 0]
+    return {} if mode == PROBABILISTIC or rank_by == RANKINGS[0] else {"rank_by": rank_by}
 
 
 def check_settings(settings: Dict[str, Any]) -> None:
