@@ -9,6 +9,7 @@ SCORE = "_repicScore"
 N_PICKERS = "_repicNumPickers"
 PICKERS = "_repicPickers"
 PICK_SCORE = "_repicPickScore"
+CORRELATION = "_repicCorrelation"  # with a template, or another figure of merit
 TOPAZ_SCORE = "_topazScore"  # as its plugin writes it: a log-likelihood ratio
 
 # attributes of this plugin's 2D classes, averages and members
@@ -26,5 +27,6 @@ SCORE_ATTRIBUTES = {
     "_xmipp_goodRegionScore": "rank",
     "_xmipp_zScoreDeepLearning1": "auto",
     SCORE: "identity",
+    CORRELATION: "rank",
     PICK_SCORE: "auto",
 }

@@ -31,6 +31,7 @@ from repic_plugin.consensus import (
     Picks,
     box_sizes,
     find_consensus,
+    stated_transform,
 )
 from repic_plugin.formats import (
     MICROGRAPH_EXTENSION,
@@ -295,4 +296,4 @@ def _transforms(args: argparse.Namespace, loaded: PicksDir) -> Union[str, Dict[s
     if isinstance(asked, str):
         return asked
     names = zip(loaded.picks.picker_names, loaded.score_transforms)
-    return {**{name: known for name, known in names if known}, **asked}
+    return {**{name: stated_transform(name, stated) for name, stated in names}, **asked}

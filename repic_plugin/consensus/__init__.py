@@ -34,6 +34,7 @@ from repic_plugin.consensus.scores import (
     above_min_score,
     choose_transforms,
     comparable_scores,
+    stated_transform,
 )
 from repic_plugin.consensus.solvers import SOLVERS, SolverError
 from repic_plugin.consensus.spacing import find_copies, spacing_px
@@ -82,4 +83,5 @@ __all__ = [
     "result_from_arrays",
     "result_to_arrays",
     "spacing_px",
+    "stated_transform",
 ]

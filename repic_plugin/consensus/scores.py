@@ -67,7 +67,35 @@ def _choose_transform(name: str, asked: str, scores: NDArray[np.float64]) -> str
         return asked
     if is_probability:
         return "identity"
-    return "logistic" if any(stem in name.lower() for stem in LOG_LIKELIHOOD_PICKERS) else "rank"
+    return "logistic" if _gives_log_likelihoods(name) else "rank"
+
+
+def stated_transform(picker_name: str, stated: Optional[str]) -> str:
+    """Transform of a picker's scores by what its file or attribute says of them.
+
+    The rule for whatever reads scores and is not told otherwise by the user: log-likelihood ratios
+    are ``logistic``; correlations and figures of merit are ``rank``, as they may lie in [0, 1]
+    without being probabilities, but ``logistic`` if the picker's name says that they are Topaz's,
+    which RELION writes as figures of merit; anything else is ``auto``, see `choose_transforms`.
+
+    Parameters
+    ----------
+    picker_name : str
+    stated : str or None
+        ``logistic``, ``rank``, ``identity`` or ``auto``, as the format of the file or the
+        attribute implies; None where it implies nothing.
+
+    Returns
+    -------
+    str
+    """
+    if stated == "rank" and _gives_log_likelihoods(picker_name):
+        return "logistic"
+    return stated or "auto"
+
+
+def _gives_log_likelihoods(picker_name: str) -> bool:
+    return any(stem in picker_name.lower() for stem in LOG_LIKELIHOOD_PICKERS)
 
 
 def strays(scores: NDArray[np.float64]) -> NDArray[np.float64]:

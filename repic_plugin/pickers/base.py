@@ -66,8 +66,11 @@ class Picker(abc.ABC):
     trainable : bool
     score_attribute : str or None
         Attribute of its coordinates that holds the score.
+    former_score_attributes : tuple of str
+        Those in which earlier versions of its protocols wrote the score.
     score_transform : str
-        Transform that makes scores comparable, as in `find_consensus`.
+        Transform that makes scores comparable, as in `find_consensus`. Consensus picking uses it
+        too for coordinates with `score_attribute`.
     suggested_threshold : float or None
         Minimum score, on the picker's own scale; None keeps all.
     protocols : mapping of str to str
@@ -84,6 +87,7 @@ class Picker(abc.ABC):
     title: ClassVar[str]
     trainable: ClassVar[bool] = True
     score_attribute: ClassVar[Optional[str]] = None
+    former_score_attributes: ClassVar[Tuple[str, ...]] = ()
     score_transform: ClassVar[str] = "auto"
     suggested_threshold: ClassVar[Optional[float]] = None
     protocols: ClassVar[Mapping[str, str]] = {}
@@ -95,6 +99,11 @@ class Picker(abc.ABC):
         self.settings = settings
 
     # --------------------------------------------- called by iterative picking
+
+    def gives(self, score_attribute: Optional[str]) -> bool:
+        """Whether an attribute holds scores of this picker, on its own scale."""
+        own = (self.score_attribute, *self.former_score_attributes)
+        return score_attribute is not None and score_attribute in own
 
     def problems(self) -> List[str]:
         """Reasons why the picker cannot run here, with remedies; empty if it can."""

@@ -19,7 +19,8 @@ class TemplatePicker(Picker):
 
     name = "template"
     title = "Template"
-    score_attribute = constants.PICK_SCORE
+    score_attribute = constants.CORRELATION
+    former_score_attributes = (constants.PICK_SCORE,)
     score_transform = "rank"
     protocols: ClassVar[Mapping[str, str]] = {TRAIN: "ProtTemplateTrain", PICK: "ProtTemplatePick"}
     model_class = "SetOfAverages"

@@ -115,7 +115,7 @@ def test_particles_are_found_on_all_micrographs(picked, truth):
 
 
 def test_picks_carry_their_scores(picked):
-    scores = [getattr(item, constants.PICK_SCORE).get() for item in picked.outputCoordinates]
+    scores = [getattr(item, constants.CORRELATION).get() for item in picked.outputCoordinates]
     assert 0 < min(scores) < max(scores) < 1
     whose = {getattr(item, constants.PICKERS).get() for item in picked.outputCoordinates}
     assert whose == {"picking"}

@@ -9,14 +9,12 @@ from typing import (
     Any,
     Callable,
     Dict,
-    Iterable,
     Iterator,
     List,
     NamedTuple,
     Optional,
     Sequence,
     Tuple,
-    TypeVar,
 )
 
 import numpy as np
@@ -27,7 +25,7 @@ from repic_plugin.formats.base.errors import PathLike, format_error, listed
 from repic_plugin.formats.picks.names import UnifiedNames, addition_note, unify_names
 from repic_plugin.formats.picks.picker_files import read_files
 from repic_plugin.formats.picks.registry import formats_by_suffix, stem_micrograph
-from repic_plugin.formats.picks.table import PickTable
+from repic_plugin.formats.picks.table import PickTable, common
 from repic_plugin.formats.results.consensus_writing import (
     ENSEMBLE_NAMES,
     PICK_LABELS,
@@ -42,9 +40,6 @@ CRYOLO_BOXES = "CBOX"  # crYOLO writes the same picks into folders of other form
 CRYOLO_STATISTICS = "DISTR"  # and distributions of their sizes and confidences here
 MICROGRAPH = "micrograph"
 COLUMNS = ("x", "y", "score", "has_score", "row")  # of a table, with the names of Picks
-
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -206,16 +201,10 @@ def _gathered(place: Path, progress: Optional[Callable[[], None]]) -> _Gathered:
         has_file_each=all(table.micrograph is None or table.sources for table in tables),
         names_paths=all(table.micrograph is not None for table in tables),
         notes=tuple(notes),
-        score_transform=_common(table.score_transform for table in tables),
-        threshold=_common(table.threshold for table in tables),
+        score_transform=common(table.score_transform for table in tables if len(table)),
+        threshold=common(table.threshold for table in tables),
         cut=[file.name for file, table in zip(readable, tables) if table.may_be_cut],
     )
-
-
-def _common(values: Iterable[Optional[_T]]) -> Optional[_T]:
-    """The value that all have; None where they differ."""
-    different = set(values)
-    return different.pop() if len(different) == 1 else None
 
 
 def _files_in(place: Path, above: Tuple[str, ...] = ()) -> Tuple[List[Path], List[Path]]:

@@ -12,7 +12,7 @@ from repic_plugin.formats.base.errors import listed
 from repic_plugin.formats.base.star_reading import no_table_error, star_tables
 from repic_plugin.formats.base.text_tables import TextTable, read_columns, read_micrographs
 from repic_plugin.formats.picks.registry import read_picks_file
-from repic_plugin.formats.picks.table import PickTable, no_picks
+from repic_plugin.formats.picks.table import PickTable, common, no_picks
 
 NAME = "relion-list"
 SUFFIXES = (".star",)
@@ -76,6 +76,7 @@ def _joined(files: List[Tuple[str, Path]], notes: Tuple[str, ...]) -> PickTable:
         empty=tuple(name for (name, _), n in zip(files, lengths) if not n),
         sources=tuple(file for _, file in files),
         notes=(*notes, *dict.fromkeys(note for table in tables for note in table.notes)),
+        score_transform=common([table.score_transform for table in tables if len(table)]),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import List, Optional, Tuple
 
@@ -28,7 +29,7 @@ from repic_plugin.formats.base.text_tables import (
 )
 from repic_plugin.formats.picks.cells import checked_box_size, checked_centers, checked_column
 from repic_plugin.formats.picks.star_origins import origin_shifts, shift_columns
-from repic_plugin.formats.picks.table import PickTable, no_picks, pick_table
+from repic_plugin.formats.picks.table import PickTable, common, no_picks, pick_table
 
 NAME = "star"
 SUFFIXES = (".star",)
@@ -89,7 +90,7 @@ def _picks(table: TextTable, tables: List[TextTable]) -> PickTable:
     shifts = origin_shifts(tables, table, columns.numbers)
     if shifts is not None:
         x, y, notes = x - shifts.x, y - shifts.y, shifts.notes
-    return pick_table(
+    picks = pick_table(
         x,
         y,
         None if merit is None else np.where(merit == NO_VALUE, np.nan, merit),
@@ -97,6 +98,8 @@ def _picks(table: TextTable, tables: List[TextTable]) -> PickTable:
         notes=notes,
         may_be_cut=check_end(table, [MICROGRAPH]),
     )
+    # a correlation of RELION's or Gautomatch's templates is no probability, even in [0, 1]
+    return replace(picks, score_transform="rank" if score == [SCORE] else None)
 
 
 def _joined(parts: List[PickTable]) -> PickTable:
@@ -106,7 +109,7 @@ def _joined(parts: List[PickTable]) -> PickTable:
     notes = [note for part in parts for note in part.notes]
     notes.append(f"the picks of {len(parts)} tables are read, as one")
     score = np.concatenate([np.where(p.has_score, p.score, np.nan) for p in parts])
-    return pick_table(
+    joined = pick_table(
         np.concatenate([part.x for part in parts]),
         np.concatenate([part.y for part in parts]),
         score,
@@ -114,6 +117,7 @@ def _joined(parts: List[PickTable]) -> PickTable:
         notes=tuple(dict.fromkeys(notes)),
         may_be_cut=parts[-1].may_be_cut,
     )
+    return replace(joined, score_transform=common([part.score_transform for part in parts]))
 
 
 def _has_no_row(text: str) -> bool:

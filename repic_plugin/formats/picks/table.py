@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Iterable, Optional, Tuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -135,3 +137,9 @@ def _half_sides(box_size_px: ArrayLike) -> NDArray[np.float64]:
     # One side for each box serves x and y; without this, two boxes would be read as width, height.
     half: NDArray[np.float64] = (sides[:, np.newaxis] if sides.ndim == 1 else sides) / 2
     return half
+
+
+def common(values: Iterable[Optional[_T]]) -> Optional[_T]:
+    """The value that all have; None where they differ."""
+    different = set(values)
+    return different.pop() if len(different) == 1 else None

@@ -10,10 +10,18 @@ from pwem.objects import SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
 from pyworkflow.object import Pointer
 
-from repic_plugin.consensus import POSITIONS, RANKINGS, SOLVERS, Picks, find_consensus
+from repic_plugin.consensus import (
+    POSITIONS,
+    RANKINGS,
+    SOLVERS,
+    Picks,
+    find_consensus,
+    stated_transform,
+)
 from repic_plugin.constants import SCORE_ATTRIBUTES
 from repic_plugin.convert import find_score_attribute
 from repic_plugin.formats import check_picker_columns
+from repic_plugin.pickers import PICKERS
 from repic_plugin.protocols.common.consensus_mode import (
     PROBABILISTIC,
     consensus_mode,
@@ -68,7 +76,9 @@ def consensus_settings(protocol: ProtParticlePicking, names: List[str]) -> Dict[
     settings = stream_settings(protocol, names)
     asked = settings["score_attributes"]
     attributes = [find_score_attribute(one, name or "") for one, name in zip(sets, asked)]
-    transforms = [transform_of(*one) for one in zip(settings.pop("score_transforms"), attributes)]
+    transforms = [
+        transform_of(*one) for one in zip(settings.pop("score_transforms"), attributes, names)
+    ]
     settings["options"].update(
         score_transform=transforms, micrograph_size_px=micrograph_size(protocol)
     )
@@ -205,9 +215,12 @@ def _entries(
     return entries * len(names) if len(entries) == 1 else entries
 
 
-def transform_of(asked: Optional[str], attribute: Optional[str]) -> str:
-    """The user's choice, else the known transform of the attribute, else auto."""
-    return SCORE_ATTRIBUTES.get(attribute or "", "auto") if asked in (None, "auto") else asked
+def transform_of(asked: Optional[str], attribute: Optional[str], name: str) -> str:
+    """The user's choice, else what the attribute says of the scores, see `stated_transform`."""
+    if asked not in (None, "auto"):
+        return str(asked)
+    installed = {one.score_attribute: one.score_transform for one in PICKERS.values()}
+    return stated_transform(name, {**installed, **SCORE_ATTRIBUTES}.get(attribute))
 
 
 def _box_sizes(

@@ -236,7 +236,8 @@ class ConsensusStream:
         present, options = picker.picks.attributes, self.settings["options"]
         asked = self.settings["score_attributes"][number]
         attribute = asked or next((one for one in SCORE_ATTRIBUTES if one in present), None)
-        transform = transform_of(self.settings["score_transforms"][number], attribute)
+        asked_transform = self.settings["score_transforms"][number]
+        transform = transform_of(asked_transform, attribute, picker.name)
         ends = np.array(picker.picks.score_range(attribute) or (), dtype=np.float64)
         nobody = np.zeros(len(ends), dtype=np.int64)
         scored = Picks.from_columns(

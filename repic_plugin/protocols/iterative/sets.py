@@ -70,7 +70,7 @@ def consensus_values(lines: Sequence[Line], sets: Sequence[SetOfCoordinates]) ->
         "minScores": " ".join(KEEP_ALL if one is None else f"{one:g}" for one in least),
         "scoreAttributes": " ".join(one or KEEP_ALL for one in attributes),
         "scoreTransforms": " ".join(
-            line.picker.score_transform if one == line.picker.score_attribute else "auto"
+            line.picker.score_transform if line.picker.gives(one) else "auto"
             for line, one in zip(lines, attributes)
         ),
     }
@@ -84,10 +84,9 @@ def recommended(coordinates: SetOfCoordinates) -> int:
 
 def score_attribute(line: Line, coordinates: SetOfCoordinates) -> Optional[str]:
     """The picker's own attribute, or a known one, as users may provide coordinates."""
-    own = line.picker.score_attribute
-    if own is not None and own in item_labels(coordinates.getFileName()):
-        return own
-    return find_score_attribute(coordinates)
+    present = item_labels(coordinates.getFileName())
+    own = (line.picker.score_attribute, *line.picker.former_score_attributes)
+    return next((one for one in own if one in present), find_score_attribute(coordinates))
 
 
 def thresholds(
@@ -96,6 +95,6 @@ def thresholds(
     """Minimum score of each set; none where its scores are not the picker's own."""
     attributes = (score_attribute(line, one) for line, one in zip(lines, sets))
     return [
-        line.threshold if attribute in (line.picker.score_attribute, None) else None
+        line.threshold if attribute is None or line.picker.gives(attribute) else None
         for line, attribute in zip(lines, attributes)
     ]

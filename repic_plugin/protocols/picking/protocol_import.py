@@ -11,8 +11,8 @@ from pyworkflow import NEW
 from pyworkflow.protocol import params
 from pyworkflow.utils import Message
 
-from repic_plugin.consensus import Picks, choose_transforms, corrected
-from repic_plugin.constants import PICK_SCORE, TOPAZ_SCORE
+from repic_plugin.consensus import Picks, choose_transforms, corrected, stated_transform
+from repic_plugin.constants import CORRELATION, PICK_SCORE, TOPAZ_SCORE
 from repic_plugin.convert import (
     append_picks,
     name_notes,
@@ -32,6 +32,8 @@ from repic_plugin.protocols.common.params import define_box_size, define_microgr
 # More files are read only by the step, so that the form does not freeze.
 FILES_READ_AHEAD = 500
 MOST_OUTSIDE = 0.5
+# attributes that say of the scores what their files do
+SCORED_AS = {"logistic": TOPAZ_SCORE, "rank": CORRELATION}
 
 
 class ProtRepicImportPicks(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
@@ -91,17 +93,20 @@ class ProtRepicImportPicks(FormProtocol, ProtParticlePicking):  # type: ignore[m
                 f"{unknown[0]}: their picks are ignored"
             )
         known = loaded.score_transforms[0]
-        is_topaz = choose_transforms(loaded.picks, known or "auto")[0] == "logistic"
-        if is_topaz and known is None:
+        names = f"{self.getObjLabel()} {loaded.picks.picker_names[0]}"
+        stated = stated_transform(names, known)
+        if stated == "auto" and choose_transforms(loaded.picks)[0] == "logistic":
+            stated = "logistic"
+        if stated == "logistic" and known != stated:
             notes.append(
-                "the scores are taken as Topaz's, log-likelihood ratios, by the folder's name"
+                "the scores are taken as Topaz's, log-likelihood ratios, by the name of the run or folder"
             )
         for note in notes:
             self.warning(note)
         coordinates = self._createSetOfCoordinates(self.inputMicrographs)
         coordinates.setBoxSize(box_size_px or _box_size(loaded, folder))
         coordinates.setObjComment("; ".join(notes))
-        append_picks(coordinates, picks, table, TOPAZ_SCORE if is_topaz else PICK_SCORE)
+        append_picks(coordinates, picks, table, SCORED_AS.get(stated, PICK_SCORE))
         self._defineOutputs(outputCoordinates=coordinates)
         self._defineSourceRelation(self.inputMicrographs, coordinates)
 

@@ -276,7 +276,8 @@ class ProtTemplatePick(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
         found = [read_arrays(file) for file in files]
         coordinates = self._createSetOfCoordinates(self.inputMicrographs)
         coordinates.setBoxSize(self._box_size())
-        append_picks(coordinates, _picks(found, self.getObjLabel()), table)
+        picks = _picks(found, self.getObjLabel())
+        append_picks(coordinates, picks, table, constants.CORRELATION)
         n_left_out = sum(int(batch["n_left_out"]) for batch in found)
         if n_left_out:
             coordinates.setObjComment(f"{n_left_out} micrographs could not be used; see the log")
