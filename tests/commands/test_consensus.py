@@ -116,6 +116,24 @@ def test_rank_by_has_no_meaning_where_probabilities_rank(consensus):
     assert_refused(outcome, "--rank-by confidence has no meaning in mode probabilistic")
 
 
+def test_merged_picks_are_counted_by_picker_and_micrograph(run, tmp_path, out):
+    # A picked each particle of m1 twice, B one of m2
+    near = "100 100 100 100 0.9\n105 100 100 100 0.6\n500 500 100 100 0.9\n500 503 100 100 0.8\n"
+    one = "100 100 100 100 0.9\n"
+    picks = write_picks(
+        tmp_path / "picks",
+        {"A": {"m1.box": near, "m2.box": one}, "B": {"m1.box": one, "m2.box": one + one}},
+    )
+    assert run("consensus", picks, "--out", out, "--box-size", 100).code == 0
+    assert summary(out, "n_copies_A") == ["2", "0"]
+    assert summary(out, "n_copies_B") == ["0", "1"]
+    assert summary(out, "n_picks_A") == ["2", "1"]  # of those that are left
+    everything = ("--box-size", 100, "--copy-distance", 0, "--overwrite")
+    assert run("consensus", picks, "--out", out, *everything).code == 0
+    assert summary(out, "n_copies_A") == ["0", "0"]
+    assert summary(out, "n_picks_A") == ["4", "1"]
+
+
 def test_position_member_is_the_box_that_overlaps_most(consensus, out):
     consensus("--position", "member")
     assert box_rows(out / "m1.box")[0, :2].tolist() == [100, 100]

@@ -40,7 +40,7 @@ def test_summary_equals_repic(real, found):
 
 
 def test_summary_columns(found):
-    counts = [f"n_picks_{picker}" for picker in PICKERS]
+    counts = [f"{count}_{picker}" for count in ("n_picks", "n_copies") for picker in PICKERS]
     rest = ["n_edges", "n_cliques", "n_selected", "objective", "is_optimal", "rank_by", "seconds"]
     assert csv_header(found / "summary.csv") == ["micrograph", *counts, *rest]
 

@@ -13,6 +13,7 @@ from repic_plugin.formats import (
     write_consensus_table,
     write_summary_table,
 )
+from tests.commands.helpers import csv_rows
 
 NAMES = ("m1", "empty", "m 3")
 PICKERS = ("crYOLO (1)", "Topaz")
@@ -155,10 +156,25 @@ def test_the_ranking_is_written_and_read_back(tmp_path):
 def test_a_summary_of_before_the_ranking_was_written(tmp_path):
     result = made()
     written(tmp_path, result)
-    changed(tmp_path, "summary.csv", "rank_by,", "")
-    changed(tmp_path, "summary.csv", "weight,", "")
+    rows = csv_rows(tmp_path / "summary.csv")
+    new = [name for name in rows[0] if name.startswith("n_copies_") or name == "rank_by"]
+    assert len(new) == 3
+    kept = [{name: one for name, one in row.items() if name not in new} for row in rows]
+    lines = [[*kept[0]], *(row.values() for row in kept)]
+    (tmp_path / "summary.csv").write_text("".join(",".join(line) + "\n" for line in lines))
     tables = read_consensus_tables(tmp_path)
     assert tables.rank_by == "weight"
+    assert tables.n_copies is None
+    assert_same(tables, result, np.arange(1, 41))
+
+
+def test_copies_are_written_and_read_back_where_they_are_known(tmp_path):
+    result = made()
+    assert (read_consensus_tables(written(tmp_path, result)).n_copies == -1).all()
+    copies = np.arange(6).reshape(3, 2)
+    counts = replace(result.micrographs, n_copies=copies)
+    tables = read_consensus_tables(written(tmp_path, replace(result, micrographs=counts)))
+    np.testing.assert_array_equal(tables.n_copies, copies)
     assert_same(tables, result, np.arange(1, 41))
 
 

@@ -150,6 +150,15 @@ def test_ranking_by_confidence(project, micrographs, tmp_path):
     assert ranked.validate() == []  # the field is hidden, and ignored
 
 
+def test_copies_are_counted_in_the_table(project, micrographs, pickers, tmp_path):
+    centres = {"m1": [(20, 20), (22, 20), (50, 50)], "m2": [], "m3": [(40, 40), (41, 40), (40, 42)]}
+    twice = project.picks("twice", micrographs, write_picker(tmp_path / "p", centres, SIZE))
+    run = project.run(project.consensus([pickers[0], twice], "copies"))
+    tables = read_consensus_tables(project.folder(run))
+    assert tables.n_copies.tolist() == [[0, 1], [0, 0], [0, 2]]
+    assert tables.n_picks[:, 1].tolist() == [2, 0, 1]
+
+
 def test_micrographs_of_another_import_are_matched_by_name(project, folders, pickers, tmp_path):
     # imported in another order, so that the ids differ: position and id would both mislead
     other = tmp_path / "mics"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,16 +22,16 @@ from repic_plugin.formats.base.csv_tables import (
 )
 from repic_plugin.formats.base.errors import PathLike
 from repic_plugin.formats.results.consensus_writing import (
+    N_COPIES,
+    N_PICKS,
     PARTICLE_COLUMNS,
     SUMMARY_COLUMNS,
     TABLE_NAMES,
 )
 
-OVERLAP, RANK_BY = "overlap", "rank_by"  # tables of earlier versions have none
-N_PICKS = "n_picks_"
+OVERLAP, RANK_BY = "overlap", "rank_by"  # tables of earlier versions have none, nor copies
 REMEDY = "run the consensus again"
 KINDS = {
-    "micrograph": TEXT,
     "objective": NUMBER,
     "seconds": NUMBER,
     "is_optimal": FLAG,
@@ -65,6 +65,9 @@ class ConsensusTables:
     seconds : ndarray of float64, shape (m,)
     rank_by : {'weight', 'confidence'}
         As in `ConsensusResult`.
+    n_copies : ndarray of int64, shape (m, k), or None
+        Copies of other picks of their picker, besides `n_picks`; -1 where unknown, and None where
+        an earlier version wrote the table.
     """
 
     picker_names: Tuple[str, ...]
@@ -84,6 +87,7 @@ class ConsensusTables:
     is_optimal: NDArray[np.bool_]
     seconds: NDArray[np.float64]
     rank_by: str = RANKINGS[0]
+    n_copies: Optional[NDArray[np.int64]] = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -123,6 +127,7 @@ def read_consensus_tables(folder: PathLike) -> ConsensusTables:
     columns = _read_particles(particles, pickers, names)
     n_particles = len(columns["x_center"])
     rank_by = counts.pop(RANK_BY, np.array(RANKINGS[:1]))
+    copies = [counts.pop(name) for name in [*counts] if name.startswith(N_COPIES)]
     return ConsensusTables(
         picker_names=pickers,
         micrograph_names=names,
@@ -134,6 +139,7 @@ def read_consensus_tables(folder: PathLike) -> ConsensusTables:
         score=columns["score"],
         members=_stacked([columns[name] for name in pickers], n_particles),
         n_picks=_stacked([counts.pop(f"{N_PICKS}{name}") for name in pickers], len(names)),
+        n_copies=_stacked(copies, len(names)) if len(copies) == len(pickers) else None,
         rank_by=str(rank_by[0]) if len(rank_by) else RANKINGS[0],
         **counts,
     )
@@ -142,11 +148,19 @@ def read_consensus_tables(folder: PathLike) -> ConsensusTables:
 def _read_summary(path: Path) -> Tuple[Dict[str, NDArray[Any]], Tuple[str, ...]]:
     """The columns of summary.csv, and the names of the pickers."""
     table = open_table(path, REMEDY)
-    known = [name for name in SUMMARY_COLUMNS if name != RANK_BY or RANK_BY in table.columns]
-    n_pickers = max(len(table.columns) - len(known) - 1, 0)
+    is_old = RANK_BY not in table.columns
+    known = [name for name in SUMMARY_COLUMNS if name != RANK_BY or not is_old]
+    n_counts = max(len(table.columns) - len(known) - 1, 0)
+    n_pickers = n_counts if is_old else n_counts // 2
     pickers = tuple(name[len(N_PICKS) :] for name in table.columns[1 : n_pickers + 1])
-    wanted = ["micrograph", *(f"{N_PICKS}{name}" for name in pickers), *known]
-    return typed_columns(table, {n: KINDS.get(n, COUNT) for n in wanted}, is_exact=True), pickers
+    copies = {} if is_old else {f"{N_COPIES}{name}": COUNT_OR_NONE for name in pickers}
+    kinds = {
+        "micrograph": TEXT,
+        **{f"{N_PICKS}{name}": COUNT for name in pickers},
+        **copies,
+        **{name: KINDS.get(name, COUNT) for name in known},
+    }
+    return typed_columns(table, kinds, is_exact=True), pickers
 
 
 def _read_particles(

@@ -27,7 +27,8 @@ ENSEMBLE_NAMES = ("pickers.csv", "ensemble.npz")  # beside them, of mode probabi
 PICK_LABELS = "picks.csv"  # beside them on request
 PARTICLE_COLUMNS = ("micrograph", "x_center", "y_center", "weight", "overlap", "score", "n_pickers")
 ROWS_AT_A_TIME = 1 << 15  # the texts of millions would fill the memory
-# after the picks of each picker
+N_PICKS, N_COPIES = "n_picks_", "n_copies_"  # and the name of each picker
+# after the picks and the copies of each picker
 SUMMARY_COLUMNS = (
     *("n_edges", "n_cliques", "n_selected", "objective", "is_optimal"),
     *("rank_by", "seconds"),
@@ -102,7 +103,8 @@ def _particle_header(picker_names: Sequence[str]) -> List[str]:
 
 
 def _summary_header(picker_names: Sequence[str]) -> List[str]:
-    return ["micrograph", *(f"n_picks_{name}" for name in picker_names), *SUMMARY_COLUMNS]
+    counts = (f"{count}{name}" for count in (N_PICKS, N_COPIES) for name in picker_names)
+    return ["micrograph", *counts, *SUMMARY_COLUMNS]
 
 
 def _particle_rows(result: ConsensusResult) -> Iterator[bytes]:
@@ -124,8 +126,9 @@ def _particle_rows(result: ConsensusResult) -> Iterator[bytes]:
 def write_summary_table(path: PathLike, result: ConsensusResult) -> None:
     """Write a CSV row for each micrograph.
 
-    micrograph, n_picks_<picker>..., n_edges, n_cliques, n_selected, objective, is_optimal,
-    rank_by, seconds.
+    micrograph, n_picks_<picker>..., n_copies_<picker>..., n_edges, n_cliques, n_selected,
+    objective, is_optimal, rank_by, seconds. The copies, which are not among the picks, are empty
+    where the result does not say them.
 
     Raises
     ------
@@ -137,9 +140,13 @@ def write_summary_table(path: PathLike, result: ConsensusResult) -> None:
 
 def _summary_rows(result: ConsensusResult) -> Iterator[bytes]:
     counts = result.micrographs
-    numbers = (*counts.n_picks.T, counts.n_edges, counts.n_cliques, counts.n_selected)
+    unknown = np.full_like(counts.n_picks, -1)
+    copies = unknown if counts.n_copies is None else counts.n_copies
+    numbers = (counts.n_edges, counts.n_cliques, counts.n_selected)
     columns = [
         word_cells([csv_text([name]) for name in counts.names], np.arange(len(counts.names))),
+        *map(whole_cells, counts.n_picks.T),
+        *(whole_cells(column, missing=-1) for column in copies.T),
         *map(whole_cells, numbers),
         fixed_cells(counts.objective),
         word_cells(("false", "true"), counts.is_optimal),
