@@ -14,12 +14,14 @@ from typing import Any, Iterator, List, Optional
 
 from repic_plugin.commands.options import output_file, print_table
 from repic_plugin.workflow import (
+    CORRECTIONS,
     KIND,
     LOCK,
     Workflow,
     check_same,
     locked,
     project_folder,
+    read_imports,
     read_placeholders,
     read_record,
     read_workflow,
@@ -190,3 +192,7 @@ def _list(source: Optional[str]) -> None:
         return
     rows = [[one.name, one.default, KIND[one.kind], one.title] for one in read_placeholders(source)]
     print_table(["name", "default", "type", "description"], rows)
+    folders = read_imports(source)
+    if folders:
+        endings = ", ".join(f".{name}={value}" for name, value in CORRECTIONS.items())
+        print(f"\ncorrections of coordinates, named after {', '.join(folders)}: {endings}")

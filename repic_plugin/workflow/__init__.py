@@ -5,6 +5,7 @@ from __future__ import annotations
 from repic_plugin.lazy import lazy_door
 
 HOMES = {
+    "CORRECTIONS": "corrections",
     "KIND": "definition",
     "LOCK": "record",
     "PROJECT_LOCK": "runs",
@@ -19,6 +20,7 @@ HOMES = {
     "locked": "record",
     "open_project": "runs",
     "project_folder": "environment",
+    "read_imports": "definition",
     "read_placeholders": "definition",
     "read_record": "record",
     "read_workflow": "definition",

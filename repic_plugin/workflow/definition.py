@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from repic_plugin.workflow.corrections import (
+    imported_folders,
+    split_corrections,
+    with_corrections,
+)
 from repic_plugin.workflow.pixel_size import with_pixel_size
 
 SUFFIX = ".json.template"
@@ -48,7 +53,7 @@ class Workflow:
     protocols : list of dict
         As Scipion exports them.
     values : dict
-        Of all placeholders of the template.
+        Of all placeholders of the template, and corrections.
     folder : str or None
         Base of relative paths in a workflow file.
     """
@@ -72,7 +77,7 @@ def read_workflow(source: str, assignments: Sequence[str]) -> Workflow:
     source : str
         A file, or the name of a template.
     assignments : sequence of str
-        ``name=value``.
+        ``name=value``; ``name.scale=8`` and other corrections of coordinates for a folder of picks.
 
     Raises
     ------
@@ -89,10 +94,42 @@ def read_workflow(source: str, assignments: Sequence[str]) -> Workflow:
             )
         return Workflow(str(path), _protocols(_text(path), path), {}, str(path.parent))
     pieces, placeholders = _parsed(path)
+    given, corrections = split_corrections(given, (one.name for one in placeholders))
     values = with_pixel_size(_values(path, placeholders, given), given)
+    protocols = _protocols(_filled(pieces, placeholders, values), path)
+    if corrections:
+        by_name = _protocols(_filled(pieces, placeholders, _with_names(placeholders, values)), path)
+        protocols = with_corrections(protocols, by_name, corrections)
+    return Workflow(str(path), protocols, {**values, **corrections}, None)
+
+
+def read_imports(source: str) -> List[str]:
+    """Names of a template's values that are folders of picks, whose coordinates it can correct."""
+    path = _find(source)
+    if not path.name.endswith(".template"):
+        return []
+    pieces, placeholders = _parsed(path)
+    empty = {BOOLEAN: "false", INTEGER: "0", DECIMAL: "0"}  # where JSON must have something
+    defaults = {one.name: one.default or empty.get(one.kind, "") for one in placeholders}
+    filled = _filled(pieces, placeholders, _with_names(placeholders, defaults))
+    found = imported_folders(_protocols(filled, path))
+    return [name for name in found if name in defaults]
+
+
+def _with_names(placeholders: Sequence[Placeholder], values: Mapping[str, str]) -> Dict[str, str]:
+    """Values, with the name of each that is a folder or a path in place of it."""
+    names = {one.name: one.name for one in placeholders if one.kind in (PATH, FOLDER)}
+    return {**values, **names}
+
+
+def _filled(
+    pieces: Sequence[str], placeholders: Sequence[Placeholder], values: Mapping[str, str]
+) -> str:
+    """The text of a template with values."""
+    whole = list(pieces)
     for number, one in enumerate(placeholders):
-        pieces[2 * number + 1] = json.dumps(values[one.name], ensure_ascii=False)[1:-1]
-    return Workflow(str(path), _protocols("".join(pieces), path), values, None)
+        whole[2 * number + 1] = json.dumps(values[one.name], ensure_ascii=False)[1:-1]
+    return "".join(whole)
 
 
 def read_placeholders(source: str) -> List[Placeholder]:

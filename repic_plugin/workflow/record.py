@@ -78,9 +78,9 @@ def check_same(record: Record, workflow: Workflow, project: str) -> None:
     if record.digest == digest(workflow):
         return
     changed = [
-        f"{name} was {record.values.get(name)!r} and is {value!r}"
-        for name, value in workflow.values.items()
-        if record.values.get(name) != value
+        f"{name} was {_shown(record.values, name)} and is {_shown(workflow.values, name)}"
+        for name in {**record.values, **workflow.values}
+        if record.values.get(name) != workflow.values.get(name)
     ]
     same = Path(record.source).name == Path(workflow.source).name
     what = f"it holds {record.source}"
@@ -90,6 +90,10 @@ def check_same(record: Record, workflow: Workflow, project: str) -> None:
         f"project {project} was made with another workflow or other values ({what}); choose another"
         " --project, or use the original workflow and values"
     )
+
+
+def _shown(values: Dict[str, str], name: str) -> str:
+    return repr(values[name]) if name in values else "not given"
 
 
 @contextmanager

@@ -206,3 +206,90 @@ def test_a_project_whose_path_a_shell_would_read_is_refused(name, monkeypatch, t
     with pytest.raises(ValueError, match=r"puts this path into a shell line, .*; choose another"):
         project_folder(name)
     assert project_folder("a b; c") == tmp_path / "projects" / "a b; c"
+
+
+IMPORTS = """Two pickers.
+[
+    {
+        "object.className": "ProtRepicImportPicks",
+        "object.id": "1",
+        "picksFolder": "~Picks of Topaz||6|topaz~",
+        "boxSize": ~Box size|0|3|box~
+    },
+    {
+        "object.className": "ProtRepicImportPicks",
+        "object.id": "2",
+        "picksFolder": "~Picks of crYOLO||6|cryolo~"
+    },
+    {
+        "object.className": "ProtX",
+        "object.id": "3",
+        "folder": "~Another folder||6|other~"
+    }
+]
+"""
+
+
+@pytest.fixture
+def imports(tmp_path):
+    """A template of two imports, and its values; both pickers lie in one folder."""
+    path = tmp_path / "imports.json.template"
+    path.write_text(IMPORTS)
+    return str(path), [f"{name}={tmp_path}" for name in ("topaz", "cryolo", "other")]
+
+
+def test_corrections_go_to_the_import_that_is_named(imports):
+    template, values = imports
+    plain = read_workflow(template, values)
+    corrections = ["topaz.scale=8", "topaz.flip-y=yes", "cryolo.offset=-3,4.5", "cryolo.swap-xy=1"]
+    workflow = read_workflow(template, [*values, *corrections])
+    topaz, cryolo, other = workflow.protocols
+    assert topaz == {**plain.protocols[0], "scale": 8.0, "flipY": True}
+    moved = {"offsetX": -3.0, "offsetY": 4.5, "swapXY": True}
+    assert cryolo == {**plain.protocols[1], **moved}
+    assert other == plain.protocols[2]
+    assert workflow.values["topaz.scale"] == "8"
+    assert digest(workflow) != digest(plain)
+
+
+@pytest.mark.parametrize(
+    ("correction", "words"),
+    [
+        ("topaz.zoom=8", "topaz.zoom: there is no such correction; choose swap-xy, scale, flip-x"),
+        ("topaz.scale=big", "topaz.scale must be a factor above 0, such as 8, got 'big'"),
+        ("topaz.scale=0", "topaz.scale must be a factor above 0"),
+        ("topaz.scale=nan", "topaz.scale must be a factor above 0"),
+        ("topaz.flip-x=4096", "topaz.flip-x must be true or false, got '4096'"),
+        ("topaz.offset=3", "topaz.offset must be DX,DY in px, got '3'"),
+        ("topaz.offset=3,inf", "topaz.offset must be DX,DY in px, got '3,inf'"),
+        ("other.scale=8", "other.scale: a correction of coordinates belongs to topaz, cryolo"),
+        ("log.scale=8", "has no value log.scale; it has topaz="),
+    ],
+)
+def test_a_wrong_correction_is_refused_in_one_line(run, imports, correction, words):
+    template, values = imports
+    answer = run("run", template, *values, correction, "--project", "x")
+    assert_refused(answer, words)
+
+
+def test_templates_that_import_nothing_take_no_corrections(run, tmp_path, template):
+    answer = run("run", template, f"folder={tmp_path}", "folder.scale=8", "--project", "x")
+    assert_refused(answer, "belongs to none of its values, as it imports no picks")
+
+
+def test_the_list_tells_which_values_can_be_corrected(run, imports):
+    told = run("run", "--list", "consensus").out
+    assert any("named after picks1, picks2, picks3: .swap-xy=true" in line for line in told)
+    assert any(
+        "named after topaz, cryolo: " in line for line in run("run", "--list", imports[0]).out
+    )
+    assert not any("corrections" in line for line in run("run", "--list", "iterative").out)
+
+
+def test_a_correction_that_is_left_out_later_is_another_workflow(imports):
+    template, values = imports
+    first = read_workflow(template, [*values, "topaz.scale=8"])
+    record = Record(digest(first), first.source, first.values, [])
+    check_same(record, first, "p")
+    with pytest.raises(ValueError, match=r"topaz.scale was '8' and is not given"):
+        check_same(record, read_workflow(template, values), "p")

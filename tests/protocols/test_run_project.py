@@ -9,7 +9,9 @@ import pytest
 from repic_plugin.workflow.definition import read_workflow
 from repic_plugin.workflow.processes import is_at_work
 from tests.protocols.workflow_runs import (
+    BOX,
     N_PARTICLES,
+    SIZE,
     Command,
     endless,
     extraction,
@@ -20,6 +22,7 @@ from tests.protocols.workflow_runs import (
     protocol,
     read_summary,
     run_folders,
+    template_values,
     write_material,
     write_workflow,
 )
@@ -148,3 +151,24 @@ def test_a_kill_while_it_loads_leaves_no_protocol_twice(material, tmp_path):
     assert len(run_folders("half")) == 1
     rows, _ = read_summary("half")
     assert len(rows) == 1
+
+
+@pytest.mark.slow
+def test_a_template_corrects_a_picker_in_a_project(material, tmp_path):
+    """Picks of binned micrographs, y counted from the other edge, agree once they are corrected."""
+    folder = material / "picks" / "picker3"
+    for file in folder.iterdir():
+        rows = [line.split() for line in file.read_text().splitlines()]
+        text = ""
+        for x, y, width, height, *score in rows:
+            centre = (float(x) + float(width) / 2) / 2, (SIZE - float(y) - float(height) / 2) / 2
+            corner = (centre[0] - BOX / 2, centre[1] - BOX / 2)
+            text += " ".join(map(str, (*corner, BOX, BOX, *score))) + "\n"
+        file.write_text(text)
+    values = [*template_values(material), "mode=0"]
+    command = Command(
+        "consensus", *values, "picks3.scale=2", "picks3.flip-y=true", "--project", "corrected"
+    )
+    assert command.ended() == 0, command.story()
+    found, _ = read_summary("corrected")
+    assert found["consensus"]["outputs"][0]["size"] == N_PARTICLES

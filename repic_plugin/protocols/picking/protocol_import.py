@@ -99,7 +99,8 @@ class ProtRepicImportPicks(FormProtocol, ProtParticlePicking):  # type: ignore[m
             stated = "logistic"
         if stated == "logistic" and known != stated:
             notes.append(
-                "the scores are taken as Topaz's, log-likelihood ratios, by the name of the run or folder"
+                "the scores are taken as Topaz's, log-likelihood ratios, by the name of the run or "
+                "of the folder"
             )
         for note in notes:
             self.warning(note)
