@@ -246,6 +246,55 @@ def test_a_changed_value_is_not_skipped_by_continue(project, pickers):
     assert again.outputCoordinates.getSize() == 3
 
 
+def test_continue_after_discarding_particles_at_the_edges(project, micrographs, tmp_path):
+    centres = {"m1": [(5, 30), (40, 40)], "m2": [], "m3": []}
+    sets = [
+        project.picks(f"{one} edge", micrographs, write_picker(tmp_path / one, centres, SIZE))
+        for one in "AB"
+    ]
+    run = project.run(project.consensus(sets, "edges"))
+    assert read_consensus_tables(project.folder(run)).x.tolist() == [5, 40]
+    run.dropOutside.set(True)
+    run = project.run(run)  # Continue
+    assert read_consensus_tables(project.folder(run)).x.tolist() == [40]
+    run.dropOutside.set(False)
+    run = project.run(run)
+    assert sorted(read_consensus_tables(project.folder(run)).x.tolist()) == [5, 40]
+
+
+# Of the form, those without influence on the particles: how the run goes, what it checks, and the
+# outputs beside them.
+WITHOUT_INFLUENCE = {
+    *("checkCoordinates", "streamingSleepOnWait", "lateAfter", "endAfterIdle", "writeReport"),
+    *("inputCTFs", "inputCoordinates", "numberOfThreads", "numberOfMpi", "hostName", "runMode"),
+    *("runName", "expertLevel", "useGpu", "gpuList"),
+}
+CHANGED = {
+    **{"mode": 1, "boxSize": 22, "numParticles": 1, "rankBy": 1, "minScores": "0.5", "position": 1},
+    **{"scoreAttributes": constants.PICK_SCORE, "scoreTransforms": "rank", "minOverlap": 0.4},
+    **{"copyDistance": 2.0, "minDistance": 2.0, "dropOutside": True, "largestComponent": True},
+    **{"solver": 1, "timeLimit": 5.0, "unmatchedOutput": True},
+}
+
+
+def test_each_value_of_the_form_that_matters_is_an_argument_of_the_step(project, pickers):
+    from repic_plugin.protocols.consensus.settings import stream_settings
+
+    protocol = project.consensus(pickers, "arguments")
+    before = stream_settings(protocol, list("ABC"))
+    others = {"quorum": (1, 2), "targetPrecision": (2, 0.9)}  # with the mode that they belong to
+    names = {name for name, _ in protocol._definition.iterParams()} - WITHOUT_INFLUENCE
+    assert names == {*CHANGED, *others}
+    for name, value in CHANGED.items():
+        changed = project.consensus(pickers, "arguments", **{name: value})
+        assert stream_settings(changed, list("ABC")) != before, name
+    for name, (mode, value) in others.items():
+        plain = project.consensus(pickers, "arguments", mode=mode)
+        changed = project.consensus(pickers, "arguments", mode=mode, **{name: value})
+        settings = [stream_settings(one, list("ABC")) for one in (plain, changed)]
+        assert settings[0] != settings[1], name
+
+
 def test_a_result_that_is_not_proven_says_so(folders):
     from repic_plugin.protocols.consensus.summary import ConsensusTotals, consensus_facts
 

@@ -131,6 +131,7 @@ def stream_settings(protocol: ProtParticlePicking, names: List[str]) -> Dict[str
             **_distances(protocol),
             **_ranking(protocol, mode),
         },
+        **({"discards_edges": True} if protocol.dropOutside else {}),
     }
 
 
