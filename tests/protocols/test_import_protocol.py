@@ -33,7 +33,7 @@ def test_scores_of_a_folder_named_topaz_are_ratios(project, micrographs, tmp_pat
     protocol = project.picks("r", micrographs, folder)
     found = [getattr(item, constants.TOPAZ_SCORE).get() for item in protocol.outputCoordinates]
     assert found == [-2.5, 7.25]
-    assert "log-likelihood ratios, by the name of the run or of the folder" in protocol._summary()[-1]
+    assert "log-likelihood ratios, by the name of the run" in protocol._summary()[-1]
 
 
 def test_additions_to_names_and_low_scores_are_reported(project, micrographs, tmp_path):
