@@ -13,6 +13,7 @@ from repic_plugin.consensus.fates import FATES
 from repic_plugin.consensus.find import MIN_JACCARD, find_consensus, ranked_scores
 from repic_plugin.consensus.geometry import Correction, Misfit, corrected, find_misfits
 from repic_plugin.consensus.inspection import micrograph_graph
+from repic_plugin.consensus.patterns import Pattern, find_pattern, parse_patterns
 from repic_plugin.consensus.picks import (
     Picks,
     picks_from_arrays,
@@ -54,6 +55,7 @@ __all__ = [
     "MicrographCounts",
     "MinScore",
     "Misfit",
+    "Pattern",
     "Picks",
     "ScoreTransform",
     "SolverError",
@@ -68,11 +70,13 @@ __all__ = [
     "find_consensus",
     "find_copies",
     "find_misfits",
+    "find_pattern",
     "find_strangers",
     "inside_micrograph",
     "micrograph_graph",
     "model_from_arrays",
     "model_to_arrays",
+    "parse_patterns",
     "picks_from_arrays",
     "picks_to_arrays",
     "ranked_scores",
