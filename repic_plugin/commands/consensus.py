@@ -21,6 +21,12 @@ from repic_plugin.commands.options import (
     warn_of_low_scores,
 )
 from repic_plugin.commands.out_folder import Own, new_folder
+from repic_plugin.commands.patterns import (
+    add_pattern_argument,
+    find_pattern_sets,
+    print_patterns,
+    wanted_patterns,
+)
 from repic_plugin.consensus import (
     MIN_JACCARD,
     MODES,
@@ -51,6 +57,7 @@ from repic_plugin.formats import (
     write_consensus_table,
     write_ensemble,
     write_particle_files,
+    write_pattern_sets,
     write_pick_labels,
     write_summary_table,
 )
@@ -187,6 +194,7 @@ def _add_particles(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help=f"write {PICK_LABELS} too: each pick, and whether it is in a particle and with whom",
     )
+    add_pattern_argument(group)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -205,28 +213,31 @@ def run(args: argparse.Namespace) -> None:
         with progress_bar("reading", "file") as progress:
             loaded = read_picks_dir(args.picks_dir, progress=progress)
         check_picker_columns(loaded.picks.picker_names)
+        patterns = wanted_patterns(args, loaded.picks.picker_names)
         picks = with_corrections(args, loaded.picks)
         if not args.no_coordinate_check:
             sizes_px = box_sizes(box_size_px, picks.picker_names)
             check_coordinates(picks, sizes_px, args.drop_outside, loaded.box_size_px)
         paths = _micrograph_paths(args, loaded)
         result = _consensus(args, loaded, picks, box_size_px)
+        sets = find_pattern_sets(args, patterns, loaded, picks, result, box_size_px)
         largest_px = max(box_size_px.values()) if isinstance(box_size_px, dict) else box_size_px
-        write_particle_files(
-            new.path,
-            result,
-            box_size_px=largest_px,
-            format_name=args.format,
-            micrographs=[paths[name] for name in result.micrographs.names],
-            place=args.out,
-        )
+        files = {
+            "box_size_px": largest_px,
+            "format_name": args.format,
+            "micrographs": [paths[name] for name in result.micrographs.names],
+            "place": args.out,
+        }
+        write_particle_files(new.path, result, **files)
         write_consensus_table(new.path / TABLE_NAMES[0], result, loaded.row)
         write_summary_table(new.path / TABLE_NAMES[1], result)
         if args.label_picks:
             write_pick_labels(new.path / PICK_LABELS, picks, result, loaded.row)
         if result.ensemble is not None:
             write_ensemble(new.path, result.ensemble)
+        folders = write_pattern_sets(new.path, sets, loaded.row, **files) if sets else []
     report(loaded, result, args.target_precision, args.num_particles)
+    print_patterns(sets, folders, loaded, new.place)
     print(f"written to {new.place}")
     warn_of_input(loaded)
     warn_of_low_scores(loaded, per_picker("--min-score", args.min_score, number))

@@ -2,7 +2,7 @@
 
 from repic_plugin.consensus.arguments import MODES, default_quorum, required_pickers
 from repic_plugin.consensus.batch import POSITIONS
-from repic_plugin.consensus.boxes import box_sizes, inside_micrograph
+from repic_plugin.consensus.boxes import BoxSize, box_sizes, inside_micrograph
 from repic_plugin.consensus.ensemble.expected import ExpectedScores, expected_scores
 from repic_plugin.consensus.ensemble.model import (
     EnsembleModel,
@@ -48,6 +48,7 @@ __all__ = [
     "POSITIONS",
     "RANKINGS",
     "SOLVERS",
+    "BoxSize",
     "ConsensusResult",
     "Correction",
     "EnsembleModel",

@@ -41,8 +41,12 @@ class Pattern:
     @property
     def sentence(self) -> str:
         """The pattern as a phrase, such as ``found by A and B, not by C``."""
-        without = f", not by {' or '.join(self.not_by)}" if self.not_by else ""
-        return f"found by {' and '.join(self.found_by)}{without}"
+        without = f", not by {_listed(self.not_by, 'or')}" if self.not_by else ""
+        return f"found by {_listed(self.found_by, 'and')}{without}"
+
+
+def _listed(names: Sequence[str], word: str) -> str:
+    return f" {word} ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def parse_patterns(text: str, picker_names: Sequence[str]) -> List[Pattern]:

@@ -71,10 +71,10 @@ from repic_plugin.formats.results.particle_files import (
     NAMING_FORMATS,
     PARTICLES,
     RELION,
-    consensus_files,
     particle_formats,
     write_particle_files,
 )
+from repic_plugin.formats.results.pattern_folders import consensus_files, write_pattern_sets
 from repic_plugin.formats.results.pick_labels import write_pick_labels
 from repic_plugin.formats.results.quality import read_quality
 from repic_plugin.formats.results.scores import (
@@ -171,6 +171,7 @@ __all__ = [
     "write_mrc",
     "write_particle_files",
     "write_particles_star",
+    "write_pattern_sets",
     "write_pick_labels",
     "write_picks_file",
     "write_scores",

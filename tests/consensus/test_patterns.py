@@ -232,6 +232,8 @@ def test_spaces_and_the_order_of_names_do_not_matter():
     (pattern,) = parse_patterns("  not   log ,crYOLO (2); fine,topaz", NAMES)
     assert pattern == Pattern(("topaz", "crYOLO (2); fine"), ("log",))
     assert pattern.sentence == "found by topaz and crYOLO (2); fine, not by log"
+    assert Pattern(("A", "B", "C"), ("D", "E")).sentence == "found by A, B and C, not by D or E"
+    assert Pattern(("A",)).sentence == "found by A"
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from repic_plugin.formats.picks.registry import formats_by_suffix, stem_microgra
 from repic_plugin.formats.picks.table import PickTable, common
 from repic_plugin.formats.results.consensus_writing import (
     ENSEMBLE_NAMES,
+    PATTERNS_TABLE,
     PICK_LABELS,
     TABLE_NAMES,
 )
@@ -217,6 +218,8 @@ def _files_in(place: Path, above: Tuple[str, ...] = ()) -> Tuple[List[Path], Lis
     passed_over: List[Path] = []
     if any(one.name == CRYOLO_BOXES for one in folders):
         passed_over = [one for one in folders if one.name != CRYOLO_BOXES]
+    # other sets of the same particles, beside a consensus
+    passed_over += [one for one in folders if (one / PATTERNS_TABLE).is_file()]
     for folder in folders:
         if folder not in passed_over and os.path.realpath(folder) not in above:
             more, not_read = _files_in(folder, above)

@@ -102,13 +102,13 @@ def write_particle_files(
         _write_each(Path(folder), result, box_size_px, format_name)
 
 
-def consensus_files(folder: PathLike) -> FrozenSet[str]:
-    """The files of a consensus in a folder, by the micrographs in its summary.csv.
+def particle_set_files(folder: PathLike) -> FrozenSet[str]:
+    """The files of a set of particles in a folder, by the micrographs in its summary.csv.
 
     Parameters
     ----------
     folder : str or path
-        With a consensus in it.
+        With a consensus, or a set of a pattern, in it.
 
     Returns
     -------
