@@ -35,7 +35,13 @@ from repic_plugin.convert.particles import (
     read_particle_rows,
     unreadable_stacks,
 )
-from repic_plugin.convert.sets import count_items, has_probabilities, item_labels, read_item_columns
+from repic_plugin.convert.sets import (
+    count_items,
+    has_probabilities,
+    is_main_set,
+    item_labels,
+    read_item_columns,
+)
 from repic_plugin.convert.transforms import SHIFT_ORDERS, transform_matrices
 
 __all__ = [
@@ -59,6 +65,7 @@ __all__ = [
     "find_micrographs",
     "find_score_attribute",
     "has_probabilities",
+    "is_main_set",
     "item_labels",
     "match_micrographs",
     "mean_defocus",

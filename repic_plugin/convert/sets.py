@@ -12,6 +12,9 @@ from pyworkflow.object import Set
 from repic_plugin import constants
 from repic_plugin.formats import ENSEMBLE_NAMES
 
+# Files of the other sets beside a consensus: unmatched picks, patterns.
+OTHER_SETS = "coordinates_"
+
 
 def table_prefix(items: Set) -> str:
     """Prefix of the names of a set's tables, usually empty."""
@@ -19,10 +22,16 @@ def table_prefix(items: Set) -> str:
     return f"{prefix}_" if prefix and not prefix.endswith("_") else prefix
 
 
+def is_main_set(coordinates: Set) -> bool:
+    """Whether a set is the first of its run, not its unmatched picks or a pattern."""
+    file = coordinates.getFileName()
+    return bool(file) and not Path(file).stem.startswith(OTHER_SETS)
+
+
 def has_probabilities(coordinates: Set) -> bool:
     """Whether a set is a probabilistic consensus, whose run also has a fitted model."""
     file = coordinates.getFileName()
-    if not file or constants.WEIGHT not in item_labels(file):
+    if not is_main_set(coordinates) or constants.WEIGHT not in item_labels(file):
         return False
     return (Path(file).parent / "extra" / ENSEMBLE_NAMES[1]).is_file()
 

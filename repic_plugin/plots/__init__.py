@@ -18,6 +18,7 @@ HOMES = {
     "OpenImage": "overlay_picture",
     "OverlayModel": "overlay_model",
     "OverlayPicture": "overlay_picture",
+    "PickerSubset": "agreement",
     "PreviewSettings": "preview",
     "agreement_figure": "agreement",
     "angular_distance_figure": "class_curves",
@@ -42,6 +43,7 @@ HOMES = {
     "reliability_figure": "reliability",
     "score_bars_figure": "scores",
     "size_bars_figure": "class_curves",
+    "subset_at": "agreement",
     "weights_figure": "weights",
 }
 __getattr__, __dir__ = lazy_door(__name__, HOMES)

@@ -46,11 +46,57 @@ OTHERS_COLOR = "#9A9A9A"
 N_BINS = 50
 
 
+COLUMNS = "columns"  # marks the axes that have a column for each subset
+
+
 @dataclass(frozen=True)
-class _Subset:
+class PickerSubset:
+    """What exactly some pickers found.
+
+    Attributes
+    ----------
+    pickers : tuple of int
+        Indices of the pickers.
+    count : int
+        Number of particles, or of picks.
+    in_consensus : bool
+        False for picks of one picker that are not in the consensus.
+    """
+
     pickers: Tuple[int, ...]
     count: int
     in_consensus: bool = True
+
+
+def subset_at(
+    axes: Optional[Axes],
+    x: Optional[float],
+    members: ArrayLike,
+    n_pickers: int,
+    n_unmatched: Optional[ArrayLike] = None,
+) -> Optional[PickerSubset]:
+    """Subset whose column lies under a point of a figure of `agreement_figure`.
+
+    Parameters
+    ----------
+    axes : matplotlib Axes or None
+    x : float or None
+        In its data coordinates, as ``inaxes`` and ``xdata`` of a mouse event.
+    members, n_unmatched
+        As given to `agreement_figure`.
+    n_pickers : int
+
+    Returns
+    -------
+    PickerSubset or None
+        None beside the columns, and for that of the others.
+    """
+    if axes is None or x is None or axes.get_gid() != COLUMNS:
+        return None
+    found = _check_members(members, n_pickers)
+    shown = _subsets(found, _check_unmatched(n_unmatched, n_pickers))[:MAX_SUBSETS]
+    column = round(x)
+    return shown[column] if 0 <= column < len(shown) else None
 
 
 def agreement_figure(
@@ -155,15 +201,15 @@ def _check_unmatched(n_unmatched: Optional[ArrayLike], n_pickers: int) -> NDArra
     return array.astype(np.int64)
 
 
-def _subsets(found: NDArray[np.bool_], alone: NDArray[np.int64]) -> List[_Subset]:
+def _subsets(found: NDArray[np.bool_], alone: NDArray[np.int64]) -> List[PickerSubset]:
     """All subsets with particles, and the unmatched picks, the largest first."""
     n_pickers = found.shape[1]
     codes, counts = np.unique(found @ (1 << np.arange(n_pickers)), return_counts=True)
     subsets = [
-        _Subset(tuple(i for i in range(n_pickers) if code >> i & 1), count)
+        PickerSubset(tuple(i for i in range(n_pickers) if code >> i & 1), count)
         for code, count in zip(codes.tolist(), counts.tolist())
     ]
-    subsets += [_Subset((i,), count, False) for i, count in enumerate(alone.tolist()) if count]
+    subsets += [PickerSubset((i,), count, False) for i, count in enumerate(alone.tolist()) if count]
     return sorted(subsets, key=lambda one: (-one.count, one.pickers))
 
 
@@ -180,12 +226,14 @@ def _canvas(
     sides = figure.add_subplot(grid[1, 0], sharey=dots)
     corner = figure.add_subplot(grid[0, 0])
     corner.axis("off")
+    bars.set_gid(COLUMNS)
+    dots.set_gid(COLUMNS)
     plain(bars, sides, dots)
     return figure, corner, bars, sides, dots
 
 
 def _draw_bars(
-    axes: Axes, shown: Sequence[_Subset], rest: Sequence[_Subset], n_pickers: int
+    axes: Axes, shown: Sequence[PickerSubset], rest: Sequence[PickerSubset], n_pickers: int
 ) -> None:
     colors = member_colors(n_pickers)
     heights = [one.count for one in shown]
@@ -210,7 +258,7 @@ def _points(counts: Sequence[int]) -> float:
     return float(min(LEGEND_POINTS, COLUMN * 72 / (0.62 * letters)))
 
 
-def _draw_legend(axes: Axes, shown: Sequence[_Subset], n_pickers: int) -> None:
+def _draw_legend(axes: Axes, shown: Sequence[PickerSubset], n_pickers: int) -> None:
     colors = member_colors(n_pickers)
     sizes = sorted({len(one.pickers) for one in shown if one.in_consensus})
     handles = [Patch(color=colors[max(size, 1)], label=member_label(size)) for size in sizes]
@@ -220,7 +268,7 @@ def _draw_legend(axes: Axes, shown: Sequence[_Subset], n_pickers: int) -> None:
 
 
 def _draw_dots(
-    axes: Axes, shown: Sequence[_Subset], rest: Sequence[_Subset], names: Sequence[str]
+    axes: Axes, shown: Sequence[PickerSubset], rest: Sequence[PickerSubset], names: Sequence[str]
 ) -> None:
     rows = np.arange(len(names))
     for place, one in enumerate(shown):

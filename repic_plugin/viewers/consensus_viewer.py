@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from tkinter import messagebox
 from typing import Any, Callable, ClassVar, Dict, List, Optional
 
 import numpy as np
@@ -13,10 +14,20 @@ from pwem.protocols import ProtParticlePicking
 from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
 
 from repic_plugin.consensus import EnsembleModel
+from repic_plugin.convert import is_main_set
 from repic_plugin.formats import TABLE_NAMES, ConsensusTables, read_consensus_tables, read_ensemble
-from repic_plugin.plots import agreement_figure, overlap_figure, pickers_figure, weights_figure
+from repic_plugin.plots import (
+    agreement_figure,
+    overlap_figure,
+    pickers_figure,
+    subset_at,
+    weights_figure,
+)
 from repic_plugin.protocols import ProtRepicConsensus
 from repic_plugin.viewers.figure_window import FigureWindow
+from repic_plugin.viewers.messages import sentence
+
+SUBSET = "Subset"
 
 
 class RepicConsensusViewer(Viewer):  # type: ignore[misc]
@@ -63,12 +74,38 @@ def consensus_window(root: Any, obj: Any, protocol: Any = None) -> FigureWindow:
     folder = _folder(obj)
     if folder is None:
         raise ValueError("the tables of the consensus are missing; run the protocol again")
+    tables = read_consensus_tables(folder)
     pictures = consensus_pictures(
-        read_consensus_tables(folder),
+        tables,
         chosen=chosen.get() if chosen is not None else None,
         ensemble=read_ensemble(folder),
     )
-    return FigureWindow(root, f"{label}: weights and agreement", pictures)
+    title = f"{label}: weights and agreement"
+    if not isinstance(source, ProtRepicConsensus):
+        return FigureWindow(root, title, pictures)
+    title += " (click on a column of the agreement to make a subset of it)"
+    on_click = {"agreement": partial(offer_subset, source, tables)}
+    return FigureWindow(root, title, pictures, on_click)
+
+
+def offer_subset(protocol: ProtRepicConsensus, found: ConsensusTables, event: Any) -> None:
+    """Ask whether to make a subset of the column of the agreement plot that was clicked."""
+    subset = subset_at(
+        event.inaxes, event.xdata, found.members, len(found.picker_names), found.n_unmatched
+    )
+    if subset is None:
+        return
+    names = [found.picker_names[i] for i in subset.pickers]
+    what = f"{subset.count:,} particles that were found by {', '.join(names)} and nobody else"
+    if not subset.in_consensus:
+        what = f"picks of {names[0]} that are not in the consensus"
+    if not messagebox.askyesno(SUBSET, f"Start a run that makes a set of the {what}?"):
+        return
+    try:
+        run = protocol.create_subset(names, in_consensus=subset.in_consensus)
+        messagebox.showinfo(SUBSET, f'The run "{run.getObjLabel()}" has been started.')
+    except ValueError as error:
+        messagebox.showerror(SUBSET, sentence(error))
 
 
 def consensus_pictures(
@@ -121,7 +158,7 @@ def _folder(obj: Any) -> Optional[Path]:
     """Folder of the tables; None if there are none."""
     if isinstance(obj, ProtRepicConsensus):
         folder = Path(obj._getExtraPath())
-    elif isinstance(obj, SetOfCoordinates) and obj.getFileName():
+    elif isinstance(obj, SetOfCoordinates) and is_main_set(obj):
         folder = Path(obj.getFileName()).parent / "extra"
     else:
         return None

@@ -41,6 +41,10 @@ HELP = {
     "solver": "For the integer programs. *auto*: Gurobi if you have a licence, HiGHS otherwise. "
     "Both reach the same optimum.",
     "timeLimit": "0: none. The summary reports results that are not proven optimal.",
+    "patterns": "Further outputs: particles that some pickers found and others did not, whatever "
+    "the consensus mode. Names are those of the input runs. *topaz, not cryolo*: picks of topaz "
+    "that overlap none of cryolo's; *topaz, cryolo*: what both found. Several patterns are "
+    "separated by semicolons, and each makes an output.",
     "unmatchedOutput": "A second set, of the picks that belong to no consensus particle.",
     "streamingSleepOnWait": "Inputs that are still growing when the run starts are followed until "
     "they are closed. A micrograph is processed once every picker has picked it or is closed.",
@@ -112,6 +116,7 @@ def define_graph_params(form: params.Form) -> None:
     fields.choice("solver", ["auto", "HiGHS", "Gurobi"], "Solver", advanced=True)
     fields.value("timeLimit", 0.0, "Time limit per micrograph (s)", advanced=True)
     fields.value("unmatchedOutput", False, "Output unmatched picks", advanced=True)
+    fields.value("patterns", "", "Patterns", advanced=True)
 
 
 def define_streaming_params(form: params.Form) -> None:

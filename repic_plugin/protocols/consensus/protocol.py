@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, ClassVar, Dict, List, Optional, Tuple
+from typing import Any, ClassVar, Dict, List, Optional, Sequence, Tuple
 
 from pwem.objects import SetOfCoordinates, SetOfMicrographs
 from pwem.protocols import ProtParticlePicking
 from pyworkflow import NEW
 from pyworkflow.object import Pointer, Set
-from pyworkflow.protocol import params
+from pyworkflow.protocol import Protocol, params
 
 from repic_plugin.convert import (
     PickerInput,
@@ -40,6 +40,7 @@ from repic_plugin.protocols.consensus.settings import (
 )
 from repic_plugin.protocols.consensus.stream import ConsensusStream
 from repic_plugin.protocols.consensus.stream_outputs import PARTICLES, UNMATCHED
+from repic_plugin.protocols.consensus.subsets import launch_subset
 
 
 class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # type: ignore[misc]
@@ -52,7 +53,8 @@ class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # ty
     *Inputs*: two or more sets of coordinates, one from each picker. Micrographs are matched by
     identity or name; pixel sizes may differ. With CTFs, pickers are also described by defocus.
     *Outputs*: outputCoordinates, each with its weight or probability, overlap, score and the names
-    of its pickers; optionally outputUnmatched, the picks that belong to no particle. Tables are in
+    of its pickers; optionally outputUnmatched, the picks that belong to no particle, and
+    outputPattern1 and so on, what some pickers found and others did not. Tables are in
     the run's extra folder (consensus.csv, summary.csv; probabilistic also pickers.csv).
     *Main parameters*: the consensus mode. All pickers: few false positives, but a weak picker costs
     many particles. Quorum: at least a minimum number of pickers. Probabilistic: the precision and
@@ -103,6 +105,31 @@ class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # ty
     def overlay_model(self) -> OverlayModel:
         """Overlay of the result and the input picks, see `of_consensus`."""
         return of_consensus(self)
+
+    def create_subset(
+        self, found_by: Sequence[str], *, in_consensus: bool = True, wait: bool = False
+    ) -> Protocol:
+        """Start a run whose output is what exactly some pickers found.
+
+        Parameters
+        ----------
+        found_by : sequence of str
+            Names of pickers, as in the attribute ``_repicPickers``.
+        in_consensus : bool
+            Particles of the consensus, or the unmatched picks of one picker.
+        wait : bool
+            Whether to return only after the run.
+
+        Raises
+        ------
+        ValueError
+            If there is no such particle, or no such output.
+        """
+        output = PARTICLES if in_consensus else UNMATCHED
+        if not hasattr(self, output):
+            remedy = "run it first" if in_consensus else f"set {self.label('unmatchedOutput')}"
+            raise ValueError(f"this run has no {output}; {remedy}")
+        return launch_subset(self, output, found_by, wait=wait)
 
     def _newSet(self, suffix: str, box_size_px: int) -> SetOfCoordinates:
         micrographs = self.inputCoordinates[0].get().getMicrographs(asPointer=True)

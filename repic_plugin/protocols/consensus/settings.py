@@ -28,6 +28,7 @@ from repic_plugin.protocols.common.consensus_mode import (
     target_precision,
 )
 from repic_plugin.protocols.consensus.form import KEEP_ALL
+from repic_plugin.protocols.consensus.patterns import pattern_texts
 
 # Parameters of the form by the arguments that messages name.
 FORM_PARAMS = {
@@ -48,6 +49,7 @@ FORM_PARAMS = {
     "solver": "solver",
     "time_limit_s": "timeLimit",
     "micrograph_size_px": "dropOutside",
+    "pattern": "patterns",
 }
 
 
@@ -106,8 +108,10 @@ def stream_settings(protocol: ProtParticlePicking, names: List[str]) -> Dict[str
     mode = consensus_mode(protocol)
     is_probable = mode == PROBABILISTIC
     transforms = protocol.scoreTransforms.get()
+    patterns = pattern_texts(protocol.patterns.get(), names)
     return {
         **({"ctfs": _file_of(protocol.inputCTFs)} if is_probable else {}),
+        **({"patterns": patterns} if patterns else {}),  # earlier runs, without, can be continued
         "inputs": [one.getFileName() for one in sets],
         "names": names,
         "score_attributes": _entries(

@@ -34,21 +34,26 @@ from repic_plugin.formats import (
 from repic_plugin.protocols.common.consensus_mode import PROBABILISTIC
 from repic_plugin.protocols.common.corrections import correction_text
 from repic_plugin.protocols.consensus.fit_subset import MIN_FITTED, micrographs_to_fit
+from repic_plugin.protocols.consensus.patterns import (
+    find_patterns,
+    pattern_lines,
+    patterns_by_output,
+)
 from repic_plugin.protocols.consensus.settings import micrograph_size, transform_of
 from repic_plugin.protocols.consensus.stream_inputs import BatchInput, StreamInputs
 from repic_plugin.protocols.consensus.stream_notes import remarks, waiting_line
-from repic_plugin.protocols.consensus.stream_outputs import (
-    PARTICLES,
-    SUFFIXES,
-    UNMATCHED,
-    StreamOutput,
-)
+from repic_plugin.protocols.consensus.stream_outputs import PARTICLES, UNMATCHED, StreamOutput
 from repic_plugin.protocols.consensus.stream_record import Batch, Scale, StreamRecord
 from repic_plugin.protocols.consensus.summary import ConsensusTotals, consensus_facts, proof
 
 MAX_BATCH = 200  # micrographs: held in memory, and the most work that a kill can cost
 # Ranks among the scores of fewer micrographs would remain coarse.
 MIN_RANKED = 10
+
+
+def _suffix(output: str) -> str:
+    """What the name of an output's file has after coordinates, such as _unmatched."""
+    return "" if output == PARTICLES else f"_{output[len('output') :].lower()}"
 
 
 class ConsensusStream:
@@ -80,6 +85,7 @@ class ConsensusStream:
             protocol._getExtraPath("stream"), json.dumps(settings, sort_keys=True), inputs
         )
         self._may_grow = None in json.loads(inputs)
+        self.patterns = patterns_by_output(settings)
         self.totals = ConsensusTotals()
         self._done = set(self.record.micrographs)
         self._warned: List[str] = []
@@ -162,7 +168,16 @@ class ConsensusStream:
         if result.ensemble is not None and self.record.model is None:
             self.record.keep_model(result.ensemble)  # there was no pick to fit the model to
         unmatched = found.picks.take(result.is_unmatched) if self.settings["unmatched"] else None
-        batch = self.record.append(found.micrographs, found.n_read, result, found.ids, unmatched)
+        patterns = find_patterns(
+            found.picks,
+            result,
+            self.settings,
+            ranked_among=self.record.ranked_among,
+            unseen=self.inputs.unseen(found.micrographs),
+        )
+        batch = self.record.append(
+            found.micrographs, found.n_read, result, found.ids, unmatched, patterns
+        )
         self._done.update(found.micrographs)
         return batch
 
@@ -264,7 +279,12 @@ class ConsensusStream:
 
     def _outputs(self) -> List[StreamOutput]:
         names = [PARTICLES, UNMATCHED] if self.settings["unmatched"] else [PARTICLES]
-        return [StreamOutput(self.protocol, name, self.settings) for name in names]
+        box_size_px = self.settings["box_size_px"]
+        found = [StreamOutput(self.protocol, name, box_size_px) for name in names]
+        return found + [
+            StreamOutput(self.protocol, name, box_size_px, number, pattern.sentence)
+            for number, (name, pattern) in enumerate(self.patterns.items())
+        ]
 
     def _write(self, batch: Batch) -> None:
         """Append a batch to the outputs."""
@@ -299,8 +319,10 @@ class ConsensusStream:
         for file in ("consensus.csv", "summary.csv", "summary.json", *ENSEMBLE_NAMES):
             Path(self.protocol._getExtraPath(file)).unlink(missing_ok=True)
         wanted = [output.name for output in self._outputs()]
-        for name in SUFFIXES:
-            StreamOutput(self.protocol, name, self.settings).remove(keep_name=name in wanted)
+        present = [name for name, _ in self.protocol.iterOutputAttributes()]
+        for name in {PARTICLES, UNMATCHED, *present, *wanted}:
+            output = StreamOutput(self.protocol, name, self.settings["box_size_px"])
+            output.remove(keep_name=name in wanted)
 
     def _close(self) -> None:
         """Close the outputs; write tables and summary."""
@@ -333,7 +355,7 @@ class ConsensusStream:
             "attributes": self._attributes(),
         }
         facts = consensus_facts(self.totals, self.record.n_picks, settings)
-        lines = facts["summary"]
+        lines = facts["summary"] + pattern_lines(self.settings, self.record.n_in_patterns)
         if not is_closed:
             waiting = [one for one in self.inputs.micrographs.names if one not in self._done]
             is_fitted = not self._is_probable or self.record.model is not None

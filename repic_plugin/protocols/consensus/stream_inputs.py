@@ -236,6 +236,14 @@ class StreamInputs:
             return False
         return now - self._since.setdefault(micrograph, now) >= self._late_after_s
 
+    def unseen(self, micrographs: Sequence[int]) -> NDArray[np.bool_]:
+        """Pickers (columns) that lack some micrographs (rows), or may pick them later."""
+        rows = [
+            [picker.own_id(one) < 0 or not picker.has(one) for picker in self.pickers]
+            for one in micrographs
+        ]
+        return np.array(rows, dtype=bool).reshape(len(rows), len(self.pickers))
+
     def lacking(self, waiting: Sequence[int]) -> Dict[str, int]:
         """Number of some micrographs that each picker has still to pick."""
         counts = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional
+from typing import Mapping, Optional
 
 import numpy as np
 from pwem.objects import SetOfCoordinates
@@ -14,7 +14,6 @@ from repic_plugin.convert import MicrographTable, append_particles, append_picks
 from repic_plugin.protocols.consensus.stream_record import Batch, StreamRecord
 
 PARTICLES, UNMATCHED = "outputCoordinates", "outputUnmatched"
-SUFFIXES = {PARTICLES: "", UNMATCHED: "_unmatched"}
 
 
 class StreamOutput:
@@ -23,14 +22,27 @@ class StreamOutput:
     Parameters
     ----------
     protocol : ProtParticlePicking
-    name : {PARTICLES, UNMATCHED}
-    settings : dict
-        From `stream_settings`.
+    name : str
+        PARTICLES, UNMATCHED, or the output of a pattern.
+    box_size_px : int
+    pattern : int, optional
+        The number of the pattern.
+    label : str
+        Of the set.
     """
 
-    def __init__(self, protocol: ProtParticlePicking, name: str, settings: Dict[str, Any]) -> None:
-        self.protocol, self.name, self.settings = protocol, name, settings
-        self._file = Path(protocol._getPath(f"coordinates{SUFFIXES[name]}.sqlite"))
+    def __init__(
+        self,
+        protocol: ProtParticlePicking,
+        name: str,
+        box_size_px: int,
+        pattern: Optional[int] = None,
+        label: str = "",
+    ) -> None:
+        self.protocol, self.name, self.box_size_px = protocol, name, box_size_px
+        self.pattern, self.label = pattern, label
+        self._suffix = "" if name == PARTICLES else f"_{name[len('output') :].lower()}"
+        self._file = Path(protocol._getPath(f"coordinates{self._suffix}.sqlite"))
 
     @property
     def is_registered(self) -> bool:
@@ -44,6 +56,8 @@ class StreamOutput:
         coordinates = self._opened()
         if self.name == PARTICLES:
             append_particles(coordinates, batch.result, table)
+        elif self.pattern is not None:
+            append_particles(coordinates, batch.patterns[self.pattern], table)
         elif batch.unmatched is not None:
             append_picks(coordinates, batch.unmatched, table)
         self._register(coordinates, Set.STREAM_OPEN)
@@ -64,6 +78,8 @@ class StreamOutput:
     def n_written(self, record: StreamRecord) -> int:
         """Number of batches in the set; it is started again if the number is unknown."""
         counts = record.n_particles if self.name == PARTICLES else record.n_unmatched
+        if self.pattern is not None:
+            counts = [int(one[self.pattern]) for one in record.n_in_patterns]
         if self._file.is_file() and self.is_registered:
             sums = [0, *np.cumsum(counts).tolist()]
             n_items = count_items(str(self._file))
@@ -75,7 +91,7 @@ class StreamOutput:
     def _opened(self) -> SetOfCoordinates:
         """The set, opened for appending; a new one if there is none."""
         if not self._file.is_file():
-            return self.protocol._newSet(SUFFIXES[self.name], self.settings["box_size_px"])
+            return self.protocol._newSet(self._suffix, self.box_size_px)
         coordinates = SetOfCoordinates(filename=str(self._file))
         coordinates.loadAllProperties()
         coordinates.setMicrographs(self.protocol.getInputMicrographsPointer())
@@ -89,6 +105,8 @@ class StreamOutput:
             coordinates.close()  # protocols that wait for it would find no columns
             self._file.unlink(missing_ok=True)
             return
+        if self.label:
+            coordinates.setObjLabel(self.label)
         self.protocol._updateOutputSet(self.name, coordinates, state)
         if is_new:
             for pointer in self.protocol.inputCoordinates:

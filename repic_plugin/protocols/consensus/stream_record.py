@@ -10,7 +10,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,8 @@ from repic_plugin.formats import atomic_write, read_arrays, write_arrays
 SETTINGS, SCALES, FINISHED = "settings.json", "scales.json", "finished.json"
 MODEL = "ensemble.npz"
 COUNTS = ("micrograph_ids", "n_read", "n_particles", "n_unmatched")
-UNMATCHED = "unmatched."
+N_IN_PATTERNS = "n_in_patterns"
+UNMATCHED, PATTERN = "unmatched.", "pattern_{}."  # before the names of their arrays
 REMEDY = "choose Restart in the form"
 
 
@@ -46,13 +47,15 @@ class Batch(NamedTuple):
     """The consensus of some micrographs.
 
     The members in `result` are ids of picks, and its flags of unmatched picks are absent: these
-    picks are in `unmatched` if the user wants them.
+    picks are in `unmatched` if the user wants them. `patterns` holds the particles of each pattern,
+    in the same form.
     """
 
     micrographs: List[int]
     n_read: NDArray[np.int64]
     result: ConsensusResult
     unmatched: Optional[Picks]
+    patterns: List[ConsensusResult]
 
 
 class StreamRecord:
@@ -81,6 +84,8 @@ class StreamRecord:
         Number of picks read.
     n_particles, n_unmatched : list of int
         Numbers by batch.
+    n_in_patterns : list of ndarray
+        Number of particles of each pattern, by batch.
     scales : dict of str to Scale
         Scales of the pickers for which they are decided.
     ranked_among : dict of str to ndarray
@@ -96,6 +101,8 @@ class StreamRecord:
         self.n_picks = 0
         self.n_particles: List[int] = []
         self.n_unmatched: List[int] = []
+        self._n_patterns = len(json.loads(settings).get("patterns", ()))
+        self.n_in_patterns: List[NDArray[np.int64]] = []
         self.scales: Dict[str, Scale] = {}
         self.ranked_among: Dict[str, NDArray[np.float64]] = {}
         self.model: Optional[EnsembleModel] = None
@@ -137,8 +144,9 @@ class StreamRecord:
                 self.ranked_among[name] = read_arrays(file, remedy=REMEDY)["scores"]
         if (self.folder / MODEL).is_file():
             self.model = model_from_arrays(read_arrays(self.folder / MODEL, remedy=REMEDY))
+        names = (*COUNTS, N_IN_PATTERNS) if self._n_patterns else COUNTS
         while self._file(len(self)).is_file():
-            counts = read_arrays(self._file(len(self)), COUNTS, remedy=REMEDY)
+            counts = read_arrays(self._file(len(self)), names, remedy=REMEDY)
             self._count(counts)
 
     def _count(self, counts: Dict[str, NDArray[Any]]) -> None:
@@ -147,6 +155,7 @@ class StreamRecord:
         self.n_picks += int(counts["n_read"].sum())
         self.n_particles.append(int(counts["n_particles"]))
         self.n_unmatched.append(int(counts["n_unmatched"]))
+        self.n_in_patterns.append(counts.get(N_IN_PATTERNS, np.zeros(0, dtype=np.int64)))
 
     def __len__(self) -> int:
         return len(self.n_particles)
@@ -177,6 +186,7 @@ class StreamRecord:
         result: ConsensusResult,
         ids: NDArray[np.int64],
         unmatched: Optional[Picks],
+        patterns: Sequence[ConsensusResult] = (),
     ) -> Batch:
         """Record a batch, which is complete once this returns.
 
@@ -189,36 +199,53 @@ class StreamRecord:
         ids : ndarray of int64, shape (n_picks,)
             Ids of the picks to which the members refer.
         unmatched : Picks or None
+        patterns : sequence of ConsensusResult
         """
-        members = np.where(result.members >= 0, np.append(ids, -1)[result.members], -1)
-        kept = replace(result, members=members, is_unmatched=np.zeros(0, dtype=bool))
+        kept, *others = (_with_ids(one, ids) for one in (result, *patterns))
         counts = {
             "micrograph_ids": np.array(micrographs, dtype=np.int64),
             "n_read": n_read,
             "n_particles": np.array(len(result)),
             "n_unmatched": np.array(0 if unmatched is None else len(unmatched)),
+            N_IN_PATTERNS: np.array([len(one) for one in others], dtype=np.int64),
         }
-        left = {} if unmatched is None else picks_to_arrays(unmatched)
-        others = {f"{UNMATCHED}{name}": column for name, column in left.items()}
-        write_arrays(self._file(len(self)), {**counts, **result_to_arrays(kept), **others})
+        arrays = {**counts, **result_to_arrays(kept)}
+        if unmatched is not None:
+            arrays.update(_prefixed(UNMATCHED, picks_to_arrays(unmatched)))
+        for number, one in enumerate(others):
+            arrays.update(_prefixed(PATTERN.format(number), result_to_arrays(one)))
+        write_arrays(self._file(len(self)), arrays)
         self._count(counts)
-        return Batch(micrographs, n_read, kept, unmatched)
+        return Batch(micrographs, n_read, kept, unmatched, others)
 
     def batches(self, first: int = 0) -> Iterator[Batch]:
         """The batches in order, one at a time in memory."""
         for number in range(first, len(self)):
             arrays = read_arrays(self._file(number), remedy=REMEDY)
-            left = {
-                name[len(UNMATCHED) :]: column
-                for name, column in arrays.items()
-                if name.startswith(UNMATCHED)
-            }
+            left = _with_prefix(UNMATCHED, arrays)
+            prefixes = [PATTERN.format(number) for number in range(self._n_patterns)]
             yield Batch(
                 arrays["micrograph_ids"].tolist(),
                 arrays["n_read"],
                 result_from_arrays(arrays),
                 picks_from_arrays(left) if left else None,
+                [result_from_arrays(_with_prefix(one, arrays)) for one in prefixes],
             )
+
+
+def _with_ids(result: ConsensusResult, ids: NDArray[np.int64]) -> ConsensusResult:
+    """Result with ids of picks as its members, and without flags of the picks."""
+    members = np.where(result.members >= 0, np.append(ids, -1)[result.members], -1)
+    return replace(result, members=members, is_unmatched=np.zeros(0, dtype=bool))
+
+
+def _prefixed(prefix: str, arrays: Dict[str, NDArray[Any]]) -> Dict[str, NDArray[Any]]:
+    return {f"{prefix}{name}": array for name, array in arrays.items()}
+
+
+def _with_prefix(prefix: str, arrays: Dict[str, NDArray[Any]]) -> Dict[str, NDArray[Any]]:
+    """Arrays that have a prefix, by their names without it."""
+    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _text(file: Path) -> Optional[str]:
