@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 
 N_MICROGRAPHS, BOX_PX = 14, 20
 NAMES = [f"m{i:02d}" for i in range(N_MICROGRAPHS)]
+PATTERNS = "one, not two; two, three, not one"  # of the runs in mode quorum
 EMPTY = {"two": [3], "three": [3, 5], "one": [3, 8]}  # micrographs without a pick
 
 
@@ -50,9 +51,12 @@ def at_once(project, pickers):
     """The one-shot results that streaming has to end with, before the sets are taken back."""
     found = {}
     for mode in (0, 1):
-        run = project.run(project.consensus(pickers, f"at once {mode}", mode=mode))
+        patterns = PATTERNS if mode else ""
+        values = {"mode": mode, "patterns": patterns}
+        run = project.run(project.consensus(pickers, f"at once {mode}", **values))
         assert run.isFinished(), run.getErrorMessage()
         found[mode] = told(run)
+    found["sets"] = sets_of(run)
     return found
 
 
@@ -80,6 +84,11 @@ def told(run):
     )
     counts = sorted(zip(tables.micrograph_names, map(tuple, tables.n_picks), tables.n_selected))
     return particles, counts, sorted(coordinates(run))
+
+
+def sets_of(run):
+    """The coordinates of each pattern."""
+    return [coordinates(run, f"outputPattern{number}") for number in (1, 2)]
 
 
 def launched(project, pickers, label, **values):
@@ -158,7 +167,8 @@ def test_it_follows_and_ends_as_at_once(project, pickers, feeders, at_once):
 
 def test_killed_again_and_again_it_ends_as_at_once(project, pickers, feeders, at_once):
     ids = sorted({mic for feeder in feeders for mic in feeder.rows})
-    run = launched(project, pickers, "killed", mode=1)
+    run = launched(project, pickers, "killed", mode=1, patterns=PATTERNS)
+    assert all(len(found) > 3 for found in at_once["sets"])
     dice = random.Random(0)
     for step in range(0, len(ids), 3):
         for feeder in feeders:
@@ -171,6 +181,7 @@ def test_killed_again_and_again_it_ends_as_at_once(project, pickers, feeders, at
     finish(feeders, ids)
     finished = ended(project, run)
     assert told(finished) == at_once[1]
+    assert sets_of(finished) == at_once["sets"]
     done = read_consensus_tables(finished._getExtraPath()).micrograph_names
     assert sorted(done) == sorted(set(done))
     assert len(done) == N_MICROGRAPHS
@@ -180,7 +191,8 @@ def test_killed_again_and_again_it_ends_as_at_once(project, pickers, feeders, at
 def test_late_pickers_are_not_waited_for(project, pickers, feeders):
     one, two, three = feeders
     both = sorted(set(one.rows) & set(two.rows))
-    run = launched(project, pickers, "late", mode=1, lateAfter=1, endAfterIdle=4)
+    values = {"mode": 1, "lateAfter": 1, "endAfterIdle": 4, "patterns": "one, not three; one"}
+    run = launched(project, pickers, "late", **values)
     one.feed(*one.rows)
     two.feed(*two.rows)
     until(lambda: n_done(project, run) >= len(both), "those of two pickers", run)
@@ -189,6 +201,11 @@ def test_late_pickers_are_not_waited_for(project, pickers, feeders):
     tables = read_consensus_tables(finished._getExtraPath())
     assert len(tables.micrograph_names) == N_MICROGRAPHS
     assert tables.n_picks[:, 2].sum() < sum(map(len, three.rows.values()))
+    # that a late picker has not found something says nothing
+    waited_for = {f"{tables.micrograph_names[m]}.mrc" for m in np.flatnonzero(tables.n_picks[:, 2])}
+    alone, of_one = ({mic for mic, _, _ in rows} for rows in sets_of(finished))
+    assert alone <= waited_for
+    assert len(of_one - waited_for) > 3
     summary = " ".join(finished._summary())
     assert "Stopped with one, two, three still open: no new data for 4 s" in summary
     assert "three: picks on" in summary
@@ -246,10 +263,12 @@ def test_other_values_begin_anew(project, pickers, feeders, at_once):
     kill(run, with_children=True)
     run = after_the_kill(project, run)
     run.mode.set(1)
+    run.patterns.set(PATTERNS)
     finish(feeders, ids)
     finished = run_again(project, run)
     assert finished.isFinished(), finished.getErrorMessage()
     assert told(finished) == at_once[1]
+    assert sets_of(finished) == at_once["sets"]
 
 
 def test_a_closed_input_without_a_pick_is_no_reason_to_wait(project, material, pickers, feeders):
