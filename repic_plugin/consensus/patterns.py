@@ -18,7 +18,7 @@ from repic_plugin.consensus.find import MIN_JACCARD
 from repic_plugin.consensus.graph import overlap_graph
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.records import BatchConsensus, BatchPicks, Settings
-from repic_plugin.consensus.result import ConsensusResult
+from repic_plugin.consensus.result import RANKINGS, ConsensusResult
 from repic_plugin.consensus.spacing import too_close
 
 
@@ -175,7 +175,16 @@ def find_pattern(
         raise ValueError("result must be as from find_consensus, with the outcome of each pick")
     one = _one_pattern(pattern, picks.picker_names)
     settings = check_settings(
-        picks, box_size_px, "quorum", 2, min_overlap, position, None, time_limit_s, min_distance_px
+        picks,
+        box_size_px,
+        "quorum",
+        2,
+        min_overlap,
+        position,
+        None,
+        time_limit_s,
+        min_distance_px,
+        RANKINGS[0],
     )._replace(quorum=len(one.found_by), solver=result.solver)
     index = {name: place for place, name in enumerate(picks.micrograph_names)}
     wanted = np.array([index[name] for name in result.micrographs.names], dtype=np.int64)
@@ -192,8 +201,9 @@ def find_pattern(
         part = _not_found(part, rivals, settings)
         solve = solve_batch if settings.quorum > 1 else _single_picks
         found.append(solve(part, settings))
-    whole = assembled(picks, settings, transforms, wanted, found, result.fate)
-    return replace(whole, fate=None)
+    copies = np.full(len(picks), -1) if result.copy_of is None else result.copy_of
+    whole = assembled(picks, settings, transforms, wanted, found, result.fate, copies)
+    return replace(whole, fate=None, copy_of=None)
 
 
 def _one_pattern(pattern: Union[str, Pattern], picker_names: Sequence[str]) -> Pattern:
