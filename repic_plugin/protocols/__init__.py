@@ -16,7 +16,8 @@ from repic_plugin.protocols.picking.protocol_deeppicker import (
     ProtDeepPickerTrain,
 )
 from repic_plugin.protocols.picking.protocol_import import ProtRepicImportPicks
-from repic_plugin.protocols.picking.protocol_template import ProtTemplatePick, ProtTemplateTrain
+from repic_plugin.protocols.picking.protocol_template import ProtTemplatePick
+from repic_plugin.protocols.picking.protocol_template_train import ProtTemplateTrain
 
 __all__ = [
     "N_LINES",

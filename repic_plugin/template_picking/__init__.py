@@ -1,9 +1,9 @@
 """Template picking: templates from a few particles, matched by cross-correlation."""
 
 from repic_plugin.template_picking.correlation import TemplateBank
+from repic_plugin.template_picking.diameters import MIN_DISTANCE_DIAMETERS, measured_diameter
 from repic_plugin.template_picking.extraction import ExtractedParticles, extract_particles
 from repic_plugin.template_picking.picking import (
-    DEFAULT_DISTANCE_BOXES,
     DEFAULT_STEP_DEG,
     FoundParticles,
     TemplateMatcher,
@@ -16,8 +16,8 @@ from repic_plugin.template_picking.templates import (
 )
 
 __all__ = [
-    "DEFAULT_DISTANCE_BOXES",
     "DEFAULT_STEP_DEG",
+    "MIN_DISTANCE_DIAMETERS",
     "ExtractedParticles",
     "FoundParticles",
     "LearntTemplates",
@@ -27,6 +27,7 @@ __all__ = [
     "extract_particles",
     "fitted_templates",
     "learn_templates",
+    "measured_diameter",
     "prepare_micrograph",
     "reduction",
 ]

@@ -8,9 +8,15 @@ from typing import Optional
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from repic_plugin.arguments import check_box_size, check_in_range, check_whole_number
-from repic_plugin.template_picking.checks import MIN_BOX_PX
+from repic_plugin.arguments import (
+    check_box_size,
+    check_in_range,
+    check_positive,
+    check_whole_number,
+)
+from repic_plugin.template_picking.checks import MIN_BOX_PX, check_images
 from repic_plugin.template_picking.correlation import TemplateBank
+from repic_plugin.template_picking.diameters import MIN_DISTANCE_DIAMETERS, measured_diameter
 from repic_plugin.template_picking.peaks import find_peaks
 from repic_plugin.template_picking.preparation import prepare_micrograph, reduction
 from repic_plugin.template_picking.templates import (
@@ -20,7 +26,9 @@ from repic_plugin.template_picking.templates import (
 )
 
 DEFAULT_STEP_DEG = 15.0
-DEFAULT_DISTANCE_BOXES = 0.5
+MAX_DISTANCE_BOXES = 2.0
+# The particle of which only the box is known, in boxes.
+USUAL_DIAMETER_BOXES = 0.7
 # A lower number per micrograph would miss many faint particles.
 NOISE_PICKS = 10
 
@@ -54,10 +62,22 @@ class TemplateMatcher:
         the pixel (side // 2, side // 2); see `learn_templates`. By default `general_template`.
     box_size_px : int
         In px of the micrographs.
+    particle_diameter_px : float, optional
+        Longest extent, in px of the micrographs, at most the box. By default it is measured from
+        the templates and only determines the minimum distance; 0.7 boxes without templates. If
+        given, it also determines the compared disc of 1.5 diameters, and the blob.
     angular_step_deg : float
         Step of the in-plane rotations of the templates.
     invert : bool
         Search for the inverted contrast of the templates.
+
+    Attributes
+    ----------
+    box_size_px : int
+    particle_diameter_px : float
+        As given or measured.
+    min_distance_px : float
+        Default minimum distance between two picks, 0.6 diameters, in px of the micrographs.
 
     Raises
     ------
@@ -81,13 +101,25 @@ class TemplateMatcher:
         templates: Optional[ArrayLike] = None,
         *,
         box_size_px: int,
+        particle_diameter_px: Optional[float] = None,
         angular_step_deg: float = DEFAULT_STEP_DEG,
         invert: bool = False,
     ) -> None:
         self.box_size_px = check_box_size("box_size_px", box_size_px, MIN_BOX_PX)
-        images = general_template(box_size_px) if templates is None else templates
+        given_px = _check_diameter(particle_diameter_px, self.box_size_px)
+        images = general_template(box_size_px, given_px) if templates is None else templates
+        images = -check_images("templates", images) if invert else check_images("templates", images)
+        factor = reduction(self.box_size_px)
+        if given_px is not None:
+            self.particle_diameter_px = given_px
+        elif templates is None:
+            self.particle_diameter_px = USUAL_DIAMETER_BOXES * self.box_size_px
+        else:
+            self.particle_diameter_px = factor * measured_diameter(images)
+        self.min_distance_px = MIN_DISTANCE_DIAMETERS * self.particle_diameter_px
         turned = rotated_templates(images, angular_step_deg)
-        self._bank = TemplateBank(-turned if invert else turned, template_mask(turned.shape[-1]))
+        mask = template_mask(turned.shape[-1], (given_px or np.inf) / factor)
+        self._bank = TemplateBank(turned, mask)
 
     def scores(self, micrograph: ArrayLike) -> NDArray[np.float32]:
         """Scores at the pixels of the reduced micrograph.
@@ -132,7 +164,7 @@ class TemplateMatcher:
         *,
         min_score: Optional[float] = None,
         max_particles: int = 0,
-        min_distance_boxes: float = DEFAULT_DISTANCE_BOXES,
+        min_distance_boxes: Optional[float] = None,
     ) -> FoundParticles:
         """Picks whose boxes lie within the micrograph.
 
@@ -143,24 +175,37 @@ class TemplateMatcher:
             In [-1, 1]; `noise_score` by default.
         max_particles : int
             Maximum number of picks, best first; 0 keeps all.
-        min_distance_boxes : float
-            Minimum distance between two picks, in boxes, up to 2.
+        min_distance_boxes : float, optional
+            Minimum distance between two picks, in boxes, up to 2; by default 0.6 diameters.
 
         Raises
         ------
         ValueError
             If the micrograph is no finite image, or smaller than a box.
         """
-        check_in_range("min_distance_boxes", min_distance_boxes, 0, 2)
+        distance_px = self.min_distance_px
+        if min_distance_boxes is not None:
+            check_in_range("min_distance_boxes", min_distance_boxes, 0, MAX_DISTANCE_BOXES)
+            distance_px = min_distance_boxes * self.box_size_px
         check_whole_number("max_particles", max_particles, 0)
         factor, half_box = reduction(self.box_size_px), self.box_size_px / 2
         image = np.asarray(micrograph)
         scores = self.scores(image)
         least = self.noise_score(scores.size) if min_score is None else min_score
-        distance_px = min_distance_boxes * self.box_size_px / factor
-        peaks, heights = find_peaks(scores, distance_px, check_in_range("min_score", least, -1, 1))
+        least = check_in_range("min_score", least, -1, 1)
+        peaks, heights = find_peaks(scores, distance_px / factor, least)
         centers = (peaks + 0.5) * factor
         sides = np.array(image.shape[::-1])
         inside = np.flatnonzero(((centers >= half_box) & (centers <= sides - half_box)).all(axis=1))
         kept = inside[: max_particles or None]
         return FoundParticles(centers[kept], heights[kept])
+
+
+def _check_diameter(diameter_px: Optional[float], box_size_px: int) -> Optional[float]:
+    """Diameter as a float of at most the box, or None."""
+    if diameter_px is None:
+        return None
+    remedy = "give the longest extent of the particle, or a larger box"
+    check_positive("particle_diameter_px", diameter_px, remedy)
+    low = MIN_BOX_PX / 4
+    return check_in_range("particle_diameter_px", diameter_px, low, box_size_px, remedy=remedy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Optional, Tuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,7 @@ from scipy import ndimage
 from repic_plugin.arguments import check_in_range, check_whole_number
 from repic_plugin.classification import Classification, classify_particles
 from repic_plugin.template_picking.checks import check_images
+from repic_plugin.template_picking.diameters import MASK_DIAMETERS, ring_means, rings_of
 from repic_plugin.template_picking.preparation import MAD_TO_STD, reduced_box_px
 
 PARTICLES_PER_TEMPLATE = 30
@@ -30,6 +31,8 @@ MASK_FRACTION = 0.45
 MAX_UNROUND = 0.1
 # The blob and its surroundings, in boxes.
 BLOB_BOXES, SURROUNDINGS_BOXES = 0.5, 1.6
+# The blob, in diameters of a particle of known size.
+BLOB_DIAMETERS = 0.7
 
 Images = NDArray[np.float32]
 
@@ -106,12 +109,12 @@ def learn_templates(
     return LearntTemplates(averages, sizes, len(every) - int(sizes.sum()))
 
 
-def general_template(box_size_px: int) -> Images:
+def general_template(box_size_px: int, particle_diameter_px: Optional[float] = None) -> Images:
     """Dark blob with a bright rim, for particles of which only the size is known.
 
-    The Laplacian of a Gaussian with maximum response to a disc of half the box (Lindeberg 1998,
-    doi:10.1023/A:1008045108935): particles are larger, but defocus suppresses features of their
-    width and retains slightly finer ones.
+    The Laplacian of a Gaussian with maximum response to a disc of 0.7 particle diameters, or half
+    the box (Lindeberg 1998, doi:10.1023/A:1008045108935): particles are larger, but defocus
+    suppresses features of their width and retains slightly finer ones.
 
     Returns
     -------
@@ -119,10 +122,13 @@ def general_template(box_size_px: int) -> Images:
         In reduced px, and larger than the box, for the rim.
     """
     box_px = reduced_box_px(box_size_px)
+    blob_boxes = BLOB_BOXES
+    if particle_diameter_px is not None:
+        blob_boxes = BLOB_DIAMETERS * particle_diameter_px / box_size_px
     middle = round(SURROUNDINGS_BOXES * box_px / 2)
     y, x = np.mgrid[-middle : middle + 1, -middle : middle + 1]
     # standard deviation r / sqrt(2) for a disc of radius r
-    square = (x**2 + y**2) / (BLOB_BOXES * box_px / 2) ** 2
+    square = (x**2 + y**2) / (blob_boxes * box_px / 2) ** 2
     blob: Images = ((square - 1) * np.exp(-square)).astype(np.float32)
     return blob[None]
 
@@ -157,10 +163,14 @@ def fitted_templates(images: ArrayLike, scale: float, box_size_px: int) -> Image
     return np.stack([_drawn(one, np.eye(2) / scale, box_px) for one in sources])
 
 
-def template_mask(side_px: int) -> NDArray[np.bool_]:
-    """Disc that stays within a template when it is rotated about its pixel side // 2."""
+def template_mask(side_px: int, particle_diameter_px: float = np.inf) -> NDArray[np.bool_]:
+    """Disc of 1.5 particle diameters about the pixel side // 2, within a template at any rotation.
+
+    `particle_diameter_px` is in px of the template.
+    """
+    radius = min(MASK_FRACTION * side_px, MASK_DIAMETERS / 2 * particle_diameter_px)
     y, x = np.mgrid[:side_px, :side_px] - side_px // 2
-    return np.asarray(np.hypot(y, x) <= MASK_FRACTION * side_px)
+    return np.asarray(np.hypot(y, x) <= radius)
 
 
 def rotated_templates(images: ArrayLike, angular_step_deg: float) -> Images:
@@ -249,10 +259,7 @@ def _drawn(image: Images, matrix: NDArray[np.float64], side_px: int) -> Images:
 
 def _round(image: Images) -> Images:
     """Mean of an image over all rotations about the pixel side // 2."""
-    y, x = np.mgrid[: len(image), : len(image)] - len(image) // 2
-    ring = np.rint(np.hypot(y, x)).astype(np.int64)
-    means = np.bincount(ring.ravel(), image.ravel()) / np.bincount(ring.ravel())
-    mean: Images = means[ring].astype(np.float32)
+    mean: Images = ring_means(image)[rings_of(len(image))].astype(np.float32)
     return mean
 
 

@@ -1,4 +1,4 @@
-"""Template picking: templates from labelled particles, and particles from templates."""
+"""Template picking: particles that resemble templates."""
 
 from __future__ import annotations
 
@@ -8,196 +8,30 @@ from typing import Any, ClassVar, Dict, List, Optional
 
 import numpy as np
 from numpy.typing import NDArray
-from pwem.objects import Particle, SetOfAverages, SetOfCoordinates
-from pwem.protocols import EMProtocol, ProtParticlePicking
+from pwem.objects import SetOfCoordinates
+from pwem.protocols import ProtParticlePicking
 from pyworkflow import NEW
-from pyworkflow.object import Integer
 from pyworkflow.protocol import params
 from pyworkflow.utils import Message
 
-from repic_plugin import constants
-from repic_plugin.arguments import check_seed, check_whole_number
 from repic_plugin.consensus import Picks
-from repic_plugin.convert import append_picks, box_size_on, micrograph_files, read_micrographs
-from repic_plugin.formats import read_arrays, write_arrays, write_stack
+from repic_plugin.convert import append_picks, micrograph_files, read_micrographs
+from repic_plugin.formats import read_arrays, write_arrays
 from repic_plugin.protocols.common.form_values import SOFTWARE, FormProtocol, with_angstrom
 from repic_plugin.protocols.common.micrograph_batches import (
     average_images,
     batches,
-    labels_on,
     on_each_micrograph,
 )
 from repic_plugin.protocols.common.params import identity
 from repic_plugin.protocols.common.unfinished_files import remove_unfinished
-from repic_plugin.protocols.picking.template_form import define_pick_params, define_train_params
+from repic_plugin.protocols.picking.template_form import define_pick_params
 from repic_plugin.template_picking import (
     FoundParticles,
-    LearntTemplates,
     TemplateMatcher,
-    cut_boxes,
     fitted_templates,
-    learn_templates,
-    prepare_micrograph,
     reduction,
 )
-
-NO_TEMPLATES = "The templates are not ready yet."
-TRAIN_PARAMS = {
-    "box_size_px": "boxSize",
-    "n_templates": "numberOfTemplates",
-    "random_state": "seed",
-}
-
-
-class ProtTemplateTrain(FormProtocol, EMProtocol):  # type: ignore[misc]
-    """Average similar particles to obtain templates for picking (ACK-means).
-
-    The templates are averages of aligned particles from downscaled and whitened micrographs.
-    Use it before template picking when some particles are known: a few manual picks, or a
-    consensus. It needs no GPU and no other plugin.
-
-    *Inputs*: micrographs, and coordinates on them; ten are enough to start with, a hundred better.
-    *Output*: outputAverages, the templates, at the pixel size of the downscaled micrographs.
-    *Main parameters*: the box size, and the number of templates (0: one per 30 particles, from 2
-    to 12).
-    *Look at*: the averages, which should show the particle and not edges of contamination, and the
-    number of particles used in the summary.
-
-    *Reference*: Xu et al. 2016, doi:10.1371/journal.pone.0167765.
-    """
-
-    _label = "template training"
-    _devStatus = NEW
-    FORM_PARAMS: ClassVar = TRAIN_PARAMS
-    _possibleOutputs: ClassVar = {"outputAverages": SetOfAverages}
-
-    def _defineParams(self, form: params.Form) -> None:
-        define_train_params(form)
-
-    def _insertAllSteps(self) -> None:
-        remove_unfinished(self)
-        # arguments of all steps, as the last one removes the files of the others
-        settings = (
-            self._box_size(),
-            self.numberOfTemplates.get(),
-            self.seed.get(),
-            identity(self.inputMicrographs),
-            identity(self.inputCoordinates),
-        )
-        for first, last in batches(self._n_micrographs()):
-            self._insertFunctionStep(self.cutStep, first, last, *settings, needsGPU=False)
-        self._insertFunctionStep(self.averageStep, *settings, needsGPU=False)
-        self._insertFunctionStep(self.cleanStep, *settings, needsGPU=False)
-
-    def cutStep(self, first: int, last: int, box_size_px: int, *_settings: Any) -> None:
-        """Extract the labelled particles of some micrographs."""
-        labels = labels_on(self.inputMicrographs.get(), self.inputCoordinates.get())
-        files = micrograph_files(self.inputMicrographs.get())
-        places = [place for place in range(first, last) if len(labels[place])]
-
-        def cut(place: int, micrograph: NDArray[np.float32]) -> NDArray[np.float32]:
-            prepared = prepare_micrograph(micrograph, box_size_px)
-            return cut_boxes(prepared, labels[places[place]], box_size_px)
-
-        found = on_each_micrograph(
-            cut, [files[place] for place in places], self.numberOfThreads.get(), self.warning
-        )
-        boxes = [one for one in found if one is not None and len(one)]
-        write_arrays(self._boxes_file(first), {"boxes": np.concatenate(boxes)} if boxes else {})
-        self.info(
-            f"micrographs {first + 1} to {last}: {sum(map(len, boxes)):,} particles extracted"
-        )
-
-    def averageStep(self, box_size_px: int, n_templates: int, seed: int, *_inputs: Any) -> None:
-        """Average similar particles and write the templates."""
-        files = [self._boxes_file(first) for first, _ in batches(self._n_micrographs())]
-        boxes = [batch["boxes"] for batch in map(read_arrays, files) if batch]
-        if not boxes:
-            raise ValueError(
-                f"no box of {box_size_px} px around the coordinates lies within the micrographs; "
-                f"give coordinates on them, or decrease {self.label('boxSize')}"
-            )
-        self.info(f"averaging {sum(map(len, boxes)):,} particles")
-        with self.labelled_errors():
-            learnt = learn_templates(
-                np.concatenate(boxes),
-                n_templates,
-                random_state=seed,
-                n_threads=self.numberOfThreads.get(),
-            )
-        averages = self._written(learnt, box_size_px)
-        self._defineOutputs(outputAverages=averages)
-        self._defineSourceRelation(self.inputCoordinates, averages)
-
-    def cleanStep(self, *_settings: Any) -> None:
-        """Remove intermediate files: a separate step, as a killed step is repeated."""
-        for first, _ in batches(self._n_micrographs()):
-            Path(self._boxes_file(first)).unlink(missing_ok=True)
-
-    def _written(self, learnt: LearntTemplates, box_size_px: int) -> SetOfAverages:
-        """The templates as a set."""
-        pixel_size = self.inputMicrographs.get().getSamplingRate() * reduction(box_size_px)
-        path = self._getExtraPath("templates.mrcs")
-        write_stack(path, learnt.images, pixel_size)
-        averages = self._createSetOfAverages()
-        averages.setSamplingRate(pixel_size)
-        averages.getAcquisition().copyInfo(self.inputMicrographs.get().getAcquisition())
-        for number, size in enumerate(learnt.sizes.tolist(), 1):
-            item = Particle()
-            item.setLocation(number, path)
-            item.setSamplingRate(pixel_size)
-            setattr(item, constants.CLASS_SIZE, Integer(size))
-            averages.append(item)
-        n_used = int(learnt.sizes.sum())
-        averages.setObjComment(f"of {n_used:,} particles; {learnt.n_left_out:,} are ignored")
-        return averages
-
-    def _box_size(self) -> int:
-        inputs = (self.inputMicrographs.get(), self.inputCoordinates.get())
-        return box_size_on(*inputs, self.boxSize.get())
-
-    def _n_micrographs(self) -> int:
-        return int(self.inputMicrographs.get().getSize())
-
-    def _boxes_file(self, first: int) -> str:
-        return self._getExtraPath(f"boxes_{first:07d}.npz")
-
-    def _check(self) -> None:
-        if not self._box_size():
-            raise ValueError("box_size_px must be given: the coordinates have none")
-        reduction(self._box_size())
-        labels_on(self.inputMicrographs.get(), self.inputCoordinates.get())
-        check_whole_number("n_templates", self.numberOfTemplates.get(), 0)
-        check_seed(self.seed.get())
-
-    def _summary(self) -> List[str]:
-        averages = getattr(self, "outputAverages", None)
-        if averages is None:
-            return [NO_TEMPLATES]
-        return [
-            f"*{averages.getSize()} templates* {averages.getObjComment()}.",
-            *self._valueLines(),
-        ]
-
-    def _automatic(self) -> Dict[str, str]:
-        averages = getattr(self, "outputAverages", None)
-        n_templates = "" if averages is None else str(averages.getSize())
-        return {"boxSize": str(self._box_size()), "numberOfTemplates": n_templates}
-
-    def _methods(self) -> List[str]:
-        averages = getattr(self, "outputAverages", None)
-        if averages is None:
-            return []
-        box = with_angstrom(self._box_size(), self.inputMicrographs.get().getSamplingRate())
-        return [
-            f"{averages.getSize()} templates {averages.getObjComment()} in boxes of {box} of "
-            f"whitened micrographs (downscaled to {averages.getSamplingRate():.4g} Å/px) were "
-            f"obtained by alignment and averaging with ACK-means [Xu2016] in {SOFTWARE} (random "
-            f"seed {self.seed})."
-        ]
-
-    def _citations(self) -> List[str]:
-        return ["Xu2016"]
 
 
 class ProtTemplatePick(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
@@ -217,7 +51,11 @@ class ProtTemplatePick(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
 
     _label = "template picking"
     _devStatus = NEW
-    FORM_PARAMS: ClassVar = {"box_size_px": "boxSize", "angular_step_deg": "angularStep"}
+    FORM_PARAMS: ClassVar = {
+        "box_size_px": "boxSize",
+        "particle_diameter_px": "particleDiameter",
+        "angular_step_deg": "angularStep",
+    }
     _possibleOutputs: ClassVar = {"outputCoordinates": SetOfCoordinates}
 
     def _defineParams(self, form: params.Form) -> None:
@@ -234,6 +72,7 @@ class ProtTemplatePick(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
             self.invert.get(),
             self.minDistance.get(),
             self.angularStep.get(),
+            self.particleDiameter.get(),
         )
         for first, last in batches(self.inputMicrographs.get().getSize()):
             self._insertFunctionStep(self.pickStep, first, last, *settings, needsGPU=False)
@@ -249,7 +88,7 @@ class ProtTemplatePick(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
                 micrograph,
                 min_score=self.minScore.get() or None,
                 max_particles=self.maxPerMicrograph.get(),
-                min_distance_boxes=self.minDistance.get(),
+                min_distance_boxes=self.minDistance.get() or None,
             )
 
         files = micrograph_files(self.inputMicrographs.get())[first:last]
@@ -294,9 +133,14 @@ class ProtTemplatePick(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
         return TemplateMatcher(
             templates,
             box_size_px=self._box_size(),
+            particle_diameter_px=self._given_diameter_px(),
             angular_step_deg=self.angularStep.get(),
             invert=self.invert.get(),
         )
+
+    def _given_diameter_px(self) -> Optional[float]:
+        given = self.particleDiameter.get()
+        return given / self.inputMicrographs.get().getSamplingRate() if given else None
 
     def _templates(self) -> Optional[NDArray[np.float32]]:
         """Templates in px of the downscaled micrographs; None if no set is given."""
@@ -353,8 +197,21 @@ class ProtTemplatePick(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
     def _automatic(self) -> Dict[str, str]:
         size = self.inputMicrographs.get().getDim() or (0, 0)
         n_positions = math.prod(side // reduction(self._box_size()) for side in size[:2])
-        level = f"{self._matcher().noise_score(n_positions):.3f}" if n_positions else ""
-        return {"boxSize": str(self._box_size()), "maxPerMicrograph": "all", "minScore": level}
+        matcher = self._matcher()
+        level = f"{matcher.noise_score(n_positions):.3f}" if n_positions else ""
+        pixel = self.inputMicrographs.get().getSamplingRate()
+        return {
+            "boxSize": str(self._box_size()),
+            "particleDiameter": f"{matcher.particle_diameter_px * pixel:.0f} Å",
+            "maxPerMicrograph": "all",
+            "minScore": level,
+            "minDistance": f"{self._distance_boxes():.2f}",
+        }
+
+    def _distance_boxes(self) -> float:
+        """Minimum distance, as given or from the diameter of the particle."""
+        given = float(self.minDistance.get())
+        return given or self._matcher().min_distance_px / self._box_size()
 
     def _methods(self) -> List[str]:
         coordinates = getattr(self, "outputCoordinates", None)
@@ -365,7 +222,7 @@ class ProtTemplatePick(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
         kept = [
             f"correlation of at least {level:g}" if level else "correlation above the noise level",
             f"at most {n_best:,} particles per micrograph" if n_best else "",
-            f"picks at least {self.minDistance} boxes apart",
+            f"picks at least {self._distance_boxes():.2g} boxes apart",
         ]
         box = with_angstrom(self._box_size(), self.inputMicrographs.get().getSamplingRate())
         return [

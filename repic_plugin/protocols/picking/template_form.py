@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyworkflow.protocol import params
 
 from repic_plugin.protocols.common.params import Fields, define_box_size, define_micrographs
-from repic_plugin.template_picking import DEFAULT_DISTANCE_BOXES, DEFAULT_STEP_DEG
+from repic_plugin.template_picking import DEFAULT_STEP_DEG, MIN_DISTANCE_DIAMETERS
 
 HELP = {
     "inputCoordinates": "Ten are enough to start with, a hundred are better. Particles on other "
@@ -17,6 +17,10 @@ HELP = {
     "number that you expect.",
     "minScore": "The correlation coefficient with the best template, -1 to 1. 0: the noise level, "
     "which noise alone exceeds about ten times per micrograph. -1 keeps all.",
+    "particleDiameter": "Longest extent of the particle. Only a disc of 1.5 diameters of the "
+    "templates is compared. 0: measured from the templates, for the minimum distance alone.",
+    "minDistance": f"0: {MIN_DISTANCE_DIAMETERS} diameters of the particle, as the shortest extent "
+    "of a compact particle is about that part of the longest.",
     "invert": "The blob and templates from training have the contrast of the micrographs, usually "
     "dark on bright. Averages of extracted particles are usually bright on dark: invert them.",
 }
@@ -41,14 +45,10 @@ def define_pick_params(form: params.Form) -> None:
     define_micrographs(form)
     fields.input("inputAverages", "SetOfAverages", "Templates", allowsNull=True)
     define_box_size(form, "Of the particles, in px of the micrographs. 0: that of the templates.")
+    fields.value("particleDiameter", 0.0, "Particle diameter (Å)")
     fields.value("maxPerMicrograph", 0, "Particles to keep per micrograph")
     fields.value("minScore", 0.0, "Minimum score")
     fields.value("invert", False, "Invert templates")
-    fields.value(
-        "minDistance",
-        DEFAULT_DISTANCE_BOXES,
-        "Minimum distance between picks (boxes)",
-        advanced=True,
-    )
+    fields.value("minDistance", 0.0, "Minimum distance between picks (boxes)", advanced=True)
     fields.value("angularStep", DEFAULT_STEP_DEG, "Angular step (degrees)", advanced=True)
     form.addParallelSection(threads=2, mpi=0)
