@@ -57,7 +57,8 @@ def measured_diameter(templates: ArrayLike) -> float:
 def rings_of(side_px: int) -> NDArray[np.int64]:
     """Distance of each pixel from the pixel side // 2, to the nearest px, (side, side)."""
     y, x = np.mgrid[:side_px, :side_px] - side_px // 2
-    return np.rint(np.hypot(y, x)).astype(np.int64)
+    ring: NDArray[np.int64] = np.rint(np.hypot(y, x)).astype(np.int64)
+    return ring
 
 
 def ring_means(image: NDArray[np.float32]) -> Floats:

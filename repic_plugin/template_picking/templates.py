@@ -13,7 +13,7 @@ from repic_plugin.arguments import check_in_range, check_whole_number
 from repic_plugin.classification import Classification, classify_particles
 from repic_plugin.template_picking.checks import check_images
 from repic_plugin.template_picking.diameters import MASK_DIAMETERS, ring_means, rings_of
-from repic_plugin.template_picking.preparation import MAD_TO_STD, reduced_box_px
+from repic_plugin.template_picking.reduced import MAD_TO_STD, reduced_box_px
 
 PARTICLES_PER_TEMPLATE = 30
 MIN_TEMPLATES, MAX_TEMPLATES = 2, 12

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from repic_plugin.template_picking import TemplateBank, fitted_templates, learn_templates, templates
-from repic_plugin.template_picking.preparation import reduced_box_px
+from repic_plugin.template_picking.reduced import reduced_box_px
 from repic_plugin.template_picking.templates import (
     general_template,
     n_templates_for,
