@@ -94,6 +94,14 @@ class TemplateBank:
         ValueError
             If the image is not finite.
         """
+        scores: Image = self.scores_and_inverted(image)[0]
+        return scores
+
+    def scores_and_inverted(self, image: ArrayLike) -> Image:
+        """Scores of the templates and of their inverted contrast, shape (2, height, width).
+
+        Parameters, values and errors are those of `scores`.
+        """
         pixels = np.asarray(image, dtype=np.float64)
         check_finite("image", pixels)
         pixels = pixels - pixels.mean()
@@ -106,13 +114,13 @@ class TemplateBank:
             for whole, side in zip((n_y * height, n_x * width), pixels.shape)
         ]
         padded = np.pad(pixels, around, mode="symmetric")
-        found = np.empty((n_y * height, n_x * width), np.float32)
-        for y in range(0, len(found), height):
-            for x in range(0, found.shape[1], width):
+        found = np.empty((2, n_y * height, n_x * width), np.float32)
+        for y in range(0, found.shape[1], height):
+            for x in range(0, found.shape[2], width):
                 part = padded[y : y + height + overlap, x : x + width + overlap]
-                scores = self._scores_of(part)[:height, :width]
-                found[y : y + height, x : x + width] = scores
-        return found[: len(pixels), : pixels.shape[1]]
+                scores = self._scores_of(part)[:, :height, :width]
+                found[:, y : y + height, x : x + width] = scores
+        return found[:, : len(pixels), : pixels.shape[1]]
 
     def _scores_of(self, part: Floats) -> Image:
         """Scores for the templates' first pixel at each pixel; valid where they lie inside."""
@@ -123,13 +131,17 @@ class TemplateBank:
         square = fft.irfft2(fft.rfft2(part**2, s=shape) * window, s=shape) / self.n_pixels
         deviation = np.sqrt(np.maximum(square - mean**2, 0))
         spectrum = spectrum.astype(np.complex64)
-        best = np.full(shape, -np.inf, np.float32)
+        best, worst = np.full((2, *shape), -np.inf, np.float32)
+        np.negative(worst, out=worst)
         for kernel in kernels:
-            np.maximum(best, fft.irfft2(spectrum * kernel, s=shape), out=best)
+            found = fft.irfft2(spectrum * kernel, s=shape)
+            np.maximum(best, found, out=best)
+            np.minimum(worst, found, out=worst)
         is_blank = deviation < LEAST_DEVIATION
         deviation[is_blank] = 1.0
-        scores: Image = (best / (deviation * np.sqrt(self.n_pixels))).astype(np.float32)
-        scores[is_blank] = 0
+        both = np.stack([best, -worst])
+        scores: Image = (both / (deviation * np.sqrt(self.n_pixels))).astype(np.float32)
+        scores[:, is_blank] = 0
         return np.clip(scores, -1, 1)
 
     def _transformed(self, shape: Shape) -> Tuple[NDArray[np.complex64], NDArray[np.complex128]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
+from functools import partial
+from typing import Optional, Tuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,20 +18,21 @@ from repic_plugin.arguments import (
 from repic_plugin.template_picking.checks import MIN_BOX_PX, check_images
 from repic_plugin.template_picking.correlation import TemplateBank
 from repic_plugin.template_picking.diameters import MIN_DISTANCE_DIAMETERS, measured_diameter
+from repic_plugin.template_picking.masks import MicrographMask, find_mask
 from repic_plugin.template_picking.peaks import find_peaks
-from repic_plugin.template_picking.preparation import prepare_micrograph, reduction
+from repic_plugin.template_picking.preparation import prepare_micrograph
+from repic_plugin.template_picking.reduced import reduction
 from repic_plugin.template_picking.templates import (
     general_template,
     rotated_templates,
     template_mask,
 )
+from repic_plugin.template_picking.thresholds import min_score_from_null, phase_randomised
 
 DEFAULT_STEP_DEG = 15.0
 MAX_DISTANCE_BOXES = 2.0
 # The particle of which only the box is known, in boxes.
 USUAL_DIAMETER_BOXES = 0.7
-# A lower number per micrograph would miss many faint particles.
-NOISE_PICKS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +45,16 @@ class FoundParticles:
         x, y in px of the micrograph, from the outer edge of the first pixels.
     scores : ndarray of float64, shape (n,)
         Normalised cross-correlation with the best template, in [-1, 1].
+    min_score : float
+        Minimum score, as given or found.
+    mask : MicrographMask
+        Parts in which no particle was looked for.
     """
 
     centers: NDArray[np.float64]
     scores: NDArray[np.float64]
+    min_score: float
+    mask: MicrographMask
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -118,11 +126,12 @@ class TemplateMatcher:
             self.particle_diameter_px = factor * measured_diameter(images)
         self.min_distance_px = MIN_DISTANCE_DIAMETERS * self.particle_diameter_px
         turned = rotated_templates(images, angular_step_deg)
+        self._is_round = len(turned) == len(images)
         mask = template_mask(turned.shape[-1], (given_px or np.inf) / factor)
         self._bank = TemplateBank(turned, mask)
 
     def scores(self, micrograph: ArrayLike) -> NDArray[np.float32]:
-        """Scores at the pixels of the reduced micrograph.
+        """Scores at the pixels of the reduced micrograph; 0 in blank parts.
 
         Parameters
         ----------
@@ -137,26 +146,11 @@ class TemplateMatcher:
         ValueError
             If the micrograph is no finite image, or smaller than a box.
         """
-        return self._bank.scores(prepare_micrograph(micrograph, self.box_size_px))
-
-    def noise_score(self, n_positions: int) -> float:
-        """Score that pure noise exceeds about ten times on a micrograph of this many reduced px.
-
-        The maximum of n normal deviates is about sqrt(2 ln n) standard deviations. Adjacent
-        rotations are correlated: the square root of their number counts (found empirically on
-        white noise).
-
-        Returns
-        -------
-        float
-            0 for a single round template, such as the blob, whose scores are low everywhere.
-        """
-        if len(self._bank) == 1:
-            return 0.0
-        tries = (
-            check_whole_number("n_positions", n_positions, 1) * len(self._bank) ** 0.5 / NOISE_PICKS
+        mask = find_mask(
+            micrograph, self.box_size_px, self.particle_diameter_px, contamination=False
         )
-        return min(1.0, float(np.sqrt(2 * np.log(max(1.0, tries)) / self._bank.n_pixels)))
+        prepared = prepare_micrograph(micrograph, self.box_size_px, mask)
+        return np.where(mask.blank, np.float32(0), self._bank.scores(prepared))
 
     def pick(
         self,
@@ -165,18 +159,23 @@ class TemplateMatcher:
         min_score: Optional[float] = None,
         max_particles: int = 0,
         min_distance_boxes: Optional[float] = None,
+        mask_contamination: bool = True,
     ) -> FoundParticles:
-        """Picks whose boxes lie within the micrograph.
+        """Picks whose boxes lie within the micrograph, and whose centres are not masked.
 
         Parameters
         ----------
         micrograph : array_like of float, shape (height, width)
         min_score : float, optional
-            In [-1, 1]; `noise_score` by default.
+            In [-1, 1]. By default the lowest from which a null has at most a tenth as many
+            peaks: the inverted templates on the same micrograph or, as bright gaps surround
+            particles, for round templates the micrograph with random phases.
         max_particles : int
             Maximum number of picks, best first; 0 keeps all.
         min_distance_boxes : float, optional
             Minimum distance between two picks, in boxes, up to 2; by default 0.6 diameters.
+        mask_contamination : bool
+            Exclude contamination and carbon, see `find_mask`, besides blank parts.
 
         Raises
         ------
@@ -188,17 +187,42 @@ class TemplateMatcher:
             check_in_range("min_distance_boxes", min_distance_boxes, 0, MAX_DISTANCE_BOXES)
             distance_px = min_distance_boxes * self.box_size_px
         check_whole_number("max_particles", max_particles, 0)
+        mask = find_mask(
+            micrograph,
+            self.box_size_px,
+            self.particle_diameter_px,
+            contamination=mask_contamination,
+        )
+        prepared = prepare_micrograph(micrograph, self.box_size_px, mask)
+        scores, null = self._bank.scores_and_inverted(prepared)
+        peaks = partial(self._peaks, distance_px, np.shape(micrograph), mask)
+        if min_score is None:
+            found, heights = peaks(scores, 0.0)
+            if self._is_round:
+                null = self._bank.scores(phase_randomised(prepared))
+            least = min_score_from_null(heights, peaks(null, 0.0)[1])
+        else:
+            least = check_in_range("min_score", min_score, -1, 1)
+            found, heights = peaks(scores, least)
+        kept = np.flatnonzero(heights >= least)[: max_particles or None]
+        return FoundParticles(found[kept], heights[kept], least, mask)
+
+    def _peaks(
+        self,
+        distance_px: float,
+        shape: Tuple[int, ...],
+        mask: MicrographMask,
+        scores: NDArray[np.float32],
+        min_score: float,
+    ) -> Tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Centres and heights of the peaks that `pick` may return, best first."""
         factor, half_box = reduction(self.box_size_px), self.box_size_px / 2
-        image = np.asarray(micrograph)
-        scores = self.scores(image)
-        least = self.noise_score(scores.size) if min_score is None else min_score
-        least = check_in_range("min_score", least, -1, 1)
-        peaks, heights = find_peaks(scores, distance_px / factor, least)
+        allowed = np.where(mask.excluded, np.float32(-1), scores)
+        peaks, heights = find_peaks(allowed, distance_px / factor, min_score)
         centers = (peaks + 0.5) * factor
-        sides = np.array(image.shape[::-1])
-        inside = np.flatnonzero(((centers >= half_box) & (centers <= sides - half_box)).all(axis=1))
-        kept = inside[: max_particles or None]
-        return FoundParticles(centers[kept], heights[kept])
+        sides = np.array(shape[::-1])
+        inside = ((centers >= half_box) & (centers <= sides - half_box)).all(axis=1)
+        return centers[inside], heights[inside]
 
 
 def _check_diameter(diameter_px: Optional[float], box_size_px: int) -> Optional[float]:

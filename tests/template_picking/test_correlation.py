@@ -52,6 +52,13 @@ def test_many_templates_give_the_greatest_of_each():
     np.testing.assert_allclose(TemplateBank(templates).scores(image), np.max(each, 0), atol=1e-6)
 
 
+def test_inverted_scores_are_those_of_inverted_templates():
+    image, templates = random_images(10, 50, 60), random_images(11, 4, 8, 8)
+    scores, inverted = TemplateBank(templates).scores_and_inverted(image)
+    np.testing.assert_allclose(scores, TemplateBank(templates).scores(image), atol=1e-6)
+    np.testing.assert_allclose(inverted, TemplateBank(-templates).scores(image), atol=1e-6)
+
+
 def test_a_copy_of_the_template_has_a_score_of_one_and_its_negative_minus_one():
     template = random_images(8, 12, 12)
     image = random_images(9, 60, 60)

@@ -5,11 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import pdist
 
 from repic_plugin.template_picking import TemplateMatcher, learn_templates, picking, reduction
-from repic_plugin.template_picking.preparation import reduced_box_px
+from repic_plugin.template_picking.reduced import reduced_box_px
 from tests.template_picking.material import (
     BOX,
     GRID,
@@ -135,6 +136,35 @@ def test_boxes_lie_within_the_micrograph(matcher):
     assert nearest(found, centers)[0] < 8
 
 
+@pytest.mark.parametrize("n", [10, 80])
+def test_a_blank_border_does_not_cost_the_particles_elsewhere(matcher, micrograph, n):
+    expected = matcher.pick(micrograph)
+    blank = micrograph.copy()
+    blank[:n] = 0
+    found = matcher.pick(blank)
+    assert found.mask.blank_share == pytest.approx(n / SIZE[1], abs=0.01)
+    away = expected.centers[:, 1] > n + BOX / 2
+    gaps = cKDTree(found.centers).query(expected.centers[away])[0]
+    assert (gaps < 3).mean() > 0.95
+    assert (found.centers[:, 1] > n).all()
+
+
+def test_contamination_is_not_picked(matcher, micrograph):
+    y, x = np.mgrid[: SIZE[1], : SIZE[0]]
+    dirty = micrograph.copy()
+    crystal = np.hypot(x - 240, y - 200) < 60
+    spots = np.random.default_rng(0).normal(size=dirty.shape)
+    dirty[crystal] -= 8 + 30 * ndimage.gaussian_filter(spots, 6)[crystal] / 0.05
+    masked = matcher.pick(dirty)
+    assert 0.05 < masked.mask.contamination_share < 0.3
+    far = np.hypot(*(masked.centers - (240, 200)).T)
+    assert (far > 60).all()
+    assert len(masked) > 15
+    unmasked = matcher.pick(dirty, mask_contamination=False, min_score=masked.min_score)
+    assert unmasked.mask.contamination_share == 0
+    assert (np.hypot(*(unmasked.centers - (240, 200)).T) < 60).any()
+
+
 def test_the_best_are_kept(matcher, micrograph):
     every = matcher.pick(micrograph, min_score=-1)
     few = matcher.pick(micrograph, min_score=-1, max_particles=7)
@@ -150,12 +180,24 @@ def test_picks_keep_their_distance(matcher, micrograph, distance):
     assert pdist(found.centers).min() >= distance * BOX - 1e-6
 
 
-def test_what_noise_reaches_now_and_then_is_the_default_threshold(matcher):
+@pytest.mark.parametrize("templates", ["trained", None])
+def test_a_micrograph_of_noise_has_next_to_no_particle(templates):
+    images = trained().images if templates else None
+    matcher = TemplateMatcher(images, box_size_px=BOX)
     rng = np.random.default_rng(7)
-    n_picks = [len(matcher.pick(one)) for one in rng.normal(size=(4, 400, 480))]
-    assert 1 <= np.mean(n_picks) <= 15
-    assert TemplateMatcher(box_size_px=BOX).noise_score(10_000) == 0
-    assert matcher.noise_score(1) == 0
+    noise = ndimage.gaussian_filter(rng.normal(size=(6, 400, 480)), (0, 1, 1))
+    found = [matcher.pick(one) for one in noise]
+    assert np.mean([len(one) for one in found]) < 3
+    every = [matcher.pick(one, min_score=-1) for one in noise]
+    assert min(len(one) for one in every) > 50  # what a threshold of nothing would keep
+
+
+def test_the_threshold_taken_is_told(matcher, micrograph):
+    found = matcher.pick(micrograph)
+    assert 0 < found.min_score <= found.scores.min()
+    again = matcher.pick(micrograph, min_score=found.min_score)
+    np.testing.assert_array_equal(again.centers, found.centers)
+    assert matcher.pick(micrograph, min_score=0.25).min_score == 0.25
 
 
 def test_the_default_threshold_keeps_the_particles_and_little_else(matcher):

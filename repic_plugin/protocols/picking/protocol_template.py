@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any, ClassVar, Dict, List, Optional
 
@@ -195,16 +194,13 @@ class ProtTemplatePick(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
         return lines + self._valueLines()
 
     def _automatic(self) -> Dict[str, str]:
-        size = self.inputMicrographs.get().getDim() or (0, 0)
-        n_positions = math.prod(side // reduction(self._box_size()) for side in size[:2])
         matcher = self._matcher()
-        level = f"{matcher.noise_score(n_positions):.3f}" if n_positions else ""
         pixel = self.inputMicrographs.get().getSamplingRate()
         return {
             "boxSize": str(self._box_size()),
             "particleDiameter": f"{matcher.particle_diameter_px * pixel:.0f} Å",
             "maxPerMicrograph": "all",
-            "minScore": level,
+            "minScore": "that of each micrograph",
             "minDistance": f"{self._distance_boxes():.2f}",
         }
 
