@@ -76,6 +76,11 @@ from repic_plugin.formats.results.particle_files import (
 )
 from repic_plugin.formats.results.pattern_folders import consensus_files, write_pattern_sets
 from repic_plugin.formats.results.pick_labels import write_pick_labels
+from repic_plugin.formats.results.picking import (
+    PickedMicrograph,
+    read_picked_micrographs,
+    write_picked_micrographs,
+)
 from repic_plugin.formats.results.quality import read_quality
 from repic_plugin.formats.results.scores import (
     read_curves,
@@ -111,6 +116,7 @@ __all__ = [
     "ParticleTable",
     "PathLike",
     "PickTable",
+    "PickedMicrograph",
     "PicksDir",
     "TextTable",
     "addition_note",
@@ -147,6 +153,7 @@ __all__ = [
     "read_micrograph_names",
     "read_micrograph_scores",
     "read_particles",
+    "read_picked_micrographs",
     "read_picker_folder",
     "read_picks_dir",
     "read_picks_file",
@@ -173,6 +180,7 @@ __all__ = [
     "write_particles_star",
     "write_pattern_sets",
     "write_pick_labels",
+    "write_picked_micrographs",
     "write_picks_file",
     "write_scores",
     "write_stack",

@@ -1,5 +1,6 @@
 """Template training and picking in a real Scipion project."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from repic_plugin import constants
+from repic_plugin.formats import read_picked_micrographs
 from repic_plugin.protocols.common.micrograph_batches import average_images, labels_on
 from tests.protocols.scipion_project import write_picker
 from tests.protocols.template_runs import (
@@ -103,7 +105,7 @@ def test_training_tells_what_it_did(trained):
 
 def test_only_results_are_left_on_the_disk(trained, picked):
     assert [file.name for file in Path(trained._getExtraPath()).iterdir()] == ["templates.mrcs"]
-    assert not list(Path(picked._getExtraPath()).iterdir())
+    assert [file.name for file in Path(picked._getExtraPath()).iterdir()] == ["micrographs.csv"]
 
 
 def test_particles_are_found_on_all_micrographs(picked, truth):
@@ -119,6 +121,34 @@ def test_picks_carry_their_scores(picked):
     assert 0 < min(scores) < max(scores) < 1
     whose = {getattr(item, constants.PICKERS).get() for item in picked.outputCoordinates}
     assert whose == {"picking"}
+
+
+def test_the_threshold_taken_and_what_is_masked_are_told(picked):
+    rows = read_picked_micrographs(picked._getExtraPath("micrographs.csv"))
+    assert [row.micrograph for row in rows] == list(NAMES)
+    assert sum(row.n_picks for row in rows) == picked.outputCoordinates.getSize()
+    levels = [row.min_score for row in rows]
+    assert min(levels) > 0
+    _, masked, values = picked._summary()
+    assert masked == "Masked: 0.0 % blank, 0.0 % contamination (at most 0 % of one)."
+    assert f'"Minimum score" {min(levels):.3f} to {max(levels):.3f} (median' in values
+    assert re.search(r'"Particle diameter \(Å\)" \d+ Å', values)
+    log = Path(picked.getStdoutLog()).read_text() + Path(picked.getStderrLog()).read_text()
+    assert "particles with a minimum score of" in log
+
+
+@pytest.mark.thorough
+def test_masks_are_kept_as_files_at_the_reduced_pixel_size(project, trained, tmp_path):
+    folder, _ = write_micrographs(tmp_path / "bordered", NAMES[:1])
+    with mrcfile.open(folder / "a.mrc", "r+") as file:
+        file.data[:80] = 0
+    bordered = project.micrographs("bordered", folder, PIXEL_SIZE)
+    done = finished(project, picking(project, bordered, trained, "masks", keepMasks=True))
+    with mrcfile.open(done._getExtraPath("masks", "a_mask.mrc")) as file:
+        assert file.data.mean() == pytest.approx(0.2, abs=0.01)
+        assert file.voxel_size.x == pytest.approx(2 * PIXEL_SIZE)
+    assert "Masked: 20" in done._summary()[1]
+    assert min(centres(done)["a"][:, 1]) > 80
 
 
 def test_outputs_point_to_their_sources(project, micrographs, labels, trained, picked):

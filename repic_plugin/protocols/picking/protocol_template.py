@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Dict, List, Optional
+from typing import Any, ClassVar, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,14 @@ from pyworkflow.utils import Message
 
 from repic_plugin.consensus import Picks
 from repic_plugin.convert import append_picks, micrograph_files, read_micrographs
-from repic_plugin.formats import read_arrays, write_arrays
+from repic_plugin.formats import (
+    PickedMicrograph,
+    read_arrays,
+    read_picked_micrographs,
+    write_arrays,
+    write_mrc,
+    write_picked_micrographs,
+)
 from repic_plugin.protocols.common.form_values import SOFTWARE, FormProtocol, with_angstrom
 from repic_plugin.protocols.common.micrograph_batches import (
     average_images,
@@ -41,10 +48,12 @@ class ProtTemplatePick(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
 
     *Inputs*: micrographs, and averages from template training or elsewhere; by default a dark blob
     of half the box size is searched for.
-    *Output*: outputCoordinates, each with its correlation coefficient as score.
-    *Main parameters*: the box size; the minimum score (0: a level that noise exceeds about
-    ten times per micrograph); the number of particles to keep; whether to invert the
-    templates, as averages of extracted particles, bright on dark, usually require.
+    *Output*: outputCoordinates, each with its correlation coefficient as score; the number of
+    picks, minimum score and masked shares of each micrograph in extra/micrographs.csv.
+    *Main parameters*: the box size; the particle diameter (0: measured from the templates); the
+    minimum score (0: found on each micrograph, with noise as null); the number of particles to
+    keep; whether to invert the templates, as averages of extracted particles, bright on dark,
+    usually require.
     *Look at*: Analyze results, boxes by score: raise the minimum score if contamination is picked.
     """
 
@@ -72,6 +81,8 @@ class ProtTemplatePick(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
             self.minDistance.get(),
             self.angularStep.get(),
             self.particleDiameter.get(),
+            self.maskContamination.get(),
+            self.keepMasks.get(),
         )
         for first, last in batches(self.inputMicrographs.get().getSize()):
             self._insertFunctionStep(self.pickStep, first, last, *settings, needsGPU=False)
@@ -88,6 +99,7 @@ class ProtTemplatePick(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
                 min_score=self.minScore.get() or None,
                 max_particles=self.maxPerMicrograph.get(),
                 min_distance_boxes=self.minDistance.get() or None,
+                mask_contamination=self.maskContamination.get(),
             )
 
         files = micrograph_files(self.inputMicrographs.get())[first:last]
@@ -102,10 +114,19 @@ class ProtTemplatePick(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
                 "centers": np.concatenate([one.centers for _, one in used]),
                 "scores": np.concatenate([one.scores for _, one in used]),
                 "n_left_out": np.array(len(files) - len(used)),
+                "used": np.array([place for place, _ in used]),
+                "counts": np.array([_counts(one) for _, one in used]),
             },
         )
+        if self.keepMasks.get():
+            self._write_masks(used)
         n_found = sum(len(one) for _, one in used)
-        self.info(f"micrographs {first + 1} to {last}: {n_found:,} particles")
+        levels = level_text([one.min_score for _, one in used])
+        masked = masked_text([_counts(one)[2:] for _, one in used])
+        self.info(
+            f"micrographs {first + 1} to {last}: {n_found:,} particles with a minimum score of "
+            f"{levels}; {masked}"
+        )
 
     def createOutputStep(self, *_settings: Any) -> None:
         """Write the coordinates with their scores."""
@@ -119,6 +140,7 @@ class ProtTemplatePick(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
         n_left_out = sum(int(batch["n_left_out"]) for batch in found)
         if n_left_out:
             coordinates.setObjComment(f"{n_left_out} micrographs could not be used; see the log")
+        write_picked_micrographs(self._table_file(), _rows(found, table.labels))
         self._defineOutputs(outputCoordinates=coordinates)
         self._defineSourceRelation(self.inputMicrographs, coordinates)
 
@@ -126,6 +148,18 @@ class ProtTemplatePick(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
         """Remove intermediate files: a separate step, as a killed step is repeated."""
         for first, _ in batches(self.inputMicrographs.get().getSize()):
             Path(self._picks_file(first)).unlink(missing_ok=True)
+
+    def _write_masks(self, used: List[Tuple[int, FoundParticles]]) -> None:
+        """Masks as MRC files, 1 where nothing was picked."""
+        names = read_micrographs(self.inputMicrographs.get()).labels
+        pixel_size = self.inputMicrographs.get().getSamplingRate()
+        for place, one in used:
+            path = Path(self._getExtraPath("masks", f"{names[place].replace('/', '_')}_mask.mrc"))
+            path.parent.mkdir(exist_ok=True)
+            write_mrc(path, one.mask.excluded.astype(np.int8), pixel_size * one.mask.reduction)
+
+    def _table_file(self) -> str:
+        return self._getExtraPath("micrographs.csv")
 
     def _matcher(self) -> TemplateMatcher:
         templates = self._templates()
@@ -191,16 +225,19 @@ class ProtTemplatePick(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
             return [Message.TEXT_NO_OUTPUT_CO]
         lines = [f"*{coordinates.getSize():,} particles* found with {self._what()}."]
         lines += [f"{one}." for one in (coordinates.getObjComment(),) if one]
+        rows = read_picked_micrographs(self._table_file())
+        if rows:
+            lines.append(f"{masked_text([row[3:] for row in rows]).capitalize()}.")
         return lines + self._valueLines()
 
     def _automatic(self) -> Dict[str, str]:
-        matcher = self._matcher()
+        matcher, rows = self._matcher(), read_picked_micrographs(self._table_file())
         pixel = self.inputMicrographs.get().getSamplingRate()
         return {
             "boxSize": str(self._box_size()),
             "particleDiameter": f"{matcher.particle_diameter_px * pixel:.0f} Å",
             "maxPerMicrograph": "all",
-            "minScore": "that of each micrograph",
+            "minScore": level_text([row.min_score for row in rows]) if rows else "",
             "minDistance": f"{self._distance_boxes():.2f}",
         }
 
@@ -216,7 +253,9 @@ class ProtTemplatePick(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
         level = self.minScore.get()
         n_best = self.maxPerMicrograph.get()
         kept = [
-            f"correlation of at least {level:g}" if level else "correlation above the noise level",
+            f"correlation of at least {level:g}"
+            if level
+            else "at most a tenth as many from noise as null",
             f"at most {n_best:,} particles per micrograph" if n_best else "",
             f"picks at least {self._distance_boxes():.2g} boxes apart",
         ]
@@ -242,3 +281,32 @@ def _picks(batches_found: List[Any], picker: str) -> Picks:
     nobody = np.zeros(len(scores), dtype=np.int64)
     micrograph = micrograph.astype(np.int64)
     return Picks.from_columns(micrograph, nobody, *centers.T, scores, picker_names=[picker])
+
+
+def _counts(found: FoundParticles) -> List[float]:
+    """The numbers of a `PickedMicrograph`."""
+    mask = found.mask
+    return [len(found), found.min_score, mask.blank_share, mask.contamination_share]
+
+
+def _rows(batches_found: List[Any], names: Sequence[str]) -> List[PickedMicrograph]:
+    """The rows of all steps."""
+    return [
+        PickedMicrograph(names[place], int(counts[0]), *counts[1:].tolist())
+        for batch in batches_found
+        for place, counts in zip(batch["used"].tolist(), batch["counts"])
+    ]
+
+
+def level_text(levels: Sequence[float]) -> str:
+    """The minimum score, or the range and the median of several."""
+    low, middle, high = np.quantile(levels, [0, 0.5, 1])
+    return f"{low:.3f}" if low == high else f"{low:.3f} to {high:.3f} (median {middle:.3f})"
+
+
+def masked_text(shares: Sequence[Sequence[float]]) -> str:
+    """Shares of the micrographs that are blank and contaminated, and the most on one of them."""
+    table = np.array(shares)
+    blank, dirt = 100 * table.mean(axis=0)
+    most = 100 * table.sum(axis=1).max()
+    return f"masked: {blank:.1f} % blank, {dirt:.1f} % contamination (at most {most:.0f} % of one)"

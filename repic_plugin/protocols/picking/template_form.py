@@ -15,8 +15,14 @@ HELP = {
     "blob of half the box size is searched for.",
     "maxPerMicrograph": "Those of the highest scores; 0 keeps all. Without templates, give the "
     "number that you expect.",
-    "minScore": "The correlation coefficient with the best template, -1 to 1. 0: the noise level, "
-    "which noise alone exceeds about ten times per micrograph. -1 keeps all.",
+    "minScore": "The correlation coefficient with the best template, -1 to 1. 0: found on each "
+    "micrograph, as the lowest score that noise reaches a tenth as often: the inverted templates "
+    "on the same micrograph, or for a blob the micrograph with random phases. -1 keeps all.",
+    "maskContamination": "Nothing is picked on contamination and carbon: parts larger than six "
+    "particles whose brightness, texture or edges are unlike the rest of the micrograph. Blank "
+    "and smeared borders are always left out.",
+    "keepMasks": "Write the masks as MRC files (1: masked) at the pixel size of the downscaled "
+    "micrographs, into extra/masks.",
     "particleDiameter": "Longest extent of the particle. Only a disc of 1.5 diameters of the "
     "templates is compared. 0: measured from the templates, for the minimum distance alone.",
     "minDistance": f"0: {MIN_DISTANCE_DIAMETERS} diameters of the particle, as the shortest extent "
@@ -49,6 +55,8 @@ def define_pick_params(form: params.Form) -> None:
     fields.value("maxPerMicrograph", 0, "Particles to keep per micrograph")
     fields.value("minScore", 0.0, "Minimum score")
     fields.value("invert", False, "Invert templates")
+    fields.value("maskContamination", True, "Mask contamination")
+    fields.value("keepMasks", False, "Keep the masks", advanced=True)
     fields.value("minDistance", 0.0, "Minimum distance between picks (boxes)", advanced=True)
     fields.value("angularStep", DEFAULT_STEP_DEG, "Angular step (degrees)", advanced=True)
     form.addParallelSection(threads=2, mpi=0)
