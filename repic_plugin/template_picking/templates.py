@@ -12,7 +12,9 @@ from scipy import ndimage
 from repic_plugin.arguments import check_in_range, check_whole_number
 from repic_plugin.classification import Classification, classify_particles
 from repic_plugin.template_picking.checks import check_images
+from repic_plugin.template_picking.correlation import TemplateBank
 from repic_plugin.template_picking.diameters import MASK_DIAMETERS, ring_means, rings_of
+from repic_plugin.template_picking.half_sets import STEP_DEG, half_set_agreement
 from repic_plugin.template_picking.reduced import MAD_TO_STD, reduced_box_px
 
 PARTICLES_PER_TEMPLATE = 30
@@ -23,6 +25,10 @@ MIN_ALIGNED = 4
 MAX_SHIFT_BOXES = 1 / 6
 MAX_ITERATIONS = 30
 MAX_PARTICLES = 3000
+# Particles of a half at most, and of both at least, for the agreement of halves.
+MAX_HALF, MIN_HALVES = 300, 16
+# Noise rarely exceeds the highest of its copies by more than this.
+NOISE_MARGIN = 0.05
 # Limit of a box's variance, in standard deviations, if there are enough boxes to estimate it.
 MAX_DEVIATIONS, ENOUGH_TO_TELL = 3.0, 20
 # Radius of the compared disc, in sides of a template.
@@ -50,11 +56,24 @@ class LearntTemplates:
     n_left_out : int
         Particles left out: of much higher or lower variance than the others, or in a class that
         is junk or surplus.
+    agreement : ndarray of float64, shape (k,)
+        Correlation between templates learnt from two halves of the particles, of which each is
+        aligned by itself; NaN for fewer than 16 particles.
+    noise_agreement : ndarray of float64, shape (k,)
+        What the agreement must exceed: that of templates of the same spectrum and random phases.
     """
 
     images: Images
     sizes: NDArray[np.int64]
     n_left_out: int
+    agreement: NDArray[np.float64]
+    noise_agreement: NDArray[np.float64]
+
+    @property
+    def is_noise(self) -> NDArray[np.bool_]:
+        """Whether a template agrees between the halves no better than noise does, (k,)."""
+        noise: NDArray[np.bool_] = self.agreement < self.noise_agreement + NOISE_MARGIN
+        return noise
 
 
 def n_templates_for(n_particles: int) -> int:
@@ -106,7 +125,8 @@ def learn_templates(
         n_classes = max(n, MIN_TEMPLATES)  # a classification has no fewer
         averages, sizes = _class_averages(images, n_classes, random_state, n_threads)
         averages, sizes = averages[:n], sizes[:n]
-    return LearntTemplates(averages, sizes, len(every) - int(sizes.sum()))
+    agreement = _agreement(averages, images, random_state, n_threads)
+    return LearntTemplates(averages, sizes, len(every) - int(sizes.sum()), *agreement)
 
 
 def general_template(box_size_px: int, particle_diameter_px: Optional[float] = None) -> Images:
@@ -231,6 +251,24 @@ def _class_averages(
     good = present[~found.is_junk[present]]
     kept = good if len(good) else present
     return np.stack([_centred(found, k) for k in kept.tolist()]), found.sizes[kept]
+
+
+def _agreement(
+    templates: Images, images: Images, random_state: int, n_threads: int
+) -> Tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Half-set agreement of templates, and that of noise; NaN where there are too few images."""
+    order = np.random.default_rng(random_state).permutation(len(images))[: 2 * MAX_HALF]
+    if len(order) < MIN_HALVES:
+        return np.full(len(templates), np.nan), np.full(len(templates), np.nan)
+    first, second = (
+        _class_averages(images[half], n_templates_for(len(half)), random_state, n_threads)[0]
+        for half in (np.sort(order[::2]), np.sort(order[1::2]))
+    )
+
+    def bank_of(image: Images) -> TemplateBank:
+        return TemplateBank(rotated_templates(image[None], STEP_DEG), template_mask(len(image)))
+
+    return half_set_agreement(templates, (first, second), bank_of, random_state)
 
 
 def _centred(found: Classification, k: int) -> Images:

@@ -135,6 +135,28 @@ def test_noise_that_was_labelled_does_not_become_a_template():
     assert all(best_agreement(image, clean) > 0.8 for image in learnt.images)
 
 
+@pytest.mark.parametrize("n", [20, 120])
+def test_templates_of_noise_are_known_by_their_halves(n):
+    noise = np.random.default_rng(5).normal(size=(n, 32, 32)).astype(np.float32)
+    learnt = learn_templates(noise, 2)
+    assert learnt.is_noise.all()
+    assert learnt.agreement.max() < 0.6
+
+
+@pytest.mark.parametrize("n", [20, 60])
+def test_templates_of_particles_agree_between_the_halves(n):
+    learnt = learn_templates(bodies(n), 2)
+    assert not learnt.is_noise.any()
+    assert learnt.agreement.min() > 0.8
+    assert (learnt.agreement > learnt.noise_agreement).all()
+
+
+def test_too_few_particles_have_no_halves():
+    learnt = learn_templates(bodies(15), 2)
+    assert np.isnan(learnt.agreement).all()
+    assert not learnt.is_noise.any()
+
+
 def test_a_crystal_among_the_labels_does_not_become_a_template():
     y, x = np.mgrid[:32, :32]
     crystal = np.float32(8 * np.sign(np.sin(0.5 * x + 0.3 * y)))

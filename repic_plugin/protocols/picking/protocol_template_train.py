@@ -34,6 +34,10 @@ from repic_plugin.template_picking import (
     reduction,
 )
 
+NOISE_REMEDY = (
+    "they agree no better between two halves of the particles than noise does; check the "
+    "coordinates and the box size, label more particles, or use motion-corrected micrographs"
+)
 NO_TEMPLATES = "The templates are not ready yet."
 TRAIN_PARAMS = {
     "box_size_px": "boxSize",
@@ -119,6 +123,9 @@ class ProtTemplateTrain(FormProtocol, EMProtocol):  # type: ignore[misc]
                 n_threads=self.numberOfThreads.get(),
             )
         averages = self._written(learnt, box_size_px)
+        self.info(f"half-set correlation {_agreement_text(learnt)}")
+        if learnt.is_noise.any():
+            self.warning(f"{_noise_text(learnt)}: {NOISE_REMEDY}")
         self._defineOutputs(outputAverages=averages)
         self._defineSourceRelation(self.inputCoordinates, averages)
 
@@ -142,7 +149,10 @@ class ProtTemplateTrain(FormProtocol, EMProtocol):  # type: ignore[misc]
             setattr(item, constants.CLASS_SIZE, Integer(size))
             averages.append(item)
         n_used = int(learnt.sizes.sum())
-        averages.setObjComment(f"of {n_used:,} particles; {learnt.n_left_out:,} are ignored")
+        comment = f"of {n_used:,} particles; {learnt.n_left_out:,} are ignored"
+        if learnt.is_noise.any():
+            comment += f"; {_noise_text(learnt)}"
+        averages.setObjComment(comment)
         return averages
 
     def _box_size(self) -> int:
@@ -191,3 +201,21 @@ class ProtTemplateTrain(FormProtocol, EMProtocol):  # type: ignore[misc]
 
     def _citations(self) -> List[str]:
         return ["Xu2016"]
+
+
+def _agreement_text(learnt: LearntTemplates) -> str:
+    """Half-set correlation of each template, and what noise reaches."""
+    if np.isnan(learnt.agreement).any():
+        return "is not known: too few particles"
+    values = ", ".join(f"{value:.2f}" for value in learnt.agreement)
+    return f"of the templates: {values}; of noise at most {learnt.noise_agreement.max():.2f}"
+
+
+def _noise_text(learnt: LearntTemplates) -> str:
+    """The templates that are noise, by number."""
+    numbers = np.flatnonzero(learnt.is_noise) + 1
+    if len(numbers) == len(learnt.sizes):
+        return "all of them seem to be noise"
+    return (
+        f"number {', '.join(map(str, numbers))} seem{'s' if len(numbers) == 1 else ''} to be noise"
+    )
