@@ -3,7 +3,8 @@
 # make test             the tests                      (ARGS="-k graph" for some)
 # make test-all         all tests, those that take minutes too
 # make test-pickers     tests with Topaz, RELION and the plugins of other people, in 3 GB of .venv
-# make lint bench venv  the linters; the benchmarks (PICKS=folder, MAP=map.mrc); only the environment
+# make lint bench venv  the linters; the benchmarks (PICKS=folder, MAP=map.mrc, REAL=folder); only the
+#                       environment
 # make figures          pictures of docs/images/ that need a density map, from new runs (MAP=map.mrc)
 # PYTHON=python3.8      any of them with another interpreter, 3.8 to 3.11
 
@@ -57,6 +58,7 @@ bench: $(READY)
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/ensemble.py $(if $(PICKS),--picks "$(PICKS)") \
 		$(if $(MAP),--map "$(MAP)")
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/templates.py
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/picking.py $(if $(REAL),--real "$(REAL)")
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/viewing.py
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/scale.py
 	@$(VENV)/bin/python benchmarks/classification.py $(if $(MAP),--map "$(MAP)")

@@ -10,6 +10,8 @@ from pyworkflow.object import Pointer
 from repic_plugin import constants
 from repic_plugin.pickers.base import PICK, TRAIN, NewProtocol, Picker
 
+# With a blob the expected number decides, as many particles are no better than noise to it.
+KEEP_ALL = -1.0
 # Correlations have no fixed scale: this multiple of the expected number is kept.
 MORE_THAN_EXPECTED = 1.5
 
@@ -41,6 +43,7 @@ class TemplatePicker(Picker):
             PICK,
             boxSize=self.settings.box_size_px,
             maxPerMicrograph=round(MORE_THAN_EXPECTED * self.settings.n_expected),
+            minScore=KEEP_ALL if model is None else 0.0,
         )
         protocol.numberOfThreads.set(self.settings.n_threads)
         protocol.inputMicrographs.copy(micrographs)
