@@ -167,7 +167,7 @@ class TemplateMatcher:
         ----------
         micrograph : array_like of float, shape (height, width)
         min_score : float, optional
-            In [-1, 1]. By default the lowest from which a null has at most a tenth as many
+            In [-1, 1]. By default the lowest from which a null has at most a fifth as many
             peaks: the inverted templates on the same micrograph or, as bright gaps surround
             particles, for round templates the micrograph with random phases.
         max_particles : int

@@ -19,7 +19,7 @@ def peaks(n_true, n_false=300, seed=0):
 
 
 @pytest.mark.parametrize("n_true", [20, 100, 400])
-def test_about_a_tenth_is_false(n_true):
+def test_about_a_fifth_is_false(n_true):
     rates, losses = [], []
     for seed in range(20):
         scores, null, false = peaks(n_true, seed=seed)

@@ -16,7 +16,7 @@ HELP = {
     "maxPerMicrograph": "Those of the highest scores; 0 keeps all. Without templates, give the "
     "number that you expect.",
     "minScore": "The correlation coefficient with the best template, -1 to 1. 0: found on each "
-    "micrograph, as the lowest score that noise reaches a tenth as often: the inverted templates "
+    "micrograph, as the lowest score that noise reaches a fifth as often: the inverted templates "
     "on the same micrograph, or for a blob the micrograph with random phases. -1 keeps all.",
     "maskContamination": "Nothing is picked on contamination and carbon: parts larger than six "
     "particles whose brightness, texture or edges are unlike the rest of the micrograph. Blank "
