@@ -259,8 +259,8 @@ def test_templates(project, inputs):
     picking.inputAverages.set(trained)
     picking.inputAverages.setExtended("outputAverages")
     picked = project.run(picking)
-    assert_holds(picked, "40 px (160 Å)", "30.0 degrees", "above the noise level", "at most 9")
-    assert 0 < float(picked.values_used()["minScore"]) < 1
+    assert_holds(picked, "40 px (160 Å)", "30.0 degrees", "noise reaches", "at most 9")
+    assert 0 < float(picked.values_used()["minScore"].split()[0]) < 1
     scored = finished(project, inputs, "ProtTemplatePick", boxSize=40, minScore=0.2, invert=True)
     assert_holds(scored, "a round blob, inverted", "at least 0.2")
 

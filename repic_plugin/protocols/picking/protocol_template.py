@@ -255,7 +255,7 @@ class ProtTemplatePick(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
         kept = [
             f"correlation of at least {level:g}"
             if level
-            else "at most a fifth as many from noise as null",
+            else "correlation above a level that noise reaches a fifth as often",
             f"at most {n_best:,} particles per micrograph" if n_best else "",
             f"picks at least {self._distance_boxes():.2g} boxes apart",
         ]
