@@ -14,6 +14,7 @@ from pyworkflow.protocol import params
 from pyworkflow.utils import Message
 
 from repic_plugin.consensus import Picks
+from repic_plugin.constants import CORRELATION
 from repic_plugin.convert import append_picks, micrograph_files, read_micrographs
 from repic_plugin.formats import (
     PickedMicrograph,
@@ -136,7 +137,7 @@ class ProtTemplatePick(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
         coordinates = self._createSetOfCoordinates(self.inputMicrographs)
         coordinates.setBoxSize(self._box_size())
         picks = _picks(found, self.getObjLabel())
-        append_picks(coordinates, picks, table, constants.CORRELATION)
+        append_picks(coordinates, picks, table, CORRELATION)
         n_left_out = sum(int(batch["n_left_out"]) for batch in found)
         if n_left_out:
             coordinates.setObjComment(f"{n_left_out} micrographs could not be used; see the log")
