@@ -4,10 +4,13 @@ For images and references as circular harmonics the correlation at rotation phi 
 
     sum over m of Re[ exp(i m phi) * sum over rings of a(r, m) conj(b(r, m)) ].
 
-The inner sums of all images and references are one matrix product for each m; the outer sum is a
-small product with cosines and sines. Only a quarter turn is computed: the values at phi, -phi,
-pi - phi and pi + phi are sums and differences of the even and odd, cosine and sine parts. Shifts
-and mirrors are applied to the references, which are fewer.
+The inner sums of all images and references are one matrix product for each m. The outer sum is a
+small product with cosines and sines: only a quarter turn is computed, since the values at phi,
+-phi, pi - phi and pi + phi are sums and differences of the even and odd, cosine and sine parts.
+Shifts and mirrors are applied to the references, which are fewer.
+
+Where only some of the references are wanted for each image, the inner sums are computed pair by
+pair, with the same outer sum.
 """
 
 from __future__ import annotations
@@ -27,6 +30,11 @@ from repic_plugin.compiled import compiled
 # one product stay in the cache.
 IMAGES_PER_CHUNK = 128
 PAIRS_PER_BLOCK = 20_000
+# Pairs whose outer sums are computed at a time.
+COLUMNS_PER_TILE = 1024
+# Orders whose inner sums are computed at a time, for single pairs.
+ORDERS_PER_STEP = 8
+IMAGES_PER_SEARCH = 512
 
 Samples = NDArray[np.complex64]
 Single = NDArray[np.float32]
@@ -90,22 +98,73 @@ def best_poses(grid: PolarGrid, images: Samples, references: Samples, n_threads:
         parts = _rows(grid, images[rows])
         if not hasattr(scratch, "values"):
             widest = IMAGES_PER_CHUNK * min(per_block, n_references) * n_candidates
-            scratch.values = _scratch(waves, widest)
+            scratch.values = np.empty(2 * grid.n_orders * widest, np.float32)
         for mine, columns in blocks:
-            quarter = _quarter_turn(waves, parts, columns, scratch.values)
-            _keep_best(*quarter, n_candidates, grid.n_angles, score[rows, mine], place[rows, mine])
+            products = _products(parts, columns, scratch.values)
+            _keep_best(
+                products, *waves, n_candidates, grid.n_angles, score[rows, mine], place[rows, mine]
+            )
 
     for_each_chunk(search, len(images), IMAGES_PER_CHUNK, n_threads)
     return Poses(score, place)
 
 
-def _quarter_waves(grid: PolarGrid) -> Tuple[Single, Single, Single, Single]:
-    """Cosines and sines of even and odd orders over a quarter turn, shape (n_angles / 4 + 1, m)."""
+def search_pairs(
+    grid: PolarGrid,
+    images: Samples,
+    references: Samples,
+    wanted: NDArray[np.bool_],
+    near: NDArray[np.int64],
+    poses: Poses,
+    n_threads: int = 1,
+) -> None:
+    """Replace the poses of some pairs of image and reference by the best nearby, in place.
+
+    Parameters
+    ----------
+    grid : PolarGrid
+    images, references : ndarrays of complex64
+        See `best_poses`.
+    wanted : ndarray of bool, shape (n_images, n_references)
+        The pairs. Each is computed by itself, so that its result depends on no other.
+    near : ndarray of int64, shape (n_candidates, n_near)
+        Candidates to search if the given pose has this one, ascending; at all rotations.
+    poses : Poses
+    n_threads : int
+    """
+    waves = _quarter_waves(grid)
+    moved = _dense(grid, references.reshape(-1, references.shape[2]))
+    moved = moved.reshape(*references.shape[:2], *moved.shape[1:])
+
+    def search(rows: slice) -> None:
+        _search_pairs(
+            _dense(grid, images[rows]),
+            moved,
+            wanted[rows],
+            near,
+            *waves,
+            grid.n_angles,
+            poses.score[rows],
+            poses.place[rows],
+        )
+
+    for_each_chunk(search, len(images), IMAGES_PER_SEARCH, n_threads)
+
+
+def _dense(grid: PolarGrid, coefficients: Samples) -> Single:
+    """Real and imaginary parts by ring and order, shape (n, 2, n_rings, orders and some zeros)."""
+    n_columns = -(-grid.n_orders // ORDERS_PER_STEP) * ORDERS_PER_STEP
+    dense = np.zeros((len(coefficients), 2, len(grid.rings), n_columns), np.float32)
+    dense[:, 0, grid.ring, grid.order] = coefficients.real
+    dense[:, 1, grid.ring, grid.order] = coefficients.imag
+    return dense
+
+
+def _quarter_waves(grid: PolarGrid) -> Tuple[Single, Single]:
+    """Cosines and sines of all orders over a quarter turn, shape (n_angles / 4 + 1, n_orders)."""
     angles = 2 * np.pi * np.arange(grid.n_angles // 4 + 1) / grid.n_angles
-    even, odd = (angles[:, None] * np.arange(first, grid.n_orders, 2) for first in (0, 1))
-    return tuple(  # type: ignore[return-value]
-        wave(turns).astype(np.float32) for wave in (np.cos, np.sin) for turns in (even, odd)
-    )
+    turns = np.outer(angles, np.arange(grid.n_orders))
+    return np.cos(turns).astype(np.float32), np.sin(turns).astype(np.float32)
 
 
 def _rows(grid: PolarGrid, images: Samples) -> List[Single]:
@@ -115,7 +174,7 @@ def _rows(grid: PolarGrid, images: Samples) -> List[Single]:
 
 
 def _columns(grid: PolarGrid, references: Samples) -> List[Tuple[Single, Single]]:
-    """Factor by which `_rows` is multiplied to give the real and imaginary parts of a conj(b)."""
+    """Factors by which `_rows` is multiplied to give the real and imaginary parts of a conj(b)."""
     flat = references.reshape(-1, references.shape[-1])
     parts = (flat[:, start:stop].T for start, stop in zip(grid.starts, grid.starts[1:]))
     return [
@@ -124,68 +183,161 @@ def _columns(grid: PolarGrid, references: Samples) -> List[Tuple[Single, Single]
     ]
 
 
-def _quarter_turn(
-    waves: Tuple[Single, Single, Single, Single],
-    rows: List[Single],
-    columns: List[Tuple[Single, Single]],
-    scratch: List[Single],
-) -> List[Single]:
-    """Even cosine, odd cosine, even sine and odd sine parts, shape (n_angles / 4 + 1, pairs)."""
-    shape = (len(rows[0]), columns[0][0].shape[1])
-    *spaces, space = scratch
-    parts = []
-    for wave, is_sine, first, part in zip(waves, (0, 0, 1, 1), (0, 1, 0, 1), spaces):
-        orders = range(first, len(rows), 2)
-        products = _shaped(space, (len(orders), *shape))
-        for product, m in zip(products, orders):
-            np.matmul(rows[m], columns[m][is_sine], out=product)
-        found = _shaped(part, (len(wave), shape[0] * shape[1]))
-        parts.append(np.matmul(wave, products.reshape(len(orders), -1), out=found))
-    return parts
-
-
-def _scratch(waves: Tuple[Single, Single, Single, Single], n_pairs: int) -> List[Single]:
-    """Scratch memory for the four parts of `_quarter_turn` and its products."""
-    sizes = [*(len(wave) for wave in waves), max(wave.shape[1] for wave in waves)]
-    return [np.empty(size * n_pairs, np.float32) for size in sizes]
-
-
-def _shaped(space: Single, shape: Tuple[int, ...]) -> Single:
-    return space[: int(np.prod(shape))].reshape(shape)
+def _products(rows: List[Single], columns: List[Tuple[Single, Single]], space: Single) -> Single:
+    """Sums over rings of a conj(b), real and imaginary parts, shape (2, n_orders, pairs)."""
+    shape = (2, len(rows), len(rows[0]), columns[0][0].shape[1])
+    products = space[: int(np.prod(shape))].reshape(shape)
+    for m, (row, factors) in enumerate(zip(rows, columns)):
+        for product, column in zip(products[:, m], factors):
+            np.matmul(row, column, out=product)
+    return products.reshape(*shape[:2], -1)
 
 
 @compiled
-def _keep_best(even_cos, odd_cos, even_sin, odd_sin, n_candidates, n_angles, score, place):  # type: ignore[no-untyped-def]
-    """Unfold the quarter turn to a full turn, and keep the maximum of each pair."""
-    n_rows = even_cos.shape[0]
+def _keep_best(products, cosine, sine, n_candidates, n_angles, score, place):  # type: ignore[no-untyped-def]
+    """Keep the maximum of each image and reference."""
     n_references = score.shape[1]
-    width = n_references * n_candidates
-    best = np.empty(width, np.float32)
-    angle = np.empty(width, np.int32)
-    half = n_angles // 2
+    best = np.empty(products.shape[2], np.float32)
+    turn = np.empty(products.shape[2], np.int32)
+    _best_turns(products, cosine, sine, best, turn)
     for i in range(score.shape[0]):
-        first = i * width
-        best[:] = -np.inf
-        for a in range(n_rows):
-            for j in range(width):
-                cos_sum = even_cos[a, first + j] + odd_cos[a, first + j]
-                cos_gap = even_cos[a, first + j] - odd_cos[a, first + j]
-                sin_sum = even_sin[a, first + j] + odd_sin[a, first + j]
-                sin_gap = even_sin[a, first + j] - odd_sin[a, first + j]
-                top, where = best[j], angle[j]
-                if cos_sum - sin_sum > top:
-                    top, where = cos_sum - sin_sum, a
-                if cos_sum + sin_sum > top:
-                    top, where = cos_sum + sin_sum, n_angles - a
-                if cos_gap + sin_gap > top:
-                    top, where = cos_gap + sin_gap, half - a
-                if cos_gap - sin_gap > top:
-                    top, where = cos_gap - sin_gap, half + a
-                best[j], angle[j] = top, where
         for k in range(n_references):
-            winner = k * n_candidates
-            for j in range(winner, winner + n_candidates):
-                if best[j] > best[winner]:
-                    winner = j
-            score[i, k] = best[winner]
-            place[i, k] = (winner - k * n_candidates) * n_angles + angle[winner] % n_angles
+            first = (i * n_references + k) * n_candidates
+            score[i, k], place[i, k] = _best_place(
+                products, first, n_candidates, cosine, sine, n_angles, best, turn
+            )
+
+
+@compiled
+def _search_pairs(images, references, wanted, near, cosine, sine, n_angles, score, place):  # type: ignore[no-untyped-def]
+    """Keep the maximum of each wanted pair; some images of one reference at a time."""
+    n_images, n_references = wanted.shape
+    n_near = near.shape[1]
+    per_tile = max(1, COLUMNS_PER_TILE // n_near)
+    products = np.zeros((2, cosine.shape[1], per_tile * n_near), np.float32)
+    best = np.empty(products.shape[2], np.float32)
+    turn = np.empty(products.shape[2], np.int32)
+    sums = np.empty((2, images.shape[3]), np.float32)
+    rows = np.empty(per_tile, np.int64)
+    for k in range(n_references):
+        n_rows = 0
+        for i in range(n_images):
+            if wanted[i, k]:
+                for t in range(n_near):
+                    candidate = near[place[i, k] // n_angles, t]
+                    _sum_rings(images[i], references[k, candidate], sums)
+                    for m in range(products.shape[1]):
+                        products[0, m, n_rows * n_near + t] = sums[0, m]
+                        products[1, m, n_rows * n_near + t] = sums[1, m]
+                rows[n_rows] = i
+                n_rows += 1
+            if n_rows == per_tile or (i == n_images - 1 and n_rows > 0):
+                width = n_rows * n_near
+                _best_turns(products, cosine, sine, best[:width], turn[:width])
+                for r in range(n_rows):
+                    row = rows[r]
+                    top, found = _best_place(
+                        products, r * n_near, n_near, cosine, sine, n_angles, best, turn
+                    )
+                    candidate = near[place[row, k] // n_angles, found // n_angles]
+                    score[row, k] = top
+                    place[row, k] = candidate * n_angles + found % n_angles
+                n_rows = 0
+
+
+@compiled
+def _sum_rings(image, reference, sums):  # type: ignore[no-untyped-def]
+    """Sums over rings of a conj(b) for one pair; real and imaginary parts, shape (2, orders)."""
+    sums[:] = 0
+    real, imag = sums[0], sums[1]
+    for r in range(image.shape[1]):
+        a, b = image[0, r], image[1, r]
+        x, y = reference[0, r], reference[1, r]
+        for m in range(len(real)):
+            real[m] += a[m] * x[m] + b[m] * y[m]
+            imag[m] += b[m] * x[m] - a[m] * y[m]
+
+
+@compiled
+def _best_turns(products, cosine, sine, best, turn):  # type: ignore[no-untyped-def]
+    """Maximum over all angles, and its row in the quarter turn, for each column."""
+    sums = np.empty((4, COLUMNS_PER_TILE), np.float32)
+    best[:] = -np.inf
+    turn[:] = 0
+    for first in range(0, len(best), COLUMNS_PER_TILE):
+        last = min(len(best), first + COLUMNS_PER_TILE)
+        even_cos, odd_cos = sums[0][: last - first], sums[1][: last - first]
+        even_sin, odd_sin = sums[2][: last - first], sums[3][: last - first]
+        for a in range(cosine.shape[0]):
+            _add_orders(even_cos, cosine[a], products[0], 0, first, last)
+            _add_orders(odd_cos, cosine[a], products[0], 1, first, last)
+            _add_orders(even_sin, sine[a], products[1], 0, first, last)
+            _add_orders(odd_sin, sine[a], products[1], 1, first, last)
+            here, there = best[first:last], turn[first:last]
+            _keep_larger(a, even_cos, odd_cos, even_sin, odd_sin, here, there)
+
+
+@compiled
+def _add_orders(sums, wave, products, parity, first, last):  # type: ignore[no-untyped-def]
+    """Sum over the even or odd orders, four at a time."""
+    n_orders = len(products)
+    sums[:] = 0
+    m = parity
+    while m + 6 < n_orders:
+        p, q = products[m][first:last], products[m + 2][first:last]
+        r, s = products[m + 4][first:last], products[m + 6][first:last]
+        _add_four(sums, wave[m], p, wave[m + 2], q, wave[m + 4], r, wave[m + 6], s)
+        m += 8
+    while m < n_orders:
+        _add_one(sums, wave[m], products[m][first:last])
+        m += 2
+
+
+@compiled
+def _add_four(sums, w, p, x, q, y, r, z, s):  # type: ignore[no-untyped-def]
+    for j in range(len(sums)):
+        sums[j] += w * p[j] + x * q[j] + y * r[j] + z * s[j]
+
+
+@compiled
+def _add_one(sums, w, p):  # type: ignore[no-untyped-def]
+    for j in range(len(sums)):
+        sums[j] += w * p[j]
+
+
+@compiled
+def _keep_larger(a, even_cos, odd_cos, even_sin, odd_sin, best, turn):  # type: ignore[no-untyped-def]
+    """Unfold one row of the quarter turn to four angles, and keep the largest so far."""
+    row = np.int32(a)
+    for j in range(len(best)):
+        here = even_cos[j] + odd_cos[j] + abs(even_sin[j] + odd_sin[j])
+        opposite = even_cos[j] - odd_cos[j] + abs(even_sin[j] - odd_sin[j])
+        top = max(here, opposite)
+        is_larger = top > best[j]
+        best[j] = top if is_larger else best[j]
+        turn[j] = row if is_larger else turn[j]
+
+
+@compiled
+def _best_place(products, first, n_candidates, cosine, sine, n_angles, best, turn):  # type: ignore[no-untyped-def]
+    """Maximum over the candidates of one reference, and its position."""
+    j = first
+    for other in range(first + 1, first + n_candidates):
+        if best[other] > best[j]:
+            j = other
+    a, half = turn[j], n_angles // 2
+    even_cos, odd_cos, even_sin, odd_sin = 0.0, 0.0, 0.0, 0.0
+    for m in range(0, products.shape[1], 2):
+        even_cos += cosine[a, m] * products[0, m, j]
+        even_sin += sine[a, m] * products[1, m, j]
+    for m in range(1, products.shape[1], 2):
+        odd_cos += cosine[a, m] * products[0, m, j]
+        odd_sin += sine[a, m] * products[1, m, j]
+    top, angle = even_cos + odd_cos - even_sin - odd_sin, a
+    if even_cos + odd_cos + even_sin + odd_sin > top:
+        top, angle = even_cos + odd_cos + even_sin + odd_sin, n_angles - a
+    if even_cos - odd_cos + even_sin - odd_sin > top:
+        top, angle = even_cos - odd_cos + even_sin - odd_sin, half - a
+    if even_cos - odd_cos - even_sin + odd_sin > top:
+        angle = half + a
+    return best[j], (j - first) * n_angles + angle % n_angles

@@ -1,0 +1,132 @@
+"""Search for the best poses with candidate classes: all classes coarsely, the likely ones fully.
+
+The lowest orders of the circular harmonics, on all rings, suffice to tell which classes an image
+may belong to, at a fraction of the work: fewer sums and fewer angles. Each image is then compared
+with its most similar classes, and with its own, at full angular resolution.
+
+Nothing is remembered from one iteration to the next, so that a course can be resumed from its
+state alone, and images do not depend on each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Callable, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.classification.correlation import Poses, best_poses, search_pairs
+from repic_plugin.classification.polar import PolarGrid
+from repic_plugin.classification.threads import for_each_chunk
+
+# Classes that each image is fully compared with. With fewer than twice as many classes all are.
+N_CANDIDATES = 8
+# Fraction of the orders used to find them.
+COARSE_ORDERS = 0.25
+# Shifts searched fully: the one found coarsely and its four neighbours on the grid.
+N_NEAR = 5
+IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`
+
+Samples = NDArray[np.complex64]
+Single = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+
+def likely_poses(
+    grid: PolarGrid,
+    images: Samples,
+    references: Samples,
+    near: NDArray[np.int64],
+    norms: Callable[[slice], Single],
+    labels: Optional[Labels] = None,
+    n_threads: int = 1,
+) -> Poses:
+    """Best poses for each image and its candidate references, and estimates for the others.
+
+    Parameters
+    ----------
+    grid : PolarGrid
+    images, references : ndarrays of complex64
+        See `best_poses`.
+    near : ndarray of int64, shape (n_candidates, n_near)
+        Candidates to search fully where the coarse search found this one, see `near_shifts`.
+    norms : callable
+        Given a slice of the images, the squared norms of the references as compared with them,
+        shape (n, n_references). Candidates are those of smallest norm - 2 score.
+    labels : ndarray of int64, shape (n_images,), optional
+        A reference of each image that is always among its candidates; none if negative.
+    n_threads : int
+
+    Returns
+    -------
+    Poses
+        Those of the candidates are those of `best_poses`. For the others the pose is that of the
+        coarse search, and the score is its score plus the smallest amount by which the full
+        search raised the score of a candidate of the same image: high orders add less to classes
+        that resemble the image less.
+    """
+    coarse = coarse_grid(grid)
+    low = slice(coarse.n_coefficients)
+    poses = best_poses(coarse, images[:, low], references[:, :, low], n_threads)
+    rough = poses.score.copy()
+    wanted = np.zeros(rough.shape, np.bool_)
+
+    def choose(rows: slice) -> None:
+        wanted[rows] = _most_similar(norms(rows) - 2 * rough[rows])
+        if labels is not None:
+            i = rows.start + np.flatnonzero(labels[rows] >= 0)
+            wanted[i, labels[i]] = True
+        candidate, angle = np.divmod(poses.place[rows], coarse.n_angles)
+        fine = np.rint(angle * (grid.n_angles / coarse.n_angles)).astype(np.int32)
+        poses.place[rows] = candidate * grid.n_angles + fine % grid.n_angles
+
+    def raise_others(rows: slice) -> None:
+        gain = np.where(wanted[rows], poses.score[rows] - rough[rows], np.inf)
+        poses.score[rows] += np.where(wanted[rows], 0, gain.min(axis=1)[:, None])
+
+    for_each_chunk(choose, len(images), IMAGES_PER_CHUNK, n_threads)
+    search_pairs(grid, images, references, wanted, near, poses, n_threads)
+    for_each_chunk(raise_others, len(images), IMAGES_PER_CHUNK, n_threads)
+    return poses
+
+
+def near_shifts(shifts_px: NDArray[np.float64], mirror: bool) -> NDArray[np.int64]:
+    """Each shift of a grid and its nearest neighbours.
+
+    Parameters
+    ----------
+    shifts_px : ndarray of float64, shape (n_shifts, 2)
+    mirror : bool
+        Whether as many candidates with mirrored references follow.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_shifts or 2 n_shifts, at most N_NEAR)
+        Ascending in each row.
+    """
+    distance = np.hypot(*(shifts_px[:, None] - shifts_px).T)
+    near = np.sort(np.argsort(distance, axis=1, kind="stable")[:, :N_NEAR], axis=1)
+    return np.concatenate((near, near + len(near))) if mirror else near
+
+
+def coarse_grid(grid: PolarGrid) -> PolarGrid:
+    """Grid of the lowest orders, whose coefficients are the first ones of `grid`."""
+    n_orders = max(1, int(np.ceil(COARSE_ORDERS * (grid.n_orders - 1))))
+    n_coefficients = int(grid.starts[n_orders])
+    return replace(
+        grid,
+        n_angles=4 * ((n_orders - 1) // 2 + 1),
+        order=grid.order[:n_coefficients],
+        ring=grid.ring[:n_coefficients],
+        starts=grid.starts[: n_orders + 1],
+        scale=grid.scale[:n_coefficients],
+    )
+
+
+def _most_similar(dissimilarity: Single) -> NDArray[np.bool_]:
+    """Mask of the N_CANDIDATES smallest values of each row."""
+    mask = np.zeros(dissimilarity.shape, np.bool_)
+    nearest = np.argpartition(dissimilarity, N_CANDIDATES - 1, axis=1)[:, :N_CANDIDATES]
+    np.put_along_axis(mask, nearest, True, axis=1)
+    return mask
