@@ -20,10 +20,10 @@ from repic_plugin.classification.correlation import Poses, best_poses, search_pa
 from repic_plugin.classification.polar import PolarGrid
 from repic_plugin.classification.threads import for_each_chunk
 
-# Classes that each image is fully compared with. With fewer than twice as many classes all are.
+# Classes that each image is fully compared with.
 N_CANDIDATES = 8
 # Fraction of the orders used to find them.
-COARSE_ORDERS = 0.25
+COARSE_ORDERS = 0.2
 # Shifts searched fully: the one found coarsely and its four neighbours on the grid.
 N_NEAR = 5
 IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`
@@ -44,6 +44,8 @@ def likely_poses(
 ) -> Poses:
     """Best poses for each image and its candidate references, and estimates for the others.
 
+    With fewer than 2 N_CANDIDATES references all are fully searched.
+
     Parameters
     ----------
     grid : PolarGrid
@@ -61,11 +63,13 @@ def likely_poses(
     Returns
     -------
     Poses
-        Those of the candidates are those of `best_poses`. For the others the pose is that of the
+        Those of the candidates are those of `best_poses`, searched near the coarse ones. For the others the pose is that of the
         coarse search, and the score is its score plus the smallest amount by which the full
         search raised the score of a candidate of the same image: high orders add less to classes
         that resemble the image less.
     """
+    if references.shape[0] < 2 * N_CANDIDATES:
+        return best_poses(grid, images, references, n_threads)
     coarse = coarse_grid(grid)
     low = slice(coarse.n_coefficients)
     poses = best_poses(coarse, images[:, low], references[:, :, low], n_threads)

@@ -134,7 +134,6 @@ def search_pairs(
     """
     waves = _quarter_waves(grid)
     moved = _dense(grid, references.reshape(-1, references.shape[2]))
-    moved = moved.reshape(*references.shape[:2], *moved.shape[1:])
 
     def search(rows: slice) -> None:
         _search_pairs(
@@ -199,7 +198,7 @@ def _keep_best(products, cosine, sine, n_candidates, n_angles, score, place):  #
     n_references = score.shape[1]
     best = np.empty(products.shape[2], np.float32)
     turn = np.empty(products.shape[2], np.int32)
-    _best_turns(products, cosine, sine, best, turn)
+    _best_turns(products, len(best), cosine, sine, best, turn)
     for i in range(score.shape[0]):
         for k in range(n_references):
             first = (i * n_references + k) * n_candidates
@@ -209,10 +208,10 @@ def _keep_best(products, cosine, sine, n_candidates, n_angles, score, place):  #
 
 
 @compiled
-def _search_pairs(images, references, wanted, near, cosine, sine, n_angles, score, place):  # type: ignore[no-untyped-def]
+def _search_pairs(images, moved, wanted, near, cosine, sine, n_angles, score, place):  # type: ignore[no-untyped-def]
     """Keep the maximum of each wanted pair; some images of one reference at a time."""
     n_images, n_references = wanted.shape
-    n_near = near.shape[1]
+    n_candidates, n_near = near.shape
     per_tile = max(1, COLUMNS_PER_TILE // n_near)
     products = np.zeros((2, cosine.shape[1], per_tile * n_near), np.float32)
     best = np.empty(products.shape[2], np.float32)
@@ -225,15 +224,14 @@ def _search_pairs(images, references, wanted, near, cosine, sine, n_angles, scor
             if wanted[i, k]:
                 for t in range(n_near):
                     candidate = near[place[i, k] // n_angles, t]
-                    _sum_rings(images[i], references[k, candidate], sums)
+                    _sum_rings(images, i, moved, k * n_candidates + candidate, sums)
                     for m in range(products.shape[1]):
                         products[0, m, n_rows * n_near + t] = sums[0, m]
                         products[1, m, n_rows * n_near + t] = sums[1, m]
                 rows[n_rows] = i
                 n_rows += 1
             if n_rows == per_tile or (i == n_images - 1 and n_rows > 0):
-                width = n_rows * n_near
-                _best_turns(products, cosine, sine, best[:width], turn[:width])
+                _best_turns(products, n_rows * n_near, cosine, sine, best, turn)
                 for r in range(n_rows):
                     row = rows[r]
                     top, found = _best_place(
@@ -246,76 +244,62 @@ def _search_pairs(images, references, wanted, near, cosine, sine, n_angles, scor
 
 
 @compiled
-def _sum_rings(image, reference, sums):  # type: ignore[no-untyped-def]
+def _sum_rings(images, i, moved, k, sums):  # type: ignore[no-untyped-def]
     """Sums over rings of a conj(b) for one pair; real and imaginary parts, shape (2, orders)."""
+    n_orders = images.shape[3]
     sums[:] = 0
-    real, imag = sums[0], sums[1]
-    for r in range(image.shape[1]):
-        a, b = image[0, r], image[1, r]
-        x, y = reference[0, r], reference[1, r]
-        for m in range(len(real)):
-            real[m] += a[m] * x[m] + b[m] * y[m]
-            imag[m] += b[m] * x[m] - a[m] * y[m]
+    for r in range(images.shape[2]):
+        for m in range(n_orders):
+            sums[0, m] += images[i, 0, r, m] * moved[k, 0, r, m]
+            sums[1, m] += images[i, 1, r, m] * moved[k, 0, r, m]
+            sums[0, m] += images[i, 1, r, m] * moved[k, 1, r, m]
+            sums[1, m] -= images[i, 0, r, m] * moved[k, 1, r, m]
 
 
 @compiled
-def _best_turns(products, cosine, sine, best, turn):  # type: ignore[no-untyped-def]
-    """Maximum over all angles, and its row in the quarter turn, for each column."""
-    sums = np.empty((4, COLUMNS_PER_TILE), np.float32)
-    best[:] = -np.inf
-    turn[:] = 0
-    for first in range(0, len(best), COLUMNS_PER_TILE):
-        last = min(len(best), first + COLUMNS_PER_TILE)
-        even_cos, odd_cos = sums[0][: last - first], sums[1][: last - first]
-        even_sin, odd_sin = sums[2][: last - first], sums[3][: last - first]
+def _best_turns(products, width, cosine, sine, best, turn):  # type: ignore[no-untyped-def]
+    """Maximum over all angles, and its row in the quarter turn, for each of the first columns."""
+    sums = np.empty((4, products.shape[2]), np.float32)
+    best[:width] = -np.inf
+    turn[:width] = 0
+    for first in range(0, width, COLUMNS_PER_TILE):
+        # unsigned, so that no index counts from the end and loops fill the registers
+        start, stop = np.uint64(first), np.uint64(min(width, first + COLUMNS_PER_TILE))
         for a in range(cosine.shape[0]):
-            _add_orders(even_cos, cosine[a], products[0], 0, first, last)
-            _add_orders(odd_cos, cosine[a], products[0], 1, first, last)
-            _add_orders(even_sin, sine[a], products[1], 0, first, last)
-            _add_orders(odd_sin, sine[a], products[1], 1, first, last)
-            here, there = best[first:last], turn[first:last]
-            _keep_larger(a, even_cos, odd_cos, even_sin, odd_sin, here, there)
+            row = np.int32(a)
+            for part in range(4):
+                wave = cosine if part < 2 else sine
+                _add_orders(sums, part, wave, a, products, start, stop)
+            for j in range(start, stop):
+                here = sums[0, j] + sums[1, j] + abs(sums[2, j] + sums[3, j])
+                opposite = sums[0, j] - sums[1, j] + abs(sums[2, j] - sums[3, j])
+                top = max(here, opposite)
+                is_larger = top > best[j]
+                best[j] = top if is_larger else best[j]
+                turn[j] = row if is_larger else turn[j]
 
 
 @compiled
-def _add_orders(sums, wave, products, parity, first, last):  # type: ignore[no-untyped-def]
-    """Sum over the even or odd orders, four at a time."""
-    n_orders = len(products)
-    sums[:] = 0
-    m = parity
+def _add_orders(sums, part, wave, a, products, start, stop):  # type: ignore[no-untyped-def]
+    """Sum over even (part 0 and 2) or odd orders of real or imaginary parts, four at a time."""
+    n_orders, p, m = products.shape[1], part // 2, part % 2
+    for j in range(start, stop):
+        sums[part, j] = 0
     while m + 6 < n_orders:
-        p, q = products[m][first:last], products[m + 2][first:last]
-        r, s = products[m + 4][first:last], products[m + 6][first:last]
-        _add_four(sums, wave[m], p, wave[m + 2], q, wave[m + 4], r, wave[m + 6], s)
+        w, x, y, z = wave[a, m], wave[a, m + 2], wave[a, m + 4], wave[a, m + 6]
+        for j in range(start, stop):
+            sums[part, j] += (
+                w * products[p, m, j]
+                + x * products[p, m + 2, j]
+                + y * products[p, m + 4, j]
+                + z * products[p, m + 6, j]
+            )
         m += 8
     while m < n_orders:
-        _add_one(sums, wave[m], products[m][first:last])
+        w = wave[a, m]
+        for j in range(start, stop):
+            sums[part, j] += w * products[p, m, j]
         m += 2
-
-
-@compiled
-def _add_four(sums, w, p, x, q, y, r, z, s):  # type: ignore[no-untyped-def]
-    for j in range(len(sums)):
-        sums[j] += w * p[j] + x * q[j] + y * r[j] + z * s[j]
-
-
-@compiled
-def _add_one(sums, w, p):  # type: ignore[no-untyped-def]
-    for j in range(len(sums)):
-        sums[j] += w * p[j]
-
-
-@compiled
-def _keep_larger(a, even_cos, odd_cos, even_sin, odd_sin, best, turn):  # type: ignore[no-untyped-def]
-    """Unfold one row of the quarter turn to four angles, and keep the largest so far."""
-    row = np.int32(a)
-    for j in range(len(best)):
-        here = even_cos[j] + odd_cos[j] + abs(even_sin[j] + odd_sin[j])
-        opposite = even_cos[j] - odd_cos[j] + abs(even_sin[j] - odd_sin[j])
-        top = max(here, opposite)
-        is_larger = top > best[j]
-        best[j] = top if is_larger else best[j]
-        turn[j] = row if is_larger else turn[j]
 
 
 @compiled

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from repic_plugin.classification.averages import Alignment, ClassSums, aligned_coefficients
-from repic_plugin.classification.candidates import N_CANDIDATES, likely_poses, near_shifts
-from repic_plugin.classification.correlation import Poses, best_poses
+from repic_plugin.classification.candidates import likely_poses, near_shifts
 from repic_plugin.classification.polar import PolarGrid
 from repic_plugin.classification.preparation import PolarImages
 from repic_plugin.classification.threads import for_each_chunk
@@ -118,7 +117,8 @@ class MultiReference:
             squares: Single = self.images.weight[rows] ** 2 @ power
             return squares
 
-        poses = self._poses(moved, norms, labels)
+        near = near_shifts(self.shifts_px, self.mirror)
+        poses = likely_poses(grid, self.weighted, moved, near, norms, labels, self.n_threads)
         found = Comparison(grid, poses.score, poses.place, self.shifts_px)
 
         def subtract(rows: slice) -> None:  # in place: there may be a million rows
@@ -130,17 +130,6 @@ class MultiReference:
         if members is not None and labels is not None:
             self._leave_one_out(found, sums, members, labels)
         return found
-
-    def _poses(
-        self, moved: Samples, norms: Callable[[slice], Single], labels: Optional[Labels]
-    ) -> Poses:
-        """Best poses, with candidate classes where there are many."""
-        if len(moved) < 2 * N_CANDIDATES:
-            return best_poses(self.images.grid, self.weighted, moved, self.n_threads)
-        near = near_shifts(self.shifts_px, self.mirror)
-        return likely_poses(
-            self.images.grid, self.weighted, moved, near, norms, labels, self.n_threads
-        )
 
     def _seen(self, averages: Samples) -> Samples:
         """Averages in the form used for the comparison."""

@@ -18,6 +18,7 @@ from tests.classification.thread_ranks import on_threads
 
 CHUNKED = (
     "averages",
+    "candidates",
     "correlation",
     "fixed",
     "multi_reference",
@@ -41,6 +42,8 @@ def _small_blocks():
         patch.setattr(ranks_module, "IMAGES_PER_BLOCK", 8)
         for name in CHUNKED:
             patch.setattr(module(name), "IMAGES_PER_CHUNK", 8)
+        patch.setattr(module("correlation"), "IMAGES_PER_SEARCH", 20)
+        patch.setattr(module("candidates"), "N_CANDIDATES", 2)  # so that they matter here
         yield
 
 
