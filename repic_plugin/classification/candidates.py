@@ -63,10 +63,10 @@ def likely_poses(
     Returns
     -------
     Poses
-        Those of the candidates are those of `best_poses`, searched near the coarse ones. For the others the pose is that of the
-        coarse search, and the score is its score plus the smallest amount by which the full
-        search raised the score of a candidate of the same image: high orders add less to classes
-        that resemble the image less.
+        Those of the candidates are the best ones near the coarse ones. For the others the pose is
+        that of the coarse search, and the score is its score plus the smallest amount by which the
+        full search raised the score of a candidate of the same image: high orders add less to
+        references that resemble the image less.
     """
     if references.shape[0] < 2 * N_CANDIDATES:
         return best_poses(grid, images, references, n_threads)

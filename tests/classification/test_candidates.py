@@ -161,9 +161,9 @@ def test_the_best_reference_is_found_and_few_are_searched(monkeypatch, n_threads
     assert exact[each[5:], labels[5:]].all()  # its own class is always a candidate
     assert exact.sum(axis=1).max() <= 5  # the best three, its own, and one by accident
     candidate, angle = np.divmod(found.place, GRID.n_angles)
-    assert (0 <= candidate).all()
+    assert (candidate >= 0).all()
     assert (candidate < len(SHIFTS)).all()
-    assert (0 <= angle).all()
+    assert (angle >= 0).all()
 
 
 def test_norms_count(monkeypatch):
