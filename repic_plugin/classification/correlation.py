@@ -213,7 +213,9 @@ def _search_pairs(images, moved, wanted, near, cosine, sine, n_angles, score, pl
     n_images, n_references = wanted.shape
     n_candidates, n_near = near.shape
     per_tile = max(1, COLUMNS_PER_TILE // n_near)
-    products = np.zeros((2, cosine.shape[1], per_tile * n_near), np.float32)
+    # rows are an odd number of cache lines apart: they would evict each other otherwise
+    width = per_tile * n_near // 32 * 32 + 48
+    products = np.zeros((2, cosine.shape[1], width), np.float32)
     best = np.empty(products.shape[2], np.float32)
     turn = np.empty(products.shape[2], np.int32)
     sums = np.empty((2, images.shape[3]), np.float32)
