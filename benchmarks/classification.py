@@ -7,6 +7,7 @@ same-class pairs whose true viewing directions lie within 15 degrees.
 from __future__ import annotations
 
 import argparse
+import resource
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,13 @@ from repic_plugin.classification.polar import polar_grid
 from repic_plugin.classification.threads import one_blas_thread
 
 PROGRAM = [sys.executable, "-m", "repic_plugin.cli"]
+ALL_CLASSES = [sys.executable, "-c", """
+import sys
+from repic_plugin.classification import candidates
+from repic_plugin.cli import main
+candidates.N_CANDIDATES = 10**9
+sys.exit(main(sys.argv[1:]))
+"""]  # fmt: skip
 PIXEL_SIZE = 5.0
 TABLE = (  # views, images per view, 1 / SNR, target f15, CV and seconds
     (25, 80, 3, 0.93, 0.10, 10),
@@ -64,23 +72,23 @@ class Particles:
         return out
 
 
-def command(*words):
+def command(*words, program=PROGRAM):
     result = subprocess.run(
-        [*PROGRAM, *map(str, words)], check=False, capture_output=True, text=True
+        [*program, *map(str, words)], check=False, capture_output=True, text=True
     )
     if result.returncode:
         raise SystemExit(result.stderr)
     return result.stdout
 
 
-def classify(particles, n_classes, seed, *options):
+def classify(particles, n_classes, seed, *options, program=PROGRAM, clock=time.perf_counter):
     """Scores of one run: f15, perfect f15, CV, smallest, under 5, junk classes, seconds."""
     out = particles / "classes"
     shutil.rmtree(out, ignore_errors=True)
-    start = time.perf_counter()
+    start = clock()
     command("classify", particles / "particles.star", "--classes", n_classes, "--out", out,
-            "--seed", seed, *options)  # fmt: skip
-    seconds = time.perf_counter() - start
+            "--seed", seed, *options, program=program)  # fmt: skip
+    seconds = clock() - start
     scores = out / "scores"
     command("score-classes", out / "assignments.csv", particles / "truth.csv", "--out", scores,
             "--classes", n_classes)  # fmt: skip
@@ -175,6 +183,27 @@ def growth(particles):
         )
 
 
+def candidates(particles):
+    """Candidate classes, and all classes fully compared: processor seconds, one thread"""
+    for views, per_view in ((100, 40), (100, 100), (200, 50)):
+        spent = []
+        for label, program in {"candidates": PROGRAM, "all classes": ALL_CLASSES}.items():
+            runs = [
+                classify(particles.make(views, per_view, 10, seed), views, seed, "--threads", 1,
+                         program=program, clock=processor_seconds)
+                for seed in SEEDS[:2]
+            ]  # fmt: skip
+            row(f"{views * per_view:,} images, {views} classes: {label}", runs)
+            spent.append(sum(run[3] for run in runs))
+        print(f"      {spent[1] / spent[0]:.2f} times as fast", flush=True)
+
+
+def processor_seconds():
+    """Of all commands so far."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def kernel(particles):
     """Comparisons of an image with a reference at one shift and all rotations, one thread"""
     rng = np.random.default_rng(0)
@@ -217,7 +246,14 @@ def fastest(work, repeats=3):
     return best
 
 
-SECTIONS = {"table": table, "rules": rules, "limits": limits, "growth": growth, "kernel": kernel}
+SECTIONS = {
+    "table": table,
+    "rules": rules,
+    "limits": limits,
+    "candidates": candidates,
+    "growth": growth,
+    "kernel": kernel,
+}
 
 if __name__ == "__main__":
     main()
