@@ -24,6 +24,8 @@ from repic_plugin.classification.threads import for_each_chunk
 N_CANDIDATES = 8
 # Fraction of the orders used to find them.
 COARSE_ORDERS = 0.2
+# Every second shift is searched coarsely if steps are below this fraction of the finest wavelength.
+FINE_STEP = 0.25
 # Shifts searched fully: the one found coarsely and its four neighbours on the grid.
 N_NEAR = 5
 IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`
@@ -37,6 +39,7 @@ def likely_poses(
     grid: PolarGrid,
     images: Samples,
     references: Samples,
+    some: NDArray[np.int64],
     near: NDArray[np.int64],
     norms: Callable[[slice], Single],
     labels: Optional[Labels] = None,
@@ -51,6 +54,8 @@ def likely_poses(
     grid : PolarGrid
     images, references : ndarrays of complex64
         See `best_poses`.
+    some : ndarray of int64, shape (n_coarse,)
+        Candidates of the coarse search, see `coarse_shifts`.
     near : ndarray of int64, shape (n_candidates, n_near)
         Candidates to search fully where the coarse search found this one, see `near_shifts`.
     norms : callable
@@ -72,7 +77,7 @@ def likely_poses(
         return best_poses(grid, images, references, n_threads)
     coarse = coarse_grid(grid)
     low = slice(coarse.n_coefficients)
-    poses = best_poses(coarse, images[:, low], references[:, :, low], n_threads)
+    poses = best_poses(coarse, images[:, low], references[:, some, low], n_threads)
     rough = poses.score.copy()
     wanted = np.zeros(rough.shape, np.bool_)
 
@@ -83,7 +88,7 @@ def likely_poses(
             wanted[i, labels[i]] = True
         candidate, angle = np.divmod(poses.place[rows], coarse.n_angles)
         fine = np.rint(angle * (grid.n_angles / coarse.n_angles)).astype(np.int32)
-        poses.place[rows] = candidate * grid.n_angles + fine % grid.n_angles
+        poses.place[rows] = some[candidate] * grid.n_angles + fine % grid.n_angles
 
     def raise_others(rows: slice) -> None:
         gain = np.where(wanted[rows], poses.score[rows] - rough[rows], np.inf)
@@ -93,6 +98,30 @@ def likely_poses(
     search_pairs(grid, images, references, wanted, near, poses, n_threads)
     for_each_chunk(raise_others, len(images), IMAGES_PER_CHUNK, n_threads)
     return poses
+
+
+def coarse_shifts(
+    grid: PolarGrid, shifts_px: NDArray[np.float64], mirror: bool
+) -> NDArray[np.int64]:
+    """Shifts of the coarse search: all, or of fine steps the black squares of the chessboard.
+
+    Parameters
+    ----------
+    grid : PolarGrid
+    shifts_px : ndarray of float64, shape (n_shifts, 2)
+        From `shift_grid`.
+    mirror : bool
+        Whether as many candidates with mirrored references follow.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+    """
+    step_px = np.abs(shifts_px[shifts_px != 0]).min(initial=np.inf)
+    steps = np.rint(shifts_px / step_px).astype(np.int64)
+    is_fine = step_px <= FINE_STEP * grid.box_size_px / float(grid.rings[-1])
+    some = np.flatnonzero((steps.sum(axis=1) % 2 == 0) | (not is_fine))
+    return np.concatenate((some, some + len(shifts_px))) if mirror else some
 
 
 def near_shifts(shifts_px: NDArray[np.float64], mirror: bool) -> NDArray[np.int64]:

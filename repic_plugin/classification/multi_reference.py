@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from repic_plugin.classification.averages import Alignment, ClassSums, aligned_coefficients
-from repic_plugin.classification.candidates import likely_poses, near_shifts
+from repic_plugin.classification.candidates import coarse_shifts, likely_poses, near_shifts
 from repic_plugin.classification.polar import PolarGrid
 from repic_plugin.classification.preparation import PolarImages
 from repic_plugin.classification.threads import for_each_chunk
@@ -117,8 +117,9 @@ class MultiReference:
             squares: Single = self.images.weight[rows] ** 2 @ power
             return squares
 
+        some = coarse_shifts(grid, self.shifts_px, self.mirror)
         near = near_shifts(self.shifts_px, self.mirror)
-        poses = likely_poses(grid, self.weighted, moved, near, norms, labels, self.n_threads)
+        poses = likely_poses(grid, self.weighted, moved, some, near, norms, labels, self.n_threads)
         found = Comparison(grid, poses.score, poses.place, self.shifts_px)
 
         def subtract(rows: slice) -> None:  # in place: there may be a million rows

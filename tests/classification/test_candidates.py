@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repic_plugin.classification import candidates
-from repic_plugin.classification.candidates import coarse_grid, likely_poses, near_shifts
+from repic_plugin.classification.candidates import (
+    coarse_grid,
+    coarse_shifts,
+    likely_poses,
+    near_shifts,
+)
 from repic_plugin.classification.correlation import Poses, best_poses, search_pairs, shift_grid
 from repic_plugin.classification.polar import polar_grid
 from repic_plugin.classification.threads import one_blas_thread
@@ -14,6 +19,7 @@ from tests.classification.particles import agreement, classified, particles, sam
 
 GRID = polar_grid(32, 6, 22.0)
 SHIFTS = shift_grid(2.0, 1.0)
+EVERY = np.arange(len(SHIFTS))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -38,7 +44,7 @@ def alike(n_references):
     return lambda rows: np.ones((rows.stop - rows.start, n_references), np.float32)
 
 
-def noisy_views(n=40, n_references=12, noise=0.7, seed=0):
+def noisy_views(n=40, n_references=12, noise=0.3, seed=0):
     """Images that are references with noise, and which; references at some candidates."""
     references = random_coefficients(GRID, (n_references, len(SHIFTS)), seed)
     rng = np.random.default_rng(seed)
@@ -117,6 +123,27 @@ def test_near_shifts(radius, mirror):
         assert np.allclose(np.sort(distance[row % n]), np.sort(distance)[: len(row)])
 
 
+@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize("radius, n", [(0.0, 1), (0.3, 1), (0.5, 1), (0.75, 5), (2.0, 25)])
+def test_every_second_shift_of_fine_steps_and_each_has_one_beside_it(radius, n, mirror):
+    shifts = shift_grid(radius, 0.5)
+    some = coarse_shifts(GRID, shifts, mirror)
+    assert len(some) == (1 + mirror) * n
+    assert 0 in some
+    half = some[:n]
+    assert np.array_equal(some[n:], half + len(shifts) if mirror else [])
+    gaps = np.hypot(*(shifts[:, None] - shifts[half]).T)
+    assert gaps.min(axis=0).max() <= 0.5 + 1e-9
+    gaps[gaps == 0] = np.inf
+    assert gaps[:, half].min() >= 0.5 * np.sqrt(2) - 1e-9
+
+
+def test_every_shift_of_coarse_steps():
+    shifts = shift_grid(4.0, 2.0)
+    assert np.array_equal(coarse_shifts(GRID, shifts, False), np.arange(13))
+    assert np.array_equal(coarse_shifts(GRID, shifts, True), np.arange(26))
+
+
 # candidates
 
 
@@ -134,12 +161,12 @@ def test_the_coarse_grid_has_the_first_coefficients():
 def test_with_all_as_candidates_it_is_the_full_search(monkeypatch):
     images, references, _ = noisy_views()
     every = best_poses(GRID, images, references)
-    few = likely_poses(GRID, images, references, everywhere(len(SHIFTS)), alike(12))
+    few = likely_poses(GRID, images, references, EVERY, everywhere(len(SHIFTS)), alike(12))
     assert np.array_equal(few.score, every.score)  # 12 are few
     assert np.array_equal(few.place, every.place)
     monkeypatch.setattr(candidates, "N_CANDIDATES", 6)
     monkeypatch.setattr(candidates, "_most_similar", np.ones_like)
-    poses = likely_poses(GRID, images, references, everywhere(len(SHIFTS)), alike(12))
+    poses = likely_poses(GRID, images, references, EVERY, everywhere(len(SHIFTS)), alike(12))
     assert np.allclose(poses.score, every.score, rtol=1e-4)
     assert np.array_equal(poses.place, every.place)
 
@@ -152,7 +179,7 @@ def test_the_best_reference_is_found_and_few_are_searched(monkeypatch, n_threads
     labels[:5] = -1
     near = everywhere(len(SHIFTS))
     every = best_poses(GRID, images, references)
-    found = likely_poses(GRID, images, references, near, alike(12), labels, n_threads)
+    found = likely_poses(GRID, images, references, EVERY, near, alike(12), labels, n_threads)
     each = np.arange(40)
     assert np.array_equal(found.score.argmax(axis=1), source)
     assert np.allclose(found.score[each, source], every.score[each, source], rtol=1e-4)
@@ -177,7 +204,7 @@ def test_norms_count(monkeypatch):
         norms[np.arange(len(norms)), source[rows]] = 1e6
         return norms
 
-    found = likely_poses(GRID, images, references, near, heavy).score
+    found = likely_poses(GRID, images, references, EVERY, near, heavy).score
     each = np.arange(40)
     assert not np.isclose(found[each, source], every[each, source], rtol=1e-4).any()
 
