@@ -21,7 +21,7 @@ from repic_plugin.classification.polar import PolarGrid
 from repic_plugin.classification.threads import for_each_chunk
 
 # Classes that each image is fully compared with.
-N_CANDIDATES = 8
+N_CANDIDATES = 16
 # Fraction of the orders used to find them.
 COARSE_ORDERS = 0.2
 # Every second shift is searched coarsely if steps are below this fraction of the finest wavelength.
