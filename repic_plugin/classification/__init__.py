@@ -21,6 +21,7 @@ from repic_plugin.classification.estimators import (
     k_means,
     spider_k_means,
 )
+from repic_plugin.classification.quality import ClassQuality
 from repic_plugin.classification.ranks import ALONE, MpiRanks, Ranks
 from repic_plugin.classification.result import Classification
 from repic_plugin.classification.rules import RULES
@@ -39,6 +40,7 @@ __all__ = [
     "MASK_FRACTION",
     "RULES",
     "ACKMeans",
+    "ClassQuality",
     "Classification",
     "Clustering",
     "CtfParameters",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.classification.averages import class_sums
+from repic_plugin.classification.agreement import (
+    Agreement,
+    class_agreement,
+    independent_poses,
+)
+from repic_plugin.classification.averages import Alignment, class_sums
 from repic_plugin.classification.checks import (
     check_images,
     check_kept,
@@ -16,13 +21,15 @@ from repic_plugin.classification.checks import (
     check_settings,
     layout,
 )
-from repic_plugin.classification.course import Course, CourseSettings
+from repic_plugin.classification.course import Course, CourseSettings, Setting
 from repic_plugin.classification.ctf import CtfParameters
 from repic_plugin.classification.fixed import Fixed
-from repic_plugin.classification.full_averages import full_averages
+from repic_plugin.classification.full_averages import FullAverages, full_averages
 from repic_plugin.classification.preparation import PolarImages, prepare_images
+from repic_plugin.classification.quality import JUNK_PROBABILITY, class_quality
 from repic_plugin.classification.ranks import ALONE, Ranks
-from repic_plugin.classification.refinement import junk_classes, refine_poses
+from repic_plugin.classification.refinement import refine_poses
+from repic_plugin.classification.resolution import estimated_resolution
 from repic_plugin.classification.result import Classification
 from repic_plugin.classification.state import State
 from repic_plugin.classification.threads import one_blas_thread
@@ -182,7 +189,7 @@ def classify_particles(
         course = Course(kept, settings, n_threads, ranks)
         del prepared, kept  # replaced when the course recentres the images
         state = _last_state(course, resume, on_iteration, ranks.part(n_kept))
-        found = _poses(course, state)
+        found, agreement = _poses(course, state)
         averages = full_averages(
             images,
             found.labels,
@@ -190,11 +197,17 @@ def classify_particles(
             found.shift_px,
             found.mirror,
             n_classes,
+            mask=(mask_radius_px, edge_px),
             rows=rows,
             ranks=ranks,
             **optics,
         )
-    return _classification(state, _of_all(found, rows, n_images, ranks), averages)
+    whole = _of_all(found, rows, n_images, ranks)
+    result = _classification(state, whole, averages.averages)
+    if not ranks.is_first:
+        return result
+    agreement = replace(agreement, member=whole.member)
+    return _judged(result, agreement, averages, box_px * pixel_size_angstrom)
 
 
 def _kept(prepared: PolarImages, n_images: int, ranks: Ranks) -> Tuple[PolarImages, Labels]:
@@ -237,10 +250,11 @@ class _Poses:
     mirror: NDArray[np.bool_]
     dissimilarity: Floats
     explained: Floats  # part explained of each image's sum of squares
+    member: Floats  # see `Agreement`
 
 
-def _poses(course: Course, state: State) -> _Poses:
-    """Final poses of the images of this rank."""
+def _poses(course: Course, state: State) -> Tuple[_Poses, Agreement]:
+    """Final poses of the images of this rank, and the agreement of the classes."""
     setting = course.setting(state)
     members = setting.aligned(state.alignment)
     n_classes = course.settings.n_classes
@@ -253,13 +267,33 @@ def _poses(course: Course, state: State) -> _Poses:
         alignment, dissimilarity = refine_poses(
             setting, sums, members, state.labels, state.alignment, course.finest_step_px
         )
-    return _Poses(
+    agreement = _agreement(course, setting, state.labels, alignment)
+    poses = _Poses(
         labels=state.labels,
         rotation_deg=_turns_back(alignment.angle),
         shift_px=state.offset_px + alignment.shift_px,
         mirror=alignment.mirror,
         dissimilarity=dissimilarity.astype(np.float64),
         explained=(setting.images.energy - dissimilarity).astype(np.float64),
+        member=agreement.member,
+    )
+    return poses, agreement
+
+
+def _agreement(course: Course, setting: Setting, labels: Labels, alignment: Alignment) -> Agreement:
+    """Agreement of the members of the classes in their final poses."""
+    settings, grid = course.settings, setting.images.grid
+    members = setting.aligned(alignment)
+    sums = class_sums(setting.images, members, labels, settings.n_classes, course.ranks)
+    n_poses = independent_poses(grid, settings.n_classes, settings.max_shift_px, settings.mirror)
+    return class_agreement(
+        setting.images,
+        members,
+        sums,
+        labels,
+        n_poses=n_poses,
+        n_threads=course.n_threads,
+        ranks=course.ranks,
     )
 
 
@@ -281,6 +315,7 @@ def _of_all(found: _Poses, rows: Labels, n_images: int, ranks: Ranks) -> _Poses:
         mirror=every(found.mirror, False),
         dissimilarity=every(found.dissimilarity, np.nan),
         explained=every(found.explained, 0.0),
+        member=every(found.member, 0.0),
     )
 
 
@@ -305,7 +340,19 @@ def _classification(state: State, found: _Poses, averages: NDArray[np.float32]) 
         averages=averages,
         sizes=sizes,
         explained=explained,
-        is_junk=junk_classes(explained, sizes),
+        is_junk=np.zeros(n_classes, dtype=np.bool_),
         converged=state.converged,
         records=state.records,
     )
+
+
+def _judged(
+    found: Classification, agreement: Agreement, averages: FullAverages, box_angstrom: float
+) -> Classification:
+    """Classification with the quality of its classes."""
+    resolution = estimated_resolution(
+        averages.ring_correlation, agreement, found.sizes, box_angstrom
+    )
+    quality = class_quality(agreement, found.averages, found.labels, resolution)
+    is_junk = (found.sizes > 0) & (quality.probability < JUNK_PROBABILITY)
+    return replace(found, quality=quality, is_junk=is_junk)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Tuple
+from typing import Any, NamedTuple, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from scipy import fft
 
 from repic_plugin.classification.averages import noise_over_signal
 from repic_plugin.classification.ctf import CtfParameters, contrast_transfer
-from repic_plugin.classification.preparation import centred
+from repic_plugin.classification.preparation import centred, soft_mask
 from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.threads import for_each_chunk
 from repic_plugin.compiled import compiled
@@ -22,6 +22,22 @@ Labels = NDArray[np.int64]
 Single = NDArray[np.float32]
 
 
+class FullAverages(NamedTuple):
+    """Averages of k classes, and the agreement of their halves.
+
+    Attributes
+    ----------
+    averages : ndarray of float32, shape (k, box, box)
+        All zeros for an empty class.
+    ring_correlation : ndarray of float64, shape (k, box // 2 + 1)
+        Fourier ring correlation of the averages of two halves of each class, within the mask; 0
+        for classes of fewer than two images. The halves share their alignment.
+    """
+
+    averages: Single
+    ring_correlation: Floats
+
+
 def full_averages(
     images: Any,
     labels: Labels,
@@ -30,6 +46,7 @@ def full_averages(
     mirror: NDArray[np.bool_],
     n_classes: int,
     *,
+    mask: Optional[Tuple[float, float]] = None,
     pixel_size_angstrom: float = 1.0,
     ctf: Optional[CtfParameters] = None,
     flip: bool = True,
@@ -37,7 +54,7 @@ def full_averages(
     n_threads: int = 1,
     rows: Optional[Labels] = None,
     ranks: Ranks = ALONE,
-) -> Single:
+) -> FullAverages:
     """Averages of the images of each class in the poses of a `Classification`.
 
     The mean of each image is subtracted. Shifts are applied in Fourier space, rotations by cubic
@@ -54,6 +71,8 @@ def full_averages(
     rotation_deg, shift_px, mirror
         As in `Classification`.
     n_classes : int
+    mask : (float, float), optional
+        Radius and edge of the mask of the halves, px; none by default.
     pixel_size_angstrom, ctf, flip, weight, n_threads
         As in `prepare_images`.
     rows : ndarray of int64, shape (n,), optional
@@ -63,8 +82,8 @@ def full_averages(
 
     Returns
     -------
-    ndarray of float32, shape (n_classes, box, box)
-        All zeros for an empty class. Empty on ranks other than the first.
+    FullAverages
+        Empty on ranks other than the first.
     """
     box = images.shape[-1]
     ring = _rings(box)
@@ -75,12 +94,15 @@ def full_averages(
     first, stop = (n_classes * rank // ranks.size for rank in (ranks.rank, ranks.rank + 1))
     rows, labels, rotation_deg, shift_px, mirror = _of_own_classes(poses, n_classes, ranks)
     totals = np.zeros((stop - first, box, box))
+    correlation = np.zeros((stop - first, n_rings))
+    shown_part = np.ones((box, box)) if mask is None else soft_mask(box, *mask)
     lone, own, power = (np.zeros((stop - first, n_rings)) for _ in range(3))
     order = np.argsort(labels, kind="stable")
     starts = np.searchsorted(labels[order], np.arange(first, stop + 1))
 
     def add_class(one: slice) -> None:
         k = one.start
+        halves = np.zeros((2, box, box))
         for start in range(starts[k], starts[k + 1], IMAGES_PER_CHUNK):
             some = np.sort(order[start : min(start + IMAGES_PER_CHUNK, starts[k + 1])])
             transform = fft.rfft2(centred(np.asarray(images[rows[some]], dtype=np.float32)))
@@ -95,13 +117,20 @@ def full_averages(
             power[k] += _ring_sums(np.abs(transform) ** 2, ring, n_rings).sum(axis=0)
             transform *= _shift_phases(shift_px[some], box)
             moved = fft.irfft2(transform, s=(box, box))
-            _add_turned(moved, np.deg2rad(rotation_deg[some]), mirror[some], totals[k])
+            for half in range(2):  # chunks are even, so that every other member is in a half
+                own_rows = some[half::2]
+                turns = np.deg2rad(rotation_deg[own_rows])
+                images_of_half = np.ascontiguousarray(moved[half::2])
+                _add_turned(images_of_half, turns, mirror[own_rows], halves[half])
+        totals[k] = halves[0] + halves[1]
+        correlation[k] = _ring_correlation(halves * shown_part, ring, n_rings)
 
     with ranks.agreement():
         for_each_chunk(add_class, stop - first, 1, n_threads)
-    totals, lone, own, power = map(ranks.collect, (totals, lone, own, power))
+    columns = (totals, lone, own, power, correlation)
+    totals, lone, own, power, correlation = map(ranks.collect, columns)
     if not ranks.is_first:
-        return np.zeros((0, box, box), np.float32)
+        return FullAverages(np.zeros((0, box, box), np.float32), correlation)
     spectra = fft.rfft2(totals)
     excess = _ring_sums(np.abs(spectra) ** 2, ring, n_rings).sum(axis=0)
     prior = noise_over_signal(
@@ -114,7 +143,15 @@ def full_averages(
     )
     spectra /= np.maximum(lone + prior, 1e-12)[:, ring]
     averages: Single = fft.irfft2(spectra, s=(box, box)).astype(np.float32)
-    return averages
+    return FullAverages(averages, correlation)
+
+
+def _ring_correlation(halves: Floats, ring: NDArray[np.int64], n_rings: int) -> Floats:
+    """Fourier ring correlation of two images; 0 where one is 0."""
+    a, b = fft.rfft2(halves)
+    products = np.stack([(a * b.conj()).real, np.abs(a) ** 2, np.abs(b) ** 2])
+    cross, one, other = _ring_sums(products, ring, n_rings)
+    return np.asarray(cross / np.sqrt(np.maximum(one * other, 1e-300)))
 
 
 def _of_own_classes(

@@ -1,4 +1,4 @@
-"""Final refinement: poses between the steps of the search, and junk classes."""
+"""Final refinement: poses between the steps of the search."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from repic_plugin.classification.threads import for_each_chunk
 
 # Angles are searched in steps of a turn / (4 n_angles), shifts in half the steps of the search.
 FINER_ANGLES = 4
-# A class is junk if it explains less than this fraction of what good classes explain;
-# good is the upper quartile of the classes.
-JUNK_FRACTION, JUNK_REFERENCE = 0.25, 75.0
 IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`
 
 Labels = NDArray[np.int64]
@@ -73,29 +70,3 @@ def refine_poses(
 
     for_each_chunk(refine, len(labels), IMAGES_PER_CHUNK, setting.n_threads)
     return Alignment(angle, shift, alignment.mirror), dissimilarity
-
-
-def junk_classes(explained: NDArray[np.float64], sizes: Labels) -> NDArray[np.bool_]:
-    """Mask of the junk classes, whose averages do not represent their members.
-
-    The average of a class's other members explains less of a member's sum of squares than a
-    quarter of what it explains in a good class. Noise aligned to noise looks like an average, but
-    does not predict further images.
-
-    Parameters
-    ----------
-    explained : ndarray of float64, shape (n_classes,)
-        Mean sum of squares explained, over the members.
-    sizes : ndarray of int64, shape (n_classes,)
-
-    Returns
-    -------
-    ndarray of bool, shape (n_classes,)
-        False for empty classes.
-    """
-    present: NDArray[np.bool_] = sizes > 0
-    if not present.any():
-        return present
-    good = np.percentile(explained[present], JUNK_REFERENCE)
-    junk: NDArray[np.bool_] = present & (explained < JUNK_FRACTION * max(good, 0.0))
-    return junk

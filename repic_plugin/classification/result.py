@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from repic_plugin.classification.quality import ClassQuality
 from repic_plugin.classification.state import IterationRecord
 
 
@@ -38,10 +39,12 @@ class Classification:
         Reduction of a member's sum of squares by the average of the others, mean over the class,
         in the unit of `dissimilarity`.
     is_junk : ndarray of bool, shape (n_classes,)
-        See `junk_classes`.
+        Classes whose members are probably no particles, see `ClassQuality`.
     converged : bool
         False if `max_iterations` ended it.
     records : tuple of IterationRecord
+    quality : ClassQuality or None
+        None on ranks other than the first.
     """
 
     labels: NDArray[np.int64]
@@ -55,6 +58,7 @@ class Classification:
     is_junk: NDArray[np.bool_]
     converged: bool
     records: Tuple[IterationRecord, ...]
+    quality: Optional[ClassQuality] = None
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -9,6 +9,8 @@ from repic_plugin.simulation import phantom_map, simulate_particles
 
 BOX_PX = 32
 PIXEL_SIZE_ANGSTROM = 8.0
+QUALITY = ("score", "probability", "threshold", "resolution_angstrom", "is_off_centre")
+QUALITY += ("member_probability",)
 
 
 @lru_cache(maxsize=None)
@@ -63,6 +65,10 @@ def same_result(a, b):
         all(
             np.array_equal(getattr(a, name), getattr(b, name), equal_nan=name == "dissimilarity")
             for name in arrays
+        )
+        and all(
+            np.array_equal(getattr(a.quality, name), getattr(b.quality, name), equal_nan=True)
+            for name in QUALITY
         )
         and a.records == b.records
         and a.converged == b.converged

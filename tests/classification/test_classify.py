@@ -17,7 +17,6 @@ from repic_plugin.classification import (
 )
 from repic_plugin.classification.checks import layout
 from repic_plugin.classification.preparation import prepare_images
-from repic_plugin.classification.refinement import junk_classes
 from repic_plugin.evaluation import score_classes
 from repic_plugin.formats import open_stack, write_stack
 from tests.classification.particles import (
@@ -203,24 +202,6 @@ def test_noise_ends_in_classes_that_are_flagged(snr, seed):
 def test_nothing_is_flagged_where_there_is_no_junk():
     for seed in range(3):
         assert not classified(particles(4, 30, 0.3, random_state=seed)).is_junk.any()
-
-
-def test_junk_explains_less_than_a_quarter_of_the_upper_quartile():
-    sizes = np.array([5, 5, 5, 5, 5])
-    explained = np.array([8.0, 8.0, 1.9, 2.1, 8.0])
-    assert junk_classes(explained, sizes).tolist() == [False, False, True, False, False]
-
-
-def test_classes_that_explain_less_than_nothing_are_junk():
-    sizes = np.array([3, 3, 3])
-    assert junk_classes(np.array([-1.0, -2.0, -0.5]), sizes).all()
-    assert junk_classes(np.array([9.0, -2.0, 8.0]), sizes).tolist() == [False, True, False]
-
-
-def test_classes_without_members_are_no_junk_and_set_no_standard():
-    explained, sizes = np.array([0.0, 8.0, 1.0, 0.0, 0.0, 0.0]), np.array([0, 9, 9, 0, 0, 0])
-    assert junk_classes(explained, sizes).tolist() == [False, False, True, False, False, False]
-    assert junk_classes(np.zeros(3), np.zeros(3, dtype=np.int64)).tolist() == [False] * 3
 
 
 def test_what_is_explained_and_what_is_not_make_up_the_sum_of_squares():

@@ -28,7 +28,7 @@ def average(images, labels, poses, n_classes=None, **options):
     n_classes = labels.max() + 1 if n_classes is None else n_classes
     return full_averages.full_averages(
         images, labels, *poses, n_classes, pixel_size_angstrom=PIXEL, **options
-    )
+    ).averages
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def test_members_lie_as_the_classification_averages_them():
     placed = registered_images(images, rotation, shift, mirror)
     for k in range(6):
         pose = np.zeros(1, int), rotation[[k]], shift[[k]], mirror[[k]]
-        average = full_averages(images[[k]], *pose, 1)[0]
+        average = full_averages(images[[k]], *pose, 1).averages[0]
         assert np.corrcoef(average.ravel(), placed[k].ravel())[0, 1] > 0.98
 
 

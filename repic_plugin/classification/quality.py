@@ -1,0 +1,261 @@
+"""Score of each class, and the probability of each class and image to be of particles.
+
+Neither a high correlation nor a sharp average tells particles from contamination: blobs correlate
+best at low resolution, edges of carbon align well, and a class between two particles has members
+that agree. The score is a logistic function of
+
+- `ratio`: log of the correlation over that of noise aligned to noise (see `agreement`);
+- `excess`: correlation beyond that of aligned noise, averaged over the rings with weights
+  r (mean excess of all classes on ring r)^2, so that the data decide which rings count;
+- `rim`: standard deviation of the average at the border of the box, over that in all of it;
+- `contrast`: mean density at the centre, above that at the border, in standard deviations, with
+  the sign of most classes that agree (particles may be dark or bright);
+- `offset`: distance of the density's centre from that of the box, in half boxes;
+- `energy`: square of what members have in common beyond the typical good class, in logarithms:
+  contamination is much denser than particles;
+- `size`: squared difference of the log radius of gyration from that of the typical good class.
+
+The typical good class is the median, weighted by size and score, in two passes; the first pass
+does without the last two features. The weights were fitted to simulated sets with known particles
+(`benchmarks/class_scores.py`), and are the same for all data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from repic_plugin.classification.agreement import Agreement
+
+# Weights of ratio, excess, rim, contrast and offset, and the constant, in the first pass ...
+FIRST_WEIGHTS = np.array([3.57, 3.6, -0.45, 1.76, -0.87, -2.58])
+# ... and then those of energy and size before the constant.
+WEIGHTS = np.array([2.49, 5.1, -1.18, 1.2, -1.25, -1.36, -5.3, -0.94])
+N_PASSES = 2
+# Ranges to which the features are limited, lest one outlier decide.
+RANGES = np.array([(-0.7, 1.0), (0.0, 0.6), (0.2, 1.2), (-1.0, 1.5), (0.0, 0.6)])
+MAX_ENERGY, MAX_SIZE = 2.0, 1.0
+# Parts of half the box: the border begins, the centre ends.
+BORDER, CENTRE = 0.85, 0.4
+# Scores between which the threshold is sought in the widest gap, and how far a gap is followed
+# beyond them, in units of the logistic function's argument.
+THRESHOLD_RANGE, GAP_MARGIN = (0.3, 0.7), 1.0
+# Classes below this probability are junk.
+JUNK_PROBABILITY = 0.5
+# Members: slopes of the argument by class, and by agreement relative to the class's mean.
+CLASS_SLOPE, MEMBER_SLOPE = 1.3, 2.6
+# A class that would be good if its density were centred, and whose density is this far off.
+MIN_OFFSET, MAX_CONTRAST = 0.1, 0.6
+TINY = 1e-12
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class ClassQuality:
+    """Quality of k classes of n images.
+
+    Attributes
+    ----------
+    score : ndarray of float64, shape (k,)
+        From 0 to 1, comparable between data sets; 0 for empty classes.
+    probability : ndarray of float64, shape (k,)
+        That a member is a particle: the score with the threshold of this data set moved to 0.5.
+    threshold : float
+        Score that divides particles from junk in this data set.
+    is_off_centre : ndarray of bool, shape (k,)
+        Classes whose members agree, but whose density is not at the centre of the box, such as
+        those between two particles.
+    resolution_angstrom : ndarray of float64, shape (k,)
+        Where the average's signal-to-noise ratio falls below 1; NaN if it never exceeds 1.
+    member_probability : ndarray of float64, shape (n,)
+        Probability of each image to be a particle of its class; 0 for empty images.
+    """
+
+    score: Floats
+    probability: Floats
+    threshold: float
+    is_off_centre: Flags
+    resolution_angstrom: Floats
+    member_probability: Floats
+
+
+def class_quality(
+    agreement: Agreement,
+    averages: NDArray[np.float32],
+    labels: Labels,
+    resolution_angstrom: Floats,
+) -> ClassQuality:
+    """Score and probability of each class, and probability of each image.
+
+    Parameters
+    ----------
+    agreement : Agreement
+        Of n images.
+    averages : ndarray of float32, shape (k, box, box)
+    labels : ndarray of int64, shape (n,)
+        -1 for images in no class.
+    resolution_angstrom : ndarray of float64, shape (k,)
+
+    Returns
+    -------
+    ClassQuality
+    """
+    sizes = np.bincount(labels[labels >= 0], minlength=len(averages))
+    features, relative, argument = _scored(agreement, averages, sizes)
+    argument = np.where(sizes > 0, argument, -np.inf)
+    score = _logistic(argument)
+    threshold = data_threshold(score[sizes > 0])
+    shifted = argument - _argument(np.array([threshold]))
+    probability = _logistic(shifted)
+    return ClassQuality(
+        score=score,
+        probability=probability,
+        threshold=threshold,
+        is_off_centre=_off_centre(features, relative, probability, threshold, sizes),
+        resolution_angstrom=np.where(sizes > 0, resolution_angstrom, np.nan),
+        member_probability=member_probability(probability, agreement.member, labels),
+    )
+
+
+def data_threshold(score: Floats) -> float:
+    """Score in the widest gap between the scores of classes around 0.5.
+
+    Parameters
+    ----------
+    score : ndarray of float64, shape (k,)
+
+    Returns
+    -------
+    float
+        From `THRESHOLD_RANGE`; 0.5 if all classes lie on one side of this range.
+    """
+    low, high = _argument(np.array(THRESHOLD_RANGE))
+    values = np.sort(_argument(score))
+    below, inside = values[values <= low], values[(values > low) & (values < high)]
+    above = values[values >= high]
+    if not len(inside) and not (len(below) and len(above)):
+        return 0.5
+    first = max(below[-1], low - GAP_MARGIN) if len(below) else low
+    last = min(above[0], high + GAP_MARGIN) if len(above) else high
+    ends = np.concatenate([[first], inside, [last]])
+    widest = int(np.argmax(np.diff(ends)))
+    middle = np.clip((ends[widest] + ends[widest + 1]) / 2, low, high)
+    return float(_logistic(np.array([middle]))[0])
+
+
+def member_probability(probability: Floats, member: Floats, labels: Labels) -> Floats:
+    """Probability of each image to be a particle, given its class and its agreement.
+
+    Parameters
+    ----------
+    probability : ndarray of float64, shape (k,)
+        Of the classes.
+    member : ndarray of float64, shape (n,)
+        See `Agreement`.
+    labels : ndarray of int64, shape (n,)
+        -1 for images in no class, which get 0.
+    """
+    found = np.zeros(len(labels))
+    kept = labels >= 0
+    own, k = member[kept], labels[kept]
+    sizes = np.bincount(k, minlength=len(probability))
+    mean = np.bincount(k, own, len(probability)) / np.maximum(sizes, 1)
+    argument = CLASS_SLOPE * _argument(probability)[k]
+    found[kept] = _logistic(argument + MEMBER_SLOPE * np.clip(own - mean[k], -1, 1))
+    return found
+
+
+def _scored(
+    agreement: Agreement, averages: NDArray[np.float32], sizes: Labels
+) -> Tuple[Floats, Floats, Floats]:
+    """Features, features relative to the typical good class, and the score's argument."""
+    excess = _weighted_excess(agreement, sizes)
+    shape = _shape(_low_passed(averages, int(agreement.rings[-1])), sizes * excess)
+    rim, radius, contrast, offset = shape
+    ratio = np.log(np.maximum(agreement.ratio(), 0.2))
+    features = np.clip(
+        np.stack([ratio, excess, rim, contrast, offset], axis=1), RANGES[:, 0], RANGES[:, 1]
+    )
+    energy = np.log(np.maximum(agreement.explained, TINY))
+    argument = features @ FIRST_WEIGHTS[:-1] + FIRST_WEIGHTS[-1]
+    for _ in range(N_PASSES):
+        weight = sizes * _logistic(argument)
+        more = np.clip(energy - _median(energy, weight), 0, MAX_ENERGY)
+        apart = np.log(np.maximum(radius, TINY))
+        apart = np.clip(apart - _median(apart, weight), -MAX_SIZE, MAX_SIZE)
+        relative = np.stack([more**2, apart**2], axis=1)
+        argument = features @ WEIGHTS[:5] + relative @ WEIGHTS[5:7] + WEIGHTS[7]
+    return features, relative, argument
+
+
+def _weighted_excess(agreement: Agreement, sizes: Labels) -> Floats:
+    """Mean over the rings of the correlation beyond that of aligned noise, shape (k,)."""
+    excess = agreement.excess()
+    typical = sizes @ excess / max(int(sizes.sum()), 1)
+    weight = agreement.rings * typical**2
+    return np.asarray(excess @ weight / max(float(weight.sum()), TINY))
+
+
+def _low_passed(averages: NDArray[np.float32], last_ring: int) -> Floats:
+    """Averages up to the last ring that was compared."""
+    box = averages.shape[-1]
+    radius = np.hypot(fft.fftfreq(box, 1 / box)[:, None], fft.rfftfreq(box, 1 / box))
+    spectra = fft.rfft2(averages.astype(np.float64)) * (radius <= last_ring)
+    return np.asarray(fft.irfft2(spectra, s=(box, box)))
+
+
+def _shape(averages: Floats, weight: Floats) -> Tuple[Floats, Floats, Floats, Floats]:
+    """Rim, radius of gyration, contrast and offset of each average; the weights give the sign."""
+    box = averages.shape[-1]
+    x = (np.arange(box) - box // 2) / (box / 2)
+    radius = np.hypot(x[:, None], x)
+    border, disc = (radius > BORDER) & (radius <= 1), radius <= 1
+    density = averages - np.median(averages[:, border], axis=1)[:, None, None]
+    spread = np.sqrt((density[:, disc] ** 2).mean(axis=1)) + TINY
+    contrast = density[:, radius <= CENTRE].mean(axis=1) / spread
+    sign = -1.0 if (weight * contrast * np.abs(contrast)).sum() < 0 else 1.0
+    power = density**2 * disc
+    gyration = np.sqrt((power * radius**2).sum(axis=(1, 2)) / (power.sum(axis=(1, 2)) + TINY))
+    mass = np.maximum(sign * density, 0) ** 2 * disc
+    total = mass.sum(axis=(1, 2)) + TINY
+    offset = np.hypot((mass * x).sum(axis=(1, 2)), (mass * x[:, None]).sum(axis=(1, 2))) / total
+    return density[:, border].std(axis=1) / spread, gyration, sign * contrast, offset
+
+
+def _off_centre(
+    features: Floats, relative: Floats, probability: Floats, threshold: float, sizes: Labels
+) -> Flags:
+    """Classes that would be good with the density of a good class: centred, of its size."""
+    weight = sizes * probability
+    typical = np.array([_median(column, weight) for column in features.T])
+    centred = features.copy()
+    centred[:, 2:] = typical[2:]
+    argument = centred @ WEIGHTS[:5] + WEIGHTS[7]
+    agrees = argument > _argument(np.array([threshold]))[0]
+    contrast, offset = features[:, 3], features[:, 4]
+    lies_off = (contrast < typical[3] - MAX_CONTRAST) | (offset > typical[4] + MIN_OFFSET)
+    return np.asarray(agrees & lies_off & (probability < JUNK_PROBABILITY) & (sizes > 0))
+
+
+def _median(values: Floats, weight: Floats) -> float:
+    """Weighted median; the lower of two."""
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(weight[order])
+    return float(values[order[min(np.searchsorted(total, total[-1] / 2), len(values) - 1)]])
+
+
+def _logistic(argument: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-np.clip(argument, -30, 30))))
+
+
+def _argument(score: Floats) -> Floats:
+    """Inverse of the logistic function."""
+    limited = np.clip(score, 1e-9, 1 - 1e-9)
+    return np.asarray(np.log(limited / (1 - limited)))
