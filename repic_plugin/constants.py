@@ -17,6 +17,12 @@ IS_JUNK = "_repicIsJunk"
 EXPLAINED = "_repicExplained"
 CLASS_SIZE = "_repicSize"
 DISSIMILARITY = "_repicDissimilarity"
+PROBABILITY = "_repicProbability"
+OFF_CENTRE = "_repicOffCentre"
+# as RELION's plugin names them, so that protocols that sort classes by these find them
+CLASS_SCORE = "_rlnPredictedClassScore"
+CLASS_RESOLUTION = "_rlnEstimatedResolution"
+CLASS_DISTRIBUTION = "_rlnClassDistribution"
 
 # Attributes that picking protocols write, and how their scores become comparable: logistic for
 # log-likelihood ratios, identity for probabilities, rank for figures of merit on no fixed scale

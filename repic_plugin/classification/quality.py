@@ -32,9 +32,9 @@ from scipy import fft
 from repic_plugin.classification.agreement import Agreement
 
 # Weights of ratio, excess, rim, contrast and offset, and the constant, in the first pass ...
-FIRST_WEIGHTS = np.array([3.57, 3.6, -0.45, 1.76, -0.87, -2.58])
+FIRST_WEIGHTS = np.array([3.49, 2.56, -0.43, 1.76, -0.9, -2.48])
 # ... and then those of energy and size before the constant.
-WEIGHTS = np.array([2.49, 5.1, -1.18, 1.2, -1.25, -1.36, -5.3, -0.94])
+WEIGHTS = np.array([2.46, 4.06, -1.12, 1.23, -1.24, -1.47, -4.8, -0.89])
 N_PASSES = 2
 # Ranges to which the features are limited, lest one outlier decide.
 RANGES = np.array([(-0.7, 1.0), (0.0, 0.6), (0.2, 1.2), (-1.0, 1.5), (0.0, 0.6)])

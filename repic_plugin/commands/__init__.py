@@ -23,6 +23,7 @@ COMMANDS = {  # and their modules, loaded when needed
     "simulate": "simulate",
     "simulate-micrographs": "simulate_micrographs",
     "classify": "classify",
+    "select-classes": "select_classes",
     "simulate-particles": "simulate_particles",
     "score-classes": "score_classes",
     "fsc": "fsc",

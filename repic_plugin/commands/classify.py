@@ -389,6 +389,7 @@ def _draw(folder: Path, table: ParticleTable, found: Classification) -> None:
         found.averages,
         found.sizes,
         flagged=found.is_junk,
+        scores=None if found.quality is None else found.quality.score,
         pixel_size_angstrom=table.pixel_size_angstrom,
     )
     figure.savefig(folder / PICTURE)

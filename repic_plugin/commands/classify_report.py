@@ -57,10 +57,26 @@ def report(found: Classification, ctf_mode: str, seconds: float) -> None:
         f"{sizes.max():,}{empty} (coefficient of variation {sizes.std() / sizes.mean():.2f}), "
         f"{_counted(len(found.records), 'iteration')}, {seconds:.1f} s"
     )
-    if found.is_junk.any():
-        junk = listed(map(str, np.flatnonzero(found.is_junk).tolist()))
-        n_junk = int(sizes[found.is_junk].sum())
-        print(f"probable junk: classes {junk} ({_counted(n_junk, 'particle')})")
+    _report_junk(found)
+
+
+def _report_junk(found: Classification) -> None:
+    """Print which classes are probably junk, by which threshold, and which lie off centre."""
+    quality, sizes = found.quality, found.sizes
+    if quality is None or not (sizes > 0).any():
+        return
+    rule = f"scores below {quality.threshold:.2f}"
+    if found.is_junk[sizes > 0].all():
+        print(f"probable junk: all classes ({rule}); nothing here looks like particles")
+        return
+    if not found.is_junk.any():
+        return
+    n_junk = int(sizes[found.is_junk].sum())
+    junk = listed(map(str, np.flatnonzero(found.is_junk).tolist()))
+    print(f"probable junk: classes {junk} ({_counted(n_junk, 'particle')}; {rule})")
+    if quality.is_off_centre.any():
+        off = listed(map(str, np.flatnonzero(quality.is_off_centre).tolist()))
+        print(f"off centre, perhaps between two particles: classes {off}")
 
 
 def _counted(n: int, what: str) -> str:

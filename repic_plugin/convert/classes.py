@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, Iterator, List, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from pyworkflow.object import Boolean, Float, Integer
 
 from repic_plugin import constants
 from repic_plugin.convert.sets import column_names, read_item_columns, table_prefix
+from repic_plugin.formats import ClassScores
 
 INPUT, MEMBERS = "repic_input", "repic_members"  # names in SQL, while the rows are copied
 CACHE_KB = 1 << 16  # the rows of a class are scattered over the input
@@ -29,7 +30,9 @@ OWN = {
     "_classId": "member.number",
     "_transform._matrix": "member.matrix",
     constants.DISSIMILARITY: "member.dissimilarity",
+    constants.PROBABILITY: "member.probability",
 }
+UNRESOLVED = 999.0  # as RELION writes an unknown resolution
 ACQUISITION = "_acquisition."
 # An acquisition without these is replaced by that of the set, as in `SetOfImages.append`.
 NEEDED = (f"{ACQUISITION}_voltage", f"{ACQUISITION}_magnification")
@@ -48,12 +51,15 @@ class ClassMembers:
     matrices : ndarray of float64, shape (n, 4, 4)
         See `transform_matrices`.
     dissimilarity : ndarray of float64, shape (n,)
+    probability : ndarray of float64, shape (n,), optional
+        To be a particle of its class; not in classes of earlier versions.
     """
 
     ids: NDArray[np.int64]
     number: NDArray[np.int64]
     matrices: NDArray[np.float64]
     dissimilarity: NDArray[np.float64]
+    probability: Optional[NDArray[np.float64]] = None
 
     def item(self, particles: SetOfParticles, row: int) -> Particle:
         """One of the particles as a Scipion object."""
@@ -61,16 +67,20 @@ class ClassMembers:
         item.setClassId(int(self.number[row]))
         item.setTransform(Transform(self.matrices[row]))
         setattr(item, constants.DISSIMILARITY, Float(float(self.dissimilarity[row])))
+        if self.probability is not None:
+            setattr(item, constants.PROBABILITY, Float(float(self.probability[row])))
         return item
 
-    def records(self) -> Iterator[Tuple[int, int, str, float]]:
-        """Number, id, matrix and dissimilarity of each, in the format of a set's file."""
+    def records(self) -> Iterator[Tuple[int, int, str, float, float]]:
+        """Number, id, matrix and two numbers of each, in the format of a set's file."""
+        probability = np.zeros(len(self.ids)) if self.probability is None else self.probability
         order = np.lexsort((self.ids, self.number))  # the order of the target table
         return zip(
             self.number[order].tolist(),
             self.ids[order].tolist(),
             _matrix_texts(self.matrices[order]),
             self.dissimilarity[order].tolist(),
+            probability[order].tolist(),
         )
 
 
@@ -85,12 +95,15 @@ class ClassSummary:
     sizes : ndarray of int64, shape (k,)
     explained : ndarray of float64, shape (k,)
     is_junk : ndarray of bool, shape (k,)
+    scores : ClassScores, optional
+        Not in classes of earlier versions.
     """
 
     averages_file: str
     sizes: NDArray[np.int64]
     explained: NDArray[np.float64]
     is_junk: NDArray[np.bool_]
+    scores: Optional[ClassScores] = None
 
 
 def append_classes(
@@ -183,7 +196,19 @@ def _describe(item: Any, summary: ClassSummary, row: int) -> None:
     is_junk = bool(summary.is_junk[row])
     setattr(item, constants.EXPLAINED, Float(float(summary.explained[row])))
     setattr(item, constants.IS_JUNK, Boolean(is_junk))
-    item.setObjComment("junk" if is_junk else "")
+    comment = "junk" if is_junk else ""
+    if summary.scores is not None:
+        scores, part = summary.scores, summary.sizes[row] / max(int(summary.sizes.sum()), 1)
+        resolution = scores.resolution_angstrom[row]
+        if scores.is_off_centre[row]:
+            comment += ", off centre"
+        setattr(item, constants.PROBABILITY, Float(float(scores.probability[row])))
+        setattr(item, constants.OFF_CENTRE, Boolean(bool(scores.is_off_centre[row])))
+        setattr(item, constants.CLASS_SCORE, Float(float(scores.score[row])))
+        resolved = UNRESOLVED if np.isnan(resolution) else float(resolution)
+        setattr(item, constants.CLASS_RESOLUTION, Float(resolved))
+        setattr(item, constants.CLASS_DISTRIBUTION, Float(float(part)))
+    item.setObjComment(comment)
 
 
 def _copy_rows(
@@ -201,9 +226,9 @@ def _copy_rows(
     try:
         connection.execute(
             f"CREATE TEMP TABLE {MEMBERS} (number INTEGER, id INTEGER, matrix TEXT, "
-            "dissimilarity REAL, PRIMARY KEY (number, id)) WITHOUT ROWID"
+            "dissimilarity REAL, probability REAL, PRIMARY KEY (number, id)) WITHOUT ROWID"
         )
-        connection.executemany(f"INSERT INTO {MEMBERS} VALUES (?, ?, ?, ?)", members.records())
+        connection.executemany(f"INSERT INTO {MEMBERS} VALUES (?, ?, ?, ?, ?)", members.records())
         source = f"{INPUT}.{table_prefix(particles)}Objects"
         values = _values(particles, connection, example)
         for one, database in zip(made, databases):
@@ -248,7 +273,9 @@ def _values(
         label: (found[label], ()) if label in found else ("?", (value,))
         for label, value in example.items()
     }
-    values.update({label: (expression, ()) for label, expression in OWN.items()})
+    values.update(
+        {label: (expression, ()) for label, expression in OWN.items() if label in example}
+    )
     if particles.getSamplingRate():
         values["_samplingRate"] = ("?", (particles.getSamplingRate(),))
     if particles.hasAcquisition():

@@ -52,7 +52,7 @@ from repic_plugin.formats.results.class_files import (
     write_checkpoint,
     write_class_files,
 )
-from repic_plugin.formats.results.class_tables import ClassTables, read_class_tables
+from repic_plugin.formats.results.class_tables import ClassScores, ClassTables, read_class_tables
 from repic_plugin.formats.results.consensus_reading import ConsensusTables, read_consensus_tables
 from repic_plugin.formats.results.consensus_writing import (
     ENSEMBLE_NAMES,
@@ -90,6 +90,7 @@ from repic_plugin.formats.results.scores import (
     write_micrograph_scores,
     write_scores,
 )
+from repic_plugin.formats.results.selections import write_selection
 
 __all__ = [
     "CLASS_FILES",
@@ -106,6 +107,7 @@ __all__ = [
     "TEXT",
     "UNFINISHED",
     "Addition",
+    "ClassScores",
     "ClassTables",
     "ConsensusTables",
     "Format",
@@ -183,6 +185,7 @@ __all__ = [
     "write_picked_micrographs",
     "write_picks_file",
     "write_scores",
+    "write_selection",
     "write_stack",
     "write_summary_table",
     "write_table",

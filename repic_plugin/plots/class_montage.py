@@ -49,6 +49,7 @@ def montage_figure(
     sizes: ArrayLike,
     *,
     flagged: Optional[ArrayLike] = None,
+    scores: Optional[ArrayLike] = None,
     pixel_size_angstrom: Optional[float] = None,
     order: str = "size",
     title: Optional[str] = None,
@@ -69,6 +70,8 @@ def montage_figure(
         Particles in each class.
     flagged : array_like of bool, shape (n_classes,), optional
         True for junk classes.
+    scores : array_like of float, shape (n_classes,), optional
+        The classes shown are then sorted by these, the highest first, and labelled with them.
     pixel_size_angstrom : float, optional
         For a scale bar; None or 0 if unknown.
     order : {"size", "class"}
@@ -91,7 +94,10 @@ def montage_figure(
     if max_classes < 1:
         raise ValueError(f"max_classes must be 1 or more, got {max_classes}; leave it out")
     shown = class_order(counts, order, max_classes)
-    labels, points, mark = _labels(counts, junk, shown, first_number)
+    values = None if scores is None else _check_scores(scores, len(counts))
+    if values is not None:
+        shown = shown[np.argsort(-values[shown], kind="stable")]
+    labels, points, mark = _labels(counts, junk, values, shown, first_number)
     header = _header(title, _summary(counts, junk, len(shown), mark), _grid(len(shown))[1])
     layout = _layout(len(shown), points, _text_height(header), bool(pixel_size))
     mosaic = _mosaic(images, counts, junk, shown, layout)
@@ -126,14 +132,31 @@ def _check_pixel_size(pixel_size_angstrom: Optional[float]) -> float:
     return value
 
 
+def _check_scores(scores: ArrayLike, n_classes: int) -> NDArray[np.float64]:
+    values = np.asarray(scores, dtype=np.float64)
+    if values.shape != (n_classes,) or not np.isfinite(values).all():
+        raise ValueError(
+            f"scores must be {n_classes} finite numbers, one for each class, got shape "
+            f"{values.shape}; leave them out"
+        )
+    return values
+
+
 def _labels(
-    sizes: NDArray[np.int64], junk: NDArray[np.bool_], shown: NDArray[np.int64], first_number: int
+    sizes: NDArray[np.int64],
+    junk: NDArray[np.bool_],
+    scores: Optional[NDArray[np.float64]],
+    shown: NDArray[np.int64],
+    first_number: int,
 ) -> Tuple[List[str], float, str]:
     """Labels of the tiles, the font size at which all fit, and the mark of junk."""
     room = _tile_px(_grid(len(shown))[1]) * 72 / DPI * 0.96
     for mark in (JUNK_WORD, JUNK_SIGN):
         labels = [
-            f"{i + first_number}: {sizes[i]:,}" + (f" {mark}" if junk[i] else "") for i in shown
+            f"{i + first_number}: {sizes[i]:,}"
+            + (f" ({scores[i]:.2f})" if scores is not None else "")
+            + (f" {mark}" if junk[i] else "")
+            for i in shown
         ]
         points = min(LABEL_POINTS, room / text_width(labels))
         if points >= WORD_POINTS:

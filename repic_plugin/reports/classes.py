@@ -45,6 +45,7 @@ def blocks(folder: Path) -> List[Block]:
         averages,
         sizes,
         flagged=found.is_junk,
+        scores=None if found.scores is None else found.scores.score,
         pixel_size_angstrom=averages.pixel_size_angstrom,
         first_number=1,
     )
@@ -54,7 +55,9 @@ def blocks(folder: Path) -> List[Block]:
         facts,
         Warnings(warnings),
         Picture(
-            montage, "Class averages, the largest class first, with the number of members.", True
+            montage,
+            "Class averages, the highest score first, with number of members and score.",
+            True,
         ),
         Picture(bars, "Members of each class."),
         Picture(course, "Convergence: fraction of particles that changed class, and class sizes."),

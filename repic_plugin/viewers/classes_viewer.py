@@ -65,6 +65,7 @@ def _montage(folder: Path, found: ClassTables, pixel_size_angstrom: float) -> Fi
         open_stack(folder / "class_averages.mrcs"),
         found.sizes,
         flagged=found.is_junk,
+        scores=None if found.scores is None else found.scores.score,
         pixel_size_angstrom=pixel_size_angstrom,
         first_number=1,
     )

@@ -34,7 +34,7 @@ from tests.commands.small_particles import (
 )
 
 ASSIGNMENTS = ["particle", "class", "rotation_deg", "shift_x_px", "shift_y_px", "mirror"]
-ASSIGNMENTS += ["dissimilarity"]
+ASSIGNMENTS += ["dissimilarity", "particle_probability"]
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_it_is_what_the_function_finds(classify, made, out):
     assert csv_header(out / "assignments.csv") == ASSIGNMENTS
     assert [row["particle"] for row in rows] == list(table.names)
     poses = np.column_stack([found.labels, found.rotation_deg, found.shift_px, found.mirror])
-    cells = [[float(row[name]) for name in ASSIGNMENTS[1:-1]] for row in rows]
+    cells = [[float(row[name]) for name in ASSIGNMENTS[1:-2]] for row in rows]
     assert cells == pytest.approx(poses, abs=5.1e-5)
     loss = [float(row["dissimilarity"]) for row in rows]
     assert loss == pytest.approx(found.dissimilarity, rel=1e-5)
@@ -125,6 +125,23 @@ def test_it_is_what_the_function_finds(classify, made, out):
     classes = csv_rows(out / "classes.csv")
     assert [int(row["size"]) for row in classes] == found.sizes.tolist()
     assert [row["is_junk"] for row in classes] == [str(int(junk)) for junk in found.is_junk]
+    quality = found.quality
+    for name in ("score", "probability", "resolution_angstrom"):
+        told = [float(row[name] or "nan") for row in classes]
+        assert told == pytest.approx(getattr(quality, name), rel=1e-5, nan_ok=True)
+    own = [float(row["particle_probability"]) for row in rows]
+    assert own == pytest.approx(quality.member_probability, rel=1e-5)
+    star = star_columns(out / "classes.star", "model_classes")
+    assert [float(cell) for cell in star["rlnPredictedClassScore"]] == pytest.approx(
+        quality.score, abs=1e-6
+    )
+    assert [float(cell) for cell in star["rlnClassDistribution"]] == pytest.approx(
+        found.sizes / found.sizes.sum(), abs=1e-6
+    )
+    of_particles = star_columns(out / "classes.star")
+    assert [float(cell) for cell in of_particles["rlnPredictedClassScore"]] == pytest.approx(
+        quality.score[found.labels], abs=1e-6
+    )
     course = csv_rows(out / "convergence.csv")
     assert [row["stage"] for row in course] == [record.stage for record in found.records]
     objective = [float(row["objective"]) for row in course]

@@ -1,5 +1,7 @@
 """The tables of a classification, written and read back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,29 @@ def folder(tmp_path, found):
     folder.mkdir()
     write_class_files(folder, read_particles(tmp_path / "s.mrcs"), found)
     return folder
+
+
+QUALITY = {
+    "score": np.array([0.125, 0.9, 0.0]),
+    "probability": np.array([0.25, 0.95, 0.0]),
+    "resolution_angstrom": np.array([20.5, np.nan, np.nan]),
+    "is_off_centre": np.array([True, False, False]),
+}
+MEMBERS = np.array([0.9, 0.1, 0.95, 0.0, 0.5, 0.25])
+
+
+def test_scores_are_read_back_and_not_needed(tmp_path, folder, found):
+    from repic_plugin.classification import ClassQuality
+
+    assert read_class_tables(folder).scores is None  # as an earlier version wrote them
+    scored = replace(
+        found, quality=ClassQuality(threshold=0.5, member_probability=MEMBERS, **QUALITY)
+    )
+    write_class_files(folder, read_particles(tmp_path / "s.mrcs"), scored)
+    scores = read_class_tables(folder).scores
+    for name, expected in QUALITY.items():
+        assert np.array_equal(getattr(scores, name), expected, equal_nan=True), name
+    assert np.array_equal(scores.particle_probability, MEMBERS)
 
 
 def test_what_is_written_is_read_back(folder, found):

@@ -40,6 +40,7 @@ def particles(tmp_path, images, ctf):
 def assignment(particles, empty_class=None):
     """Members of some classes, and what is known of these."""
     from repic_plugin.convert import ClassMembers, ClassSummary, transform_matrices
+    from repic_plugin.formats import ClassScores
 
     rng = np.random.default_rng(4)
     number = rng.integers(1, K + 1, N)
@@ -48,10 +49,15 @@ def assignment(particles, empty_class=None):
     kept = rng.random(N) < 0.9
     matrices = transform_matrices(*poses(rng, N))
     ids = np.arange(11, 11 + N)
-    members = ClassMembers(ids[kept], number[kept], matrices[kept], rng.random(N)[kept])
+    members = ClassMembers(
+        ids[kept], number[kept], matrices[kept], rng.random(N)[kept], rng.random(N)[kept]
+    )
     sizes = np.bincount(number[kept], minlength=K + 1)[1:]
     stack = particles.getFirstItem().getFileName()
-    return members, ClassSummary(stack, sizes, rng.random(K), np.arange(K) == 2)
+    resolution = np.where(np.arange(K) == 1, np.nan, 20.0)
+    off_centre = np.arange(K) == 2
+    scores = ClassScores(rng.random(K), rng.random(K), resolution, off_centre, rng.random(N))
+    return members, ClassSummary(stack, sizes, rng.random(K), np.arange(K) == 2, scores)
 
 
 def new_classes(folder, particles):

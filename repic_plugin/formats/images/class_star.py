@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Dict,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+    Union,
+)
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,10 +44,19 @@ from repic_plugin.formats.images.particle_star import (
 from repic_plugin.formats.images.particle_star_writing import optics_columns
 from repic_plugin.formats.images.particles import ParticleTable
 
+if TYPE_CHECKING:
+    from repic_plugin.classification import ClassQuality
+
 ASIDE = -1  # the label of particles without a class
 CLASS, PSI, FLIP = "rlnClassNumber", "rlnAnglePsi", "rlnIsFlip"
 ORIGIN_X, ORIGIN_Y = "rlnOriginXAngst", "rlnOriginYAngst"
 PIXEL_ORIGINS = ("rlnOriginX", "rlnOriginY")  # RELION 3.0; replaced by those in angstrom
+# RELION's table of classes, and the columns that selections by score read.
+CLASSES, AVERAGE = "data_model_classes", "rlnReferenceImage"
+SCORE, RESOLUTION = "rlnPredictedClassScore", "rlnEstimatedResolution"
+DISTRIBUTION = "rlnClassDistribution"
+UNRESOLVED = 999.0  # as RELION writes it
+PROBABILITY = "repicProbability"  # of a particle; RELION ignores columns that it does not know
 OTHER_ANGLES = ("rlnAngleRot", "rlnAngleTilt")
 # Columns of RELION 3.0's rows that RELION 3.1 and later read from the optics groups only.
 SHARED = (
@@ -63,6 +84,7 @@ def write_classes_star(
     shift_x_px: ArrayLike,
     shift_y_px: ArrayLike,
     mirror: ArrayLike,
+    quality: Optional[ClassQuality] = None,
 ) -> None:
     """Write particles with their classes and 2D alignment as RELION 3.1 and later do.
 
@@ -94,6 +116,10 @@ def write_classes_star(
         from 1, and 0 is for excluded particles.
     rotation_deg, shift_x_px, shift_y_px : array_like of float, shape (n,)
     mirror : array_like of bool, shape (n,)
+    quality : ClassQuality, optional
+        Adds ``_rlnPredictedClassScore`` (of its class) and ``_repicProbability`` to each particle,
+        and RELION's table model_classes: average in class_averages.mrcs, class, distribution,
+        estimated resolution (999 where unknown) and score.
 
     Raises
     ------
@@ -111,11 +137,36 @@ def write_classes_star(
     replaced.update({name: np.zeros(len(table)) for name in OTHER_ANGLES if name in found})
     if optics.group is not None:
         replaced[GROUP] = optics.group
-    dropped = {FLIP, *PIXEL_ORIGINS, *optics.moved} - {*replaced}
+    if quality is not None:
+        replaced.update(_member_columns(np.asarray(labels), quality))
+    dropped = {FLIP, SCORE, PROBABILITY, *PIXEL_ORIGINS, *optics.moved} - {*replaced}
     with atomic_open(path) as file:
         file.write(table_text(OPTICS, optics.columns).encode())
         for text in _particles_text(table, replaced, dropped):
             file.write(text.encode())
+        if quality is not None:
+            columns = _class_columns(np.asarray(labels), quality)
+            file.write(table_text(CLASSES, columns).encode())
+
+
+def _member_columns(labels: NDArray[np.int64], quality: ClassQuality) -> Dict[str, Column]:
+    """Score of each particle's class, and its own probability; 0 for those without a class."""
+    score = np.append(quality.score, 0.0)[labels]  # the label of those is -1
+    return {SCORE: score, PROBABILITY: quality.member_probability}
+
+
+def _class_columns(labels: NDArray[np.int64], quality: ClassQuality) -> Dict[str, Sequence[str]]:
+    """RELION's columns of the classes."""
+    numbers = np.arange(1, len(quality.score) + 1)
+    sizes = np.bincount(labels[labels >= 0], minlength=len(numbers))
+    resolution = quality.resolution_angstrom
+    return {
+        AVERAGE: [f"{number:06d}@class_averages.mrcs" for number in numbers.tolist()],
+        CLASS: number_cells(numbers),
+        DISTRIBUTION: number_cells(sizes / max(int(sizes.sum()), 1)),
+        RESOLUTION: number_cells(np.where(np.isnan(resolution), UNRESOLVED, resolution)),
+        SCORE: number_cells(quality.score),
+    }
 
 
 def _alignment(

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, List, Mapping
+from typing import TYPE_CHECKING, Any, List, Mapping, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 CLASS_FILES = ("assignments.csv", "class_averages.mrcs", "classes.star", "convergence.csv")
 ASSIGNMENT_COLUMNS = ("particle", "class", "rotation_deg", "shift_x_px", "shift_y_px", "mirror")
 CLASS_COLUMNS = ("class", "size", "explained", "is_junk")
+QUALITY_COLUMNS = ("score", "probability", "resolution_angstrom", "is_off_centre")
+MEMBER_PROBABILITY = "particle_probability"
 CONVERGENCE_COLUMNS = ("iteration", "stage", "fraction_changed", "objective", "smallest", "largest")
 POSE_DECIMALS = 4  # of degrees and px
 OWNER, NAMES = "owner", "names"  # of the other arrays of a checkpoint: none must be lost
@@ -47,15 +49,16 @@ def write_class_files(folder: PathLike, table: ParticleTable, found: Classificat
     write_stack(folder / "class_averages.mrcs", found.averages, table.pixel_size_angstrom)
     x, y = found.shift_px.T
     write_classes_star(
-        folder / "classes.star", table, found.labels, found.rotation_deg, x, y, found.mirror
+        folder / "classes.star",
+        table,
+        found.labels,
+        found.rotation_deg,
+        x,
+        y,
+        found.mirror,
+        found.quality,
     )
-    classes = zip(
-        range(len(found.sizes)),
-        found.sizes.tolist(),
-        [f"{value:.6g}" for value in found.explained.tolist()],
-        found.is_junk.astype(int).tolist(),
-    )
-    write_table(folder / "classes.csv", CLASS_COLUMNS, classes)
+    _write_classes(folder / "classes.csv", found)
     _write_convergence(folder / "convergence.csv", found)
 
 
@@ -130,15 +133,40 @@ def read_checkpoint(path: PathLike, owner: str) -> State:
     return state
 
 
+def _write_classes(path: Path, found: Classification) -> None:
+    names: Tuple[str, ...] = CLASS_COLUMNS
+    columns: List[List[Any]] = [
+        list(range(len(found.sizes))),
+        found.sizes.tolist(),
+        _cells(found.explained),
+        found.is_junk.astype(int).tolist(),
+    ]
+    if found.quality is not None:
+        quality = found.quality
+        names += QUALITY_COLUMNS
+        columns += map(_cells, (quality.score, quality.probability, quality.resolution_angstrom))
+        columns.append(quality.is_off_centre.astype(int).tolist())
+    write_table(path, names, zip(*columns))
+
+
 def _write_assignments(path: Path, table: ParticleTable, found: Classification) -> None:
-    columns = (
+    names: Tuple[str, ...] = (*ASSIGNMENT_COLUMNS, "dissimilarity")
+    columns: List[Sequence[Any]] = [
         table.names,
         found.labels.tolist(),
         *(_pose_cells(column) for column in (found.rotation_deg, *found.shift_px.T)),
         found.mirror.astype(int).tolist(),
-        ["" if np.isnan(value) else f"{value:.6g}" for value in found.dissimilarity.tolist()],
-    )
-    write_table(path, (*ASSIGNMENT_COLUMNS, "dissimilarity"), zip(*columns))
+        _cells(found.dissimilarity),
+    ]
+    if found.quality is not None:
+        names += (MEMBER_PROBABILITY,)
+        columns.append(_cells(found.quality.member_probability))
+    write_table(path, names, zip(*columns))
+
+
+def _cells(values: NDArray[np.float64]) -> List[str]:
+    """Numbers with six digits; NaN is an empty cell."""
+    return ["" if np.isnan(value) else f"{value:.6g}" for value in values.tolist()]
 
 
 def _pose_cells(values: NDArray[np.float64]) -> List[str]:

@@ -4,19 +4,52 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List
+from typing import Any, Dict, List, Mapping, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.formats.base.csv_tables import COUNT, NUMBER, NUMBER_OR_NONE, TEXT, read_csv
+from repic_plugin.formats.base.csv_tables import (
+    COUNT,
+    NUMBER,
+    NUMBER_OR_NONE,
+    TEXT,
+    Kind,
+    open_table,
+    read_csv,
+    typed_columns,
+)
 from repic_plugin.formats.base.errors import PathLike
 
 POSE = {"particle": TEXT, "class": COUNT, "rotation_deg": NUMBER, "shift_x_px": NUMBER}
 POSE.update(shift_y_px=NUMBER, mirror=COUNT, dissimilarity=NUMBER_OR_NONE)
 CLASS = {"size": COUNT, "explained": NUMBER, "is_junk": COUNT}
+# Tables of earlier versions have none of these.
+MEMBER_QUALITY = {"particle_probability": NUMBER}
+CLASS_QUALITY = {"score": NUMBER, "probability": NUMBER}
+CLASS_QUALITY.update(resolution_angstrom=NUMBER_OR_NONE, is_off_centre=COUNT)
 COURSE = dict.fromkeys(("iteration", "fraction_changed", "smallest", "largest"), NUMBER)
 REMEDY = "run the classification again"
+
+
+@dataclass(frozen=True, eq=False)
+class ClassScores:
+    """Quality of k classes of n particles, see `classification.ClassQuality`.
+
+    Attributes
+    ----------
+    score, probability : ndarray of float64, shape (k,)
+    resolution_angstrom : ndarray of float64, shape (k,)
+        NaN where it is not known.
+    is_off_centre : ndarray of bool, shape (k,)
+    particle_probability : ndarray of float64, shape (n,)
+    """
+
+    score: NDArray[np.float64]
+    probability: NDArray[np.float64]
+    resolution_angstrom: NDArray[np.float64]
+    is_off_centre: NDArray[np.bool_]
+    particle_probability: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +64,8 @@ class ClassTables:
         As in `Classification`; label -1 and dissimilarity NaN for excluded particles.
     convergence : dict of str to ndarray of float64, shape (n_iterations,)
         iteration, fraction_changed, smallest and largest class.
+    scores : ClassScores or None
+        None for tables of an earlier version, which had no scores.
     """
 
     names: List[str]
@@ -43,6 +78,7 @@ class ClassTables:
     explained: NDArray[np.float64]
     is_junk: NDArray[np.bool_]
     convergence: Dict[str, NDArray[np.float64]]
+    scores: Optional[ClassScores] = None
 
 
 def read_class_tables(folder: PathLike) -> ClassTables:
@@ -54,8 +90,8 @@ def read_class_tables(folder: PathLike) -> ClassTables:
         If a table is missing or damaged.
     """
     folder = Path(folder)
-    poses = read_csv(folder / "assignments.csv", POSE, REMEDY)
-    classes = read_csv(folder / "classes.csv", CLASS, REMEDY)
+    poses = _columns(folder / "assignments.csv", POSE, MEMBER_QUALITY)
+    classes = _columns(folder / "classes.csv", CLASS, CLASS_QUALITY)
     return ClassTables(
         names=poses["particle"].tolist(),
         labels=poses["class"],
@@ -67,4 +103,28 @@ def read_class_tables(folder: PathLike) -> ClassTables:
         explained=classes["explained"],
         is_junk=classes["is_junk"] != 0,
         convergence=read_csv(folder / "convergence.csv", COURSE, REMEDY),
+        scores=_scores(poses, classes),
+    )
+
+
+def _columns(
+    path: Path, kinds: Mapping[str, Kind], added: Mapping[str, Kind]
+) -> Dict[str, NDArray[Any]]:
+    """Columns of a table; those that were added later only where the table has one of them."""
+    table = open_table(path, REMEDY)
+    has_added = any(name in table.columns for name in added)
+    return typed_columns(table, {**kinds, **added} if has_added else kinds)
+
+
+def _scores(
+    poses: Mapping[str, NDArray[Any]], classes: Mapping[str, NDArray[Any]]
+) -> Optional[ClassScores]:
+    if "score" not in classes or "particle_probability" not in poses:
+        return None
+    return ClassScores(
+        score=classes["score"],
+        probability=classes["probability"],
+        resolution_angstrom=classes["resolution_angstrom"],
+        is_off_centre=classes["is_off_centre"] != 0,
+        particle_probability=poses["particle_probability"],
     )

@@ -176,12 +176,14 @@ class ProtAckMeans2D(FormProtocol, WritesReport, ProtClassify2D):
                 found.rotation_deg[kept], found.shift_px[kept], found.mirror[kept], shift_order
             ),
             found.dissimilarity[kept],
+            None if found.scores is None else found.scores.particle_probability[kept],
         )
         summary = ClassSummary(
             f"{self.classes_folder()}/class_averages.mrcs",
             found.sizes,
             found.explained,
             found.is_junk,
+            found.scores,
         )
         self.info(f"writing {len(members.ids):,} particles of {len(found.sizes)} classes")
         classes = self._createSetOfClasses2D(self.inputParticles)
