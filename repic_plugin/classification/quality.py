@@ -43,13 +43,14 @@ MAX_ENERGY, MAX_SIZE = 2.0, 1.0
 BORDER, CENTRE = 0.85, 0.4
 # Scores between which the threshold is sought in the widest gap, and how far a gap is followed
 # beyond them, in units of the logistic function's argument.
-THRESHOLD_RANGE, GAP_MARGIN = (0.3, 0.7), 1.0
+THRESHOLD_RANGE, GAP_MARGIN = (0.35, 0.55), 1.0
 # Classes below this probability are junk.
 JUNK_PROBABILITY = 0.5
 # Members: slopes of the argument by class, and by agreement relative to the class's mean.
 CLASS_SLOPE, MEMBER_SLOPE = 1.3, 2.6
 # A class that would be good if its density were centred, and whose density is this far off.
-MIN_OFFSET, MAX_CONTRAST = 0.1, 0.6
+# Members off centre are aligned less well: they may agree less than is asked of good classes.
+MIN_OFFSET, MAX_CONTRAST, OFF_CENTRE_MARGIN = 0.1, 0.6, 1.0
 TINY = 1e-12
 
 Floats = NDArray[np.float64]
@@ -238,7 +239,8 @@ def _off_centre(
     centred = features.copy()
     centred[:, 2:] = typical[2:]
     argument = centred @ WEIGHTS[:5] + WEIGHTS[7]
-    agrees = argument > _argument(np.array([threshold]))[0]
+    agrees = argument > _argument(np.array([threshold]))[0] - OFF_CENTRE_MARGIN
+    agrees &= features[:, 0] > 0  # more than aligned noise
     contrast, offset = features[:, 3], features[:, 4]
     lies_off = (contrast < typical[3] - MAX_CONTRAST) | (offset > typical[4] + MIN_OFFSET)
     return np.asarray(agrees & lies_off & (probability < JUNK_PROBABILITY) & (sizes > 0))

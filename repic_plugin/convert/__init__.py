@@ -1,6 +1,12 @@
 """Conversion between Scipion's sets and arrays: the only room that uses both."""
 
-from repic_plugin.convert.classes import ClassMembers, ClassSummary, append_averages, append_classes
+from repic_plugin.convert.classes import (
+    ClassMembers,
+    ClassSummary,
+    append_averages,
+    append_classes,
+    append_members,
+)
 from repic_plugin.convert.coordinates import (
     MicrographTable,
     PickerInput,
@@ -57,6 +63,7 @@ __all__ = [
     "UnreadableSetError",
     "append_averages",
     "append_classes",
+    "append_members",
     "append_particles",
     "append_picks",
     "as_mrc_stacks",

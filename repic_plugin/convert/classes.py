@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,12 @@ class ClassMembers:
     matrices: NDArray[np.float64]
     dissimilarity: NDArray[np.float64]
     probability: Optional[NDArray[np.float64]] = None
+
+    def take(self, rows: NDArray[np.bool_]) -> ClassMembers:
+        """Some of the members."""
+        probability = None if self.probability is None else self.probability[rows]
+        columns = (self.ids, self.number, self.matrices, self.dissimilarity)
+        return ClassMembers(*(column[rows] for column in columns), probability)
 
     def item(self, particles: SetOfParticles, row: int) -> Particle:
         """One of the particles as a Scipion object."""
@@ -140,7 +146,8 @@ def append_classes(
         item = members.item(particles, row)
         made[-1].append(item)
     if made:
-        _copy_rows(particles, made, members, item.getObjDict())
+        targets = [(one._getMapper().db, [int(one.getObjId())]) for one in made]
+        _copy_rows(particles, targets, members, item.getObjDict())
     for one, size in zip(made, sizes.tolist()):
         one._size.set(size)
         classes.update(one)
@@ -148,6 +155,35 @@ def append_classes(
     database.executeCommand("PRAGMA synchronous = FULL")
     with open(classes.getFileName(), "rb+") as file:
         os.fsync(file.fileno())
+
+
+def append_members(
+    target: SetOfParticles, particles: SetOfParticles, members: ClassMembers
+) -> None:
+    """Fill a set with particles as they are in their classes, as fast as `append_classes`.
+
+    Parameters
+    ----------
+    target : SetOfParticles
+        Empty, in a file of its own.
+    particles : SetOfParticles
+        The set to which the ids of the members refer.
+    members : ClassMembers
+        One or more.
+
+    Raises
+    ------
+    ValueError
+        If a member is not in the set.
+    """
+    _check_there(particles, members)
+    item = members.item(particles, 0)
+    target.append(item)
+    database = target._getMapper().db
+    numbers = np.unique(members.number).tolist()
+    _copy_rows(particles, [(database, numbers)], members, item.getObjDict())
+    target._size.set(len(members.ids))
+    target.write()
 
 
 def append_averages(
@@ -213,13 +249,15 @@ def _describe(item: Any, summary: ClassSummary, row: int) -> None:
 
 def _copy_rows(
     particles: SetOfParticles,
-    made: Iterable[Class2D],
+    targets: Sequence[Tuple[Any, List[int]]],
     members: ClassMembers,
     example: Dict[str, Any],
 ) -> None:
-    """Insert the missing members; `example` holds the attributes of one member."""
-    databases = [one._getMapper().db for one in made]
-    connection = databases[0].connection  # shared by all tables of a file
+    """Insert the missing members of classes into the tables of databases.
+
+    `example` holds the attributes of one member.
+    """
+    connection = targets[0][0].connection  # shared by all tables of a file
     connection.commit()  # a file cannot be attached within a transaction
     connection.execute(f"ATTACH ? AS {INPUT}", (os.path.abspath(particles.getFileName()),))
     connection.execute(f"PRAGMA {INPUT}.cache_size = {-CACHE_KB}")
@@ -231,8 +269,9 @@ def _copy_rows(
         connection.executemany(f"INSERT INTO {MEMBERS} VALUES (?, ?, ?, ?, ?)", members.records())
         source = f"{INPUT}.{table_prefix(particles)}Objects"
         values = _values(particles, connection, example)
-        for one, database in zip(made, databases):
-            _copy_class(connection, database.tablePrefix, source, values, one.getObjId())
+        for database, numbers in targets:
+            for number in numbers:
+                _copy_class(connection, database.tablePrefix, source, values, number)
         connection.commit()
     finally:
         connection.rollback()

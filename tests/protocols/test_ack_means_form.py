@@ -181,7 +181,10 @@ def test_what_scipion_asks_of_a_protocol(project):
     from repic_plugin import bibtex
 
     protocol = project.new("ProtAckMeans2D", "asked")
-    assert list(protocol._possibleOutputs) == ["outputClasses", "outputAverages"]
+    assert list(protocol._possibleOutputs) == [
+        *("outputClasses", "outputAverages"),
+        *("outputParticles", "outputRejected"),
+    ]
     assert protocol.getPlugin().getName() == "repic_plugin"
     known = {entry["ID"] for entry in bibtexparser.loads(bibtex.__doc__).entries}
     assert set(protocol._citations()) <= known

@@ -79,6 +79,42 @@ def test_sets_tell_sizes_alignment_and_pixel_size(classified):
     )
 
 
+def test_particles_of_good_classes_are_an_output(classified):
+    """Here all classes are good, and nothing is rejected."""
+    good = classified.outputParticles
+    assert good.getSize() == N_VIEWS * PER_VIEW - 1
+    assert good.getAlignment() == "2D"
+    assert not hasattr(classified, "outputRejected")
+    found = {number: cls for number, (cls, _) in members(classified).items()}
+    for item in good:
+        assert item.getClassId() == found[item.getObjId()]
+        assert 0.5 < getattr(item, constants.PROBABILITY).get() <= 1
+    for one in classified.outputClasses:
+        assert 0.5 < one._rlnPredictedClassScore.get() <= 1
+        assert 0 < one._rlnEstimatedResolution.get() < 999
+    distribution = [one._rlnClassDistribution.get() for one in classified.outputAverages]
+    assert sum(distribution) == pytest.approx(1)
+
+
+def test_a_minimum_score_divides_the_particles_without_classifying_again(project, imported):
+    values = {"numberOfClasses": N_VIEWS, "maxIterations": 4}
+    protocol = classify(project, imported, "by score", **values)
+    scores = tables(protocol).scores.score
+    least = round(float(np.sort(scores)[-2:].mean()), 9)
+    written = Path(protocol.classes_folder(), "assignments.csv").stat().st_ino
+    protocol.selection.set(1)
+    protocol.minScore.set(least)
+    again = project.run(protocol)
+    assert again.isFinished(), again.getErrorMessage()
+    assert Path(again.classes_folder(), "assignments.csv").stat().st_ino == written
+    best = set((np.flatnonzero(scores >= least) + 1).tolist())
+    assert {item.getClassId() for item in again.outputParticles} == best
+    assert not best & {item.getClassId() for item in again.outputRejected}
+    n_all = again.outputParticles.getSize() + again.outputRejected.getSize()
+    assert n_all == N_VIEWS * PER_VIEW - 1
+    assert f"score {least!r} or more" in " ".join(again._summary())
+
+
 def test_outputs_point_to_their_source(project, classified, imported):
     images = classified.outputClasses.getImages()
     assert images.getObjId() == imported.outputParticles.getObjId()

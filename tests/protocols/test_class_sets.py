@@ -93,6 +93,7 @@ def written_by_scipion(folder, particles, members, summary):
             item.setClassId(int(members.number[row]))
             item.setTransform(Transform(members.matrices[row]))
             setattr(item, constants.DISSIMILARITY, Float(float(members.dissimilarity[row])))
+            setattr(item, constants.PROBABILITY, Float(float(members.probability[row])))
 
     def update_class(item):
         number = item.getObjId()
@@ -102,7 +103,15 @@ def written_by_scipion(folder, particles, members, summary):
         item.getRepresentative().setClassId(number)
         setattr(item, constants.EXPLAINED, Float(float(summary.explained[number - 1])))
         setattr(item, constants.IS_JUNK, Boolean(bool(summary.is_junk[number - 1])))
-        item.setObjComment("junk" if summary.is_junk[number - 1] else "")
+        item.setObjComment("junk, off centre" if summary.is_junk[number - 1] else "")
+        scores, part = summary.scores, summary.sizes[number - 1] / summary.sizes.sum()
+        resolution = scores.resolution_angstrom[number - 1]
+        resolved = 999.0 if np.isnan(resolution) else float(resolution)
+        setattr(item, constants.PROBABILITY, Float(float(scores.probability[number - 1])))
+        setattr(item, constants.OFF_CENTRE, Boolean(bool(scores.is_off_centre[number - 1])))
+        item._rlnPredictedClassScore = Float(float(scores.score[number - 1]))
+        item._rlnEstimatedResolution = Float(resolved)
+        item._rlnClassDistribution = Float(float(part))
 
     classes.classifyItems(updateItemCallback=update_particle, updateClassCallback=update_class)
     classes.write()
@@ -224,6 +233,29 @@ def test_no_class_at_all_is_an_empty_set(tmp_path, particles):
     members, summary = assignment(particles)
     nothing = type(members)(*(column[:0] for column in vars(members).values()))
     assert written_fast(tmp_path / "a", particles, nothing, summary).getSize() == 0
+
+
+def test_selected_particles_are_as_scipion_would_copy_them(tmp_path, particles):
+    from pwem.objects import SetOfParticles
+
+    from repic_plugin.convert import append_members
+
+    members, _ = assignment(particles)
+    some = members.take(members.number % 2 == 0)
+    sets = []
+    for name in ("fast", "slow"):
+        (tmp_path / name).mkdir()
+        found = SetOfParticles(filename=str(tmp_path / name / "particles.sqlite"))
+        found.copyInfo(particles)
+        found.setAlignment2D()
+        sets.append(found)
+    append_members(sets[0], particles, some)
+    for row in np.argsort(some.ids).tolist():
+        sets[1].append(some.item(particles, row))
+    sets[1].write()
+    fast, slow = map(contents, sets)
+    assert fast == slow
+    assert sets[0].getSize() == len(some.ids) > 10
 
 
 def test_a_particle_that_is_gone_is_told(tmp_path, particles):

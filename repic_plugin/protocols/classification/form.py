@@ -32,6 +32,10 @@ HELP = {
     "unequal size. *No*: the published algorithm.",
     "tolerance": "Stop when at most this fraction of the particles (0 to 1) changes class.",
     "seed": "The same seed gives the same classes, whatever the number of threads.",
+    "selection": "Which classes form the output of good particles; the others form that of "
+    "rejected ones. *automatic*: classes that are not junk, by the threshold that the scores "
+    "themselves show. Particles are not classified again if this changes.",
+    "minScore": "From 0 to 1, the same scale for all data sets; see the scores in the montage.",
     "shiftOrder": "Scipion's plugins disagree on the last column of the matrix. In the first "
     "group it is the shift after the rotation: the matrix maps a particle onto its class "
     "average. In the second group it is the shift before the rotation. Choose by the software "
@@ -89,8 +93,10 @@ def define_clustering_params(form: params.Form) -> None:
 
 
 def define_output_params(form: params.Form) -> None:
-    """Convention of the 2D transforms."""
+    """Selection of particles, and convention of the 2D transforms."""
     fields = Fields(form, HELP)
+    fields.choice("selection", ["automatic", "minimum score"], "Good classes")
+    fields.value("minScore", 0.5, "Minimum score", condition="selection==1")
     fields.choice(
         "shiftOrder",
         ["Xmipp, EMAN2, SPIDER", "RELION, cryoSPARC, extract coordinates"],

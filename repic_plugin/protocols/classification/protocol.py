@@ -25,6 +25,7 @@ from repic_plugin.convert import (
     ClassSummary,
     append_averages,
     append_classes,
+    append_members,
     as_mrc_stacks,
     read_particle_rows,
     transform_matrices,
@@ -48,14 +49,21 @@ from repic_plugin.protocols.classification.settings import (
     check_form,
     classify_arguments,
     classify_settings,
+    good_classes,
     input_settings,
+    selection_settings,
 )
-from repic_plugin.protocols.classification.summary import classification_facts, progress_line
+from repic_plugin.protocols.classification.summary import (
+    classification_facts,
+    progress_line,
+    selection_line,
+)
 from repic_plugin.protocols.common.form_values import FormProtocol
 from repic_plugin.protocols.common.report_step import WritesReport, define_report_param
 from repic_plugin.protocols.common.unfinished_files import remove_unfinished
 
 CLASSES, AVERAGES = "outputClasses", "outputAverages"
+GOOD, REJECTED = "outputParticles", "outputRejected"
 ERROR_MARK = "repic-plugin: error: "
 # Of Open MPI to version 4, and from version 5 on; other MPIs leave threads alone.
 UNBINDING = ("OMPI_MCA_hwloc_base_binding_policy", "PRTE_MCA_hwloc_default_binding_policy")
@@ -66,16 +74,19 @@ class ProtAckMeans2D(FormProtocol, WritesReport, ProtClassify2D):
     """Classify particles into balanced 2D classes (ACK-means).
 
     K-means with an adaptive constraint on class sizes, so that few classes are lost at a low
-    signal-to-noise ratio. Particles carry their 2D transforms; classes and averages carry a flag
-    for junk (_repicIsJunk) and the fraction of variance that a class explains (_repicExplained).
+    signal-to-noise ratio. Particles carry their 2D transforms and a probability
+    (_repicProbability); classes and averages carry a score (_rlnPredictedClassScore), an estimated
+    resolution (_rlnEstimatedResolution) and a flag for junk (_repicIsJunk).
     Use it to clean a set of extracted particles or to inspect its views.
 
     *Input*: extracted particles, with CTFs if available; disabled ones are ignored.
-    *Outputs*: outputClasses and outputAverages. The files of the command (classes.star, ...) are
+    *Outputs*: outputClasses and outputAverages; outputParticles, the particles of good classes,
+    and outputRejected, the others. The files of the command (classes.star, ...) are
     in extra/classes.
     *Main parameters*: the number of classes (50 to 200 particles per class are typical); the
     clustering method (ACK-means, K-means, equal sizes, SPIDER's size factor); the alignment, of
     which MRA is the most accurate and the slowest; CTF correction; resolution and maximum shift;
+    which classes are good (automatic, or by a minimum score);
     threads and MPI processes, which do not change the classes.
     *Look at*: averages, sizes and convergence in Analyze results; a click on an average shows its
     members. A stopped run continues from its last iteration.
@@ -86,7 +97,12 @@ class ProtAckMeans2D(FormProtocol, WritesReport, ProtClassify2D):
     _label = "2D classification (ACK-means)"
     _devStatus = NEW
     FORM_PARAMS: ClassVar = FORM_PARAMS
-    _possibleOutputs: ClassVar = {CLASSES: SetOfClasses2D, AVERAGES: SetOfAverages}
+    _possibleOutputs: ClassVar = {
+        CLASSES: SetOfClasses2D,
+        AVERAGES: SetOfAverages,
+        GOOD: SetOfParticles,
+        REJECTED: SetOfParticles,
+    }
 
     # ------------------------------------------------------------------ form
 
@@ -110,7 +126,12 @@ class ProtAckMeans2D(FormProtocol, WritesReport, ProtClassify2D):
         self._insertFunctionStep(self.convertInputStep, particles, needsGPU=False)
         self._insertFunctionStep(self.classifyStep, particles, classification, needsGPU=False)
         self._insertFunctionStep(
-            self.createOutputStep, particles, classification, shift_order, needsGPU=False
+            self.createOutputStep,
+            particles,
+            classification,
+            shift_order,
+            selection_settings(self),
+            needsGPU=False,
         )
         self._insertReportStep(classification)
 
@@ -162,8 +183,10 @@ class ProtAckMeans2D(FormProtocol, WritesReport, ProtClassify2D):
         ):  # the exit status of a queued job is unknown
             raise RuntimeError(self._jobError() or "the job wrote no classes; see its log")
 
-    def createOutputStep(self, particles: str, settings: str, shift_order: str) -> None:
-        """Write the classes, their averages and the summary."""
+    def createOutputStep(
+        self, particles: str, settings: str, shift_order: str, selection: str
+    ) -> None:
+        """Write the classes, their averages, good and rejected particles and the summary."""
         self._forget()
         source = self._particles()
         ids = read_arrays(self._idsFile())["ids"]
@@ -194,10 +217,27 @@ class ProtAckMeans2D(FormProtocol, WritesReport, ProtClassify2D):
         append_averages(averages, source, summary)
         box_px, pixel_size = int(source.getDim()[0]), source.getSamplingRate()
         facts = classification_facts(found, json.loads(settings), box_px, pixel_size)
+        good = good_classes(found, selection)
+        facts["summary"].append(selection_line(found, good, selection))
         atomic_write(self._summaryFile(), json.dumps(facts))
-        self._defineOutputs(**{CLASSES: classes, AVERAGES: averages})
-        self._defineSourceRelation(self.inputParticles, classes)
-        self._defineSourceRelation(self.inputParticles, averages)
+        is_good = good[members.number - 1]
+        outputs = {CLASSES: classes, AVERAGES: averages}
+        for name, chosen in ((GOOD, is_good), (REJECTED, ~is_good)):
+            if chosen.any():
+                outputs[name] = self._selected(name, members.take(chosen))
+            elif hasattr(self, name):  # of an earlier selection
+                self.deleteOutput(getattr(self, name))
+        self._defineOutputs(**outputs)
+        for output in outputs.values():
+            self._defineSourceRelation(self.inputParticles, output)
+
+    def _selected(self, name: str, members: ClassMembers) -> SetOfParticles:
+        """A new set of some of the particles, with their classes and 2D transforms."""
+        chosen = self._createSetOfParticles("" if name == GOOD else "_rejected")
+        chosen.copyInfo(self._particles())
+        chosen.setAlignment2D()
+        append_members(chosen, self._particles(), members)
+        return chosen
 
     # ------------------------------------------------------------------ info
 

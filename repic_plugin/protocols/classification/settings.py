@@ -6,13 +6,17 @@ from importlib.util import find_spec
 from typing import Any, Dict, List
 
 import numpy as np
+from numpy.typing import NDArray
 from pwem.objects import SetOfParticles
 from pwem.protocols import ProtClassify2D
 
+from repic_plugin.arguments import check_in_range
 from repic_plugin.classification import ALIGNMENTS, CTF_MODES, RULES, check_classification_arguments
 from repic_plugin.convert import SHIFT_ORDERS, unreadable_stacks
+from repic_plugin.formats import ClassTables
 
 NO_CTF = "none"
+AUTOMATIC, BY_SCORE = range(2)  # the choices of selection
 # Parameters of the form by the arguments that messages name.
 FORM_PARAMS = {
     "n_classes": "numberOfClasses",
@@ -28,6 +32,7 @@ FORM_PARAMS = {
     "max_iterations": "maxIterations",
     "random_state": "seed",
     "n_threads": "numberOfThreads",
+    "min_score": "minScore",
 }
 
 
@@ -60,6 +65,32 @@ def classify_settings(protocol: ProtClassify2D) -> Dict[str, Any]:
         "seed": protocol.seed.get(),
         "shift_order": SHIFT_ORDERS[protocol.shiftOrder.get()],
     }
+
+
+def selection_settings(protocol: ProtClassify2D) -> str:
+    """The rule for good classes as text: a minimum score, or nothing for the automatic one."""
+    if protocol.selection.get() != BY_SCORE:
+        return ""
+    return repr(check_in_range("min_score", protocol.minScore.get(), 0, 1))
+
+
+def good_classes(found: ClassTables, selection: str) -> NDArray[np.bool_]:
+    """Which classes are good, by a rule of `selection_settings`.
+
+    Raises
+    ------
+    ValueError
+        If there are no scores, since the classes are of an earlier version.
+    """
+    present: NDArray[np.bool_] = found.sizes > 0
+    if not selection:
+        return present & ~found.is_junk
+    if found.scores is None:
+        raise ValueError(
+            "the classes have no scores, since an earlier version wrote them; restart the "
+            "protocol, or select automatically"
+        )
+    return present & (found.scores.score >= float(selection))
 
 
 def classify_arguments(settings: Dict[str, Any]) -> List[str]:
@@ -95,6 +126,7 @@ def check_form(protocol: ProtClassify2D) -> None:
             "Scipion's Python; use 1 process (threads do not need it), or pip install "
             "'scipion-em-repic-plugin[mpi]'"
         )
+    selection_settings(protocol)
     unknown = unreadable_stacks(sorted(particles.getFiles()))
     if unknown:
         raise ValueError(

@@ -80,6 +80,11 @@ def classification_facts(
             f"Probable junk: classes {numbers} ({n_junk:,} particles), marked by the comment junk "
             f"and {IS_JUNK} = True for sorting and filtering."
         )
+        if found.is_junk[found.sizes > 0].all():
+            summary.append("All classes are probable junk: nothing here looks like particles.")
+    if found.scores is not None and found.scores.is_off_centre.any():
+        off = ", ".join(str(k + 1) for k in np.flatnonzero(found.scores.is_off_centre))
+        summary.append(f"Off centre, perhaps between two particles: classes {off}.")
     resolution = settings["resolution_angstrom"]
     if resolution is None:
         resolution = box_px * pixel_size_angstrom / default_rings(box_px)
@@ -94,6 +99,18 @@ def classification_facts(
         "methods": [_methods_text(counts, space, _outcome(found, settings), settings)],
         "values": {"resolution": f"{resolution:.4g}", "maskDiameter": f"{mask_px:.4g}"},
     }
+
+
+def selection_line(found: ClassTables, good: NDArray[np.bool_], selection: str) -> str:
+    """How many particles are in good classes, and by which rule."""
+    n_good, n_all = int(found.sizes[good].sum()), int(found.sizes.sum())
+    rule = f"score {selection} or more" if selection else "automatic selection"
+    if not n_good:
+        return f"No particles are in good classes ({rule}); all {n_all:,} are rejected."
+    return (
+        f"{n_good:,} particles in {int(good.sum()):,} good classes ({rule}), "
+        f"{n_all - n_good:,} rejected."
+    )
 
 
 def _methods_text(counts: str, space: str, outcome: str, settings: Dict[str, Any]) -> str:
