@@ -16,8 +16,8 @@ that agree. The score is a logistic function of
 - `size`: squared difference of the log radius of gyration from that of the typical good class.
 
 The typical good class is the median, weighted by size and score, in two passes; the first pass
-does without the last two features. The weights were fitted to simulated sets with known particles
-(`benchmarks/class_scores.py`), and are the same for all data.
+does without the last two features. The weights were fitted to 40 simulated sets (`--fit` of
+benchmarks/class_scores.py repeats the fit), and are the same for all data.
 """
 
 from __future__ import annotations

@@ -98,7 +98,10 @@ def montage_figure(
     if values is not None:
         shown = shown[np.argsort(-values[shown], kind="stable")]
     labels, points, mark = _labels(counts, junk, values, shown, first_number)
-    header = _header(title, _summary(counts, junk, len(shown), mark), _grid(len(shown))[1])
+    summary = _summary(counts, junk, len(shown), mark)
+    if values is not None:
+        summary += ", sorted by score (in brackets)"
+    header = _header(title, summary, _grid(len(shown))[1])
     layout = _layout(len(shown), points, _text_height(header), bool(pixel_size))
     mosaic = _mosaic(images, counts, junk, shown, layout)
     figure, axes = bare_figure(layout.width, layout.height, DPI)

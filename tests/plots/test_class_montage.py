@@ -179,6 +179,16 @@ def test_junk_is_marked_by_colour_and_word():
     assert colors == ["black", "white", "black", "white"]
 
 
+def test_sorted_by_score():
+    scores, sizes = [0.25, 0.9, 0.0, 0.5], [9, 2, 3, 4]
+    figure = montage_figure(spots(4)[0], sizes, scores=scores, flagged=np.arange(4) % 2 == 0)
+    expected = ["1: 2 (0.90)", "3: 4 (0.50)", "0: 9 (0.25) junk", "2: 3 (0.00) junk"]
+    assert labels(figure) == expected
+    assert "sorted by score" in " ".join(header(figure))
+    with pytest.raises(ValueError, match="scores must be 4 finite numbers"):
+        montage_figure(spots(4)[0], sizes, scores=[1.0, np.nan, 0.0, 0.0])
+
+
 def test_on_small_tiles_junk_is_a_cross():
     flagged = np.arange(400) == 7
     figure = montage_figure(spots(400)[0], np.full(400, 123456), flagged=flagged)
