@@ -229,7 +229,7 @@ def test_empty_particles_are_put_aside(classify, particles, out):
     labels = labels_of(out)
     assert np.flatnonzero(labels < 0).tolist() == [3, 17]
     rows = csv_rows(out / "assignments.csv")
-    assert list(rows[17].values())[1:] == ["-1", "0.0000", "0.0000", "0.0000", "0", ""]
+    assert list(rows[17].values())[1:] == ["-1", "0.0000", "0.0000", "0.0000", "0", "", "0"]
     assert np.array(star_columns(out / "classes.star")["rlnClassNumber"], int).tolist() == (
         (labels + 1).tolist()
     )
