@@ -117,7 +117,9 @@ def test_the_consensus_is_classified(material):
     assert command.ended() == 0, command.story()
     rows, _ = read_summary("classes")
     sizes = {one["name"]: one["size"] for one in rows["2D classes"]["outputs"]}
+    selected = sizes.pop("outputParticles", 0) + sizes.pop("outputRejected", 0)
     assert sizes == {"outputClasses": 2, "outputAverages": 2}
+    assert selected > 0
 
 
 @pytest.mark.thorough
