@@ -17,8 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from repic_plugin.classification import CtfParameters, classify_particles
-from repic_plugin.classification.checks import layout
+from repic_plugin.classification import CtfParameters, classify_particles, particle_sizes
 from repic_plugin.commands.mpi import the_ranks
 from repic_plugin.simulation import phantom_map, simulate_particles
 
@@ -65,7 +64,7 @@ def write(folder: Path) -> None:
 
 
 def compare(mpirun: str, folder: Path, numbers, n_classes: int) -> None:
-    grid, *_ = layout(BOX_PX, None, None)
+    grid = particle_sizes(BOX_PX, PIXEL_SIZE).grid()
     n_rings, n_values = len(grid.rings), 2 * grid.n_coefficients
     formula = 8 * n_classes * (n_values + n_rings + 3)
     print(f"MPI: {VIEWS * PER_VIEW:,} images, {n_classes} classes, {MANY} iterations, --no-trade")

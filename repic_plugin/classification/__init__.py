@@ -2,10 +2,7 @@
 
 from repic_plugin.classification.checks import (
     CTF_MODES,
-    DEFAULT_RINGS,
-    MASK_FRACTION,
     check_classification_arguments,
-    default_rings,
 )
 from repic_plugin.classification.classify import classify_particles
 from repic_plugin.classification.course import ALIGNMENTS
@@ -23,8 +20,9 @@ from repic_plugin.classification.estimators import (
 )
 from repic_plugin.classification.quality import ClassQuality
 from repic_plugin.classification.ranks import ALONE, MpiRanks, Ranks
-from repic_plugin.classification.result import Classification
+from repic_plugin.classification.result import Classification, Preparation
 from repic_plugin.classification.rules import RULES
+from repic_plugin.classification.sizes import Sizes, particle_sizes
 from repic_plugin.classification.state import (
     IterationRecord,
     State,
@@ -36,8 +34,6 @@ __all__ = [
     "ALIGNMENTS",
     "ALONE",
     "CTF_MODES",
-    "DEFAULT_RINGS",
-    "MASK_FRACTION",
     "RULES",
     "ACKMeans",
     "ClassQuality",
@@ -48,16 +44,18 @@ __all__ = [
     "IterationRecord",
     "KMeans",
     "MpiRanks",
+    "Preparation",
     "Ranks",
+    "Sizes",
     "SpiderKMeans",
     "State",
     "ack_means",
     "check_classification_arguments",
     "classify_particles",
     "contrast_transfer",
-    "default_rings",
     "eqk_means",
     "k_means",
+    "particle_sizes",
     "spider_k_means",
     "state_from_arrays",
     "state_to_arrays",

@@ -14,24 +14,23 @@ from repic_plugin.arguments import (
 )
 from repic_plugin.classification.course import ALIGNMENTS, CourseSettings
 from repic_plugin.classification.ctf import CtfParameters
-from repic_plugin.classification.polar import FIRST_RING, PolarGrid, polar_grid
 from repic_plugin.classification.rules import RULES
+from repic_plugin.classification.sizes import MIN_BOX_PX, particle_sizes
 from repic_plugin.classification.state import State
 
 CTF_MODES = ("weight", "flip", "none")
-# Low resolution is robust: for ribosomes of 250 Å in boxes of 320 Å, 12 rings (27 Å) are best.
-DEFAULT_RINGS = 12
-MASK_FRACTION, EDGE_FRACTION = 0.84, 0.05
-MIN_BOX_PX, MIN_RINGS = 16, 3
 
 
 def check_classification_arguments(
     n_images: int,
     box_px: int,
     *,
+    pixel_size_angstrom: float,
     ctf_mode: str,
+    particle_diameter_angstrom: Optional[float],
     n_rings: Optional[int],
     mask_diameter_px: Optional[float],
+    max_shift_px: Optional[float],
     n_threads: int,
     n_processes: int,
     **settings: Any,
@@ -45,7 +44,8 @@ def check_classification_arguments(
         Side of an image.
     n_processes : int
         Number of processes to distribute the images over.
-    ctf_mode, n_rings, mask_diameter_px, n_threads, **settings
+    pixel_size_angstrom, ctf_mode, particle_diameter_angstrom, n_rings, mask_diameter_px,
+    max_shift_px, n_threads, **settings
         As in `classify_particles`.
 
     Raises
@@ -53,9 +53,16 @@ def check_classification_arguments(
     ValueError
         If an argument is invalid.
     """
-    course = CourseSettings(**settings)
-    check_settings(course, n_images, box_px, ctf_mode, n_threads, n_processes)
-    layout(box_px, n_rings, mask_diameter_px)
+    sizes = particle_sizes(
+        box_px,
+        pixel_size_angstrom,
+        particle_diameter_angstrom=particle_diameter_angstrom,
+        n_rings=n_rings,
+        mask_diameter_px=mask_diameter_px,
+        max_shift_px=max_shift_px,
+    )
+    course = CourseSettings(max_shift_px=sizes.max_shift_px, **settings)
+    check_settings(course, n_images, ctf_mode, n_threads, n_processes)
 
 
 def check_images(images: Any) -> int:
@@ -74,7 +81,6 @@ def check_images(images: Any) -> int:
 def check_settings(
     settings: CourseSettings,
     n_images: int,
-    box_px: int,
     ctf_mode: str,
     n_threads: int,
     n_processes: int,
@@ -93,12 +99,6 @@ def check_settings(
     check_choice("ctf_mode", ctf_mode, CTF_MODES)
     check_not_negative("beta", settings.beta)
     check_in_range("tolerance", settings.tolerance, 0, 1)
-    check_not_negative("max_shift_px", settings.max_shift_px)
-    if settings.max_shift_px > box_px / 2:
-        raise ValueError(
-            f"max_shift_px must not exceed half of the box, {box_px / 2:g}, got "
-            f"{settings.max_shift_px:g}; particles would leave their boxes"
-        )
     if n_processes > 1 and settings.method == "eqk":
         raise ValueError(
             f"method 'eqk' sorts all pairs of an image and a class in one process, got "
@@ -130,32 +130,3 @@ def check_kept(n_images: int, n_classes: int, resume: Optional[State]) -> None:
             f"resume must be a state of {n_images} images that are not empty in {n_classes} "
             f"classes, got one of {n_labels} in {n_used}; start again"
         )
-
-
-def default_rings(box_px: int) -> int:
-    """Number of rings in Fourier space that are compared by default."""
-    return min(DEFAULT_RINGS, box_px // 2 - 2)
-
-
-def layout(
-    box_px: int, n_rings: Optional[int], mask_diameter_px: Optional[float]
-) -> Tuple[PolarGrid, float, float]:
-    """Polar grid, radius of the mask and width of its soft edge, px."""
-    top = box_px // 2 - 2
-    last_ring = default_rings(box_px) if n_rings is None else n_rings
-    check_whole_number("n_rings", last_ring, FIRST_RING + MIN_RINGS - 1)
-    if last_ring > top:
-        raise ValueError(
-            f"n_rings must be {top} or less in a box of {box_px} px, got {last_ring}; "
-            "ask for a coarser resolution"
-        )
-    diameter, edge = MASK_FRACTION * box_px, EDGE_FRACTION * box_px
-    if mask_diameter_px is not None:
-        diameter = check_positive("mask_diameter_px", mask_diameter_px, "give it in px")
-    if diameter + 2 * edge > box_px:
-        raise ValueError(
-            f"the box of {box_px} px is too small for a mask of {diameter:g} px and its soft edge "
-            f"of {edge:g} px; give mask_diameter_px of {box_px - 2 * edge:g} at most, or "
-            "extract larger boxes"
-        )
-    return polar_grid(box_px, last_ring, diameter), diameter / 2, edge

@@ -19,18 +19,24 @@ from repic_plugin.classification.checks import (
     check_kept,
     check_optics,
     check_settings,
-    layout,
 )
 from repic_plugin.classification.course import Course, CourseSettings, Setting
 from repic_plugin.classification.ctf import CtfParameters
 from repic_plugin.classification.fixed import Fixed
 from repic_plugin.classification.full_averages import FullAverages, full_averages
+from repic_plugin.classification.normalisation import (
+    GreyScale,
+    ParticleExtent,
+    background,
+    particle_extent,
+)
 from repic_plugin.classification.preparation import PolarImages, prepare_images
 from repic_plugin.classification.quality import JUNK_PROBABILITY, class_quality
 from repic_plugin.classification.ranks import ALONE, Ranks
-from repic_plugin.classification.refinement import refine_poses
+from repic_plugin.classification.refinement import class_offsets, refine_poses
 from repic_plugin.classification.resolution import estimated_resolution
-from repic_plugin.classification.result import Classification
+from repic_plugin.classification.result import Classification, Preparation
+from repic_plugin.classification.sizes import Sizes, particle_sizes
 from repic_plugin.classification.state import State
 from repic_plugin.classification.threads import one_blas_thread
 
@@ -51,11 +57,13 @@ def classify_particles(
     beta: float = 0.5,
     tolerance: float = 0.01,
     max_iterations: int = 60,
-    max_shift_px: float = 4.0,
+    particle_diameter_angstrom: Optional[float] = None,
+    max_shift_px: Optional[float] = None,
     n_rings: Optional[int] = None,
     mask_diameter_px: Optional[float] = None,
     mirror: bool = False,
     trade: bool = True,
+    own_contrast: bool = True,
     random_state: int = 0,
     n_threads: int = 1,
     resume: Optional[State] = None,
@@ -64,6 +72,10 @@ def classify_particles(
     ranks: Ranks = ALONE,
 ) -> Classification:
     """2D classification of particle images by ACK-means (Xu et al. 2016) and related rules.
+
+    Damaged pixels are removed, and images normalised by their background, see `normalised`; an
+    image counts for at most two median images. Sizes that are not given follow the particle and
+    the box, see `particle_sizes`; `Classification.preparation` holds what was used.
 
     Parameters
     ----------
@@ -91,19 +103,28 @@ def classify_particles(
         Iterations end when at most this fraction of the images changes class. Between two rounds
         of split and merge more may change: there are at most 10 iterations.
     max_iterations : int
-    max_shift_px : float
-        At most half of the box. Limits the initial, global search; images are then recentred, and
-        only shifts of little more than 1 px are searched, depending on the rings.
+    particle_diameter_angstrom : float, optional
+        The longest diameter. Without it, and without `mask_diameter_px`, it is measured in the
+        mean image, see `particle_extent`.
+    max_shift_px : float, optional
+        At most half of the box; a sixteenth by default. Limits the initial, global search; images
+        are then recentred, and only shifts of little more than 1 px are searched, depending on the
+        rings.
     n_rings : int, optional
-        The resolution is box * pixel size / n_rings; 12 by default.
+        The resolution is box * pixel size / n_rings. By default 27 Å, or a tenth of the mask where
+        that is finer, but no finer than 4 px.
     mask_diameter_px : float, optional
-        0.84 of the box by default; plus a soft edge of 0.05 of the box on either side.
+        1.1 particle diameters by default, at most 0.84 of the box; plus a soft edge of 0.05 of the
+        box on either side.
     mirror : bool
         Whether an image and its mirror image may be in one class.
     trade : bool
         Whether to split and merge classes and relax the constraint once they have formed, so that
         unequally populated views get classes of unequal size. Only for ACK-means with MRA. False
         is the paper's algorithm.
+    own_contrast : bool
+        Whether the contrast of each image is estimated, where contrasts vary by more than noise
+        explains; see `contrasts`. Only with MRA.
     random_state : int
         Seed of the initial partition and all other random choices.
     n_threads : int
@@ -126,8 +147,9 @@ def classify_particles(
     Raises
     ------
     ValueError
-        If an argument is invalid, an image is not finite, fewer than `n_classes` images are not
-        empty, or `resume` is the state of a different classification.
+        If an argument is invalid, an image has a value that is not finite or beyond 10^15, fewer
+        than `n_classes` images are not empty, or `resume` is the state of a different
+        classification.
 
     References
     ----------
@@ -148,6 +170,15 @@ def classify_particles(
     >>> found.sizes.tolist()
     [20, 20]
     """
+    n_images = check_images(images)
+    check_optics(pixel_size_angstrom, ctf, n_images)
+    given: Dict[str, Any] = {
+        "particle_diameter_angstrom": particle_diameter_angstrom,
+        "mask_diameter_px": mask_diameter_px,
+        "n_rings": n_rings,
+        "max_shift_px": max_shift_px,
+    }
+    sizes = particle_sizes(images.shape[-1], pixel_size_angstrom, **given)
     settings = CourseSettings(
         n_classes=n_classes,
         method=method,
@@ -155,16 +186,13 @@ def classify_particles(
         beta=beta,
         tolerance=tolerance,
         max_iterations=max_iterations,
-        max_shift_px=max_shift_px,
+        max_shift_px=sizes.max_shift_px,
         mirror=mirror,
         trade=trade,
+        own_contrast=own_contrast,
         random_state=random_state,
     )
-    n_images = check_images(images)
-    box_px = images.shape[-1]
-    check_settings(settings, n_images, box_px, ctf_mode, n_threads, ranks.size)
-    check_optics(pixel_size_angstrom, ctf, n_images)
-    grid, mask_radius_px, edge_px = layout(box_px, n_rings, mask_diameter_px)
+    check_settings(settings, n_images, ctf_mode, n_threads, ranks.size)
     optics: Dict[str, Any] = {
         "pixel_size_angstrom": pixel_size_angstrom,
         "ctf": ctf if ctf_mode != "none" else None,
@@ -173,17 +201,25 @@ def classify_particles(
         "n_threads": n_threads,
     }
     with one_blas_thread():
+        part = ranks.part(n_images)
         with ranks.agreement():
+            extent = particle_extent(images, n_threads)
+            sizes = _measured(sizes, given, extent)
+            grey_scale = GreyScale.empty(part.stop - part.start)
             prepared = prepare_images(
                 images,
-                grid,
-                mask_radius_px=mask_radius_px,
-                mask_edge_px=edge_px,
-                part=ranks.part(n_images),
+                sizes.grid(),
+                mask_radius_px=sizes.mask_diameter_px / 2,
+                mask_edge_px=sizes.edge_px,
+                grey_scale=grey_scale,
+                dust_deviations=extent.dust_deviations,
+                part=part,
                 progress=progress,
                 **optics,
             )
+        grey_scale = grey_scale.carried(ranks.collect)
         kept, rows = _kept(prepared, n_images, ranks)
+        kept, factor = kept.capped(ranks)
         n_kept = ranks.count(len(rows))
         check_kept(n_kept, n_classes, resume)
         course = Course(kept, settings, n_threads, ranks)
@@ -197,17 +233,34 @@ def classify_particles(
             found.shift_px,
             found.mirror,
             n_classes,
-            mask=(mask_radius_px, edge_px),
+            mask=(sizes.mask_diameter_px / 2, sizes.edge_px),
+            outside=background(sizes.box_px, sizes.mask_diameter_px / 2 + sizes.edge_px),
+            dust_deviations=extent.dust_deviations,
+            factor=factor,
             rows=rows,
             ranks=ranks,
             **optics,
         )
     whole = _of_all(found, rows, n_images, ranks)
-    result = _classification(state, whole, averages.averages)
+    preparation = Preparation(sizes, extent.is_dark, grey_scale)
+    result = _classification(state, whole, averages.averages, preparation)
     if not ranks.is_first:
         return result
     agreement = replace(agreement, member=whole.member)
-    return _judged(result, agreement, averages, box_px * pixel_size_angstrom)
+    return _judged(result, agreement, averages, sizes.box_px * pixel_size_angstrom)
+
+
+def _measured(sizes: Sizes, given: Dict[str, Any], extent: ParticleExtent) -> Sizes:
+    """Sizes with the diameter of the particle, if it has to be measured."""
+    is_needed = given["particle_diameter_angstrom"] is None and given["mask_diameter_px"] is None
+    if is_needed and np.isfinite(extent.diameter_px):
+        pixel_size = sizes.pixel_size_angstrom
+        measured = {
+            **given,
+            "particle_diameter_angstrom": min(extent.diameter_px, sizes.box_px) * pixel_size,
+        }
+        sizes = particle_sizes(sizes.box_px, pixel_size, is_measured=True, **measured)
+    return sizes
 
 
 def _kept(prepared: PolarImages, n_images: int, ranks: Ranks) -> Tuple[PolarImages, Labels]:
@@ -268,10 +321,11 @@ def _poses(course: Course, state: State) -> Tuple[_Poses, Agreement]:
             setting, sums, members, state.labels, state.alignment, course.finest_step_px
         )
     agreement = _agreement(course, setting, state.labels, alignment)
+    shift = state.offset_px + alignment.shift_px
     poses = _Poses(
         labels=state.labels,
         rotation_deg=_turns_back(alignment.angle),
-        shift_px=state.offset_px + alignment.shift_px,
+        shift_px=shift - class_offsets(shift, alignment, state.labels, n_classes, course.ranks),
         mirror=alignment.mirror,
         dissimilarity=dissimilarity.astype(np.float64),
         explained=(setting.images.energy - dissimilarity).astype(np.float64),
@@ -325,7 +379,9 @@ def _turns_back(angle: Floats) -> Floats:
     return np.asarray((180 - np.rad2deg(angle)) % 360 % 360 - 180, dtype=np.float64)
 
 
-def _classification(state: State, found: _Poses, averages: NDArray[np.float32]) -> Classification:
+def _classification(
+    state: State, found: _Poses, averages: NDArray[np.float32], preparation: Preparation
+) -> Classification:
     kept = found.labels >= 0
     classes, n_classes = found.labels[kept], len(averages)
     sizes = np.bincount(classes, minlength=n_classes)
@@ -343,6 +399,7 @@ def _classification(state: State, found: _Poses, averages: NDArray[np.float32]) 
         is_junk=np.zeros(n_classes, dtype=np.bool_),
         converged=state.converged,
         records=state.records,
+        preparation=preparation,
     )
 
 

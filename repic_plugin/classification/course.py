@@ -8,7 +8,8 @@ from typing import Optional, Tuple, Union, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.classification.averages import Alignment, class_sums
+from repic_plugin.classification.averages import Alignment, aligned_coefficients, class_sums
+from repic_plugin.classification.contrast import contrasts
 from repic_plugin.classification.correlation import shift_grid
 from repic_plugin.classification.exact_sums import steady_sum
 from repic_plugin.classification.fixed import Fixed, FixedComparison
@@ -27,6 +28,8 @@ FORMED = 0.01
 MAX_GLOBAL, MAX_LOCAL = 20, 10
 # Alignments to the common mean.
 N_COMMON = 8
+# Iterations before contrasts are estimated: classes mean little at first.
+FIRST_CONTRASTS = 3
 # Shifts: step as a fraction of the finest wavelength, and local search range in global steps.
 GLOBAL_STEP, LOCAL_RADIUS = 0.375, 0.75
 # While classes form, the constraint keeps all populated. Then it is relaxed to this fraction ...
@@ -53,6 +56,7 @@ class CourseSettings:
     max_shift_px: float = 4.0
     mirror: bool = False
     trade: bool = True
+    own_contrast: bool = True
     leave_one_out: bool = True
     random_state: int = 0
 
@@ -60,6 +64,11 @@ class CourseSettings:
     def leaves_out(self) -> bool:
         """Whether images are excluded from their class averages; SPIDER's factor does so itself."""
         return self.leave_one_out and self.method != "spider"
+
+    @property
+    def has_contrasts(self) -> bool:
+        """Whether the contrast of each image is estimated."""
+        return self.own_contrast and self.leaves_out and self.alignment == "mra"
 
     @property
     def trades(self) -> bool:
@@ -95,11 +104,14 @@ class Course:
         self.first_row = ranks.first_row(len(images))
         wavelength = images.grid.box_size_px / float(images.grid.rings[-1])
         step = max(1.0, float(np.rint(GLOBAL_STEP * wavelength)))
+        if settings.max_shift_px > 0:  # the search must not be coarser than its range
+            step = min(step, settings.max_shift_px)
         self.global_shifts = shift_grid(settings.max_shift_px, step)
         local_radius = min(LOCAL_RADIUS * step, settings.max_shift_px)
         self.local_shifts = shift_grid(local_radius, step / 2)
         self.finest_step_px = min(step / 4, settings.max_shift_px)
         self._setting: Optional[Tuple[str, Setting]] = None
+        self._is_recentred = False
 
     def start(self) -> State:
         """Initial state: averages of random subsets at random angles."""
@@ -109,7 +121,7 @@ class Course:
         angle = rng.uniform(0, 2 * np.pi, self.n_images)[mine].copy()
         alignment = Alignment(angle, np.zeros((n, 2)), np.zeros(n, dtype=np.bool_))
         stage = "common" if self.settings.alignment == "rfa" else "global"
-        return State(labels, alignment, np.zeros((n, 2)), stage)
+        return State(labels, alignment, np.zeros((n, 2)), stage, np.ones(n))
 
     def advance(self, state: State) -> State:
         """State after one more iteration.
@@ -121,6 +133,8 @@ class Course:
         """
         rng = np.random.default_rng([self.settings.random_state, state.iteration + 1])
         setting = self.setting(state)
+        if self._sees_contrasts(state):
+            state, setting = self._with_contrasts(state, cast(MultiReference, setting))
         if state.stage == "common":
             state = self._align_to_common(state, setting)
         else:
@@ -142,9 +156,10 @@ class Course:
             return self._setting[1]
         mirror, n_threads = self.settings.mirror, self.n_threads
         setting: Setting
-        if phase == "local":
+        if phase == "local" and not self._is_recentred:
             self._setting = None
             self.images = self.images.recentred(state.offset_px)
+            self._is_recentred = True
         shifts = self.local_shifts if phase == "local" else self.global_shifts
         if phase == "local" and self.settings.alignment == "rfa":
             setting = Fixed(self.images, state.alignment, n_threads)
@@ -153,9 +168,39 @@ class Course:
                 self.images, shifts, mirror=mirror, n_threads=n_threads, ranks=self.ranks
             )
         else:
-            setting = MultiReference(self.images, shifts, mirror=mirror, n_threads=n_threads)
+            images = self.images.weighted_by(state.contrast)
+            setting = MultiReference(images, shifts, mirror=mirror, n_threads=n_threads)
         self._setting = (phase, setting)
         return setting
+
+    def _sees_contrasts(self, state: State) -> bool:
+        """Whether contrasts are estimated: while classes form, and once when they have."""
+        if not self.settings.has_contrasts:
+            return False
+        if state.stage == "global":
+            return state.stage_iteration >= FIRST_CONTRASTS
+        return state.stage == "local" and state.stage_iteration == 0 and state.n_rounds == 0
+
+    def _with_contrasts(
+        self, state: State, setting: MultiReference
+    ) -> Tuple[State, MultiReference]:
+        """State with contrasts from its classes, and the setting with these."""
+        n_classes = self.settings.n_classes
+        members = aligned_coefficients(self.images, state.alignment, self.n_threads)
+        sums = class_sums(self.images, members, state.labels, n_classes, self.ranks)
+        found = contrasts(
+            self.images,
+            sums,
+            members,
+            state.labels,
+            n_threads=self.n_threads,
+            ranks=self.ranks,
+        )
+        if (found == state.contrast).all() and self.ranks.size == 1:
+            return state, setting
+        self._setting = None
+        state = replace(state, contrast=found)
+        return state, cast(MultiReference, self.setting(state))
 
     def _compare(
         self, state: State, setting: Setting, labels: Labels, n_classes: int

@@ -10,6 +10,7 @@ from scipy import fft
 
 from repic_plugin.classification.averages import noise_over_signal
 from repic_plugin.classification.ctf import CtfParameters, contrast_transfer
+from repic_plugin.classification.normalisation import DUST_DEVIATIONS, finite, normalised
 from repic_plugin.classification.preparation import centred, soft_mask
 from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.threads import for_each_chunk
@@ -51,6 +52,9 @@ def full_averages(
     ctf: Optional[CtfParameters] = None,
     flip: bool = True,
     weight: bool = False,
+    outside: Optional[NDArray[np.bool_]] = None,
+    dust_deviations: float = DUST_DEVIATIONS,
+    factor: Optional[Single] = None,
     n_threads: int = 1,
     rows: Optional[Labels] = None,
     ranks: Ranks = ALONE,
@@ -75,6 +79,11 @@ def full_averages(
         Radius and edge of the mask of the halves, px; none by default.
     pixel_size_angstrom, ctf, flip, weight, n_threads
         As in `prepare_images`.
+    outside : ndarray of bool, shape (box, box), optional
+        The background, see `normalised`; no normalisation by default.
+    dust_deviations : float
+    factor : ndarray of float32, shape (n,), optional
+        By which the images are multiplied; see `energy_factors`.
     rows : ndarray of int64, shape (n,), optional
         Indices of the n images in `images`; all by default.
     ranks : Ranks
@@ -90,9 +99,10 @@ def full_averages(
     n_rings = int(ring.max()) + 1
     n_members = _ring_sums(np.ones((1, *ring.shape)), ring, n_rings)[0]
     rows = np.arange(len(labels)) if rows is None else rows
-    poses = (rows, labels, rotation_deg, shift_px, mirror)
+    factor = np.ones(len(labels), np.float32) if factor is None else factor
+    poses = (rows, labels, rotation_deg, shift_px, mirror, factor)
     first, stop = (n_classes * rank // ranks.size for rank in (ranks.rank, ranks.rank + 1))
-    rows, labels, rotation_deg, shift_px, mirror = _of_own_classes(poses, n_classes, ranks)
+    rows, labels, rotation_deg, shift_px, mirror, factor = _of_own_classes(poses, n_classes, ranks)
     totals = np.zeros((stop - first, box, box))
     correlation = np.zeros((stop - first, n_rings))
     shown_part = np.ones((box, box)) if mask is None else soft_mask(box, *mask)
@@ -105,7 +115,8 @@ def full_averages(
         halves = np.zeros((2, box, box))
         for start in range(starts[k], starts[k + 1], IMAGES_PER_CHUNK):
             some = np.sort(order[start : min(start + IMAGES_PER_CHUNK, starts[k + 1])])
-            transform = fft.rfft2(centred(np.asarray(images[rows[some]], dtype=np.float32)))
+            chunk = _grey_values(images, rows[some], outside, dust_deviations)
+            transform = fft.rfft2(chunk * factor[some, None, None])
             mine = None if ctf is None else ctf.take(rows[some])
             squares = np.ones((len(some), n_rings))
             if mine is not None:
@@ -152,6 +163,16 @@ def _ring_correlation(halves: Floats, ring: NDArray[np.int64], n_rings: int) -> 
     products = np.stack([(a * b.conj()).real, np.abs(a) ** 2, np.abs(b) ** 2])
     cross, one, other = _ring_sums(products, ring, n_rings)
     return np.asarray(cross / np.sqrt(np.maximum(one * other, 1e-300)))
+
+
+def _grey_values(
+    images: Any, rows: Labels, outside: Optional[NDArray[np.bool_]], dust_deviations: float
+) -> Single:
+    """Some of the images, of mean 0, normalised if there is a background."""
+    chunk = finite(images, rows)
+    if outside is not None:
+        chunk, _ = normalised(chunk, outside, dust_deviations)
+    return centred(chunk)
 
 
 def _of_own_classes(

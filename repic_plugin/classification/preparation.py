@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from repic_plugin.classification.ctf import CtfParameters, contrast_transfer
+from repic_plugin.classification.normalisation import (
+    DUST_DEVIATIONS,
+    GreyScale,
+    background,
+    energy_factors,
+    finite,
+    normalised,
+)
 from repic_plugin.classification.polar import PolarGrid
+from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.threads import for_each_chunk
 
 IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`; so do the powers of 2 below it
@@ -30,7 +39,7 @@ class PolarImages:
     ----------
     grid : PolarGrid
     samples : ndarray of complex64, shape (n, n_rings, n_angles / 2)
-        Of mean 0, masked, phase-flipped where they have a CTF.
+        Normalised, of mean 0, masked, phase-flipped where they have a CTF.
     weight : ndarray of float32, shape (n, n_rings)
         Weight of each ring in each image: its abs(CTF), or 1.
     energy : ndarray of float32, shape (n,)
@@ -58,6 +67,21 @@ class PolarImages:
             self.is_empty[rows],
         )
 
+    def weighted_by(self, contrast: NDArray[np.float64]) -> PolarImages:
+        """Images whose weights are multiplied by their contrasts, shape (n,)."""
+        weight = self.weight * contrast.astype(np.float32)[:, None]
+        return PolarImages(self.grid, self.samples, weight, self.energy, self.is_empty)
+
+    def capped(self, ranks: Ranks = ALONE) -> Tuple[PolarImages, Single]:
+        """Images whose energy is at most two medians of all ranks, and their factors.
+
+        Bright contamination would otherwise dominate the averages of its classes.
+        """
+        factor = energy_factors(self.energy, ranks)
+        samples = self.samples * factor[:, None, None]
+        energy = self.energy * factor**2
+        return PolarImages(self.grid, samples, self.weight, energy, self.is_empty), factor
+
     def recentred(self, shift_px: NDArray[np.float64]) -> PolarImages:
         """Images with their content shifted.
 
@@ -82,6 +106,8 @@ def prepare_images(
     ctf: Optional[CtfParameters] = None,
     flip: bool = True,
     weight: bool = False,
+    grey_scale: Optional[GreyScale] = None,
+    dust_deviations: float = DUST_DEVIATIONS,
     part: Optional[slice] = None,
     n_threads: int = 1,
     progress: Optional[Callable[[int, int], None]] = None,
@@ -105,6 +131,9 @@ def prepare_images(
     ctf : CtfParameters, optional
     flip, weight : bool
         Whether to flip the phases, and to weight the rings by abs(CTF).
+    grey_scale : GreyScale, optional
+        Of the part, filled here. Images are normalised if it is given, see `normalised`.
+    dust_deviations : float
     part : slice, optional
         Range of the images to prepare; all by default.
     n_threads : int
@@ -119,7 +148,7 @@ def prepare_images(
     Raises
     ------
     ValueError
-        If an image has a value that is not finite.
+        If an image has a value that is not finite or beyond 10^15.
     """
     part = slice(0, images.shape[0]) if part is None else part
     ctf = ctf if ctf is None else ctf.take(part)
@@ -128,14 +157,17 @@ def prepare_images(
     matrix, inside = _sampling_matrix(grid, side, mask_radius_px, mask_edge_px)
     samples = np.empty((n, len(grid.rings), grid.n_angles // 2), np.complex64)
     energy, is_empty = np.empty(n, np.float32), np.empty(n, np.bool_)
+    outside = background(box, mask_radius_px + mask_edge_px)
     n_read, lock = 0, Lock()
 
     def read(rows: slice) -> None:
         nonlocal n_read
         first = part.start + rows.start
-        chunk = np.asarray(images[first : part.start + rows.stop], dtype=np.float32)
-        _check_finite(chunk, first)
+        chunk = finite(images, slice(first, part.start + rows.stop))
         is_empty[rows] = np.ptp(chunk.reshape(len(chunk), -1), axis=1) == 0
+        if grey_scale is not None:
+            chunk, found = normalised(chunk, outside, dust_deviations)
+            grey_scale.put(rows, found)
         transform = fft.rfft2(centred(chunk))
         if ctf is not None and flip:
             transform *= _signs(ctf.take(rows), box, pixel_size_angstrom)
@@ -237,12 +269,3 @@ def _ring_weights(ctf: CtfParameters, grid: PolarGrid, pixel_size_angstrom: floa
     frequency = grid.rings / (grid.box_size_px * pixel_size_angstrom)
     values = contrast_transfer(round_ctf, frequency, np.zeros_like(frequency))
     return np.asarray(np.abs(values), dtype=np.float32)
-
-
-def _check_finite(chunk: Single, first: int) -> None:
-    good = np.isfinite(chunk).all(axis=(1, 2))
-    if not good.all():
-        worst = first + int(np.argmin(good))
-        raise ValueError(
-            f"image {worst + 1} has values that are not finite (NaN); correct it or leave it out"
-        )

@@ -1,4 +1,4 @@
-"""Final refinement: poses between the steps of the search."""
+"""Final refinement: poses between the steps of the search, and centred classes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.classification.averages import Alignment, ClassSums
+from repic_plugin.classification.exact_sums import steady
 from repic_plugin.classification.multi_reference import MultiReference, best_rotations
+from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.threads import for_each_chunk
 
 # Angles are searched in steps of a turn / (4 n_angles), shifts in half the steps of the search.
@@ -70,3 +72,44 @@ def refine_poses(
 
     for_each_chunk(refine, len(labels), IMAGES_PER_CHUNK, setting.n_threads)
     return Alignment(angle, shift, alignment.mirror), dissimilarity
+
+
+def class_offsets(
+    shift_px: NDArray[np.float64],
+    alignment: Alignment,
+    labels: Labels,
+    n_classes: int,
+    ranks: Ranks = ALONE,
+) -> NDArray[np.float64]:
+    """Mean shift of each image's class, in the frame of the image.
+
+    Averages are centred if it is subtracted: a class may be off centre as a whole, while picks
+    are off centre in all directions alike.
+
+    Parameters
+    ----------
+    shift_px : ndarray of float64, shape (n, 2)
+        Shift of each image, before its mirroring and rotation.
+    alignment : Alignment
+    labels : ndarray of int64, shape (n,)
+    n_classes : int
+    ranks : Ranks
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 2)
+    """
+    sign = np.where(alignment.mirror, -1.0, 1.0)
+    # content is rotated by -angle
+    cos, sin = np.cos(alignment.angle), -np.sin(alignment.angle)
+    x, y = sign * shift_px[:, 0], shift_px[:, 1]
+    turned = (cos * x - sin * y, sin * x + cos * y)
+    sizes = np.maximum(ranks.sum(np.bincount(labels, minlength=n_classes)), 1)
+    mean_x, mean_y = (
+        (ranks.sum(np.bincount(labels, steady(part, ranks), n_classes).astype(float)) / sizes)[
+            labels
+        ]
+        for part in turned  # without images numpy counts in whole numbers
+    )
+    back_x, back_y = cos * mean_x + sin * mean_y, cos * mean_y - sin * mean_x
+    return np.column_stack((sign * back_x, back_y))

@@ -8,8 +8,29 @@ from typing import Optional, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
+from repic_plugin.classification.normalisation import GreyScale
 from repic_plugin.classification.quality import ClassQuality
+from repic_plugin.classification.sizes import Sizes
 from repic_plugin.classification.state import IterationRecord
+
+
+@dataclass(frozen=True, eq=False)
+class Preparation:
+    """What was done to the images before their classification.
+
+    Attributes
+    ----------
+    sizes : Sizes
+        Sizes given, measured or chosen.
+    is_dark : bool
+        Whether the particles appear dark on a bright ground.
+    grey_scale : GreyScale
+        Background of each image and its damaged pixels, which were removed. Of all images.
+    """
+
+    sizes: Sizes
+    is_dark: bool
+    grey_scale: GreyScale
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +52,10 @@ class Classification:
     mirror : ndarray of bool, shape (n,)
     dissimilarity : ndarray of float64, shape (n,)
         Squared distance, on the rings used, to the average of the other members of its class
-        multiplied by the image's CTF, in squared grey values; nan for empty images.
+        multiplied by the image's CTF; the noise of a pixel is 1. Of an image that was brighter,
+        the sum of squares is capped at two medians. nan for empty images.
     averages : ndarray of float32, shape (n_classes, box, box)
-        All zeros for an empty class.
+        Of the normalised images. All zeros for an empty class.
     sizes : ndarray of int64, shape (n_classes,)
     explained : ndarray of float64, shape (n_classes,)
         Reduction of a member's sum of squares by the average of the others, mean over the class,
@@ -43,6 +65,7 @@ class Classification:
     converged : bool
         False if `max_iterations` ended it.
     records : tuple of IterationRecord
+    preparation : Preparation
     quality : ClassQuality or None
         None on ranks other than the first.
     """
@@ -58,6 +81,7 @@ class Classification:
     is_junk: NDArray[np.bool_]
     converged: bool
     records: Tuple[IterationRecord, ...]
+    preparation: Preparation
     quality: Optional[ClassQuality] = None
 
     def __len__(self) -> int:

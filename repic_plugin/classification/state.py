@@ -51,6 +51,8 @@ class State:
         Shift applied to recentre the images.
     stage : str
         Stage of the next iteration; 'done' after the last.
+    contrast : ndarray of float64, shape (n,)
+        Of each image, see `contrasts`.
     stage_iteration : int
         Iterations in this stage so far.
     n_rounds : int
@@ -68,6 +70,7 @@ class State:
     alignment: Alignment
     offset_px: NDArray[np.float64]
     stage: str
+    contrast: NDArray[np.float64]
     stage_iteration: int = 0
     n_rounds: int = 0
     constraint: float = 1.0
@@ -94,6 +97,7 @@ class State:
             labels=carry(self.labels),
             alignment=self.alignment.carried(carry),
             offset_px=carry(self.offset_px),
+            contrast=carry(self.contrast),
             before_trade=before,
         )
 
@@ -103,6 +107,7 @@ def state_to_arrays(state: State) -> Dict[str, NDArray[Any]]:
     arrays = {
         "labels": state.labels,
         "offset_px": state.offset_px,
+        "contrast": state.contrast,
         "stage": np.array([state.stage]),
         "counts": np.array([state.stage_iteration, state.n_rounds, int(state.converged)]),
         "constraint": np.array([state.constraint]),
@@ -138,6 +143,7 @@ def state_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> State:
         alignment=_alignment("", arrays),
         offset_px=arrays["offset_px"],
         stage=str(arrays["stage"][0]),
+        contrast=arrays["contrast"],
         stage_iteration=stage_iteration,
         n_rounds=n_rounds,
         constraint=float(arrays["constraint"][0]),

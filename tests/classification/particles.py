@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from repic_plugin.classification import classify_particles
+from repic_plugin.classification import classify_particles, particle_sizes
 from repic_plugin.simulation import phantom_map, simulate_particles
 
 BOX_PX = 32
@@ -29,13 +29,32 @@ def particles(n_views=4, n_per_view=20, snr=None, **options):
     return found
 
 
+def layout(box_px, n_rings=None, mask_diameter_px=None):
+    """Polar grid, radius of the mask and width of its edge; 12 rings where they fit."""
+    rings = min(12, box_px // 2 - 2) if n_rings is None else n_rings
+    sizes = particle_sizes(
+        box_px, PIXEL_SIZE_ANGSTROM, n_rings=rings, mask_diameter_px=mask_diameter_px
+    )
+    return sizes.grid(), sizes.mask_diameter_px / 2, sizes.edge_px
+
+
 def classified(found, n_classes=None, **options):
     """Simulated particles in as many classes as there are views, or in `n_classes`."""
-    usual = {"pixel_size_angstrom": found.pixel_size_angstrom, "max_shift_px": 3.0}
     n_views = int(found.view.max()) + 1
     return classify_particles(
-        found.images, n_classes or n_views, ctf=found.ctf, **{**usual, **options}
+        found.images, n_classes or n_views, ctf=found.ctf, **{**usual_sizes(found), **options}
     )
+
+
+def usual_sizes(found):
+    """The sizes of these particles as options, so that nothing is measured."""
+    box_px = found.images.shape[-1]
+    return {
+        "pixel_size_angstrom": found.pixel_size_angstrom,
+        "max_shift_px": 3.0,
+        "n_rings": min(12, box_px // 2 - 2),
+        "mask_diameter_px": 0.84 * box_px,
+    }
 
 
 def same_class(labels):

@@ -182,7 +182,9 @@ def signal_in_noise(snr, n_classes=40, size=50, seed=0, weights=(0.3, 1.0)):
     weight = rng.uniform(*weights, (n, len(GRID.rings)))
     shown = weight[:, GRID.ring]
     aligned = shown * (shown * np.sqrt(snr) * normal(n_classes)[labels] + normal(n))
-    images = polar_images(GRID, np.zeros((n, len(GRID.rings), GRID.n_angles // 2)), weight)
+    images = polar_images(
+        GRID, np.zeros((n, len(GRID.rings), GRID.n_angles // 2), np.complex64), weight
+    )
     return images, aligned.astype(np.complex64), labels
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from repic_plugin.classification import CtfParameters, checks, classify_particles
+from repic_plugin.classification import CtfParameters, classify_particles, particle_sizes
 from tests.classification.particles import classified, particles
 
 N = 12
@@ -213,12 +213,15 @@ def test_a_state_from_before_images_were_emptied_is_refused():
 
 
 @pytest.mark.parametrize("box", [16, 17, 24, 32, 64, 360])
-def test_the_usual_layout_fits_every_box(box):
-    grid, radius, edge = checks.layout(box, None, None)
-    assert grid.rings[-1] == min(checks.DEFAULT_RINGS, box // 2 - 2)
-    assert 0 < radius < radius + edge <= box / 2
+def test_the_usual_sizes_fit_every_box(box):
+    for pixel_size_angstrom in (0.3, 1.0, 8.0):
+        sizes = particle_sizes(box, pixel_size_angstrom)
+        assert 4 <= sizes.n_rings <= box // 2 - 2
+        assert sizes.resolution_angstrom >= min(26, 3.4 * pixel_size_angstrom)
+        assert 0 < sizes.mask_diameter_px < sizes.mask_diameter_px + 2 * sizes.edge_px <= box
+        assert sizes.max_shift_px == box / 16
 
 
 def test_true_is_no_number_of_rings():
     with pytest.raises(ValueError, match="n_rings"):
-        checks.layout(32, True, None)
+        particle_sizes(32, 8.0, n_rings=True)

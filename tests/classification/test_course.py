@@ -8,7 +8,6 @@ import pytest
 
 from repic_plugin.classification import course as course_module
 from repic_plugin.classification.averages import class_sums
-from repic_plugin.classification.checks import layout
 from repic_plugin.classification.course import Course, CourseSettings
 from repic_plugin.classification.fixed import Fixed
 from repic_plugin.classification.multi_reference import MultiReference
@@ -16,7 +15,7 @@ from repic_plugin.classification.preparation import prepare_images
 from repic_plugin.classification.rules import RULES
 from repic_plugin.classification.subspace import Subspace
 from repic_plugin.classification.threads import one_blas_thread
-from tests.classification.particles import BOX_PX, agreement, particles
+from tests.classification.particles import BOX_PX, agreement, layout, particles
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -250,7 +249,7 @@ def test_records_tell_what_happened(alignment):
 
 @pytest.mark.parametrize("method", RULES)
 def test_the_objective_is_the_sum_of_dissimilarities_and_the_penalty(method):
-    course = course_of(particles(4, 20, 0.3), 4, method=method, trade=False)
+    course = course_of(particles(4, 20, 0.3), 4, method=method, trade=False, own_contrast=False)
     state = course.advance(course.start())
     setting = course.setting(state)
     members = setting.aligned(state.alignment)

@@ -286,7 +286,14 @@ def test_the_poses_of_a_classification_bring_images_onto_their_average(
     averages = [scene(seed, n_blobs=5, radius_px=9.0) for seed in (1, 2)]
     images, truth, poses = in_pixels(averages, 48, mirror, seed=4)
     found = classify_particles(
-        images, 2, alignment=alignment, mirror=mirror, n_rings=10, random_state=1
+        images,
+        2,
+        alignment=alignment,
+        mirror=mirror,
+        n_rings=10,
+        max_shift_px=4.0,
+        mask_diameter_px=40.0,
+        random_state=1,
     )
     assert {(a, b) for a, b in zip(truth, found.labels)} in ({(0, 0), (1, 1)}, {(0, 1), (1, 0)})
     middle = (slice(8, -8),) * 2

@@ -350,7 +350,10 @@ def sent(n_images, n_classes, n_iterations):
             max_iterations=n_iterations,
             tolerance=0.0,
             trade=False,
+            own_contrast=False,
             ranks=ranks,
+            n_rings=8,
+            mask_diameter_px=26.0,
         )
         return ranks.sent_bytes
 

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from repic_plugin.classification import split_merge
 from repic_plugin.classification.averages import Alignment, class_sums
-from repic_plugin.classification.checks import layout
 from repic_plugin.classification.correlation import shift_grid
 from repic_plugin.classification.multi_reference import Comparison, MultiReference
 from repic_plugin.classification.preparation import prepare_images
 from repic_plugin.classification.split_merge import trade_classes
 from repic_plugin.classification.threads import one_blas_thread
-from tests.classification.particles import BOX_PX, agreement, particles
+from tests.classification.particles import BOX_PX, agreement, layout, particles
 
 
 def comparison(dissimilarity):

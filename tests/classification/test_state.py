@@ -33,6 +33,7 @@ def some_state(stage="local", n=7, n_records=3, before_trade=None):
         alignment=poses(n, 2),
         offset_px=rng.normal(size=(n, 2)),
         stage=stage,
+        contrast=rng.uniform(0.5, 2, n),
         stage_iteration=4,
         n_rounds=2,
         constraint=0.1,

@@ -119,5 +119,6 @@ def test_noisy_images_fall_into_their_classes():
     poses = random_poses(90, 5, max_shift_px=2.0, mirrors=False)
     images = [draw(image_of(averages[k], *pose), 40) for k, *pose in zip(labels, *poses)]
     images += 0.5 * np.random.default_rng(0).standard_normal((90, 40, 40))
-    found = classify_particles(images, 3, alignment="msa", n_rings=8)
+    sizes = {"n_rings": 8, "max_shift_px": 4.0, "mask_diameter_px": 33.6}
+    found = classify_particles(images, 3, alignment="msa", **sizes)
     assert len(set(zip(labels.tolist(), found.labels.tolist()))) == 3
