@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import List, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from repic_plugin.classification.normalisation import GreyScale
 from repic_plugin.classification.quality import ClassQuality
 from repic_plugin.classification.sizes import Sizes
 from repic_plugin.classification.state import IterationRecord
+
+# Backgrounds of normalised images differ by less than this between their 5th and 95th percentile.
+MAX_SPREAD = 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +34,29 @@ class Preparation:
     sizes: Sizes
     is_dark: bool
     grey_scale: GreyScale
+
+    def notes(self) -> List[str]:
+        """Remarks on the images: damaged pixels, grey scales that differ, dark particles."""
+        n, notes = len(self.grey_scale.n_dust), []
+        dusty = np.flatnonzero(self.grey_scale.n_dust)
+        if len(dusty):
+            worst = dusty[np.argmax(self.grey_scale.n_dust[dusty])]
+            notes.append(
+                f"damaged or contaminated pixels were left out in {len(dusty):,} of {n:,} images, "
+                f"such as {int(self.grey_scale.n_dust[worst]):,} in image {worst + 1:,}"
+            )
+        low, typical, high = np.percentile(self.grey_scale.deviation, (5, 50, 95))
+        if high > MAX_SPREAD * max(low, 1e-30):
+            notes.append(
+                "the images were not normalised: the standard deviation of their background is "
+                f"{low:.3g} to {high:.3g}, usually {typical:.3g}; each was divided by its own"
+            )
+        if self.is_dark:
+            notes.append(
+                "the particles appear dark on a bright ground; classes are the same, but other "
+                "programs expect bright particles: invert the contrast when they are extracted"
+            )
+        return notes
 
 
 @dataclass(frozen=True, eq=False)

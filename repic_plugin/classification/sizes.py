@@ -48,6 +48,21 @@ class Sizes:
     n_rings: int
     max_shift_px: float
 
+    def __str__(self) -> str:
+        """The sizes as one line, in Å and px."""
+        diameter = "particle diameter unknown"
+        if self.particle_diameter_angstrom is not None:
+            how = "measured" if self.is_measured else "given"
+            diameter = f"particle diameter {self.particle_diameter_angstrom:.0f} Å ({how})"
+        mask, shift = (
+            f"{size * self.pixel_size_angstrom:.3g} Å ({size:.3g} px)"
+            for size in (self.mask_diameter_px, self.max_shift_px)
+        )
+        return (
+            f"{diameter}, mask {mask}, compared at {self.resolution_angstrom:.3g} Å "
+            f"({self.n_rings} rings), shifts up to {shift}"
+        )
+
     @property
     def edge_px(self) -> float:
         """Width of the soft edge of the mask on either side."""

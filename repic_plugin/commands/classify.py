@@ -20,7 +20,6 @@ from repic_plugin.arguments import check_positive
 from repic_plugin.classification import (
     ALIGNMENTS,
     CTF_MODES,
-    DEFAULT_RINGS,
     RULES,
     Classification,
     Ranks,
@@ -43,11 +42,11 @@ from repic_plugin.formats import (
 )
 
 PICTURE = "classes.png"
-OWN = Own(CLASS_FILES, lambda _folder: (*CLASS_FILES, "classes.csv", PICTURE))
-ARGUMENTS = {"ctf_mode": "--ctf"}
+OWN = Own(CLASS_FILES, lambda _folder: (*CLASS_FILES, "classes.csv", "sizes.csv", PICTURE))
+ARGUMENTS = {"ctf_mode": "--ctf", "particle_diameter_angstrom": "--particle-diameter"}
 # What `classify_particles` takes as the options give it.
 AS_GIVEN = ("method", "alignment", "beta", "tolerance", "max_iterations", "max_shift_px")
-AS_GIVEN += ("mask_diameter_px", "mirror")
+AS_GIVEN += ("mask_diameter_px", "mirror", "own_contrast")
 RINGS_OF_RESOLUTION = "the number of rings (box x pixel size / --resolution-angstrom)"
 BAR = "{desc} [{elapsed}]"
 MAX_RINGS = 1 << 30  # more than any box has, and still an integer at tiny resolutions
@@ -135,7 +134,23 @@ def _add_alignment(group: argparse._ArgumentGroup) -> None:
         "averages in the principal subspace; rfa: all to one average, then clustering",
     )
     group.add_argument(
-        "--max-shift-px", type=float, default=4.0, metavar="PX", help="maximum shift"
+        "--particle-diameter",
+        type=float,
+        metavar="ANGSTROM",
+        help="longest diameter of the particle in Å (default: measured in the mean image, and "
+        "printed)",
+    )
+    group.add_argument(
+        "--max-shift-px",
+        type=float,
+        metavar="PX",
+        help="maximum shift (default: a sixteenth of the box)",
+    )
+    group.add_argument(
+        "--no-own-contrast",
+        dest="own_contrast",
+        action="store_false",
+        help="take the particle as equally strong in all images, even where it is not (mra)",
     )
     group.add_argument(
         "--mirror",
@@ -147,7 +162,8 @@ def _add_alignment(group: argparse._ArgumentGroup) -> None:
         "--rings",
         type=int,
         metavar="R",
-        help=f"Fourier rings: compare up to box x pixel size / R (default: {DEFAULT_RINGS})",
+        help="Fourier rings: compare up to box x pixel size / R (default: 27 Å, or a tenth of the "
+        "mask where that is finer, but no finer than 4 px)",
     )
     detail.add_argument(
         "--resolution-angstrom",
@@ -159,7 +175,7 @@ def _add_alignment(group: argparse._ArgumentGroup) -> None:
         "--mask-diameter-px",
         type=float,
         metavar="PX",
-        help="mask diameter (default: 0.84 of the box)",
+        help="mask diameter (default: 1.1 particle diameters, at most 0.84 of the box)",
     )
 
 
@@ -193,6 +209,7 @@ def _run(args: argparse.Namespace, ranks: Ranks) -> None:
         for note in (*table.notes, *doubled_images(table, found)):
             warnings.warn(note, stacklevel=2)
         warn(found)
+        print(found.preparation.sizes)
         report(found, parameters["ctf_mode"], time.perf_counter() - started)
         print(f"written to {new.place}")
 
@@ -265,6 +282,7 @@ def _parameters(args: argparse.Namespace, table: ParticleTable) -> Dict[str, Any
     parameters.update(
         n_classes=args.classes,
         n_rings=args.rings,
+        particle_diameter_angstrom=args.particle_diameter,
         ctf_mode=args.ctf,
         random_state=args.seed,
         pixel_size_angstrom=table.pixel_size_angstrom,

@@ -11,9 +11,20 @@ import numpy as np
 from repic_plugin.classification import Classification
 from repic_plugin.formats import ParticleTable, listed
 
+FEW_MEMBERS = 20  # with fewer, averages are hardly better than particles
+
 
 def warn(found: Classification) -> None:
-    """Warn of excluded particles and of a lack of convergence."""
+    """Warn of excluded particles, unusual images, small classes and a lack of convergence."""
+    for note in found.preparation.notes():
+        warnings.warn(note, stacklevel=2)
+    n_kept, n_classes = int(found.sizes.sum()), len(found.sizes)
+    if n_kept < FEW_MEMBERS * n_classes:
+        warnings.warn(
+            f"there are {n_kept / n_classes:.1f} particles per class, fewer than {FEW_MEMBERS}: "
+            "averages will be noisy; use fewer --classes",
+            stacklevel=2,
+        )
     n_aside = int((found.labels < 0).sum())
     if n_aside:
         excluded = "excluded: their images are empty (the same value everywhere)"

@@ -27,6 +27,15 @@ ASSIGNMENT_COLUMNS = ("particle", "class", "rotation_deg", "shift_x_px", "shift_
 CLASS_COLUMNS = ("class", "size", "explained", "is_junk")
 QUALITY_COLUMNS = ("score", "probability", "resolution_angstrom", "is_off_centre")
 MEMBER_PROBABILITY = "particle_probability"
+SIZE_COLUMNS = (
+    "particle_diameter_angstrom",
+    "is_measured",
+    "mask_diameter_px",
+    "n_rings",
+    "resolution_angstrom",
+    "max_shift_px",
+    "notes",
+)
 CONVERGENCE_COLUMNS = ("iteration", "stage", "fraction_changed", "objective", "smallest", "largest")
 POSE_DECIMALS = 4  # of degrees and px
 OWNER, NAMES = "owner", "names"  # of the other arrays of a checkpoint: none must be lost
@@ -34,7 +43,7 @@ START_AGAIN = "choose another checkpoint, or remove this one to start from the b
 
 
 def write_class_files(folder: PathLike, table: ParticleTable, found: Classification) -> None:
-    """Write assignments.csv, class_averages.mrcs, classes.star, classes.csv and convergence.csv.
+    """Write assignments.csv, class_averages.mrcs, classes.star and tables of the classes.
 
     Parameters
     ----------
@@ -60,6 +69,7 @@ def write_class_files(folder: PathLike, table: ParticleTable, found: Classificat
     )
     _write_classes(folder / "classes.csv", found)
     _write_convergence(folder / "convergence.csv", found)
+    _write_sizes(folder / "sizes.csv", found)
 
 
 def checkpoint_owner(table: ParticleTable, parameters: Mapping[str, Any]) -> str:
@@ -187,3 +197,19 @@ def _write_convergence(path: Path, found: Classification) -> None:
         for record in found.records
     )
     write_table(path, CONVERGENCE_COLUMNS, rows)
+
+
+def _write_sizes(path: Path, found: Classification) -> None:
+    """The sizes that were used, and remarks on the images."""
+    sizes = found.preparation.sizes
+    diameter = sizes.particle_diameter_angstrom
+    row = (
+        "" if diameter is None else f"{diameter:.6g}",
+        int(sizes.is_measured),
+        f"{sizes.mask_diameter_px:.6g}",
+        sizes.n_rings,
+        f"{sizes.resolution_angstrom:.6g}",
+        f"{sizes.max_shift_px:.6g}",
+        "; ".join(found.preparation.notes()),
+    )
+    write_table(path, SIZE_COLUMNS, [row])

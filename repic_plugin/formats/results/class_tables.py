@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
@@ -29,6 +29,8 @@ MEMBER_QUALITY = {"particle_probability": NUMBER}
 CLASS_QUALITY = {"score": NUMBER, "probability": NUMBER}
 CLASS_QUALITY.update(resolution_angstrom=NUMBER_OR_NONE, is_off_centre=COUNT)
 COURSE = dict.fromkeys(("iteration", "fraction_changed", "smallest", "largest"), NUMBER)
+SIZES = {"particle_diameter_angstrom": NUMBER_OR_NONE, "mask_diameter_px": NUMBER}
+SIZES.update(resolution_angstrom=NUMBER, max_shift_px=NUMBER, notes=TEXT)
 REMEDY = "run the classification again"
 
 
@@ -66,6 +68,9 @@ class ClassTables:
         iteration, fraction_changed, smallest and largest class.
     scores : ClassScores or None
         None for tables of an earlier version, which had no scores.
+    used : dict of str to ndarray, shape (1,)
+        Sizes that were used, in Å and px, and remarks on the images; empty for tables of an
+        earlier version.
     """
 
     names: List[str]
@@ -79,6 +84,7 @@ class ClassTables:
     is_junk: NDArray[np.bool_]
     convergence: Dict[str, NDArray[np.float64]]
     scores: Optional[ClassScores] = None
+    used: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def read_class_tables(folder: PathLike) -> ClassTables:
@@ -92,6 +98,7 @@ def read_class_tables(folder: PathLike) -> ClassTables:
     folder = Path(folder)
     poses = _columns(folder / "assignments.csv", POSE, MEMBER_QUALITY)
     classes = _columns(folder / "classes.csv", CLASS, CLASS_QUALITY)
+    sizes = folder / "sizes.csv"
     return ClassTables(
         names=poses["particle"].tolist(),
         labels=poses["class"],
@@ -104,6 +111,7 @@ def read_class_tables(folder: PathLike) -> ClassTables:
         is_junk=classes["is_junk"] != 0,
         convergence=read_csv(folder / "convergence.csv", COURSE, REMEDY),
         scores=_scores(poses, classes),
+        used=read_csv(sizes, SIZES, REMEDY) if sizes.is_file() else {},
     )
 
 

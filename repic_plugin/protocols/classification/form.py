@@ -5,7 +5,6 @@ from __future__ import annotations
 from pyworkflow.protocol import params
 from pyworkflow.utils import Message
 
-from repic_plugin.classification import DEFAULT_RINGS
 from repic_plugin.protocols.common.params import Fields
 
 HELP = {
@@ -22,11 +21,16 @@ HELP = {
     "corrected amplitudes, are classified without CTF correction.",
     "mirror": "Views from opposite directions are mirror images of each other. The plugins of "
     "RELION and cryoSPARC ignore mirrors in a 2D alignment.",
-    "resolution": f"For the comparison of particles. 0: {DEFAULT_RINGS} rings in Fourier space, "
-    f"that is the box size in Å divided by {DEFAULT_RINGS}. A low resolution is robust against "
-    "noise; the averages have full resolution in any case.",
-    "maxShift": "Maximum distance of a particle from the centre of its box.",
-    "maskDiameter": "0: 0.84 of the box size.",
+    "particleDiameter": "The longest diameter. 0: measured in the mean of the particles; the "
+    "summary shows the value.",
+    "resolution": "For the comparison of particles. 0: 27 Å, or a tenth of the mask where that is "
+    "finer, but no finer than 4 px; the summary shows the value. A low resolution is robust "
+    "against noise; the averages have full resolution in any case.",
+    "maxShift": "Maximum distance of a particle from the centre of its box. 0: a sixteenth of the "
+    "box.",
+    "maskDiameter": "0: 1.1 particle diameters, and at most 0.84 of the box size.",
+    "ownContrast": "Where particles differ in contrast by more than noise explains, each is "
+    "compared at its own. *No*: all are taken as equal.",
     "beta": "0 is K-means; the authors of ACK-means use 0.5.",
     "trade": "After classes have formed, so that views of unequal population get classes of "
     "unequal size. *No*: the published algorithm.",
@@ -69,9 +73,17 @@ def define_main_params(form: params.Form) -> None:
 def define_alignment_params(form: params.Form) -> None:
     """Resolution, shifts and mask of the comparison."""
     fields = Fields(form, HELP)
+    fields.value("particleDiameter", 0.0, "Particle diameter (Å)")
     fields.value("resolution", 0.0, "Resolution (Å)")
-    fields.value("maxShift", 4.0, "Maximum shift (px)")
+    fields.value("maxShift", 0.0, "Maximum shift (px)")
     fields.value("maskDiameter", 0.0, "Mask diameter (px)", advanced=True)
+    fields.value(
+        "ownContrast",
+        True,
+        "Estimate the contrast of each particle",
+        condition="alignment==0",
+        advanced=True,
+    )
 
 
 def define_clustering_params(form: params.Form) -> None:

@@ -24,6 +24,7 @@ FORM_PARAMS = {
     "alignment": "alignment",
     "ctf_mode": "ctf",
     "resolution_angstrom": "resolution",
+    "particle_diameter_angstrom": "particleDiameter",
     "n_rings": "the box size in Å divided by resolution",
     "max_shift_px": "maxShift",
     "mask_diameter_px": "maskDiameter",
@@ -56,10 +57,12 @@ def classify_settings(protocol: ProtClassify2D) -> Dict[str, Any]:
         "ctf": _ctf_mode(protocol, protocol.inputParticles.get()),
         "mirror": protocol.mirror.get(),
         "resolution_angstrom": protocol.resolution.get() or None,
-        "max_shift_px": protocol.maxShift.get(),
+        "particle_diameter": protocol.particleDiameter.get() or None,
+        "max_shift_px": protocol.maxShift.get() or None,
         "mask_diameter_px": protocol.maskDiameter.get() or None,
         "beta": protocol.beta.get(),
         "trade": protocol.trade.get(),
+        "own_contrast": protocol.ownContrast.get(),
         "tolerance": protocol.tolerance.get(),
         "max_iterations": protocol.maxIterations.get(),
         "seed": protocol.seed.get(),
@@ -100,8 +103,8 @@ def classify_arguments(settings: Dict[str, Any]) -> List[str]:
         option = f"--{name.replace('_', '-')}"
         if name == "shift_order" or value is None:
             continue
-        if name == "trade":
-            arguments += [] if value else ["--no-trade"]
+        if name in ("trade", "own_contrast"):
+            arguments += [] if value else [f"--no-{option[2:]}"]
         elif isinstance(value, bool):
             arguments += [option] if value else []
         else:
@@ -159,6 +162,8 @@ def _check_values(
         alignment=settings["alignment"],
         ctf_mode=settings["ctf"],
         n_rings=None if rings is None else int(np.rint(rings)),
+        pixel_size_angstrom=pixel_size,
+        particle_diameter_angstrom=settings["particle_diameter"],
         max_shift_px=settings["max_shift_px"],
         mask_diameter_px=settings["mask_diameter_px"],
         beta=settings["beta"],

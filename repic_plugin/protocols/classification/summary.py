@@ -7,7 +7,6 @@ from typing import Any, Dict, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.classification import MASK_FRACTION, default_rings
 from repic_plugin.constants import IS_JUNK
 from repic_plugin.formats import ClassTables
 from repic_plugin.protocols.common.form_values import SOFTWARE, with_angstrom
@@ -46,7 +45,7 @@ def progress_line(arrays: Mapping[str, NDArray[Any]]) -> str:
 
 
 def classification_facts(
-    found: ClassTables, settings: Dict[str, Any], box_px: int, pixel_size_angstrom: float
+    found: ClassTables, settings: Dict[str, Any], pixel_size_angstrom: float
 ) -> Dict[str, Any]:
     """Summary, methods, and the values of parameters that may be automatic.
 
@@ -55,8 +54,6 @@ def classification_facts(
     found : ClassTables
     settings : dict
         From `classify_settings`.
-    box_px : int
-        Side of a particle image.
     pixel_size_angstrom : float
     """
     sizes = found.sizes[found.sizes > 0]
@@ -85,19 +82,23 @@ def classification_facts(
     if found.scores is not None and found.scores.is_off_centre.any():
         off = ", ".join(str(k + 1) for k in np.flatnonzero(found.scores.is_off_centre))
         summary.append(f"Off centre, perhaps between two particles: classes {off}.")
-    resolution = settings["resolution_angstrom"]
-    if resolution is None:
-        resolution = box_px * pixel_size_angstrom / default_rings(box_px)
-    mask_px = settings["mask_diameter_px"] or MASK_FRACTION * box_px
+    used = {name: column.tolist()[0] for name, column in found.used.items()}
+    summary += [_sentence(note) for note in used["notes"].split("; ") if note]
     counts = f"{n_kept:,} particles were classified into {len(sizes):,}"
     space = (
-        f"shifts up to {with_angstrom(settings['max_shift_px'], pixel_size_angstrom)}, compared at "
-        f"{resolution:.4g} Å within a mask of {with_angstrom(mask_px, pixel_size_angstrom)}"
+        f"shifts up to {with_angstrom(used['max_shift_px'], pixel_size_angstrom)}, compared at "
+        f"{used['resolution_angstrom']:.3g} Å within a mask of "
+        f"{with_angstrom(used['mask_diameter_px'], pixel_size_angstrom)}"
     )
     return {
         "summary": summary,
         "methods": [_methods_text(counts, space, _outcome(found, settings), settings)],
-        "values": {"resolution": f"{resolution:.4g}", "maskDiameter": f"{mask_px:.4g}"},
+        "values": {
+            "particleDiameter": _or_unknown(used["particle_diameter_angstrom"]),
+            "resolution": f"{used['resolution_angstrom']:.4g}",
+            "maxShift": f"{used['max_shift_px']:.4g}",
+            "maskDiameter": f"{used['mask_diameter_px']:.4g}",
+        },
     }
 
 
@@ -128,6 +129,11 @@ def _methods_text(counts: str, space: str, outcome: str, settings: Dict[str, Any
         f"{_sentence(CTF[settings['ctf']])} The classification {outcome} ({', '.join(details)}; "
         f"random seed {settings['seed']})."
     )
+
+
+def _or_unknown(diameter_angstrom: float) -> str:
+    """A diameter, or that it was neither given nor visible."""
+    return f"{diameter_angstrom:.4g}" if np.isfinite(diameter_angstrom) else "not visible"
 
 
 def _sentence(text: str) -> str:
