@@ -209,7 +209,6 @@ def _run(args: argparse.Namespace, ranks: Ranks) -> None:
         for note in (*table.notes, *doubled_images(table, found)):
             warnings.warn(note, stacklevel=2)
         warn(found)
-        print(found.preparation.sizes)
         report(found, parameters["ctf_mode"], time.perf_counter() - started)
         print(f"written to {new.place}")
 

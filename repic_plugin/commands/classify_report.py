@@ -15,16 +15,9 @@ FEW_MEMBERS = 20  # with fewer, averages are hardly better than particles
 
 
 def warn(found: Classification) -> None:
-    """Warn of excluded particles, unusual images, small classes and a lack of convergence."""
+    """Warn of excluded particles, unusual images and a lack of convergence."""
     for note in found.preparation.notes():
         warnings.warn(note, stacklevel=2)
-    n_kept, n_classes = int(found.sizes.sum()), len(found.sizes)
-    if n_kept < FEW_MEMBERS * n_classes:
-        warnings.warn(
-            f"there are {n_kept / n_classes:.1f} particles per class, fewer than {FEW_MEMBERS}: "
-            "averages will be noisy; use fewer --classes",
-            stacklevel=2,
-        )
     n_aside = int((found.labels < 0).sum())
     if n_aside:
         excluded = "excluded: their images are empty (the same value everywhere)"
@@ -59,7 +52,7 @@ def doubled_images(table: ParticleTable, found: Classification) -> List[str]:
 
 
 def report(found: Classification, ctf_mode: str, seconds: float) -> None:
-    """Print class sizes, iterations, seconds and junk classes."""
+    """Print class sizes, iterations, seconds, the sizes that were used and junk classes."""
     sizes = found.sizes
     ctf = "without CTF" if ctf_mode == "none" else f"with CTF ({ctf_mode})"
     empty = f", {(sizes == 0).sum():,} empty" if (sizes == 0).any() else ""
@@ -68,6 +61,12 @@ def report(found: Classification, ctf_mode: str, seconds: float) -> None:
         f"{sizes.max():,}{empty} (coefficient of variation {sizes.std() / sizes.mean():.2f}), "
         f"{_counted(len(found.records), 'iteration')}, {seconds:.1f} s"
     )
+    print(found.preparation.sizes)
+    if sizes.mean() < FEW_MEMBERS:
+        print(
+            f"{sizes.mean():.1f} particles per class, fewer than {FEW_MEMBERS}: averages are noisy; "
+            "use fewer --classes"
+        )
     _report_junk(found)
 
 

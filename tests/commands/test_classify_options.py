@@ -107,7 +107,7 @@ def arguments(classify, made, monkeypatch):
 def test_every_option_arrives(arguments, options, expected):
     usual = {
         **{"n_classes": N_VIEWS, "method": "ack", "alignment": "mra", "beta": 0.5},
-        **{"tolerance": 0.01, "max_iterations": 60, "max_shift_px": 4.0, "n_rings": None},
+        **{"tolerance": 0.01, "max_iterations": 60, "max_shift_px": None, "n_rings": None},
         **{"mask_diameter_px": None, "ctf_mode": "weight", "mirror": False, "trade": True},
         **{"random_state": 0, "pixel_size_angstrom": PIXEL_SIZE, "phase_flipped": False},
     }

@@ -140,11 +140,18 @@ def test_junk_empty_classes_and_the_end_of_patience_are_told():
         explained=np.zeros(4),
         is_junk=np.array([False, False, True, True]),
         convergence={"fraction_changed": np.array([0.5, 0.25])},
+        used={
+            "particle_diameter_angstrom": np.array([np.nan]),
+            "resolution_angstrom": np.array([27.2]),
+            "mask_diameter_px": np.array([40.0]),
+            "max_shift_px": np.array([3.0]),
+            "notes": np.array(["one image was damaged"]),
+        },
     )
     settings = {"method": "eqk", "alignment": "rfa", "ctf": "none", "max_iterations": 2}
     settings.update(classes=4, mirror=False, resolution_angstrom=None, max_shift_px=4)
     settings.update(mask_diameter_px=None, tolerance=0.01, seed=0)
-    facts = classification_facts(found, settings, 48, 1.0)
+    facts = classification_facts(found, settings, 1.0)
     summary = " ".join(facts["summary"])
     assert "6 particles in 3 classes" in summary
     assert "of 1 to 3 particles, median 2" in summary
@@ -153,6 +160,10 @@ def test_junk_empty_classes_and_the_end_of_patience_are_told():
     assert "in no class: 1." in summary
     assert "junk: classes 3, 4 (3 particles)" in summary
     assert constants.IS_JUNK in summary
+    assert "One image was damaged." in summary
+    assert facts["values"]["maxShift"] == "3"
+    assert facts["values"]["particleDiameter"] == "not visible"
+    assert "at 27.2 Å within a mask of 40 px" in facts["methods"][0]
     assert "EQK" in facts["methods"][0]
     assert "No CTF correction was applied." in facts["methods"][0]
 

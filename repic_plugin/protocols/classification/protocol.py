@@ -46,6 +46,7 @@ from repic_plugin.protocols.classification.form import (
 )
 from repic_plugin.protocols.classification.settings import (
     FORM_PARAMS,
+    changed_settings,
     check_form,
     classify_arguments,
     classify_settings,
@@ -122,7 +123,8 @@ class ProtAckMeans2D(FormProtocol, WritesReport, ProtClassify2D):
         particles = json.dumps(input_settings(self), sort_keys=True)
         settings = classify_settings(self)
         shift_order = settings.pop("shift_order")
-        classification = json.dumps(settings, sort_keys=True)
+        classification = json.dumps(changed_settings(settings), sort_keys=True)
+        selection = selection_settings(self)
         self._insertFunctionStep(self.convertInputStep, particles, needsGPU=False)
         self._insertFunctionStep(self.classifyStep, particles, classification, needsGPU=False)
         self._insertFunctionStep(
@@ -130,7 +132,7 @@ class ProtAckMeans2D(FormProtocol, WritesReport, ProtClassify2D):
             particles,
             classification,
             shift_order,
-            selection_settings(self),
+            *([selection] if selection else []),
             needsGPU=False,
         )
         self._insertReportStep(classification)
@@ -184,7 +186,7 @@ class ProtAckMeans2D(FormProtocol, WritesReport, ProtClassify2D):
             raise RuntimeError(self._jobError() or "the job wrote no classes; see its log")
 
     def createOutputStep(
-        self, particles: str, settings: str, shift_order: str, selection: str
+        self, particles: str, settings: str, shift_order: str, selection: str = ""
     ) -> None:
         """Write the classes, their averages, good and rejected particles and the summary."""
         self._forget()

@@ -17,6 +17,8 @@ from repic_plugin.formats import ClassTables
 
 NO_CTF = "none"
 AUTOMATIC, BY_SCORE = range(2)  # the choices of selection
+# Settings that version 0.2.0 did not have, and their defaults.
+ADDED = {"particle_diameter": None, "own_contrast": True}
 # Parameters of the form by the arguments that messages name.
 FORM_PARAMS = {
     "n_classes": "numberOfClasses",
@@ -68,6 +70,14 @@ def classify_settings(protocol: ProtClassify2D) -> Dict[str, Any]:
         "seed": protocol.seed.get(),
         "shift_order": SHIFT_ORDERS[protocol.shiftOrder.get()],
     }
+
+
+def changed_settings(settings: Dict[str, Any]) -> Dict[str, Any]:
+    """Settings without those that version 0.2.0 did not have, where they are at their default.
+
+    Steps are repeated when their settings change: finished runs of that version are not.
+    """
+    return {name: one for name, one in settings.items() if ADDED.get(name, ...) != one}
 
 
 def selection_settings(protocol: ProtClassify2D) -> str:

@@ -20,6 +20,12 @@ HOW_IT_RUNS = {
     *("runName", "runMode", "hostName", "numberOfThreads", "numberOfMpi", "binThreads"),
     *("gpuList", "expertLevel"),
 }
+# Parameters that children of version 0.2.0 did not have: they do not distinguish children while
+# they are at their default, so that a run of that version is continued with what it has done.
+ADDED = {
+    *("checkCoordinates", "copyDistance", "minDistance", "patterns", "rankBy"),
+    *("keepMasks", "maskContamination", "particleDiameter"),
+}
 
 
 class Children(ProjectRuns):
@@ -120,6 +126,7 @@ def _fingerprint(child: Protocol, label: str) -> str:
         name: str(value)
         for name, value in definition.items()
         if name not in HOW_IT_RUNS and not name.startswith(("_", "object."))
+        if name not in ADDED or str(value) != str(child.getParam(name).default)
     }
     text = json.dumps([label, child.getClassName(), asked], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
