@@ -18,6 +18,7 @@ from repic_plugin.classification.estimators import (
     k_means,
     spider_k_means,
 )
+from repic_plugin.classification.normalisation import GreyScale
 from repic_plugin.classification.quality import ClassQuality
 from repic_plugin.classification.ranks import ALONE, MpiRanks, Ranks
 from repic_plugin.classification.result import Classification, Preparation
@@ -41,6 +42,7 @@ __all__ = [
     "Clustering",
     "CtfParameters",
     "EQKMeans",
+    "GreyScale",
     "IterationRecord",
     "KMeans",
     "MpiRanks",

@@ -179,11 +179,10 @@ def energy_factors(energy: Single, ranks: Ranks = ALONE) -> Single:
         At most 1.
     """
     every = np.concatenate(ranks.exchange([energy] * ranks.size))
-    if not len(every):
-        return np.ones(0, np.float32)
-    largest = MAX_ENERGY * np.median(every)
-    factors = np.sqrt(np.minimum(1, largest / np.maximum(energy, np.finfo(np.float32).tiny)))
-    return np.asarray(factors, dtype=np.float32)
+    largest = MAX_ENERGY * float(np.median(every)) if len(every) else 0.0
+    if largest == 0:
+        return np.ones(len(energy), np.float32)
+    return np.asarray(np.sqrt(largest / np.maximum(energy, largest)), dtype=np.float32)
 
 
 @dataclass(frozen=True)

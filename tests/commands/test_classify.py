@@ -90,13 +90,20 @@ def test_what_is_written_and_said(classify, made, out):
     outcome = classify(made / "particles.star")
     assert outcome.code == 0
     assert sorted(tree(out)) == FILES
-    summary, last = outcome.out
+    summary, used, few, *_, last = outcome.out
     sizes = np.bincount(labels_of(out), minlength=N_VIEWS)
     n_iterations = len(csv_rows(out / "convergence.csv"))
     assert summary.startswith(
         f"{N} particles with CTF (weight), {N_VIEWS} classes of {sizes.min()} to {sizes.max()} "
         f"(coefficient of variation {sizes.std() / sizes.mean():.2f}), {n_iterations} iterations, "
     )
+    (row,) = csv_rows(out / "sizes.csv")
+    assert used.startswith(
+        f"particle diameter {float(row['particle_diameter_angstrom']):.0f} Å (measured), mask "
+        f"{float(row['mask_diameter_px']) * PIXEL_SIZE:.3g} Å"
+    )
+    assert used.endswith("shifts up to 10 Å (2 px)")  # a sixteenth of 32 px
+    assert few.startswith("10.0 particles per class, fewer than 20")
     assert last == f"written to {out}"
     assert len(log_of(outcome.err)) == n_iterations
 

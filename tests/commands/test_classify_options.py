@@ -216,4 +216,4 @@ def test_help(run):
     assert (outcome.code, outcome.err) == (0, ())
     text = " ".join(" ".join(outcome.out).split())
     assert "Sort particle images into 2D classes" in text
-    assert "(default: 12)" in text
+    assert "no finer than 4 px" in text

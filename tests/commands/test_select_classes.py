@@ -61,7 +61,7 @@ def test_automatically_particles_are_kept_and_noise_is_not(select, classes, out)
     names = star_columns(classes[0] / "classes.star")["rlnImageName"]
     kept = np.isin(names, images(out / "particles.star"))
     assert kept[is_particle].mean() > 0.8
-    assert kept[~is_particle].mean() < 0.3
+    assert kept[~is_particle].mean() < 0.4
 
 
 def test_by_score(select, classes, out):
@@ -109,6 +109,8 @@ def test_classes_of_an_earlier_version_are_chosen_by_number_only(run, classes, o
     old = tmp_path / "old"
     old.mkdir()
     for path in classes[0].iterdir():
+        if path.name == "sizes.csv":
+            continue
         if path.suffix == ".csv":
             n_columns = {"classes.csv": 4, "assignments.csv": 7}.get(path.name, 6)
             lines = [line.split(",")[:n_columns] for line in path.read_text().splitlines()]

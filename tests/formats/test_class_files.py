@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from repic_plugin.classification import (
     Classification,
     CtfParameters,
+    GreyScale,
     IterationRecord,
+    Preparation,
     State,
+    particle_sizes,
     state_to_arrays,
 )
 from repic_plugin.classification.averages import Alignment
@@ -37,6 +40,11 @@ RECORDS = (
     IterationRecord(1, "global", 0.75, 1234567.8, 0, 3),
     IterationRecord(2, "local", 1 / 3, 1234567.1, 1, 2),
 )
+PREPARATION = Preparation(
+    particle_sizes(BOX, PIXEL_SIZE, particle_diameter_angstrom=25.0),
+    False,
+    GreyScale(np.zeros(N, np.float32), np.ones(N, np.float32), np.zeros(N, np.int64)),
+)
 FOUND = Classification(
     labels=np.array([2, 0, -1, 2]),
     rotation_deg=np.array([-180.0, 12.34567, 0.0, -0.00001]),
@@ -49,6 +57,7 @@ FOUND = Classification(
     is_junk=np.array([False, True, False]),
     converged=True,
     records=RECORDS,
+    preparation=PREPARATION,
 )
 
 
@@ -70,7 +79,7 @@ def written(table, tmp_path):
 
 def test_the_files(written):
     names = sorted(path.name for path in written.iterdir())
-    assert names == sorted([*CLASS_FILES, "classes.csv"])
+    assert names == sorted([*CLASS_FILES, "classes.csv", "sizes.csv"])
 
 
 def test_assignments(written):
@@ -144,6 +153,7 @@ def made_state(n, seed, records=RECORDS, before=False):
         alignment=alignment(),
         offset_px=rng.normal(size=(n, 2)),
         stage="local",
+        contrast=rng.uniform(0.5, 2, n),
         stage_iteration=int(rng.integers(9)),
         n_rounds=int(rng.integers(3)),
         constraint=float(rng.random()),

@@ -19,10 +19,19 @@ from repic_plugin.formats.images.particles import read_particles
 @pytest.fixture
 def found():
     """A classification of six particles, one of them put aside."""
-    from repic_plugin.classification import Classification, IterationRecord
+    from repic_plugin.classification import (
+        Classification,
+        GreyScale,
+        IterationRecord,
+        Preparation,
+        particle_sizes,
+    )
 
     rng = np.random.default_rng(0)
     labels = np.array([1, 0, 1, -1, 1, 0])
+    grey_scale = GreyScale(
+        np.zeros(6), np.array([1, 1, 1, 1, 1, 9.0]), np.array([0, 3, 0, 0, 0, 0])
+    )
     return Classification(
         labels=labels,
         rotation_deg=rng.uniform(-180, 180, 6),
@@ -38,6 +47,7 @@ def found():
             IterationRecord(1, "global", 0.75, 10.0, 1, 3),
             IterationRecord(2, "local", 0.125, 9.0, 2, 3),
         ),
+        preparation=Preparation(particle_sizes(16, 5.0), True, grey_scale),
     )
 
 
