@@ -64,8 +64,8 @@ def report(found: Classification, ctf_mode: str, seconds: float) -> None:
     print(found.preparation.sizes)
     if sizes.mean() < FEW_MEMBERS:
         print(
-            f"{sizes.mean():.1f} particles per class, fewer than {FEW_MEMBERS}: averages are noisy; "
-            "use fewer --classes"
+            f"{sizes.mean():.1f} particles per class, fewer than {FEW_MEMBERS}: averages are "
+            "noisy; use fewer --classes"
         )
     _report_junk(found)
 

@@ -1,5 +1,7 @@
 """Grey scales, damaged pixels and the particle's extent: found where they are, and only there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,8 +24,8 @@ def discs(n, diameter_px, contrast, box=64, seed=0):
     rng = np.random.default_rng(seed)
     images = noise(n, seed, box)
     disc = contrast * soft_mask(box, diameter_px / 2, 1.0)
-    for image in images:
-        image += np.roll(disc, rng.integers(-1, 2, 2), axis=(0, 1))
+    for i in range(n):
+        images[i] += np.roll(disc, rng.integers(-1, 2, 2), axis=(0, 1))
     return images
 
 
@@ -103,8 +105,6 @@ def test_a_damaged_pixel_changes_no_class():
     images = found.images.copy()
     images[11, 3, 3] = 1e5
     expected = classified(found)
-    from dataclasses import replace
-
     result = classified(replace(found, images=images))
     rest = np.arange(80) != 11
     assert (result.labels == expected.labels)[rest].mean() > 0.95
@@ -133,7 +133,7 @@ def test_no_image_counts_for_more_than_two_medians(values):
     energy = np.array(values, np.float32)
     factor = nz.energy_factors(energy)
     limit = 2 * np.median(energy)
-    assert (factor**2 * energy <= limit * 1.0001 + 1e-30).all()
+    assert limit == 0 or (factor**2 * energy <= limit * 1.0001).all()
     assert (factor[energy <= limit] == 1).all()
 
 
@@ -165,8 +165,6 @@ def test_threads_and_grey_scales_change_no_diameter():
 
 def test_grey_scales_that_differ_are_told_and_change_nothing():
     found = particles(4, 20, 1.0)
-    from dataclasses import replace
-
     scales = 2.0 ** np.random.default_rng(0).integers(-2, 3, (80, 1, 1))
     varied = classified(replace(found, images=(found.images * scales).astype(np.float32)))
     expected = classified(found)

@@ -25,7 +25,7 @@ def test_the_mask_follows_the_particle_and_fits_the_box(box, pixel_size, part):
 @given(boxes, st.floats(0.5, 8), st.floats(0.2, 0.8))
 def test_no_default_is_finer_than_4_px_or_coarser_than_27_angstrom(box, pixel_size, part):
     sizes = particle_sizes(box, pixel_size, particle_diameter_angstrom=part * box * pixel_size)
-    rounding = 0.5 * sizes.resolution_angstrom / sizes.n_rings
+    rounding = 0.55 * sizes.resolution_angstrom / sizes.n_rings
     assert sizes.resolution_angstrom >= 4 * pixel_size - rounding
     limit = max(27.0, 4 * pixel_size)
     assert sizes.n_rings == 4 or sizes.resolution_angstrom <= limit + 1.1 * rounding
