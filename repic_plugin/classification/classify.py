@@ -36,7 +36,7 @@ from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.refinement import class_offsets, refine_poses
 from repic_plugin.classification.resolution import estimated_resolution
 from repic_plugin.classification.result import Classification, Preparation
-from repic_plugin.classification.sizes import Sizes, particle_sizes
+from repic_plugin.classification.sizes import LEAST_MEASURED, Sizes, particle_sizes
 from repic_plugin.classification.state import State
 from repic_plugin.classification.threads import one_blas_thread
 
@@ -105,7 +105,7 @@ def classify_particles(
     max_iterations : int
     particle_diameter_angstrom : float, optional
         The longest diameter. Without it, and without `mask_diameter_px`, it is measured in the
-        mean image, see `particle_extent`.
+        mean image, see `particle_extent`; a diameter below 0.45 of the box is not believed.
     max_shift_px : float, optional
         At most half of the box; a sixteenth by default. Limits the initial, global search; images
         are then recentred, and only shifts of little more than 1 px are searched, depending on the
@@ -253,7 +253,7 @@ def classify_particles(
 def _measured(sizes: Sizes, given: Dict[str, Any], extent: ParticleExtent) -> Sizes:
     """Sizes with the diameter of the particle, if it has to be measured."""
     is_needed = given["particle_diameter_angstrom"] is None and given["mask_diameter_px"] is None
-    if is_needed and np.isfinite(extent.diameter_px):
+    if is_needed and extent.diameter_px >= LEAST_MEASURED * sizes.box_px:
         pixel_size = sizes.pixel_size_angstrom
         measured = {
             **given,

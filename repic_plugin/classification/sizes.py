@@ -16,6 +16,9 @@ MASK_PER_DIAMETER, MASK_FRACTION, EDGE_FRACTION = 1.1, 0.84, 0.05
 # Low resolution is robust: for ribosomes of 250 Å, 27 Å is best. Smaller particles are compared
 # at the same fraction of their mask, but no finer than 4 px: noise is all that is there.
 RESOLUTION_ANGSTROM, RESOLUTIONS_PER_MASK, RESOLUTION_PX = 27.0, 10.0, 4.0
+# A measured diameter below this part of the box is not believed: few boxes are that large, and
+# where most images are junk the mean is that of small dense spots.
+LEAST_MEASURED = 0.45
 # Maximum shift as a fraction of the box: 4 px of 64.
 SHIFT_FRACTION = 1 / 16
 ARGUMENTS = ("particle_diameter_angstrom", "mask_diameter_px", "n_rings", "max_shift_px")
@@ -50,7 +53,7 @@ class Sizes:
 
     def __str__(self) -> str:
         """The sizes as one line, in Å and px."""
-        diameter = "particle diameter unknown"
+        diameter = "particle diameter not visible"
         if self.particle_diameter_angstrom is not None:
             how = "measured" if self.is_measured else "given"
             diameter = f"particle diameter {self.particle_diameter_angstrom:.0f} Å ({how})"

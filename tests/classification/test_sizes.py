@@ -46,7 +46,7 @@ def test_what_is_given_stays():
     sizes = particle_sizes(64, 5.0, particle_diameter_angstrom=100.0, **given_sizes)
     assert {name: getattr(sizes, name) for name in given_sizes} == given_sizes
     assert "100 Å (given)" in str(sizes)
-    assert "unknown" in str(particle_sizes(64, 5.0))
+    assert "not visible" in str(particle_sizes(64, 5.0))
 
 
 def test_a_particle_larger_than_its_box_is_refused():
