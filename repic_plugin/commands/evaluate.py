@@ -20,7 +20,7 @@ from repic_plugin.commands.options import (
     print_table,
     warn_of_low_scores,
 )
-from repic_plugin.consensus import Picks, above_min_score, inside_micrograph
+from repic_plugin.consensus import Picks, above_min_score, find_misfits, inside_micrograph
 from repic_plugin.evaluation import (
     MicrographScores,
     PickerScores,
@@ -48,6 +48,7 @@ from repic_plugin.formats import (
 )
 
 ARGUMENTS = {"reference": "REFERENCE_DIR"}
+REFERENCE = "the reference"
 CONSENSUS = "consensus"
 WHOSE = ("the picks", "the consensus", "the reference")
 MEASURES = ("precision", "recall", "f1")
@@ -117,6 +118,8 @@ def run(args: argparse.Namespace) -> None:
     check_whole_number("--threads", args.threads, 1)
     _check_files(args)
     sets, reference, n_at_edges = _loaded(args)
+    for picks in sets:
+        _warn_of_coordinates(picks, reference, args.box_size)
     rows: List[MicrographScores] = []
     scores: List[PickerScores] = []
     curves: List[PrecisionRecall] = []
@@ -230,6 +233,29 @@ def _with_same_names(sets: Sequence[Picks]) -> List[Picks]:
         replace(picks, micrograph_names=tuple(found.names[i] for i in places))
         for picks, places in zip(sets, found.places)
     ]
+
+
+def _warn_of_coordinates(picks: Picks, reference: Picks, box_size_px: int) -> None:
+    """Report pickers that would meet the reference if scaled, mirrored or shifted."""
+    place = {name: i for i, name in enumerate(picks.micrograph_names)}
+    known = np.array([place.get(name, -1) for name in reference.micrograph_names], np.int64)
+    theirs = reference.take(known[reference.micrograph] >= 0)
+    for place_of, name in enumerate(picks.picker_names):
+        mine = picks.take(picks.picker == place_of)
+        both = Picks.from_columns(
+            np.concatenate((mine.micrograph, known[theirs.micrograph])),
+            np.repeat((0, 1), (len(mine), len(theirs))),
+            *np.concatenate((mine.centers, theirs.centers)).T,
+            micrograph_names=picks.micrograph_names,
+            picker_names=(name, REFERENCE),
+        )
+        for found in find_misfits(both, np.full(2, float(box_size_px))):
+            if found.picker == name:
+                warnings.warn(
+                    f"{found.share:.0%} of {name}'s picks meet the reference, and "
+                    f"{found.corrected:.0%} would if {found.what}: they are scored as they are",
+                    stacklevel=2,
+                )
 
 
 def _print_scores(

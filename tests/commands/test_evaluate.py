@@ -1,5 +1,6 @@
 """`repic-plugin evaluate` against numbers worked out by hand."""
 
+import numpy as np
 import pytest
 
 from tests.commands.helpers import (
@@ -467,3 +468,22 @@ def test_what_is_cut_from_names_is_reported(run, case):
     (note,) = outcome.err
     assert "names of the reference have _DW that others lack: 1 of them is matched" in note
     assert "reference: 2 particles on 1 micrographs" in outcome.out[-1]
+
+
+@pytest.mark.parametrize("scale, random", [(8, False), (1, False), (8, True)])
+def test_picks_that_would_meet_the_reference_at_another_scale_are_reported(
+    run, tmp_path, scale, random
+):
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(100, 3900, (300, 2)).round()
+    picked = rng.uniform(100, 3900, (300, 2)) if random else truth + rng.normal(0, 8, (300, 2))
+    write_picks(tmp_path / "picks", {"binned": {"m1.box": box_text(picked / scale, 100)}})
+    write_picks(tmp_path, {"reference": {"m1.box": box_text(truth, 100)}})
+    outcome = run("evaluate", tmp_path / "picks", tmp_path / "reference", "--box-size", 100)
+    assert outcome.code == 0
+    if scale == 1 or random:
+        assert outcome.err == ()
+    else:
+        (line,) = outcome.err
+        assert "of binned's picks meet the reference" in line
+        assert "would if they were 8 times as large: they are scored as they are" in line
