@@ -13,24 +13,44 @@ from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.result import ConsensusResult
 from repic_plugin.consensus.scores import falling_scores, score_warnings
 
+# Coordinates beyond this many times the usual largest one are errors.
+FAR, USUAL_PERCENTILE = 4.0, 90.0
 FEW_COPIES = 0.01  # of the picks that are used: so few are not worth a warning
 
 
 def warnings_of_picks(
     picks: Picks, wanted: NDArray[np.int64], transforms: Sequence[str]
 ) -> Iterator[str]:
-    """Missing and doubtful scores, and pickers with the same picks."""
+    """Missing and doubtful scores, picks far from all others, pickers with the same picks."""
     is_missing = ~picks.has_score & np.isin(picks.micrograph, wanted)
     missing = np.bincount(picks.picker[is_missing], minlength=picks.n_pickers)
     for name, count in zip(picks.picker_names, missing):
         if count:
             yield f"{count:,} picks of {name} have no score; they count as 1"
     yield from score_warnings(picks, transforms)
+    yield from _far_picks(picks, wanted)
     for few, many, share in same_picks(picks):
         yield (
             f"{many} has {share:.0%} of the picks of {few} to the pixel, so that their agreement "
             "says nothing; leave one of them out"
         )
+
+
+def _far_picks(picks: Picks, wanted: NDArray[np.int64]) -> Iterator[str]:
+    """Picks whose coordinates no micrograph can hold, judging by the others."""
+    far_px = np.abs(picks.centers).max(axis=1, initial=0.0)
+    usual_px = float(np.percentile(far_px, USUAL_PERCENTILE)) if len(picks) else 0.0
+    is_far = (far_px > FAR * usual_px) & np.isin(picks.micrograph, wanted)
+    for number, name in enumerate(picks.picker_names):
+        mine = np.flatnonzero(is_far & (picks.picker == number))
+        if len(mine) and usual_px > 0:
+            worst = mine[np.argmax(far_px[mine])]
+            x, y = picks.centers[worst].tolist()
+            yield (
+                f"{len(mine):,} of {name}'s picks lie more than {FAR:g} times as far out as nearly "
+                f"all picks, such as ({x:g}, {y:g}) on "
+                f"{picks.micrograph_names[picks.micrograph[worst]]}; correct its files"
+            )
 
 
 def warnings_of_result(
