@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
@@ -10,19 +10,16 @@ from numpy.typing import NDArray
 
 from repic_plugin.classification.agreement import (
     Agreement,
-    class_agreement,
-    independent_poses,
 )
-from repic_plugin.classification.averages import Alignment, class_sums
 from repic_plugin.classification.checks import (
     check_images,
     check_kept,
     check_optics,
     check_settings,
 )
-from repic_plugin.classification.course import Course, CourseSettings, Setting
+from repic_plugin.classification.course import Course, CourseSettings
 from repic_plugin.classification.ctf import CtfParameters
-from repic_plugin.classification.fixed import Fixed
+from repic_plugin.classification.final_poses import FinalPoses, final_poses, of_all_ranks
 from repic_plugin.classification.full_averages import FullAverages, full_averages
 from repic_plugin.classification.normalisation import (
     GreyScale,
@@ -33,7 +30,6 @@ from repic_plugin.classification.normalisation import (
 from repic_plugin.classification.preparation import PolarImages, prepare_images
 from repic_plugin.classification.quality import JUNK_PROBABILITY, class_quality
 from repic_plugin.classification.ranks import ALONE, Ranks
-from repic_plugin.classification.refinement import class_offsets, refine_poses
 from repic_plugin.classification.resolution import estimated_resolution
 from repic_plugin.classification.result import Classification, Preparation
 from repic_plugin.classification.sizes import LEAST_MEASURED, Sizes, particle_sizes
@@ -225,7 +221,7 @@ def classify_particles(
         course = Course(kept, settings, n_threads, ranks)
         del prepared, kept  # replaced when the course recentres the images
         state = _last_state(course, resume, on_iteration, ranks.part(n_kept))
-        found, agreement = _poses(course, state)
+        found, agreement = final_poses(course, state)
         averages = full_averages(
             images,
             found.labels,
@@ -241,7 +237,7 @@ def classify_particles(
             ranks=ranks,
             **optics,
         )
-    whole = _of_all(found, rows, n_images, ranks)
+    whole = of_all_ranks(found, rows, n_images, ranks)
     preparation = Preparation(sizes, extent.is_dark, grey_scale)
     result = _classification(state, whole, averages.averages, preparation)
     if not ranks.is_first:
@@ -293,94 +289,8 @@ def _last_state(
     return state
 
 
-@dataclass(frozen=True, eq=False)
-class _Poses:
-    """Poses of the images, see `Classification`."""
-
-    labels: Labels
-    rotation_deg: Floats
-    shift_px: Floats
-    mirror: NDArray[np.bool_]
-    dissimilarity: Floats
-    explained: Floats  # part explained of each image's sum of squares
-    member: Floats  # see `Agreement`
-
-
-def _poses(course: Course, state: State) -> Tuple[_Poses, Agreement]:
-    """Final poses of the images of this rank, and the agreement of the classes."""
-    setting = course.setting(state)
-    members = setting.aligned(state.alignment)
-    n_classes = course.settings.n_classes
-    sums = class_sums(setting.images, members, state.labels, n_classes, course.ranks)
-    if isinstance(setting, Fixed):
-        alignment = state.alignment
-        compared = setting.compare(sums, members, state.labels).dissimilarity
-        dissimilarity = compared[np.arange(len(state.labels)), state.labels]
-    else:
-        alignment, dissimilarity = refine_poses(
-            setting, sums, members, state.labels, state.alignment, course.finest_step_px
-        )
-    agreement = _agreement(course, setting, state.labels, alignment)
-    shift = state.offset_px + alignment.shift_px
-    poses = _Poses(
-        labels=state.labels,
-        rotation_deg=_turns_back(alignment.angle),
-        shift_px=shift - class_offsets(shift, alignment, state.labels, n_classes, course.ranks),
-        mirror=alignment.mirror,
-        dissimilarity=dissimilarity.astype(np.float64),
-        explained=(setting.images.energy - dissimilarity).astype(np.float64),
-        member=agreement.member,
-    )
-    return poses, agreement
-
-
-def _agreement(course: Course, setting: Setting, labels: Labels, alignment: Alignment) -> Agreement:
-    """Agreement of the members of the classes in their final poses."""
-    settings, grid = course.settings, setting.images.grid
-    members = setting.aligned(alignment)
-    sums = class_sums(setting.images, members, labels, settings.n_classes, course.ranks)
-    n_poses = independent_poses(grid, settings.n_classes, settings.max_shift_px, settings.mirror)
-    return class_agreement(
-        setting.images,
-        members,
-        sums,
-        labels,
-        n_poses=n_poses,
-        n_threads=course.n_threads,
-        ranks=course.ranks,
-    )
-
-
-def _of_all(found: _Poses, rows: Labels, n_images: int, ranks: Ranks) -> _Poses:
-    """Poses of all images of all ranks, including empty ones; on the first rank only."""
-    rows = ranks.collect(rows)
-    n_images = n_images if ranks.is_first else 0
-
-    def every(column: NDArray[Any], empty: Any) -> NDArray[Any]:
-        of_kept = ranks.collect(column)
-        of_all = np.full((n_images, *column.shape[1:]), empty)
-        of_all[rows] = of_kept
-        return of_all
-
-    return _Poses(
-        labels=every(found.labels, -1),
-        rotation_deg=every(found.rotation_deg, 0.0),
-        shift_px=every(found.shift_px, 0.0),
-        mirror=every(found.mirror, False),
-        dissimilarity=every(found.dissimilarity, np.nan),
-        explained=every(found.explained, 0.0),
-        member=every(found.member, 0.0),
-    )
-
-
-def _turns_back(angle: Floats) -> Floats:
-    """Rotation of the content in degrees, in [-180, 180), from `Alignment.angle`."""
-    # the first remainder of a tiny negative number rounds to 360
-    return np.asarray((180 - np.rad2deg(angle)) % 360 % 360 - 180, dtype=np.float64)
-
-
 def _classification(
-    state: State, found: _Poses, averages: NDArray[np.float32], preparation: Preparation
+    state: State, found: FinalPoses, averages: NDArray[np.float32], preparation: Preparation
 ) -> Classification:
     kept = found.labels >= 0
     classes, n_classes = found.labels[kept], len(averages)
