@@ -155,7 +155,9 @@ def test_an_earlier_result_is_back_after_a_kill_in_the_last_step(result):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_ended_by_a_signal(consensus, tmp_path, tiny, monkeypatch, number):
+def test_ended_by_a_signal(consensus, tmp_path, tiny, monkeypatch, request, number):
+    earlier = signal.signal(number, signal.SIG_DFL)  # nohup has it ignored, which is respected
+    request.addfinalizer(lambda: signal.signal(number, earlier))
     before = tree(tmp_path)
     monkeypatch.setattr(
         consensus_module, "find_consensus", lambda *_a, **_k: (os.kill(os.getpid(), number),

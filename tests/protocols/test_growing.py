@@ -128,7 +128,7 @@ def test_what_was_read_stays_where_the_file_cannot_be(file):
 def test_a_record_is_read_back_batch_by_batch(tmp_path):
     from repic_plugin.protocols.consensus.stream_record import Scale, StreamRecord
 
-    record = StreamRecord(tmp_path / "stream", "settings")
+    record = StreamRecord(tmp_path / "stream", "{}")
     record.decide("one", Scale("_score", "rank"), np.array([0.5, 0.1]))
     record.decide("two", Scale(None, "identity"), np.zeros(0))
     made = []
@@ -140,7 +140,7 @@ def test_a_record_is_read_back_batch_by_batch(tmp_path):
         left = found.take(result.is_unmatched) if number == 0 else None
         record.append(micrographs, n_read, result, ids, left)
         made.append((result, left))
-    again = StreamRecord(tmp_path / "stream", "settings")
+    again = StreamRecord(tmp_path / "stream", "{}")
     assert again.micrographs == [4, 2, 9]
     assert again.n_particles == [len(result) for result, _ in made]
     assert again.n_picks == 3 * 40
@@ -153,5 +153,5 @@ def test_a_record_is_read_back_batch_by_batch(tmp_path):
         expected = np.where(result.members >= 0, result.members + 100, -1)
         np.testing.assert_array_equal(kept.result.members, expected)
         assert (kept.unmatched is None) == (left is None)
-    assert StreamRecord(tmp_path / "stream", "others").micrographs == []
+    assert StreamRecord(tmp_path / "stream", '{"others": 1}').micrographs == []
     assert [path.name for path in (tmp_path / "stream").iterdir()] == ["settings.json"]

@@ -201,9 +201,9 @@ def test_the_model_is_kept_with_the_record(tmp_path, at_once):
     from repic_plugin.protocols.consensus.stream_record import StreamRecord
 
     model = read_ensemble(at_once._getExtraPath())
-    StreamRecord(tmp_path / "stream", "settings").keep_model(model)
-    check_same(StreamRecord(tmp_path / "stream", "settings").model, model)
-    assert StreamRecord(tmp_path / "stream", "others").model is None
+    StreamRecord(tmp_path / "stream", "{}").keep_model(model)
+    check_same(StreamRecord(tmp_path / "stream", "{}").model, model)
+    assert StreamRecord(tmp_path / "stream", '{"others": 1}').model is None
 
 
 def test_micrographs_to_judge_the_pickers_on():
@@ -266,7 +266,8 @@ def test_a_restart_forgets_the_pickers(project, at_once):
     for file in left:
         file.touch()
     stream = ConsensusStream.__new__(ConsensusStream)
-    stream.protocol, stream.settings = run, {"unmatched": False}
+    stream.protocol, stream.patterns = run, {}
+    stream.settings = {"unmatched": False, "box_size_px": 20}
     stream._forget()
     assert not any(file.exists() for file in left)
 
