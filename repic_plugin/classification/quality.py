@@ -50,7 +50,8 @@ JUNK_PROBABILITY = 0.5
 CLASS_SLOPE, MEMBER_SLOPE = 1.3, 2.6
 # A class that would be good if its density were centred, and whose density is this far off.
 # Members off centre are aligned less well: they may agree less than is asked of good classes.
-MIN_OFFSET, MAX_CONTRAST, OFF_CENTRE_MARGIN = 0.1, 0.6, 1.0
+# Noise among particles agrees by up to exp(0.18) of what aligned noise does, doublets by exp(0.21).
+MIN_OFFSET, MAX_CONTRAST, OFF_CENTRE_MARGIN, MIN_RATIO = 0.1, 0.6, 1.0, 0.2
 TINY = 1e-12
 
 Floats = NDArray[np.float64]
@@ -240,7 +241,7 @@ def _off_centre(
     centred[:, 2:] = typical[2:]
     argument = centred @ WEIGHTS[:5] + WEIGHTS[7]
     agrees = argument > _argument(np.array([threshold]))[0] - OFF_CENTRE_MARGIN
-    agrees &= features[:, 0] > 0  # more than aligned noise
+    agrees &= features[:, 0] > MIN_RATIO  # clearly more than aligned noise
     contrast, offset = features[:, 3], features[:, 4]
     lies_off = (contrast < typical[3] - MAX_CONTRAST) | (offset > typical[4] + MIN_OFFSET)
     return np.asarray(agrees & lies_off & (probability < JUNK_PROBABILITY) & (sizes > 0))

@@ -142,3 +142,10 @@ def test_the_more_an_image_agrees_with_a_good_class_the_more_probable_it_is():
     assert found[0] > found[1] > found[2]
     assert (found[:3] > found[3:6]).all()
     assert found[6] == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_among_particles_lies_not_off_centre(seed):
+    found = particles(4, 30, 0.5, junk_fraction=0.4, random_state=seed)
+    quality = classified(found, 7).quality
+    assert not quality.is_off_centre.any()
