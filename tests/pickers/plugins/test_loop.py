@@ -43,7 +43,7 @@ def done(micrographs):
     protocol.inputMicrographs.copy(micrographs.micrographs)
     protocol.referenceCoordinates.copy(micrographs.truth)
     problems = protocol.validate()
-    if any("needs the Scipion plugin" in one or "no program" in one for one in problems):
+    if any("needs the Scipion plugin" in one or "without the program" in one for one in problems):
         pytest.skip(problems[0])
     run = micrographs.run(protocol, "iterative picking")
     assert run.isFinished(), run.getErrorMessage()
