@@ -286,7 +286,7 @@ def test_the_plots_of_a_consensus(seen, runs, way):
         told = opened(seen, runs, "agreed")["more"]["Weights and agreement..."]
     else:
         told = opened(seen, runs, "agreed", "outputCoordinates")
-    assert told["title"] == "agreed: weights and agreement"
+    assert told["title"].startswith("agreed: weights and agreement (click on a column")
     assert [*told["tabs"]] == ["weights", "agreement", "overlaps"]
     found = read_consensus_tables(runs["agreed"]._getExtraPath())
     groups = Counter(found.n_members.tolist())
@@ -340,11 +340,13 @@ def test_classes_and_the_members_of_one(seen, runs):
     assert sum(sizes) == runs["classes"].outputClasses.getImages().getSize()
     averages = told["tabs"]["averages"]
     assert averages["axes"][0]["images"] == 1
-    assert {f"{k}: {n}" for k, n in enumerate(sizes, 1)} <= {*averages["texts"]}
+    scores = found.scores.score
+    for k, (n, score) in enumerate(zip(sizes, scores.tolist()), 1):
+        assert any(text.startswith(f"{k}: {n} ({score:.2f})") for text in averages["texts"])
     assert sorted(bars(told["tabs"]["sizes"])) == sorted(sizes)
     curve = told["tabs"]["convergence"]["axes"][0]["lines"]["particles"]
     assert len(curve) == len(found.convergence["iteration"])
-    first = int(np.argsort(-found.sizes, kind="stable")[0])  # its average stands first
+    first = int(np.argsort(-scores, kind="stable")[0])  # its average stands first
     members = told["members"]
     assert members["title"] == f"class {first + 1}"
     (tab,) = members["tabs"].values()
