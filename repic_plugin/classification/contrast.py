@@ -19,7 +19,7 @@ from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.threads import for_each_chunk
 
 # A smaller spread than this is not corrected; estimates of the noise are uncertain.
-MIN_SPREAD, NOISE_MARGIN = 0.15, 1.5
+MIN_SPREAD, NOISE_MARGIN = 0.15, 3.0
 NOISE = 1.0  # variance per pixel of normalised images
 LOWEST, HIGHEST = 0.25, 4.0
 IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`
