@@ -11,9 +11,9 @@ from repic_plugin.classification import (
     ALIGNMENTS,
     RULES,
     Classification,
-    classify,
     classify_particles,
     contrast_transfer,
+    final_poses,
 )
 from repic_plugin.classification.normalisation import GreyScale
 from repic_plugin.classification.preparation import prepare_images
@@ -540,7 +540,7 @@ def test_the_result_is_of_the_form_that_is_described(alignment):
 def test_turns_are_less_than_180_degrees():
     # some angles are rounded to a little more than half a turn
     turns = np.concatenate([2 * np.pi * np.arange(n) / n for n in range(16, 1700, 16)])
-    degrees = classify._turns_back(turns)
+    degrees = final_poses._turns_back(turns)
     assert (degrees >= -180).all()
     assert (degrees < 180).all()
     assert degrees_apart(degrees, -np.rad2deg(turns)).max() < 1e-9
