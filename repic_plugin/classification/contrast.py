@@ -20,7 +20,6 @@ from repic_plugin.classification.threads import for_each_chunk
 
 # A smaller spread than this is not corrected; estimates of the noise are uncertain.
 MIN_SPREAD, NOISE_MARGIN = 0.15, 3.0
-NOISE = 1.0  # variance per pixel of normalised images
 LOWEST, HIGHEST = 0.25, 4.0
 IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`
 
@@ -64,19 +63,18 @@ def contrasts(
         power[rows] = np.einsum("ir,ir->i", images.weight[rows] ** 2, images.grid.power(others))
 
     for_each_chunk(project, n, IMAGES_PER_CHUNK, n_threads)
-    # how well each is known; images of classes without an average are not known at all
-    known = power / NOISE
-    total = steady_sum(known, ranks)
+    # the noise of a pixel of normalised images is 1, so power is how well each is known
+    total = steady_sum(power, ranks)
     if total <= 0:
         return np.ones(n)
-    level = steady_sum(score / NOISE, ranks) / total
+    level = steady_sum(score, ranks) / total
     if level <= 0:
         return np.ones(n)
     estimate = score / np.maximum(level * power, np.finfo(np.float32).tiny)
-    deviation = known * (np.clip(estimate, 0, HIGHEST) - 1) ** 2
+    deviation = power * (np.clip(estimate, 0, HIGHEST) - 1) ** 2
     variance = (steady_sum(deviation, ranks) - NOISE_MARGIN * ranks.count(n) / level**2) / total
     if variance < MIN_SPREAD**2:
         return np.ones(n)
-    prior = NOISE / (level**2 * variance)
+    prior = 1 / (level**2 * variance)
     found = (score / level + prior) / (power + prior)
     return np.clip(found, LOWEST, HIGHEST)

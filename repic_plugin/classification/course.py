@@ -8,7 +8,12 @@ from typing import Optional, Tuple, Union, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.classification.averages import Alignment, aligned_coefficients, class_sums
+from repic_plugin.classification.averages import (
+    Alignment,
+    ClassSums,
+    aligned_coefficients,
+    class_sums,
+)
 from repic_plugin.classification.contrast import contrasts
 from repic_plugin.classification.correlation import shift_grid
 from repic_plugin.classification.exact_sums import steady_sum
@@ -40,7 +45,9 @@ UNEVEN_TRADES, UNEVEN = 0.05, 0.1
 MAX_ROUNDS = 3
 
 Labels = NDArray[np.int64]
+Samples = NDArray[np.complex64]
 Setting = Union[MultiReference, Fixed]
+Summed = Tuple[Samples, ClassSums]  # aligned images, and their sums
 
 
 @dataclass(frozen=True)
@@ -132,13 +139,14 @@ class Course:
             With a stage other than 'done'.
         """
         rng = np.random.default_rng([self.settings.random_state, state.iteration + 1])
-        setting = self.setting(state)
+        summed: Optional[Summed] = None
         if self._sees_contrasts(state):
-            state, setting = self._with_contrasts(state, cast(MultiReference, setting))
+            state, summed = self._with_contrasts(state)
+        setting = self.setting(state)
         if state.stage == "common":
             state = self._align_to_common(state, setting)
         else:
-            found = self._compare(state, setting, state.labels, self.settings.n_classes)
+            found = self._compare(state, setting, state.labels, self.settings.n_classes, summed)
             if state.stage == "trade":
                 state = self._trade(
                     state, cast(MultiReference, setting), cast(Comparison, found), rng
@@ -151,15 +159,12 @@ class Course:
 
     def setting(self, state: State) -> Setting:
         """Comparison of a stage; images are recentred once."""
-        phase = "local" if state.stage in ("local", "trade", "done") else state.stage
+        phase = _phase(state)
         if self._setting is not None and self._setting[0] == phase:
             return self._setting[1]
         mirror, n_threads = self.settings.mirror, self.n_threads
         setting: Setting
-        if phase == "local" and not self._is_recentred:
-            self._setting = None
-            self.images = self.images.recentred(state.offset_px)
-            self._is_recentred = True
+        self._recentre(state)
         shifts = self.local_shifts if phase == "local" else self.global_shifts
         if phase == "local" and self.settings.alignment == "rfa":
             setting = Fixed(self.images, state.alignment, n_threads)
@@ -173,6 +178,13 @@ class Course:
         self._setting = (phase, setting)
         return setting
 
+    def _recentre(self, state: State) -> None:
+        """Shift the images once, when the local searches begin."""
+        if _phase(state) == "local" and not self._is_recentred:
+            self._setting = None
+            self.images = self.images.recentred(state.offset_px)
+            self._is_recentred = True
+
     def _sees_contrasts(self, state: State) -> bool:
         """Whether contrasts are estimated: while classes form, and once when they have."""
         if not self.settings.has_contrasts:
@@ -181,10 +193,9 @@ class Course:
             return state.stage_iteration >= FIRST_CONTRASTS
         return state.stage == "local" and state.stage_iteration == 0 and state.n_rounds == 0
 
-    def _with_contrasts(
-        self, state: State, setting: MultiReference
-    ) -> Tuple[State, MultiReference]:
-        """State with contrasts from its classes, and the setting with these."""
+    def _with_contrasts(self, state: State) -> Tuple[State, Optional[Summed]]:
+        """State with contrasts from its classes, and its sums if all were and are 1."""
+        self._recentre(state)
         n_classes = self.settings.n_classes
         members = aligned_coefficients(self.images, state.alignment, self.n_threads)
         sums = class_sums(self.images, members, state.labels, n_classes, self.ranks)
@@ -196,18 +207,24 @@ class Course:
             n_threads=self.n_threads,
             ranks=self.ranks,
         )
-        if (found == state.contrast).all() and self.ranks.size == 1:
-            return state, setting
-        self._setting = None
-        state = replace(state, contrast=found)
-        return state, cast(MultiReference, self.setting(state))
+        if self.ranks.count(int(((found != 1) | (state.contrast != 1)).any())) == 0:
+            return state, (members, sums)
+        self._setting = None  # it holds images weighted by the contrasts before
+        return replace(state, contrast=found), None
 
     def _compare(
-        self, state: State, setting: Setting, labels: Labels, n_classes: int
+        self,
+        state: State,
+        setting: Setting,
+        labels: Labels,
+        n_classes: int,
+        summed: Optional[Summed] = None,
     ) -> Union[Comparison, FixedComparison]:
         """Comparison of the images with the class averages in the current alignment."""
-        members = setting.aligned(state.alignment)
-        sums = class_sums(setting.images, members, labels, n_classes, self.ranks)
+        if summed is None:
+            members = setting.aligned(state.alignment)
+            summed = members, class_sums(setting.images, members, labels, n_classes, self.ranks)
+        members, sums = summed
         if state.iteration == 0:  # nothing is aligned yet
             return setting.compare(sums)
         return setting.compare(sums, members, labels if self.settings.leaves_out else None)
@@ -303,3 +320,8 @@ class Course:
             stage_iteration=state.stage_iteration + 1,
             records=(*state.records, record),
         )
+
+
+def _phase(state: State) -> str:
+    """Stages that share a setting: 'common', 'global' or 'local'."""
+    return "local" if state.stage in ("local", "trade", "done") else state.stage

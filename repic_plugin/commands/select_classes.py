@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from repic_plugin.arguments import check_in_range
 from repic_plugin.commands.out_folder import Own, new_folder
 from repic_plugin.formats import (
+    SELECTION_FILES,
     ClassTables,
     format_error,
     read_class_tables,
@@ -19,8 +20,8 @@ from repic_plugin.formats import (
     write_table,
 )
 
-SELECTED, CHOSEN, REJECTED = "selected_classes.csv", "particles.star", "rejected.star"
-OWN = Own((SELECTED,), lambda _folder: (SELECTED, CHOSEN, REJECTED))
+SELECTED = "selected_classes.csv"
+OWN = Own((SELECTED,), lambda _folder: (SELECTED, *SELECTION_FILES))
 COLUMNS = ("class", "size", "score", "is_chosen")
 AGAIN = "run the classification again"
 

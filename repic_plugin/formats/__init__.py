@@ -90,7 +90,7 @@ from repic_plugin.formats.results.scores import (
     write_micrograph_scores,
     write_scores,
 )
-from repic_plugin.formats.results.selections import write_selection
+from repic_plugin.formats.results.selections import SELECTION_FILES, write_selection
 
 __all__ = [
     "CLASS_FILES",
@@ -102,6 +102,7 @@ __all__ = [
     "PARTICLES",
     "PICK_LABELS",
     "RELION",
+    "SELECTION_FILES",
     "STACK_SUFFIXES",
     "TABLE_NAMES",
     "TEXT",

@@ -15,7 +15,7 @@ from repic_plugin.formats.base.star_writing import table_header
 from repic_plugin.formats.base.text_tables import TextTable, raw_words
 from repic_plugin.formats.images.particle_star import IMAGE, PARTICLES
 
-CHOSEN, REJECTED = "particles.star", "rejected.star"
+CHOSEN, REJECTED = SELECTION_FILES = "particles.star", "rejected.star"
 ROWS_PER_BLOCK = 10_000
 
 
@@ -50,7 +50,7 @@ def write_selection(folder: PathLike, classes_star: PathLike, chosen: NDArray[np
         if not wanted.any():
             continue
         with atomic_open(Path(folder) / name) as file:
-            for text in _text(others, particles, np.flatnonzero(wanted).tolist()):
+            for text in _text(others, particles, [rows[i] for i in np.flatnonzero(wanted)]):
                 file.write(text.encode())
 
 
@@ -64,14 +64,13 @@ def _tables(path: Path) -> Tuple[List[TextTable], TextTable]:
     return tables[:place], tables[place]
 
 
-def _text(others: List[TextTable], particles: TextTable, rows: List[int]) -> Iterator[str]:
+def _text(others: List[TextTable], particles: TextTable, rows: List[str]) -> Iterator[str]:
+    """The tables before that of the particles, and that table with some of its rows."""
     for table in others:
-        lines = table.rows()
-        yield table_header(table.name, table.columns) + _lines(lines) + "\n"
+        yield table_header(table.name, table.columns) + _lines(table.rows()) + "\n"
     yield table_header(particles.name, particles.columns)
-    every = particles.rows()
     for first in range(0, len(rows), ROWS_PER_BLOCK):
-        yield _lines([every[row] for row in rows[first : first + ROWS_PER_BLOCK]])
+        yield _lines(rows[first : first + ROWS_PER_BLOCK])
     yield "\n"
 
 
