@@ -23,6 +23,7 @@ from repic_plugin.classification.final_poses import FinalPoses, final_poses, of_
 from repic_plugin.classification.full_averages import FullAverages, full_averages
 from repic_plugin.classification.normalisation import (
     GreyScale,
+    Normaliser,
     ParticleExtent,
     background,
     particle_extent,
@@ -201,19 +202,20 @@ def classify_particles(
         with ranks.agreement():
             extent = particle_extent(images, n_threads)
             sizes = _measured(sizes, given, extent)
+            mask = (sizes.mask_diameter_px / 2, sizes.edge_px)
+            normaliser = Normaliser(background(sizes.box_px, sum(mask)), extent.dust_deviations)
             grey_scale = GreyScale.empty(part.stop - part.start)
             prepared = prepare_images(
                 images,
                 sizes.grid(),
-                mask_radius_px=sizes.mask_diameter_px / 2,
-                mask_edge_px=sizes.edge_px,
+                mask_radius_px=mask[0],
+                mask_edge_px=mask[1],
+                normaliser=normaliser,
                 grey_scale=grey_scale,
-                dust_deviations=extent.dust_deviations,
                 part=part,
                 progress=progress,
                 **optics,
             )
-        grey_scale = grey_scale.carried(ranks.collect)
         kept, rows = _kept(prepared, n_images, ranks)
         kept, factor = kept.capped(ranks)
         n_kept = ranks.count(len(rows))
@@ -229,16 +231,15 @@ def classify_particles(
             found.shift_px,
             found.mirror,
             n_classes,
-            mask=(sizes.mask_diameter_px / 2, sizes.edge_px),
-            outside=background(sizes.box_px, sizes.mask_diameter_px / 2 + sizes.edge_px),
-            dust_deviations=extent.dust_deviations,
+            mask=mask,
+            normaliser=normaliser,
             factor=factor,
             rows=rows,
             ranks=ranks,
             **optics,
         )
     whole = of_all_ranks(found, rows, n_images, ranks)
-    preparation = Preparation(sizes, extent.is_dark, grey_scale)
+    preparation = Preparation(sizes, extent.is_dark, grey_scale.carried(ranks.collect))
     result = _classification(state, whole, averages.averages, preparation)
     if not ranks.is_first:
         return result

@@ -10,7 +10,7 @@ from scipy import fft
 
 from repic_plugin.classification.averages import noise_over_signal
 from repic_plugin.classification.ctf import CtfParameters, contrast_transfer
-from repic_plugin.classification.normalisation import DUST_DEVIATIONS, finite, normalised
+from repic_plugin.classification.normalisation import Normaliser, finite
 from repic_plugin.classification.preparation import centred, soft_mask
 from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.threads import for_each_chunk
@@ -52,8 +52,7 @@ def full_averages(
     ctf: Optional[CtfParameters] = None,
     flip: bool = True,
     weight: bool = False,
-    outside: Optional[NDArray[np.bool_]] = None,
-    dust_deviations: float = DUST_DEVIATIONS,
+    normaliser: Optional[Normaliser] = None,
     factor: Optional[Single] = None,
     n_threads: int = 1,
     rows: Optional[Labels] = None,
@@ -79,9 +78,8 @@ def full_averages(
         Radius and edge of the mask of the halves, px; none by default.
     pixel_size_angstrom, ctf, flip, weight, n_threads
         As in `prepare_images`.
-    outside : ndarray of bool, shape (box, box), optional
-        The background, see `normalised`; no normalisation by default.
-    dust_deviations : float
+    normaliser : Normaliser, optional
+        Images are not normalised by default.
     factor : ndarray of float32, shape (n,), optional
         By which the images are multiplied; see `energy_factors`.
     rows : ndarray of int64, shape (n,), optional
@@ -115,7 +113,7 @@ def full_averages(
         halves = np.zeros((2, box, box))
         for start in range(starts[k], starts[k + 1], IMAGES_PER_CHUNK):
             some = np.sort(order[start : min(start + IMAGES_PER_CHUNK, starts[k + 1])])
-            chunk = _grey_values(images, rows[some], outside, dust_deviations)
+            chunk = _grey_values(images, rows[some], normaliser)
             transform = fft.rfft2(chunk * factor[some, None, None])
             mine = None if ctf is None else ctf.take(rows[some])
             squares = np.ones((len(some), n_rings))
@@ -165,13 +163,11 @@ def _ring_correlation(halves: Floats, ring: NDArray[np.int64], n_rings: int) -> 
     return np.asarray(cross / np.sqrt(np.maximum(one * other, 1e-300)))
 
 
-def _grey_values(
-    images: Any, rows: Labels, outside: Optional[NDArray[np.bool_]], dust_deviations: float
-) -> Single:
-    """Some of the images, of mean 0, normalised if there is a background."""
+def _grey_values(images: Any, rows: Labels, normaliser: Optional[Normaliser]) -> Single:
+    """Some of the images, of mean 0, normalised if there is a normaliser."""
     chunk = finite(images, rows)
-    if outside is not None:
-        chunk, _ = normalised(chunk, outside, dust_deviations)
+    if normaliser is not None:
+        chunk, _ = normaliser(chunk)
     return centred(chunk)
 
 

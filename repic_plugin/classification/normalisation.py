@@ -108,6 +108,24 @@ def normalised(
     return found, GreyScale(mean.astype(np.float32), deviation.astype(np.float32), n_dust)
 
 
+@dataclass(frozen=True, eq=False)
+class Normaliser:
+    """How the images of one classification are normalised, see `normalised`.
+
+    Attributes
+    ----------
+    outside : ndarray of bool, shape (box, box)
+    dust_deviations : float
+    """
+
+    outside: NDArray[np.bool_]
+    dust_deviations: float = DUST_DEVIATIONS
+
+    def __call__(self, chunk: Single) -> Tuple[Single, GreyScale]:
+        """Normalised images, shape (n, box, box), and their grey scale."""
+        return normalised(chunk, self.outside, self.dust_deviations)
+
+
 def without_dust(
     chunk: Single, dust_deviations: float = DUST_DEVIATIONS
 ) -> Tuple[Single, NDArray[np.int64]]:

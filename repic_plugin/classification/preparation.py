@@ -12,12 +12,10 @@ from scipy import fft
 
 from repic_plugin.classification.ctf import CtfParameters, contrast_transfer
 from repic_plugin.classification.normalisation import (
-    DUST_DEVIATIONS,
     GreyScale,
-    background,
+    Normaliser,
     energy_factors,
     finite,
-    normalised,
 )
 from repic_plugin.classification.polar import PolarGrid
 from repic_plugin.classification.ranks import ALONE, Ranks
@@ -106,8 +104,8 @@ def prepare_images(
     ctf: Optional[CtfParameters] = None,
     flip: bool = True,
     weight: bool = False,
+    normaliser: Optional[Normaliser] = None,
     grey_scale: Optional[GreyScale] = None,
-    dust_deviations: float = DUST_DEVIATIONS,
     part: Optional[slice] = None,
     n_threads: int = 1,
     progress: Optional[Callable[[int, int], None]] = None,
@@ -131,9 +129,10 @@ def prepare_images(
     ctf : CtfParameters, optional
     flip, weight : bool
         Whether to flip the phases, and to weight the rings by abs(CTF).
+    normaliser : Normaliser, optional
+        Images are not normalised by default.
     grey_scale : GreyScale, optional
-        Of the part, filled here. Images are normalised if it is given, see `normalised`.
-    dust_deviations : float
+        Of the part, as the normaliser finds it; filled here.
     part : slice, optional
         Range of the images to prepare; all by default.
     n_threads : int
@@ -157,7 +156,6 @@ def prepare_images(
     matrix, inside = _sampling_matrix(grid, side, mask_radius_px, mask_edge_px)
     samples = np.empty((n, len(grid.rings), grid.n_angles // 2), np.complex64)
     energy, is_empty = np.empty(n, np.float32), np.empty(n, np.bool_)
-    outside = background(box, mask_radius_px + mask_edge_px)
     n_read, lock = 0, Lock()
 
     def read(rows: slice) -> None:
@@ -165,9 +163,10 @@ def prepare_images(
         first = part.start + rows.start
         chunk = finite(images, slice(first, part.start + rows.stop))
         is_empty[rows] = np.ptp(chunk.reshape(len(chunk), -1), axis=1) == 0
-        if grey_scale is not None:
-            chunk, found = normalised(chunk, outside, dust_deviations)
-            grey_scale.put(rows, found)
+        if normaliser is not None:
+            chunk, found = normaliser(chunk)
+            if grey_scale is not None:
+                grey_scale.put(rows, found)
         transform = fft.rfft2(centred(chunk))
         if ctf is not None and flip:
             transform *= _signs(ctf.take(rows), box, pixel_size_angstrom)

@@ -15,7 +15,7 @@ from repic_plugin.classification import (
     contrast_transfer,
     final_poses,
 )
-from repic_plugin.classification.normalisation import GreyScale
+from repic_plugin.classification.normalisation import Normaliser, background
 from repic_plugin.classification.preparation import prepare_images
 from repic_plugin.evaluation import score_classes
 from repic_plugin.formats import open_stack, write_stack
@@ -217,8 +217,7 @@ def test_what_is_explained_and_what_is_not_make_up_the_sum_of_squares():
         mask_edge_px=edge,
         pixel_size_angstrom=8.0,
         ctf=found.ctf,
-        grey_scale=GreyScale.empty(len(found)),
-        dust_deviations=np.inf,
+        normaliser=Normaliser(background(32, radius + edge), np.inf),
     )
     images, _ = images.capped()
     rest = np.bincount(result.labels, result.dissimilarity) / result.sizes
