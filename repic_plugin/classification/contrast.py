@@ -18,8 +18,9 @@ from repic_plugin.classification.preparation import PolarImages
 from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.threads import for_each_chunk
 
-# A smaller spread than this is not corrected; estimates of the noise are uncertain.
-MIN_SPREAD, NOISE_MARGIN = 0.15, 3.0
+# A smaller spread is not corrected: where all contrasts are equal, members that differ from their
+# average in view and pose spread by 0.1 to 0.2 at any signal-to-noise ratio.
+MIN_SPREAD = 0.2
 LOWEST, HIGHEST = 0.25, 4.0
 IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`
 
@@ -72,7 +73,7 @@ def contrasts(
         return np.ones(n)
     estimate = score / np.maximum(level * power, np.finfo(np.float32).tiny)
     deviation = power * (np.clip(estimate, 0, HIGHEST) - 1) ** 2
-    variance = (steady_sum(deviation, ranks) - NOISE_MARGIN * ranks.count(n) / level**2) / total
+    variance = (steady_sum(deviation, ranks) - ranks.count(n) / level**2) / total
     if variance < MIN_SPREAD**2:
         return np.ones(n)
     prior = 1 / (level**2 * variance)
