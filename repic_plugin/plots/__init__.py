@@ -26,7 +26,6 @@ HOMES = {
     "agreement_figure": "agreement",
     "angular_distance_figure": "class_curves",
     "class_sizes_figure": "class_curves",
-    "class_at": "class_members",
     "comparison_figure": "class_curves",
     "convergence_figure": "class_curves",
     "evaluation_figure": "scores",
