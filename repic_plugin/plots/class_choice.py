@@ -147,7 +147,7 @@ class ClassChoice:
         judged += ", off centre" if self.is_off_centre[k] else ""
         state = "good" if self.is_good()[k] else "bad"
         n = int(self.sizes[k])
-        lines = [f"Class {k + 1}: {n:,} of {int(self.sizes.sum()):,} particles"]
+        lines = [f"Class {k + 1}: {n:,} particle{'s' * (n != 1)}"]
         if self.scores is not None:
             lines.append(f"Score {self.scores[k]:.4f}")
         lines.append(f"Resolution {self._resolution(k) or 'unknown'}")

@@ -17,7 +17,8 @@ FRAME_PX, PAD_PX, GAP_PX = 4, 5, 6
 TEXT_POINTS, BADGE_POINTS = 9, 8
 GOOD_COLOR, BAD_COLOR, CURRENT_COLOR, NO_PICTURE = BLUE, JUNK_COLOR, "#cfe3f2", "#c8c8c8"
 TEXT_COLOR, BAD_TEXT_COLOR = "black", "#595959"
-FADED = 0.4  # of the contrast of a class that is good
+MEASURED = 50  # captions
+FADED = 0.4  # contrast of a bad class, of that of a good one
 
 
 class ClassGallery(ttk.Frame):
@@ -63,7 +64,7 @@ class ClassGallery(ttk.Frame):
         self._badge_font = tkfont.Font(self, font=self._font)
         self._badge_font.configure(size=BADGE_POINTS)
         self._cell = self._cell_px()
-        self._columns = 0
+        self._columns, self._left = 0, GAP_PX  # until it is laid out
         self._draw_cells()
         self._bind()
         self.refresh()
@@ -88,8 +89,9 @@ class ClassGallery(ttk.Frame):
 
     def _cell_px(self) -> Tuple[int, int]:
         """Width and height of a cell, wide enough for every caption."""
-        captions = [line for k in self.choice.shown for line in self.choice.caption(k)]
-        widest = max(map(self._font.measure, captions), default=0)
+        captions = {line for k in self.choice.shown for line in self.choice.caption(k)}
+        longest = sorted(captions, key=len)[-MEASURED:]  # all would take a second
+        widest = max(map(self._font.measure, longest), default=0)
         height = TILE_PX + 2 * FRAME_PX + 2 * self._font.metrics("linespace")
         return max(TILE_PX + 2 * FRAME_PX, widest) + 2 * PAD_PX, height + 3 * PAD_PX
 
@@ -147,7 +149,7 @@ class ClassGallery(ttk.Frame):
         room = self.canvas.winfo_width() - GAP_PX
         columns = max(1, room // width)
         left = GAP_PX + max(0, room - columns * width) // 2
-        if (columns, left) == (self._columns, getattr(self, "_left", None)):
+        if (columns, left) == (self._columns, self._left):
             return
         self._columns, self._left = columns, left
         for place, k in enumerate(self.choice.shown.tolist()):

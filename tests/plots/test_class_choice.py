@@ -105,7 +105,7 @@ def test_what_is_known_of_a_class():
     assert [one.badge(k) for k in (0, 1, 3)] == ["off centre", "", "junk"]
     one.mark(3, True)
     assert one.describe(3) == [
-        "Class 4: 70 of 250 particles",
+        "Class 4: 70 particles",
         "Score 0.2000",
         "Resolution unknown",
         "Judged junk, off centre",
