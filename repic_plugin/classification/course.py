@@ -28,9 +28,9 @@ from repic_plugin.classification.subspace import Subspace
 
 ALIGNMENTS = ("mra", "msa", "rfa")
 # Global searches end when a smaller fraction changes class: the classes have formed ...
-FORMED = 0.01
+FORMED = 0.005
 # ... or after this many iterations, as do local ones between rounds of split and merge.
-MAX_GLOBAL, MAX_LOCAL = 20, 10
+MAX_GLOBAL, MAX_LOCAL = 30, 10
 # Alignments to the common mean.
 N_COMMON = 8
 # Iterations before contrasts are estimated: classes mean little at first.

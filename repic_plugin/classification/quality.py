@@ -6,18 +6,20 @@ that agree. The score is a logistic function of
 
 - `ratio`: log of the correlation over that of noise aligned to noise (see `agreement`);
 - `excess`: correlation beyond that of aligned noise, averaged over the rings with weights
-  r (mean excess of all classes on ring r)^2, so that the data decide which rings count;
+  r (mean excess on ring r)^2, so that the data decide which rings count;
 - `rim`: standard deviation of the average at the border of the box, over that in all of it;
 - `contrast`: mean density at the centre, above that at the border, in standard deviations, with
-  the sign of most classes that agree (particles may be dark or bright);
+  the sign of most classes that agree (particles may be dark or bright), limited to that of a
+  ring: peaks of noise, as blob detectors pick them, have a higher one than most particles;
 - `offset`: distance of the density's centre from that of the box, in half boxes;
 - `energy`: square of what members have in common beyond the typical good class, in logarithms:
   contamination is much denser than particles;
 - `size`: squared difference of the log radius of gyration from that of the typical good class.
 
-The typical good class is the median, weighted by size and score, in two passes; the first pass
-does without the last two features. The weights were fitted to 40 simulated sets (`--fit` of
-benchmarks/class_scores.py repeats the fit), and are the same for all data.
+The typical good class is the median, weighted by size and score, in two passes, and the mean excess
+is weighted likewise; the first pass does without the last two features and weighs all classes by
+size. The weights were fitted to simulated sets (`--fit` of benchmarks/class_scores.py repeats the
+fit), and are the same for all data.
 """
 
 from __future__ import annotations
@@ -32,12 +34,12 @@ from scipy import fft
 from repic_plugin.classification.agreement import Agreement
 
 # Weights of ratio, excess, rim, contrast and offset, and the constant, in the first pass ...
-FIRST_WEIGHTS = np.array([3.49, 2.56, -0.43, 1.76, -0.9, -2.48])
+FIRST_WEIGHTS = np.array([3.57, 6.99, -0.23, 1.87, -6.78, -1.93])
 # ... and then those of energy and size before the constant.
-WEIGHTS = np.array([2.46, 4.06, -1.12, 1.23, -1.24, -1.47, -4.8, -0.89])
+WEIGHTS = np.array([2.73, 8.08, -1.69, 1.52, -4.84, -2.22, -4.28, -0.94])
 N_PASSES = 2
 # Ranges to which the features are limited, lest one outlier decide.
-RANGES = np.array([(-0.7, 1.0), (0.0, 0.6), (0.2, 1.2), (-1.0, 1.5), (0.0, 0.6)])
+RANGES = np.array([(-0.7, 1.0), (0.0, 0.6), (0.2, 1.2), (-1.0, 0.6), (0.0, 0.6)])
 MAX_ENERGY, MAX_SIZE = 2.0, 1.0
 # Parts of half the box: the border begins, the centre ends.
 BORDER, CENTRE = 0.85, 0.4
@@ -47,7 +49,7 @@ THRESHOLD_RANGE, GAP_MARGIN = (0.35, 0.55), 1.0
 # Classes below this probability are junk.
 JUNK_PROBABILITY = 0.5
 # Members: slopes of the argument by class, and by agreement relative to the class's mean.
-CLASS_SLOPE, MEMBER_SLOPE = 1.3, 2.6
+CLASS_SLOPE, MEMBER_SLOPE = 1.2, 4.5
 # A class that would be good if its density were centred, and whose density is this far off.
 # Members off centre are aligned less well: they may agree less than is asked of good classes.
 # Noise among particles agrees by up to exp(0.18) of what aligned noise does, doublets by exp(0.21).
@@ -178,17 +180,22 @@ def _scored(
     agreement: Agreement, averages: NDArray[np.float32], sizes: Labels
 ) -> Tuple[Floats, Floats, Floats]:
     """Features, features relative to the typical good class, and the score's argument."""
-    excess = _weighted_excess(agreement, sizes)
-    shape = _shape(_low_passed(averages, int(agreement.rings[-1])), sizes * excess)
+    every = sizes.astype(np.float64)
+    excess = _weighted_excess(agreement, every)
+    shape = _shape(_low_passed(averages, int(agreement.rings[-1])), every * excess)
     rim, radius, contrast, offset = shape
     ratio = np.log(np.maximum(agreement.ratio(), 0.2))
-    features = np.clip(
-        np.stack([ratio, excess, rim, contrast, offset], axis=1), RANGES[:, 0], RANGES[:, 1]
-    )
+
+    def limited(excess: Floats) -> Floats:
+        columns = np.stack([ratio, excess, rim, contrast, offset], axis=1)
+        return np.asarray(np.clip(columns, RANGES[:, 0], RANGES[:, 1]))
+
+    features = limited(excess)
     energy = np.log(np.maximum(agreement.explained, TINY))
     argument = features @ FIRST_WEIGHTS[:-1] + FIRST_WEIGHTS[-1]
     for _ in range(N_PASSES):
         weight = sizes * _logistic(argument)
+        features = limited(_weighted_excess(agreement, weight))
         more = np.clip(energy - _median(energy, weight), 0, MAX_ENERGY)
         apart = np.log(np.maximum(radius, TINY))
         apart = np.clip(apart - _median(apart, weight), -MAX_SIZE, MAX_SIZE)
@@ -197,12 +204,12 @@ def _scored(
     return features, relative, argument
 
 
-def _weighted_excess(agreement: Agreement, sizes: Labels) -> Floats:
+def _weighted_excess(agreement: Agreement, weight: Floats) -> Floats:
     """Mean over the rings of the correlation beyond that of aligned noise, shape (k,)."""
     excess = agreement.excess()
-    typical = sizes @ excess / max(int(sizes.sum()), 1)
-    weight = agreement.rings * typical**2
-    return np.asarray(excess @ weight / max(float(weight.sum()), TINY))
+    typical = weight @ excess / max(float(weight.sum()), TINY)
+    of_ring = agreement.rings * typical**2
+    return np.asarray(excess @ of_ring / max(float(of_ring.sum()), TINY))
 
 
 def _low_passed(averages: NDArray[np.float32], last_ring: int) -> Floats:
