@@ -28,7 +28,7 @@ from repic_plugin.classification.subspace import Subspace
 
 ALIGNMENTS = ("mra", "msa", "rfa")
 # Global searches end when a smaller fraction changes class: the classes have formed ...
-FORMED = 0.005
+FORMED = 0.01
 # ... or after this many iterations, as do local ones between rounds of split and merge.
 MAX_GLOBAL, MAX_LOCAL = 30, 10
 # Alignments to the common mean.
