@@ -43,9 +43,9 @@ RANGES = np.array([(-0.7, 1.0), (0.0, 0.6), (0.2, 1.2), (-1.0, 0.6), (0.0, 0.6)]
 MAX_ENERGY, MAX_SIZE = 2.0, 1.0
 # Parts of half the box: the border begins, the centre ends.
 BORDER, CENTRE = 0.85, 0.4
-# Scores between which the threshold is sought in the widest gap, and how far a gap is followed
-# beyond them, in units of the logistic function's argument.
-THRESHOLD_RANGE, GAP_MARGIN = (0.35, 0.55), 1.0
+# Scores between which the threshold lies, and the largest argument of the logistic function that
+# counts when it is sought, lest one outlier decide.
+THRESHOLD_RANGE, MAX_ARGUMENT = (0.35, 0.71), 2.0
 # Classes below this probability are junk.
 JUNK_PROBABILITY = 0.5
 # Members: slopes of the argument by class, and by agreement relative to the class's mean.
@@ -115,7 +115,7 @@ def class_quality(
     features, relative, argument = _scored(agreement, averages, sizes)
     argument = np.where(sizes > 0, argument, -np.inf)
     score = _logistic(argument)
-    threshold = data_threshold(score[sizes > 0])
+    threshold = data_threshold(score, sizes)
     shifted = argument - _argument(np.array([threshold]))
     probability = _logistic(shifted)
     return ClassQuality(
@@ -128,30 +128,33 @@ def class_quality(
     )
 
 
-def data_threshold(score: Floats) -> float:
-    """Score in the widest gap between the scores of classes around 0.5.
+def data_threshold(score: Floats, sizes: Labels) -> float:
+    """Score that divides the classes best into two groups (Otsu 1979, IEEE Trans SMC 9:62).
+
+    The variance between the groups, of the logistic function's argument weighted by size, is
+    largest; the threshold lies halfway between their nearest classes.
 
     Parameters
     ----------
     score : ndarray of float64, shape (k,)
+    sizes : ndarray of int64, shape (k,)
 
     Returns
     -------
     float
-        From `THRESHOLD_RANGE`; 0.5 if all classes lie on one side of this range.
+        Limited to `THRESHOLD_RANGE`; 0.5 if there is one class or all have one score.
     """
-    low, high = _argument(np.array(THRESHOLD_RANGE))
-    values = np.sort(_argument(score))
-    below, inside = values[values <= low], values[(values > low) & (values < high)]
-    above = values[values >= high]
-    if not len(inside) and not (len(below) and len(above)):
+    order = np.argsort(score, kind="stable")
+    order = order[sizes[order] > 0]
+    values = np.clip(_argument(score[order]), -MAX_ARGUMENT, MAX_ARGUMENT)
+    if not len(values) or values[0] == values[-1]:
         return 0.5
-    first = max(below[-1], low - GAP_MARGIN) if len(below) else low
-    last = min(above[0], high + GAP_MARGIN) if len(above) else high
-    ends = np.concatenate([[first], inside, [last]])
-    widest = int(np.argmax(np.diff(ends)))
-    middle = np.clip((ends[widest] + ends[widest + 1]) / 2, low, high)
-    return float(_logistic(np.array([middle]))[0])
+    weight = np.cumsum(sizes[order] / sizes.sum())[:-1]
+    below = np.cumsum(values * sizes[order] / sizes.sum())
+    between = (below[-1] * weight - below[:-1]) ** 2 / (weight * (1 - weight))
+    first = int(np.argmax(between))
+    middle = float(_logistic(values[first : first + 2].mean(keepdims=True))[0])
+    return float(np.clip(middle, *THRESHOLD_RANGE))
 
 
 def member_probability(probability: Floats, member: Floats, labels: Labels) -> Floats:
