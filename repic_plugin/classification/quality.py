@@ -16,9 +16,9 @@ that agree. The score is a logistic function of
   contamination is much denser than particles;
 - `size`: squared difference of the log radius of gyration from that of the typical good class.
 
-The typical good class is the median, weighted by size and score, in two passes, and the mean excess
-is weighted likewise; the first pass does without the last two features and weighs all classes by
-size. The weights were fitted to simulated sets (`--fit` of benchmarks/class_scores.py repeats the
+The typical good class is the median, weighted by size, score and the square root of the excess, in
+two passes, and the mean excess is weighted likewise; the first pass does without the last two
+features and weighs all classes by size. The weights were fitted to simulated sets (`--fit` of benchmarks/class_scores.py repeats the
 fit), and are the same for all data.
 """
 
@@ -34,9 +34,9 @@ from scipy import fft
 from repic_plugin.classification.agreement import Agreement
 
 # Weights of ratio, excess, rim, contrast and offset, and the constant, in the first pass ...
-FIRST_WEIGHTS = np.array([3.57, 6.99, -0.23, 1.87, -6.78, -1.93])
+FIRST_WEIGHTS = np.array([3.22, 6.47, -0.71, 2.16, -6.53, -1.22])
 # ... and then those of energy and size before the constant.
-WEIGHTS = np.array([2.73, 8.08, -1.69, 1.52, -4.84, -2.22, -4.28, -0.94])
+WEIGHTS = np.array([2.74, 7.59, -1.85, 1.84, -5.76, -3.92, -0.17, -0.51])
 N_PASSES = 2
 # Ranges to which the features are limited, lest one outlier decide.
 RANGES = np.array([(-0.7, 1.0), (0.0, 0.6), (0.2, 1.2), (-1.0, 0.6), (0.0, 0.6)])
@@ -52,8 +52,8 @@ JUNK_PROBABILITY = 0.5
 CLASS_SLOPE, MEMBER_SLOPE = 1.2, 4.5
 # A class that would be good if its density were centred, and whose density is this far off.
 # Members off centre are aligned less well: they may agree less than is asked of good classes.
-# Noise among particles agrees by up to exp(0.18) of what aligned noise does, doublets by exp(0.21).
-MIN_OFFSET, MAX_CONTRAST, OFF_CENTRE_MARGIN, MIN_RATIO = 0.1, 0.6, 1.0, 0.2
+# Noise among particles agrees by up to exp(0.12) of what aligned noise does, doublets by exp(0.15).
+MIN_OFFSET, MAX_CONTRAST, OFF_CENTRE_MARGIN, MIN_RATIO = 0.1, 0.6, 1.0, 0.13
 TINY = 1e-12
 
 Floats = NDArray[np.float64]
@@ -197,7 +197,7 @@ def _scored(
     energy = np.log(np.maximum(agreement.explained, TINY))
     argument = features @ FIRST_WEIGHTS[:-1] + FIRST_WEIGHTS[-1]
     for _ in range(N_PASSES):
-        weight = sizes * _logistic(argument)
+        weight = sizes * _logistic(argument) * np.sqrt(features[:, 1])
         features = limited(_weighted_excess(agreement, weight))
         more = np.clip(energy - _median(energy, weight), 0, MAX_ENERGY)
         apart = np.log(np.maximum(radius, TINY))
