@@ -90,7 +90,8 @@ def main() -> None:
     parser.add_argument("--picture", metavar="FILE", help="averages beside RELION's, first seed")
     args = parser.parse_args()
     if args.real is None:
-        raise SystemExit(NO_IMAGES)
+        print(f"classes of real particles {NO_IMAGES}")
+        return
     wanted = args.only or [*SETS, "control", "relion"]
     with tempfile.TemporaryDirectory(prefix="repic-real-") as name:
         for title, data in SETS.items():
@@ -346,12 +347,12 @@ def averages_figure(partitions: Any, is_true: NDArray[np.bool_]) -> Any:
     """Averages by size, each stretched from black to white; size and true part below."""
     n_columns = 4
     n_rows = -(-max(len(found.sizes) for found in partitions.values()) // n_columns)
-    figure = new_figure((2 * n_columns * 1.05 + 0.4, n_rows * 1.22 + 0.5), is_laid_out=False)
+    figure = new_figure((2 * n_columns * 1.05 + 0.4, n_rows * 1.24 + 0.45), is_laid_out=False)
     sides = figure.subfigures(1, len(partitions), wspace=0.02)
     for side, (title, found) in zip(sides, partitions.items()):
-        side.suptitle(title, fontsize=13, weight="bold", y=0.985)
+        side.suptitle(title, fontsize=12, weight="bold", y=0.985)
         axes = side.subplots(n_rows, n_columns).ravel()
-        side.subplots_adjust(0.02, 0.035, 0.98, 0.94, wspace=0.06, hspace=0.2)
+        side.subplots_adjust(0.02, 0.045, 0.98, 0.925, wspace=0.06, hspace=0.22)
         part = true_part(found.labels, is_true, len(found.sizes))
         order: List[int] = np.argsort(-found.sizes, kind="stable").tolist()
         tiles = grey_tiles(found.averages, TILE_PX)
@@ -361,7 +362,7 @@ def averages_figure(partitions: Any, is_true: NDArray[np.bool_]) -> Any:
             axis.imshow(tiles[k], cmap="gray", vmin=0, vmax=255)
             text = f"{found.sizes[k]}, {100 * part[k]:.0f} % true" if found.sizes[k] else "empty"
             color = "black" if part[k] > 0.5 else JUNK_COLOR
-            axis.set_title(text, fontsize=9, y=-0.17, color=color)
+            axis.set_title(text, fontsize=9, y=-0.2, color=color)
     return figure
 
 

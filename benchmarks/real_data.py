@@ -19,6 +19,7 @@ from repic_plugin.consensus import Picks, find_copies, spacing_px
 from repic_plugin.formats import read_picks_dir, read_picks_file
 
 Points = NDArray[np.float64]
+N_TRIED = 20_000  # random places on a micrograph
 NO_IMAGES = "skipped: give a folder of real micrographs with labels (REAL=folder, --real DIR)"
 
 
@@ -73,9 +74,6 @@ def places_off(exposure: Exposure, box_px: int, far_px: float, apart_px: float, 
         if not kept or np.hypot(*(np.array(kept) - place).T).min() > apart_px:
             kept.append(place)
     return np.array(kept).reshape(-1, 2)
-
-
-N_TRIED = 20_000
 
 
 def distances(places: Points, labels: Points) -> NDArray[np.float64]:
