@@ -18,8 +18,9 @@ that agree. The score is a logistic function of
 
 The typical good class is the median, weighted by size, score and the square root of the excess, in
 two passes, and the mean excess is weighted likewise; the first pass does without the last two
-features and weighs all classes by size. The weights were fitted to simulated sets (`--fit` of benchmarks/class_scores.py repeats the
-fit), and are the same for all data.
+features and weighs all classes by size. Classes whose density lies elsewhere than that of the good
+ones (`centring`) score 0.2 at most. The weights were fitted to simulated sets (`--fit` of
+benchmarks/class_scores.py repeats the fit), and are the same for all data.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from repic_plugin.classification.agreement import Agreement
+from repic_plugin.classification.centring import BORDER, lies_elsewhere
 
 # Weights of ratio, excess, rim, contrast and offset, and the constant, in the first pass ...
 FIRST_WEIGHTS = np.array([3.22, 6.47, -0.71, 2.16, -6.53, -1.22])
@@ -41,11 +43,13 @@ N_PASSES = 2
 # Ranges to which the features are limited, lest one outlier decide.
 RANGES = np.array([(-0.7, 1.0), (0.0, 0.6), (0.2, 1.2), (-1.0, 0.6), (0.0, 0.6)])
 MAX_ENERGY, MAX_SIZE = 2.0, 1.0
-# Parts of half the box: the border begins, the centre ends.
-BORDER, CENTRE = 0.85, 0.4
+# Part of half the box where the centre ends.
+CENTRE = 0.4
 # Scores between which the threshold lies, and the largest argument of the logistic function that
 # counts when it is sought, lest one outlier decide.
 THRESHOLD_RANGE, MAX_ARGUMENT = (0.35, 0.71), 2.0
+# Largest score of classes whose density lies elsewhere, see `centring`.
+MAX_ELSEWHERE = 0.2
 # Classes below this probability are junk.
 JUNK_PROBABILITY = 0.5
 # Members: slopes of the argument by class, and by agreement relative to the class's mean.
@@ -112,8 +116,11 @@ def class_quality(
     ClassQuality
     """
     sizes = np.bincount(labels[labels >= 0], minlength=len(averages))
-    features, relative, argument = _scored(agreement, averages, sizes)
-    argument = np.where(sizes > 0, argument, -np.inf)
+    features, _, argument = _scored(agreement, averages, sizes)
+    low_passed = _low_passed(averages, int(agreement.rings[-1]))
+    elsewhere = lies_elsewhere(low_passed, sizes * _logistic(argument))
+    limit = np.where(elsewhere, _argument(np.array(MAX_ELSEWHERE)), np.inf)
+    argument = np.where(sizes > 0, np.minimum(argument, limit), -np.inf)
     score = _logistic(argument)
     threshold = data_threshold(score, sizes)
     shifted = argument - _argument(np.array([threshold]))
@@ -122,7 +129,7 @@ def class_quality(
         score=score,
         probability=probability,
         threshold=threshold,
-        is_off_centre=_off_centre(features, relative, probability, threshold, sizes),
+        is_off_centre=_off_centre(features, probability, threshold, sizes, elsewhere),
         resolution_angstrom=np.where(sizes > 0, resolution_angstrom, np.nan),
         member_probability=member_probability(probability, agreement.member, labels),
     )
@@ -242,7 +249,7 @@ def _shape(averages: Floats, weight: Floats) -> Tuple[Floats, Floats, Floats, Fl
 
 
 def _off_centre(
-    features: Floats, relative: Floats, probability: Floats, threshold: float, sizes: Labels
+    features: Floats, probability: Floats, threshold: float, sizes: Labels, elsewhere: Flags
 ) -> Flags:
     """Classes that would be good with the density of a good class: centred, of its size."""
     weight = sizes * probability
@@ -254,6 +261,7 @@ def _off_centre(
     agrees &= features[:, 0] > MIN_RATIO  # clearly more than aligned noise
     contrast, offset = features[:, 3], features[:, 4]
     lies_off = (contrast < typical[3] - MAX_CONTRAST) | (offset > typical[4] + MIN_OFFSET)
+    lies_off |= elsewhere
     return np.asarray(agrees & lies_off & (probability < JUNK_PROBABILITY) & (sizes > 0))
 
 
