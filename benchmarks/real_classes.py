@@ -135,7 +135,8 @@ def control(title: str, data: Data, args: Any, folder: Path) -> None:
         print(
             f"  seed {seed}: {good.sum()} of {len(good)} classes are good, with "
             f"{tables.sizes[good].sum() / n:.2f} of the boxes; highest score "
-            f"{tables.scores.score.max():.2f}, {tables.scores.is_off_centre.sum()} off centre",
+            f"{tables.scores.score.max():.2f}, {tables.scores.is_off_centre.sum()} off centre; "
+            f"{used(tables)}",
             flush=True,
         )
 
