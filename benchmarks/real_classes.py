@@ -320,8 +320,10 @@ def judged(tables: Any, is_true: NDArray[np.bool_]) -> str:
 
 def used(tables: Any) -> str:
     values = {name: column[0] for name, column in tables.used.items()}
+    diameter = values["particle_diameter_angstrom"]
+    visible = f"{diameter:.0f} Å" if np.isfinite(diameter) else "not visible"
     return (
-        f"particle diameter {values['particle_diameter_angstrom']:.0f} Å, mask "
+        f"particle diameter {visible}, mask "
         f"{values['mask_diameter_px']:.3g} px, compared at {values['resolution_angstrom']:.3g} Å"
     )
 
