@@ -52,6 +52,7 @@ THRESHOLD_RANGE, MAX_ARGUMENT = (0.35, 0.71), 2.0
 MAX_ELSEWHERE = 0.2
 # Classes below this probability are junk.
 JUNK_PROBABILITY = 0.5
+SHARE_SLOPE = 4.0  # of the share of particles among candidates
 # Members: slopes of the argument by class, and by agreement relative to the class's mean.
 CLASS_SLOPE, MEMBER_SLOPE = 1.2, 4.5
 # A class that would be good if its density were centred, and whose density is this far off.
@@ -135,7 +136,9 @@ def class_quality(
     )
 
 
-def data_threshold(score: Floats, sizes: Labels) -> float:
+def data_threshold(
+    score: Floats, sizes: Labels, least_argument: float = -MAX_ARGUMENT
+) -> float:
     """Score that divides the classes best into two groups (Otsu 1979, IEEE Trans SMC 9:62).
 
     The variance between the groups, of the logistic function's argument weighted by size, is
@@ -145,6 +148,8 @@ def data_threshold(score: Floats, sizes: Labels) -> float:
     ----------
     score : ndarray of float64, shape (k,)
     sizes : ndarray of int64, shape (k,)
+    least_argument : float
+        Scores of a lower argument are all alike.
 
     Returns
     -------
@@ -153,7 +158,7 @@ def data_threshold(score: Floats, sizes: Labels) -> float:
     """
     order = np.argsort(score, kind="stable")
     order = order[sizes[order] > 0]
-    values = np.clip(_argument(score[order]), -MAX_ARGUMENT, MAX_ARGUMENT)
+    values = np.clip(_argument(score[order]), least_argument, MAX_ARGUMENT)
     if not len(values) or values[0] == values[-1]:
         return 0.5
     weight = np.cumsum(sizes[order] / sizes.sum())[:-1]
@@ -162,6 +167,28 @@ def data_threshold(score: Floats, sizes: Labels) -> float:
     first = int(np.argmax(between))
     middle = float(_logistic(values[first : first + 2].mean(keepdims=True))[0])
     return float(np.clip(middle, *THRESHOLD_RANGE))
+
+
+def particle_shares(score: Floats, sizes: Labels) -> Floats:
+    """Share of particles in each class of candidates that were picked too generously.
+
+    A class among candidates of pickers is nearly all particles or nearly all junk, so the share is
+    steeper in the score than the probability of a class is; most junk is peaks of noise, and few
+    classes of contamination, which have the lowest scores, must not draw the threshold to them.
+
+    Parameters
+    ----------
+    score : ndarray of float64, shape (k,)
+    sizes : ndarray of int64, shape (k,)
+
+    Returns
+    -------
+    ndarray of float64, shape (k,)
+    """
+    low = float(_argument(np.array(THRESHOLD_RANGE[:1]))[0])
+    limited = np.minimum(score, THRESHOLD_RANGE[1])
+    threshold = _argument(np.array([data_threshold(limited, sizes, low)]))
+    return _logistic(SHARE_SLOPE * (_argument(score) - threshold))
 
 
 def member_probability(probability: Floats, member: Floats, labels: Labels) -> Floats:

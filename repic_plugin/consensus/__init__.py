@@ -40,6 +40,7 @@ from repic_plugin.consensus.scores import (
 from repic_plugin.consensus.solvers import SOLVERS, SolverError
 from repic_plugin.consensus.spacing import find_copies, spacing_px
 from repic_plugin.consensus.strangers import Stranger, find_strangers
+from repic_plugin.consensus.with_images import ImageClasses, judge_by_images, picker_classes
 
 __all__ = [
     "FATES",
@@ -53,6 +54,7 @@ __all__ = [
     "Correction",
     "EnsembleModel",
     "ExpectedScores",
+    "ImageClasses",
     "MicrographCounts",
     "MinScore",
     "Misfit",
@@ -74,10 +76,12 @@ __all__ = [
     "find_pattern",
     "find_strangers",
     "inside_micrograph",
+    "judge_by_images",
     "micrograph_graph",
     "model_from_arrays",
     "model_to_arrays",
     "parse_patterns",
+    "picker_classes",
     "picks_from_arrays",
     "picks_to_arrays",
     "ranked_scores",
