@@ -251,7 +251,14 @@ def edge(diameter, rng):
     return side * (carbon(diameter, rng) + sign * rng.uniform(2, 4))
 
 
-JUNK_KINDS = {"noise": noise, "peak": noise, "spot": spot, "ice": ice, "carbon": carbon, "edge": edge}
+JUNK_KINDS = {
+    "noise": noise,
+    "peak": noise,
+    "spot": spot,
+    "ice": ice,
+    "carbon": carbon,
+    "edge": edge,
+}
 
 
 def small_map():

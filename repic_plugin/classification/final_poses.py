@@ -33,9 +33,7 @@ class FinalPoses:
     member: Floats  # see `Agreement`
 
 
-def final_poses(
-    course: Course, state: State, mask_fraction: float
-) -> Tuple[FinalPoses, Agreement]:
+def final_poses(course: Course, state: State, mask_fraction: float) -> Tuple[FinalPoses, Agreement]:
     """Final poses of the images of this rank, and the agreement of the classes in their masks."""
     setting = course.setting(state)
     members = setting.aligned(state.alignment)

@@ -136,9 +136,7 @@ def class_quality(
     )
 
 
-def data_threshold(
-    score: Floats, sizes: Labels, least_argument: float = -MAX_ARGUMENT
-) -> float:
+def data_threshold(score: Floats, sizes: Labels, least_argument: float = -MAX_ARGUMENT) -> float:
     """Score that divides the classes best into two groups (Otsu 1979, IEEE Trans SMC 9:62).
 
     The variance between the groups, of the logistic function's argument weighted by size, is

@@ -40,9 +40,17 @@ from repic_plugin.consensus.scores import (
 from repic_plugin.consensus.solvers import SOLVERS, SolverError
 from repic_plugin.consensus.spacing import find_copies, spacing_px
 from repic_plugin.consensus.strangers import Stranger, find_strangers
-from repic_plugin.consensus.with_images import ImageClasses, judge_by_images, picker_classes
+from repic_plugin.consensus.with_images import (
+    ALL_CANDIDATES,
+    ImageClasses,
+    Judged,
+    candidates_to_look_at,
+    judge_by_images,
+    picker_classes,
+)
 
 __all__ = [
+    "ALL_CANDIDATES",
     "FATES",
     "MIN_JACCARD",
     "MODES",
@@ -55,6 +63,7 @@ __all__ = [
     "EnsembleModel",
     "ExpectedScores",
     "ImageClasses",
+    "Judged",
     "MicrographCounts",
     "MinScore",
     "Misfit",
@@ -65,6 +74,7 @@ __all__ = [
     "Stranger",
     "above_min_score",
     "box_sizes",
+    "candidates_to_look_at",
     "choose_transforms",
     "comparable_scores",
     "corrected",

@@ -19,7 +19,7 @@ from repic_plugin.consensus.result import ConsensusResult
 
 # Difference between two estimates of a precision, by the images and by agreement, that is told.
 CONTRADICTION = 0.15
-MANY = 10**9  # particles on a micrograph
+ALL_CANDIDATES = 10**9  # particles on a micrograph: more than there can be
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -41,6 +41,23 @@ class ImageClasses(NamedTuple):
     share: Floats
 
 
+class Judged(NamedTuple):
+    """What `judge_by_images` found.
+
+    Attributes
+    ----------
+    result : ConsensusResult
+        The weight is the probability, and the position that of the member whose picker is the most
+        precise. `ensemble` holds the new estimates, and as warnings where they contradict
+        agreement.
+    probability : ndarray of float64, shape (n_candidates,)
+        Of each candidate to be a particle.
+    """
+
+    result: ConsensusResult
+    probability: Floats
+
+
 def judge_by_images(
     candidates: ConsensusResult,
     picks: Picks,
@@ -48,14 +65,14 @@ def judge_by_images(
     *,
     target_precision: Optional[float] = None,
     num_particles: Optional[int] = None,
-) -> ConsensusResult:
-    """Consensus of the candidates that agreement and their images make particles.
+) -> Judged:
+    """Consensus of the candidates that are particles by agreement and their images.
 
     Parameters
     ----------
     candidates : ConsensusResult
-        All candidates: of `find_consensus` with mode ``probabilistic`` and more `num_particles`
-        than there can be.
+        All of them: of `find_consensus` with mode ``probabilistic`` and `num_particles` of
+        `ALL_CANDIDATES`.
     picks : Picks
         Those that the candidates were found in.
     classes : ImageClasses
@@ -64,10 +81,7 @@ def judge_by_images(
 
     Returns
     -------
-    ConsensusResult
-        The weight is the probability, and the position that of the member whose picker is the most
-        precise. `ensemble` holds the new estimates, and as warnings where they contradict
-        agreement.
+    Judged
 
     Raises
     ------
@@ -99,7 +113,29 @@ def judge_by_images(
     )
     limit = 0.0 if by_number else threshold
     kept = kept_candidates(judged, place[candidates.micrograph], limit, num_particles)
-    return with_fates(kept, picks)
+    return Judged(with_fates(kept, picks), fit.probability)
+
+
+def candidates_to_look_at(micrograph: Labels, most: int) -> NDArray[np.bool_]:
+    """Candidates of so many micrographs, evenly spread, that there are at most about `most`.
+
+    The others are judged by what is learnt from these.
+
+    Parameters
+    ----------
+    micrograph : ndarray of int64, shape (n_candidates,)
+    most : int
+
+    Returns
+    -------
+    ndarray of bool, shape (n_candidates,)
+    """
+    present = np.unique(micrograph)
+    n_wanted = len(present) * most // max(len(micrograph), 1)
+    if n_wanted >= len(present):
+        return np.ones(len(micrograph), dtype=bool)
+    places = np.linspace(0, len(present) - 1, max(n_wanted, 1)).round().astype(np.int64)
+    return np.isin(micrograph, present[np.unique(places)])
 
 
 def picker_classes(candidates: ConsensusResult, classes: ImageClasses) -> Labels:
@@ -151,9 +187,7 @@ def _checked(candidates: ConsensusResult, classes: ImageClasses) -> Tuple[Labels
     return label, share
 
 
-def _model(
-    before: EnsembleModel, fit: ImageFit, threshold: float, rule: str
-) -> EnsembleModel:
+def _model(before: EnsembleModel, fit: ImageFit, threshold: float, rule: str) -> EnsembleModel:
     """Estimates with the images; what only agreement tells stays as it was."""
     after = replace(
         before,

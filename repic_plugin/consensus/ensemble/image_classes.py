@@ -112,9 +112,11 @@ def fit_with_images(
     _, place = np.unique(micrograph, return_inverse=True)
     drawn = []
     for _ in range(N_REPLICATES):
-        weight = np.bincount(kind, _times(rng, place.ravel()), len(count))
+        weight: Floats = np.bincount(kind, _times(rng, place.ravel()), len(count)).astype(
+            np.float64
+        )
         drawn.append(_described(kinds, weight, _fitted(kinds, weight, n_bins, probability)))
-    ends = [_interval([one[i] for one in drawn]) for i in range(3)]
+    ends = [_interval([np.asarray(one[i]) for one in drawn]) for i in range(3)]
     return ImageFit(probability[kind], *described, *ends)
 
 

@@ -25,6 +25,11 @@ from repic_plugin.formats.base.number_rows import (
 TABLE_NAMES = ("consensus.csv", "summary.csv")  # beside the pick files of a consensus
 ENSEMBLE_NAMES = ("pickers.csv", "ensemble.npz")  # beside them, of mode probabilistic
 PICK_LABELS = "picks.csv"  # beside them on request
+# beside those of mode probabilistic with images
+CANDIDATE_FILES = (
+    *("candidates.csv", "image_classes.csv", "picker_classes.csv"),
+    "candidate_averages.mrcs",
+)
 PATTERNS, PATTERNS_TABLE = "patterns", "patterns.csv"  # folder beside them, and the table in it
 PARTICLE_COLUMNS = ("micrograph", "x_center", "y_center", "weight", "overlap", "score", "n_pickers")
 ROWS_AT_A_TIME = 1 << 15  # the texts of millions would fill the memory
