@@ -27,7 +27,7 @@ ENSEMBLE_NAMES = ("pickers.csv", "ensemble.npz")  # beside them, of mode probabi
 PICK_LABELS = "picks.csv"  # beside them on request
 # beside those of mode probabilistic with images
 CANDIDATE_FILES = (
-    *("candidates.csv", "image_classes.csv", "picker_classes.csv"),
+    *("candidate_images.csv", "image_classes.csv", "picker_classes.csv"),
     "candidate_averages.mrcs",
 )
 PATTERNS, PATTERNS_TABLE = "patterns", "patterns.csv"  # folder beside them, and the table in it
