@@ -64,9 +64,10 @@ def is_true(found, truth):
 def classes_of(candidates, truth, seed=0, wrong=0.05):
     """Classes that tell particles from junk but for a few."""
     rng = np.random.default_rng(seed)
-    good = is_true(candidates, truth) ^ (rng.random(len(candidates)) < wrong)
+    true = is_true(candidates, truth)
+    good = true ^ (rng.random(len(candidates)) < wrong)
     label = np.where(good, rng.integers(0, 3, len(good)), rng.integers(3, 7, len(good)))
-    return ImageClasses(label, SHARE)
+    return ImageClasses(label, np.bincount(label, true, 7) / np.bincount(label, minlength=7))
 
 
 def f1(found, truth):
@@ -101,7 +102,7 @@ def test_classes_that_tell_nothing_find_nothing():
     label = np.random.default_rng(0).integers(0, 7, len(candidates))
     judged = judge_by_images(candidates, picks, ImageClasses(label, np.full(7, 0.05)))
     assert judged.probability.mean() < 0.1  # by agreement 0.6
-    assert judged.result.ensemble.precision.max() < 0.1
+    assert judged.result.ensemble.precision.max() < 0.2
 
 
 def test_one_pattern_has_the_shares_of_its_classes():
@@ -189,7 +190,7 @@ def test_picks_have_a_fate():
 
 
 def test_counts_by_picker_and_class():
-    picks, truth, candidates = material(0, 2)
+    _, truth, candidates = material(0, 2)
     classes = classes_of(candidates, truth)
     counts = picker_classes(candidates, classes)
     for picker in range(3):
