@@ -1,9 +1,14 @@
 """What the tests of the commands share: small data sets, and how to read what was written."""
 
+import contextlib
 import csv
+import io
+import warnings
 from typing import NamedTuple, Tuple
 
 import numpy as np
+
+from repic_plugin.cli import main
 
 PREFIX = "repic-plugin: error: "
 
@@ -35,6 +40,18 @@ class Outcome(NamedTuple):
     code: int
     out: Tuple[str, ...]
     err: Tuple[str, ...]
+
+
+def command(*arguments):
+    """Run a command outside of a test's own capture, for fixtures of the whole file."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stdout(out))
+        stack.enter_context(contextlib.redirect_stderr(err))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("default")
+        code = main([str(argument) for argument in arguments])
+    return Outcome(code, tuple(out.getvalue().splitlines()), tuple(err.getvalue().splitlines()))
 
 
 def each(option, *values):

@@ -1,14 +1,10 @@
 """`repic-plugin consensus --mode probabilistic`, and what `evaluate` makes of its result."""
 
-import contextlib
-import io
 import re
-import warnings
 
 import numpy as np
 import pytest
 
-from repic_plugin.cli import main
 from repic_plugin.commands.simulate import write_pickers
 from repic_plugin.consensus import expected_scores
 from repic_plugin.consensus.ensemble import fit as ensemble_fit
@@ -16,9 +12,9 @@ from repic_plugin.formats import read_consensus_tables, read_ensemble, read_pick
 from repic_plugin.simulation import simulate_picks
 from tests.commands.helpers import (
     PREFIX,
-    Outcome,
     assert_refused,
     box_rows,
+    command,
     csv_header,
     csv_rows,
     write_picks,
@@ -29,18 +25,6 @@ RECALL, PRECISION = (0.9, 0.6, 0.85), (0.9, 0.7, 0.6)
 N_MICROGRAPHS = 6
 WARNING = "repic-plugin: warning: "
 ENSEMBLE = {"pickers.csv", "ensemble.npz"}
-
-
-def command(*arguments):
-    """Run a command outside of a test's own capture, for fixtures of the whole file."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(contextlib.redirect_stdout(out))
-        stack.enter_context(contextlib.redirect_stderr(err))
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("default")
-        code = main([str(argument) for argument in arguments])
-    return Outcome(code, tuple(out.getvalue().splitlines()), tuple(err.getvalue().splitlines()))
 
 
 def probabilistic(picks, out, *options):

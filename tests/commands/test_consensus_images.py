@@ -1,0 +1,214 @@
+"""`repic-plugin consensus --images`: candidates on simulated micrographs and their classes."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from repic_plugin.formats import open_mrc, write_mrc, write_picks_file
+from repic_plugin.simulation import phantom_map, simulate_exposures
+from tests.commands.helpers import assert_refused, command, csv_rows
+
+BOX, SIZE, N, N_MICROGRAPHS = 32, 420, 30, 5
+PIXEL_SIZE = 8.0
+FILES = ("candidate_images.csv", "image_classes.csv", "picker_classes.csv")
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    """Micrographs, the places of the particles, and two blob detectors beside a better picker."""
+    folder = tmp_path_factory.mktemp("images")
+    exposures = simulate_exposures(
+        phantom_map(BOX),
+        N_MICROGRAPHS,
+        pixel_size_angstrom=PIXEL_SIZE,
+        n_particles=N,
+        micrograph_size_px=(SIZE, SIZE),
+        snr=0.5,
+        n_junk=0,
+        random_state=3,
+    )
+    rng, truth = np.random.default_rng(0), {}
+    (folder / "micrographs").mkdir()
+    for number, one in enumerate(exposures):
+        name = f"mic{number}"
+        truth[name] = one.centers
+        write_mrc(folder / "micrographs" / f"{name}.mrc", one.micrograph, PIXEL_SIZE)
+        blobs = peaks(one.micrograph, one.centers)
+        for picker, (recall, share) in {
+            "one": (0.5, 1),
+            "two": (0.5, 1),
+            "good": (0.95, 0),
+        }.items():
+            found = np.concatenate(
+                [
+                    one.centers[rng.random(N) < recall],
+                    blobs[: int(share * len(blobs))],
+                    rng.uniform(BOX, SIZE - BOX, (8, 2)),
+                ]
+            )
+            found = found + rng.normal(0, 1, found.shape)
+            place = folder / "picks" / picker
+            place.mkdir(parents=True, exist_ok=True)
+            write_picks_file(
+                place / f"{name}.box", *found.T, box_size_px=BOX, score=rng.random(len(found))
+            )
+    return folder, truth
+
+
+def peaks(micrograph, centers, n=40):
+    """Dark places of noise, as a blob detector picks them, away from the particles."""
+    response = ndimage.gaussian_laplace(micrograph.astype(float), 5)
+    y, x = np.nonzero(response == ndimage.maximum_filter(response, BOX // 2))
+    inside = (np.minimum(x, y) > BOX) & (np.maximum(x, y) < SIZE - BOX)
+    apart = np.hypot(*(np.column_stack([x, y])[:, None] - centers).T).min(axis=0) > 0.6 * BOX
+    kept = np.flatnonzero(inside & apart)
+    best = kept[np.argsort(-response[y, x][kept])[:n]]
+    return np.column_stack([x, y])[best].astype(float)
+
+
+def consensus(run, folder, out, *options):
+    picks = ("consensus", folder / "picks", "--box-size", BOX, "--mode", "probabilistic")
+    return run(*picks, "--out", out, *options)
+
+
+def f1(out, truth):
+    rows = csv_rows(out / "consensus.csv")
+    right = 0
+    for name, centers in truth.items():
+        mine = [
+            (float(r["x_center"]), float(r["y_center"])) for r in rows if r["micrograph"] == name
+        ]
+        if mine:
+            distance = np.hypot(*(np.array(mine)[:, None] - centers).T)
+            right += int((distance.min(axis=1) < BOX / 4).sum())
+    return 2 * right / (len(rows) + N * len(truth))
+
+
+@pytest.fixture(scope="module")
+def outcome(material, tmp_path_factory):
+    """What the command told, and the folder it wrote."""
+    folder, out = material[0], tmp_path_factory.mktemp("out") / "looked"
+    return consensus(command, folder, out, "--images", folder / "micrographs"), out
+
+
+@pytest.fixture(scope="module")
+def looked(outcome):
+    told, out = outcome
+    assert told.code == 0, told.err
+    return out
+
+
+def test_images_find_what_agreement_does_not(run, material, outcome, looked, tmp_path):
+    folder, truth = material
+    told, _ = outcome
+    assert consensus(run, folder, tmp_path / "blind").code == 0
+    assert f1(tmp_path / "blind", truth) < 0.6
+    assert f1(looked, truth) > 0.85
+    assert any("candidates were looked at, in" in line for line in told.out)
+    assert any("good is better than agreement says" in line for line in told.err)
+
+
+def test_tables_of_candidates_and_classes(run, material, looked):
+    candidates, classes, of_pickers = (csv_rows(looked / name) for name in FILES)
+    labels = np.array([int(row["class"]) for row in candidates])
+    sizes = np.array([int(row["size"]) for row in classes])
+    assert (np.bincount(labels[labels >= 0], minlength=len(classes)) == sizes).all()
+    assert len(of_pickers) == 3 * len(classes)
+    n_kept = len(csv_rows(looked / "consensus.csv"))
+    probability = np.array([float(row["probability"]) for row in candidates])
+    weights = sorted(float(row["weight"]) for row in csv_rows(looked / "consensus.csv"))
+    assert weights == pytest.approx(np.sort(probability)[-n_kept:], abs=1e-5)
+    assert open_mrc(looked / "candidate_averages.mrcs", 0).shape == (BOX, BOX)
+
+
+def test_chosen_classes_decide(run, material, looked, tmp_path):
+    folder, _ = material
+    best = [row["class"] for row in csv_rows(looked / FILES[1]) if float(row["share"]) >= 0.5]
+    given = ("--classes", looked, "--good", ",".join(best))
+    assert consensus(run, folder, tmp_path / "chosen", *given).code == 0
+    before, after = (len(csv_rows(one / "consensus.csv")) for one in (looked, tmp_path / "chosen"))
+    assert after == pytest.approx(before, rel=0.15)
+    none = consensus(run, folder, tmp_path / "none", "--classes", looked, "--good", best[0])
+    assert none.code == 0
+    assert len(csv_rows(tmp_path / "none" / "consensus.csv")) < before / 2
+
+
+def test_the_same_seed_gives_the_same_files(run, material, looked, tmp_path):
+    folder, _ = material
+    images = ("--images", folder / "micrographs", "--threads", 2)
+    assert consensus(run, folder, tmp_path / "again", *images).code == 0
+    for name in (*FILES, "consensus.csv"):
+        assert (tmp_path / "again" / name).read_bytes() == (looked / name).read_bytes()
+
+
+def test_random_picks_are_not_particles(run, tmp_path):
+    """The negative control: three pickers of random places."""
+    rng = np.random.default_rng(1)
+    for picker in ("one", "two", "three"):
+        for number in range(N_MICROGRAPHS):
+            place = tmp_path / "picks" / picker
+            place.mkdir(parents=True, exist_ok=True)
+            x, y = rng.uniform(BOX, SIZE - BOX, (2, 60))
+            scores = rng.random(60)
+            write_picks_file(place / f"mic{number}.box", x, y, box_size_px=BOX, score=scores)
+    noise = tmp_path / "micrographs"
+    noise.mkdir()
+    for number in range(N_MICROGRAPHS):
+        write_mrc(
+            noise / f"mic{number}.mrc", rng.normal(size=(SIZE, SIZE)).astype(np.float32), PIXEL_SIZE
+        )
+    outcome = consensus(run, tmp_path, tmp_path / "out", "--images", noise)
+    if outcome.code == 0:
+        assert len(csv_rows(tmp_path / "out" / "consensus.csv")) < 0.15 * 3 * 60 * N_MICROGRAPHS
+    else:
+        assert "chance" in outcome.err[-1]
+
+
+@pytest.mark.parametrize(
+    "options, problem",
+    [
+        (("--good", "1"), "--good needs --images"),
+        (("--pixel-size", 5), "--pixel-size needs --images"),
+        (("--images", "{}/nothing"), "holds no micrographs"),
+        (("--images", "{}/other"), "has no image of 5 of 5 micrographs, such as mic0, but x.mrc"),
+        (("--images", "{}/micrographs", "--good", "1"), "add --classes DIR"),
+        (("--images", "{}/micrographs", "--classes", "{}"), "give one of both"),
+        (("--images", "{}/micrographs", "--pixel-size", 0), "--pixel-size must be positive"),
+        (("--images", "{}/micrographs", "--image-classes", 1), "--image-classes"),
+        (("--classes", "{}/nothing"), "candidate_images.csv"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(run, material, tmp_path, options, problem):
+    folder, _ = material
+    (folder / "other").mkdir(exist_ok=True)
+    write_mrc(folder / "other" / "x.mrc", np.zeros((SIZE, SIZE), np.float32), PIXEL_SIZE)
+    words = [str(word).format(folder) for word in options]
+    outcome = consensus(run, folder, tmp_path / "out", *words)
+    assert outcome.code == 2
+    assert problem in outcome.err[-1]
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_modes_do_not_look(run, material, out):
+    folder, _ = material
+    outcome = run(
+        *("consensus", folder / "picks", "--box-size", BOX, "--out", out),
+        *("--images", folder / "micrographs"),
+    )
+    assert_refused(outcome, "need --mode probabilistic")
+
+
+def test_classes_of_other_picks_are_refused(run, material, looked, tmp_path):
+    folder, _ = material
+    outcome = consensus(run, folder, tmp_path / "o", "--classes", looked, "--copy-distance", 0)
+    if outcome.code:
+        assert "are not among them" in outcome.err[-1]
+    one = folder / "picks" / "one" / "mic0.box"
+    text = one.read_text()
+    one.write_text(text + "100 100 32 32 0.5\n")
+    try:
+        outcome = consensus(run, folder, tmp_path / "p", "--classes", looked)
+    finally:
+        one.write_text(text)
+    assert outcome.code == 2
+    assert "are not among them" in outcome.err[-1]
