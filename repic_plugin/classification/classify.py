@@ -239,7 +239,8 @@ def classify_particles(
             **optics,
         )
     whole = of_all_ranks(found, rows, n_images, ranks)
-    preparation = Preparation(sizes, extent.is_dark, grey_scale.carried(ranks.collect))
+    grey_scale = grey_scale.carried(ranks.collect)
+    preparation = Preparation(sizes, extent.is_dark, grey_scale, extent.is_filtered)
     result = _classification(state, whole, averages.averages, preparation)
     if not ranks.is_first:
         return result

@@ -11,7 +11,7 @@ from typing import Any, Callable, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import fft, ndimage
 
 from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.threads import for_each_chunk
@@ -31,6 +31,9 @@ MAX_GREY = 1e15
 MAX_ENERGY = 2.0
 # The diameter of the particle holds this part of the power of the mean image; images looked at.
 POWER_WITHIN, N_MEASURED = 0.98, 2000
+# Images whose spectrum is looked at, and the power of their outer rings, as a part of that of white
+# noise, below which they were filtered: it was 0.7 to 1 for unprocessed micrographs.
+N_SPECTRA, FILTERED = 200, 0.05
 # Rings count where the mean differs from the background by more than this many standard errors,
 # and a diameter where the power of the mean is this many times that expected of noise.
 SURE, VISIBLE = 3.0, 2.0
@@ -216,11 +219,14 @@ class ParticleExtent:
     dust_deviations : float
         Deviation of a pixel, in standard deviations of its image, beyond which it is dust: 6.5, or
         1.5 times that of the furthest pixel in the median image.
+    is_filtered : bool
+        Whether the fine details, noise included, were removed, as from denoised images.
     """
 
     diameter_px: float
     is_dark: bool
     dust_deviations: float
+    is_filtered: bool = False
 
 
 def particle_extent(images: Any, n_threads: int = 1) -> ParticleExtent:
@@ -259,7 +265,19 @@ def particle_extent(images: Any, n_threads: int = 1) -> ParticleExtent:
 
     for_each_chunk(measure, len(rows), IMAGES_PER_CHUNK, n_threads)
     dust = max(DUST_DEVIATIONS, USUAL_PEAKS * float(np.median(peaks)))
-    return ParticleExtent(*_extent(profiles, n_pixels), dust)
+    few = rows[:: max(1, len(rows) // N_SPECTRA)]
+    return ParticleExtent(*_extent(profiles, n_pixels), dust, _is_filtered(finite(images, few)))
+
+
+def _is_filtered(images: Single) -> bool:
+    """Whether the outer quarter of the rings holds hardly any power: white noise has 1 there."""
+    box = images.shape[-1]
+    along = fft.fftfreq(box, 2 / box) / (box / 4)  # 1 at the Nyquist frequency
+    outer = np.abs(np.hypot(along[:, None], along) - 0.875) <= 0.125
+    transforms = fft.fft2(images - images.mean(axis=(1, 2), keepdims=True))
+    power = np.abs(transforms) ** 2
+    fine = power[:, outer].mean(axis=1) / np.maximum(power.mean(axis=(1, 2)), 1e-30)
+    return bool(np.median(fine) < FILTERED)
 
 
 def _extent(profiles: Floats, n_pixels: Floats) -> Tuple[float, bool]:

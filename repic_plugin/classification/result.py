@@ -29,14 +29,17 @@ class Preparation:
         Whether the particles appear dark on a bright ground.
     grey_scale : GreyScale
         Background of each image and its damaged pixels, which were removed. Of all images.
+    is_filtered : bool
+        Whether fine details were removed before, as from denoised images.
     """
 
     sizes: Sizes
     is_dark: bool
     grey_scale: GreyScale
+    is_filtered: bool = False
 
     def notes(self) -> List[str]:
-        """Remarks on the images: damaged pixels, grey scales that differ, dark particles."""
+        """Remarks: damaged pixels, grey scales that differ, filtered images, dark particles."""
         n, notes = len(self.grey_scale.n_dust), []
         dusty = np.flatnonzero(self.grey_scale.n_dust)
         if len(dusty):
@@ -50,6 +53,12 @@ class Preparation:
             notes.append(
                 "the images were not normalised: the standard deviation of their background is "
                 f"{low:.3g} to {high:.3g}, usually {typical:.3g}; each was divided by its own"
+            )
+        if self.is_filtered:
+            notes.append(
+                "the images have hardly any fine details, noise included, as after denoising: "
+                "scores and resolutions of classes mean little; extract from micrographs that were "
+                "not filtered"
             )
         if self.is_dark:
             notes.append(

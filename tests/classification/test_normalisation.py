@@ -171,3 +171,12 @@ def test_grey_scales_that_differ_are_told_and_change_nothing():
     assert same_result(varied, replace(expected, preparation=varied.preparation))
     assert any("not normalised" in note for note in varied.preparation.notes())
     assert expected.preparation.notes() == []
+
+
+@pytest.mark.parametrize("box", [32, 33, 64])
+@pytest.mark.parametrize("std, is_filtered", [(0.0, False), (0.3, False), (1.5, True)])
+def test_filtered_images_are_told(box, std, is_filtered):
+    noise = np.random.default_rng(0).normal(size=(20, box, box)).astype(np.float32)
+    images = ndimage.gaussian_filter(noise, (0, std, std)) if std else noise
+    assert particle_extent(images).is_filtered == is_filtered
+    assert particle_extent(100 + 7 * images).is_filtered == is_filtered
