@@ -3,6 +3,13 @@
 from repic_plugin.consensus.arguments import MODES, default_quorum, required_pickers
 from repic_plugin.consensus.batch import POSITIONS
 from repic_plugin.consensus.boxes import BoxSize, box_sizes, inside_micrograph
+from repic_plugin.consensus.chance.record import (
+    Agreement,
+    agreement_from_arrays,
+    agreement_line,
+    agreement_to_arrays,
+    agreement_warnings,
+)
 from repic_plugin.consensus.ensemble.expected import ExpectedScores, expected_scores
 from repic_plugin.consensus.ensemble.model import (
     EnsembleModel,
@@ -48,6 +55,7 @@ __all__ = [
     "POSITIONS",
     "RANKINGS",
     "SOLVERS",
+    "Agreement",
     "BoxSize",
     "ConsensusResult",
     "Correction",
@@ -62,6 +70,10 @@ __all__ = [
     "SolverError",
     "Stranger",
     "above_min_score",
+    "agreement_from_arrays",
+    "agreement_line",
+    "agreement_to_arrays",
+    "agreement_warnings",
     "box_sizes",
     "choose_transforms",
     "comparable_scores",
