@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from repic_plugin.arguments import check_choice, check_in_range, check_whole_number
 from repic_plugin.consensus.batch import POSITIONS
 from repic_plugin.consensus.boxes import BoxSize, box_sizes, largest_reach
-from repic_plugin.consensus.chance.record import Agreement
+from repic_plugin.consensus.chance.record import Agreement, agreement_warnings
 from repic_plugin.consensus.ensemble.model import EnsembleModel
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.records import Settings
@@ -186,6 +186,18 @@ def check_agreement(
             f"the agreement was measured between the pickers {', '.join(agreement.picker_names)}, "
             f"but the pickers are {', '.join(picks.picker_names)}; measure it for these"
         )
+
+
+def refuse_coincidences(agreement: Optional[Agreement]) -> None:
+    """Refuse an agreement no better than chance, from which no quality can be estimated.
+
+    Raises
+    ------
+    ValueError
+        With the numbers and what to check.
+    """
+    for line in agreement_warnings(agreement, "mode probabilistic would take them for particles"):
+        raise ValueError(line)
 
 
 def check_unseen(picks: Picks, unseen: Optional[ArrayLike]) -> NDArray[np.bool_]:

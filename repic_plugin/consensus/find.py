@@ -14,6 +14,7 @@ from repic_plugin.consensus.arguments import (
     check_probabilistic,
     check_settings,
     check_unseen,
+    refuse_coincidences,
 )
 from repic_plugin.consensus.assembly import (
     Rows,
@@ -216,9 +217,9 @@ def find_consensus(
     if agreement is None and decoys:
         parts = (entered, wanted, transforms, references)
         agreement = measure_agreement(picks, *parts, settings, micrograph_size_px)
+        if mode == "probabilistic" and ensemble is None:
+            refuse_coincidences(agreement)
         for line in agreement_warnings(agreement):
-            if mode == "probabilistic" and ensemble is None:
-                raise ValueError(line)
             warnings.warn(line, stacklevel=2)
     for line in warnings_of_picks(picks, wanted, transforms):
         warnings.warn(line, stacklevel=2)

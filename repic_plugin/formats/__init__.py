@@ -45,6 +45,7 @@ from repic_plugin.formats.picks.registry import (
     write_picks_file,
 )
 from repic_plugin.formats.picks.table import PickTable, centers_from_corners, corners_from_centers
+from repic_plugin.formats.results.agreement import read_agreement, write_agreement
 from repic_plugin.formats.results.class_files import (
     CLASS_FILES,
     checkpoint_owner,
@@ -55,6 +56,7 @@ from repic_plugin.formats.results.class_files import (
 from repic_plugin.formats.results.class_tables import ClassScores, ClassTables, read_class_tables
 from repic_plugin.formats.results.consensus_reading import ConsensusTables, read_consensus_tables
 from repic_plugin.formats.results.consensus_writing import (
+    AGREEMENT_NAMES,
     ENSEMBLE_NAMES,
     PICK_LABELS,
     TABLE_NAMES,
@@ -93,6 +95,7 @@ from repic_plugin.formats.results.scores import (
 from repic_plugin.formats.results.selections import SELECTION_FILES, write_selection
 
 __all__ = [
+    "AGREEMENT_NAMES",
     "CLASS_FILES",
     "ENSEMBLE_NAMES",
     "HEADER_BYTES",
@@ -142,6 +145,7 @@ __all__ = [
     "open_mrc",
     "open_stack",
     "particle_formats",
+    "read_agreement",
     "read_arrays",
     "read_checkpoint",
     "read_class_tables",
@@ -166,6 +170,7 @@ __all__ = [
     "table_text",
     "typed_columns",
     "unify_names",
+    "write_agreement",
     "write_arrays",
     "write_checkpoint",
     "write_class_files",

@@ -82,28 +82,32 @@ class Agreement:
 
 def agreement_line(agreement: Agreement) -> str:
     """Agreement beyond chance as one line."""
-    counts = (
-        f"{agreement.n_groups:,} agreements on {agreement.n_micrographs:,} micrographs, "
-        f"{agreement.n_in_decoys:,.0f} where picks were moved at random"
-    )
+    counts = _counts(agreement)
     if agreement.is_above_chance is None:
         return f"agreement beyond chance: not tested, too few picks ({counts})"
     if not agreement.is_above_chance:
         return f"agreement beyond chance: NONE ({counts})"
     true = 1 - agreement.n_chance / max(agreement.n_groups, 1)
-    return f"agreement beyond chance: {true:.1%} ({counts})"
+    return f"agreement beyond chance: {true:.1%} of {counts}"
 
 
-def agreement_warnings(agreement: Optional[Agreement]) -> List[str]:
+def agreement_warnings(
+    agreement: Optional[Agreement], consequence: str = "what is selected are coincidences"
+) -> List[str]:
     """That there is no agreement beyond chance; nothing if there is, or it was not tested."""
-    if agreement is not None and agreement.is_above_chance is False:
-        return [
-            f"the pickers agree no more than by chance: {agreement.n_groups:,} agreements on "
-            f"{agreement.n_micrographs:,} micrographs, {agreement.n_in_decoys:,.0f} where each "
-            "picker's picks were moved elsewhere; what is selected are coincidences. Check that "
-            "the picks belong to these micrographs, and their coordinates"
-        ]
-    return []
+    if agreement is None or agreement.is_above_chance is not False:
+        return []
+    return [
+        f"the pickers agree no more than by chance: {_counts(agreement)}; {consequence}. Check "
+        "that the picks belong to these micrographs, and their coordinates"
+    ]
+
+
+def _counts(agreement: Agreement) -> str:
+    return (
+        f"{agreement.n_groups:,} agreements on {agreement.n_micrographs:,} micrographs, against "
+        f"{agreement.n_in_decoys:,.0f} in decoys"
+    )
 
 
 def agreement_to_arrays(agreement: Agreement) -> Dict[str, NDArray[Any]]:
