@@ -79,13 +79,13 @@ def test_the_agreement_is_said_first_and_written(run, real_picks, tmp_path, mode
 def test_particles_that_may_be_chance_are_dropped(run, real_picks, tmp_path, mode):
     arguments = ("consensus", real_picks, "--box-size", 100, "--mode", mode, "--label-picks")
     run(*arguments, "--out", tmp_path / "all")
-    outcome = run(*arguments, "--out", tmp_path / "some", "--max-false-agreement", 0.05)
+    outcome = run(*arguments, "--out", tmp_path / "some", "--max-false-agreement", 0.01)
     every, some = (read_consensus_tables(tmp_path / name) for name in ("all", "some"))
-    kept = every.false_agreement <= 0.05
+    kept = every.false_agreement <= 0.01
     assert 0 < len(some) == kept.sum() < len(every)
     np.testing.assert_array_equal(some.members, every.members[kept])
     assert (
-        f"kept of {len(every):,} selected: {len(some):,} whose false-agreement rate is at most 0.05"
+        f"kept of {len(every):,} selected: {len(some):,} whose false-agreement rate is at most 0.01"
         in outcome.out
     )
     fates = [row["label"] for row in csv_rows(tmp_path / "some" / "picks.csv")]
