@@ -3,6 +3,8 @@
 from repic_plugin.consensus.arguments import MODES, default_quorum, required_pickers
 from repic_plugin.consensus.batch import POSITIONS
 from repic_plugin.consensus.boxes import BoxSize, box_sizes, inside_micrograph
+from repic_plugin.consensus.chance.apply import with_rates
+from repic_plugin.consensus.chance.control import MOST_MICROGRAPHS
 from repic_plugin.consensus.chance.record import (
     Agreement,
     agreement_from_arrays,
@@ -52,6 +54,7 @@ __all__ = [
     "FATES",
     "MIN_JACCARD",
     "MODES",
+    "MOST_MICROGRAPHS",
     "POSITIONS",
     "RANKINGS",
     "SOLVERS",
@@ -101,4 +104,5 @@ __all__ = [
     "result_to_arrays",
     "spacing_px",
     "stated_transform",
+    "with_rates",
 ]

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 from scipy.stats import kstest
@@ -71,7 +71,7 @@ def batch_of(picks):
 @given(data_sets(max_micrographs=8), st.integers(0, N_DECOYS - 1))
 def test_a_decoy_has_the_same_picks_of_each_picker(data, number):
     real, k = batch_of(data.picks), data.picks.n_pickers
-    fake = decoy(real, k, number)
+    fake = decoy(real, np.arange(k), number)
     for picker in range(k):
         scores = [np.sort(one.score[one.picker == picker]) for one in (real, fake)]
         np.testing.assert_array_equal(*scores)
@@ -85,7 +85,7 @@ def test_a_decoy_has_the_same_picks_of_each_picker(data, number):
 @pytest.mark.parametrize("number", range(2))
 def test_different_pickers_get_different_micrographs(n_micrographs, n_pickers, number):
     picks = random_picks(0, n_micrographs, n_pickers, 5)
-    fake = decoy(batch_of(picks), n_pickers, number)
+    fake = decoy(batch_of(picks), np.arange(n_pickers), number)
     source = dict(zip(picks.x.tolist(), picks.micrograph.tolist()))
     origin = np.array([source[x] for x in fake.x.tolist()])
     for m in range(n_micrographs):
@@ -98,7 +98,10 @@ def test_different_pickers_get_different_micrographs(n_micrographs, n_pickers, n
 @pytest.mark.parametrize("n_micrographs", [1, 2])
 def test_few_micrographs_are_shifted(n_micrographs):
     real = batch_of(random_picks(0, n_micrographs))
-    fakes = [decoy(real, 3, number, np.full((n_micrographs, 2), 4096.0)) for number in range(4)]
+    fakes = [
+        decoy(real, np.arange(3), number, np.full((n_micrographs, 2), 4096.0))
+        for number in range(4)
+    ]
     for fake in fakes:
         np.testing.assert_array_equal(fake.micrograph, real.micrograph)
         np.testing.assert_array_equal(fake.x[fake.picker == 0], real.x[real.picker == 0])
@@ -115,7 +118,7 @@ def test_no_shift_is_small():
 def test_micrographs_of_another_size_are_not_swapped():
     picks = random_picks(0, 8, 2, 5)
     sizes = np.repeat([[4096.0, 4096.0], [5000.0, 4096.0]], 4, axis=0)
-    fake = decoy(batch_of(picks), 2, 0, sizes)
+    fake = decoy(batch_of(picks), np.arange(2), 0, sizes)
     source = dict(zip(picks.x.tolist(), picks.micrograph.tolist()))
     origin = np.array([source[x] for x in fake.x.tolist()])
     assert ((origin < 4) == (fake.micrograph < 4)).all()
@@ -353,6 +356,29 @@ def test_the_measure_of_all_holds_for_a_part():
 def test_the_order_of_the_picks_does_not_matter(order):
     picks = random_picks(0, 3, 3, 30)
     assert consensus(picks).agreement == consensus(picks.take(np.array(order))).agreement
+
+
+@given(st.permutations(range(30)))
+@settings(max_examples=20)
+def test_the_order_of_the_micrographs_does_not_matter(order):
+    picks = simulate_picks(30, 3, n_particles=30).picks
+    moved = picks.placed(np.array(order), [f"m{i}" for i in range(30)])
+    assert consensus(picks).agreement == consensus(moved).agreement
+
+
+def test_the_order_of_the_pickers_does_not_matter():
+    picks = simulate_picks(6, 3, recall=[0.9, 0.6, 0.4], precision=0.5).picks
+    turned = Picks.from_columns(
+        picks.micrograph,
+        (picks.picker + 1) % 3,
+        picks.x,
+        picks.y,
+        picks.score,
+        picker_names=[picks.picker_names[i] for i in (2, 0, 1)],
+    )
+    one, other = consensus(picks).agreement, consensus(turned).agreement
+    np.testing.assert_array_equal(one.rate, other.rate)
+    assert (one.excess, one.closer) == pytest.approx((other.excess, other.closer))
 
 
 @pytest.mark.parametrize("mode", MODES)

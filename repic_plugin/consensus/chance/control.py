@@ -29,6 +29,7 @@ from repic_plugin.consensus.scores import References
 NO_PROGRAMS_S = 1e-9
 # Micrographs and picks: a third of a second where micrographs are crowded.
 MOST_MICROGRAPHS, MOST_PICKS = 20, 15_000
+SAME_DECIMALS = 2  # of sums of coordinates, whose last digits depend on their order
 
 
 def measure_agreement(
@@ -70,7 +71,8 @@ def measure_agreement(
     sizes = None
     if size_px is not None:
         sizes = np.broadcast_to(np.asarray(size_px, np.float64), (picks.n_micrographs, 2))[sample]
-    decoys = [decoy(real, k, number, sizes) for number in range(N_DECOYS)]
+    rank = np.argsort(np.argsort(picks.picker_names))  # so that their order does not matter
+    decoys = [decoy(real, rank, number, sizes) for number in range(N_DECOYS)]
     observed = _groups([solve_batch(real, settings)], n)
     in_decoys = _groups([solve_batch(one, settings) for one in decoys], n)
     stands_for = chance_counts(observed, in_decoys, N_DECOYS)
@@ -99,16 +101,18 @@ def measure_agreement(
 def _sample(
     picks: Picks, entered: NDArray[np.bool_], wanted: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Different micrographs with picks, evenly spread; fewer where they are crowded.
+    """Different micrographs with picks, from the emptiest to the most crowded, evenly spread.
 
-    Of micrographs with the same picks, such as two versions of one, the first: swapped for each
+    They are fewer where they are crowded, and do not depend on the order of the micrographs. Of
+    micrographs with the same picks, such as two versions of one, there is one: swapped for each
     other they would agree.
     """
     where, n = picks.micrograph[entered], picks.n_micrographs
-    sums = [np.bincount(where, values[entered], n)[wanted] for values in (picks.x, picks.y)]
+    sums = (np.bincount(where, values[entered], n)[wanted] for values in (picks.x, picks.y))
     n_picks = np.bincount(where, minlength=n)[wanted]
-    _, first = np.unique(np.column_stack([n_picks, *sums]), axis=0, return_index=True)
-    filled = np.sort(first[n_picks[first] > 0])
+    contents = np.column_stack([n_picks, *(one.round(SAME_DECIMALS) for one in sums)])
+    _, first = np.unique(contents, axis=0, return_index=True)
+    filled = first[n_picks[first] > 0]
     n_of_usual = MOST_PICKS / n_picks[filled].mean() if len(filled) else 0
     n_wanted = min(MOST_MICROGRAPHS, max(int(n_of_usual), picks.n_pickers))
     return np.asarray(wanted[filled[evenly_spread(len(filled), n_wanted)]])

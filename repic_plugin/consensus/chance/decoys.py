@@ -20,21 +20,22 @@ SHIFT = (0.7548776662466927, 0.5698402909980532)
 
 def decoy(
     picks: BatchPicks,
-    n_pickers: int,
+    rank: NDArray[np.int64],
     number: int,
     size_px: Optional[NDArray[np.float64]] = None,
 ) -> BatchPicks:
     """Picks of a batch, those of each picker moved elsewhere.
 
-    Picker j gets the picks of the micrograph j steps further in a circle of the micrographs of
-    one size, see `circle`: what places have in common on all micrographs remains. Where there are
-    too few micrographs for all pickers to get different ones, the picks of each picker are
-    shifted cyclically in the plane instead.
+    The picker of rank j gets the picks of the micrograph j steps further in a circle of the
+    micrographs of one size, see `circle`: what places have in common on all micrographs remains.
+    Where there are too few micrographs for all pickers to get different ones, the picks of each
+    picker are shifted cyclically in the plane instead.
 
     Parameters
     ----------
     picks : BatchPicks
-    n_pickers : int
+    rank : ndarray of int64, shape (n_pickers,)
+        0 to k - 1, one for each picker.
     number : int
         0 to ``N_DECOYS - 1``.
     size_px : ndarray of float64, shape (n_micrographs, 2), optional
@@ -43,7 +44,7 @@ def decoy(
     Returns
     -------
     BatchPicks
-        With the same number of micrographs. The first picker's picks are where they were.
+        With the same number of micrographs. The picks of the picker of rank 0 are where they were.
     """
     n = len(picks.starts) - 1
     sizes = np.zeros((n, 2)) if size_px is None else size_px
@@ -53,8 +54,8 @@ def decoy(
     for one in range(int(group.max(initial=-1)) + 1):
         around = circle(np.diff(picks.starts), np.flatnonzero(group == one))
         mine = np.flatnonzero(group[picks.micrograph] == one)
-        who = picks.picker[mine]
-        if _can_swap(len(around), n_pickers, number):
+        who = rank[picks.picker[mine]]
+        if _can_swap(len(around), len(rank), number):
             position = np.empty(n, dtype=np.int64)
             position[around] = np.arange(len(around))
             target = position[picks.micrograph[mine]] - who * STEPS[number]
