@@ -1,8 +1,10 @@
 """Scores of 2D classes on over-picked sets with known particles.
 
-Candidates are particles of a map, and junk of six kinds in equal parts: noise, dense spots, ice
-crystals, edges of carbon, carbon, and doublets (the box lies between two particles). All have a
-CTF, a gradient of ice and noise. A class is good if more than half of its members are particles.
+Candidates are particles of a map, and junk of seven kinds in equal parts: noise, peaks of noise as
+a blob detector picks them, dense spots, ice crystals, edges of carbon, carbon, and doublets (the
+box lies between two particles). All have a CTF, a gradient of ice and noise. A class is good if
+more than half of its members are particles. Columns: 10, 40, 80 % junk of all kinds, 60 % peaks,
+60 % peaks, spots and ice.
 
 --fit prints the weights of `repic_plugin.classification.quality`, fitted to other seeds.
 """
@@ -20,12 +22,18 @@ from repic_plugin.classification import CtfParameters, classify, classify_partic
 from repic_plugin.simulation import map_diameter, phantom_map, simulate_particles
 
 BOX, N_CANDIDATES, N_CLASSES = 64, 500, 14
-KINDS = ("noise", "spot", "ice", "edge", "carbon", "doublet")
+KINDS = ("noise", "peak", "spot", "ice", "edge", "carbon", "doublet")
 SNRS, JUNK = (3, 10, 30), (0.1, 0.4, 0.8)  # 1 / SNR
+PICKED = (0.6, ("peak",))  # what blob detectors pick in empty ice ...
+WITH_SPOTS = (0.6, ("peak", "spot", "ice"))  # ... and beside it
+FIT_JUNK = [(0.0, KINDS), *((part, KINDS) for part in JUNK), PICKED, WITH_SPOTS]
+FIT_JUNK += [(1.0, ("noise",)), (1.0, ("peak",))]
 TEST_SEED, FIT_SEED, N_FITS = 1000, 0, 2
 DEFOCUS = (10_000.0, 25_000.0)
 PENALTY = 0.002  # of squared weights, in the fit
 BINS = 5
+# The field in which peaks are sought, how many, and the blob's standard deviation in diameters.
+FIELD, N_PEAKS, BLOB_STD = 320, 12, 0.28
 
 
 def main() -> None:
@@ -47,8 +55,10 @@ def table(maps, threads):
     pooled = []
     for name, inverse_snr in product(maps, SNRS):
         areas, kept, lost = [], [], []
-        for junk in JUNK:
-            found, is_particle = classified(*maps[name], inverse_snr, junk, TEST_SEED, threads)
+        for junk, kinds in [*((part, KINDS) for part in JUNK), PICKED, WITH_SPOTS]:
+            found, is_particle = classified(
+                *maps[name], inverse_snr, junk, TEST_SEED, threads, kinds
+            )
             good, sizes = part_of_particles(found, is_particle), found.sizes
             areas.append(weighted_auc(found.quality.score, good > 0.5, sizes))
             kept.append((~is_particle & ~found.is_junk[found.labels]).sum() / (~is_particle).sum())
@@ -60,9 +70,12 @@ def table(maps, threads):
     calibration(pooled)
     for name in maps:
         pure, _ = classified(*maps[name], 10, 0.0, TEST_SEED, threads)
-        noise, _ = classified(*maps[name], 10, 1.0, TEST_SEED, threads, ("noise",))
+        empty = [
+            classified(*maps[name], 10, 1.0, TEST_SEED, threads, (kind,))[0].is_junk.sum()
+            for kind in ("noise", "peak")
+        ]
         print(f"{name}: junk among pure particles {pure.is_junk.sum()} of {N_CLASSES} classes, "
-              f"in pure noise {noise.is_junk.sum()} of {N_CLASSES}", flush=True)  # fmt: skip
+              f"in pure noise {empty[0]}, in its peaks {empty[1]}", flush=True)  # fmt: skip
 
 
 def calibration(pooled):
@@ -138,7 +151,10 @@ def candidates(density, pixel_size, snr, junk, seed, kinds):
     joined = [np.concatenate([a[:n_particles], b[:n_junk]]) for a, b in zip(ctf.columns(), columns)]
     slope = 1.5 * level / BOX * rng.normal(size=(2, N_CANDIDATES, 1, 1))
     images = np.array(images) + slope[0] * X + slope[1] * Y
-    images += rng.standard_normal(images.shape)
+    noise = rng.standard_normal(images.shape)
+    for i in n_particles + np.flatnonzero(kind == "peak"):
+        noise[i] = noise_peak(diameter, rng)
+    images += noise
     order = rng.permutation(N_CANDIDATES)
     is_particle = np.arange(N_CANDIDATES) < n_particles
     return images[order].astype(np.float32), CtfParameters(*joined).take(order), is_particle[order]
@@ -198,6 +214,16 @@ def noise(_diameter, _rng):
     return np.zeros((BOX, BOX))
 
 
+def noise_peak(diameter, rng):
+    """White noise about one of the best positions of a blob detector of the particle's size."""
+    field = rng.standard_normal((FIELD, FIELD))
+    response = -ndimage.gaussian_laplace(field, BLOB_STD * diameter, mode="wrap")
+    tops = np.flatnonzero(response == ndimage.maximum_filter(response, BOX // 2, mode="wrap"))
+    best = tops[np.argsort(-response.ravel()[tops])[:N_PEAKS]]
+    y, x = np.unravel_index(rng.choice(best), field.shape)
+    return np.roll(field, (BOX // 2 - y, BOX // 2 - x), (0, 1))[:BOX, :BOX]
+
+
 def spot(diameter, rng):
     return disc(
         rng.uniform(0.1, 0.25) * diameter, rng.uniform(6, 12), rng.uniform(0, 0.15) * diameter, rng
@@ -225,7 +251,14 @@ def edge(diameter, rng):
     return side * (carbon(diameter, rng) + sign * rng.uniform(2, 4))
 
 
-JUNK_KINDS = {"noise": noise, "spot": spot, "ice": ice, "carbon": carbon, "edge": edge}
+JUNK_KINDS = {
+    "noise": noise,
+    "peak": noise,
+    "spot": spot,
+    "ice": ice,
+    "carbon": carbon,
+    "edge": edge,
+}
 
 
 def small_map():
@@ -256,8 +289,7 @@ def fit(maps, threads):
         return judge(agreement, averages, labels, resolution)
 
     classify.class_quality = recorded
-    for seed, name, inverse_snr, junk in product(range(N_FITS), maps, SNRS, (0.0, *JUNK, 1.0)):
-        kinds = ("noise",) if junk == 1 else KINDS
+    for seed, name, inverse_snr, (junk, kinds) in product(range(N_FITS), maps, SNRS, FIT_JUNK):
         found, is_particle = classified(
             *maps[name], inverse_snr, junk, FIT_SEED + seed, threads, kinds
         )

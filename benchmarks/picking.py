@@ -1,9 +1,8 @@
 """Template picking on real micrographs with labels, and with defects: F1 at defaults.
 
-Needs a folder of real data as `--real DIR` with empiar-10146 and empiar-10017, each with `images`
-(one channel, first row at the top) and `expert` (BOX files, rows from the bottom). Templates are
-learnt from two thirds of the micrographs and tried on the others, in three turns. "before" are the
-defaults of version 0.2: half a box apart, a threshold from white noise, nothing masked.
+Needs a folder of real data as `--real DIR`, see real_data.py. Templates are learnt from two thirds
+of the micrographs and tried on the others, in three turns. "before" are the defaults of version
+0.2: half a box apart, a threshold from white noise, nothing masked.
 """
 
 from __future__ import annotations
@@ -12,10 +11,9 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from matplotlib.image import imread
+from real_data import exposures
 
 from repic_plugin.evaluation import match_scores
-from repic_plugin.formats import read_picks_file
 from repic_plugin.simulation import phantom_map, simulate_exposures
 from repic_plugin.template_picking import (
     TemplateMatcher,
@@ -43,11 +41,12 @@ def main() -> None:
         simulated()
     for name, (folder, suffix, box_px, diameter_px) in SETS.items():
         if args.real and args.only in (None, name):
-            report(name, micrographs(args.real / folder, suffix), box_px, diameter_px)
+            data = [(one.image, one.labels) for one in exposures(args.real / folder, suffix)]
+            report(name, data, box_px, diameter_px)
 
 
 def simulated() -> None:
-    exposures = [
+    data = [
         (one.micrograph, one.centers)
         for one in simulate_exposures(
             phantom_map(32),
@@ -59,17 +58,7 @@ def simulated() -> None:
             random_state=2,
         )
     ]
-    report("simulated", exposures, 32, 22)
-
-
-def micrographs(folder, suffix):
-    """Images in rows of the MRC, and centres of the labels."""
-    found = []
-    for file in sorted((folder / "images").glob(f"*.{suffix}")):
-        labels = read_picks_file(folder / "expert" / f"{file.stem}.box")
-        image = np.flipud(imread(file)).astype(np.float32)
-        found.append((image, np.column_stack([labels.x, labels.y])))
-    return found
+    report("simulated", data, 32, 22)
 
 
 def report(name, data, box_px, diameter_px):

@@ -19,7 +19,7 @@ from repic_plugin.classification.estimators import (
     spider_k_means,
 )
 from repic_plugin.classification.normalisation import GreyScale
-from repic_plugin.classification.quality import ClassQuality
+from repic_plugin.classification.quality import ClassQuality, particle_shares
 from repic_plugin.classification.ranks import ALONE, MpiRanks, Ranks
 from repic_plugin.classification.result import Classification, Preparation
 from repic_plugin.classification.rules import RULES
@@ -57,6 +57,7 @@ __all__ = [
     "contrast_transfer",
     "eqk_means",
     "k_means",
+    "particle_shares",
     "particle_sizes",
     "spider_k_means",
     "state_from_arrays",

@@ -223,7 +223,7 @@ def classify_particles(
         course = Course(kept, settings, n_threads, ranks)
         del prepared, kept  # replaced when the course recentres the images
         state = _last_state(course, resume, on_iteration, ranks.part(n_kept))
-        found, agreement = final_poses(course, state)
+        found, agreement = final_poses(course, state, sizes.mask_diameter_px / sizes.box_px)
         averages = full_averages(
             images,
             found.labels,

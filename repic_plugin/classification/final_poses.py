@@ -33,8 +33,8 @@ class FinalPoses:
     member: Floats  # see `Agreement`
 
 
-def final_poses(course: Course, state: State) -> Tuple[FinalPoses, Agreement]:
-    """Final poses of the images of this rank, and the agreement of the classes."""
+def final_poses(course: Course, state: State, mask_fraction: float) -> Tuple[FinalPoses, Agreement]:
+    """Final poses of the images of this rank, and the agreement of the classes in their masks."""
     setting = course.setting(state)
     members = setting.aligned(state.alignment)
     n_classes = course.settings.n_classes
@@ -47,7 +47,7 @@ def final_poses(course: Course, state: State) -> Tuple[FinalPoses, Agreement]:
         alignment, dissimilarity = refine_poses(
             setting, sums, members, state.labels, state.alignment, course.finest_step_px
         )
-    agreement = _agreement(course, setting, state.labels, alignment)
+    agreement = _agreement(course, setting, state.labels, alignment, mask_fraction)
     shift = state.offset_px + alignment.shift_px
     poses = FinalPoses(
         labels=state.labels,
@@ -61,7 +61,9 @@ def final_poses(course: Course, state: State) -> Tuple[FinalPoses, Agreement]:
     return poses, agreement
 
 
-def _agreement(course: Course, setting: Setting, labels: Labels, alignment: Alignment) -> Agreement:
+def _agreement(
+    course: Course, setting: Setting, labels: Labels, alignment: Alignment, mask_fraction: float
+) -> Agreement:
     """Agreement of the members of the classes in their final poses."""
     settings, grid = course.settings, setting.images.grid
     members = setting.aligned(alignment)
@@ -73,6 +75,7 @@ def _agreement(course: Course, setting: Setting, labels: Labels, alignment: Alig
         sums,
         labels,
         n_poses=n_poses,
+        mask_fraction=mask_fraction,
         n_threads=course.n_threads,
         ranks=course.ranks,
     )

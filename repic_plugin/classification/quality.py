@@ -6,17 +6,20 @@ that agree. The score is a logistic function of
 
 - `ratio`: log of the correlation over that of noise aligned to noise (see `agreement`);
 - `excess`: correlation beyond that of aligned noise, averaged over the rings with weights
-  r (mean excess of all classes on ring r)^2, so that the data decide which rings count;
+  r (mean excess on ring r)^2, so that the data decide which rings count;
 - `rim`: standard deviation of the average at the border of the box, over that in all of it;
 - `contrast`: mean density at the centre, above that at the border, in standard deviations, with
-  the sign of most classes that agree (particles may be dark or bright);
+  the sign of most classes that agree (particles may be dark or bright), limited to that of a
+  ring: peaks of noise, as blob detectors pick them, have a higher one than most particles;
 - `offset`: distance of the density's centre from that of the box, in half boxes;
 - `energy`: square of what members have in common beyond the typical good class, in logarithms:
   contamination is much denser than particles;
 - `size`: squared difference of the log radius of gyration from that of the typical good class.
 
-The typical good class is the median, weighted by size and score, in two passes; the first pass
-does without the last two features. The weights were fitted to 40 simulated sets (`--fit` of
+The typical good class is the median, weighted by size, score and the square root of the excess, in
+two passes, and the mean excess is weighted likewise; the first pass does without the last two
+features and weighs all classes by size. Classes whose density lies elsewhere than that of the good
+ones (`centring`) score 0.2 at most. The weights were fitted to simulated sets (`--fit` of
 benchmarks/class_scores.py repeats the fit), and are the same for all data.
 """
 
@@ -30,28 +33,32 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from repic_plugin.classification.agreement import Agreement
+from repic_plugin.classification.centring import BORDER, lies_elsewhere
 
 # Weights of ratio, excess, rim, contrast and offset, and the constant, in the first pass ...
-FIRST_WEIGHTS = np.array([3.49, 2.56, -0.43, 1.76, -0.9, -2.48])
+FIRST_WEIGHTS = np.array([3.22, 6.47, -0.71, 2.16, -6.53, -1.22])
 # ... and then those of energy and size before the constant.
-WEIGHTS = np.array([2.46, 4.06, -1.12, 1.23, -1.24, -1.47, -4.8, -0.89])
+WEIGHTS = np.array([2.74, 7.59, -1.85, 1.84, -5.76, -3.92, -0.17, -0.51])
 N_PASSES = 2
 # Ranges to which the features are limited, lest one outlier decide.
-RANGES = np.array([(-0.7, 1.0), (0.0, 0.6), (0.2, 1.2), (-1.0, 1.5), (0.0, 0.6)])
+RANGES = np.array([(-0.7, 1.0), (0.0, 0.6), (0.2, 1.2), (-1.0, 0.6), (0.0, 0.6)])
 MAX_ENERGY, MAX_SIZE = 2.0, 1.0
-# Parts of half the box: the border begins, the centre ends.
-BORDER, CENTRE = 0.85, 0.4
-# Scores between which the threshold is sought in the widest gap, and how far a gap is followed
-# beyond them, in units of the logistic function's argument.
-THRESHOLD_RANGE, GAP_MARGIN = (0.35, 0.55), 1.0
+# Part of half the box where the centre ends.
+CENTRE = 0.4
+# Scores between which the threshold lies, and the largest argument of the logistic function that
+# counts when it is sought, lest one outlier decide.
+THRESHOLD_RANGE, MAX_ARGUMENT = (0.35, 0.71), 2.0
+# Largest score of classes whose density lies elsewhere, see `centring`.
+MAX_ELSEWHERE = 0.2
 # Classes below this probability are junk.
 JUNK_PROBABILITY = 0.5
+SHARE_SLOPE = 4.0  # of the share of particles among candidates
 # Members: slopes of the argument by class, and by agreement relative to the class's mean.
-CLASS_SLOPE, MEMBER_SLOPE = 1.3, 2.6
+CLASS_SLOPE, MEMBER_SLOPE = 1.2, 4.5
 # A class that would be good if its density were centred, and whose density is this far off.
 # Members off centre are aligned less well: they may agree less than is asked of good classes.
-# Noise among particles agrees by up to exp(0.18) of what aligned noise does, doublets by exp(0.21).
-MIN_OFFSET, MAX_CONTRAST, OFF_CENTRE_MARGIN, MIN_RATIO = 0.1, 0.6, 1.0, 0.2
+# Noise among particles agrees by up to exp(0.12) of what aligned noise does, doublets by exp(0.15).
+MIN_OFFSET, MAX_CONTRAST, OFF_CENTRE_MARGIN, MIN_RATIO = 0.1, 0.6, 1.0, 0.13
 TINY = 1e-12
 
 Floats = NDArray[np.float64]
@@ -110,46 +117,76 @@ def class_quality(
     ClassQuality
     """
     sizes = np.bincount(labels[labels >= 0], minlength=len(averages))
-    features, relative, argument = _scored(agreement, averages, sizes)
-    argument = np.where(sizes > 0, argument, -np.inf)
+    features, _, argument = _scored(agreement, averages, sizes)
+    low_passed = _low_passed(averages, int(agreement.rings[-1]))
+    elsewhere = lies_elsewhere(low_passed, sizes * _logistic(argument))
+    limit = np.where(elsewhere, _argument(np.array(MAX_ELSEWHERE)), np.inf)
+    argument = np.where(sizes > 0, np.minimum(argument, limit), -np.inf)
     score = _logistic(argument)
-    threshold = data_threshold(score[sizes > 0])
+    threshold = data_threshold(score, sizes)
     shifted = argument - _argument(np.array([threshold]))
     probability = _logistic(shifted)
     return ClassQuality(
         score=score,
         probability=probability,
         threshold=threshold,
-        is_off_centre=_off_centre(features, relative, probability, threshold, sizes),
+        is_off_centre=_off_centre(features, probability, threshold, sizes, elsewhere),
         resolution_angstrom=np.where(sizes > 0, resolution_angstrom, np.nan),
         member_probability=member_probability(probability, agreement.member, labels),
     )
 
 
-def data_threshold(score: Floats) -> float:
-    """Score in the widest gap between the scores of classes around 0.5.
+def data_threshold(score: Floats, sizes: Labels, least_argument: float = -MAX_ARGUMENT) -> float:
+    """Score that divides the classes best into two groups (Otsu 1979, IEEE Trans SMC 9:62).
+
+    The variance between the groups, of the logistic function's argument weighted by size, is
+    largest; the threshold lies halfway between their nearest classes.
 
     Parameters
     ----------
     score : ndarray of float64, shape (k,)
+    sizes : ndarray of int64, shape (k,)
+    least_argument : float
+        Scores of a lower argument are all alike.
 
     Returns
     -------
     float
-        From `THRESHOLD_RANGE`; 0.5 if all classes lie on one side of this range.
+        Limited to `THRESHOLD_RANGE`; 0.5 if there is one class or all have one score.
     """
-    low, high = _argument(np.array(THRESHOLD_RANGE))
-    values = np.sort(_argument(score))
-    below, inside = values[values <= low], values[(values > low) & (values < high)]
-    above = values[values >= high]
-    if not len(inside) and not (len(below) and len(above)):
+    order = np.argsort(score, kind="stable")
+    order = order[sizes[order] > 0]
+    values = np.clip(_argument(score[order]), least_argument, MAX_ARGUMENT)
+    if not len(values) or values[0] == values[-1]:
         return 0.5
-    first = max(below[-1], low - GAP_MARGIN) if len(below) else low
-    last = min(above[0], high + GAP_MARGIN) if len(above) else high
-    ends = np.concatenate([[first], inside, [last]])
-    widest = int(np.argmax(np.diff(ends)))
-    middle = np.clip((ends[widest] + ends[widest + 1]) / 2, low, high)
-    return float(_logistic(np.array([middle]))[0])
+    weight = np.cumsum(sizes[order] / sizes.sum())[:-1]
+    below = np.cumsum(values * sizes[order] / sizes.sum())
+    between = (below[-1] * weight - below[:-1]) ** 2 / (weight * (1 - weight))
+    first = int(np.argmax(between))
+    middle = float(_logistic(values[first : first + 2].mean(keepdims=True))[0])
+    return float(np.clip(middle, *THRESHOLD_RANGE))
+
+
+def particle_shares(score: Floats, sizes: Labels) -> Floats:
+    """Share of particles in each class of candidates that were picked too generously.
+
+    A class among candidates of pickers is nearly all particles or nearly all junk, so the share is
+    steeper in the score than the probability of a class is; most junk is peaks of noise, and few
+    classes of contamination, which have the lowest scores, must not draw the threshold to them.
+
+    Parameters
+    ----------
+    score : ndarray of float64, shape (k,)
+    sizes : ndarray of int64, shape (k,)
+
+    Returns
+    -------
+    ndarray of float64, shape (k,)
+    """
+    low = float(_argument(np.array(THRESHOLD_RANGE[:1]))[0])
+    limited = np.minimum(score, THRESHOLD_RANGE[1])
+    threshold = _argument(np.array([data_threshold(limited, sizes, low)]))
+    return _logistic(SHARE_SLOPE * (_argument(score) - threshold))
 
 
 def member_probability(probability: Floats, member: Floats, labels: Labels) -> Floats:
@@ -178,17 +215,22 @@ def _scored(
     agreement: Agreement, averages: NDArray[np.float32], sizes: Labels
 ) -> Tuple[Floats, Floats, Floats]:
     """Features, features relative to the typical good class, and the score's argument."""
-    excess = _weighted_excess(agreement, sizes)
-    shape = _shape(_low_passed(averages, int(agreement.rings[-1])), sizes * excess)
+    every = sizes.astype(np.float64)
+    excess = _weighted_excess(agreement, every)
+    shape = _shape(_low_passed(averages, int(agreement.rings[-1])), every * excess)
     rim, radius, contrast, offset = shape
     ratio = np.log(np.maximum(agreement.ratio(), 0.2))
-    features = np.clip(
-        np.stack([ratio, excess, rim, contrast, offset], axis=1), RANGES[:, 0], RANGES[:, 1]
-    )
+
+    def limited(excess: Floats) -> Floats:
+        columns = np.stack([ratio, excess, rim, contrast, offset], axis=1)
+        return np.asarray(np.clip(columns, RANGES[:, 0], RANGES[:, 1]))
+
+    features = limited(excess)
     energy = np.log(np.maximum(agreement.explained, TINY))
     argument = features @ FIRST_WEIGHTS[:-1] + FIRST_WEIGHTS[-1]
     for _ in range(N_PASSES):
-        weight = sizes * _logistic(argument)
+        weight = sizes * _logistic(argument) * np.sqrt(features[:, 1])
+        features = limited(_weighted_excess(agreement, weight))
         more = np.clip(energy - _median(energy, weight), 0, MAX_ENERGY)
         apart = np.log(np.maximum(radius, TINY))
         apart = np.clip(apart - _median(apart, weight), -MAX_SIZE, MAX_SIZE)
@@ -197,12 +239,12 @@ def _scored(
     return features, relative, argument
 
 
-def _weighted_excess(agreement: Agreement, sizes: Labels) -> Floats:
+def _weighted_excess(agreement: Agreement, weight: Floats) -> Floats:
     """Mean over the rings of the correlation beyond that of aligned noise, shape (k,)."""
     excess = agreement.excess()
-    typical = sizes @ excess / max(int(sizes.sum()), 1)
-    weight = agreement.rings * typical**2
-    return np.asarray(excess @ weight / max(float(weight.sum()), TINY))
+    typical = weight @ excess / max(float(weight.sum()), TINY)
+    of_ring = agreement.rings * typical**2
+    return np.asarray(excess @ of_ring / max(float(of_ring.sum()), TINY))
 
 
 def _low_passed(averages: NDArray[np.float32], last_ring: int) -> Floats:
@@ -232,7 +274,7 @@ def _shape(averages: Floats, weight: Floats) -> Tuple[Floats, Floats, Floats, Fl
 
 
 def _off_centre(
-    features: Floats, relative: Floats, probability: Floats, threshold: float, sizes: Labels
+    features: Floats, probability: Floats, threshold: float, sizes: Labels, elsewhere: Flags
 ) -> Flags:
     """Classes that would be good with the density of a good class: centred, of its size."""
     weight = sizes * probability
@@ -244,6 +286,7 @@ def _off_centre(
     agrees &= features[:, 0] > MIN_RATIO  # clearly more than aligned noise
     contrast, offset = features[:, 3], features[:, 4]
     lies_off = (contrast < typical[3] - MAX_CONTRAST) | (offset > typical[4] + MIN_OFFSET)
+    lies_off |= elsewhere
     return np.asarray(agrees & lies_off & (probability < JUNK_PROBABILITY) & (sizes > 0))
 
 

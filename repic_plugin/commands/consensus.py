@@ -7,6 +7,13 @@ import warnings
 from typing import Dict, List, Union
 
 from repic_plugin.arguments import check_whole_number
+from repic_plugin.commands.consensus_images import (
+    add_image_arguments,
+    check_image_arguments,
+    look,
+    print_looked,
+    write_looked,
+)
 from repic_plugin.commands.consensus_report import doubts, report
 from repic_plugin.commands.corrections import (
     add_correction_arguments,
@@ -28,6 +35,7 @@ from repic_plugin.commands.patterns import (
     wanted_patterns,
 )
 from repic_plugin.consensus import (
+    ALL_CANDIDATES,
     MIN_JACCARD,
     MODES,
     POSITIONS,
@@ -86,6 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_picks(parser.add_argument_group("picks and their scores"))
     _add_consensus(parser.add_argument_group("consensus"))
+    add_image_arguments(parser.add_argument_group("images"))
     _add_particles(parser.add_argument_group("particles"))
     add_correction_arguments(parser)
 
@@ -214,7 +223,9 @@ def run(args: argparse.Namespace) -> None:
             f"--micrographs names micrographs in files of --format {listed(NAMING_FORMATS)}, got "
             f"--format {args.format}; choose one of them or leave it out"
         )
-    inputs = [one for one in (args.picks_dir, args.quality, args.micrographs) if one is not None]
+    check_image_arguments(args)
+    inputs = (args.picks_dir, args.quality, args.micrographs, args.images, args.classes)
+    inputs = [one for one in inputs if one is not None]
     with new_folder(
         args.out, overwrite=args.overwrite, own=OWN, inputs=inputs, what="the picks"
     ) as new:
@@ -227,9 +238,12 @@ def run(args: argparse.Namespace) -> None:
             sizes_px = box_sizes(box_size_px, picks.picker_names)
             check_coordinates(picks, sizes_px, args.drop_outside, loaded.box_size_px)
         paths = _micrograph_paths(args, loaded)
-        result = _consensus(args, loaded, picks, box_size_px)
-        sets = find_pattern_sets(args, patterns, loaded, picks, result, box_size_px)
         largest_px = max(box_size_px.values()) if isinstance(box_size_px, dict) else box_size_px
+        result, looked = _consensus(args, loaded, picks, box_size_px), None
+        if args.images is not None or args.classes is not None:
+            looked = look(args, result, picks, paths, largest_px)
+            result = looked.judged.result
+        sets = find_pattern_sets(args, patterns, loaded, picks, result, box_size_px)
         files = {
             "box_size_px": largest_px,
             "format_name": args.format,
@@ -245,13 +259,18 @@ def run(args: argparse.Namespace) -> None:
             write_agreement(new.path, result.agreement)
         if result.ensemble is not None:
             write_ensemble(new.path, result.ensemble)
+        if looked is not None:
+            write_looked(new.path, looked)
         folders = write_pattern_sets(new.path, sets, loaded.row, **files) if sets else []
     report(loaded, result, args)
+    if looked is not None:
+        print_looked(looked)
     print_patterns(sets, folders, loaded, new.place)
     print(f"written to {new.place}")
     warn_of_input(loaded)
     warn_of_low_scores(loaded, per_picker("--min-score", args.min_score, number))
-    for told in (*doubts(result, args.target_precision), *_without_folders(args, paths)):
+    notes = [] if looked is None else looked.notes
+    for told in (*doubts(result, args.target_precision), *notes, *_without_folders(args, paths)):
         warnings.warn(told, stacklevel=2)
 
 
@@ -264,25 +283,26 @@ def _consensus(
     """Consensus with the options that were given."""
     names = picks.micrograph_names
     quality = None if args.quality is None else read_quality(args.quality, names)
+    has_images = args.images is not None or args.classes is not None
     with progress_bar("consensus", "micrograph") as progress:
         return find_consensus(
             picks,
             box_size_px,
             mode=args.mode,
             quorum=args.quorum,
-            target_precision=args.target_precision,
+            target_precision=None if has_images else args.target_precision,
             min_overlap=args.min_overlap,
             min_score=per_picker("--min-score", args.min_score, number),
             score_transform=_transforms(args, loaded),
             micrograph_size_px=args.drop_outside,
             largest_component=args.largest_component,
             position=args.position,
-            num_particles=args.num_particles,
+            num_particles=ALL_CANDIDATES if has_images else args.num_particles,
             rank_by=args.rank_by,
             copy_distance_px=args.copy_distance,
             min_distance_px=args.min_distance,
             micrograph_quality=quality,
-            max_false_agreement=args.max_false_agreement,
+            max_false_agreement=None if has_images else args.max_false_agreement,
             unseen=loaded.is_missing if args.mode == MODES[2] else None,
             solver=args.solver,
             time_limit_s=args.time_limit,

@@ -49,8 +49,17 @@ from repic_plugin.consensus.scores import (
 from repic_plugin.consensus.solvers import SOLVERS, SolverError
 from repic_plugin.consensus.spacing import find_copies, spacing_px
 from repic_plugin.consensus.strangers import Stranger, find_strangers
+from repic_plugin.consensus.with_images import (
+    ALL_CANDIDATES,
+    ImageClasses,
+    Judged,
+    candidates_to_look_at,
+    judge_by_images,
+    picker_classes,
+)
 
 __all__ = [
+    "ALL_CANDIDATES",
     "FATES",
     "MIN_JACCARD",
     "MODES",
@@ -64,6 +73,8 @@ __all__ = [
     "Correction",
     "EnsembleModel",
     "ExpectedScores",
+    "ImageClasses",
+    "Judged",
     "MicrographCounts",
     "MinScore",
     "Misfit",
@@ -78,6 +89,7 @@ __all__ = [
     "agreement_to_arrays",
     "agreement_warnings",
     "box_sizes",
+    "candidates_to_look_at",
     "choose_transforms",
     "comparable_scores",
     "corrected",
@@ -89,10 +101,12 @@ __all__ = [
     "find_pattern",
     "find_strangers",
     "inside_micrograph",
+    "judge_by_images",
     "micrograph_graph",
     "model_from_arrays",
     "model_to_arrays",
     "parse_patterns",
+    "picker_classes",
     "picks_from_arrays",
     "picks_to_arrays",
     "ranked_scores",

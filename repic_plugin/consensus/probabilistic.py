@@ -96,7 +96,7 @@ def by_probability(
     is_rival = too_close(everything.micrograph, everything.x, everything.y, weight, min_distance_px)
     weight = np.where(is_rival, -1.0, weight)  # no threshold is so low
     by_number = num_particles is not None and target_precision is None
-    return _kept(
+    return kept_candidates(
         replace(everything, weight=weight, quorum=1, ensemble=model),
         place,
         0.0 if by_number else model.threshold,
@@ -144,13 +144,25 @@ def _without_unseen(
     return np.asarray(np.where(unseen.any(axis=1), expit(odds), weight))
 
 
-def _kept(
+def kept_candidates(
     everything: ConsensusResult,
     place: NDArray[np.int64],
     threshold: float,
     num_particles: Optional[int],
 ) -> ConsensusResult:
-    """Candidates above the threshold, by micrograph and best first; all are still unmatched."""
+    """Candidates above the threshold, by micrograph and best first.
+
+    Parameters
+    ----------
+    everything : ConsensusResult
+        All candidates; their picks are still unmatched.
+    place : ndarray of int64, shape (n_candidates,)
+        Row of `everything.micrographs` of each.
+    threshold : float
+        Minimum weight.
+    num_particles : int, optional
+        Maximum number on each micrograph.
+    """
     n = len(everything.micrographs.names)
     order = np.lexsort((everything.y, everything.x, -everything.weight, place))
     chosen = order[everything.weight[order] >= threshold]

@@ -12,6 +12,7 @@ from repic_plugin.formats.base.csv_tables import (
 from repic_plugin.formats.base.errors import FormatError, PathLike, format_error, listed
 from repic_plugin.formats.base.star_writing import table_text
 from repic_plugin.formats.base.text_tables import TextTable, header_table, read_columns
+from repic_plugin.formats.images.candidates import CandidateImages, cut_candidates, sides
 from repic_plugin.formats.images.class_star import write_classes_star
 from repic_plugin.formats.images.mrc import open_mrc, stack_file
 from repic_plugin.formats.images.mrc_header import HEADER_BYTES, read_header
@@ -46,6 +47,11 @@ from repic_plugin.formats.picks.registry import (
 )
 from repic_plugin.formats.picks.table import PickTable, centers_from_corners, corners_from_centers
 from repic_plugin.formats.results.agreement import read_agreement, write_agreement
+from repic_plugin.formats.results.candidate_classes import (
+    CandidateClasses,
+    read_candidate_labels,
+    write_candidate_classes,
+)
 from repic_plugin.formats.results.class_files import (
     CLASS_FILES,
     checkpoint_owner,
@@ -57,6 +63,7 @@ from repic_plugin.formats.results.class_tables import ClassScores, ClassTables, 
 from repic_plugin.formats.results.consensus_reading import ConsensusTables, read_consensus_tables
 from repic_plugin.formats.results.consensus_writing import (
     AGREEMENT_NAMES,
+    CANDIDATE_FILES,
     ENSEMBLE_NAMES,
     PICK_LABELS,
     TABLE_NAMES,
@@ -96,6 +103,7 @@ from repic_plugin.formats.results.selections import SELECTION_FILES, write_selec
 
 __all__ = [
     "AGREEMENT_NAMES",
+    "CANDIDATE_FILES",
     "CLASS_FILES",
     "ENSEMBLE_NAMES",
     "HEADER_BYTES",
@@ -111,6 +119,8 @@ __all__ = [
     "TEXT",
     "UNFINISHED",
     "Addition",
+    "CandidateClasses",
+    "CandidateImages",
     "ClassScores",
     "ClassTables",
     "ConsensusTables",
@@ -133,6 +143,7 @@ __all__ = [
     "checkpoint_owner",
     "consensus_files",
     "corners_from_centers",
+    "cut_candidates",
     "distinct_names",
     "format_error",
     "header_table",
@@ -147,6 +158,7 @@ __all__ = [
     "particle_formats",
     "read_agreement",
     "read_arrays",
+    "read_candidate_labels",
     "read_checkpoint",
     "read_class_tables",
     "read_columns",
@@ -166,12 +178,14 @@ __all__ = [
     "read_picks_file",
     "read_quality",
     "read_scores",
+    "sides",
     "stack_file",
     "table_text",
     "typed_columns",
     "unify_names",
     "write_agreement",
     "write_arrays",
+    "write_candidate_classes",
     "write_checkpoint",
     "write_class_files",
     "write_classes_star",

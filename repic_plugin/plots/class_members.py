@@ -1,4 +1,4 @@
-"""The aligned members of one class, and the class at a point of a montage."""
+"""The aligned members of one class."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import math
 from typing import Any, Optional, Tuple
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import affine_transform, gaussian_filter
 
 from repic_plugin.plots.canvas import bare_figure, say
-from repic_plugin.plots.class_montage import CELL, DPI, grey_tiles, show_mosaic
+from repic_plugin.plots.class_montage import DPI, grey_tiles, show_mosaic
 
 MAX_MEMBERS = 60
 COLUMNS = 10
@@ -20,30 +19,6 @@ TILE, GAP, MARGIN = 150, 6, 24  # px of the figure at its own resolution
 TITLE_POINTS, TITLE_PX = 15, 46
 # Smoothing that lets the shape of a particle be seen: sigma, as a fraction of the box.
 BLUR = 1 / 80
-
-
-def class_at(axes: Optional[Axes], x: Optional[float], y: Optional[float]) -> Optional[int]:
-    """Index from 0 of the class whose cell lies under a point of a montage.
-
-    Parameters
-    ----------
-    axes : matplotlib Axes or None
-        Of a figure of `montage_figure`.
-    x, y : float or None
-        In its data coordinates, as ``inaxes``, ``xdata`` and ``ydata`` of a mouse event.
-
-    Returns
-    -------
-    int or None
-        None between the cells.
-    """
-    if axes is None or x is None or y is None:
-        return None
-    for cell in axes.patches:
-        name = cell.get_gid() or ""
-        if name.startswith(CELL) and cell.get_bbox().contains(x, y):
-            return int(name[len(CELL) :])
-    return None
 
 
 def registered_images(

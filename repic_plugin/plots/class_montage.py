@@ -11,7 +11,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.plots.canvas import FONT, bare_figure, text_width
@@ -41,7 +40,6 @@ PLAIN_TEXT, JUNK_TEXT = "white", "black"
 EMPTY_STRIPES = (216, 238)  # grey values
 FLAT_GREY = 128
 CHUNK = 64  # averages read at a time
-CELL = "class "  # and its index: the gid of the unseen rectangle over its cell
 
 
 def montage_figure(
@@ -108,7 +106,6 @@ def montage_figure(
     show_mosaic(axes, mosaic, (layout.left, layout.top))
     _draw_header(axes, header)
     _draw_labels(axes, layout, labels, junk[shown], points)
-    _mark_cells(axes, layout, shown)
     if pixel_size:
         _draw_scale_bar(axes, layout, images.shape[1], pixel_size)
     return figure
@@ -372,15 +369,6 @@ def _draw_labels(
         y = layout.top + row + layout.cell[0] - layout.strip / 2
         color = JUNK_TEXT if junk[place] else PLAIN_TEXT
         _write(axes, x, y, label, points, color=color, ha="center", va="center_baseline")
-
-
-def _mark_cells(axes: Axes, layout: _Layout, shown: NDArray[np.int64]) -> None:
-    """Record the places of the classes for `class_at`."""
-    height, width = layout.cell
-    for place, k in enumerate(shown.tolist()):
-        row, column = layout.corner(place)
-        corner = (layout.left + column, layout.top + row)
-        axes.add_patch(Rectangle(corner, width, height, visible=False, gid=f"{CELL}{k}"))
 
 
 def _draw_scale_bar(axes: Axes, layout: _Layout, box: int, pixel_size_angstrom: float) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, List
+from typing import Any, ClassVar, List, Tuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,22 +13,19 @@ from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
 from repic_plugin.formats import ClassTables, ImageStacks, open_stack, read_class_tables
 from repic_plugin.plots import (
     MAX_MEMBERS,
-    class_at,
+    ClassChoice,
     convergence_figure,
     members_figure,
-    montage_figure,
     registered_images,
     size_bars_figure,
 )
 from repic_plugin.protocols import ProtAckMeans2D
+from repic_plugin.viewers.classes_window import ClassesWindow
 from repic_plugin.viewers.figure_window import FigureWindow
 
 
 class RepicClassesViewer(Viewer):  # type: ignore[misc]
-    """Averages with class sizes, a bar chart of the sizes, and convergence.
-
-    A click on an average shows the members of its class.
-    """
+    """Averages to choose from, a bar chart of the class sizes, and convergence."""
 
     _label = "2D classes"
     _environments: ClassVar = [DESKTOP_TKINTER]
@@ -37,38 +34,57 @@ class RepicClassesViewer(Viewer):  # type: ignore[misc]
     def _visualize(self, obj: Any, **kwargs: Any) -> List[View]:
         if not hasattr(obj, "outputClasses"):
             return [self.infoMessage("There are no classes yet; run the protocol first.")]
-        folder = Path(obj.classes_folder())
-        found = read_class_tables(folder)
-        title = f"{obj.getObjLabel()}: 2D classes (click on an average to see its members)"
-        pixel_size = obj.outputClasses.getSamplingRate()
-        pictures = {
-            "averages": partial(_montage, folder, found, pixel_size),
-            "sizes": partial(size_bars_figure, found.sizes, flagged=found.is_junk, first_number=1),
-            "convergence": partial(convergence_figure, {"particles": found.convergence}),
-        }
-        on_click = {"averages": partial(self._showMembers, found)}
-        return [FigureWindow(self.getTkRoot(), title, pictures, on_click)]
-
-    def _showMembers(self, found: ClassTables, event: Any) -> None:
-        """Open a window with the members of the class that was clicked."""
-        k = class_at(event.inaxes, event.xdata, event.ydata)
-        if k is None:
-            return
-        name = f"class {k + 1}"
-        window = FigureWindow(self.getTkRoot(), name, {"members": partial(_members, found, k)})
-        window.show()
+        return [classes_window(self.getTkRoot(), obj)]
 
 
-def _montage(folder: Path, found: ClassTables, pixel_size_angstrom: float) -> Figure:
-    """Montage of the averages; only those shown are read."""
-    return montage_figure(
-        open_stack(folder / "class_averages.mrcs"),
-        found.sizes,
-        flagged=found.is_junk,
-        scores=None if found.scores is None else found.scores.score,
-        pixel_size_angstrom=pixel_size_angstrom,
-        first_number=1,
+def classes_window(root: Any, protocol: ProtAckMeans2D) -> ClassesWindow:
+    """The window of a finished classification."""
+    results = _Results(Path(protocol.classes_folder()))
+
+    def create(numbers: List[int], label: str) -> str:
+        return str(protocol.create_subset(numbers, label=label).getObjLabel())
+
+    return ClassesWindow(
+        root,
+        f"{protocol.getObjLabel()}: 2D classes",
+        open_classes=results.choice,
+        open_members=results.members_window,
+        create=create,
+        pictures={"sizes": results.sizes_figure, "convergence": results.convergence_figure},
     )
+
+
+class _Results:
+    """Files of a classification, read when they are needed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @cached_property
+    def tables(self) -> ClassTables:
+        return read_class_tables(self._folder)
+
+    def choice(self) -> Tuple[ClassChoice, Any]:
+        """Choice among the classes, and their averages."""
+        scores = self.tables.scores
+        choice = ClassChoice(
+            self.tables.sizes,
+            is_junk=self.tables.is_junk,
+            scores=None if scores is None else scores.score,
+            resolutions_angstrom=None if scores is None else scores.resolution_angstrom,
+            is_off_centre=None if scores is None else scores.is_off_centre,
+        )
+        return choice, open_stack(self._folder / "class_averages.mrcs")
+
+    def sizes_figure(self) -> Figure:
+        return size_bars_figure(self.tables.sizes, flagged=self.tables.is_junk, first_number=1)
+
+    def convergence_figure(self) -> Figure:
+        return convergence_figure({"particles": self.tables.convergence})
+
+    def members_window(self, root: Any, k: int) -> FigureWindow:
+        """Window with the members of a class."""
+        return FigureWindow(root, f"class {k + 1}", {"members": lambda: _members(self.tables, k)})
 
 
 def _members(found: ClassTables, k: int) -> Figure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tkinter as tk
 from functools import partial
 from tkinter import ttk
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, Optional, Set
 
 from matplotlib.backends.backend_tkagg import FigureCanvasTkAgg, NavigationToolbar2Tk
 from matplotlib.figure import Figure
@@ -17,6 +17,8 @@ from repic_plugin.viewers.view_button import MakeView, ViewButton
 MAX_FRACTION = 0.85
 # Height of tabs and toolbar.
 MARGIN_PX = 90
+MESSAGE_WIDTH_PX = 600
+SHOWN_AFTER_MS = 20  # after a widget was exposed, what Tk has drawn is on the screen
 
 
 def open_window(root: Any, title: str) -> Any:
@@ -26,6 +28,32 @@ def open_window(root: Any, title: str) -> Any:
     width, height = window.winfo_screenwidth(), window.winfo_screenheight()
     window.geometry(f"{int(width * MAX_FRACTION)}x{int(height * MAX_FRACTION)}")
     return window
+
+
+def when_seen(frame: Any, text: str, act: Callable[[Any], None]) -> Any:
+    """Show a message in an empty frame, and do something slow once the message is on the screen.
+
+    Parameters
+    ----------
+    frame : tkinter widget
+    text : str
+    act : callable
+        Called once with the label that shows the message, if the window is still open.
+
+    Returns
+    -------
+    tkinter widget
+        The label.
+    """
+    message = ttk.Label(frame, text=text, padding=20, wraplength=MESSAGE_WIDTH_PX)
+
+    def begin(_event: Any) -> None:
+        message.unbind("<Expose>")
+        frame.after(SHOWN_AFTER_MS, lambda: act(message) if message.winfo_exists() else None)
+
+    message.bind("<Expose>", begin)
+    message.pack()
+    return message
 
 
 class FigureWindow(View):  # type: ignore[misc]
@@ -60,6 +88,7 @@ class FigureWindow(View):  # type: ignore[misc]
         self.on_click = dict(on_click or {})
         self._more = dict(more or {})
         self.figures: Dict[str, Figure] = {}
+        self._begun: Set[str] = set()  # tabs that are drawn, or are about to be
 
     def show(self) -> None:
         """Open the window."""
@@ -74,16 +103,22 @@ class FigureWindow(View):  # type: ignore[misc]
         self.tabs.bind("<<NotebookTabChanged>>", self._draw)
 
     def _draw(self, _event: Any = None) -> None:
-        """Draw the figure of the current tab."""
+        """Draw the figure of the current tab, once it says so."""
         name = self.tabs.tab(self.tabs.select(), "text")
-        if name in self.figures:
+        if name in self._begun:
             return
+        self._begun.add(name)
         frame = self.tabs.nametowidget(self.tabs.select())
+        when_seen(frame, f"Drawing {name} ...", partial(self._draw_in, frame, name))
+
+    def _draw_in(self, frame: Any, name: str, message: Any) -> None:
+        """Draw a figure in the frame of its tab, in place of a message."""
         try:
             figure = self.pictures[name]()
         except (ValueError, OSError) as error:
-            ttk.Label(frame, text=str(error), padding=20).pack()
+            message.configure(text=str(error))
             return
+        message.destroy()
         self.figures[name] = figure
         self._fit(figure)
         canvas = FigureCanvasTkAgg(figure, master=frame)

@@ -25,7 +25,9 @@ def agreement(images, labels, n_poses=100.0, **options):
     return (
         members,
         sums,
-        class_agreement(images, members, sums, labels, n_poses=n_poses, **options),
+        class_agreement(
+            images, members, sums, labels, n_poses=n_poses, mask_fraction=24 / 32, **options
+        ),
     )
 
 
@@ -80,12 +82,13 @@ def test_the_best_of_many_draws_of_noise_correlates_as_expected_by_chance():
     members = aligned_coefficients(some)
     sums = class_sums(some, members, labels, 1)
     sums = replace(sums, prior=np.full_like(sums.prior, 1e-6))  # unfiltered, as `average`
-    found = class_agreement(some, members, sums, labels, n_poses=float(group))
+    found = class_agreement(
+        some, members, sums, labels, n_poses=float(group), mask_fraction=24 / 32
+    )
     expected = found.chance[0] / CHANCE_FACTOR / np.sqrt(2 * np.log(group)) * 1.87
     assert expected[0] > 1.5 * expected[-1]
     assert np.corrcoef(seen, expected)[0, 1] > 0.95
-    # the mask correlates neighbouring values, which leaves fewer degrees of freedom
-    assert 1 < seen.sum() / expected.sum() < CHANCE_FACTOR + 0.1
+    assert 1 < seen.sum() / expected.sum() < CHANCE_FACTOR
 
 
 def test_members_that_are_alike_agree_more_than_noise():
@@ -100,7 +103,7 @@ def test_members_that_are_alike_agree_more_than_noise():
         mask_edge_px=2,
     )
     found = agreement(images, labels)[2]
-    assert found.ratio()[0] > 2
+    assert found.ratio()[0] > 1.8
     assert abs(found.ratio()[1]) < 0.3
     assert found.excess()[0].min() > 0
     assert found.member[labels == 0].min() > found.member[labels == 1].max()

@@ -98,7 +98,7 @@ def test_only_before_trades_are_local_iterations_limited(monkeypatch):
     # noise, with a tolerance that it does not reach soon
     monkeypatch.setattr(course_module, "MAX_LOCAL", 2)
     found = particles(4, 30, 0.02)
-    options = {"tolerance": 0.0, "max_iterations": 30}
+    options = {"tolerance": 0.0, "max_iterations": 45}
     runs = [
         stages(all_states(course_of(found, 6, **options, **more))[-1])
         for more in ({}, {"trade": False}, {"alignment": "rfa"})

@@ -119,20 +119,36 @@ def test_an_empty_class_is_nothing():
     "scores, low, high",
     [
         ([0.05, 0.1, 0.9, 0.95], 0.3, 0.7),
-        ([0.05, 0.45, 0.5, 0.55, 0.9], 0.2, 0.45),
+        ([0.2, 0.25, 0.6, 0.65, 0.7], 0.25, 0.6),
         ([0.1, 0.5, 0.55, 0.6], 0.2, 0.5),
     ],
 )
-def test_the_threshold_is_in_the_widest_gap(scores, low, high):
-    assert low < data_threshold(np.array(scores)) < high
+def test_the_threshold_lies_between_two_groups(scores, low, high):
+    assert low < data_threshold(np.array(scores), np.ones(len(scores), int)) < high
 
 
-@pytest.mark.parametrize("scores", [[0.01, 0.1, 0.2], [0.8, 0.9], [0.5], []])
-def test_the_threshold_needs_classes_on_both_sides(scores):
-    found = data_threshold(np.array(scores))
+@pytest.mark.parametrize("scores", [[0.01, 0.1, 0.2], [0.8, 0.9], [0.5], [], [0.3, 0.3]])
+def test_classes_on_one_side_stay_there(scores):
+    scores = np.array(scores)
+    found = data_threshold(scores, np.ones(len(scores), int))
     assert THRESHOLD_RANGE[0] <= found <= THRESHOLD_RANGE[1]
-    if len(scores) != 1:
-        assert found == 0.5
+    assert len(set(scores >= found)) <= 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_threshold_has_the_least_variance_within_the_groups(seed):
+    rng = np.random.default_rng(seed)
+    scores, sizes = rng.uniform(0.2, 0.8, 9), rng.integers(0, 30, 9)
+    values = np.repeat(np.log(scores / (1 - scores)), sizes)
+    levels = np.unique(values)
+
+    def within(level):
+        groups = values[values < level], values[values >= level]
+        return sum(len(one) * one.var() for one in groups)
+
+    best = min(levels[1:], key=within)
+    middle = 1 / (1 + np.exp(-(levels[levels < best].max() + best) / 2))
+    assert data_threshold(scores, sizes) == pytest.approx(np.clip(middle, *THRESHOLD_RANGE))
 
 
 def test_the_more_an_image_agrees_with_a_good_class_the_more_probable_it_is():

@@ -10,12 +10,15 @@ from scipy.spatial import cKDTree
 from scipy.stats import kstest
 
 from repic_plugin.consensus import (
+    ALL_CANDIDATES,
     FATES,
     MODES,
+    ImageClasses,
     Picks,
     agreement_line,
     agreement_warnings,
     find_consensus,
+    judge_by_images,
     result_from_arrays,
     result_to_arrays,
 )
@@ -340,6 +343,22 @@ def test_particles_above_the_rate_are_left_out(mode):
     single = every.n_members == 1
     np.testing.assert_array_equal(np.isnan(every.false_agreement), single)
     assert single.any() == (mode == "probabilistic")
+
+
+def test_particles_above_the_rate_are_left_out_after_the_images():
+    picks = simulate_picks(6, 3, recall=0.5, precision=0.5).picks
+    candidates = consensus(picks, "probabilistic", num_particles=ALL_CANDIDATES)
+    label = np.arange(len(candidates)) % 4
+    classes = ImageClasses(label, np.array([0.9, 0.8, 0.2, 0.1]))
+    every = judge_by_images(candidates, picks, classes).result
+    in_particles = every.fate == FATES.index("in a particle")
+    assert in_particles.sum() == (every.members >= 0).sum()
+    some = judge_by_images(candidates, picks, classes, max_false_agreement=0.05).result
+    kept = every.false_agreement <= 0.05
+    assert 0 < kept.sum() < len(every)
+    np.testing.assert_array_equal(some.members, every.members[kept])
+    dropped = every.members[~kept]
+    assert {FATES[fate] for fate in some.fate[dropped[dropped >= 0]]} == {"left out"}
 
 
 def test_the_measure_of_all_holds_for_a_part():

@@ -1,11 +1,11 @@
-"""Members of a class: how they are brought into register, and what is drawn and clicked on."""
+"""Members of a class: how they are brought into register, and what is drawn."""
 
 import numpy as np
 import pytest
 from matplotlib.text import Text
 
 from repic_plugin.classification.full_averages import full_averages
-from repic_plugin.plots import class_at, members_figure, montage_figure, registered_images
+from repic_plugin.plots import members_figure, registered_images
 from repic_plugin.plots.class_members import GAP, MAX_MEMBERS, TILE
 
 
@@ -91,37 +91,6 @@ def test_a_class_without_members_says_so():
     figure = members_figure(np.empty((0, 8, 8)), title="class 3")
     assert {"no particles", "class 3"} <= {text.get_text() for text in figure.findobj(Text)}
     assert not figure.axes[0].images
-
-
-@pytest.mark.parametrize("order", ["size", "class"])
-def test_each_cell_of_a_montage_knows_its_class(order):
-    sizes = [3, 1200, 3, 0, 40, 7, 8]
-    averages = np.zeros((7, 16, 16))
-    figure = montage_figure(averages, sizes, order=order, title="t", pixel_size_angstrom=2)
-    axes = figure.axes[0]
-    labels = [text for text in axes.texts if text.get_ha() == "center"]
-    assert len(labels) == 7
-    for label in labels:
-        x, y = label.get_position()
-        k = int(label.get_text().split(":")[0])
-        assert class_at(axes, x, y) == k  # on the label
-        assert class_at(axes, x, y - 60) == k  # on the picture above
-    top = min(label.get_position()[1] for label in labels)
-    assert class_at(axes, 5, 5) is None
-    assert class_at(axes, labels[0].get_position()[0], top + 10_000) is None
-
-
-def test_only_shown_classes_can_be_clicked_on():
-    figure = montage_figure(np.zeros((4, 8, 8)), [5, 0, 9, 7], max_classes=2)
-    axes = figure.axes[0]
-    right, bottom = int(axes.get_xlim()[1]), int(axes.get_ylim()[0])
-    grid = [(x, y) for x in range(0, right, 20) for y in range(0, bottom, 20)]
-    assert {class_at(axes, x, y) for x, y in grid} == {None, 2, 3}
-
-
-def test_a_click_beside_the_axes_is_on_no_class():
-    assert class_at(None, None, None) is None
-    assert class_at(montage_figure(np.zeros((1, 8, 8)), [1]).axes[0], None, None) is None
 
 
 @pytest.mark.parametrize(

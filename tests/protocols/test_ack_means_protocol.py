@@ -261,6 +261,30 @@ def test_a_subset_of_the_classes_gives_their_particles(project, classified, tmp_
     assert again.outputClasses.getSize() == 2
 
 
+@pytest.mark.parametrize("label", ["", "of score 0.50 or more"])
+def test_particles_of_chosen_classes_are_a_run_of_their_own(project, classified, label):
+    launched = classified.create_subset([3, 1], label=label, wait=True)
+    run = project.project.getProtocol(launched.getObjId())
+    assert run.isFinished(), run.getErrorMessage()
+    assert run.getObjLabel() == (label or "classes 1, 3")
+    assert run.getObjComment() == "classes 1, 3"
+    expected = {number: m for number, (cls, m) in members(classified).items() if cls in (1, 3)}
+    found = {
+        item.getObjId(): item.getTransform().getMatrix().copy() for item in run.outputParticles
+    }
+    assert 0 < len(found) < classified.outputClasses.getImages().getSize()
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(found[number], expected[number]) for number in found)
+
+
+def test_what_is_no_class_has_no_particles(project, classified):
+    for numbers, problem in (([1, 99], "has no class 99"), ([], "needs one class")):
+        with pytest.raises(ValueError, match=problem):
+            classified.create_subset(numbers)
+    with pytest.raises(ValueError, match="no outputClasses; run it first"):
+        project.new("ProtAckMeans2D", "new").create_subset([1])
+
+
 def test_the_largest_classes_and_the_good_averages_are_selected(project, classified):
     sizes = np.sort(tables(classified).sizes)
     largest = project.finished(

@@ -74,7 +74,7 @@ def test_before_the_run_it_says_so(project):
     assert "run the protocol first" in message.getMessage()
 
 
-def test_a_click_shows_the_members_the_best_first(project, tmp_path, monkeypatch):
+def test_the_members_of_a_class_are_shown_the_best_first(tmp_path, monkeypatch):
     from repic_plugin.viewers import classes_viewer
 
     grid = np.arange(20) - 10
@@ -102,19 +102,9 @@ def test_a_click_shows_the_members_the_best_first(project, tmp_path, monkeypatch
         "members_figure",
         lambda images, **more: placed.append(images) or draw(images, **more),
     )
-    opened = []
-
-    def show(window):
-        opened.append(window)
-
-    monkeypatch.setattr(classes_viewer.FigureWindow, "show", show)
-    viewer = classes_viewer.RepicClassesViewer(project=project.project)
-    axes = classes_viewer.montage_figure(np.zeros((3, 8, 8)), found.sizes, first_number=1).axes[0]
-    label = next(text for text in axes.texts if text.get_text() == "2: 65")
-    x, y = label.get_position()
-    viewer._showMembers(found, SimpleNamespace(inaxes=axes, xdata=x, ydata=y - 50))
-    viewer._showMembers(found, SimpleNamespace(inaxes=None, xdata=None, ydata=None))
-    (window,) = opened
+    results = classes_viewer._Results(tmp_path)
+    results.tables = found
+    window = results.members_window(None, 1)
     figure = window.pictures["members"]()
     assert "class 2: 65 particles, the 60 most similar to their average" in texts(figure)
     (images,) = placed

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -333,26 +334,66 @@ def test_fourier_shell_correlation(seen, runs):
 
 def test_classes_and_the_members_of_one(seen, runs):
     told = opened(seen, runs, "classes")
-    assert told["title"] == "classes: 2D classes (click on an average to see its members)"
-    assert [*told["tabs"]] == ["averages", "sizes", "convergence"]
+    assert told["title"] == "classes: 2D classes"
+    assert [*told["tabs"]] == ["sizes", "convergence"]
     found = read_class_tables(runs["classes"].classes_folder())
     sizes = found.sizes.tolist()
     assert sum(sizes) == runs["classes"].outputClasses.getImages().getSize()
-    averages = told["tabs"]["averages"]
-    assert averages["axes"][0]["images"] == 1
     scores = found.scores.score
-    for k, (n, score) in enumerate(zip(sizes, scores.tolist()), 1):
-        assert any(text.startswith(f"{k}: {n} ({score:.2f})") for text in averages["texts"])
+    order = np.argsort(-scores, kind="stable").tolist()
+    assert [int(k) for k in told["captions"]] == [k for k in order if sizes[k]]
+    for k, (first, second) in told["captions"].items():
+        assert first == f"{int(k) + 1}: {sizes[int(k)]} particles"
+        assert second.endswith(f"score {scores[int(k)]:.3f}")
     assert sorted(bars(told["tabs"]["sizes"])) == sorted(sizes)
     curve = told["tabs"]["convergence"]["axes"][0]["lines"]["particles"]
     assert len(curve) == len(found.convergence["iteration"])
-    first = int(np.argsort(-scores, kind="stable")[0])  # its average stands first
     members = told["members"]
-    assert members["title"] == f"class {first + 1}"
+    assert members["title"] == f"class {order[0] + 1}"
     (tab,) = members["tabs"].values()
-    assert f"class {first + 1}: {sizes[first]} particles" in tab["texts"]
+    assert f"class {order[0] + 1}: {sizes[order[0]]} particles" in tab["texts"]
     assert tab["axes"][0]["images"] == 1
     assert all(one["fits"] for one in (*told["tabs"].values(), tab))
+
+
+def test_particles_of_the_classes_chosen_by_hand(seen, project, runs):
+    """By a threshold above all scores with the worst class added; then the rest."""
+    told, parent = opened(seen, runs, "classes"), runs["classes"]
+    found = read_class_tables(parent.classes_folder())
+    order = np.argsort(-found.scores.score, kind="stable").tolist()
+    last = order[-1]
+    assert all(found.scores.score < told["threshold"])
+    chosen = {last + 1}
+    automatic = [k for k in order if not found.is_junk[k]]
+    lines = [text.splitlines() for text in told["kept"]]
+    steps = (automatic, automatic[1:], automatic, [], [last])
+    n = [int(found.sizes[some].sum()) for some in steps]
+    assert [line[-1].split(" of ")[0] for line in lines] == [f"{one}" for one in n]
+    score = f"{told['threshold']:.2f}"
+    labels = [
+        f"classes of score {score} or more, with {last + 1}",
+        f"classes of score below {score}, without {last + 1}",
+    ]
+    assert told["created"] == [f'The run "{label}" has been started.' for label in labels]
+    expected = {item.getObjId(): one.getObjId() for one in parent.outputClasses for item in one}
+    for label, is_chosen in zip(labels, (True, False)):
+        run = finished_run(project, label)
+        assert run.inputObject.get().getObjId() == parent.outputClasses.getObjId()
+        ids = [item.getObjId() for item in run.outputParticles]
+        mine = [one for one, number in expected.items() if (number in chosen) == is_chosen]
+        assert sorted(ids) == sorted(mine)
+
+
+def finished_run(project, label):
+    """A run that was started by the window, once it has ended."""
+    for _ in range(120):
+        runs = project.project.getRuns(refresh=True, checkPids=True)
+        (run,) = [one for one in runs if one.getObjLabel() == label]
+        if not run.isActive():
+            break
+        time.sleep(0.5)
+    assert run.isFinished(), run.getErrorMessage()
+    return run
 
 
 def test_iterations(seen, runs):

@@ -123,13 +123,15 @@ class Driver:
         """Windows that were not among the known ones."""
         return [window for window in self.windows() if window not in known]
 
-    def click(self, widget, x=5, y=5, button=1):
+    def click(self, widget, x=5, y=5, button=1, times=1):
         """With the mouse at a point of a widget."""
         self._clock_ms += 5000  # no double click with the one before
-        where = {"x": round(x), "y": round(y), "time": self._clock_ms}
-        widget.event_generate(f"<Button-{button}>", **where)
-        with suppress(tk.TclError):  # all windows may be gone by now
-            widget.event_generate(f"<ButtonRelease-{button}>", **where)
+        for _ in range(times):
+            self._clock_ms += 50
+            where = {"x": round(x), "y": round(y), "time": self._clock_ms}
+            widget.event_generate(f"<Button-{button}>", **where)
+            with suppress(tk.TclError):  # all windows may be gone by now
+                widget.event_generate(f"<ButtonRelease-{button}>", **where)
 
     def close(self, window):
         """As its frame's button does."""
@@ -226,6 +228,8 @@ class User:
         view = view_of(opened)
         told.update(title=opened.title(), view=type(view).__name__)
         self.driver.state["opened"].append(told)
+        if hasattr(view, "show_members"):
+            yield from self._choose_classes(view, told)
         if hasattr(view, "tabs"):
             yield from self._look_at_tabs(view, name, told)
         elif hasattr(view, "picture"):
@@ -242,29 +246,47 @@ class User:
         told["tabs"] = {}
         for place, tab in enumerate(view.tabs.tabs()):
             title = view.tabs.tab(tab, "text")
+            if title not in view.pictures:
+                continue
             turn = partial(view.tabs.select, tab)
             yield f"the picture {title!r}", turn, partial(is_drawn_tab, view, title)
             figure = view.figures[title]
             told["tabs"][title] = {**content(figure), "fits": fits(figure.canvas, view.window)}
             self.driver.photograph(f"{name}_{place}_{title.replace(' ', '_')}")
-        if "averages" in view.on_click:
-            yield from self._click_on_average(view, told)
 
-    def _click_on_average(self, view, told):
-        """Near the left upper corner of the first picture."""
-        canvas = view.figures["averages"].canvas
-        axes = canvas.figure.axes[0]
-        inner = axes.get_children()
-        image = next(one for one in inner if hasattr(one, "get_extent") and one.get_visible())
-        left, right, bottom, top = image.get_extent()
-        corner = left + 0.1 * (right - left), top + 0.1 * (bottom - top)
-        x, y = axes.transData.transform(corner)
-        widget = canvas.get_tk_widget()
-        view.tabs.select(0)
-        press = partial(self.driver.click, widget, x, widget.winfo_height() - y)
-        yield "the averages", None, widget.winfo_viewable
+    def _choose_classes(self, view, told):
+        """Look at a class, mark some, and make particles of both kinds."""
+        yield "the averages", None, lambda: is_read(view)
+        canvas, shown = view.gallery.canvas, view.choice.shown.tolist()
+        told["captions"] = {k: canvas.itemcget(f"text{k}", "text").splitlines() for k in shown}
+        told["kept"] = [view.kept["text"]]
+        self.driver.photograph("classes")
+        first, last = (partial(self._click_on_class, view, shown[place]) for place in (0, -1))
         told["members"] = inner = {}
-        yield from self._look_inside(press, "members", inner)
+        yield from self._look_inside(partial(first, times=2), "members", inner)
+        told["threshold"] = round(float(view.choice.scores[shown[0]]) + 0.01, 2)  # above all
+        for what, act in (
+            ("the best class to be bad", first),
+            ("the best class to be good", first),
+            ("a threshold", partial(view.slider.set, told["threshold"])),
+            ("the last class to be good", last),
+        ):
+            before = view.kept["text"]
+            yield what, act, lambda before=before: view.kept["text"] != before
+            told["kept"].append(view.kept["text"])
+        self.driver.photograph("classes_chosen")
+        told["created"] = []
+        for button in (view.chosen_button, view.rest_button):
+            before, press = view.status["text"], partial(self.driver.click, button)
+            yield "a run", press, lambda before=before: view.status["text"] != before
+            told["created"].append(view.status["text"])
+        self.driver.photograph("classes_created")
+
+    def _click_on_class(self, view, k, times=1):
+        canvas = view.gallery.canvas
+        left, top, *_ = canvas.bbox(f"class{k}")
+        self.driver.click(canvas, left - canvas.canvasx(0) + 20, top - canvas.canvasy(0) + 20,
+                          times=times)  # fmt: skip
 
     def _look_inside(self, action, name, told):
         """At a window that a window opens; it is told of within the other."""
@@ -368,6 +390,11 @@ def is_drawn_tab(view, title):
         return False
     canvas = view.figures[title].canvas
     return bool(canvas.get_tk_widget().winfo_viewable()) and has_ink(canvas)
+
+
+def is_read(view):
+    """Whether the averages of all classes are shown."""
+    return hasattr(view, "gallery") and not view.status["text"]
 
 
 def is_drawn_page(view, place):

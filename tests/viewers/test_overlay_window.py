@@ -9,18 +9,12 @@ from repic_plugin.consensus import Picks
 from repic_plugin.formats import open_mrc
 from repic_plugin.plots.overlay_model import BoxSet, ConsensusDetails, OverlayModel
 from repic_plugin.plots.preview import PreviewSettings, prepare_preview, preview_consensus
-from tests.virtual_screen import a_screen, photograph
+from tests.virtual_screen import photograph
 
 SIZE_PX = 400
 BOX_PX = 40
 N_MICROGRAPHS = 3
 NAMES = [f"mic {i}.mrc" for i in range(N_MICROGRAPHS)]
-
-
-@pytest.fixture(scope="module")
-def screen():
-    with a_screen() as name:
-        yield name
 
 
 @pytest.fixture(scope="module")

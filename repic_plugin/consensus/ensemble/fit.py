@@ -90,7 +90,7 @@ def fit_ensemble(
     probability = posterior(best, cells)
     precision = _precision(cells, probability)
     replicates = _replicates(sample, best, is_free, random_state)
-    threshold, rule = _threshold(cells, probability, best.n_particles, target_precision)
+    threshold, rule = choose_threshold(cells.n, probability, best.n_particles, target_precision)
     value, error = dependence_on_others(best, cells)
     found, count, expected = _patterns(best, cells)
     groups = _by_quality(sample, best, is_free, quality)
@@ -132,16 +132,27 @@ def _precision(cells: Cells, probability: NDArray[np.float64]) -> NDArray[np.flo
     return np.where(n_picks > 0, n_true / np.maximum(n_picks, 1e-12), np.nan)
 
 
-def _threshold(
-    cells: Cells,
+def choose_threshold(
+    count: NDArray[np.float64],
     probability: NDArray[np.float64],
     n_particles: float,
     target_precision: Optional[float],
 ) -> Tuple[float, str]:
-    """Minimum probability to keep, and the rule that set it."""
+    """Minimum probability to keep, and the rule that set it.
+
+    Parameters
+    ----------
+    count : ndarray of float64, shape (n,)
+        Candidates of each probability.
+    probability : ndarray of float64, shape (n,)
+    n_particles : float
+        On all micrographs, including those that no picker found.
+    target_precision : float, optional
+        By default the expected F1 score is maximised.
+    """
     order = np.argsort(-probability, kind="stable")
-    n_kept = np.cumsum(cells.n[order])
-    n_true = np.cumsum((cells.n * probability)[order])
+    n_kept = np.cumsum(count[order])
+    n_true = np.cumsum((count * probability)[order])
     if target_precision is None:
         best = int(np.argmax(n_true / (n_kept + n_particles)))
         return float(probability[order[best]]), "highest expected F1 score"

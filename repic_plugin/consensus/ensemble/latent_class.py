@@ -195,13 +195,13 @@ def _maximised(
         n_junk = max(most - n_particles, n_false_seen)
     recall = (n_found + RECALL_PRIOR[0]) / (n_particles + sum(RECALL_PRIOR))
     junk_rate = (n_false + JUNK_PRIOR[0]) / (n_junk + sum(JUNK_PRIOR))
-    scores = (fit.particle_scores, fit.junk_scores)
+    scores, n_bins = (fit.particle_scores, fit.junk_scores), fit.particle_scores.shape[1]
     return LatentClasses(
         max(n_particles, LEAST),
         np.clip(recall, LEAST, MOST),
         max(n_junk, LEAST),
         np.clip(junk_rate, LEAST, MOST),
-        *(scores if fixed_scores else _score_distributions(cells, particles, junk, fit)),
+        *(scores if fixed_scores else score_distributions(cells, particles, junk, n_bins)),
     )
 
 
@@ -231,11 +231,10 @@ def population(n_seen, n_found, most):  # type: ignore[no-untyped-def]
     return min(high, most)
 
 
-def _score_distributions(
-    cells: Cells, particles: NDArray[np.float64], junk: NDArray[np.float64], fit: LatentClasses
+def score_distributions(
+    cells: Cells, particles: NDArray[np.float64], junk: NDArray[np.float64], n_bins: int
 ) -> Tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Histograms whose ratio rises with the score: a better score never counts against a pick."""
-    n_bins = fit.particle_scores.shape[1]
     result: Tuple[List[NDArray[np.float64]], List[NDArray[np.float64]]] = ([], [])
     for score_bin in cells.score_bin.T:
         is_scored = score_bin >= 0

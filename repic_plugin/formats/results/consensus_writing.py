@@ -26,6 +26,11 @@ TABLE_NAMES = ("consensus.csv", "summary.csv")  # beside the pick files of a con
 ENSEMBLE_NAMES = ("pickers.csv", "ensemble.npz")  # beside them, of mode probabilistic
 AGREEMENT_NAMES = ("agreement.csv", "agreement.npz")  # beside them, where it was measured
 PICK_LABELS = "picks.csv"  # beside them on request
+# beside those of mode probabilistic with images
+CANDIDATE_FILES = (
+    *("candidate_images.csv", "image_classes.csv", "picker_classes.csv"),
+    "candidate_averages.mrcs",
+)
 PATTERNS, PATTERNS_TABLE = "patterns", "patterns.csv"  # folder beside them, and the table in it
 FALSE_AGREEMENT = "false_agreement"
 PARTICLE_COLUMNS = (

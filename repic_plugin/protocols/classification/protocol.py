@@ -10,11 +10,11 @@ import shutil
 import sys
 from pathlib import Path
 from subprocess import CalledProcessError
-from typing import Any, ClassVar, Dict, List, Optional
+from typing import Any, ClassVar, Dict, List, Optional, Sequence
 
 import psutil
 from pwem.objects import SetOfAverages, SetOfClasses2D, SetOfParticles
-from pwem.protocols import ProtClassify2D
+from pwem.protocols import ProtClassify2D, ProtUserSubSet
 from pyworkflow import NEW
 from pyworkflow.protocol import params
 from pyworkflow.utils import Environ
@@ -54,6 +54,7 @@ from repic_plugin.protocols.classification.settings import (
     input_settings,
     selection_settings,
 )
+from repic_plugin.protocols.classification.subsets import launch_classes
 from repic_plugin.protocols.classification.summary import (
     classification_facts,
     progress_line,
@@ -89,8 +90,9 @@ class ProtAckMeans2D(FormProtocol, WritesReport, ProtClassify2D):
     which MRA is the most accurate and the slowest; CTF correction; resolution and maximum shift;
     which classes are good (automatic, or by a minimum score);
     threads and MPI processes, which do not change the classes.
-    *Look at*: averages, sizes and convergence in Analyze results; a click on an average shows its
-    members. A stopped run continues from its last iteration.
+    *Look at*: averages, sizes and convergence in Analyze results, where a click marks a class as
+    good or bad, a double click shows its members, and a button makes a set of the particles of the
+    classes chosen. A stopped run continues from its last iteration.
 
     *Reference*: Xu et al. 2016, doi:10.1371/journal.pone.0167765.
     """
@@ -239,6 +241,31 @@ class ProtAckMeans2D(FormProtocol, WritesReport, ProtClassify2D):
         chosen.setAlignment2D()
         append_members(chosen, self._particles(), members)
         return chosen
+
+    # --------------------------------------------------------------- subsets
+
+    def create_subset(
+        self, numbers: Sequence[int], *, label: str = "", wait: bool = False
+    ) -> ProtUserSubSet:
+        """Start a run whose output are the particles of some classes.
+
+        Parameters
+        ----------
+        numbers : sequence of int
+            Of the classes, from 1 as in Scipion.
+        label : str
+            Of the run; by default one with the numbers.
+        wait : bool
+            Whether to return only after the run.
+
+        Raises
+        ------
+        ValueError
+            If there is no such class, or there are no classes yet.
+        """
+        if not hasattr(self, CLASSES):
+            raise ValueError(f"this run has no {CLASSES}; run it first")
+        return launch_classes(self, CLASSES, numbers, label=label, wait=wait)
 
     # ------------------------------------------------------------------ info
 

@@ -40,7 +40,7 @@ from repic_plugin.protocols.consensus.settings import (
 )
 from repic_plugin.protocols.consensus.stream import ConsensusStream
 from repic_plugin.protocols.consensus.stream_outputs import PARTICLES, UNMATCHED
-from repic_plugin.protocols.consensus.subsets import launch_subset
+from repic_plugin.protocols.consensus.subsets import launch_found_by
 
 
 class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # type: ignore[misc]
@@ -129,7 +129,7 @@ class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # ty
         if not hasattr(self, output):
             remedy = "run it first" if in_consensus else f"set {self.label('unmatchedOutput')}"
             raise ValueError(f"this run has no {output}; {remedy}")
-        return launch_subset(self, output, found_by, wait=wait)
+        return launch_found_by(self, output, found_by, wait=wait)
 
     def _newSet(self, suffix: str, box_size_px: int) -> SetOfCoordinates:
         micrographs = self.inputCoordinates[0].get().getMicrographs(asPointer=True)

@@ -8,13 +8,13 @@ from pwem.protocols import ProtParticlePicking, ProtUserSubSet
 
 from repic_plugin import constants
 from repic_plugin.convert import item_labels, read_item_columns
-from repic_plugin.formats import atomic_write
+from repic_plugin.protocols.common.subsets import launch_subset
 
 
-def launch_subset(
+def launch_found_by(
     protocol: ProtParticlePicking, output: str, found_by: Sequence[str], *, wait: bool
 ) -> ProtUserSubSet:
-    """A run of Scipion's own subset protocol, with what exactly these pickers found.
+    """A subset with what exactly these pickers found.
 
     Parameters
     ----------
@@ -36,21 +36,10 @@ def launch_subset(
     file, who = coordinates.getFileName(), ", ".join(found_by)
     has_names = constants.PICKERS in item_labels(file)
     rows = read_item_columns(file, ["id", constants.PICKERS]) if has_names else []
-    ids = [str(row[0]) for row in rows if row[1] == who]
+    ids = [row[0] for row in rows if row[1] == who]
     if not ids:
         raise ValueError(f"{output} has nothing that {who} found alone; choose another subset")
     numbers = "_".join(str(protocol._pickerNames().index(name) + 1) for name in found_by)
-    selection = protocol._getExtraPath(f"{output}_found_by_{numbers}.txt")
-    atomic_write(selection, " ".join(ids))  # one line, as the subset protocol reads it
-    project = protocol.getProject()
-    run = project.newProtocol(
-        ProtUserSubSet,
-        sqliteFile=f"{selection},",
-        outputClassName=coordinates.getClassName(),
-        other="",
+    return launch_subset(
+        protocol, output, ids, name=f"found_by_{numbers}", label=f"found by {who}", wait=wait
     )
-    run.inputObject.set(protocol)
-    run.inputObject.setExtended(output)
-    run.setObjLabel(f"found by {who}")
-    project.launchProtocol(run, wait=wait)
-    return run

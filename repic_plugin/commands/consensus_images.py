@@ -1,0 +1,272 @@
+"""Consensus by probability with images: `repic-plugin consensus --images`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.arguments import check_pixel_size, check_positive, check_whole_number
+from repic_plugin.classification import classify_particles, particle_shares
+from repic_plugin.commands.options import print_table, progress_bar
+from repic_plugin.consensus import (
+    MODES,
+    ConsensusResult,
+    ImageClasses,
+    Judged,
+    Picks,
+    candidates_to_look_at,
+    judge_by_images,
+    picker_classes,
+)
+from repic_plugin.formats import (
+    CandidateClasses,
+    addition_note,
+    cut_candidates,
+    listed,
+    match_names,
+    read_candidate_labels,
+    read_header,
+    sides,
+    write_candidate_classes,
+)
+
+SUFFIXES = (".mrc", ".mrcs")
+# Side of the images that are compared, px; the diameter of their mask, in boxes: what the mean
+# image shows is often not the particle, where most candidates are none.
+MOST_SIDE_PX, MASK_BOXES = 64, 0.84
+MOST_IMAGES = 20_000
+IMAGES_PER_CLASS, LEAST_CLASSES, MOST_CLASSES = 45, 8, 40
+GOOD_SHARE, JUNK_SHARE = 0.95, 0.05  # of particles in classes chosen by number
+
+
+class Looked(NamedTuple):
+    """A consensus with images, and what was seen."""
+
+    judged: Judged
+    classes: CandidateClasses
+    counts: NDArray[np.int64]
+    notes: List[str]
+
+
+def add_image_arguments(group: argparse._ArgumentGroup) -> None:
+    """Define the arguments of a consensus with images."""
+    group.add_argument(
+        "--images",
+        metavar="DIR",
+        help="mode probabilistic: folder of the micrographs (MRC). Candidates are cut out and "
+        "sorted into 2D classes, which decide what is a particle; agreement and scores judge the "
+        "members of each class",
+    )
+    group.add_argument(
+        "--pixel-size",
+        type=float,
+        metavar="ANGSTROM",
+        help="of the micrographs (default: from their headers)",
+    )
+    group.add_argument(
+        "--image-classes", type=int, metavar="K", help="number of 2D classes (one per 45 images)"
+    )
+    group.add_argument(
+        "--good",
+        metavar="LIST",
+        help="classes that hold particles, such as 1,4,7, chosen by eye, instead of by score; "
+        "with --classes",
+    )
+    group.add_argument(
+        "--classes",
+        metavar="DIR",
+        help="output folder of an earlier consensus with images, of the same picks and options, "
+        "whose classes are taken",
+    )
+    group.add_argument("--seed", type=int, default=0, help="seed of the 2D classes")
+
+
+def check_image_arguments(args: argparse.Namespace) -> None:
+    """Check that the options go together."""
+    if args.images is None and args.classes is None:
+        given = [name for name in ("pixel_size", "image_classes", "good") if _is_given(args, name)]
+        if given:
+            option = f"--{given[0].replace('_', '-')}"
+            raise ValueError(f"{option} needs --images MICROGRAPHS, or leave it out")
+        return
+    if args.mode != MODES[2]:
+        raise ValueError(
+            f"--images and --classes need --mode {MODES[2]}, got --mode {args.mode}; choose it"
+        )
+    if args.images is not None and args.classes is not None:
+        raise ValueError("--images makes classes and --classes takes them; give one of both")
+    if args.good is not None and args.classes is None:
+        raise ValueError(
+            "--good names classes of an earlier run; add --classes DIR, its output folder"
+        )
+    if args.pixel_size is not None:
+        check_positive("--pixel-size", args.pixel_size)
+    if args.image_classes is not None:
+        check_whole_number("--image-classes", args.image_classes, 2)
+
+
+def look(
+    args: argparse.Namespace,
+    candidates: ConsensusResult,
+    picks: Picks,
+    paths: Dict[str, str],
+    box_size_px: float,
+) -> Looked:
+    """Consensus of the candidates with their images.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    candidates : ConsensusResult
+        All of them, see `judge_by_images`.
+    picks : Picks
+    paths : dict of str to str
+        Path of each micrograph by its name, for folders that tell micrographs of one name apart.
+    box_size_px : float
+    """
+    names = np.array(candidates.micrograph_names, dtype=object)[candidates.micrograph]
+    centers = np.column_stack([candidates.x, candidates.y])
+    notes: List[str] = []
+    if args.classes is not None:
+        classes = _given_classes(args, names.astype(str), centers)
+    else:
+        classes, notes = _new_classes(args, candidates, paths, box_size_px, names, centers)
+    asked = ImageClasses(classes.label, classes.share)
+    judged = judge_by_images(
+        candidates,
+        picks,
+        asked,
+        target_precision=args.target_precision,
+        num_particles=args.num_particles,
+        max_false_agreement=args.max_false_agreement,
+    )
+    return Looked(judged, classes, picker_classes(candidates, asked), notes)
+
+
+def write_looked(folder: Path, looked: Looked) -> None:
+    """Write the tables and averages of the candidates' classes."""
+    if not len(looked.classes.averages):
+        return
+    names = looked.judged.result.picker_names
+    write_candidate_classes(folder, looked.classes, looked.judged.probability, names, looked.counts)
+
+
+def print_looked(looked: Looked) -> None:
+    """Print how many picks of each picker lie in good classes."""
+    classes = looked.classes
+    good = classes.share >= 0.5
+    n_seen = int((classes.label >= 0).sum())
+    print(
+        f"{n_seen:,} of {len(classes.label):,} candidates were looked at, in "
+        f"{int((classes.size > 0).sum())} classes, of which {int(good.sum())} hold particles"
+    )
+    rows = []
+    for name, counts in zip(looked.judged.result.picker_names, looked.counts):
+        cells = []
+        for column in (counts[:, 0], counts[:, 1]):
+            n = int(column.sum())
+            cells += [f"{n:,}", f"{column[good].sum() / n:.2f}" if n else ""]
+        rows.append([name, *cells])
+    print_table(["picker", "alone", "in good classes", "shared", "in good classes"], rows)
+
+
+def _is_given(args: argparse.Namespace, name: str) -> bool:
+    return getattr(args, name) is not None
+
+
+def _new_classes(
+    args: argparse.Namespace,
+    candidates: ConsensusResult,
+    paths: Dict[str, str],
+    box_size_px: float,
+    names: NDArray[np.object_],
+    centers: NDArray[np.float64],
+) -> Tuple[CandidateClasses, List[str]]:
+    """Classes of the images of the candidates, or of some micrographs where there are many."""
+    files, notes = _micrograph_files(args.images, candidates.micrograph_names, paths)
+    looked_at = candidates_to_look_at(candidates.micrograph, MOST_IMAGES)
+    wanted = set(np.unique(candidates.micrograph[looked_at]).tolist())
+    used = [file if at in wanted else "" for at, file in enumerate(files)]
+    pixel_size = _pixel_size(args, next(file for file in used if file))
+    box, side = sides(box_size_px, MOST_SIDE_PX)
+    with progress_bar("cutting out", "micrograph") as progress:
+        cut = cut_candidates(used, candidates.micrograph, centers, box, side, progress)
+    if len(cut.rows) < 2 * LEAST_CLASSES:
+        raise ValueError(
+            f"--images {args.images}: {len(cut.rows)} candidates lie within the micrographs, "
+            f"{2 * LEAST_CLASSES} are needed; check that these are the micrographs that were picked"
+        )
+    n_classes = int(np.clip(len(cut.rows) // IMAGES_PER_CLASS, LEAST_CLASSES, MOST_CLASSES))
+    n_classes = n_classes if args.image_classes is None else args.image_classes
+    image_pixel = pixel_size * box / side
+    found = classify_particles(
+        cut.images,
+        n_classes,
+        pixel_size_angstrom=image_pixel,
+        mask_diameter_px=MASK_BOXES * side,
+        random_state=args.seed,
+        n_threads=args.threads,
+    )
+    quality = found.quality
+    label = np.full(len(candidates), -1)
+    label[cut.rows] = found.labels
+    share = particle_shares(quality.score, found.sizes)
+    columns = (found.sizes, quality.score, share, quality.resolution_angstrom)
+    return (
+        CandidateClasses(names.astype(str), centers, label, *columns, found.averages, image_pixel),
+        notes,
+    )
+
+
+def _given_classes(
+    args: argparse.Namespace, names: NDArray[np.str_], centers: NDArray[np.float64]
+) -> CandidateClasses:
+    """Classes of an earlier run, with the shares of the chosen ones."""
+    label, n_classes, share = read_candidate_labels(args.classes, names, centers)
+    if args.good is not None:
+        good = np.zeros(n_classes, bool)
+        for word in args.good.split(","):
+            if not (word.strip().isdecimal() and int(word) < n_classes):
+                raise ValueError(
+                    f"--good {args.good}: must be numbers of classes from 0 to {n_classes - 1}, "
+                    f"separated by commas, got {word!r}"
+                )
+            good[int(word)] = True
+        share = np.where(good, GOOD_SHARE, JUNK_SHARE)
+    size = np.bincount(label[label >= 0], minlength=n_classes)
+    nothing = np.full(n_classes, np.nan)
+    averages = np.zeros((0, 1, 1), np.float32)
+    return CandidateClasses(names, centers, label, size, nothing, share, nothing, averages, 1.0)
+
+
+def _micrograph_files(
+    folder: str, names: Tuple[str, ...], paths: Dict[str, str]
+) -> Tuple[List[str], List[str]]:
+    """File of each micrograph, and what was cut from names so that they meet."""
+    files = sorted(str(path) for path in Path(folder).rglob("*") if path.suffix in SUFFIXES)
+    if not files:
+        raise ValueError(
+            f"--images {folder}: holds no micrographs ({listed(SUFFIXES)}); correct it"
+        )
+    matched = match_names([paths.get(name, name) for name in names], files)
+    missing = [name for name, at in zip(names, matched.place.tolist()) if at < 0]
+    if missing:
+        raise ValueError(
+            f"--images {folder}: has no image of {len(missing):,} of {len(names):,} micrographs, "
+            f"such as {listed(missing[:1])}, but {Path(files[0]).name}; give the folder of the "
+            f"micrographs that were picked"
+        )
+    notes = [addition_note(cut, "the picks", "the micrographs") for cut in matched.additions]
+    return [files[at] for at in matched.place.tolist()], notes
+
+
+def _pixel_size(args: argparse.Namespace, file: str) -> float:
+    in_header: Optional[float] = read_header(file).pixel_size_angstrom[-1]
+    if args.pixel_size is None and not in_header:
+        raise ValueError(f"{file}: the header has no pixel size; add --pixel-size ANGSTROM")
+    given = in_header if args.pixel_size is None else args.pixel_size
+    return check_pixel_size("--pixel-size", given)

@@ -1,0 +1,230 @@
+"""Consensus by probability that takes the candidates' 2D classes into account."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple, Optional, Tuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from repic_plugin.consensus.arguments import check_agreement
+from repic_plugin.consensus.chance.apply import within_rate
+from repic_plugin.consensus.ensemble.candidates import as_cells, score_bins
+from repic_plugin.consensus.ensemble.fit import choose_threshold
+from repic_plugin.consensus.ensemble.image_classes import ImageFit, fit_with_images
+from repic_plugin.consensus.ensemble.model import EnsembleModel
+from repic_plugin.consensus.fates import ALONE, with_fates
+from repic_plugin.consensus.picks import Picks
+from repic_plugin.consensus.probabilistic import kept_candidates
+from repic_plugin.consensus.result import ConsensusResult
+
+# Difference between two estimates of a precision, by the images and by agreement, that is told.
+CONTRADICTION = 0.15
+ALL_CANDIDATES = 10**9  # particles on a micrograph: more than there can be
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+
+class ImageClasses(NamedTuple):
+    """2D classes of candidates.
+
+    Attributes
+    ----------
+    label : ndarray of int64, shape (n_candidates,)
+        -1 for candidates without an image.
+    share : ndarray of float64, shape (n_classes,)
+        Share of particles in each class, in [0, 1]: by the classes' scores, see
+        `classification.particle_shares`, or by a person's choice.
+    """
+
+    label: Labels
+    share: Floats
+
+
+class Judged(NamedTuple):
+    """What `judge_by_images` found.
+
+    Attributes
+    ----------
+    result : ConsensusResult
+        The weight is the probability, and the position that of the member whose picker is the most
+        precise. `ensemble` holds the new estimates, and as warnings where they contradict
+        agreement.
+    probability : ndarray of float64, shape (n_candidates,)
+        Of each candidate to be a particle.
+    """
+
+    result: ConsensusResult
+    probability: Floats
+
+
+def judge_by_images(
+    candidates: ConsensusResult,
+    picks: Picks,
+    classes: ImageClasses,
+    *,
+    target_precision: Optional[float] = None,
+    num_particles: Optional[int] = None,
+    max_false_agreement: Optional[float] = None,
+) -> Judged:
+    """Consensus of the candidates that are particles by agreement and their images.
+
+    Parameters
+    ----------
+    candidates : ConsensusResult
+        All of them: of `find_consensus` with mode ``probabilistic`` and `num_particles` of
+        `ALL_CANDIDATES`.
+    picks : Picks
+        Those that the candidates were found in.
+    classes : ImageClasses
+    target_precision, num_particles, max_false_agreement
+        As in `find_consensus`.
+
+    Returns
+    -------
+    Judged
+
+    Raises
+    ------
+    ValueError
+        If the candidates have no model, or the classes are not those of the candidates.
+    """
+    label, share = _checked(candidates, classes)
+    check_agreement(picks, max_false_agreement, candidates.agreement, decoys=False)
+    before = candidates.ensemble
+    if before is None:
+        raise ValueError("candidates must be found with mode probabilistic; choose this mode")
+    n_bins = before.score_edges.shape[1] + 1
+    cells, cell = as_cells(candidates.members, score_bins(picks, before.score_edges), n_bins)
+    fit = fit_with_images(cells, cell, n_bins, label, share, candidates.micrograph)
+    threshold, rule = choose_threshold(
+        np.ones(len(candidates)), fit.probability, fit.n_particles, target_precision
+    )
+    model = _model(before, fit, threshold, f"{rule}, with images")
+    x, y = _positions(candidates, picks, fit.precision)
+    names = {name: at for at, name in enumerate(candidates.micrographs.names)}
+    place = np.array([names.get(name, -1) for name in candidates.micrograph_names])
+    by_number = num_particles is not None and target_precision is None
+    entered = _entered(candidates)
+    judged = replace(
+        candidates,
+        x=x,
+        y=y,
+        weight=fit.probability,
+        ensemble=model,
+        is_unmatched=entered,
+        fate=np.where(entered, ALONE, np.array(candidates.fate)).astype(
+            np.int8
+        ),  # as candidates, all were in particles
+    )
+    limit = 0.0 if by_number else threshold
+    kept = kept_candidates(judged, place[candidates.micrograph], limit, num_particles)
+    if max_false_agreement is not None:
+        kept = within_rate(kept, max_false_agreement)
+    return Judged(with_fates(kept, picks), fit.probability)
+
+
+def candidates_to_look_at(micrograph: Labels, most: int) -> NDArray[np.bool_]:
+    """Candidates of so many micrographs, evenly spread, that there are at most about `most`.
+
+    The others are judged by what is learnt from these.
+
+    Parameters
+    ----------
+    micrograph : ndarray of int64, shape (n_candidates,)
+    most : int
+
+    Returns
+    -------
+    ndarray of bool, shape (n_candidates,)
+    """
+    present = np.unique(micrograph)
+    n_wanted = len(present) * most // max(len(micrograph), 1)
+    if n_wanted >= len(present):
+        return np.ones(len(micrograph), dtype=bool)
+    places = np.linspace(0, len(present) - 1, max(n_wanted, 1)).round().astype(np.int64)
+    return np.isin(micrograph, present[np.unique(places)])
+
+
+def picker_classes(candidates: ConsensusResult, classes: ImageClasses) -> Labels:
+    """How many candidates of each class each picker found.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_pickers, n_classes, 2)
+        Those that it alone found, and those that others found, too.
+    """
+    label, share = _checked(candidates, classes)
+    found = candidates.members >= 0
+    alone = found.sum(axis=1) == 1
+    counts = np.zeros((found.shape[1], len(share), 2), np.int64)
+    for picker, mine in enumerate(found.T):
+        for column, kind in enumerate((alone, ~alone)):
+            rows = mine & kind & (label >= 0)
+            counts[picker, :, column] = np.bincount(label[rows], minlength=len(share))
+    return counts
+
+
+def contradictions(before: EnsembleModel, after: EnsembleModel) -> Tuple[str, ...]:
+    """Pickers that the images judge otherwise than agreement does."""
+    told = []
+    for name, old, new in zip(after.picker_names, before.precision, after.precision):
+        if abs(new - old) > CONTRADICTION:
+            looks = "better" if new > old else "worse"
+            told.append(
+                f"{name} is {looks} than agreement says: the classes of its picks give it a "
+                f"precision of {new:.2f}, agreement {old:.2f}; look at the averages"
+            )
+    return tuple(told)
+
+
+def _checked(candidates: ConsensusResult, classes: ImageClasses) -> Tuple[Labels, Floats]:
+    label = np.asarray(classes.label, np.int64)
+    share = np.asarray(classes.share, np.float64)
+    if label.shape != (len(candidates),):
+        raise ValueError(
+            f"label must have shape ({len(candidates)},), one for each candidate, got {label.shape}"
+        )
+    if len(label) and not -1 <= label.min() <= label.max() < len(share):
+        raise ValueError(
+            f"label must be from -1 to {len(share) - 1}, got {label.min()} to {label.max()}; give "
+            f"a share for each class"
+        )
+    if not ((share >= 0) & (share <= 1)).all():
+        raise ValueError(f"share must be from 0 to 1, got {share.min():g} to {share.max():g}")
+    return label, share
+
+
+def _model(before: EnsembleModel, fit: ImageFit, threshold: float, rule: str) -> EnsembleModel:
+    """Estimates with the images; what only agreement tells stays as it was."""
+    after = replace(
+        before,
+        n_particles=fit.n_particles,
+        n_particles_interval=fit.n_particles_interval,
+        recall=fit.recall,
+        recall_interval=fit.recall_interval,
+        precision=fit.precision,
+        precision_interval=fit.precision_interval,
+        threshold=threshold,
+        threshold_rule=rule,
+    )
+    return replace(after, warnings=contradictions(before, after))
+
+
+def _positions(
+    candidates: ConsensusResult, picks: Picks, precision: ArrayLike
+) -> Tuple[Floats, Floats]:
+    """Position of the member whose picker is the most precise."""
+    order = np.argsort(-np.nan_to_num(np.asarray(precision)), kind="stable")
+    members = candidates.members[:, order]
+    best = members[np.arange(len(members)), np.argmax(members >= 0, axis=1)]
+    return picks.x[best], picks.y[best]
+
+
+def _entered(candidates: ConsensusResult) -> NDArray[np.bool_]:
+    """Picks that are in a candidate or were left over before."""
+    entered = candidates.is_unmatched.copy()
+    entered[candidates.members[candidates.members >= 0]] = True
+    return entered

@@ -1,0 +1,80 @@
+"""Images of candidates, cut out of micrograph files."""
+
+from __future__ import annotations
+
+from typing import Callable, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.formats.base.errors import format_error
+from repic_plugin.formats.images.mrc import open_mrc
+from repic_plugin.template_picking import extract_particles
+
+
+class CandidateImages(NamedTuple):
+    """Images of some candidates.
+
+    Attributes
+    ----------
+    images : ndarray of float32, shape (n, side, side)
+        Particles that are dark in micrographs are bright.
+    rows : ndarray of int64, shape (n,)
+        Indices of the candidates; boxes that extend beyond a micrograph are left out.
+    """
+
+    images: NDArray[np.float32]
+    rows: NDArray[np.int64]
+
+
+def cut_candidates(
+    files: Sequence[str],
+    micrograph: NDArray[np.int64],
+    centers: NDArray[np.float64],
+    box_size_px: int,
+    side_px: int,
+    progress: Optional[Callable[[int, int], None]] = None,
+) -> CandidateImages:
+    """Images of candidates, downscaled and normalised as by `extract_particles`.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Micrographs; an empty text for those that are not looked at.
+    micrograph : ndarray of int64, shape (n,)
+        Index in `files` of each candidate.
+    centers : ndarray of float64, shape (n, 2)
+    box_size_px, side_px : int
+        Even.
+    progress : callable, optional
+        Called as ``progress(n_done, n_files)``.
+
+    Returns
+    -------
+    CandidateImages
+
+    Raises
+    ------
+    FormatError
+        If a micrograph cannot be read.
+    """
+    found, rows = [np.zeros((0, side_px, side_px), np.float32)], [np.zeros(0, np.int64)]
+    for at, file in enumerate(files):
+        mine = np.flatnonzero(micrograph == at)
+        if file and len(mine):
+            pixels = np.array(open_mrc(file), np.float32)
+            try:
+                cut = extract_particles(pixels, centers[mine], box_size_px, side_px=side_px)
+            except ValueError as error:
+                raise format_error(file, str(error)) from None
+            found.append(cut.images)
+            rows.append(mine[cut.rows])
+        if progress is not None:
+            progress(at + 1, len(files))
+    return CandidateImages(np.concatenate(found), np.concatenate(rows))
+
+
+def sides(box_size_px: float, most_px: int) -> Tuple[int, int]:
+    """Even side of the boxes, and of their images, which are at most `most_px`."""
+    box = 2 * int(np.ceil(box_size_px / 2))
+    return box, min(box, most_px)

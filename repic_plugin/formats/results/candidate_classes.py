@@ -1,0 +1,120 @@
+"""2D classes of the candidates of a consensus: tables and averages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.formats.base.csv_tables import COUNT, NUMBER, TEXT, read_csv, write_table
+from repic_plugin.formats.base.errors import PathLike, format_error
+from repic_plugin.formats.images.mrc_writing import write_stack
+from repic_plugin.formats.results.consensus_writing import CANDIDATE_FILES
+
+CANDIDATES, IMAGE_CLASSES, PICKER_CLASSES, CANDIDATE_AVERAGES = CANDIDATE_FILES
+CANDIDATE_COLUMNS = ("micrograph", "x", "y", "class", "probability")
+CLASS_COLUMNS = ("class", "size", "score", "share", "resolution_angstrom")
+PICKER_COLUMNS = ("picker", "class", "alone", "shared", "is_good")
+AGAIN = "give the output folder of a consensus with images, of the same picks and options"
+
+
+class CandidateClasses(NamedTuple):
+    """Candidates and their classes.
+
+    Attributes
+    ----------
+    micrograph : ndarray of str, shape (n,)
+    centers : ndarray of float64, shape (n, 2)
+        Before the consensus with images chose the position.
+    label : ndarray of int64, shape (n,)
+        -1 without an image.
+    size, score, share, resolution_angstrom : ndarray, shape (k,)
+    averages : ndarray of float32, shape (k, side, side)
+    pixel_size_angstrom : float
+        Of the averages.
+    """
+
+    micrograph: NDArray[np.str_]
+    centers: NDArray[np.float64]
+    label: NDArray[np.int64]
+    size: NDArray[np.int64]
+    score: NDArray[np.float64]
+    share: NDArray[np.float64]
+    resolution_angstrom: NDArray[np.float64]
+    averages: NDArray[np.float32]
+    pixel_size_angstrom: float
+
+
+def write_candidate_classes(
+    folder: PathLike,
+    classes: CandidateClasses,
+    probability: NDArray[np.float64],
+    picker_names: Sequence[str],
+    counts: NDArray[np.int64],
+) -> None:
+    """Write candidate_images.csv, image_classes.csv, picker_classes.csv, candidate_averages.mrcs.
+
+    Parameters
+    ----------
+    folder : str or path
+    classes : CandidateClasses
+    probability : ndarray of float64, shape (n,)
+        Of each candidate, with images.
+    picker_names : sequence of str
+    counts : ndarray of int64, shape (n_pickers, k, 2)
+        See `consensus.picker_classes`.
+    """
+    folder = Path(folder)
+    x, y = classes.centers.T
+    columns = (classes.micrograph.tolist(), x.tolist(), y.tolist(), classes.label.tolist())
+    write_table(
+        folder / CANDIDATES, CANDIDATE_COLUMNS, zip(*columns, np.round(probability, 6).tolist())
+    )
+    of_class = (classes.score, classes.share, classes.resolution_angstrom)
+    numbers = [[f"{value:.6g}" for value in column.tolist()] for column in of_class]
+    rows = zip(range(len(classes.size)), classes.size.tolist(), *numbers)
+    write_table(folder / IMAGE_CLASSES, CLASS_COLUMNS, rows)
+    good = (classes.share >= 0.5).astype(int).tolist()
+    write_table(
+        folder / PICKER_CLASSES,
+        PICKER_COLUMNS,
+        (
+            (name, k, *both, good[k])
+            for name, of_picker in zip(picker_names, counts.tolist())
+            for k, both in enumerate(of_picker)
+        ),
+    )
+    write_stack(folder / CANDIDATE_AVERAGES, classes.averages, classes.pixel_size_angstrom)
+
+
+def read_candidate_labels(
+    folder: PathLike, micrograph: NDArray[np.str_], centers: NDArray[np.float64]
+) -> Tuple[NDArray[np.int64], int, NDArray[np.float64]]:
+    """Classes that candidates have in an earlier run, their number, and their shares of particles.
+
+    Parameters
+    ----------
+    folder : str or path
+    micrograph : ndarray of str, shape (n,)
+    centers : ndarray of float64, shape (n, 2)
+
+    Raises
+    ------
+    FormatError
+        If there are no such tables, or the candidates are others.
+    """
+    path = Path(folder) / CANDIDATES
+    kinds = {"micrograph": TEXT, "x": NUMBER, "y": NUMBER, "class": COUNT}
+    table = read_csv(path, kinds, AGAIN)
+    columns = (table[name].tolist() for name in kinds)
+    known = {(name, x, y): label for name, x, y, label in zip(*columns)}
+    keys = zip(micrograph.tolist(), centers[:, 0].tolist(), centers[:, 1].tolist())
+    label = [known.get(key) for key in keys]
+    n_lost = sum(one is None for one in label)
+    if n_lost or len(label) != len(known):
+        ours = f"{len(label):,} candidates, of which {n_lost:,} are not among them"
+        raise format_error(path, f"holds {len(known):,} candidates, got {ours}; {AGAIN}")
+    classes = read_csv(Path(folder) / IMAGE_CLASSES, {"class": COUNT, "share": NUMBER}, AGAIN)
+    return np.array(label, np.int64), len(classes["class"]), classes["share"]
