@@ -54,7 +54,7 @@ def write_candidate_classes(
     picker_names: Sequence[str],
     counts: NDArray[np.int64],
 ) -> None:
-    """Write candidate_images.csv, image_classes.csv, picker_classes.csv, candidate_averages.mrcs.
+    """Write the tables of candidates, of classes and of pickers by class, and the averages.
 
     Parameters
     ----------
