@@ -57,6 +57,7 @@ bench: $(READY)
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/command.py $(if $(PICKS),--picks "$(PICKS)")
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/ensemble.py $(if $(PICKS),--picks "$(PICKS)") \
 		$(if $(MAP),--map "$(MAP)")
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/chance.py
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/templates.py
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/picking.py $(if $(REAL),--real "$(REAL)")
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/real_classes.py $(if $(REAL),--real "$(REAL)")

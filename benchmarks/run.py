@@ -41,7 +41,7 @@ def main() -> None:
     print(f"{'given' if args.picks else 'simulated'} picks: {len(picks):,} on ", end="")
     print(f"{picks.n_micrographs} micrographs, box {args.box_size:g} px, one thread\n")
     for mode in MODES:  # compiles what is not compiled yet
-        find_consensus(picks, args.box_size, mode=mode)
+        find_consensus(picks, args.box_size, mode=mode, decoys=False)
     against_plain(picks, args.box_size)
     growth(picks, args.box_size)
     pickers()
@@ -100,7 +100,7 @@ def against_plain(picks, box_size_px):
                 seconds, objectives = fastest(other, 1)
                 slow[name].append(seconds)
             seconds, found = fastest(
-                lambda mode=mode: find_consensus(picks, box_size_px, mode=mode), 20
+                lambda mode=mode: find_consensus(picks, box_size_px, mode=mode, decoys=False), 20
             )
             fast.append(seconds)
         difference = abs(sum(objectives) - found.micrographs.objective.sum())
@@ -132,7 +132,10 @@ def growth(picks, box_size_px):
         for mode in MODES:
             repeats = max(1, 50 // times)
             seconds, _ = fastest(
-                lambda mode=mode, many=many: find_consensus(many, box_size_px, mode=mode), repeats
+                lambda mode=mode, many=many: find_consensus(
+                    many, box_size_px, mode=mode, decoys=False
+                ),
+                repeats,
             )
             each = seconds / many.n_micrographs
             relative = each / first.setdefault(mode, each)
@@ -155,7 +158,10 @@ def table(rows, what):
         cells = []
         for mode in MODES:
             seconds, found = fastest(
-                lambda mode=mode, picks=picks: find_consensus(picks, BOX_SIZE_PX, mode=mode), 3
+                lambda mode=mode, picks=picks: find_consensus(
+                    picks, BOX_SIZE_PX, mode=mode, decoys=False
+                ),
+                3,
             )
             counts = found.micrographs
             cells.append(
@@ -170,7 +176,7 @@ def one_large_run(picks, box_size_px, mode):
     times = -(-MEMORY_MICROGRAPHS // picks.n_micrographs)
     many = repeated(picks, times)
     start = time.perf_counter()
-    find_consensus(many, box_size_px, mode=mode)
+    find_consensus(many, box_size_px, mode=mode, decoys=False)
     seconds = time.perf_counter() - start
     # not ru_maxrss, which starts at that of the process this one was forked from
     status = Path("/proc/self/status").read_text("ascii")

@@ -62,6 +62,7 @@ from repic_plugin.formats import (
     read_micrograph_names,
     read_picks_dir,
     read_quality,
+    write_agreement,
     write_consensus_table,
     write_ensemble,
     write_particle_files,
@@ -155,6 +156,13 @@ def _add_consensus(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="keep only the largest connected component per micrograph",
     )
+    group.add_argument(
+        "--max-false-agreement",
+        type=float,
+        metavar="P",
+        help="drop particles whose agreement may be chance: the expected share of chance among "
+        "those of at least their weight, such as 0.05 (default: keep all)",
+    )
     group.add_argument("--solver", choices=SOLVERS, default="auto", help="solver")
     group.add_argument(
         "--time-limit",
@@ -247,12 +255,14 @@ def run(args: argparse.Namespace) -> None:
         write_summary_table(new.path / TABLE_NAMES[1], result)
         if args.label_picks:
             write_pick_labels(new.path / PICK_LABELS, picks, result, loaded.row)
+        if result.agreement is not None:
+            write_agreement(new.path, result.agreement)
         if result.ensemble is not None:
             write_ensemble(new.path, result.ensemble)
         if looked is not None:
             write_looked(new.path, looked)
         folders = write_pattern_sets(new.path, sets, loaded.row, **files) if sets else []
-    report(loaded, result, args.target_precision, args.num_particles)
+    report(loaded, result, args)
     if looked is not None:
         print_looked(looked)
     print_patterns(sets, folders, loaded, new.place)
@@ -292,6 +302,7 @@ def _consensus(
             copy_distance_px=args.copy_distance,
             min_distance_px=args.min_distance,
             micrograph_quality=quality,
+            max_false_agreement=None if has_images else args.max_false_agreement,
             unseen=loaded.is_missing if args.mode == MODES[2] else None,
             solver=args.solver,
             time_limit_s=args.time_limit,

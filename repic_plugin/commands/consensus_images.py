@@ -142,6 +142,7 @@ def look(
         asked,
         target_precision=args.target_precision,
         num_particles=args.num_particles,
+        max_false_agreement=args.max_false_agreement,
     )
     return Looked(judged, classes, picker_classes(candidates, asked), notes)
 

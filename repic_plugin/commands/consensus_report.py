@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import List, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.commands.options import print_table
-from repic_plugin.consensus import ConsensusResult, EnsembleModel, expected_scores
+from repic_plugin.consensus import ConsensusResult, EnsembleModel, agreement_line, expected_scores
 from repic_plugin.formats import PicksDir
 
 
 def report(
     loaded: PicksDir,
     result: ConsensusResult,
-    target_precision: Optional[float],
-    num_particles: Optional[int],
+    args: argparse.Namespace,
 ) -> None:
-    """Print the pickers, the particles, and the files that were not read."""
+    """Print the agreement, the pickers, the particles, and the files that were not read."""
+    if result.agreement is not None:
+        print(f"{agreement_line(result.agreement)}\n")
     if result.ensemble is None:
         _print_result(loaded, result)
     else:
-        kept_by = _kept_by(result.ensemble, target_precision, num_particles)
+        kept_by = _kept_by(result.ensemble, args.target_precision, args.num_particles)
         _print_probable(loaded, result, result.ensemble, kept_by)
+    if args.max_false_agreement is not None:
+        print(
+            f"kept of {result.micrographs.n_selected.sum():,} selected: {len(result):,} whose "
+            f"false-agreement rate is at most {args.max_false_agreement:g}"
+        )
     for path in loaded.ignored[:3]:
         print(f"not read: {path}")
     if len(loaded.ignored) > 3:

@@ -3,6 +3,15 @@
 from repic_plugin.consensus.arguments import MODES, default_quorum, required_pickers
 from repic_plugin.consensus.batch import POSITIONS
 from repic_plugin.consensus.boxes import BoxSize, box_sizes, inside_micrograph
+from repic_plugin.consensus.chance.apply import with_rates
+from repic_plugin.consensus.chance.control import MOST_MICROGRAPHS
+from repic_plugin.consensus.chance.record import (
+    Agreement,
+    agreement_from_arrays,
+    agreement_line,
+    agreement_to_arrays,
+    agreement_warnings,
+)
 from repic_plugin.consensus.ensemble.expected import ExpectedScores, expected_scores
 from repic_plugin.consensus.ensemble.model import (
     EnsembleModel,
@@ -54,9 +63,11 @@ __all__ = [
     "FATES",
     "MIN_JACCARD",
     "MODES",
+    "MOST_MICROGRAPHS",
     "POSITIONS",
     "RANKINGS",
     "SOLVERS",
+    "Agreement",
     "BoxSize",
     "ConsensusResult",
     "Correction",
@@ -73,6 +84,10 @@ __all__ = [
     "SolverError",
     "Stranger",
     "above_min_score",
+    "agreement_from_arrays",
+    "agreement_line",
+    "agreement_to_arrays",
+    "agreement_warnings",
     "box_sizes",
     "candidates_to_look_at",
     "choose_transforms",
@@ -103,4 +118,5 @@ __all__ = [
     "result_to_arrays",
     "spacing_px",
     "stated_transform",
+    "with_rates",
 ]

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from repic_plugin.arguments import check_choice, check_in_range, check_whole_number
 from repic_plugin.consensus.batch import POSITIONS
 from repic_plugin.consensus.boxes import BoxSize, box_sizes, largest_reach
+from repic_plugin.consensus.chance.record import Agreement, agreement_warnings
 from repic_plugin.consensus.ensemble.model import EnsembleModel
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.records import Settings
@@ -161,6 +162,42 @@ def check_probabilistic(
             f"micrograph_quality must have one value for each of the {picks.n_micrographs} "
             f"micrographs, got shape {np.shape(quality)}"
         )
+
+
+def check_agreement(
+    picks: Picks, max_rate: Optional[float], agreement: Optional[Agreement], decoys: bool
+) -> None:
+    """Largest false-agreement rate, and an agreement of an earlier consensus.
+
+    Raises
+    ------
+    ValueError
+        If the rate is out of range or nothing says the rates, or the pickers are others.
+    """
+    if max_rate is not None:
+        check_in_range("max_false_agreement", max_rate, 0, 1, "(]", "give a fraction, as 0.05")
+        if agreement is None and not decoys:
+            raise ValueError(
+                "max_false_agreement needs rates, which are measured with decoys; leave decoys at "
+                "True or give an agreement"
+            )
+    if agreement is not None and agreement.picker_names != picks.picker_names:
+        raise ValueError(
+            f"the agreement was measured between the pickers {', '.join(agreement.picker_names)}, "
+            f"but the pickers are {', '.join(picks.picker_names)}; measure it for these"
+        )
+
+
+def refuse_coincidences(agreement: Optional[Agreement]) -> None:
+    """Refuse an agreement no better than chance, from which no quality can be estimated.
+
+    Raises
+    ------
+    ValueError
+        With the numbers and what to check.
+    """
+    for line in agreement_warnings(agreement, "mode probabilistic would take them for particles"):
+        raise ValueError(line)
 
 
 def check_unseen(picks: Picks, unseen: Optional[ArrayLike]) -> NDArray[np.bool_]:

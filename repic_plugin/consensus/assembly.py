@@ -44,6 +44,14 @@ def references_of(
 
 def batches(picks: Picks, wanted: NDArray[np.int64], n_threads: int) -> List[Rows]:
     """Ranges of the picks of each batch of micrographs, by micrograph and picker."""
+    order, starts, ends = rows_of(picks, np.arange(picks.n_micrographs))
+    size = min(BATCH_SIZE, max(1, len(wanted) // max(n_threads, 1)))
+    chunks = (wanted[i : i + size] for i in range(0, len(wanted), size))
+    return [Rows(order, starts[chunk], ends[chunk]) for chunk in chunks]
+
+
+def rows_of(picks: Picks, wanted: NDArray[np.int64]) -> Rows:
+    """Ranges of the picks of some micrographs as one batch, by micrograph and picker."""
     micrograph, picker = picks.micrograph, picks.picker
     same = micrograph[1:] == micrograph[:-1]
     ascending = np.where(same, picker[1:] >= picker[:-1], micrograph[1:] > micrograph[:-1])
@@ -52,9 +60,7 @@ def batches(picks: Picks, wanted: NDArray[np.int64], n_threads: int) -> List[Row
         order = np.lexsort((picker, micrograph))
         micrograph = micrograph[order]
     starts = np.searchsorted(micrograph, np.arange(picks.n_micrographs + 1))
-    size = min(BATCH_SIZE, max(1, len(wanted) // max(n_threads, 1)))
-    chunks = (wanted[i : i + size] for i in range(0, len(wanted), size))
-    return [Rows(order, starts[chunk], starts[chunk + 1]) for chunk in chunks]
+    return Rows(order, starts[wanted], starts[wanted + 1])
 
 
 def prepared(

@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.consensus.arguments import (
+    check_agreement,
     check_micrographs,
     check_probabilistic,
     check_settings,
     check_unseen,
+    refuse_coincidences,
 )
 from repic_plugin.consensus.assembly import (
     Rows,
@@ -24,6 +26,9 @@ from repic_plugin.consensus.assembly import (
 )
 from repic_plugin.consensus.batch import solve_batch
 from repic_plugin.consensus.boxes import BoxSize, box_sizes, inside_micrograph
+from repic_plugin.consensus.chance.apply import with_rates, within_rate
+from repic_plugin.consensus.chance.control import measure_agreement
+from repic_plugin.consensus.chance.record import Agreement, agreement_warnings
 from repic_plugin.consensus.ensemble.model import EnsembleModel
 from repic_plugin.consensus.fates import ALONE, AT_THE_EDGE, COPY, LOW_SCORE, with_fates
 from repic_plugin.consensus.messages import warnings_of_picks, warnings_of_result
@@ -69,6 +74,9 @@ def find_consensus(
     micrograph_quality: Optional[ArrayLike] = None,
     unseen: Optional[ArrayLike] = None,
     ensemble: Optional[EnsembleModel] = None,
+    max_false_agreement: Optional[float] = None,
+    agreement: Optional[Agreement] = None,
+    decoys: bool = True,
     n_threads: int = 1,
     progress: Optional[Callable[[int, int], None]] = None,
 ) -> ConsensusResult:
@@ -139,6 +147,15 @@ def find_consensus(
     ensemble : EnsembleModel, optional
         Model of an earlier consensus, such as one of more micrographs; fitted to `picks` by
         default. Only for ``probabilistic``.
+    max_false_agreement : float, optional
+        Drop particles whose false-agreement rate exceeds this, in (0, 1]: the expected share of
+        chance among the groups of at least their weight. Picks of one picker, which agree with
+        nothing, are dropped too.
+    agreement : Agreement, optional
+        That of an earlier consensus, such as one of more micrographs; measured by default.
+    decoys : bool
+        Whether to measure the agreement beyond chance, by the same search on up to 20 micrographs
+        whose picks were moved elsewhere.
     n_threads : int
         Does not affect the result.
     progress : callable, optional
@@ -151,14 +168,16 @@ def find_consensus(
     Raises
     ------
     ValueError
-        If there are fewer than two pickers, or an argument is outside its range.
+        If there are fewer than two pickers, or an argument is outside its range; in mode
+        ``probabilistic`` also if the pickers agree no more than by chance.
     SolverError
         If Gurobi is requested and cannot be used.
 
     Warns
     -----
     UserWarning
-        If scores are missing, or a time limit ended a search.
+        If pickers agree no more than by chance, scores are missing, or a time limit ended a
+        search.
 
     Examples
     --------
@@ -185,6 +204,7 @@ def find_consensus(
         picks, mode, target_precision, micrograph_quality, ensemble, largest_component
     )
     wanted = check_micrographs(picks, micrographs)
+    check_agreement(picks, max_false_agreement, agreement, decoys)
     transforms = choose_transforms(picks, score_transform)
     fate = np.full(len(picks), ALONE, dtype=np.int8)
     fate[~inside_micrograph(picks, settings.sizes_px, micrograph_size_px)] = AT_THE_EDGE
@@ -193,19 +213,28 @@ def find_consensus(
     copy_of = find_copies(picks, reach_px, fate == ALONE)
     fate[copy_of >= 0] = COPY
     entered = fate == ALONE
+    references = references_of(picks, transforms, entered, ranked_among)
+    if agreement is None and decoys:
+        parts = (entered, wanted, transforms, references)
+        agreement = measure_agreement(picks, *parts, settings, micrograph_size_px)
+        if mode == "probabilistic" and ensemble is None:
+            refuse_coincidences(agreement)
+        for line in agreement_warnings(agreement):
+            warnings.warn(line, stacklevel=2)
     for line in warnings_of_picks(picks, wanted, transforms):
         warnings.warn(line, stacklevel=2)
-    references = references_of(picks, transforms, entered, ranked_among)
 
     def solve(rows: Rows) -> BatchConsensus:
         return solve_batch(prepared(picks, rows, entered, transforms, references), settings)
 
     found = solved(batches(picks, wanted, n_threads), solve, n_threads, progress)
     result = assembled(picks, settings, transforms, wanted, found, fate, copy_of)
+    result = result if agreement is None else with_rates(result, agreement)
     for line in warnings_of_result(result, picks, reach_px):
         warnings.warn(line, stacklevel=2)
+    max_rate = max_false_agreement
     if mode != "probabilistic":
-        return with_fates(result, picks)
+        return with_fates(result if max_rate is None else within_rate(result, max_rate), picks)
     alone = picks.take(result.is_unmatched)
     probable = by_probability(
         result,
@@ -220,7 +249,7 @@ def find_consensus(
         min_distance_px=settings.min_distance_px,
         unseen=check_unseen(picks, unseen),
     )
-    return with_fates(probable, picks)
+    return with_fates(probable if max_rate is None else within_rate(probable, max_rate), picks)
 
 
 def ranked_scores(

@@ -14,12 +14,12 @@ from repic_plugin.consensus.ensemble.candidates import as_cells, score_bins, sco
 from repic_plugin.consensus.ensemble.fit import Sample, cells_of, fit_ensemble
 from repic_plugin.consensus.ensemble.latent_class import posterior
 from repic_plugin.consensus.ensemble.model import EnsembleModel
+from repic_plugin.consensus.extent import usual_range
 from repic_plugin.consensus.picks import Picks
-from repic_plugin.consensus.result import PARTICLE_COLUMNS, ConsensusResult
+from repic_plugin.consensus.result import ConsensusResult, at_rows
 from repic_plugin.consensus.spacing import too_close
 
 LEAST = 1e-12  # of a probability
-OUTLYING, FAR_OUTSIDE = (0.01, 0.99), 0.25
 LARGEST_FIT = 100_000  # cells: half a minute, with narrow intervals
 
 
@@ -77,6 +77,7 @@ def by_probability(
         score=np.append(groups.score, comparable),
         members=members,
         is_unmatched=entered,
+        false_agreement=_extended(groups.false_agreement, len(single)),
     )
     edges = score_edges(picks, entered) if model is None else model.score_edges
     cells, cell = as_cells(members, score_bins(picks, edges), edges.shape[1] + 1)
@@ -171,11 +172,15 @@ def kept_candidates(
     is_free[taken[taken >= 0]] = False
     chosen = chosen[best_of_each(n_selected, num_particles)]
     return replace(
-        everything,
+        at_rows(everything, chosen),
         is_unmatched=is_free,
         micrographs=replace(everything.micrographs, n_selected=n_selected),
-        **{name: getattr(everything, name)[chosen] for name in PARTICLE_COLUMNS},
     )
+
+
+def _extended(rates: Optional[NDArray[np.float64]], n_single: int) -> Optional[NDArray[np.float64]]:
+    """False-agreement rates of groups, and those of single picks, which agree with nothing."""
+    return None if rates is None else np.append(rates, np.full(n_single, np.nan))
 
 
 def places_on_micrograph(picks: Picks, sizes_px: NDArray[np.float64], min_overlap: float) -> float:
@@ -198,15 +203,8 @@ def places_on_micrograph(picks: Picks, sizes_px: NDArray[np.float64], min_overla
     """
     if not len(picks):
         return 1.0
-    area = _extent(picks.x) * _extent(picks.y)
+    (left, right), (low, high) = usual_range(picks.x), usual_range(picks.y)
+    area = (right - left) * (high - low)
     u = 2 * min_overlap / (1 + min_overlap)
     joined = 4 * float(np.mean(sizes_px)) ** 2 * (1 - u + (u * np.log(u) if u > 0 else 0.0))
     return max(area / joined, 1.0)
-
-
-def _extent(values: NDArray[np.float64]) -> float:
-    """Range of coordinates without those far outside: one wild pick must not enlarge the area."""
-    low, high = np.quantile(values, OUTLYING)
-    margin = FAR_OUTSIDE * (high - low)
-    near = values[(values >= low - margin) & (values <= high + margin)]
-    return float(np.ptp(near))

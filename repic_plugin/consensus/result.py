@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from repic_plugin.consensus.chance.record import (
+    Agreement,
+    agreement_from_arrays,
+    agreement_to_arrays,
+)
 from repic_plugin.consensus.ensemble.model import (
     EnsembleModel,
     model_from_arrays,
@@ -87,6 +92,11 @@ class ConsensusResult:
         Index of the pick of the same picker of which a pick is a copy, -1 if it is not a copy.
     rank_by : {'weight', 'confidence'}
         What makes a particle better than another, see `find_consensus`.
+    agreement : Agreement or None
+        Agreement of the pickers beyond chance, unless it was not asked for.
+    false_agreement : ndarray of float64, shape (n_particles,), or None
+        Expected share of chance among the groups of at least a particle's weight (in mode
+        ``probabilistic``, its weight as a group); NaN for the pick of a single picker.
     """
 
     micrograph: NDArray[np.int64]
@@ -107,6 +117,8 @@ class ConsensusResult:
     fate: Optional[NDArray[np.int8]] = None
     copy_of: Optional[NDArray[np.int64]] = None
     rank_by: str = RANKINGS[0]
+    agreement: Optional[Agreement] = None
+    false_agreement: Optional[NDArray[np.float64]] = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -128,8 +140,17 @@ class ConsensusResult:
 
 
 PARTICLE_COLUMNS = ("micrograph", "x", "y", "weight", "overlap", "score", "members")
-NOT_STORED = ("micrographs", "ensemble", "fate", "copy_of")  # or stored in another way
+# or stored in another way
+NOT_STORED = ("micrographs", "ensemble", "fate", "copy_of", "agreement", "false_agreement")
 RESULT_FIELDS = tuple(f.name for f in fields(ConsensusResult) if f.name not in NOT_STORED)
+
+
+def at_rows(result: ConsensusResult, rows: NDArray[np.intp]) -> ConsensusResult:
+    """Result with some of its particles, by their indices."""
+    columns = {name: getattr(result, name)[rows] for name in PARTICLE_COLUMNS}
+    if result.false_agreement is not None:
+        columns["false_agreement"] = result.false_agreement[rows]
+    return replace(result, **columns)
 
 
 def recommended_num_particles(result: ConsensusResult) -> int:
@@ -195,6 +216,10 @@ def result_to_arrays(result: ConsensusResult) -> Dict[str, NDArray[Any]]:
             arrays[f"micrographs.{f.name}"] = np.asarray(getattr(result.micrographs, f.name))
     if result.ensemble is not None:
         arrays.update(model_to_arrays(result.ensemble))
+    if result.agreement is not None:
+        arrays.update(agreement_to_arrays(result.agreement))
+    if result.false_agreement is not None:
+        arrays["false_agreement"] = result.false_agreement
     return arrays
 
 
@@ -220,5 +245,9 @@ def result_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> ConsensusResult:
     values["quorum"] = int(values["quorum"])
     counts["names"] = tuple(counts["names"].tolist())
     return ConsensusResult(
-        micrographs=MicrographCounts(**counts), ensemble=model_from_arrays(arrays), **values
+        micrographs=MicrographCounts(**counts),
+        ensemble=model_from_arrays(arrays),
+        agreement=agreement_from_arrays(arrays),
+        false_agreement=arrays.get("false_agreement"),
+        **values,
     )

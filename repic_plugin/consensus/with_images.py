@@ -8,11 +8,13 @@ from typing import NamedTuple, Optional, Tuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.consensus.arguments import check_agreement
+from repic_plugin.consensus.chance.apply import within_rate
 from repic_plugin.consensus.ensemble.candidates import as_cells, score_bins
 from repic_plugin.consensus.ensemble.fit import choose_threshold
 from repic_plugin.consensus.ensemble.image_classes import ImageFit, fit_with_images
 from repic_plugin.consensus.ensemble.model import EnsembleModel
-from repic_plugin.consensus.fates import with_fates
+from repic_plugin.consensus.fates import ALONE, with_fates
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.probabilistic import kept_candidates
 from repic_plugin.consensus.result import ConsensusResult
@@ -65,6 +67,7 @@ def judge_by_images(
     *,
     target_precision: Optional[float] = None,
     num_particles: Optional[int] = None,
+    max_false_agreement: Optional[float] = None,
 ) -> Judged:
     """Consensus of the candidates that are particles by agreement and their images.
 
@@ -76,7 +79,7 @@ def judge_by_images(
     picks : Picks
         Those that the candidates were found in.
     classes : ImageClasses
-    target_precision, num_particles
+    target_precision, num_particles, max_false_agreement
         As in `find_consensus`.
 
     Returns
@@ -89,6 +92,7 @@ def judge_by_images(
         If the candidates have no model, or the classes are not those of the candidates.
     """
     label, share = _checked(candidates, classes)
+    check_agreement(picks, max_false_agreement, candidates.agreement, decoys=False)
     before = candidates.ensemble
     if before is None:
         raise ValueError("candidates must be found with mode probabilistic; choose this mode")
@@ -103,16 +107,22 @@ def judge_by_images(
     names = {name: at for at, name in enumerate(candidates.micrographs.names)}
     place = np.array([names.get(name, -1) for name in candidates.micrograph_names])
     by_number = num_particles is not None and target_precision is None
+    entered = _entered(candidates)
     judged = replace(
         candidates,
         x=x,
         y=y,
         weight=fit.probability,
         ensemble=model,
-        is_unmatched=_entered(candidates),
+        is_unmatched=entered,
+        fate=np.where(entered, ALONE, np.array(candidates.fate)).astype(
+            np.int8
+        ),  # as candidates, all were in particles
     )
     limit = 0.0 if by_number else threshold
     kept = kept_candidates(judged, place[candidates.micrograph], limit, num_particles)
+    if max_false_agreement is not None:
+        kept = within_rate(kept, max_false_agreement)
     return Judged(with_fates(kept, picks), fit.probability)
 
 

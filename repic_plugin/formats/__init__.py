@@ -46,6 +46,7 @@ from repic_plugin.formats.picks.registry import (
     write_picks_file,
 )
 from repic_plugin.formats.picks.table import PickTable, centers_from_corners, corners_from_centers
+from repic_plugin.formats.results.agreement import read_agreement, write_agreement
 from repic_plugin.formats.results.candidate_classes import (
     CandidateClasses,
     read_candidate_labels,
@@ -61,6 +62,7 @@ from repic_plugin.formats.results.class_files import (
 from repic_plugin.formats.results.class_tables import ClassScores, ClassTables, read_class_tables
 from repic_plugin.formats.results.consensus_reading import ConsensusTables, read_consensus_tables
 from repic_plugin.formats.results.consensus_writing import (
+    AGREEMENT_NAMES,
     CANDIDATE_FILES,
     ENSEMBLE_NAMES,
     PICK_LABELS,
@@ -100,6 +102,7 @@ from repic_plugin.formats.results.scores import (
 from repic_plugin.formats.results.selections import SELECTION_FILES, write_selection
 
 __all__ = [
+    "AGREEMENT_NAMES",
     "CANDIDATE_FILES",
     "CLASS_FILES",
     "ENSEMBLE_NAMES",
@@ -153,6 +156,7 @@ __all__ = [
     "open_mrc",
     "open_stack",
     "particle_formats",
+    "read_agreement",
     "read_arrays",
     "read_candidate_labels",
     "read_checkpoint",
@@ -179,6 +183,7 @@ __all__ = [
     "table_text",
     "typed_columns",
     "unify_names",
+    "write_agreement",
     "write_arrays",
     "write_candidate_classes",
     "write_checkpoint",

@@ -145,3 +145,14 @@ def preview_consensus(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the time limit, which is expected in a preview
         return find_consensus(prepared.on(micrograph), **arguments)
+
+
+def preview_text(result: ConsensusResult) -> str:
+    """Number of particles on the micrograph, and how many of them are chance."""
+    n_found, agreement = int(result.micrographs.n_selected.sum()), result.agreement
+    text = f"{len(result):,} of {n_found:,} particles on this micrograph"
+    if agreement is None or agreement.is_above_chance is None:
+        return text
+    if not agreement.is_above_chance:
+        return f"{text}; the pickers agree no more than by chance"
+    return f"{text}; of {n_found:,}, about {agreement.n_chance:,.0f} by chance"

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.consensus import recommended_number
-from repic_plugin.formats import ConsensusTables, read_consensus_tables, read_ensemble
-from repic_plugin.plots import agreement_figure, overlap_figure, weights_figure
+from repic_plugin.consensus import (
+    Agreement,
+    agreement_line,
+    agreement_warnings,
+    recommended_number,
+)
+from repic_plugin.formats import (
+    ConsensusTables,
+    read_agreement,
+    read_consensus_tables,
+    read_ensemble,
+)
+from repic_plugin.plots import agreement_figure, chance_figure, overlap_figure, weights_figure
 from repic_plugin.reports.document import Block, Picture, Table, Warnings
 from repic_plugin.reports.ensemble import ensemble_blocks
 
@@ -21,12 +31,42 @@ def blocks(folder: Path) -> List[Block]:
     """Pickers in the consensus, their agreement, and the weights."""
     found = read_consensus_tables(folder)
     model = read_ensemble(folder)
-    warnings = _warnings(found)
+    agreement = read_agreement(folder)
+    doubts = [f"{line[0].upper()}{line[1:]}." for line in agreement_warnings(agreement)]
+    warnings = [*doubts, *_warnings(found)]
     if model is None:
         head = [*_agreed(found), Warnings(warnings)]
     else:
         head = ensemble_blocks(found, model, warnings)
-    return [*head, *_pictures(found, is_probability=model is not None), *_extremes(found)]
+    if agreement is not None:
+        head = [_said(agreement), *head]
+    pictures = _pictures(found, is_probability=model is not None)
+    return [*head, *pictures, *_beyond_chance(agreement), *_extremes(found)]
+
+
+def _said(agreement: Agreement) -> str:
+    line = agreement_line(agreement)
+    return f"{line[0].upper()}{line[1:]}."
+
+
+def _beyond_chance(agreement: Optional[Agreement]) -> List[Block]:
+    """Agreement of each pair of pickers, observed and by chance."""
+    if agreement is None:
+        return []
+    columns = (agreement.pairs.tolist(), agreement.partners, agreement.chance_partners)
+    names = agreement.picker_names
+    rows: List[List[object]] = [
+        [f"{names[low]}, {names[high]}", int(seen.sum()), round(float(by_chance.sum()))]
+        for (low, high), seen, by_chance in zip(*columns)
+    ]
+    caption = (
+        "Picks with a partner of another picker by overlap, those by chance filled; and the "
+        "expected share of chance among the particles of at least some weight. Chance is measured "
+        "with decoys, in which each picker has the picks of another micrograph."
+    )
+    header = ["pickers", "picks with a partner", "of these by chance"]
+    about = f"On {agreement.n_micrographs:,} micrographs."
+    return [Picture(chance_figure(agreement), caption), Table(header, rows, about)]
 
 
 def _agreed(found: ConsensusTables) -> List[Block]:

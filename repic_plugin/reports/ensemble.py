@@ -45,7 +45,7 @@ def _selection_text(found: ConsensusTables, model: EnsembleModel) -> str:
     with_particles, n_micrographs = len(np.unique(found.micrograph)), len(found.micrograph_names)
     rule = f"a probability of at least {model.threshold:.3f} ({model.threshold_rule})"
     if found.n_cut:
-        rule = f"the best per micrograph; {found.n_cut:,} more were discarded"
+        rule = f"the best, by number or false-agreement rate; {found.n_cut:,} more were discarded"
     elif len(found) and found.weight.min() < model.threshold - ROUNDING:
         rule = "every candidate"
     return (

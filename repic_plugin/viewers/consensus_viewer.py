@@ -13,11 +13,18 @@ from pwem.objects import EMSet, SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
 from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
 
-from repic_plugin.consensus import EnsembleModel
+from repic_plugin.consensus import Agreement, EnsembleModel
 from repic_plugin.convert import is_main_set
-from repic_plugin.formats import TABLE_NAMES, ConsensusTables, read_consensus_tables, read_ensemble
+from repic_plugin.formats import (
+    TABLE_NAMES,
+    ConsensusTables,
+    read_agreement,
+    read_consensus_tables,
+    read_ensemble,
+)
 from repic_plugin.plots import (
     agreement_figure,
+    chance_figure,
     overlap_figure,
     pickers_figure,
     subset_at,
@@ -79,6 +86,7 @@ def consensus_window(root: Any, obj: Any, protocol: Any = None) -> FigureWindow:
         tables,
         chosen=chosen.get() if chosen is not None else None,
         ensemble=read_ensemble(folder),
+        beyond_chance=read_agreement(folder),
     )
     title = f"{label}: weights and agreement"
     if not isinstance(source, ProtRepicConsensus):
@@ -113,6 +121,7 @@ def consensus_pictures(
     *,
     chosen: Optional[int] = None,
     ensemble: Optional[EnsembleModel] = None,
+    beyond_chance: Optional[Agreement] = None,
 ) -> Dict[str, Callable[[], Figure]]:
     """Figures of a consensus by name.
 
@@ -123,6 +132,7 @@ def consensus_pictures(
         Number of particles per micrograph that the user has set.
     ensemble : EnsembleModel, optional
         Model of a probabilistic consensus, whose pickers and warnings come first.
+    beyond_chance : Agreement, optional
     """
     cut = f"{found.n_cut:,} particles were discarded: "
     pictures: Dict[str, Callable[[], Figure]] = {}
@@ -151,6 +161,8 @@ def consensus_pictures(
     )
     if not np.isnan(found.overlap).any():  # tables of earlier versions have none
         pictures["overlaps"] = partial(overlap_figure, found.overlap, found.n_members)
+    if beyond_chance is not None:
+        pictures["beyond chance"] = partial(chance_figure, beyond_chance)
     return pictures
 
 

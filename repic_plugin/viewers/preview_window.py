@@ -10,7 +10,14 @@ import numpy as np
 from pyworkflow.viewer import View
 
 from repic_plugin.consensus import ConsensusResult
-from repic_plugin.plots import CONSENSUS_COLOR, Layer, OpenImage, OverlayModel, PreviewSettings
+from repic_plugin.plots import (
+    CONSENSUS_COLOR,
+    Layer,
+    OpenImage,
+    OverlayModel,
+    PreviewSettings,
+    preview_text,
+)
 from repic_plugin.viewers.figure_window import open_window
 from repic_plugin.viewers.overlay_window import PAD, PANEL_WIDTH_PX, PictureFrame
 
@@ -175,9 +182,7 @@ class PreviewWindow(View):  # type: ignore[misc]
             n_found = int(result.micrographs.n_selected.sum())
             highest = max(n_found, 1, self.settings().num_particles)
             self.sliders["num_particles"].configure(to=highest)
-            self.count.configure(
-                text=f"{len(result):,} of {n_found:,} particles on this micrograph"
-            )
+            self.count.configure(text=preview_text(result))
         size_px = self._box_size_px * self.model.scale  # like the boxes of the pickers
         linewidth = self.model.linewidth("consensus")
         layer = Layer(CONSENSUS, centers, size_px, "consensus", CONSENSUS_COLOR, linewidth)

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from repic_plugin.commands import consensus as consensus_module
+from repic_plugin.formats import AGREEMENT_NAMES, TABLE_NAMES
 from tests.commands.helpers import (
     CRYOLO_DEEPPICKER,
     CRYOLO_TOPAZ,
@@ -44,6 +45,7 @@ def test_mode_all_keeps_what_all_pickers_found(consensus, out):
         "x_center": "150",
         "y_center": "150",
         "n_pickers": "3",
+        "false_agreement": "0",
         "crYOLO": "1",
         "deepPicker": "2",
         "topaz": "1",
@@ -170,7 +172,7 @@ def test_csv_files_hold_centres_and_weights(consensus, out):
 @pytest.mark.parametrize("name", ["box", "star", "csv"])
 def test_every_format_has_a_file_for_every_micrograph(consensus, out, name):
     consensus("--format", name)
-    written = {path.name for path in out.iterdir()} - {"consensus.csv", "summary.csv"}
+    written = {path.name for path in out.iterdir()} - {*TABLE_NAMES, *AGREEMENT_NAMES}
     assert written == {f"m1.{name}", f"m2.{name}", f"m3.{name}"}
 
 
@@ -351,10 +353,10 @@ def test_the_format_decides_on_scores_whatever_the_picker_is_called(run, tmp_pat
         {"one": {"all.txt": "image_name\tx_coord\ty_coord\tscore\n" + rows}, "two": files},
     )
     out = run("consensus", picks, "--box-size", 100, "--out", tmp_path / "o").out
-    assert [line.split()[-1] for line in out[1:3]] == ["logistic", "identity"]
+    assert [line.split()[-1] for line in out[3:5]] == ["logistic", "identity"]
     out = run("consensus", picks, "--box-size", 100, "--out", tmp_path / "q",
               "--score-transform", "one=rank").out  # fmt: skip
-    assert [line.split()[-1] for line in out[1:3]] == ["rank", "identity"]
+    assert [line.split()[-1] for line in out[3:5]] == ["rank", "identity"]
 
 
 def test_picks_below_the_pickers_threshold_are_hinted_at(run, tmp_path):

@@ -121,7 +121,8 @@ def test_the_pickers_are_known_without_a_label(default):
 def test_what_is_printed(default):
     outcome, out = default
     found, model = read_consensus_tables(out), read_ensemble(out)
-    assert outcome.out[0].split()[:4] == ["picker", "picks", "used", "in"]
+    assert outcome.out[0].startswith("agreement beyond chance: ")
+    assert outcome.out[2].split()[:4] == ["picker", "picks", "used", "in"]
     for place, name in enumerate(model.picker_names):
         (line,) = (line for line in outcome.out if line.startswith(f"{name} "))
         numbers = [float(text) for text in re.findall(r"\d\.\d+", line)]

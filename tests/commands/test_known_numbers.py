@@ -54,6 +54,7 @@ def test_summary_counts_the_picks_of_the_files(real, found):
 
 def test_consensus_columns(found):
     columns = ["micrograph", "x_center", "y_center", "weight", "overlap", "score", "n_pickers"]
+    columns += ["false_agreement"]
     assert csv_header(found / "consensus.csv") == columns + PICKERS
 
 
@@ -79,7 +80,7 @@ def test_row_numbers_lead_to_picks_that_overlap(real, found):
 
 def test_one_box_file_for_each_micrograph(real, found):
     names = {row["micrograph"] for row in csv_rows(real / "repic_reference.csv")}
-    tables = {"consensus.csv", "summary.csv"}
+    tables = {"consensus.csv", "summary.csv", "agreement.csv", "agreement.npz"}
     assert {path.name for path in found.iterdir()} == {f"{n}.box" for n in names} | tables
 
 

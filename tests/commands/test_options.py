@@ -9,6 +9,7 @@ from scipy.special import expit
 
 from repic_plugin.cli import main
 from repic_plugin.commands import consensus as consensus_module
+from repic_plugin.formats import AGREEMENT_NAMES, TABLE_NAMES
 from tests.commands.helpers import (
     CRYOLO_TOPAZ,
     PAIR_WEIGHT,
@@ -82,25 +83,25 @@ def test_score_transform_of_one_picker(consensus, out):
     outcome = consensus("--score-transform", "crYOLO=identity", "topaz=logistic")
     assert expit(0.8) < 0.7  # now the lowest of the three: deepPicker's 0.7 is the median
     assert weights(out) == pytest.approx([CRYOLO_TOPAZ * 0.7])
-    assert [line.split()[-1] for line in outcome.out[1:4]] == ["identity", "identity", "logistic"]
+    assert [line.split()[-1] for line in outcome.out[3:6]] == ["identity", "identity", "logistic"]
 
 
 def test_score_transform_of_all_pickers(consensus, out):
     outcome = consensus("--score-transform", "rank")
     # shares that score no better: crYOLO 4.5 of 5 (a tie), deepPicker 2 of 3, topaz 1 of 1
     assert weights(out) == pytest.approx([CRYOLO_TOPAZ * 0.9])
-    assert [line.split()[-1] for line in outcome.out[1:4]] == ["rank"] * 3
+    assert [line.split()[-1] for line in outcome.out[3:6]] == ["rank"] * 3
 
 
 def test_scores_beyond_one_are_ranked_and_reported(consensus, tiny):
     (tiny / "crYOLO" / "m1.box").write_text("100 100 100 100 7\n")
-    assert consensus().out[1].split()[-1] == "rank"
+    assert consensus().out[3].split()[-1] == "rank"
 
 
 def test_one_transform_for_both_scales_of_a_picker(consensus, tiny):
     """One file in [0, 1] and one beyond: decided once for the picker, not file by file."""
     (tiny / "topaz" / "m2.box").write_text("300 300 100 100 -2.5\n")
-    assert consensus().out[3].split()[-1] == "logistic"
+    assert consensus().out[5].split()[-1] == "logistic"
 
 
 def test_drop_outside(consensus, out):
@@ -142,7 +143,7 @@ def test_box_size_of_one_picker_is_not_enough(consensus):
 def test_overwrite_replaces_an_earlier_result(consensus, out):
     consensus()
     assert consensus(*QUORUM, "--format", "star", "--overwrite").code == 0
-    expected = {"m1.star", "m2.star", "m3.star", "consensus.csv", "summary.csv"}
+    expected = {"m1.star", "m2.star", "m3.star", *TABLE_NAMES, *AGREEMENT_NAMES}
     assert {path.name for path in out.iterdir()} == expected
 
 

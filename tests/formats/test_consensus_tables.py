@@ -178,6 +178,26 @@ def test_copies_are_written_and_read_back_where_they_are_known(tmp_path):
     assert_same(tables, result, np.arange(1, 41))
 
 
+def test_false_agreement_is_written_and_read_back_where_it_is_known(tmp_path):
+    result = made()
+    assert np.isnan(read_consensus_tables(written(tmp_path, result)).false_agreement).all()
+    rates = np.array([0.0, 0.25, np.nan, 1.0, 0.5])
+    tables = read_consensus_tables(written(tmp_path, replace(result, false_agreement=rates)))
+    np.testing.assert_array_equal(tables.false_agreement, rates)
+
+
+def test_a_table_without_false_agreement_is_read(tmp_path):
+    written(tmp_path, made())
+    lines = (tmp_path / "consensus.csv").read_text().splitlines()
+    rows = [line.split(",") for line in lines]
+    place = rows[0].index("false_agreement")
+    text = "\n".join(",".join(row[:place] + row[place + 1 :]) for row in rows)
+    (tmp_path / "consensus.csv").write_text(f"{text}\n")
+    tables = read_consensus_tables(tmp_path)
+    assert np.isnan(tables.false_agreement).all()
+    assert_same(tables, made(), np.arange(1, 41))
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new", "told"),
     [
@@ -186,9 +206,9 @@ def test_copies_are_written_and_read_back_where_they_are_known(tmp_path):
         ("summary.csv", "n_picks_Topaz", "Topaz", "summary.csv, line 1: columns must be"),
         ("summary.csv", "n_edges", "n_hedges", "summary.csv, line 1: columns must be"),
         ("consensus.csv", "\nm1,", "\nm9,", "line 2: micrograph must be one of summary.csv, got"),
-        ("consensus.csv", "\nm1,", "\nm1,1,", "line 2: a row must have 9 values, got 10"),
+        ("consensus.csv", "\nm1,", "\nm1,1,", "line 2: a row must have 10 values, got 11"),
         ("consensus.csv", "\nm1,", "\nm1,x", "line 2: x_center must be a finite number, got 'x"),
-        ("consensus.csv", "\nm1,", "\nm1,nan#,", "line 2: a row must have 9 values"),
+        ("consensus.csv", "\nm1,", "\nm1,nan#,", "line 2: a row must have 10 values"),
         ("summary.csv", "weight", "size", "rank_by must be weight or confidence, got 'size'"),
         ("summary.csv", "true", "yes", "line 2: is_optimal must be true or false, got 'yes'"),
     ],
@@ -208,8 +228,8 @@ def test_a_damaged_table_is_told_in_one_line(tmp_path, name, old, new, told):
         (3, "", "weight must be a finite number, got ''"),
         (3, "inf", "weight must be a finite number, got 'inf'"),
         (6, "2.5", "n_pickers must be a whole number, got '2.5'"),
-        (8, "2.5", "Topaz must be a whole number or empty, got '2.5'"),
-        (8, "9" * 30, "Topaz must be a whole number or empty, got '999"),
+        (9, "2.5", "Topaz must be a whole number or empty, got '2.5'"),
+        (9, "9" * 30, "Topaz must be a whole number or empty, got '999"),
     ],
 )
 def test_the_line_of_a_wrong_cell_is_told(tmp_path, column, cell, told):

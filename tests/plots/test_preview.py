@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from repic_plugin.consensus import Picks, find_consensus
-from repic_plugin.plots.preview import PreviewSettings, prepare_preview, preview_consensus
+from repic_plugin.plots.preview import (
+    PreviewSettings,
+    prepare_preview,
+    preview_consensus,
+    preview_text,
+)
 
 BOX_PX = 60
 
@@ -76,3 +81,21 @@ def test_settings_out_of_range():
             PreviewSettings(4, 0.3),
             box_size_px=BOX_PX,
         )
+
+
+def test_the_text_says_how_many_are_chance():
+    prepared = prepare_preview(picks(), box_size_px=BOX_PX)
+    result = preview_consensus(prepared, 0, PreviewSettings(2, 0.3, 10), box_size_px=BOX_PX)
+    n, n_chance = result.micrographs.n_selected.sum(), result.agreement.n_chance
+    assert preview_text(result) == (
+        f"10 of {n} particles on this micrograph; of {n}, about {n_chance:.0f} by chance"
+    )
+
+
+def test_random_picks_are_said_to_agree_by_chance():
+    rng = np.random.default_rng(0)
+    rows = rng.uniform(0, 1500, (600, 2))
+    random = Picks.from_columns(np.zeros(600, int), np.arange(600) % 3, *rows.T, rng.random(600))
+    prepared = prepare_preview(random, box_size_px=BOX_PX)
+    result = preview_consensus(prepared, 0, PreviewSettings(2, 0.3), box_size_px=BOX_PX)
+    assert preview_text(result).endswith("; the pickers agree no more than by chance")

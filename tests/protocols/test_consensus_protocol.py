@@ -274,7 +274,7 @@ CHANGED = {
     **{"scoreAttributes": constants.PICK_SCORE, "scoreTransforms": "rank", "minOverlap": 0.4},
     **{"copyDistance": 2.0, "minDistance": 2.0, "dropOutside": True, "largestComponent": True},
     **{"solver": 1, "timeLimit": 5.0, "unmatchedOutput": True},
-    **{"patterns": "A, not B"},
+    **{"patterns": "A, not B", "maxFalseAgreement": 0.05},
 }
 
 

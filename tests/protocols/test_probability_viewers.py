@@ -80,14 +80,16 @@ def test_the_pickers_come_first_in_the_window_of_a_probabilistic_consensus(proje
     viewer = RepicConsensusViewer(project=project.project, protocol=probable)
     for opened in (probable, probable.outputCoordinates):
         (window,) = viewer._visualize(opened)
-        assert [*window.pictures] == ["pickers", "probabilities", "agreement", "overlaps"]
+        assert [*window.pictures] == [
+            *("pickers", "probabilities", "agreement", "overlaps", "beyond chance"),
+        ]
         told = texts(window.pictures["pickers"]())
         assert {*NAMES, "observed", "expected"} <= set(told)
         assert f"{model.recall[0]:.2f}" in " ".join(told)
         shown = window.pictures["probabilities"]()
         assert shown.axes[0].get_ylabel() == "probability"
     (window,) = viewer._visualize(runs["usual"])
-    assert [*window.pictures] == ["weights", "agreement", "overlaps"]
+    assert [*window.pictures] == ["weights", "agreement", "overlaps", "beyond chance"]
 
 
 def test_particles_of_one_picker_know_who_found_them(runs):

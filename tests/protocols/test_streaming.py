@@ -9,7 +9,7 @@ import numpy as np
 import psutil
 import pytest
 
-from repic_plugin.formats import read_consensus_tables
+from repic_plugin.formats import read_agreement, read_consensus_tables
 from tests.protocols.growing_sets import Feeder
 from tests.protocols.iterative_runs import after_the_kill, kill, run_again
 from tests.protocols.scipion_project import coordinates, write_images, write_picker
@@ -80,8 +80,11 @@ def told(run):
             tables.y,
             tables.weight,
             tables.n_members.tolist(),
+            tables.false_agreement,
         )
     )
+    assert np.isfinite(tables.false_agreement).all()
+    assert read_agreement(run._getExtraPath()).is_above_chance
     counts = sorted(zip(tables.micrograph_names, map(tuple, tables.n_picks), tables.n_selected))
     return particles, counts, sorted(coordinates(run))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from repic_plugin.formats import read_consensus_tables
+from repic_plugin.formats import AGREEMENT_NAMES, read_consensus_tables
 from repic_plugin.workflow import read_workflow, template_names
 from tests.protocols.faults import outcome, unfinished
 from tests.protocols.iterative_runs import children, places, run_again
@@ -114,6 +114,9 @@ def test_an_unfinished_consensus_is_continued_and_as_one_that_was_not_disturbed(
     for run, (_, files) in ((done, expected), (continued, found)):
         files.pop("summary.json")  # the sentences are those of the version that wrote them
         files["summary.csv"] = counts_of(old, run)
+        files["consensus.csv"] = particles_of(old, run)
+        for name in AGREEMENT_NAMES:
+            files.pop(name, None)  # nor did it measure the agreement
     assert found == expected
     assert not unfinished(old, continued)
     fresh = old.run(old.consensus([old.by_label(one) for one in ("one", "two", "three")], mode=1))
@@ -125,6 +128,13 @@ def counts_of(project, run):
     counts = read_consensus_tables(project.folder(run))
     names = ("n_picks", "n_edges", "n_cliques", "n_selected", "objective", "is_optimal")
     return [counts.micrograph_names, *(getattr(counts, name).tolist() for name in names)]
+
+
+def particles_of(project, run):
+    """The particles of a consensus, as far as version 0.2.0 wrote them."""
+    found = read_consensus_tables(project.folder(run))
+    names = ("micrograph", "x", "y", "weight", "score", "members")
+    return [getattr(found, name).tolist() for name in names]
 
 
 def test_a_run_that_was_finished_has_nothing_left_to_do(old):

@@ -123,7 +123,7 @@ def test_what_there_is_and_what_was_kept(found, result):
 def test_what_decided_is_told(found, result):
     model = result.ensemble
     cut = replace(found, n_selected=found.n_selected + 2)
-    assert "the best per micrograph; 12 more were discarded" in words(
+    assert "the best, by number or false-agreement rate; 12 more were discarded" in words(
         ensemble_blocks(cut, model, [])
     )
     lower = replace(found, weight=np.append(found.weight[:-1], model.threshold / 2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence, Tuple
 
@@ -15,6 +15,7 @@ from repic_plugin.formats.base.csv_tables import (
     COUNT_OR_NONE,
     FLAG,
     NUMBER,
+    NUMBER_OR_NONE,
     TEXT,
     Kind,
     open_table,
@@ -22,6 +23,7 @@ from repic_plugin.formats.base.csv_tables import (
 )
 from repic_plugin.formats.base.errors import PathLike
 from repic_plugin.formats.results.consensus_writing import (
+    FALSE_AGREEMENT,
     N_COPIES,
     N_PICKS,
     PARTICLE_COLUMNS,
@@ -30,6 +32,7 @@ from repic_plugin.formats.results.consensus_writing import (
 )
 
 OVERLAP, RANK_BY = "overlap", "rank_by"  # tables of earlier versions have none, nor copies
+LATER = (OVERLAP, FALSE_AGREEMENT)  # columns of particles, for the same reason
 REMEDY = "run the consensus again"
 KINDS = {
     "objective": NUMBER,
@@ -68,6 +71,8 @@ class ConsensusTables:
     n_copies : ndarray of int64, shape (m, k), or None
         Copies of other picks of their picker, besides `n_picks`; -1 where unknown, and None where
         an earlier version wrote the table.
+    false_agreement : ndarray of float64, shape (n,)
+        As in `ConsensusResult`; NaN where it was not measured.
     """
 
     picker_names: Tuple[str, ...]
@@ -88,6 +93,7 @@ class ConsensusTables:
     seconds: NDArray[np.float64]
     rank_by: str = RANKINGS[0]
     n_copies: Optional[NDArray[np.int64]] = None
+    false_agreement: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def __len__(self) -> int:
         return len(self.x)
@@ -136,6 +142,7 @@ def read_consensus_tables(folder: PathLike) -> ConsensusTables:
         y=columns["y_center"],
         weight=columns["weight"],
         overlap=columns.get(OVERLAP, np.full(n_particles, np.nan)),
+        false_agreement=columns.get(FALSE_AGREEMENT, np.full(n_particles, np.nan)),
         score=columns["score"],
         members=_stacked([columns[name] for name in pickers], n_particles),
         n_picks=_stacked([counts.pop(f"{N_PICKS}{name}") for name in pickers], len(names)),
@@ -168,8 +175,10 @@ def _read_particles(
 ) -> Dict[str, NDArray[Any]]:
     """The columns of consensus.csv, micrographs as indices among `names`."""
     table = open_table(path, REMEDY)
-    known = [name for name in PARTICLE_COLUMNS if name != OVERLAP or OVERLAP in table.columns]
+    known = [name for name in PARTICLE_COLUMNS if name not in LATER or name in table.columns]
     kinds = {**dict.fromkeys(known, NUMBER), **dict.fromkeys(pickers, COUNT_OR_NONE)}
+    if FALSE_AGREEMENT in kinds:
+        kinds[FALSE_AGREEMENT] = NUMBER_OR_NONE
     index = {name: i for i, name in enumerate(names)}
     kinds["micrograph"] = Kind(f"one of {TABLE_NAMES[1]}", np.int64, values=index)
     return typed_columns(table, {**kinds, "n_pickers": COUNT}, is_exact=True)

@@ -24,6 +24,7 @@ from repic_plugin.formats.base.number_rows import (
 
 TABLE_NAMES = ("consensus.csv", "summary.csv")  # beside the pick files of a consensus
 ENSEMBLE_NAMES = ("pickers.csv", "ensemble.npz")  # beside them, of mode probabilistic
+AGREEMENT_NAMES = ("agreement.csv", "agreement.npz")  # beside them, where it was measured
 PICK_LABELS = "picks.csv"  # beside them on request
 # beside those of mode probabilistic with images
 CANDIDATE_FILES = (
@@ -31,7 +32,11 @@ CANDIDATE_FILES = (
     "candidate_averages.mrcs",
 )
 PATTERNS, PATTERNS_TABLE = "patterns", "patterns.csv"  # folder beside them, and the table in it
-PARTICLE_COLUMNS = ("micrograph", "x_center", "y_center", "weight", "overlap", "score", "n_pickers")
+FALSE_AGREEMENT = "false_agreement"
+PARTICLE_COLUMNS = (
+    *("micrograph", "x_center", "y_center", "weight", "overlap", "score", "n_pickers"),
+    FALSE_AGREEMENT,
+)
 ROWS_AT_A_TIME = 1 << 15  # the texts of millions would fill the memory
 N_PICKS, N_COPIES = "n_picks_", "n_copies_"  # and the name of each picker
 # after the picks and the copies of each picker
@@ -44,8 +49,9 @@ SUMMARY_COLUMNS = (
 def write_consensus_table(path: PathLike, result: ConsensusResult, row: NDArray[np.int64]) -> None:
     """Write a CSV row for each particle.
 
-    micrograph, x_center, y_center, weight, overlap, score, n_pickers, and for each picker the row
-    of its pick in that picker's file, empty if it has none.
+    micrograph, x_center, y_center, weight, overlap, score, n_pickers, false_agreement, and for
+    each picker the row of its pick in that picker's file, empty if it has none. The
+    false-agreement rate is empty where it was not measured and for picks of a single picker.
 
     Parameters
     ----------
@@ -115,6 +121,8 @@ def _summary_header(picker_names: Sequence[str]) -> List[str]:
 
 def _particle_rows(result: ConsensusResult) -> Iterator[bytes]:
     names = [csv_text([name]) for name in result.micrograph_names]
+    measured = result.false_agreement
+    rates = np.full(len(result), np.nan) if measured is None else measured
     for first in range(0, len(result), ROWS_AT_A_TIME):
         some = slice(first, first + ROWS_AT_A_TIME)
         members = result.members[some]
@@ -124,6 +132,7 @@ def _particle_rows(result: ConsensusResult) -> Iterator[bytes]:
             coordinate_cells(result.y[some]),
             *(score_cells(one[some]) for one in (result.weight, result.overlap, result.score)),
             whole_cells((members >= 0).sum(axis=1)),
+            score_cells(rates[some]),
             *(whole_cells(column, missing=-1) for column in members.T),
         ]
         yield rows_text(columns, ",")

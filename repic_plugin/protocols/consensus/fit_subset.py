@@ -1,4 +1,4 @@
-"""Micrographs to which the model of a probabilistic consensus is fitted."""
+"""Micrographs from which what holds for all is learnt: the model, the agreement."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ FIT_MICROGRAPHS = 400
 MIN_FITTED = 30
 
 
-def micrographs_to_fit(ready: Sequence[int], is_last: bool) -> List[int]:
+def micrographs_to_fit(
+    ready: Sequence[int], is_last: bool, most: int = FIT_MICROGRAPHS
+) -> List[int]:
     """The micrographs to fit the model to, evenly spread over those that are ready.
 
     Parameters
@@ -20,6 +22,7 @@ def micrographs_to_fit(ready: Sequence[int], is_last: bool) -> List[int]:
     ready : sequence of int
     is_last : bool
         Whether no more will arrive.
+    most : int
 
     Returns
     -------
@@ -28,5 +31,5 @@ def micrographs_to_fit(ready: Sequence[int], is_last: bool) -> List[int]:
     """
     if not is_last and len(ready) < MIN_FITTED:
         return []
-    places = np.linspace(0, len(ready) - 1, min(len(ready), FIT_MICROGRAPHS))
+    places = np.linspace(0, len(ready) - 1, min(len(ready), most))
     return [ready[place] for place in places.round().astype(int)]

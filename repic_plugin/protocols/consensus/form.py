@@ -22,6 +22,10 @@ HELP = {
     "to train pickers on. *weight*: overlap times score, and the number of pickers. *confidence*: "
     "the median score of the picks, as in REPIC's code. The selected particles are the same. Mode "
     "probabilistic ranks by probability.",
+    "maxFalseAgreement": "Particles are dropped if the expected share of chance among those of at "
+    "least their weight is larger, such as 0.05. It is measured with decoys, in which each picker "
+    "has the picks of another micrograph; while inputs grow, before any micrograph is processed. 0 "
+    "keeps all.",
     "minScores": "Picks with lower scores, on the picker's own scale, are discarded first. The "
     f"authors of REPIC use 0.3 for crYOLO, 0.5 for DeepPicker and 0 for Topaz. {KEEP_ALL} keeps "
     f"all. {EACH}",
@@ -85,6 +89,7 @@ def define_input_params(form: params.Form) -> None:
         "For all pickers, in px of the first set's micrographs. 0: the box size of each input set.",
     )
     fields.value("numParticles", 0, "Particles to keep per micrograph")
+    fields.value("maxFalseAgreement", 0.0, "Maximum false-agreement rate", advanced=True)
     fields.choice("rankBy", [*RANKINGS], "Rank particles by", condition="mode!=2", advanced=True)
 
 

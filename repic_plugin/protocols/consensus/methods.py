@@ -103,6 +103,11 @@ def _selection(names: Sequence[str], settings: Dict[str, Any], is_probable: bool
         found.append("Picks whose boxes extend beyond the micrograph had been discarded.")
     if options["largest_component"]:
         found.append("Only the largest connected component of each micrograph was used.")
+    if "max_false_agreement" in options:
+        found.append(
+            "Particles were discarded where the expected share of chance among those of at least "
+            f"their weight, measured with decoys, exceeded {options['max_false_agreement']:g}."
+        )
     if n_best is not None:
         found.append(f"The {n_best:,} particles of the highest {by} per micrograph were kept.")
     return found
@@ -118,6 +123,7 @@ def automatic_values(result: ConsensusResult, settings: Dict[str, Any]) -> Dict[
         "targetPrecision": "" if model is None else f"none, threshold {model.threshold:.3f}",
         "boxSize": listed([f"{one:g}" for one in settings["options"]["box_size_px"]], names),
         "numParticles": "all",
+        "maxFalseAgreement": "none",
         "minScores": "none",
         "scoreAttributes": listed(attributes, names),
         "scoreTransforms": listed(result.score_transforms, names),

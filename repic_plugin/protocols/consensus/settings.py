@@ -38,6 +38,7 @@ FORM_PARAMS = {
     "box_size_px": "boxSize",
     "num_particles": "numParticles",
     "rank_by": "rankBy",
+    "max_false_agreement": "maxFalseAgreement",
     "copy_distance_px": "copyDistance",
     "min_distance_px": "minDistance",
     "min_overlap": "minOverlap",
@@ -134,6 +135,7 @@ def stream_settings(protocol: ProtParticlePicking, names: List[str]) -> Dict[str
             "time_limit_s": protocol.timeLimit.get() or None,
             **_distances(protocol),
             **_ranking(protocol, mode),
+            **_largest_rate(protocol),
         },
         **({"discards_edges": True} if protocol.dropOutside else {}),
     }
@@ -152,6 +154,12 @@ def _ranking(protocol: ProtParticlePicking, mode: str) -> Dict[str, str]:
     """Ranking that is not by weight, for the same reason."""
     rank_by = RANKINGS[protocol.rankBy.get() or 0]
     return {} if mode == PROBABILISTIC or rank_by == RANKINGS[0] else {"rank_by": rank_by}
+
+
+def _largest_rate(protocol: ProtParticlePicking) -> Dict[str, float]:
+    """Largest false-agreement rate, if there is one, for the same reason."""
+    rate = protocol.maxFalseAgreement.get()
+    return {"max_false_agreement": rate} if rate else {}
 
 
 def check_settings(settings: Dict[str, Any]) -> None:

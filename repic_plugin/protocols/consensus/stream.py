@@ -14,20 +14,21 @@ from pwem.protocols import ProtParticlePicking
 from pyworkflow.object import Set
 
 from repic_plugin.consensus import (
+    MOST_MICROGRAPHS,
+    Agreement,
     ConsensusResult,
     Picks,
-    choose_transforms,
     find_consensus,
     find_misfits,
     find_strangers,
-    ranked_scores,
     required_pickers,
 )
-from repic_plugin.constants import SCORE_ATTRIBUTES
 from repic_plugin.convert import UnreadableSetError, mean_defocus
 from repic_plugin.formats import (
+    AGREEMENT_NAMES,
     ENSEMBLE_NAMES,
     atomic_write,
+    write_agreement,
     write_consensus_tables,
     write_ensemble,
 )
@@ -39,16 +40,20 @@ from repic_plugin.protocols.consensus.patterns import (
     pattern_lines,
     patterns_by_output,
 )
-from repic_plugin.protocols.consensus.settings import micrograph_size, transform_of
+from repic_plugin.protocols.consensus.settings import micrograph_size
 from repic_plugin.protocols.consensus.stream_inputs import BatchInput, StreamInputs
 from repic_plugin.protocols.consensus.stream_notes import remarks, waiting_line
 from repic_plugin.protocols.consensus.stream_outputs import PARTICLES, UNMATCHED, StreamOutput
-from repic_plugin.protocols.consensus.stream_record import Batch, Scale, StreamRecord
-from repic_plugin.protocols.consensus.summary import ConsensusTotals, consensus_facts, proof
+from repic_plugin.protocols.consensus.stream_record import Batch, StreamRecord, rated
+from repic_plugin.protocols.consensus.stream_scales import scale_of
+from repic_plugin.protocols.consensus.summary import (
+    ConsensusTotals,
+    consensus_facts,
+    proof,
+    with_agreement,
+)
 
 MAX_BATCH = 200  # micrographs: held in memory, and the most work that a kill can cost
-# Ranks among the scores of fewer micrographs would remain coarse.
-MIN_RANKED = 10
 
 
 def _suffix(output: str) -> str:
@@ -74,6 +79,7 @@ class ConsensusStream:
         self.protocol, self.settings = protocol, settings
         names, options = settings["names"], settings["options"]
         self._is_probable = options["mode"] == PROBABILISTIC
+        self._drops = "max_false_agreement" in options
         is_quorum = options["mode"] == "quorum"
         self.inputs = StreamInputs(
             names,
@@ -90,6 +96,7 @@ class ConsensusStream:
         self._done = set(self.record.micrographs)
         self._warned: List[str] = []
         self._ended_idle = False
+        self._agreement: Optional[Agreement] = None
 
     # -------------------------------------------------------------------- run
 
@@ -110,8 +117,10 @@ class ConsensusStream:
             waiting = [one for one in self.inputs.micrographs.names if one not in self._done]
             ready = waiting if is_last else self.inputs.ready(waiting)
             worked = self._work_on(ready)
-            if is_last and worked == len(waiting):
+            if is_last and worked == len(waiting) and self._measure():
                 break
+            if self._agreement is None and len(self._done) >= MIN_FITTED:
+                self._measure()  # early on, for the summary
             if has_news or worked:
                 self._write_facts()
             if not worked:
@@ -130,7 +139,7 @@ class ConsensusStream:
         for first in range(0, len(ready), MAX_BATCH):
             micrographs = ready[first : first + MAX_BATCH]
             try:
-                if not (self._model_is_known(ready) and self._scales_are_known(micrographs)):
+                if not (self._is_learnt(ready) and self._scales_are_known(micrographs)):
                     break
                 found = self.inputs.read(micrographs, self._attributes())
                 self._check_coordinates(found.picks)
@@ -163,8 +172,10 @@ class ConsensusStream:
 
     def _solved(self, found: BatchInput) -> Batch:
         """The consensus of a batch, after it has been recorded."""
-        given = {"ensemble": self.record.model} if self._is_probable else {}
-        result = self._consensus(found.picks, **given)
+        given: Dict[str, Any] = {"ensemble": self.record.model} if self._is_probable else {}
+        known = self.record.agreement
+        is_needed = known is None and self._drops
+        result = self._consensus(found.picks, agreement=known, decoys=is_needed, **given)
         if result.ensemble is not None and self.record.model is None:
             self.record.keep_model(result.ensemble)  # there was no pick to fit the model to
         unmatched = found.picks.take(result.is_unmatched) if self.settings["unmatched"] else None
@@ -181,7 +192,7 @@ class ConsensusStream:
         self._done.update(found.micrographs)
         return batch
 
-    def _consensus(self, picks: Picks, **given: Any) -> ConsensusResult:
+    def _consensus(self, picks: Picks, is_logged: bool = True, **given: Any) -> ConsensusResult:
         """The consensus of some picks; warnings about them are logged."""
         protocol, names = self.protocol, self.settings["names"]
         scales = self.record.scales
@@ -198,25 +209,49 @@ class ConsensusStream:
                 **self.settings["options"],
                 **given,
             )
-        for warning in caught:
+        for warning in caught if is_logged else ():
             self._warn(str(warning.message))
         return result
 
-    def _model_is_known(self, ready: List[int]) -> bool:
-        """Whether the model of a probabilistic consensus is fitted, which precedes any batch."""
-        if not self._is_probable or self.record.model is not None:
+    def _is_learnt(self, ready: List[int]) -> bool:
+        """Whether what precedes any batch is known: the model, and the rates to drop by."""
+        record = self.record
+        is_known = record.model is not None if self._is_probable else record.agreement is not None
+        if is_known or not (self._is_probable or self._drops):
             return True
         is_last = self.inputs.are_closed or self._ended_idle
-        chosen = micrographs_to_fit(ready, is_last)
+        most = {} if self._is_probable else {"most": MOST_MICROGRAPHS}
+        chosen = micrographs_to_fit(ready, is_last, **most)
         if not (chosen and self._scales_are_known(chosen)):
             return False
         picks = self.inputs.read(chosen, self._attributes()).picks
-        defocus = self._defocus(chosen)
-        model = self._consensus(picks, micrograph_quality=defocus).ensemble
-        if model is None:  # there are no picks
+        given = {"micrograph_quality": self._defocus(chosen)} if self._is_probable else {}
+        found = self._consensus(picks, **given)
+        if found.agreement is None and found.ensemble is None:  # there are no picks
             return is_last
-        self.record.keep_model(model)
-        self.protocol.info(f"the model was fitted to {len(chosen):,} micrographs")
+        if found.agreement is not None:
+            record.keep_agreement(found.agreement)
+        if found.ensemble is not None:
+            record.keep_model(found.ensemble)
+            self.protocol.info(f"the model was fitted to {len(chosen):,} micrographs")
+        return True
+
+    def _measure(self) -> bool:
+        """Whether the agreement beyond chance could be measured, unless it was learnt before.
+
+        It is that of micrographs spread over all processed so far, in whatever order they came.
+        """
+        self._agreement = self.record.agreement
+        done = sorted(self._done & self.inputs.micrographs.names.keys())
+        if self._agreement is not None or self._is_probable or not done:
+            return True
+        chosen = micrographs_to_fit(done, True, MOST_MICROGRAPHS)
+        try:
+            picks = self.inputs.read(chosen, self._attributes()).picks
+        except UnreadableSetError as error:
+            self._warn(str(error))
+            return False
+        self._agreement = self._consensus(picks, is_logged=False).agreement  # as the batches were
         return True
 
     def _defocus(self, chosen: List[int]) -> Optional[NDArray[np.float64]]:
@@ -247,32 +282,10 @@ class ConsensusStream:
 
     def _decide(self, number: int) -> bool:
         """Whether the treatment of a picker's scores could be decided from those present."""
-        picker = self.inputs.pickers[number]
-        present, options = picker.picks.attributes, self.settings["options"]
-        asked = self.settings["score_attributes"][number]
-        attribute = asked or next((one for one in SCORE_ATTRIBUTES if one in present), None)
-        asked_transform = self.settings["score_transforms"][number]
-        transform = transform_of(asked_transform, attribute, picker.name)
-        ends = np.array(picker.picks.score_range(attribute) or (), dtype=np.float64)
-        nobody = np.zeros(len(ends), dtype=np.int64)
-        scored = Picks.from_columns(
-            nobody, nobody, nobody, nobody, ends, picker_names=[picker.name]
-        )
-        (transform,) = choose_transforms(scored, [transform])
-        is_enough = picker.is_closed or len(picker.picks.spans) >= MIN_RANKED
-        if transform == "rank" and not (is_enough or self._ended_idle):
+        found = scale_of(self.protocol, self.settings, self.inputs, number, self._ended_idle)
+        if found is None:
             return False
-        among = np.zeros(0)
-        if transform == "rank":
-            every = self.inputs.read_one(number, attribute)
-            among = ranked_scores(
-                every,
-                options["box_size_px"][number],
-                score_transform="rank",
-                min_score=[options["min_score"][number]],
-                micrograph_size_px=micrograph_size(self.protocol),
-            )[picker.name]
-        self.record.decide(picker.name, Scale(attribute, transform), among)
+        self.record.decide(self.inputs.pickers[number].name, *found)
         return True
 
     # ---------------------------------------------------------------- outputs
@@ -316,7 +329,8 @@ class ConsensusStream:
 
     def _forget(self) -> None:
         """Remove the results of a run with other values or inputs."""
-        for file in ("consensus.csv", "summary.csv", "summary.json", *ENSEMBLE_NAMES):
+        tables = ("consensus.csv", "summary.csv", "summary.json")
+        for file in (*tables, *ENSEMBLE_NAMES, *AGREEMENT_NAMES):
             Path(self.protocol._getExtraPath(file)).unlink(missing_ok=True)
         wanted = [output.name for output in self._outputs()]
         present = [name for name, _ in self.protocol.iterOutputAttributes()]
@@ -327,8 +341,11 @@ class ConsensusStream:
     def _close(self) -> None:
         """Close the outputs; write tables and summary."""
         extra = self.protocol._getExtraPath
+        agreement = self._agreement
+        if agreement is not None:
+            write_agreement(extra(), agreement)
         if len(self.record):
-            results = (batch.result for batch in self.record.batches())
+            results = (rated(batch.result, agreement) for batch in self.record.batches())
             write_consensus_tables(extra("consensus.csv"), extra("summary.csv"), results)
         if self.record.model is not None:
             write_ensemble(extra(), self.record.model)
@@ -355,7 +372,8 @@ class ConsensusStream:
             "attributes": self._attributes(),
         }
         facts = consensus_facts(self.totals, self.record.n_picks, settings)
-        lines = facts["summary"] + pattern_lines(self.settings, self.record.n_in_patterns)
+        lines = with_agreement(facts["summary"], self._agreement)
+        lines += pattern_lines(self.settings, self.record.n_in_patterns)
         if not is_closed:
             waiting = [one for one in self.inputs.micrographs.names if one not in self._done]
             is_fitted = not self._is_probable or self.record.model is not None

@@ -16,20 +16,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.consensus import (
+    Agreement,
     ConsensusResult,
     EnsembleModel,
     Picks,
+    agreement_from_arrays,
+    agreement_to_arrays,
     model_from_arrays,
     model_to_arrays,
     picks_from_arrays,
     picks_to_arrays,
     result_from_arrays,
     result_to_arrays,
+    with_rates,
 )
 from repic_plugin.formats import atomic_write, read_arrays, write_arrays
 
 SETTINGS, SCALES, FINISHED = "settings.json", "scales.json", "finished.json"
-MODEL = "ensemble.npz"
+MODEL, AGREEMENT = "ensemble.npz", "agreement.npz"
 COUNTS = ("micrograph_ids", "n_read", "n_particles", "n_unmatched")
 N_IN_PATTERNS = "n_in_patterns"
 UNMATCHED, PATTERN = "unmatched.", "pattern_{}."  # before the names of their arrays
@@ -92,6 +96,8 @@ class StreamRecord:
         Scores among which to rank, of the pickers whose scores are ranked.
     model : EnsembleModel or None
         The fitted model, in mode ``probabilistic``.
+    agreement : Agreement or None
+        Agreement beyond chance, where it is measured before any batch.
     """
 
     def __init__(self, folder: str, settings: str, inputs: str = "") -> None:
@@ -106,6 +112,7 @@ class StreamRecord:
         self.scales: Dict[str, Scale] = {}
         self.ranked_among: Dict[str, NDArray[np.float64]] = {}
         self.model: Optional[EnsembleModel] = None
+        self.agreement: Optional[Agreement] = None
         finished_with = _text(self.folder / FINISHED)
         self.is_finished = self._is_of(settings) and finished_with == inputs
         self.is_new = not self._is_of(settings) or not (self.is_finished or self._is_whole())
@@ -144,6 +151,9 @@ class StreamRecord:
                 self.ranked_among[name] = read_arrays(file, remedy=REMEDY)["scores"]
         if (self.folder / MODEL).is_file():
             self.model = model_from_arrays(read_arrays(self.folder / MODEL, remedy=REMEDY))
+        if (self.folder / AGREEMENT).is_file():
+            arrays = read_arrays(self.folder / AGREEMENT, remedy=REMEDY)
+            self.agreement = agreement_from_arrays(arrays)
         names = (*COUNTS, N_IN_PATTERNS) if self._n_patterns else COUNTS
         while self._file(len(self)).is_file():
             counts = read_arrays(self._file(len(self)), names, remedy=REMEDY)
@@ -175,6 +185,11 @@ class StreamRecord:
         """Record the fitted model, which holds for all batches."""
         write_arrays(self.folder / MODEL, model_to_arrays(model))
         self.model = model
+
+    def keep_agreement(self, agreement: Agreement) -> None:
+        """Record the agreement beyond chance."""
+        write_arrays(self.folder / AGREEMENT, agreement_to_arrays(agreement))
+        self.agreement = agreement
 
     def _scores_file(self, number: int) -> Path:
         return self.folder / f"scores_{number}.npz"
@@ -233,10 +248,16 @@ class StreamRecord:
             )
 
 
+def rated(result: ConsensusResult, agreement: Optional[Agreement]) -> ConsensusResult:
+    """Result with false-agreement rates by its weights, unless it has them or probabilities."""
+    is_weighed = result.ensemble is None and result.false_agreement is None
+    return with_rates(result, agreement) if agreement is not None and is_weighed else result
+
+
 def _with_ids(result: ConsensusResult, ids: NDArray[np.int64]) -> ConsensusResult:
-    """Result with ids of picks as its members, and without flags of the picks."""
+    """Result with ids of picks as its members, without flags of the picks and the agreement."""
     members = np.where(result.members >= 0, np.append(ids, -1)[result.members], -1)
-    return replace(result, members=members, is_unmatched=np.zeros(0, dtype=bool))
+    return replace(result, members=members, is_unmatched=np.zeros(0, dtype=bool), agreement=None)
 
 
 def _prefixed(prefix: str, arrays: Dict[str, NDArray[Any]]) -> Dict[str, NDArray[Any]]:

@@ -8,7 +8,14 @@ from typing import Any, Dict, List, Optional, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.consensus import ConsensusResult, EnsembleModel, expected_scores
+from repic_plugin.consensus import (
+    Agreement,
+    ConsensusResult,
+    EnsembleModel,
+    agreement_line,
+    agreement_warnings,
+    expected_scores,
+)
 from repic_plugin.protocols.consensus.methods import automatic_values, methods_text
 
 
@@ -18,6 +25,8 @@ class ConsensusTotals:
 
     Attributes
     ----------
+    n_selected : int
+        Number of particles before those beyond a number or a rate were left out.
     n_micrographs, n_with : int
         Numbers of micrographs processed, and of those with a particle.
     n_unproven : int
@@ -30,6 +39,7 @@ class ConsensusTotals:
     last : ConsensusResult or None
     """
 
+    n_selected: int = 0
     n_micrographs: int = 0
     n_with: int = 0
     n_unproven: int = 0
@@ -44,6 +54,7 @@ class ConsensusTotals:
         """Add a batch of micrographs."""
         counts = result.micrographs
         self.n_micrographs += len(counts.names)
+        self.n_selected += int(counts.n_selected.sum())
         self.n_with += len(np.unique(result.micrograph))
         self.n_unproven += int((~counts.is_optimal).sum())
         self.objective += float(counts.objective.sum())
@@ -58,6 +69,16 @@ class ConsensusTotals:
     def n_particles(self) -> int:
         """Number of particles in all batches."""
         return sum(map(len, self.weights))
+
+
+def with_agreement(lines: List[str], agreement: Optional[Agreement]) -> List[str]:
+    """Lines of a summary with the agreement beyond chance; first of all where there is none."""
+    if agreement is None:
+        return lines
+    line = f"{agreement_line(agreement)}."
+    told = f"{line[0].upper()}{line[1:]}"
+    doubts = [f"! {one[0].upper()}{one[1:]}." for one in agreement_warnings(agreement)]
+    return [*doubts, *lines] if doubts else [*lines, told]
 
 
 def proof(n_unproven: int) -> str:
@@ -94,6 +115,11 @@ def consensus_facts(
         for name, n in zip(result.picker_names, totals.n_copies.tolist())
         if n
     ]
+    if "max_false_agreement" in settings["options"]:
+        summary.append(
+            f"Kept of {totals.n_selected:,} selected: {n_particles:,} whose false-agreement rate "
+            f"is at most {settings['options']['max_false_agreement']:g}."
+        )
     counts = (
         f"Of {n_picks:,} picks of {k} pickers ({', '.join(result.picker_names)}), a consensus of "
         f"{n_particles:,} particles was found"

@@ -1,0 +1,25 @@
+"""Agreement beyond chance applied to a consensus: rates of its particles, and what they exclude."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from repic_plugin.consensus.chance.record import Agreement
+from repic_plugin.consensus.result import ConsensusResult, at_rows
+
+
+def with_rates(result: ConsensusResult, agreement: Agreement) -> ConsensusResult:
+    """Groups with their false-agreement rates, by their weights."""
+    return replace(result, agreement=agreement, false_agreement=agreement.rates(result.weight))
+
+
+def within_rate(result: ConsensusResult, max_rate: float) -> ConsensusResult:
+    """Particles whose false-agreement rate is at most `max_rate`.
+
+    Picks of one picker agree with nothing and are excluded, too. All picks keep their flags, as
+    those of particles beyond the number to keep.
+    """
+    rate = np.zeros(0) if result.false_agreement is None else result.false_agreement
+    return at_rows(result, np.flatnonzero(rate <= max_rate))
