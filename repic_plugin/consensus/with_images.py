@@ -21,6 +21,10 @@ from repic_plugin.consensus.result import ConsensusResult
 
 # Difference between two estimates of a precision, by the images and by agreement, that is told.
 CONTRADICTION = 0.15
+FILTERED = (
+    "the images were filtered or denoised, so that scores of classes mean little: agreement alone "
+    "decided; take micrographs that were not, or choose classes by eye"
+)
 ALL_CANDIDATES = 10**9  # particles on a micrograph: more than there can be
 
 Floats = NDArray[np.float64]
@@ -37,10 +41,14 @@ class ImageClasses(NamedTuple):
     share : ndarray of float64, shape (n_classes,)
         Share of particles in each class, in [0, 1]: by the classes' scores, see
         `classification.particle_shares`, or by a person's choice.
+    is_filtered : bool
+        Whether the images were filtered or denoised, so that scores of classes mean little: then
+        agreement alone decides, and a warning says so.
     """
 
     label: Labels
     share: Floats
+    is_filtered: bool = False
 
 
 class Judged(NamedTuple):
@@ -96,6 +104,49 @@ def judge_by_images(
     before = candidates.ensemble
     if before is None:
         raise ValueError("candidates must be found with mode probabilistic; choose this mode")
+    if classes.is_filtered:
+        found = _by_agreement(candidates, before, target_precision)
+    else:
+        found = _by_images(candidates, picks, label, share, before, target_precision)
+    names = {name: at for at, name in enumerate(candidates.micrographs.names)}
+    place = np.array([names.get(name, -1) for name in candidates.micrograph_names])
+    by_number = num_particles is not None and target_precision is None
+    entered = _entered(candidates)
+    # as candidates all picks were in particles
+    fate = np.where(entered, ALONE, np.array(candidates.fate)).astype(np.int8)
+    judged = replace(
+        candidates,
+        x=found.x,
+        y=found.y,
+        weight=found.probability,
+        ensemble=found.model,
+        is_unmatched=entered,
+        fate=fate,
+    )
+    limit = 0.0 if by_number else found.model.threshold
+    kept = kept_candidates(judged, place[candidates.micrograph], limit, num_particles)
+    if max_false_agreement is not None:
+        kept = within_rate(kept, max_false_agreement)
+    return Judged(with_fates(kept, picks), found.probability)
+
+
+class _Estimates(NamedTuple):
+    """Of all candidates."""
+
+    probability: Floats
+    model: EnsembleModel
+    x: Floats
+    y: Floats
+
+
+def _by_images(
+    candidates: ConsensusResult,
+    picks: Picks,
+    label: Labels,
+    share: Floats,
+    before: EnsembleModel,
+    target_precision: Optional[float],
+) -> _Estimates:
     n_bins = before.score_edges.shape[1] + 1
     cells, cell = as_cells(candidates.members, score_bins(picks, before.score_edges), n_bins)
     fit = fit_with_images(cells, cell, n_bins, label, share, candidates.micrograph)
@@ -103,27 +154,19 @@ def judge_by_images(
         np.ones(len(candidates)), fit.probability, fit.n_particles, target_precision
     )
     model = _model(before, fit, threshold, f"{rule}, with images")
-    x, y = _positions(candidates, picks, fit.precision)
-    names = {name: at for at, name in enumerate(candidates.micrographs.names)}
-    place = np.array([names.get(name, -1) for name in candidates.micrograph_names])
-    by_number = num_particles is not None and target_precision is None
-    entered = _entered(candidates)
-    judged = replace(
-        candidates,
-        x=x,
-        y=y,
-        weight=fit.probability,
-        ensemble=model,
-        is_unmatched=entered,
-        fate=np.where(entered, ALONE, np.array(candidates.fate)).astype(
-            np.int8
-        ),  # as candidates, all were in particles
+    return _Estimates(fit.probability, model, *_positions(candidates, picks, fit.precision))
+
+
+def _by_agreement(
+    candidates: ConsensusResult, before: EnsembleModel, target_precision: Optional[float]
+) -> _Estimates:
+    """As without images, with a warning."""
+    threshold, rule = choose_threshold(
+        np.ones(len(candidates)), candidates.weight, before.n_particles, target_precision
     )
-    limit = 0.0 if by_number else threshold
-    kept = kept_candidates(judged, place[candidates.micrograph], limit, num_particles)
-    if max_false_agreement is not None:
-        kept = within_rate(kept, max_false_agreement)
-    return Judged(with_fates(kept, picks), fit.probability)
+    warnings = (*before.warnings, FILTERED)
+    model = replace(before, threshold=threshold, threshold_rule=rule, warnings=warnings)
+    return _Estimates(candidates.weight, model, candidates.x, candidates.y)
 
 
 def candidates_to_look_at(micrograph: Labels, most: int) -> NDArray[np.bool_]:

@@ -227,3 +227,15 @@ def test_a_consensus_of_another_mode_is_refused():
     without = replace(candidates, ensemble=None)
     with pytest.raises(ValueError, match="mode probabilistic"):
         judge_by_images(without, picks, classes_of(candidates, truth))
+
+
+@pytest.mark.parametrize("target", [None, 0.9])
+def test_filtered_images_leave_the_decision_to_agreement(target):
+    picks, truth, candidates = material(0)
+    classes = classes_of(candidates, truth)._replace(is_filtered=True)
+    judged = judge_by_images(candidates, picks, classes, target_precision=target)
+    blind = find_consensus(picks, BOX, mode="probabilistic", target_precision=target)
+    assert (judged.probability == candidates.weight).all()
+    for name in ("x", "y", "weight", "members", "fate"):
+        assert (getattr(judged.result, name) == getattr(blind, name)).all()
+    assert "denoised" in judged.result.ensemble.warnings[-1]

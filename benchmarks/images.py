@@ -1,0 +1,278 @@
+"""Consensus by probability with images, beside other ways: part of `make bench`.
+
+Prints the table of docs/understand/images.md. Micrographs are simulated, and real ones are used if
+a folder of them is given (--real DIR, as for `real_classes.py`). F1 counts each particle once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from pathlib import Path
+from typing import Any, Callable, Dict, List, NamedTuple, Tuple
+
+import numpy as np
+from real_data import NO_IMAGES, exposures
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from repic_plugin.commands.maps import load_map
+from repic_plugin.consensus import (
+    ALL_CANDIDATES,
+    ImageClasses,
+    Picks,
+    find_consensus,
+    judge_by_images,
+)
+from repic_plugin.formats import classify_candidates, read_picks_dir
+from repic_plugin.simulation import phantom_map, simulate_exposures
+from repic_plugin.template_picking import (
+    TemplateMatcher,
+    cut_boxes,
+    learn_templates,
+    prepare_micrograph,
+)
+
+SIZE, N_MICROGRAPHS, N_LABELLED, N_PARTICLES, N_JUNK = 1024, 12, 3, 45, 16
+N_BLOBS, N_TEMPLATE = 100, 63  # picks of a detector on a micrograph
+GOOD, CHOSEN = 0.5, (0.05, 0.95)
+SETS = {
+    "apoferritin": ("empiar-10146", "png", 120, 1.5),
+    "β-galactosidase": ("empiar-10017", "jpg", 180, 1.77),
+}
+Points = Any
+
+
+class Set(NamedTuple):
+    """Picks, particles and pixels by micrograph, and the box, px."""
+
+    picks: Picks
+    truth: Dict[str, Points]
+    images: Dict[str, Any]
+    box_px: int
+    pixel_size: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--map", help="MRC map at 5 Å/px; the built-in phantom if none")
+    parser.add_argument("--real", type=Path, metavar="DIR")
+    parser.add_argument("--picks", type=Path, metavar="DIR", help="of the real β-galactosidase")
+    parser.add_argument("--seeds", type=int, nargs="*", default=(0, 1))
+    parser.add_argument("--only", default="", help="kinds whose name contains this")
+    args = parser.parse_args()
+    warnings.simplefilter("ignore")
+    print(
+        "| | best picker | quorum | probabilistic | with images | good classes given | precision "
+        "expected | true | largest error of P, R: agreement | with images | warned |"
+    )
+    print("| --- " * 11 + "|")
+    for name, make in kinds(args.map).items():
+        if args.only in name:
+            show(name, [lambda s=seed, m=make: m(s) for seed in args.seeds], args.seeds)
+    if args.real is None:
+        print(NO_IMAGES)
+        return
+    for name, (folder, suffix, box, pixel_size) in SETS.items():
+        picks = args.real / folder / "picks"
+        picks = picks if picks.is_dir() else args.picks
+        if picks is not None and args.only in name:
+            one = real(args.real / folder, picks, suffix, box, pixel_size)
+            show(name, [lambda one=one: one] * len(args.seeds), args.seeds)
+
+
+def kinds(map_file: Any) -> Dict[str, Callable[[int], Set]]:
+    volume, pixel_size = load_map(map_file, 5.0, None) if map_file else (phantom_map(64), 5.0)
+
+    def made(seed: int, pickers: Any, **options: Any) -> Set:
+        return simulated(volume, pixel_size, seed, pickers, **options)
+
+    blobs = {"blobs": blob(0.8), "blobs, smaller": blob(0.64), "template": template}
+    good = {"template": template, "careful": seen(0.7, 8), "greedy": seen(0.95, 40)}
+    return {
+        "two blob detectors and a better picker": lambda s: made(s, blobs),
+        "the same, SNR 1/20": lambda s: made(s, blobs, snr=0.05),
+        "three good pickers": lambda s: made(s, good),
+        "two good pickers, one on contamination": lambda s: made(
+            s, {"template": template, "careful": seen(0.7, 8), "dirt": dirt}
+        ),
+        "particles on half of the micrographs": lambda s: made(s, blobs, empty=2),
+    }
+
+
+def simulated(volume: Any, pixel_size: float, seed: int, pickers: Any, **options: Any) -> Set:
+    empty = options.pop("empty", 0)
+    box = 2 * (len(volume) // 2)
+    made = list(
+        simulate_exposures(
+            volume,
+            N_MICROGRAPHS + N_LABELLED,
+            pixel_size_angstrom=pixel_size,
+            n_particles=N_PARTICLES,
+            n_junk=N_JUNK,
+            micrograph_size_px=(SIZE, SIZE),
+            random_state=seed,
+            **options,
+        )
+    )
+    labelled = made[N_MICROGRAPHS:]
+    boxes = [
+        cut_boxes(prepare_micrograph(one.micrograph, box), one.centers, box) for one in labelled
+    ]
+    matcher = TemplateMatcher(learn_templates(np.concatenate(boxes)).images, box_size_px=box)
+    rng, rows = np.random.default_rng(seed), []
+    truth, images = {}, {}
+    for m, one in enumerate(made[:N_MICROGRAPHS]):
+        image, centers = one.micrograph.astype(np.float32), np.asarray(one.centers)
+        if empty and m % empty:
+            image = rng.normal(image.mean(), image.std(), image.shape).astype(np.float32)
+            centers = centers[:0]
+        truth[f"mic{m}"], images[f"mic{m}"] = centers, image
+        for j, pick in enumerate(pickers.values()):
+            x, y, score = pick(image, centers, box, matcher, rng)
+            rows.append(np.column_stack([np.full(len(x), m), np.full(len(x), j), x, y, score]))
+    m, j, x, y, score = np.concatenate(rows).T
+    names = {"micrograph_names": list(images), "picker_names": list(pickers)}
+    picks = Picks.from_columns(m.astype(int), j.astype(int), x, y, score, **names)
+    return Set(picks, truth, images, box, pixel_size)
+
+
+def peaks(response: Any, distance: float, most: int) -> Tuple[Any, Any, Any]:
+    top = response == ndimage.maximum_filter(response, int(distance))
+    y, x = np.nonzero(top)
+    best = np.argsort(-response[y, x], kind="stable")[:most]
+    return x[best].astype(float), y[best].astype(float), response[y, x][best]
+
+
+def blob(size: float) -> Any:
+    """The Laplacian of a Gaussian of a size relative to the particle."""
+
+    def pick(image: Any, _centers: Points, box: int, _matcher: Any, _rng: Any) -> Any:
+        std = size * box / 2 / 1.27 / np.sqrt(2)
+        return peaks(ndimage.gaussian_laplace(image, std), box / 2, N_BLOBS)
+
+    return pick
+
+
+def template(image: Any, _centers: Points, _box: int, matcher: Any, _rng: Any) -> Any:
+    found = matcher.pick(image, min_score=0.0)
+    return (*found.centers[:N_TEMPLATE].T, found.scores[:N_TEMPLATE])
+
+
+def seen(recall: float, n_false: int) -> Any:
+    """A picker that knows the truth but for a part, and adds peaks of noise."""
+
+    def pick(image: Any, centers: Points, box: int, _matcher: Any, rng: Any) -> Any:
+        mine = centers[rng.random(len(centers)) < recall] + rng.normal(0, 2, (1, 2))
+        x, y, _ = peaks(ndimage.gaussian_laplace(image, 0.2 * box), box / 2, 400)
+        false = rng.choice(len(x), n_false, replace=False)
+        score = np.concatenate([rng.beta(4, 2, len(mine)), rng.beta(2, 3, n_false)])
+        return np.append(mine[:, 0], x[false]), np.append(mine[:, 1], y[false]), score
+
+    return pick
+
+
+def dirt(image: Any, _centers: Points, box: int, _matcher: Any, _rng: Any) -> Any:
+    """The strongest deviations of either sign."""
+    smooth = ndimage.gaussian_filter(image, 0.1 * box)
+    return peaks(np.abs(smooth - smooth.mean()), box / 2, N_TEMPLATE)
+
+
+def real(folder: Path, picks_dir: Path, suffix: str, box: int, pixel_size: float) -> Set:
+    made = exposures(folder, suffix)
+    truth = {}
+    for one in made:
+        height, width = one.image.shape
+        inside = (one.labels > box / 2) & (one.labels < np.array([width, height]) - box / 2)
+        truth[one.name] = one.labels[inside.all(axis=1)]
+    picks = read_picks_dir(picks_dir).picks
+    return Set(picks, truth, {one.name: one.image for one in made}, box, pixel_size)
+
+
+def show(name: str, makers: List[Any], seeds: Any) -> None:
+    rows = [compared(make(), seed) for make, seed in zip(makers, seeds)]
+    mean = np.array([row[:-1] for row in rows], float).mean(axis=0)
+    cells = [f"{value:.3f}" for value in mean[:7]] + [f"{value:.2f}" for value in mean[7:]]
+    n_warned = sum(row[-1] for row in rows)
+    print(f"| {name} | {' | '.join(cells)} | {n_warned} of {len(rows)} |", flush=True)
+
+
+def compared(data: Set, seed: int) -> List[Any]:
+    picks, names = data.picks, data.picks.micrograph_names
+    scores = [f1(data, *columns(picks.take(picks.picker == j))) for j in range(picks.n_pickers)]
+    quorum = find_consensus(picks, data.box_px, mode="quorum")
+    blind = find_consensus(picks, data.box_px, mode="probabilistic")
+    options = {"mode": "probabilistic", "num_particles": ALL_CANDIDATES}
+    candidates = find_consensus(picks, data.box_px, **options)
+    found = classify_candidates(
+        candidates,
+        list(names),
+        data.box_px,
+        pixel_size_angstrom=data.pixel_size,
+        random_state=seed,
+        n_threads=2,
+        read=lambda name: data.images[name],
+    )
+    seen_ = judge_by_images(candidates, picks, ImageClasses(found.label, found.share)).result
+    near = is_near(data, *columns(candidates))
+    has_image = found.label >= 0
+    n_true = np.bincount(found.label[has_image], near[has_image], len(found.size))
+    chosen = np.where(n_true / np.maximum(found.size, 1) > GOOD, CHOSEN[1], CHOSEN[0])
+    given = judge_by_images(candidates, picks, ImageClasses(found.label, chosen)).result
+    ways = (quorum, blind, seen_, given)
+    true = [quality(data, j) for j in range(picks.n_pickers)]
+    return [
+        max(scores),
+        *(f1(data, *columns(one)) for one in ways),
+        float(seen_.weight.mean()),
+        hits(data, *columns(seen_)) / max(len(seen_), 1),
+        *(error(one.ensemble, true) for one in (blind, seen_)),
+        bool(seen_.ensemble.warnings),
+    ]
+
+
+def columns(found: Any) -> Tuple[Any, Any, Any]:
+    return found.micrograph, found.x, found.y
+
+
+def error(model: Any, true: Any) -> float:
+    told = np.column_stack([model.precision, model.recall])
+    return float(np.abs(told - np.array(true)).max())
+
+
+def quality(data: Set, picker: int) -> Tuple[float, float]:
+    mine = data.picks.take(data.picks.picker == picker)
+    n = hits(data, *columns(mine))
+    return n / len(mine), n / sum(map(len, data.truth.values()))
+
+
+def f1(data: Set, micrograph: Any, x: Any, y: Any) -> float:
+    n_true = sum(map(len, data.truth.values()))
+    return 2 * hits(data, micrograph, x, y) / (len(x) + n_true)
+
+
+def hits(data: Set, micrograph: Any, x: Any, y: Any) -> int:
+    """Particles that are found, each once."""
+    found = 0
+    for number in np.unique(micrograph):
+        centers = data.truth[data.picks.micrograph_names[number]]
+        mine = micrograph == number
+        if len(centers):
+            distance, nearest = cKDTree(centers).query(np.column_stack([x[mine], y[mine]]))
+            found += len(np.unique(nearest[distance <= data.box_px / 4]))
+    return found
+
+
+def is_near(data: Set, micrograph: Any, x: Any, y: Any) -> Any:
+    near = np.zeros(len(x), bool)
+    for number in np.unique(micrograph):
+        centers = data.truth[data.picks.micrograph_names[number]]
+        mine = micrograph == number
+        if len(centers):
+            distance, _ = cKDTree(centers).query(np.column_stack([x[mine], y[mine]]))
+            near[mine] = distance <= data.box_px / 4
+    return near
+
+
+if __name__ == "__main__":
+    main()
