@@ -30,7 +30,7 @@ ALIGNMENTS = ("mra", "msa", "rfa")
 # Global searches end when a smaller fraction changes class: the classes have formed ...
 FORMED = 0.01
 # ... or after this many iterations, as do local ones between rounds of split and merge.
-MAX_GLOBAL, MAX_LOCAL = 30, 10
+MAX_GLOBAL, MAX_LOCAL = 24, 10
 # Alignments to the common mean.
 N_COMMON = 8
 # Iterations before contrasts are estimated: classes mean little at first.
