@@ -19,6 +19,7 @@ from repic_plugin.consensus import (
     Picks,
     judge_by_images,
     picker_classes,
+    shares_in_good_classes,
 )
 from repic_plugin.formats import (
     GOOD_CLASS,
@@ -158,12 +159,15 @@ def print_looked(looked: Looked) -> None:
         f"{int((classes.size > 0).sum())} classes, of which {int(good.sum())} hold particles"
     )
     rows = []
-    for name, counts in zip(looked.judged.result.picker_names, looked.counts):
-        cells = []
-        for column in (counts[:, 0], counts[:, 1]):
-            n = int(column.sum())
-            cells += [f"{n:,}", f"{column[good].sum() / n:.2f}" if n else ""]
-        rows.append([name, *cells])
+    found = shares_in_good_classes(looked.counts, good)
+    for name, numbers, shares in zip(looked.judged.result.picker_names, *found):
+        pairs = zip(numbers.tolist(), shares.tolist())
+        rows.append(
+            [
+                name,
+                *(cell for n, share in pairs for cell in (f"{n:,}", f"{share:.2f}" if n else "")),
+            ]
+        )
     print_table(["picker", "alone", "in good classes", "shared", "in good classes"], rows)
 
 
