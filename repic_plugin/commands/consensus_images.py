@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.arguments import check_pixel_size, check_positive, check_whole_number
-from repic_plugin.classification import classify_particles, particle_shares
 from repic_plugin.commands.options import print_table, progress_bar
 from repic_plugin.consensus import (
     MODES,
@@ -18,28 +17,23 @@ from repic_plugin.consensus import (
     ImageClasses,
     Judged,
     Picks,
-    candidates_to_look_at,
     judge_by_images,
     picker_classes,
+    shares_in_good_classes,
 )
 from repic_plugin.formats import (
+    GOOD_CLASS,
     CandidateClasses,
     addition_note,
-    cut_candidates,
+    classify_candidates,
     listed,
     match_names,
     read_candidate_labels,
     read_header,
-    sides,
     write_candidate_classes,
 )
 
 SUFFIXES = (".mrc", ".mrcs")
-# Side of the images that are compared, px; the diameter of their mask, in boxes: what the mean
-# image shows is often not the particle, where most candidates are none.
-MOST_SIDE_PX, MASK_BOXES = 64, 0.84
-MOST_IMAGES = 20_000
-IMAGES_PER_CLASS, LEAST_CLASSES, MOST_CLASSES = 45, 8, 40
 GOOD_SHARE, JUNK_SHARE = 0.95, 0.05  # of particles in classes chosen by number
 
 
@@ -128,13 +122,13 @@ def look(
         Path of each micrograph by its name, for folders that tell micrographs of one name apart.
     box_size_px : float
     """
-    names = np.array(candidates.micrograph_names, dtype=object)[candidates.micrograph]
-    centers = np.column_stack([candidates.x, candidates.y])
     notes: List[str] = []
     if args.classes is not None:
+        names = np.array(candidates.micrograph_names, dtype=object)[candidates.micrograph]
+        centers = np.column_stack([candidates.x, candidates.y])
         classes = _given_classes(args, names.astype(str), centers)
     else:
-        classes, notes = _new_classes(args, candidates, paths, box_size_px, names, centers)
+        classes, notes = _new_classes(args, candidates, paths, box_size_px)
     asked = ImageClasses(classes.label, classes.share)
     judged = judge_by_images(
         candidates,
@@ -158,19 +152,22 @@ def write_looked(folder: Path, looked: Looked) -> None:
 def print_looked(looked: Looked) -> None:
     """Print how many picks of each picker lie in good classes."""
     classes = looked.classes
-    good = classes.share >= 0.5
+    good = classes.share >= GOOD_CLASS
     n_seen = int((classes.label >= 0).sum())
     print(
         f"{n_seen:,} of {len(classes.label):,} candidates were looked at, in "
         f"{int((classes.size > 0).sum())} classes, of which {int(good.sum())} hold particles"
     )
     rows = []
-    for name, counts in zip(looked.judged.result.picker_names, looked.counts):
-        cells = []
-        for column in (counts[:, 0], counts[:, 1]):
-            n = int(column.sum())
-            cells += [f"{n:,}", f"{column[good].sum() / n:.2f}" if n else ""]
-        rows.append([name, *cells])
+    found = shares_in_good_classes(looked.counts, good)
+    for name, numbers, shares in zip(looked.judged.result.picker_names, *found):
+        pairs = zip(numbers.tolist(), shares.tolist())
+        rows.append(
+            [
+                name,
+                *(cell for n, share in pairs for cell in (f"{n:,}", f"{share:.2f}" if n else "")),
+            ]
+        )
     print_table(["picker", "alone", "in good classes", "shared", "in good classes"], rows)
 
 
@@ -183,43 +180,22 @@ def _new_classes(
     candidates: ConsensusResult,
     paths: Dict[str, str],
     box_size_px: float,
-    names: NDArray[np.object_],
-    centers: NDArray[np.float64],
 ) -> Tuple[CandidateClasses, List[str]]:
     """Classes of the images of the candidates, or of some micrographs where there are many."""
     files, notes = _micrograph_files(args.images, candidates.micrograph_names, paths)
-    looked_at = candidates_to_look_at(candidates.micrograph, MOST_IMAGES)
-    wanted = set(np.unique(candidates.micrograph[looked_at]).tolist())
-    used = [file if at in wanted else "" for at, file in enumerate(files)]
-    pixel_size = _pixel_size(args, next(file for file in used if file))
-    box, side = sides(box_size_px, MOST_SIDE_PX)
     with progress_bar("cutting out", "micrograph") as progress:
-        cut = cut_candidates(used, candidates.micrograph, centers, box, side, progress)
-    if len(cut.rows) < 2 * LEAST_CLASSES:
-        raise ValueError(
-            f"--images {args.images}: {len(cut.rows)} candidates lie within the micrographs, "
-            f"{2 * LEAST_CLASSES} are needed; check that these are the micrographs that were picked"
+        classes = classify_candidates(
+            candidates,
+            files,
+            box_size_px,
+            pixel_size_angstrom=_pixel_size(args, files[0]),
+            n_classes=args.image_classes,
+            source=f"--images {args.images}",
+            random_state=args.seed,
+            n_threads=args.threads,
+            progress=progress,
         )
-    n_classes = int(np.clip(len(cut.rows) // IMAGES_PER_CLASS, LEAST_CLASSES, MOST_CLASSES))
-    n_classes = n_classes if args.image_classes is None else args.image_classes
-    image_pixel = pixel_size * box / side
-    found = classify_particles(
-        cut.images,
-        n_classes,
-        pixel_size_angstrom=image_pixel,
-        mask_diameter_px=MASK_BOXES * side,
-        random_state=args.seed,
-        n_threads=args.threads,
-    )
-    quality = found.quality
-    label = np.full(len(candidates), -1)
-    label[cut.rows] = found.labels
-    share = particle_shares(quality.score, found.sizes)
-    columns = (found.sizes, quality.score, share, quality.resolution_angstrom)
-    return (
-        CandidateClasses(names.astype(str), centers, label, *columns, found.averages, image_pixel),
-        notes,
-    )
+    return classes, notes
 
 
 def _given_classes(

@@ -56,6 +56,8 @@ from repic_plugin.consensus.with_images import (
     candidates_to_look_at,
     judge_by_images,
     picker_classes,
+    rows_of_kept,
+    shares_in_good_classes,
 )
 
 __all__ = [
@@ -116,6 +118,8 @@ __all__ = [
     "required_pickers",
     "result_from_arrays",
     "result_to_arrays",
+    "rows_of_kept",
+    "shares_in_good_classes",
     "spacing_px",
     "stated_transform",
     "with_rates",

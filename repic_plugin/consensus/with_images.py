@@ -210,6 +210,35 @@ def picker_classes(candidates: ConsensusResult, classes: ImageClasses) -> Labels
     return counts
 
 
+def shares_in_good_classes(counts: Labels, is_good: NDArray[np.bool_]) -> Tuple[Labels, Floats]:
+    """Picks that were looked at, and the share of them that lies in good classes.
+
+    Parameters
+    ----------
+    counts : ndarray of int64, shape (n_pickers, n_classes, 2)
+        See `picker_classes`.
+    is_good : ndarray of bool, shape (n_classes,)
+
+    Returns
+    -------
+    n : ndarray of int64, shape (n_pickers, 2)
+        Those that a picker alone found, and those that others found, too.
+    share : ndarray of float64, shape (n_pickers, 2)
+        NaN without a pick.
+    """
+    n = counts.sum(axis=1)
+    n_good = counts[:, is_good].sum(axis=1)
+    return n, np.divide(n_good, n, out=np.full(n.shape, np.nan), where=n > 0)
+
+
+def rows_of_kept(kept: ConsensusResult, candidates: ConsensusResult) -> Labels:
+    """Index among the candidates of each that was kept; no pick is in two candidates."""
+    row, picker = np.nonzero(candidates.members >= 0)
+    owner = np.full(int(candidates.members.max(initial=-1)) + 1, -1)
+    owner[candidates.members[row, picker]] = row
+    return np.asarray(owner[kept.members.max(axis=1, initial=-1)], np.int64)
+
+
 def contradictions(before: EnsembleModel, after: EnsembleModel) -> Tuple[str, ...]:
     """Pickers that the images judge otherwise than agreement does."""
     told = []

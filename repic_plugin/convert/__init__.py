@@ -9,6 +9,7 @@ from repic_plugin.convert.classes import (
 )
 from repic_plugin.convert.coordinates import (
     MicrographTable,
+    ParticleClasses,
     PickerInput,
     append_particles,
     append_picks,
@@ -57,6 +58,7 @@ __all__ = [
     "GrowingMicrographs",
     "GrowingPicks",
     "MicrographTable",
+    "ParticleClasses",
     "ParticleRows",
     "PickerInput",
     "Span",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,20 @@ class MicrographTable:
         """Unique names of the micrographs, for tables and figures."""
         is_unique = len({micrograph_name(one) for one in self.names}) == len(self.names)
         return distinct_names(self.names if is_unique or not self.files else self.files)
+
+
+class ParticleClasses(NamedTuple):
+    """2D classes of the particles of a consensus with images.
+
+    Attributes
+    ----------
+    label : ndarray of int64, shape (n_particles,)
+        -1 without an image.
+    score : ndarray of float64, shape (n_classes,)
+    """
+
+    label: NDArray[np.int64]
+    score: NDArray[np.float64]
 
 
 def read_micrographs(micrographs: SetOfMicrographs) -> MicrographTable:
@@ -193,7 +207,10 @@ def read_picks(
 
 
 def append_particles(
-    coordinates: SetOfCoordinates, result: ConsensusResult, table: MicrographTable
+    coordinates: SetOfCoordinates,
+    result: ConsensusResult,
+    table: MicrographTable,
+    classes: Optional[ParticleClasses] = None,
 ) -> None:
     """Append the particles of a consensus, each with weight, overlap, score and its pickers.
 
@@ -203,10 +220,15 @@ def append_particles(
     result : ConsensusResult
     table : MicrographTable
         Micrographs by which the picks were indexed.
+    classes : ParticleClasses, optional
+        Of a consensus with images: each particle has its class, too.
     """
     item = _new_item(constants.WEIGHT, constants.OVERLAP, constants.SCORE)
     setattr(item, constants.N_PICKERS, Integer())
     setattr(item, constants.PICKERS, String())
+    if classes is not None:
+        setattr(item, constants.IMAGE_CLASS, Integer())
+        setattr(item, constants.IMAGE_CLASS_SCORE, Float())
     found_by = result.members >= 0
     patterns, which = np.unique(found_by, axis=0, return_inverse=True)
     who = [
@@ -215,13 +237,18 @@ def append_particles(
     ]
     values = (result.weight, result.overlap, result.score, found_by.sum(axis=1), which.ravel())
     rows = zip(*(column.tolist() for column in (result.micrograph, result.x, result.y, *values)))
-    for micrograph, x, y, weight, overlap, score, n_pickers, pattern in rows:
+    for place, (micrograph, x, y, weight, overlap, score, n_pickers, pattern) in enumerate(rows):
         _place(item, table, micrograph, x, y)
         getattr(item, constants.WEIGHT).set(weight)
         getattr(item, constants.OVERLAP).set(overlap)
         getattr(item, constants.SCORE).set(score)
         getattr(item, constants.N_PICKERS).set(n_pickers)
         getattr(item, constants.PICKERS).set(who[pattern])
+        if classes is not None:
+            label = int(classes.label[place])
+            of_class = float(classes.score[label]) if label >= 0 else None
+            getattr(item, constants.IMAGE_CLASS).set(label)
+            getattr(item, constants.IMAGE_CLASS_SCORE).set(of_class)
         coordinates.append(item)
 
 

@@ -48,10 +48,12 @@ from repic_plugin.formats.picks.registry import (
 from repic_plugin.formats.picks.table import PickTable, centers_from_corners, corners_from_centers
 from repic_plugin.formats.results.agreement import read_agreement, write_agreement
 from repic_plugin.formats.results.candidate_classes import (
+    GOOD_CLASS,
     CandidateClasses,
     read_candidate_labels,
     write_candidate_classes,
 )
+from repic_plugin.formats.results.candidate_classification import classify_candidates
 from repic_plugin.formats.results.class_files import (
     CLASS_FILES,
     checkpoint_owner,
@@ -106,6 +108,7 @@ __all__ = [
     "CANDIDATE_FILES",
     "CLASS_FILES",
     "ENSEMBLE_NAMES",
+    "GOOD_CLASS",
     "HEADER_BYTES",
     "MICROGRAPH_EXTENSION",
     "NAMING_FORMATS",
@@ -141,6 +144,7 @@ __all__ = [
     "centers_from_corners",
     "check_picker_columns",
     "checkpoint_owner",
+    "classify_candidates",
     "consensus_files",
     "corners_from_centers",
     "cut_candidates",

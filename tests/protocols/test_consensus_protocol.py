@@ -269,6 +269,7 @@ WITHOUT_INFLUENCE = {
     *("inputCTFs", "inputCoordinates", "numberOfThreads", "numberOfMpi", "hostName", "runMode"),
     *("runName", "expertLevel", "useGpu", "gpuList"),
 }
+OF_ANOTHER_STEP = {"imageClasses"}
 CHANGED = {
     **{"mode": 1, "boxSize": 22, "numParticles": 1, "rankBy": 1, "minScores": "0.5", "position": 1},
     **{"scoreAttributes": constants.PICK_SCORE, "scoreTransforms": "rank", "minOverlap": 0.4},
@@ -283,8 +284,13 @@ def test_each_value_of_the_form_that_matters_is_an_argument_of_the_step(project,
 
     protocol = project.consensus(pickers, "arguments")
     before = stream_settings(protocol, list("ABC"))
-    others = {"quorum": (1, 2), "targetPrecision": (2, 0.9)}  # with the mode that they belong to
-    names = {name for name, _ in protocol._definition.iterParams()} - WITHOUT_INFLUENCE
+    # with the mode that they belong to
+    others = {"quorum": (1, 2), "targetPrecision": (2, 0.9), "lookAtImages": (2, True)}
+    names = (
+        {name for name, _ in protocol._definition.iterParams()}
+        - WITHOUT_INFLUENCE
+        - OF_ANOTHER_STEP
+    )
     assert names == {*CHANGED, *others}
     for name, value in CHANGED.items():
         changed = project.consensus(pickers, "arguments", **{name: value})

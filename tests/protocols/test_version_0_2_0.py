@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from repic_plugin.formats import AGREEMENT_NAMES, read_consensus_tables
+from repic_plugin.protocols.iterative.child_runs import ADDED, HOW_IT_RUNS
 from repic_plugin.workflow import read_workflow, template_names
 from tests.protocols.faults import outcome, unfinished
 from tests.protocols.iterative_runs import children, places, run_again
@@ -71,6 +72,16 @@ def test_every_protocol_parameter_and_output_is_still_there(project, name):
     outputs = project.protocols[name]._possibleOutputs
     today = outputs if isinstance(outputs, dict) else [one.name for one in outputs or ()]
     assert set(NAMES[name]["outputs"]) <= set(today)
+
+
+CHILDREN = ["ProtRepicSubsets", "ProtRepicConsensus", "ProtRepicLabels"]
+CHILDREN += ["ProtTemplateTrain", "ProtTemplatePick"]
+
+
+@pytest.mark.parametrize("name", CHILDREN)
+def test_parameters_added_since_do_not_distinguish_children(project, name):
+    today = {key for key, _ in project.protocols[name]()._definition.iterParams()}
+    assert today - {*NAMES[name]["parameters"]} - HOW_IT_RUNS <= ADDED
 
 
 # ------------------------------------------------------------------ the project

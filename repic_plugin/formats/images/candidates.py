@@ -34,6 +34,7 @@ def cut_candidates(
     box_size_px: int,
     side_px: int,
     progress: Optional[Callable[[int, int], None]] = None,
+    read: Callable[[str], NDArray[np.float32]] = open_mrc,
 ) -> CandidateImages:
     """Images of candidates, downscaled and normalised as by `extract_particles`.
 
@@ -48,6 +49,8 @@ def cut_candidates(
         Even.
     progress : callable, optional
         Called as ``progress(n_done, n_files)``.
+    read : callable
+        From a file to its pixels, shape (height, width).
 
     Returns
     -------
@@ -62,7 +65,7 @@ def cut_candidates(
     for at, file in enumerate(files):
         mine = np.flatnonzero(micrograph == at)
         if file and len(mine):
-            pixels = np.array(open_mrc(file), np.float32)
+            pixels = np.array(read(file), np.float32)
             try:
                 cut = extract_particles(pixels, centers[mine], box_size_px, side_px=side_px)
             except ValueError as error:

@@ -17,6 +17,7 @@ CANDIDATES, IMAGE_CLASSES, PICKER_CLASSES, CANDIDATE_AVERAGES = CANDIDATE_FILES
 CANDIDATE_COLUMNS = ("micrograph", "x", "y", "class", "probability")
 CLASS_COLUMNS = ("class", "size", "score", "share", "resolution_angstrom")
 PICKER_COLUMNS = ("picker", "class", "alone", "shared", "is_good")
+GOOD_CLASS = 0.5  # share of particles from which a class is one of particles
 AGAIN = "give the output folder of a consensus with images, of the same picks and options"
 
 
@@ -76,7 +77,7 @@ def write_candidate_classes(
     numbers = [[f"{value:.6g}" for value in column.tolist()] for column in of_class]
     rows = zip(range(len(classes.size)), classes.size.tolist(), *numbers)
     write_table(folder / IMAGE_CLASSES, CLASS_COLUMNS, rows)
-    good = (classes.share >= 0.5).astype(int).tolist()
+    good = (classes.share >= GOOD_CLASS).astype(int).tolist()
     write_table(
         folder / PICKER_CLASSES,
         PICKER_COLUMNS,

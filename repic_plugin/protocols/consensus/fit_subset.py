@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+from pwem.objects import SetOfCTF
+
+from repic_plugin.convert import mean_defocus
+from repic_plugin.protocols.consensus.stream_inputs import StreamInputs
 
 # The fit holds all of them in memory; with so many, its intervals are narrow.
 FIT_MICROGRAPHS = 400
@@ -33,3 +38,14 @@ def micrographs_to_fit(
         return []
     places = np.linspace(0, len(ready) - 1, min(len(ready), most))
     return [ready[place] for place in places.round().astype(int)]
+
+
+def defocus_of(
+    ctfs: Optional[SetOfCTF], inputs: StreamInputs, chosen: Sequence[int]
+) -> Optional[NDArray[np.float64]]:
+    """Mean defocus of some micrographs, angstrom; None without CTFs."""
+    if ctfs is None:
+        return None
+    table = inputs.micrographs.table
+    known = dict(zip(table.ids, mean_defocus(ctfs, table)))
+    return np.array([known[one] for one in chosen])

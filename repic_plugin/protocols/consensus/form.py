@@ -14,6 +14,13 @@ EACH = "One entry per input set, in order and separated by spaces, or one entry 
 HELP = {
     "inputCTFs": "Precision and recall of the pickers are then reported for low, medium and high "
     "defocus as well. The particles do not depend on it.",
+    "lookAtImages": "Candidates are cut out of the micrographs of the coordinates and sorted into "
+    "2D classes, which decide what is a particle; agreement and scores judge the members of each "
+    "class. Needed where pickers share mistakes, such as blob detectors on ice. While inputs are "
+    "open, there are no outputs: they are written at the end, when all candidates are known.",
+    "imageClasses": "Of the candidates. 0: one per 45 images, from 8 to 40. At most about 20,000 "
+    "candidates, of evenly spread micrographs, are looked at; the others are judged by what is "
+    "learnt from these.",
     "numParticles": "Those of the highest weight, or confidence if they are ranked by it; 0 keeps "
     "all. "
     "*probabilistic*: the most probable ones, with no threshold unless a target precision is "
@@ -83,6 +90,14 @@ def define_input_params(form: params.Form) -> None:
     )
     fields.input(
         "inputCTFs", "SetOfCTF", "CTF of the micrographs", allowsNull=True, condition="mode==2"
+    )
+    fields.value("lookAtImages", False, "Look at the images", condition="mode==2")
+    fields.value(
+        "imageClasses",
+        0,
+        "Number of 2D classes",
+        condition="mode==2 and lookAtImages",
+        validators=[params.GE(0)],
     )
     define_box_size(
         form,

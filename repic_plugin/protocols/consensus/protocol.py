@@ -36,9 +36,11 @@ from repic_plugin.protocols.consensus.settings import (
     FORM_PARAMS,
     check_settings,
     consensus_settings,
+    looks_at_images,
     stream_settings,
 )
 from repic_plugin.protocols.consensus.stream import ConsensusStream
+from repic_plugin.protocols.consensus.stream_images import ConsensusImages
 from repic_plugin.protocols.consensus.stream_outputs import PARTICLES, UNMATCHED
 from repic_plugin.protocols.consensus.subsets import launch_found_by
 
@@ -55,11 +57,13 @@ class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # ty
     *Outputs*: outputCoordinates, each with its weight or probability, overlap, score and the names
     of its pickers; optionally outputUnmatched, the picks that belong to no particle, and
     outputPattern1 and so on, what some pickers found and others did not. Tables are in
-    the run's extra folder (consensus.csv, summary.csv; probabilistic also pickers.csv).
+    the run's extra folder (consensus.csv, summary.csv; probabilistic also pickers.csv; with images
+    also image_classes.csv and picker_classes.csv).
     *Main parameters*: the consensus mode. All pickers: few false positives, but a weak picker costs
     many particles. Quorum: at least a minimum number of pickers. Probabilistic: the precision and
     recall of each picker are estimated from agreement and scores, without labels; a target
-    precision determines how many particles are kept.
+    precision determines how many particles are kept; with *Look at the images*, the 2D classes of
+    the candidates decide what a particle is.
     *Look at*: the summary (contribution of each picker, whether the optimum is proven, warnings)
     and, in Analyze results, the boxes with a threshold on the weight.
 
@@ -95,12 +99,21 @@ class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # ty
         settings = json.dumps(stream_settings(self, self._pickerNames()), sort_keys=True)
         inputs = json.dumps([_size_at_rest(pointer.get()) for pointer in self.inputCoordinates])
         self._insertFunctionStep(self.consensusStep, settings, inputs, needsGPU=False)
+        if looks_at_images(self):
+            n_classes = self.imageClasses.get()
+            self._insertFunctionStep(self.imagesStep, settings, inputs, n_classes, needsGPU=False)
+            settings = json.dumps([settings, n_classes])  # for the report, which shows them
         self._insertReportStep(settings)
 
     def consensusStep(self, settings: str, inputs: str) -> None:
         """Process the data of the inputs until they are closed."""
         with self.labelled_errors():
             ConsensusStream(self, json.loads(settings), inputs).run()
+
+    def imagesStep(self, settings: str, _inputs: str, n_classes: int) -> None:
+        """Judge the candidates by their images, and write the outputs."""
+        with self.labelled_errors():
+            ConsensusImages(self, json.loads(settings), n_classes).run()
 
     def overlay_model(self) -> OverlayModel:
         """Overlay of the result and the input picks, see `of_consensus`."""
@@ -140,6 +153,11 @@ class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # ty
     # ------------------------------------------------------------------ info
 
     def _check(self) -> None:
+        if looks_at_images(self) and self.imageClasses.get() == 1:
+            raise ValueError(
+                f"{self.label('imageClasses')} must be 0 (automatic) or at least 2, got 1; one "
+                "class tells nothing apart"
+            )
         if any(_is_open(pointer.get()) for pointer in self.inputCoordinates):
             check_settings(stream_settings(self, self._pickerNames()))
             return  # the picks are not known yet
@@ -156,7 +174,8 @@ class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # ty
 
     def _citations(self) -> List[str]:
         cited = ["Cameron2024", "Huangfu2018"]  # the method, and the solver that is always there
-        return [*cited, "DawidSkene1979"] if is_probabilistic(self) else cited
+        cited += ["DawidSkene1979"] * is_probabilistic(self)
+        return [*cited, "Xu2016"] if looks_at_images(self) else cited
 
     def _automatic(self) -> Dict[str, str]:
         values: Dict[str, str] = self._facts().get("values", {})

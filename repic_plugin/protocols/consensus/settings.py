@@ -113,6 +113,7 @@ def stream_settings(protocol: ProtParticlePicking, names: List[str]) -> Dict[str
     return {
         **({"ctfs": _file_of(protocol.inputCTFs)} if is_probable else {}),
         **({"patterns": patterns} if patterns else {}),  # earlier runs, without, can be continued
+        **({"images": True} if looks_at_images(protocol) else {}),  # likewise
         "inputs": [one.getFileName() for one in sets],
         "names": names,
         "score_attributes": _entries(
@@ -139,6 +140,11 @@ def stream_settings(protocol: ProtParticlePicking, names: List[str]) -> Dict[str
         },
         **({"discards_edges": True} if protocol.dropOutside else {}),
     }
+
+
+def looks_at_images(protocol: ProtParticlePicking) -> bool:
+    """Whether the candidates of a consensus by probability are judged by their images."""
+    return consensus_mode(protocol) == PROBABILISTIC and bool(protocol.lookAtImages.get())
 
 
 def _distances(protocol: ProtParticlePicking) -> Dict[str, float]:

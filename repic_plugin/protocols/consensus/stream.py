@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import numpy as np
-from numpy.typing import NDArray
 from pwem.protocols import ProtParticlePicking
 from pyworkflow.object import Set
 
@@ -23,10 +22,12 @@ from repic_plugin.consensus import (
     find_strangers,
     required_pickers,
 )
-from repic_plugin.convert import UnreadableSetError, mean_defocus
+from repic_plugin.convert import UnreadableSetError
 from repic_plugin.formats import (
     AGREEMENT_NAMES,
+    CANDIDATE_FILES,
     ENSEMBLE_NAMES,
+    TABLE_NAMES,
     atomic_write,
     write_agreement,
     write_consensus_tables,
@@ -34,7 +35,7 @@ from repic_plugin.formats import (
 )
 from repic_plugin.protocols.common.consensus_mode import PROBABILISTIC
 from repic_plugin.protocols.common.corrections import correction_text
-from repic_plugin.protocols.consensus.fit_subset import MIN_FITTED, micrographs_to_fit
+from repic_plugin.protocols.consensus.fit_subset import MIN_FITTED, defocus_of, micrographs_to_fit
 from repic_plugin.protocols.consensus.patterns import (
     find_patterns,
     pattern_lines,
@@ -54,11 +55,10 @@ from repic_plugin.protocols.consensus.summary import (
 )
 
 MAX_BATCH = 200  # micrographs: held in memory, and the most work that a kill can cost
-
-
-def _suffix(output: str) -> str:
-    """What the name of an output's file has after coordinates, such as _unmatched."""
-    return "" if output == PARTICLES else f"_{output[len('output') :].lower()}"
+BY_AGREEMENT = (
+    "By agreement alone so far: the images are looked at, and the outputs written, once all inputs "
+    "are closed."
+)
 
 
 class ConsensusStream:
@@ -206,8 +206,7 @@ class ConsensusStream:
                 ranked_among=self.record.ranked_among,
                 micrograph_size_px=micrograph_size(protocol),
                 n_threads=protocol.numberOfThreads.get(),
-                **self.settings["options"],
-                **given,
+                **{**self.settings["options"], **given},
             )
         for warning in caught if is_logged else ():
             self._warn(str(warning.message))
@@ -225,7 +224,10 @@ class ConsensusStream:
         if not (chosen and self._scales_are_known(chosen)):
             return False
         picks = self.inputs.read(chosen, self._attributes()).picks
-        given = {"micrograph_quality": self._defocus(chosen)} if self._is_probable else {}
+        given = {}
+        if self._is_probable:
+            defocus = defocus_of(self.protocol.inputCTFs.get(), self.inputs, chosen)
+            given = {"micrograph_quality": defocus}
         found = self._consensus(picks, **given)
         if found.agreement is None and found.ensemble is None:  # there are no picks
             return is_last
@@ -253,15 +255,6 @@ class ConsensusStream:
             return False
         self._agreement = self._consensus(picks, is_logged=False).agreement  # as the batches were
         return True
-
-    def _defocus(self, chosen: List[int]) -> Optional[NDArray[np.float64]]:
-        """Mean defocus of some micrographs, angstrom; None without CTFs."""
-        ctfs = self.protocol.inputCTFs.get()
-        if ctfs is None:
-            return None
-        table = self.inputs.micrographs.table
-        known = dict(zip(table.ids, mean_defocus(ctfs, table)))
-        return np.array([known[one] for one in chosen])
 
     # ----------------------------------------------------------------- scores
 
@@ -291,6 +284,10 @@ class ConsensusStream:
     # ---------------------------------------------------------------- outputs
 
     def _outputs(self) -> List[StreamOutput]:
+        """Outputs that are written batch by batch: none where the images decide at the end."""
+        return [] if self.settings.get("images") else self._all_outputs()
+
+    def _all_outputs(self) -> List[StreamOutput]:
         names = [PARTICLES, UNMATCHED] if self.settings["unmatched"] else [PARTICLES]
         box_size_px = self.settings["box_size_px"]
         found = [StreamOutput(self.protocol, name, box_size_px) for name in names]
@@ -329,10 +326,10 @@ class ConsensusStream:
 
     def _forget(self) -> None:
         """Remove the results of a run with other values or inputs."""
-        tables = ("consensus.csv", "summary.csv", "summary.json")
+        tables = (*TABLE_NAMES, "summary.json", *CANDIDATE_FILES)
         for file in (*tables, *ENSEMBLE_NAMES, *AGREEMENT_NAMES):
             Path(self.protocol._getExtraPath(file)).unlink(missing_ok=True)
-        wanted = [output.name for output in self._outputs()]
+        wanted = [output.name for output in self._all_outputs()]
         present = [name for name, _ in self.protocol.iterOutputAttributes()]
         for name in {PARTICLES, UNMATCHED, *present, *wanted}:
             output = StreamOutput(self.protocol, name, self.settings["box_size_px"])
@@ -363,6 +360,12 @@ class ConsensusStream:
             self._warned.append(message)
             self.protocol.warning(message)
 
+    def _facts(self, settings: Dict[str, Any]) -> Dict[str, Any]:
+        """Facts on the totals."""
+        facts = consensus_facts(self.totals, self.record.n_picks, settings)
+        first = [BY_AGREEMENT] if settings.get("images") else []
+        return {**facts, "summary": first + facts["summary"]}
+
     def _write_facts(self, is_closed: bool = False) -> None:
         """Update the summary, the methods and the values."""
         settings = {
@@ -371,7 +374,7 @@ class ConsensusStream:
             "pixel_size_angstrom": self.protocol.getInputMicrographs().getSamplingRate(),
             "attributes": self._attributes(),
         }
-        facts = consensus_facts(self.totals, self.record.n_picks, settings)
+        facts = self._facts(settings)
         lines = with_agreement(facts["summary"], self._agreement)
         lines += pattern_lines(self.settings, self.record.n_in_patterns)
         if not is_closed:

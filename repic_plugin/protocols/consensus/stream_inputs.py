@@ -219,6 +219,11 @@ class StreamInputs:
         """Whether no more data will arrive."""
         return all(picker.is_closed for picker in self.pickers)
 
+    @property
+    def is_read(self) -> bool:
+        """Whether all files could be read at the last check."""
+        return not (self._n_problems or self.problems())
+
     def problems(self) -> List[str]:
         """Files that are unreadable at present."""
         return [f"{one.name}: {one.problem}" for one in self.pickers if one.problem]

@@ -55,7 +55,7 @@ class StreamOutput:
         table = MicrographTable("", tuple(batch.micrographs), names, 0.0)
         coordinates = self._opened()
         if self.name == PARTICLES:
-            append_particles(coordinates, batch.result, table)
+            append_particles(coordinates, batch.result, table, batch.classes)
         elif self.pattern is not None:
             append_particles(coordinates, batch.patterns[self.pattern], table)
         elif batch.unmatched is not None:

@@ -30,10 +30,12 @@ from repic_plugin.consensus import (
     result_to_arrays,
     with_rates,
 )
+from repic_plugin.convert import ParticleClasses
 from repic_plugin.formats import atomic_write, read_arrays, write_arrays
 
 SETTINGS, SCALES, FINISHED = "settings.json", "scales.json", "finished.json"
 MODEL, AGREEMENT = "ensemble.npz", "agreement.npz"
+LOOKED = "looked.json"  # number of classes and inputs of the images that were looked at
 COUNTS = ("micrograph_ids", "n_read", "n_particles", "n_unmatched")
 N_IN_PATTERNS = "n_in_patterns"
 UNMATCHED, PATTERN = "unmatched.", "pattern_{}."  # before the names of their arrays
@@ -52,7 +54,7 @@ class Batch(NamedTuple):
 
     The members in `result` are ids of picks, and its flags of unmatched picks are absent: these
     picks are in `unmatched` if the user wants them. `patterns` holds the particles of each pattern,
-    in the same form.
+    in the same form, `classes` the 2D classes of the particles of a consensus with images.
     """
 
     micrographs: List[int]
@@ -60,6 +62,7 @@ class Batch(NamedTuple):
     result: ConsensusResult
     unmatched: Optional[Picks]
     patterns: List[ConsensusResult]
+    classes: Optional[ParticleClasses] = None
 
 
 class StreamRecord:
@@ -140,6 +143,14 @@ class StreamRecord:
         for number in range(0 if keep else len(self)):
             self._file(number).unlink()
 
+    def has_looked(self, at: str) -> bool:
+        """Whether the images were looked at, with this number of classes and these inputs."""
+        return _text(self.folder / LOOKED) == at
+
+    def finish_looking(self, at: str) -> None:
+        """Record that the images were looked at and all results written."""
+        atomic_write(self.folder / LOOKED, at)
+
     def _read(self) -> None:
         scales = self.folder / SCALES
         if scales.is_file():
@@ -216,7 +227,8 @@ class StreamRecord:
         unmatched : Picks or None
         patterns : sequence of ConsensusResult
         """
-        kept, *others = (_with_ids(one, ids) for one in (result, *patterns))
+        batch = batch_of(micrographs, n_read, result, ids, unmatched, patterns)
+        others = batch.patterns
         counts = {
             "micrograph_ids": np.array(micrographs, dtype=np.int64),
             "n_read": n_read,
@@ -224,14 +236,14 @@ class StreamRecord:
             "n_unmatched": np.array(0 if unmatched is None else len(unmatched)),
             N_IN_PATTERNS: np.array([len(one) for one in others], dtype=np.int64),
         }
-        arrays = {**counts, **result_to_arrays(kept)}
+        arrays = {**counts, **result_to_arrays(batch.result)}
         if unmatched is not None:
             arrays.update(_prefixed(UNMATCHED, picks_to_arrays(unmatched)))
         for number, one in enumerate(others):
             arrays.update(_prefixed(PATTERN.format(number), result_to_arrays(one)))
         write_arrays(self._file(len(self)), arrays)
         self._count(counts)
-        return Batch(micrographs, n_read, kept, unmatched, others)
+        return batch
 
     def batches(self, first: int = 0) -> Iterator[Batch]:
         """The batches in order, one at a time in memory."""
@@ -254,6 +266,20 @@ def rated(result: ConsensusResult, agreement: Optional[Agreement]) -> ConsensusR
     return with_rates(result, agreement) if agreement is not None and is_weighed else result
 
 
+def batch_of(
+    micrographs: List[int],
+    n_read: NDArray[np.int64],
+    result: ConsensusResult,
+    ids: NDArray[np.int64],
+    unmatched: Optional[Picks],
+    patterns: Sequence[ConsensusResult],
+    classes: Optional[ParticleClasses] = None,
+) -> Batch:
+    """Batch of results whose members are still indices of picks, with parameters as of `append`."""
+    kept, *others = (_with_ids(one, ids) for one in (result, *patterns))
+    return Batch(micrographs, n_read, kept, unmatched, others, classes)
+
+
 def _with_ids(result: ConsensusResult, ids: NDArray[np.int64]) -> ConsensusResult:
     """Result with ids of picks as its members, without flags of the picks and the agreement."""
     members = np.where(result.members >= 0, np.append(ids, -1)[result.members], -1)
@@ -267,6 +293,11 @@ def _prefixed(prefix: str, arrays: Dict[str, NDArray[Any]]) -> Dict[str, NDArray
 def _with_prefix(prefix: str, arrays: Dict[str, NDArray[Any]]) -> Dict[str, NDArray[Any]]:
     """Arrays that have a prefix, by their names without it."""
     return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def inputs_when_finished(folder: str) -> Optional[str]:
+    """Contents of the inputs when the run whose batches are in a folder was complete, if it is."""
+    return _text(Path(folder) / FINISHED)
 
 
 def _text(file: Path) -> Optional[str]:

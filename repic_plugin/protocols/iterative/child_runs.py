@@ -25,6 +25,7 @@ HOW_IT_RUNS = {
 ADDED = {
     *("checkCoordinates", "copyDistance", "minDistance", "patterns", "rankBy"),
     *("keepMasks", "maskContamination", "particleDiameter"),
+    *("lookAtImages", "imageClasses", "maxFalseAgreement"),
 }
 
 

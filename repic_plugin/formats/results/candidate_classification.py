@@ -1,0 +1,111 @@
+"""2D classes of the candidates of a consensus, from the micrographs that they lie in."""
+
+from __future__ import annotations
+
+from typing import Callable, Optional, Sequence, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.classification import ClassQuality, classify_particles, particle_shares
+from repic_plugin.consensus import ConsensusResult, candidates_to_look_at
+from repic_plugin.formats.images.candidates import CandidateImages, cut_candidates, sides
+from repic_plugin.formats.images.mrc import open_mrc
+from repic_plugin.formats.results.candidate_classes import CandidateClasses
+
+# Side of the images that are compared, px; the diameter of their mask, in boxes: what the mean
+# image shows is often not the particle, where most candidates are none.
+MOST_SIDE_PX, MASK_BOXES = 64, 0.84
+MOST_IMAGES = 20_000
+IMAGES_PER_CLASS, LEAST_CLASSES, MOST_CLASSES = 45, 8, 40
+
+
+def classify_candidates(
+    candidates: ConsensusResult,
+    files: Sequence[str],
+    box_size_px: float,
+    *,
+    pixel_size_angstrom: float,
+    n_classes: Optional[int] = None,
+    source: str = "micrographs",
+    random_state: int = 0,
+    n_threads: int = 1,
+    read: Callable[[str], NDArray[np.float32]] = open_mrc,
+    progress: Optional[Callable[[int, int], None]] = None,
+) -> CandidateClasses:
+    """Classes of the images of the candidates, or of some micrographs where there are many.
+
+    Parameters
+    ----------
+    candidates : ConsensusResult
+        All of them, see `consensus.judge_by_images`.
+    files : sequence of str
+        Micrograph of each of `candidates.micrograph_names`.
+    box_size_px : float
+    pixel_size_angstrom : float
+        Of the micrographs.
+    n_classes : int, optional
+        By default one for 45 images, from 8 to 40.
+    source : str
+        What the micrographs are called in errors.
+    random_state, n_threads : int
+    read : callable
+        From a file to its pixels.
+    progress : callable, optional
+        Called as ``progress(n_done, n_files)`` while candidates are cut out.
+
+    Returns
+    -------
+    CandidateClasses
+
+    Raises
+    ------
+    FormatError
+        If a micrograph cannot be read.
+    ValueError
+        If there are too few images.
+    """
+    centers = np.column_stack([candidates.x, candidates.y])
+    looked_at = candidates_to_look_at(candidates.micrograph, MOST_IMAGES)
+    wanted = set(np.unique(candidates.micrograph[looked_at]).tolist())
+    used = [file if at in wanted else "" for at, file in enumerate(files)]
+    box, side = sides(box_size_px, MOST_SIDE_PX)
+    cut = cut_candidates(used, candidates.micrograph, centers, box, side, progress, read)
+    _check_number(cut, source)
+    image_pixel = pixel_size_angstrom * box / side
+    found = classify_particles(
+        cut.images,
+        n_classes or number_of_classes(len(cut.rows)),
+        pixel_size_angstrom=image_pixel,
+        mask_diameter_px=MASK_BOXES * side,
+        random_state=random_state,
+        n_threads=n_threads,
+    )
+    quality = cast(ClassQuality, found.quality)  # None on other ranks of an MPI run only
+    label = np.full(len(candidates), -1)
+    label[cut.rows] = found.labels
+    names = np.array(candidates.micrograph_names, dtype=object)
+    return CandidateClasses(
+        micrograph=names[candidates.micrograph].astype(str),
+        centers=centers,
+        label=label,
+        size=found.sizes,
+        score=quality.score,
+        share=particle_shares(quality.score, found.sizes),
+        resolution_angstrom=quality.resolution_angstrom,
+        averages=found.averages,
+        pixel_size_angstrom=image_pixel,
+    )
+
+
+def number_of_classes(n_images: int) -> int:
+    """Number of classes where none is asked for."""
+    return int(np.clip(n_images // IMAGES_PER_CLASS, LEAST_CLASSES, MOST_CLASSES))
+
+
+def _check_number(cut: CandidateImages, source: str) -> None:
+    if len(cut.rows) < 2 * LEAST_CLASSES:
+        raise ValueError(
+            f"{source}: {len(cut.rows)} candidates lie within the micrographs, "
+            f"{2 * LEAST_CLASSES} are needed; check that these are the micrographs that were picked"
+        )

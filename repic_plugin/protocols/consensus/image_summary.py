@@ -1,0 +1,49 @@
+"""What the images of the candidates showed, for the summary and the methods."""
+
+from __future__ import annotations
+
+from typing import List, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repic_plugin.consensus import shares_in_good_classes
+from repic_plugin.formats import GOOD_CLASS, CandidateClasses
+
+
+def image_lines(
+    classes: CandidateClasses, counts: NDArray[np.int64], names: Sequence[str]
+) -> List[str]:
+    """Number of candidates and classes, and for each picker its share in good classes.
+
+    Parameters
+    ----------
+    classes : CandidateClasses
+    counts : ndarray of int64, shape (n_pickers, n_classes, 2)
+        See `picker_classes`.
+    names : sequence of str
+        Of the pickers.
+    """
+    is_good = classes.share >= GOOD_CLASS
+    n_seen, n_used = int((classes.label >= 0).sum()), int((classes.size > 0).sum())
+    lines = [
+        f"Images: {n_seen:,} of {len(classes.label):,} candidates were looked at, in {n_used} 2D "
+        f"classes, of which {int(is_good.sum())} hold particles."
+    ]
+    for name, n, share in zip(names, *shares_in_good_classes(counts, is_good)):
+        kinds = ("picks that it alone found", "shared picks")
+        told = [f"{part:.0%} of {m:,} {kind}" for m, part, kind in zip(n, share, kinds) if m]
+        lines.append(f"{name}: {' and '.join(told) or 'no picks'} lie in classes of particles.")
+    return lines
+
+
+def image_methods(classes: CandidateClasses) -> str:
+    """A sentence on the images."""
+    n_seen, n_good = int((classes.label >= 0).sum()), int((classes.share >= GOOD_CLASS).sum())
+    return (
+        f"The images of {n_seen:,} candidates, at {classes.pixel_size_angstrom:.3g} Å/px, were "
+        f"sorted into {len(classes.share)} classes by ACK-means [Xu2016], of which {n_good} held "
+        "particles by their scores; the shares of particles in the classes decided which "
+        "candidates are particles, and from these the agreement and the scores of the pickers "
+        "were learnt again."
+    )

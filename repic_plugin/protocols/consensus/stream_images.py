@@ -1,0 +1,197 @@
+"""The step of a consensus by probability that looks at the images, once its inputs are closed."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, Dict, List
+
+import numpy as np
+from pwem.protocols import ProtParticlePicking
+from pyworkflow.object import Set
+
+from repic_plugin.consensus import (
+    ALL_CANDIDATES,
+    ConsensusResult,
+    ImageClasses,
+    Judged,
+    judge_by_images,
+    picker_classes,
+    rows_of_kept,
+)
+from repic_plugin.convert import (
+    ParticleClasses,
+    UnreadableSetError,
+    micrograph_files,
+    micrograph_pixels,
+    read_micrographs,
+)
+from repic_plugin.formats import (
+    CandidateClasses,
+    classify_candidates,
+    write_candidate_classes,
+    write_consensus_tables,
+    write_ensemble,
+)
+from repic_plugin.protocols.consensus.image_summary import image_lines, image_methods
+from repic_plugin.protocols.consensus.patterns import find_patterns
+from repic_plugin.protocols.consensus.stream import ConsensusStream
+from repic_plugin.protocols.consensus.stream_inputs import BatchInput
+from repic_plugin.protocols.consensus.stream_outputs import PARTICLES
+from repic_plugin.protocols.consensus.stream_record import Batch, batch_of, inputs_when_finished
+from repic_plugin.protocols.consensus.summary import ConsensusTotals, proof
+
+# Options of `find_consensus` with which no candidate is left out.
+ALL = {
+    "num_particles": ALL_CANDIDATES,
+    "target_precision": None,
+    "max_false_agreement": None,
+}
+PROGRESS_EVERY = 50  # micrographs
+
+
+class ConsensusImages(ConsensusStream):
+    """Judges the candidates of a complete consensus by their images, and writes all its results.
+
+    Nothing is left of the consensus by agreement but its model and the scales of the scores: the
+    candidates are found again from the inputs, so that this can be repeated at any time.
+
+    Parameters
+    ----------
+    protocol : ProtParticlePicking
+    settings : dict
+        From `stream_settings`.
+    n_classes : int
+        0 for one class per 45 images.
+
+    Raises
+    ------
+    ValueError
+        If the consensus by agreement is not complete.
+    """
+
+    def __init__(
+        self, protocol: ProtParticlePicking, settings: Dict[str, Any], n_classes: int
+    ) -> None:
+        inputs = inputs_when_finished(protocol._getExtraPath("stream"))
+        if inputs is None:
+            raise ValueError("the record of the candidates is missing; choose Restart in the form")
+        super().__init__(protocol, settings, inputs)
+        self._may_grow = bool(len(self.record))
+        self._n_classes, self._at = n_classes, json.dumps([n_classes, inputs])
+        self._agreement = self.record.agreement
+        self._about: Dict[str, Any] = {}
+
+    def run(self) -> None:
+        """Cut out, classify, judge, and write the outputs, the tables and the summary."""
+        if self.record.has_looked(self._at) and hasattr(self.protocol, PARTICLES):
+            self.protocol.info("the images have been looked at")
+            return
+        found = self._read()
+        self._ended_idle = not self.inputs.are_closed
+        candidates = self._consensus(
+            found.picks,
+            ensemble=self.record.model,
+            agreement=self.record.agreement,
+            decoys=False,
+            **ALL,
+        )
+        classes = self._classes(candidates, found.micrographs)
+        shares, options = ImageClasses(classes.label, classes.share), self.settings["options"]
+        judged = judge_by_images(
+            candidates,
+            found.picks,
+            shares,
+            target_precision=options["target_precision"],
+            num_particles=options["num_particles"],
+            max_false_agreement=options.get("max_false_agreement"),
+        )
+        counts = picker_classes(candidates, shares)
+        label = classes.label[rows_of_kept(judged.result, candidates)]
+        batch = self._batch(found, judged, ParticleClasses(label, classes.score))
+        names = candidates.picker_names
+        self._about = {
+            "lines": image_lines(classes, counts, names),
+            "methods": image_methods(classes),
+            "n_classes": len(classes.share),
+        }
+        write_candidate_classes(
+            self.protocol._getExtraPath(), classes, judged.probability, names, counts
+        )
+        self._write_results(batch)
+        self.record.finish_looking(self._at)
+
+    def _read(self) -> BatchInput:
+        """Picks of all micrographs that the consensus by agreement was found on."""
+        while True:
+            self.inputs.look()
+            if self.inputs.is_read:
+                every = self.inputs.micrographs.names
+                micrographs = [one for one in every if one in self._done or not self._may_grow]
+                try:
+                    return self.inputs.read(micrographs, self._attributes())
+                except UnreadableSetError as error:
+                    self._warn(str(error))
+            time.sleep(self.protocol.streamingSleepOnWait.get())
+
+    def _classes(self, candidates: ConsensusResult, micrographs: List[int]) -> CandidateClasses:
+        """2D classes of the candidates."""
+        every = self.protocol.getInputMicrographs()
+        files = dict(zip(read_micrographs(every).ids, micrograph_files(every)))
+        self.protocol.info(f"looking at {len(candidates):,} candidates")
+        return classify_candidates(
+            candidates,
+            [files[one] for one in micrographs],
+            max(self.settings["options"]["box_size_px"]),
+            pixel_size_angstrom=every.getSamplingRate(),
+            n_classes=self._n_classes or None,
+            source=every.getFileName(),
+            n_threads=self.protocol.numberOfThreads.get(),
+            read=micrograph_pixels,
+            progress=self._tell_progress,
+        )
+
+    def _tell_progress(self, n_done: int, n_files: int) -> None:
+        if n_done % PROGRESS_EVERY == 0 or n_done == n_files:
+            self.protocol.info(f"cut out the candidates of {n_done:,} of {n_files:,} micrographs")
+
+    def _batch(self, found: BatchInput, judged: Judged, classes: ParticleClasses) -> Batch:
+        """All micrographs as one batch, with the patterns and the unmatched picks."""
+        picks, result = found.picks, judged.result
+        patterns = find_patterns(
+            picks,
+            result,
+            self.settings,
+            ranked_among=self.record.ranked_among,
+            unseen=self.inputs.unseen(found.micrographs),
+        )
+        unmatched = picks.take(result.is_unmatched) if self.settings["unmatched"] else None
+        given = (found.micrographs, found.n_read, result, found.ids, unmatched, patterns)
+        self.record.n_picks = int(found.n_read.sum())
+        self.record.n_in_patterns = [np.array([len(one) for one in patterns], np.int64)]
+        return batch_of(*given, classes)
+
+    def _write_results(self, batch: Batch) -> None:
+        """Replace what the consensus by agreement, or an earlier run of this step, has written."""
+        extra, result = self.protocol._getExtraPath, batch.result
+        write_consensus_tables(extra("consensus.csv"), extra("summary.csv"), [result])
+        if result.ensemble is not None:
+            write_ensemble(extra(), result.ensemble)
+        self.totals = ConsensusTotals()
+        self.totals.add(result)
+        for output in self._all_outputs():
+            output.remove(keep_name=True)
+            output.append(batch, self.inputs.micrographs.names)
+            output.update(Set.STREAM_CLOSED, proof(self.totals.n_unproven))
+        self._write_facts(is_closed=True)
+
+    def _facts(self, settings: Dict[str, Any]) -> Dict[str, Any]:
+        """Facts on the totals, and what the images showed."""
+        facts = super()._facts({**settings, "images": False})
+        values = {**facts["values"], "imageClasses": str(self._about["n_classes"])}
+        return {
+            **facts,
+            "summary": facts["summary"] + self._about["lines"],
+            "methods": [f"{facts['methods'][0]} {self._about['methods']}"],
+            "values": values,
+        }
