@@ -129,7 +129,7 @@ def look(
         classes = _given_classes(args, names.astype(str), centers)
     else:
         classes, notes = _new_classes(args, candidates, paths, box_size_px)
-    asked = ImageClasses(classes.label, classes.share)
+    asked = ImageClasses(classes.label, classes.share, classes.is_filtered)
     judged = judge_by_images(
         candidates,
         picks,
@@ -202,7 +202,8 @@ def _given_classes(
     args: argparse.Namespace, names: NDArray[np.str_], centers: NDArray[np.float64]
 ) -> CandidateClasses:
     """Classes of an earlier run, with the shares of the chosen ones."""
-    label, n_classes, share = read_candidate_labels(args.classes, names, centers)
+    label, share, is_filtered = read_candidate_labels(args.classes, names, centers)
+    n_classes = len(share)
     if args.good is not None:
         good = np.zeros(n_classes, bool)
         for word in args.good.split(","):
@@ -212,11 +213,12 @@ def _given_classes(
                     f"separated by commas, got {word!r}"
                 )
             good[int(word)] = True
-        share = np.where(good, GOOD_SHARE, JUNK_SHARE)
+        share, is_filtered = np.where(good, GOOD_SHARE, JUNK_SHARE), False
     size = np.bincount(label[label >= 0], minlength=n_classes)
     nothing = np.full(n_classes, np.nan)
     averages = np.zeros((0, 1, 1), np.float32)
-    return CandidateClasses(names, centers, label, size, nothing, share, nothing, averages, 1.0)
+    columns = (label, size, nothing, share, nothing)
+    return CandidateClasses(names, centers, *columns, averages, 1.0, is_filtered)
 
 
 def _micrograph_files(

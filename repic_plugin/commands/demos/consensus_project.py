@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, List
+from typing import Any, Callable, Dict, List
 
 from repic_plugin import constants
 from repic_plugin.commands.demos.records import ConsensusRun, Material
@@ -19,6 +19,7 @@ def run_project(
 ) -> List[ConsensusRun]:
     """Results of the consensus of all pickers, of a quorum and, for three or more, probabilistic.
 
+    Where the truth is known the micrographs show particles, and the last is with images, too.
     `progress` is called after each protocol; a ValueError is raised if one fails.
     """
     project = ScipionProject(name)
@@ -30,12 +31,17 @@ def run_project(
         pickers.append(project.picks(picker, folder, micrographs, material.box_size_px))
         progress()
     k = len(pickers)
-    names = [f"consensus of all {k}", f"consensus of at least {default_quorum(k)}"]
+    ways: Dict[str, Dict[str, Any]] = {
+        f"consensus of all {k}": {"mode": 0},
+        f"consensus of at least {default_quorum(k)}": {"mode": 1},
+    }
     if k > 2:  # two would need scores
-        names.append("probabilistic consensus")
+        ways["probabilistic consensus"] = {"mode": 2}
+    if k > 2 and material.truth is not None:
+        ways["the same, with images"] = {"mode": 2, "lookAtImages": True}
     results = []
-    for mode, label in enumerate(names):
-        run = project.run("ProtRepicConsensus", label, {"inputCoordinates": pickers}, mode=mode)
+    for label, values in ways.items():
+        run = project.run("ProtRepicConsensus", label, {"inputCoordinates": pickers}, **values)
         results.append(_result(label, run, material))
         progress()
     return results

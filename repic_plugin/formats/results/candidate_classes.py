@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple, Sequence, Tuple
+from typing import NamedTuple, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from repic_plugin.formats.results.consensus_writing import CANDIDATE_FILES
 
 CANDIDATES, IMAGE_CLASSES, PICKER_CLASSES, CANDIDATE_AVERAGES = CANDIDATE_FILES
 CANDIDATE_COLUMNS = ("micrograph", "x", "y", "class", "probability")
-CLASS_COLUMNS = ("class", "size", "score", "share", "resolution_angstrom")
+CLASS_COLUMNS = ("class", "size", "score", "share", "resolution_angstrom", "is_filtered")
 PICKER_COLUMNS = ("picker", "class", "alone", "shared", "is_good")
 GOOD_CLASS = 0.5  # share of particles from which a class is one of particles
 AGAIN = "give the output folder of a consensus with images, of the same picks and options"
@@ -35,6 +35,8 @@ class CandidateClasses(NamedTuple):
     averages : ndarray of float32, shape (k, side, side)
     pixel_size_angstrom : float
         Of the averages.
+    is_filtered : bool
+        Whether the images were filtered or denoised, see `consensus.ImageClasses`.
     """
 
     micrograph: NDArray[np.str_]
@@ -46,6 +48,7 @@ class CandidateClasses(NamedTuple):
     resolution_angstrom: NDArray[np.float64]
     averages: NDArray[np.float32]
     pixel_size_angstrom: float
+    is_filtered: bool = False
 
 
 def write_candidate_classes(
@@ -75,7 +78,8 @@ def write_candidate_classes(
     )
     of_class = (classes.score, classes.share, classes.resolution_angstrom)
     numbers = [[f"{value:.6g}" for value in column.tolist()] for column in of_class]
-    rows = zip(range(len(classes.size)), classes.size.tolist(), *numbers)
+    filtered = [int(classes.is_filtered)] * len(classes.size)
+    rows = zip(range(len(classes.size)), classes.size.tolist(), *numbers, filtered)
     write_table(folder / IMAGE_CLASSES, CLASS_COLUMNS, rows)
     good = (classes.share >= GOOD_CLASS).astype(int).tolist()
     write_table(
@@ -90,10 +94,18 @@ def write_candidate_classes(
     write_stack(folder / CANDIDATE_AVERAGES, classes.averages, classes.pixel_size_angstrom)
 
 
+class KnownClasses(NamedTuple):
+    """Classes of candidates from an earlier run; see `CandidateClasses`."""
+
+    label: NDArray[np.int64]
+    share: NDArray[np.float64]
+    is_filtered: bool
+
+
 def read_candidate_labels(
     folder: PathLike, micrograph: NDArray[np.str_], centers: NDArray[np.float64]
-) -> Tuple[NDArray[np.int64], int, NDArray[np.float64]]:
-    """Classes that candidates have in an earlier run, their number, and their shares of particles.
+) -> KnownClasses:
+    """Classes that candidates have in an earlier run.
 
     Parameters
     ----------
@@ -117,5 +129,7 @@ def read_candidate_labels(
     if n_lost or len(label) != len(known):
         ours = f"{len(label):,} candidates, of which {n_lost:,} are not among them"
         raise format_error(path, f"holds {len(known):,} candidates, got {ours}; {AGAIN}")
-    classes = read_csv(Path(folder) / IMAGE_CLASSES, {"class": COUNT, "share": NUMBER}, AGAIN)
-    return np.array(label, np.int64), len(classes["class"]), classes["share"]
+    kinds = {"share": NUMBER, "is_filtered": COUNT}
+    classes = read_csv(Path(folder) / IMAGE_CLASSES, kinds, AGAIN)
+    is_filtered = bool(classes["is_filtered"].any())
+    return KnownClasses(np.array(label, np.int64), classes["share"], is_filtered)

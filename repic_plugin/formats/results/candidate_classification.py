@@ -95,6 +95,7 @@ def classify_candidates(
         resolution_angstrom=quality.resolution_angstrom,
         averages=found.averages,
         pixel_size_angstrom=image_pixel,
+        is_filtered=found.preparation.is_filtered,
     )
 
 

@@ -97,7 +97,8 @@ class ConsensusImages(ConsensusStream):
             **ALL,
         )
         classes = self._classes(candidates, found.micrographs)
-        shares, options = ImageClasses(classes.label, classes.share), self.settings["options"]
+        shares = ImageClasses(classes.label, classes.share, classes.is_filtered)
+        options = self.settings["options"]
         judged = judge_by_images(
             candidates,
             found.picks,
