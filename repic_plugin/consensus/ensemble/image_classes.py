@@ -6,6 +6,8 @@ particle (Dawid and Skene 1979, doi:10.2307/2346806), and pickers that share the
 a better one. Here the share of particles in each class is given, by the class's score or by a
 person's choice, and not changed by agreement: the classes decide what a particle is, and the
 patterns of agreement and the scores are learnt from them and judge the members of each class.
+Only how pure the best classes are is estimated: of some limits of the shares, `PURITIES`, the one
+of the largest likelihood is taken.
 
 Patterns of agreement need not be independent within particles or junk: their frequencies are
 estimated, shrunk to those of independent pickers with a weight of `PATTERN_PRIOR` candidates.
@@ -29,8 +31,9 @@ from repic_plugin.consensus.ensemble.latent_class import (
 )
 
 PATTERN_PRIOR = 20.0
-# Shares beyond these are not believed; candidates without an image have the mean share.
-LEAST_SHARE, MOST_SHARE = 0.001, 0.999
+# Limits of the share of particles in a class, and that of the share of junk as a part of what is
+# left. Candidates without an image have the mean share.
+PURITIES, JUNK_PURITY = (0.999, 0.95, 0.9, 0.8, 0.7), 0.2
 MAX_ITERATIONS, TOLERANCE = 200, 1e-5  # of the probability of any kind of candidate
 N_REPLICATES, INTERVAL = 50, (2.5, 97.5)
 # Of fewer micrographs candidates are drawn, too: few micrographs tell little of how they differ.
@@ -105,8 +108,11 @@ def fit_with_images(
     kind = kind.ravel()
     of_cell, of_class = np.divmod(codes, len(share) + 1)
     count = np.bincount(kind).astype(np.float64)
-    kinds = _kinds(cells, of_cell, of_class - 1, share, count)
-    probability = _fitted(kinds, count, n_bins)
+    tried = [_kinds(cells, of_cell, of_class - 1, share, count, most) for most in PURITIES]
+    fits = [_fitted(kinds, count, n_bins) for kinds in tried]
+    likelihood = [_log_likelihood(kinds, count, n_bins, fit) for kinds, fit in zip(tried, fits)]
+    best = int(np.argmax(likelihood))
+    kinds, probability = tried[best], fits[best]
     described = _described(kinds, count, probability)
     rng = np.random.default_rng(random_state)
     _, place = np.unique(micrograph, return_inverse=True)
@@ -121,11 +127,16 @@ def fit_with_images(
 
 
 def _kinds(
-    cells: Cells, of_cell: NDArray[np.intp], of_class: Labels, share: Floats, count: Floats
+    cells: Cells,
+    of_cell: NDArray[np.intp],
+    of_class: Labels,
+    share: Floats,
+    count: Floats,
+    most_share: float,
 ) -> _Kinds:
     """Kinds of candidates; those without an image are as probable as the others on average."""
     has_image = of_class >= 0
-    limited = np.clip(share, LEAST_SHARE, MOST_SHARE)[of_class]
+    limited = np.clip(share, JUNK_PURITY * (1 - most_share), most_share)[of_class]
     mean = np.average(limited[has_image], weights=count[has_image]) if has_image.any() else 0.5
     found = cells.found[of_cell]
     _, pattern = np.unique(found, axis=0, return_inverse=True)
@@ -147,6 +158,13 @@ def _fitted(kinds: _Kinds, count: Floats, n_bins: int, start: Optional[Floats] =
         if change < TOLERANCE:
             break
     return np.asarray(probability)
+
+
+def _log_likelihood(kinds: _Kinds, count: Floats, n_bins: int, probability: Floats) -> float:
+    """Logarithm of the likelihood of the patterns and scores, given the classes."""
+    particle, junk = _log_frequencies(kinds, count, probability, n_bins)
+    prior = expit(kinds.log_odds)
+    return float(count @ np.logaddexp(particle + np.log(prior), junk + np.log1p(-prior)))
 
 
 def _log_frequencies(
