@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from repic_plugin import cli, constants
 from repic_plugin.commands.simulate_micrographs import write_exposures
@@ -197,3 +198,18 @@ def test_other_modes_depend_on_nothing_of_this_one(project, pickers):
     plain, other = (looking(project, pickers, mode=1, lookAtImages=one) for one in (False, True))
     assert other.run_settings() == plain.run_settings()
     assert "images" not in json.dumps(looking(project, pickers, lookAtImages=False).run_settings())
+
+
+def test_the_window_and_the_report_show_the_pickers_by_class(project, done, monkeypatch):
+    from repic_plugin.reports.project import run_section
+    from repic_plugin.viewers import RepicConsensusViewer
+
+    monkeypatch.chdir(project.project.path)
+    viewer = RepicConsensusViewer(project=project.project, protocol=done)
+    (window,) = viewer._visualize(done)
+    assert [*window.pictures][:2] == ["pickers", "pickers by class"]
+    figure = window.pictures["pickers by class"]()
+    shown = {text.get_text() for text in figure.findobj(Text)}
+    assert {*PICKERS} <= shown
+    captions = [getattr(one, "caption", "") for one in run_section(done).blocks]
+    assert "2D classes of the candidates, and the picks of each picker in them." in captions
