@@ -10,10 +10,13 @@ from matplotlib.text import Text
 from repic_plugin import cli, constants
 from repic_plugin.commands.simulate_micrographs import write_exposures
 from repic_plugin.formats import CANDIDATE_FILES, read_ensemble
+from repic_plugin.protocols.consensus.stream import BY_AGREEMENT
 from repic_plugin.simulation import phantom_map, simulate_exposures
 from tests.protocols.faults import killed, outcome, unfinished
+from tests.protocols.growing_sets import Feeder
 from tests.protocols.iterative_runs import run_again
 from tests.protocols.scipion_project import write_picker
+from tests.protocols.test_streaming import current, ended, launched, until
 
 pytestmark = pytest.mark.slow
 
@@ -213,3 +216,34 @@ def test_the_window_and_the_report_show_the_pickers_by_class(project, done, monk
     assert {*PICKERS} <= shown
     captions = [getattr(one, "caption", "") for one in run_section(done).blocks]
     assert "2D classes of the candidates, and the picks of each picker in them." in captions
+
+
+# the last, as it takes the pickers' sets back
+def test_growing_inputs_have_no_outputs_before_the_images_are_looked_at(project, pickers, done):
+    expected = outcome(project, done)
+    feeders = [Feeder(project, one) for one in pickers]
+    try:
+        for feeder in feeders:
+            feeder.feed(*sorted(feeder.rows)[:4])
+        values = {"mode": 2, "lookAtImages": True, "unmatchedOutput": True}
+        run = launched(project, pickers, "grows", **values)
+        file = project.folder(run) / "summary.json"
+        until(file.is_file, "it waits", run)
+        assert json.loads(file.read_text())["summary"][0] == BY_AGREEMENT
+        assert not [*current(project, run).iterOutputAttributes()]
+    finally:
+        for feeder in feeders:
+            feeder.feed(*[one for one in feeder.rows if one not in feeder.fed])
+            feeder.close()
+    finished = ended(project, run)
+    sets, files = outcome(project, finished)
+    assert {name: items[0][:2] for name, items in sets.items()} == {
+        name: items[0][:2] for name, items in expected[0].items()
+    }
+    for name in CANDIDATE_FILES:
+        assert files[name] == expected[1][name]
+    table = project.folder(finished) / CANDIDATE_FILES[0]
+    before = table.stat().st_mtime_ns
+    again = run_again(project, finished)
+    assert again.isFinished(), again.getErrorMessage()
+    assert table.stat().st_mtime_ns == before
