@@ -37,6 +37,10 @@ ALONE_STYLE = {"facecolor": "white", "hatch": "//////"}
 TITLE = "Pickers by 2D class"
 HEADING = ("in classes", "of particles")
 BELOW = 0.04  # the labels of the averages, as a part of their axes
+FILTERED = (
+    "The images were filtered or denoised: the shares of particles mean little, and agreement "
+    "alone decided."
+)
 NOTHING = "no candidate has a class"
 
 Floats = NDArray[np.float64]
@@ -50,6 +54,7 @@ def picker_classes_figure(
     picker_names: Sequence[str],
     *,
     good_share: float = 0.5,
+    is_filtered: bool = False,
 ) -> Figure:
     """Draw the averages of the classes of a consensus with images, and who picks them.
 
@@ -68,6 +73,8 @@ def picker_classes_figure(
     picker_names : sequence of str, length n_pickers
     good_share : float
         Share from which a class is one of particles.
+    is_filtered : bool
+        Whether the images were filtered or denoised, so that the shares mean little.
 
     Raises
     ------
@@ -86,7 +93,7 @@ def picker_classes_figure(
     bars = picks / np.maximum(n_picks, 1)[:, None, None]
     sheet = _Sheet(len(order), picker_names, _verdicts(picks, is_good))
     figure = new_figure(sheet.size, is_laid_out=False)
-    _draw_header(figure, sheet, is_good[order])
+    _draw_header(figure, sheet, is_good[order], is_filtered)
     tallest = float(bars.sum(axis=2).max())
     for bank, first in enumerate(range(0, len(order), MOST_COLUMNS)):
         some = order[first : first + MOST_COLUMNS]
@@ -188,13 +195,17 @@ class _Sheet:
                   family=FONT, parse_math=False, **style)  # fmt: skip
 
 
-def _draw_header(figure: Figure, sheet: _Sheet, is_good: NDArray[np.bool_]) -> None:
+def _draw_header(
+    figure: Figure, sheet: _Sheet, is_good: NDArray[np.bool_], is_filtered: bool
+) -> None:
     width, height = sheet.size
     n_good = int(is_good.sum())
     told = (
         f"{n_good} of {len(is_good)} classes hold particles, the others (orange) junk. Bars: share "
         "of the picker's picks that lies in the class."
     )
+    if is_filtered:
+        told = FILTERED
     for text, y, points, weight in (
         (TITLE, 0.12, TITLE_POINTS, "bold"),
         (told, 0.42, POINTS, "normal"),

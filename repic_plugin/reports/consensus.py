@@ -65,7 +65,12 @@ def by_class(found: Optional[PickerClasses]) -> List[Block]:
     if found is None:
         return []
     figure = picker_classes_figure(
-        found.averages, found.share, found.counts, found.picker_names, good_share=GOOD_CLASS
+        found.averages,
+        found.share,
+        found.counts,
+        found.picker_names,
+        good_share=GOOD_CLASS,
+        is_filtered=found.is_filtered,
     )
     n, share = shares_in_good_classes(found.counts, found.share >= GOOD_CLASS)
     told = np.where(n > 0, share.astype(object), "")

@@ -155,6 +155,7 @@ def consensus_pictures(
             classes.counts,
             classes.picker_names,
             good_share=GOOD_CLASS,
+            is_filtered=classes.is_filtered,
         )
     pictures.update(
         {

@@ -21,7 +21,7 @@ def folder(tmp_path):
     names, label = np.array(["a", "a", "b"]), np.array([0, 1, -1])
     size, score = np.array([40, 65, 30]), np.array([0.1, 0.9, 0.5])
     classes = CandidateClasses(
-        names, np.ones((3, 2)), label, size, score, SHARE, 20 * score, averages, 3.0
+        names, np.ones((3, 2)), label, size, score, SHARE, 20 * score, averages, 3.0, True
     )
     write_candidate_classes(tmp_path, classes, np.array([0.1, 0.9, 0.5]), NAMES, COUNTS)
     return tmp_path
@@ -34,6 +34,7 @@ def test_what_was_written_is_read(folder):
     np.testing.assert_array_equal(found.share, SHARE)
     assert found.size.tolist() == [40, 65, 30]
     assert found.averages.shape == (3, 8, 8)
+    assert found.is_filtered
 
 
 def test_a_consensus_without_images_has_none(tmp_path):

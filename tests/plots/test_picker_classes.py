@@ -8,7 +8,7 @@ from matplotlib.text import Text
 
 from repic_plugin.plots import picker_classes_figure
 from repic_plugin.plots.colors import JUNK_COLOR, picker_color
-from repic_plugin.plots.picker_classes import MOST_COLUMNS, NOTHING
+from repic_plugin.plots.picker_classes import FILTERED, MOST_COLUMNS, NOTHING
 
 NAMES = ("template", "a$^{$b")
 SHARE = np.array([0.2, 0.95, 0.6, 1.0])
@@ -78,6 +78,7 @@ def test_junk_is_on_another_ground_and_has_another_frame():
     assert [same_color(one, JUNK_COLOR) for one in frames] == [False, False, True]
     assert "2 of 3 classes hold particles" in " ".join(texts(figure))
     assert "1 of 3 classes hold particles" in " ".join(texts(drawn(good_share=0.7)))
+    assert FILTERED in texts(drawn(is_filtered=True))
 
 
 def test_what_lies_in_classes_of_particles_is_said_for_each_picker():

@@ -166,6 +166,7 @@ def test_the_summary_says_what_was_seen(project, done):
     assert '"Number of 2D classes" 8' in lines[-1]
     (methods,) = done._methods()
     assert "sorted into 8 classes by ACK-means [Xu2016]" in methods
+    assert "placed at the member of the most precise picker." in methods
     assert "Xu2016" in done._citations()
 
 

@@ -18,6 +18,7 @@ from repic_plugin.formats.results.candidate_classes import (
     PICKER_COLUMNS,
 )
 
+CLASS_KINDS = {"size": COUNT, "share": NUMBER, "is_filtered": COUNT}
 REMEDY = "run the consensus again"
 
 
@@ -33,6 +34,8 @@ class PickerClasses(NamedTuple):
     share : ndarray of float64, shape (k,)
         Of particles in each class.
     averages : ndarray of float32, shape (k, side, side)
+    is_filtered : bool
+        Whether the images were filtered or denoised, see `consensus.ImageClasses`.
     """
 
     picker_names: Tuple[str, ...]
@@ -40,6 +43,7 @@ class PickerClasses(NamedTuple):
     size: NDArray[np.int64]
     share: NDArray[np.float64]
     averages: NDArray[np.float32]
+    is_filtered: bool = False
 
 
 def read_picker_classes(folder: PathLike) -> Optional[PickerClasses]:
@@ -56,10 +60,11 @@ def read_picker_classes(folder: PathLike) -> Optional[PickerClasses]:
         return None
     kinds = dict(zip(PICKER_COLUMNS, (TEXT, COUNT, COUNT, COUNT)))
     table = read_csv(path, kinds, REMEDY)
-    classes = read_csv(folder / IMAGE_CLASSES, {"size": COUNT, "share": NUMBER}, REMEDY)
+    classes = read_csv(folder / IMAGE_CLASSES, CLASS_KINDS, REMEDY)
     averages = open_stack(folder / CANDIDATE_AVERAGES)[:]
     names, k = tuple(dict.fromkeys(table["picker"].tolist())), len(classes["size"])
     if table["class"].tolist() != [*range(k)] * len(names) or len(averages) != k:
         raise format_error(path, f"must have a row for each picker and {k} classes; {REMEDY}")
     counts = np.stack([table["alone"], table["shared"]], axis=1).reshape(len(names), k, 2)
-    return PickerClasses(names, counts, classes["size"], classes["share"], averages)
+    columns = (classes["size"], classes["share"])
+    return PickerClasses(names, counts, *columns, averages, bool(classes["is_filtered"].any()))
