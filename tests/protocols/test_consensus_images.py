@@ -170,7 +170,7 @@ def test_the_summary_says_what_was_seen(project, done):
     assert "Xu2016" in done._citations()
 
 
-@pytest.mark.parametrize("where", ["2 start", "2 5", "2 12", "2 end"])
+@pytest.mark.parametrize("where", ["1 12", "1 end", "2 start", "2 5", "2 12", "2 end"])
 def test_killed_while_it_looks_it_goes_on(project, pickers, done, tmp_path, where):
     run, place = killed(project, looking(project, pickers), where, tmp_path)
     assert place.startswith(where)
@@ -217,6 +217,17 @@ def test_the_window_and_the_report_show_the_pickers_by_class(project, done, monk
     assert {*PICKERS} <= shown
     captions = [getattr(one, "caption", "") for one in run_section(done).blocks]
     assert "2D classes of the candidates, and the picks of each picker in them." in captions
+
+
+def test_batches_are_written_to_no_output_before_the_images_are_looked_at(done):
+    from repic_plugin.protocols.consensus.stream import ConsensusStream
+
+    stream = ConsensusStream.__new__(ConsensusStream)
+    stream.protocol, stream.patterns = done, {}
+    stream.settings = {"unmatched": True, "box_size_px": BOX}
+    assert [one.name for one in stream._outputs()] == ["outputCoordinates", "outputUnmatched"]
+    stream.settings["images"] = True
+    assert stream._outputs() == []
 
 
 # the last, as it takes the pickers' sets back
