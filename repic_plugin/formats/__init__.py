@@ -87,6 +87,7 @@ from repic_plugin.formats.results.particle_files import (
 )
 from repic_plugin.formats.results.pattern_folders import consensus_files, write_pattern_sets
 from repic_plugin.formats.results.pick_labels import write_pick_labels
+from repic_plugin.formats.results.picker_classes import PickerClasses, read_picker_classes
 from repic_plugin.formats.results.picking import (
     PickedMicrograph,
     read_picked_micrographs,
@@ -136,6 +137,7 @@ __all__ = [
     "PathLike",
     "PickTable",
     "PickedMicrograph",
+    "PickerClasses",
     "PicksDir",
     "TextTable",
     "addition_note",
@@ -177,6 +179,7 @@ __all__ = [
     "read_micrograph_scores",
     "read_particles",
     "read_picked_micrographs",
+    "read_picker_classes",
     "read_picker_folder",
     "read_picks_dir",
     "read_picks_file",

@@ -39,6 +39,7 @@ HOMES = {
     "overlap_figure": "agreement",
     "overlay_figure": "overlay",
     "per_micrograph_figure": "scores",
+    "picker_classes_figure": "picker_classes",
     "pickers_figure": "ensemble",
     "precision_recall_figure": "scores",
     "prepare_preview": "preview",

@@ -13,14 +13,24 @@ from repic_plugin.consensus import (
     agreement_line,
     agreement_warnings,
     recommended_number,
+    shares_in_good_classes,
 )
 from repic_plugin.formats import (
+    GOOD_CLASS,
     ConsensusTables,
+    PickerClasses,
     read_agreement,
     read_consensus_tables,
     read_ensemble,
+    read_picker_classes,
 )
-from repic_plugin.plots import agreement_figure, chance_figure, overlap_figure, weights_figure
+from repic_plugin.plots import (
+    agreement_figure,
+    chance_figure,
+    overlap_figure,
+    picker_classes_figure,
+    weights_figure,
+)
 from repic_plugin.reports.document import Block, Picture, Table, Warnings
 from repic_plugin.reports.ensemble import ensemble_blocks
 
@@ -41,7 +51,36 @@ def blocks(folder: Path) -> List[Block]:
     if agreement is not None:
         head = [_said(agreement), *head]
     pictures = _pictures(found, is_probability=model is not None)
-    return [*head, *pictures, *_beyond_chance(agreement), *_extremes(found)]
+    return [
+        *head,
+        *by_class(read_picker_classes(folder)),
+        *pictures,
+        *_beyond_chance(agreement),
+        *_extremes(found),
+    ]
+
+
+def by_class(found: Optional[PickerClasses]) -> List[Block]:
+    """2D classes of a consensus with images, and the picks of each picker in them."""
+    if found is None:
+        return []
+    figure = picker_classes_figure(
+        found.averages,
+        found.share,
+        found.counts,
+        found.picker_names,
+        good_share=GOOD_CLASS,
+        is_filtered=found.is_filtered,
+    )
+    n, share = shares_in_good_classes(found.counts, found.share >= GOOD_CLASS)
+    told = np.where(n > 0, share.astype(object), "")
+    columns = (n[:, 0], told[:, 0], n[:, 1], told[:, 1])
+    rows = [list(row) for row in zip(found.picker_names, *(one.tolist() for one in columns))]
+    header = ["picker", "found alone", "in classes of particles", "shared"]
+    return [
+        Picture(figure, "2D classes of the candidates, and the picks of each picker in them."),
+        Table([*header, "in classes of particles"], rows, "Picks that were looked at."),
+    ]
 
 
 def _said(agreement: Agreement) -> str:

@@ -16,16 +16,20 @@ from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
 from repic_plugin.consensus import Agreement, EnsembleModel
 from repic_plugin.convert import is_main_set
 from repic_plugin.formats import (
+    GOOD_CLASS,
     TABLE_NAMES,
     ConsensusTables,
+    PickerClasses,
     read_agreement,
     read_consensus_tables,
     read_ensemble,
+    read_picker_classes,
 )
 from repic_plugin.plots import (
     agreement_figure,
     chance_figure,
     overlap_figure,
+    picker_classes_figure,
     pickers_figure,
     subset_at,
     weights_figure,
@@ -40,7 +44,8 @@ SUBSET = "Subset"
 class RepicConsensusViewer(Viewer):  # type: ignore[misc]
     """Distribution of weights, agreement of pickers and overlap of their boxes.
 
-    For a probabilistic consensus, precision and recall of the pickers come first.
+    For a probabilistic consensus, precision and recall of the pickers come first, and with images
+    the 2D classes of each picker's picks.
 
     Scipion opens the first viewer by name, among those that target the class itself before those
     that target a base class. This one targets a base class, so that the micrographs come first. It
@@ -87,6 +92,7 @@ def consensus_window(root: Any, obj: Any, protocol: Any = None) -> FigureWindow:
         chosen=chosen.get() if chosen is not None else None,
         ensemble=read_ensemble(folder),
         beyond_chance=read_agreement(folder),
+        classes=read_picker_classes(folder),
     )
     title = f"{label}: weights and agreement"
     if not isinstance(source, ProtRepicConsensus):
@@ -122,6 +128,7 @@ def consensus_pictures(
     chosen: Optional[int] = None,
     ensemble: Optional[EnsembleModel] = None,
     beyond_chance: Optional[Agreement] = None,
+    classes: Optional[PickerClasses] = None,
 ) -> Dict[str, Callable[[], Figure]]:
     """Figures of a consensus by name.
 
@@ -133,11 +140,23 @@ def consensus_pictures(
     ensemble : EnsembleModel, optional
         Model of a probabilistic consensus, whose pickers and warnings come first.
     beyond_chance : Agreement, optional
+    classes : PickerClasses, optional
+        Of a consensus with images.
     """
     cut = f"{found.n_cut:,} particles were discarded: "
     pictures: Dict[str, Callable[[], Figure]] = {}
     if ensemble is not None:
         pictures["pickers"] = partial(pickers_figure, ensemble)
+    if classes is not None:
+        pictures["pickers by class"] = partial(
+            picker_classes_figure,
+            classes.averages,
+            classes.share,
+            classes.counts,
+            classes.picker_names,
+            good_share=GOOD_CLASS,
+            is_filtered=classes.is_filtered,
+        )
     pictures.update(
         {
             "weights" if ensemble is None else "probabilities": partial(

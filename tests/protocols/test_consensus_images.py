@@ -5,14 +5,18 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from repic_plugin import cli, constants
 from repic_plugin.commands.simulate_micrographs import write_exposures
 from repic_plugin.formats import CANDIDATE_FILES, read_ensemble
+from repic_plugin.protocols.consensus.stream import BY_AGREEMENT
 from repic_plugin.simulation import phantom_map, simulate_exposures
 from tests.protocols.faults import killed, outcome, unfinished
+from tests.protocols.growing_sets import Feeder
 from tests.protocols.iterative_runs import run_again
 from tests.protocols.scipion_project import write_picker
+from tests.protocols.test_streaming import current, ended, launched, until
 
 pytestmark = pytest.mark.slow
 
@@ -162,10 +166,11 @@ def test_the_summary_says_what_was_seen(project, done):
     assert '"Number of 2D classes" 8' in lines[-1]
     (methods,) = done._methods()
     assert "sorted into 8 classes by ACK-means [Xu2016]" in methods
+    assert "placed at the member of the most precise picker." in methods
     assert "Xu2016" in done._citations()
 
 
-@pytest.mark.parametrize("where", ["2 start", "2 5", "2 12", "2 end"])
+@pytest.mark.parametrize("where", ["1 12", "1 end", "2 start", "2 5", "2 12", "2 end"])
 def test_killed_while_it_looks_it_goes_on(project, pickers, done, tmp_path, where):
     run, place = killed(project, looking(project, pickers), where, tmp_path)
     assert place.startswith(where)
@@ -197,3 +202,60 @@ def test_other_modes_depend_on_nothing_of_this_one(project, pickers):
     plain, other = (looking(project, pickers, mode=1, lookAtImages=one) for one in (False, True))
     assert other.run_settings() == plain.run_settings()
     assert "images" not in json.dumps(looking(project, pickers, lookAtImages=False).run_settings())
+
+
+def test_the_window_and_the_report_show_the_pickers_by_class(project, done, monkeypatch):
+    from repic_plugin.reports.project import run_section
+    from repic_plugin.viewers import RepicConsensusViewer
+
+    monkeypatch.chdir(project.project.path)
+    viewer = RepicConsensusViewer(project=project.project, protocol=done)
+    (window,) = viewer._visualize(done)
+    assert [*window.pictures][:2] == ["pickers", "pickers by class"]
+    figure = window.pictures["pickers by class"]()
+    shown = {text.get_text() for text in figure.findobj(Text)}
+    assert {*PICKERS} <= shown
+    captions = [getattr(one, "caption", "") for one in run_section(done).blocks]
+    assert "2D classes of the candidates, and the picks of each picker in them." in captions
+
+
+def test_batches_are_written_to_no_output_before_the_images_are_looked_at(done):
+    from repic_plugin.protocols.consensus.stream import ConsensusStream
+
+    stream = ConsensusStream.__new__(ConsensusStream)
+    stream.protocol, stream.patterns = done, {}
+    stream.settings = {"unmatched": True, "box_size_px": BOX}
+    assert [one.name for one in stream._outputs()] == ["outputCoordinates", "outputUnmatched"]
+    stream.settings["images"] = True
+    assert stream._outputs() == []
+
+
+# the last, as it takes the pickers' sets back
+def test_growing_inputs_have_no_outputs_before_the_images_are_looked_at(project, pickers, done):
+    expected = outcome(project, done)
+    feeders = [Feeder(project, one) for one in pickers]
+    try:
+        for feeder in feeders:
+            feeder.feed(*sorted(feeder.rows)[:4])
+        values = {"mode": 2, "lookAtImages": True, "unmatchedOutput": True}
+        run = launched(project, pickers, "grows", **values)
+        file = project.folder(run) / "summary.json"
+        until(file.is_file, "it waits", run)
+        assert json.loads(file.read_text())["summary"][0] == BY_AGREEMENT
+        assert not [*current(project, run).iterOutputAttributes()]
+    finally:
+        for feeder in feeders:
+            feeder.feed(*[one for one in feeder.rows if one not in feeder.fed])
+            feeder.close()
+    finished = ended(project, run)
+    sets, files = outcome(project, finished)
+    assert {name: items[0][:2] for name, items in sets.items()} == {
+        name: items[0][:2] for name, items in expected[0].items()
+    }
+    for name in CANDIDATE_FILES:
+        assert files[name] == expected[1][name]
+    table = project.folder(finished) / CANDIDATE_FILES[0]
+    before = table.stat().st_mtime_ns
+    again = run_again(project, finished)
+    assert again.isFinished(), again.getErrorMessage()
+    assert table.stat().st_mtime_ns == before

@@ -30,6 +30,8 @@ def image_lines(
         f"Images: {n_seen:,} of {len(classes.label):,} candidates were looked at, in {n_used} 2D "
         f"classes, of which {int(is_good.sum())} hold particles."
     ]
+    if classes.is_filtered:  # the model says so, too
+        return lines
     for name, n, share in zip(names, *shares_in_good_classes(counts, is_good)):
         kinds = ("picks that it alone found", "shared picks")
         told = [f"{part:.0%} of {m:,} {kind}" for m, part, kind in zip(n, share, kinds) if m]
@@ -40,10 +42,14 @@ def image_lines(
 def image_methods(classes: CandidateClasses) -> str:
     """A sentence on the images."""
     n_seen, n_good = int((classes.label >= 0).sum()), int((classes.share >= GOOD_CLASS).sum())
-    return (
+    sorted_ = (
         f"The images of {n_seen:,} candidates, at {classes.pixel_size_angstrom:.3g} Å/px, were "
-        f"sorted into {len(classes.share)} classes by ACK-means [Xu2016], of which {n_good} held "
-        "particles by their scores; the shares of particles in the classes decided which "
-        "candidates are particles, and from these the agreement and the scores of the pickers "
-        "were learnt again."
+        f"sorted into {len(classes.share)} classes by ACK-means [Xu2016]"
+    )
+    if classes.is_filtered:
+        return f"{sorted_}, but decided nothing, as they had been filtered or denoised."
+    return (
+        f"{sorted_}, of which {n_good} held particles by their scores; the shares of particles in "
+        "the classes decided which candidates are particles, and from these the agreement and the "
+        "scores of the pickers were learnt again."
     )

@@ -16,7 +16,12 @@ TRANSFORMS = {
     "rank": "replaced by their ranks",
 }
 SOLVERS = {"highs": "HiGHS", "gurobi": "Gurobi"}
-POSITIONS = {"member": "the best overlapping member", "mean": "the mean of the members"}
+PRECISE = "precise"  # of a consensus with images, whatever the option
+POSITIONS = {
+    "member": "the best overlapping member",
+    "mean": "the mean of the members",
+    PRECISE: "the member of the most precise picker",
+}
 
 
 def methods_text(

@@ -34,6 +34,7 @@ from repic_plugin.formats import (
     write_ensemble,
 )
 from repic_plugin.protocols.consensus.image_summary import image_lines, image_methods
+from repic_plugin.protocols.consensus.methods import PRECISE
 from repic_plugin.protocols.consensus.patterns import find_patterns
 from repic_plugin.protocols.consensus.stream import ConsensusStream
 from repic_plugin.protocols.consensus.stream_inputs import BatchInput
@@ -115,6 +116,7 @@ class ConsensusImages(ConsensusStream):
             "lines": image_lines(classes, counts, names),
             "methods": image_methods(classes),
             "n_classes": len(classes.share),
+            "options": {} if classes.is_filtered else {"position": PRECISE},
         }
         write_candidate_classes(
             self.protocol._getExtraPath(), classes, judged.probability, names, counts
@@ -188,7 +190,8 @@ class ConsensusImages(ConsensusStream):
 
     def _facts(self, settings: Dict[str, Any]) -> Dict[str, Any]:
         """Facts on the totals, and what the images showed."""
-        facts = super()._facts({**settings, "images": False})
+        options = {**settings["options"], **self._about["options"]}
+        facts = super()._facts({**settings, "images": False, "options": options})
         values = {**facts["values"], "imageClasses": str(self._about["n_classes"])}
         return {
             **facts,
