@@ -213,7 +213,8 @@ def compared(data: Set, seed: int) -> List[Any]:
         n_threads=2,
         read=lambda name: data.images[name],
     )
-    seen_ = judge_by_images(candidates, picks, ImageClasses(found.label, found.share, found.is_filtered)).result
+    classes = ImageClasses(found.label, found.share, found.is_filtered)
+    seen_ = judge_by_images(candidates, picks, classes).result
     near = is_near(data, *columns(candidates))
     has_image = found.label >= 0
     n_true = np.bincount(found.label[has_image], near[has_image], len(found.size))
