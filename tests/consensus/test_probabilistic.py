@@ -362,3 +362,25 @@ def test_bad_unseen(unseen, rule):
     picks = simulate_picks(1, n_particles=20).picks
     with pytest.raises(ValueError, match=f"unseen {rule}"):
         find_consensus(picks, 180, mode="probabilistic", unseen=unseen)
+
+
+@pytest.mark.parametrize("n_micrographs", [1, 2, 5])
+def test_intervals_of_few_micrographs_cover(n_micrographs):
+    """Of one micrograph drawn with replacement, all samples are the same."""
+    covered = []
+    for seed in range(8):
+        data = simulate_picks(n_micrographs, 3, n_particles=150, random_state=seed)
+        model = find_consensus(data.picks, 180, mode="probabilistic").ensemble
+        width = np.diff(model.precision_interval, axis=1)
+        assert (width > 0.01).all()
+        tree = {m: [] for m in range(n_micrographs)}
+        for m, x, y in zip(data.truth.micrograph, data.truth.x, data.truth.y):
+            tree[m].append((x, y))
+        near = [
+            np.hypot(*(np.array(tree[m]) - (x, y)).T).min() < 45
+            for m, x, y in zip(data.picks.micrograph, data.picks.x, data.picks.y)
+        ]
+        for j, (low, high) in enumerate(model.precision_interval):
+            true = np.mean(np.array(near)[data.picks.picker == j])
+            covered.append(low <= true <= high)
+    assert np.mean(covered) > 0.75

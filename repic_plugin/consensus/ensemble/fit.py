@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from repic_plugin.consensus.ensemble.bootstrap import times_drawn
 from repic_plugin.consensus.ensemble.checks import (
     check_identified,
     dependence_on_others,
@@ -165,7 +166,7 @@ def choose_threshold(
 def _replicates(
     sample: Sample, best: LatentClasses, is_free: bool, random_state: int
 ) -> List[Tuple[float, NDArray[np.float64], NDArray[np.float64]]]:
-    """Bootstrap estimates from micrographs drawn with replacement, centred on those of all."""
+    """Bootstrap estimates, centred on those of all, see `times_drawn`."""
     rng = np.random.default_rng(random_state)
     n = sample.n_micrographs
     n_cells = len(sample.cells.n)
@@ -174,8 +175,8 @@ def _replicates(
     whole = _described(best, sample.cells)
     result = []
     for _ in range(N_REPLICATES):
-        times = np.bincount(rng.integers(0, n, n_drawn), minlength=n)
-        cells, share = cells_of(sample, times), n_drawn / n
+        times = times_drawn(rng, sample.micrograph, n, n_drawn)
+        cells, share = _weighted(sample, times), n_drawn / n
         fit = fit_from(
             _scaled(best, share),
             cells,
@@ -197,7 +198,11 @@ def _replicates(
 
 def cells_of(sample: Sample, times: NDArray[Any]) -> Cells:
     """Cells of the micrographs, each counted `times`, shape (n_micrographs,)."""
-    weight = times[sample.micrograph].astype(np.float64)
+    return _weighted(sample, times[sample.micrograph].astype(np.float64))
+
+
+def _weighted(sample: Sample, weight: NDArray[np.float64]) -> Cells:
+    """Cells of the candidates, each counted as often as its weight says."""
     count = np.bincount(sample.cell, weight, len(sample.cells.n)).astype(np.float64)
     here = np.flatnonzero(count)
     return Cells(sample.cells.found[here], sample.cells.score_bin[here], count[here])

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from repic_plugin.consensus.ensemble.bootstrap import times_drawn
 from repic_plugin.consensus.ensemble.latent_class import (
     LEAST,
     MOST,
@@ -36,8 +37,6 @@ PATTERN_PRIOR = 20.0
 PURITIES, JUNK_PURITY = (0.999, 0.95, 0.9, 0.8, 0.7), 0.2
 MAX_ITERATIONS, TOLERANCE = 200, 1e-5  # of the probability of any kind of candidate
 N_REPLICATES, INTERVAL = 50, (2.5, 97.5)
-# Of fewer micrographs candidates are drawn, too: few micrographs tell little of how they differ.
-ENOUGH_MICROGRAPHS = 8
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -115,12 +114,12 @@ def fit_with_images(
     kinds, probability = tried[best], fits[best]
     described = _described(kinds, count, probability)
     rng = np.random.default_rng(random_state)
-    _, place = np.unique(micrograph, return_inverse=True)
+    present, place = np.unique(micrograph, return_inverse=True)
+    place, n = place.ravel().astype(np.int64), len(present)
     drawn = []
     for _ in range(N_REPLICATES):
-        weight: Floats = np.bincount(kind, _times(rng, place.ravel()), len(count)).astype(
-            np.float64
-        )
+        weight: Floats = np.zeros(len(count))
+        np.add.at(weight, kind, times_drawn(rng, place, n, n))
         drawn.append(_described(kinds, weight, _fitted(kinds, weight, n_bins, probability)))
     ends = [_interval([np.asarray(one[i]) for one in drawn]) for i in range(3)]
     return ImageFit(probability[kind], *described, *ends)
@@ -204,15 +203,6 @@ def _described(kinds: _Kinds, count: Floats, probability: Floats) -> Tuple[float
     n_particles = float(population(particles.sum(), n_found + LEAST, np.inf))
     precision = np.where(n_picks > 0, n_found / np.maximum(n_picks, LEAST), np.nan)
     return n_particles, np.clip(n_found / max(n_particles, LEAST), LEAST, MOST), precision
-
-
-def _times(rng: np.random.Generator, place: NDArray[np.intp]) -> Floats:
-    """How often each candidate is drawn: with its micrograph; from few micrographs by itself."""
-    n = int(place.max(initial=-1)) + 1
-    if n == 1:
-        return rng.poisson(1.0, len(place)).astype(np.float64)
-    times = np.bincount(rng.integers(0, n, n), minlength=n)[place].astype(np.float64)
-    return times if n >= ENOUGH_MICROGRAPHS else times * rng.poisson(1.0, len(place))
 
 
 def _interval(values: List[Floats]) -> Floats:
