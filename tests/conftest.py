@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.virtual_screen import VIRTUAL, a_screen, window_manager
+
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=60)
 settings.register_profile("few", settings.get_profile("repeatable"), max_examples=10)
 settings.load_profile("repeatable")
@@ -19,6 +21,25 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip(f"no shared data at {folder}; set REPIC_SHARED_DATA to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def _the_screen():
+    """One for all windows of this process; elsewhere there is no display."""
+    with a_screen("1366x768") as name, window_manager(name):
+        display = os.environ["DISPLAY"]
+        if name == VIRTUAL:
+            del os.environ["DISPLAY"]
+        yield name, display
+        os.environ["DISPLAY"] = display
+
+
+@pytest.fixture
+def screen(_the_screen, monkeypatch):
+    """The display of a test's windows, virtual if there is no other."""
+    name, display = _the_screen
+    monkeypatch.setenv("DISPLAY", display)
+    return name
 
 
 def pytest_configure(config):

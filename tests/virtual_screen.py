@@ -14,7 +14,11 @@ VIRTUAL = "virtual"
 
 @contextmanager
 def a_screen(size="1200x900"):
-    """The display there is, or a virtual one; a test is skipped where neither can be had."""
+    """The display there is, or a virtual one; a test is skipped where neither can be had.
+
+    Windows of this process need the fixture `screen` instead, for Tk cannot do without the first
+    display that it has used.
+    """
     pytest.importorskip("tkinter", reason="this Python has no tkinter")
     if os.environ.get("DISPLAY"):
         yield os.environ["DISPLAY"]

@@ -209,26 +209,23 @@ def test_names_and_titles_in_a_workflow(project, installed, tmp_path, typed, nam
     assert str(one.picker2) == name
 
 
-def test_names_survive_the_window(project, installed):
+def test_names_survive_the_window(project, installed, screen):
     """The window's variable gets and gives places in the list of choices."""
     tkinter = pytest.importorskip("tkinter", reason="this Python has no tkinter")
     importlib.import_module("pyworkflow.gui.project")  # which has to come before the form
     form = importlib.import_module("pyworkflow.gui.form")
 
-    from tests.virtual_screen import a_screen
-
     installed("zeta")
     protocol = project.new("ProtRepicIterative", "window", **chosen("zeta", "lost"))
-    with a_screen():
-        root = tkinter.Tk()
-        for line in (1, 2, 3):
-            param, value = protocol.getParam(f"picker{line}"), getattr(protocol, f"picker{line}")
-            variable = form.ComboVar(param)
-            variable.set(value.get(param.default.get()))
-            value.set(variable.get())
-        variable.tkVar.set("Topaz")
+    root = tkinter.Tk()
+    for line in (1, 2, 3):
+        param, value = protocol.getParam(f"picker{line}"), getattr(protocol, f"picker{line}")
+        variable = form.ComboVar(param)
+        variable.set(value.get(param.default.get()))
         value.set(variable.get())
-        root.destroy()
+    variable.tkVar.set("Topaz")
+    value.set(variable.get())
+    root.destroy()
     assert names(protocol)[:3] == ["zeta", "lost", "topaz"]
 
 
