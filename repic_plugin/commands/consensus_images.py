@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from repic_plugin.arguments import check_pixel_size, check_positive, check_whole_number
 from repic_plugin.commands.options import print_table, progress_bar
 from repic_plugin.consensus import (
+    GOOD_CLASS,
     MODES,
     ConsensusResult,
     ImageClasses,
@@ -22,10 +23,10 @@ from repic_plugin.consensus import (
     shares_in_good_classes,
 )
 from repic_plugin.formats import (
-    GOOD_CLASS,
     CandidateClasses,
     addition_note,
     classify_candidates,
+    is_same_pixel_size,
     listed,
     match_names,
     read_candidate_labels,
@@ -34,6 +35,7 @@ from repic_plugin.formats import (
 )
 
 SUFFIXES = (".mrc", ".mrcs")
+FEW_PER_CLASS = 20
 GOOD_SHARE, JUNK_SHARE = 0.95, 0.05  # of particles in classes chosen by number
 
 
@@ -76,17 +78,19 @@ def add_image_arguments(group: argparse._ArgumentGroup) -> None:
         help="output folder of an earlier consensus with images, of the same picks and options, "
         "whose classes are taken",
     )
-    group.add_argument("--seed", type=int, default=0, help="seed of the 2D classes")
+    group.add_argument("--seed", type=int, help="seed of the 2D classes (0)")
 
 
 def check_image_arguments(args: argparse.Namespace) -> None:
     """Check that the options go together."""
-    if args.images is None and args.classes is None:
-        given = [name for name in ("pixel_size", "image_classes", "good") if _is_given(args, name)]
+    of_new = [name for name in ("pixel_size", "image_classes", "seed") if _is_given(args, name)]
+    if args.images is None:
+        given = of_new + (["good"] if args.classes is None and args.good is not None else [])
         if given:
             option = f"--{given[0].replace('_', '-')}"
             raise ValueError(f"{option} needs --images MICROGRAPHS, or leave it out")
-        return
+        if args.classes is None:
+            return
     if args.mode != MODES[2]:
         raise ValueError(
             f"--images and --classes need --mode {MODES[2]}, got --mode {args.mode}; choose it"
@@ -182,18 +186,25 @@ def _new_classes(
     box_size_px: float,
 ) -> Tuple[CandidateClasses, List[str]]:
     """Classes of the images of the candidates, or of some micrographs where there are many."""
-    files, notes = _micrograph_files(args.images, candidates.micrograph_names, paths)
+    used = np.bincount(candidates.micrograph, minlength=len(candidates.micrograph_names)) > 0
+    files, notes = _micrograph_files(args.images, candidates.micrograph_names, used, paths)
     with progress_bar("cutting out", "micrograph") as progress:
         classes = classify_candidates(
             candidates,
             files,
             box_size_px,
-            pixel_size_angstrom=_pixel_size(args, files[0]),
+            pixel_size_angstrom=_pixel_size(args, [file for file in files if file]),
             n_classes=args.image_classes,
             source=f"--images {args.images}",
-            random_state=args.seed,
+            random_state=args.seed or 0,
             n_threads=args.threads,
             progress=progress,
+        )
+    n_per_class = (classes.label >= 0).sum() / len(classes.size)
+    if n_per_class < FEW_PER_CLASS:
+        notes.append(
+            f"{n_per_class:.1f} images per class, fewer than {FEW_PER_CLASS}: averages are noisy; "
+            f"lower --image-classes"
         )
     return classes, notes
 
@@ -202,49 +213,68 @@ def _given_classes(
     args: argparse.Namespace, names: NDArray[np.str_], centers: NDArray[np.float64]
 ) -> CandidateClasses:
     """Classes of an earlier run, with the shares of the chosen ones."""
-    label, share, is_filtered = read_candidate_labels(args.classes, names, centers)
-    n_classes = len(share)
+    known = read_candidate_labels(args.classes, names, centers)
+    share, is_filtered = known.share, known.is_filtered
     if args.good is not None:
-        good = np.zeros(n_classes, bool)
-        for word in args.good.split(","):
-            if not (word.strip().isdecimal() and int(word) < n_classes):
-                raise ValueError(
-                    f"--good {args.good}: must be numbers of classes from 0 to {n_classes - 1}, "
-                    f"separated by commas, got {word!r}"
-                )
-            good[int(word)] = True
-        share, is_filtered = np.where(good, GOOD_SHARE, JUNK_SHARE), False
-    size = np.bincount(label[label >= 0], minlength=n_classes)
-    nothing = np.full(n_classes, np.nan)
-    averages = np.zeros((0, 1, 1), np.float32)
-    columns = (label, size, nothing, share, nothing)
-    return CandidateClasses(names, centers, *columns, averages, 1.0, is_filtered)
+        share, is_filtered = _chosen(args.good, len(share)), False
+    size = np.bincount(known.label[known.label >= 0], minlength=len(share))
+    columns = (known.label, size, known.score, share, known.resolution_angstrom, known.averages)
+    return CandidateClasses(names, centers, *columns, known.pixel_size_angstrom, is_filtered)
+
+
+def _chosen(text: str, n_classes: int) -> NDArray[np.float64]:
+    """Shares of particles in classes of which some were chosen by number."""
+    good = np.zeros(n_classes, bool)
+    for word in text.split(","):
+        if not (word.strip().isdecimal() and int(word) < n_classes):
+            raise ValueError(
+                f"--good {text}: must be numbers of classes from 0 to {n_classes - 1}, separated "
+                f"by commas, got {word!r}"
+            )
+        good[int(word)] = True
+    return np.where(good, GOOD_SHARE, JUNK_SHARE)
 
 
 def _micrograph_files(
-    folder: str, names: Tuple[str, ...], paths: Dict[str, str]
+    folder: str, names: Tuple[str, ...], used: NDArray[np.bool_], paths: Dict[str, str]
 ) -> Tuple[List[str], List[str]]:
-    """File of each micrograph, and what was cut from names so that they meet."""
-    files = sorted(str(path) for path in Path(folder).rglob("*") if path.suffix in SUFFIXES)
+    """File of each micrograph that is used, and what was cut from names so that they meet."""
+    if not Path(folder).is_dir():
+        problem = "is a file, give its folder" if Path(folder).exists() else "no such folder"
+        raise ValueError(f"--images {folder}: {problem}; it must hold the micrographs (MRC)")
+    every = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    files = [str(path) for path in every if path.suffix.lower() in SUFFIXES]
     if not files:
+        found = f", but {every[0].name}" if every else ""
         raise ValueError(
-            f"--images {folder}: holds no micrographs ({listed(SUFFIXES)}); correct it"
+            f"--images {folder}: holds no micrographs ({listed(SUFFIXES)}){found}; give another "
+            f"folder, or convert them"
         )
-    matched = match_names([paths.get(name, name) for name in names], files)
-    missing = [name for name, at in zip(names, matched.place.tolist()) if at < 0]
+    wanted = [name for name, is_used in zip(names, used) if is_used]
+    matched = match_names([paths.get(name, name) for name in wanted], files)
+    missing = [name for name, at in zip(wanted, matched.place.tolist()) if at < 0]
     if missing:
         raise ValueError(
-            f"--images {folder}: has no image of {len(missing):,} of {len(names):,} micrographs, "
+            f"--images {folder}: has no image of {len(missing):,} of {len(wanted):,} micrographs, "
             f"such as {listed(missing[:1])}, but {Path(files[0]).name}; give the folder of the "
             f"micrographs that were picked"
         )
     notes = [addition_note(cut, "the picks", "the micrographs") for cut in matched.additions]
-    return [files[at] for at in matched.place.tolist()], notes
+    of_name = dict(zip(wanted, matched.place.tolist()))
+    return [files[of_name[name]] if name in of_name else "" for name in names], notes
 
 
-def _pixel_size(args: argparse.Namespace, file: str) -> float:
-    in_header: Optional[float] = read_header(file).pixel_size_angstrom[-1]
-    if args.pixel_size is None and not in_header:
-        raise ValueError(f"{file}: the header has no pixel size; add --pixel-size ANGSTROM")
-    given = in_header if args.pixel_size is None else args.pixel_size
-    return check_pixel_size("--pixel-size", given)
+def _pixel_size(args: argparse.Namespace, files: List[str]) -> float:
+    """That given, or the one in all headers."""
+    if args.pixel_size is not None:
+        return check_pixel_size("--pixel-size", args.pixel_size)
+    first, *others = [(float(read_header(file).pixel_size_angstrom[-1]), file) for file in files]
+    for size, file in (first, *others):
+        if not size:
+            raise ValueError(f"{file}: the header has no pixel size; add --pixel-size ANGSTROM")
+        if not is_same_pixel_size(size, first[0]):
+            raise ValueError(
+                f"{file}: the header has {size:g} Å/px, but that of {first[1]} {first[0]:g}; "
+                f"micrographs must have one pixel size: correct the headers, or add --pixel-size"
+            )
+    return check_pixel_size(f"{first[1]}: the pixel size in the header", first[0])

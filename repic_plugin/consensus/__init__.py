@@ -51,6 +51,7 @@ from repic_plugin.consensus.spacing import find_copies, spacing_px
 from repic_plugin.consensus.strangers import Stranger, find_strangers
 from repic_plugin.consensus.with_images import (
     ALL_CANDIDATES,
+    GOOD_CLASS,
     ImageClasses,
     Judged,
     candidates_to_look_at,
@@ -63,6 +64,7 @@ from repic_plugin.consensus.with_images import (
 __all__ = [
     "ALL_CANDIDATES",
     "FATES",
+    "GOOD_CLASS",
     "MIN_JACCARD",
     "MODES",
     "MOST_MICROGRAPHS",

@@ -21,6 +21,11 @@ from repic_plugin.consensus.result import ConsensusResult
 
 # Difference between two estimates of a precision, by the images and by agreement, that is told.
 CONTRADICTION = 0.15
+GOOD_CLASS = 0.5  # share of particles from which a class is one of particles
+NOTHING = (
+    "no 2D class looks like particles: what is kept are the least improbable candidates; check "
+    "that these are the micrographs that were picked, and look at the averages"
+)
 FILTERED = (
     "the images were filtered or denoised, so that scores of classes mean little: agreement alone "
     "decided; take micrographs that were not, or choose classes by eye"
@@ -154,6 +159,8 @@ def _by_images(
         np.ones(len(candidates)), fit.probability, fit.n_particles, target_precision
     )
     model = _model(before, fit, threshold, f"{rule}, with images")
+    if not (share[label[label >= 0]] >= GOOD_CLASS).any():
+        model = replace(model, warnings=(NOTHING, *model.warnings))
     return _Estimates(fit.probability, model, *_positions(candidates, picks, fit.precision))
 
 
@@ -241,6 +248,14 @@ def rows_of_kept(kept: ConsensusResult, candidates: ConsensusResult) -> Labels:
 
 def contradictions(before: EnsembleModel, after: EnsembleModel) -> Tuple[str, ...]:
     """Pickers that the images judge otherwise than agreement does."""
+    change = np.nan_to_num(after.precision - before.precision)
+    if (change < -CONTRADICTION).all():
+        return (
+            "the images contradict all pickers: the classes give them precisions of up to "
+            f"{np.nanmax(after.precision):.2f}, agreement up to {np.nanmax(before.precision):.2f}; "
+            "check that these are the micrographs that were picked, and the orientation and scale "
+            "of the coordinates, and look at the averages",
+        )
     told = []
     for name, old, new in zip(after.picker_names, before.precision, after.precision):
         if abs(new - old) > CONTRADICTION:

@@ -48,7 +48,6 @@ from repic_plugin.formats.picks.registry import (
 from repic_plugin.formats.picks.table import PickTable, centers_from_corners, corners_from_centers
 from repic_plugin.formats.results.agreement import read_agreement, write_agreement
 from repic_plugin.formats.results.candidate_classes import (
-    GOOD_CLASS,
     CandidateClasses,
     read_candidate_labels,
     write_candidate_classes,
@@ -109,7 +108,6 @@ __all__ = [
     "CANDIDATE_FILES",
     "CLASS_FILES",
     "ENSEMBLE_NAMES",
-    "GOOD_CLASS",
     "HEADER_BYTES",
     "MICROGRAPH_EXTENSION",
     "NAMING_FORMATS",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.consensus import (
+    GOOD_CLASS,
     Agreement,
     agreement_line,
     agreement_warnings,
@@ -16,7 +17,6 @@ from repic_plugin.consensus import (
     shares_in_good_classes,
 )
 from repic_plugin.formats import (
-    GOOD_CLASS,
     ConsensusTables,
     PickerClasses,
     read_agreement,

@@ -13,10 +13,9 @@ from pwem.objects import EMSet, SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
 from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
 
-from repic_plugin.consensus import Agreement, EnsembleModel
+from repic_plugin.consensus import GOOD_CLASS, Agreement, EnsembleModel
 from repic_plugin.convert import is_main_set
 from repic_plugin.formats import (
-    GOOD_CLASS,
     TABLE_NAMES,
     ConsensusTables,
     PickerClasses,

@@ -169,7 +169,13 @@ def test_random_picks_are_not_particles(run, tmp_path):
     [
         (("--good", "1"), "--good needs --images"),
         (("--pixel-size", 5), "--pixel-size needs --images"),
-        (("--images", "{}/nothing"), "holds no micrographs"),
+        (("--images", "{}/nothing"), "no such folder"),
+        (("--images", "{}/picks"), "holds no micrographs"),
+        (("--images", "{}/micrographs/mic0.mrc"), "is a file, give its folder"),
+        (("--images", "{}/small"), "candidates lie outside"),
+        (("--images", "{}/mixed"), "micrographs must have one pixel size"),
+        (("--images", "{}/micrographs", "--image-classes", 9999), "are needed for 9999 classes"),
+        (("--seed", 1), "--seed needs --images"),
         (("--images", "{}/other"), "has no image of 5 of 5 micrographs, such as mic0, but x.mrc"),
         (("--images", "{}/micrographs", "--good", "1"), "add --classes DIR"),
         (("--images", "{}/micrographs", "--classes", "{}"), "give one of both"),
@@ -182,6 +188,14 @@ def test_what_does_not_go_together_is_refused(run, material, tmp_path, options, 
     folder, _ = material
     (folder / "other").mkdir(exist_ok=True)
     write_mrc(folder / "other" / "x.mrc", np.zeros((SIZE, SIZE), np.float32), PIXEL_SIZE)
+    for number in range(N_MICROGRAPHS):
+        image = np.asarray(open_mrc(folder / "micrographs" / f"mic{number}.mrc"))
+        for name, pixels, size in (
+            ("small", image[::2, ::2], 2 * PIXEL_SIZE),
+            ("mixed", image, PIXEL_SIZE + (number == 2)),
+        ):
+            (folder / name).mkdir(exist_ok=True)
+            write_mrc(folder / name / f"mic{number}.mrc", np.ascontiguousarray(pixels), size)
     words = [str(word).format(folder) for word in options]
     outcome = consensus(run, folder, tmp_path / "out", *words)
     assert outcome.code == 2
@@ -212,3 +226,26 @@ def test_classes_of_other_picks_are_refused(run, material, looked, tmp_path):
         one.write_text(text)
     assert outcome.code == 2
     assert "are not among them" in outcome.err[-1]
+
+
+def test_chosen_classes_can_be_chosen_from_again(run, material, looked, tmp_path):
+    folder, _ = material
+    once, twice = tmp_path / "once", tmp_path / "twice"
+    assert consensus(run, folder, once, "--classes", looked).code == 0
+    assert consensus(run, folder, twice, "--classes", once).code == 0
+    for name in (*FILES, "consensus.csv", "candidate_averages.mrcs"):
+        assert (once / name).read_bytes() == (twice / name).read_bytes()
+    # shares have six digits in the table
+    assert len(csv_rows(once / "consensus.csv")) == len(csv_rows(looked / "consensus.csv"))
+
+
+def test_micrographs_without_particles_are_told(run, material, tmp_path):
+    folder, _ = material
+    rng = np.random.default_rng(5)
+    for number in range(N_MICROGRAPHS):
+        image = rng.normal(size=(SIZE, SIZE)).astype(np.float32)
+        (tmp_path / "noise").mkdir(exist_ok=True)
+        write_mrc(tmp_path / "noise" / f"mic{number}.mrc", image, PIXEL_SIZE)
+    outcome = consensus(run, folder, tmp_path / "out", "--images", tmp_path / "noise")
+    assert outcome.code == 0
+    assert any("no 2D class looks like particles" in line for line in outcome.err)

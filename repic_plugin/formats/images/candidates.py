@@ -11,6 +11,9 @@ from repic_plugin.formats.base.errors import format_error
 from repic_plugin.formats.images.mrc import open_mrc
 from repic_plugin.template_picking import extract_particles
 
+# Part of a micrograph's candidates that may lie outside of it: a picker's stray picks.
+MOST_OUTSIDE = 0.05
+
 
 class CandidateImages(NamedTuple):
     """Images of some candidates.
@@ -66,6 +69,7 @@ def cut_candidates(
         mine = np.flatnonzero(micrograph == at)
         if file and len(mine):
             pixels = np.array(read(file), np.float32)
+            _check_inside(file, pixels.shape, centers[mine])
             try:
                 cut = extract_particles(pixels, centers[mine], box_size_px, side_px=side_px)
             except ValueError as error:
@@ -75,6 +79,20 @@ def cut_candidates(
         if progress is not None:
             progress(at + 1, len(files))
     return CandidateImages(np.concatenate(found), np.concatenate(rows))
+
+
+def _check_inside(file: str, shape: Tuple[int, ...], centers: NDArray[np.float64]) -> None:
+    """Whether nearly all candidates lie on the micrograph."""
+    width, height = shape[1], shape[0]
+    outside = ((centers < 0) | (centers > (width, height))).any(axis=1)
+    if outside.sum() > max(MOST_OUTSIDE * len(centers), 2):
+        x, y = centers[outside][0]
+        raise format_error(
+            file,
+            f"is {width:,} x {height:,} px, but {int(outside.sum()):,} of {len(centers):,} "
+            f"candidates lie outside, such as ({x:.0f}, {y:.0f}); give the micrographs that were "
+            f"picked, or correct the coordinates",
+        )
 
 
 def sides(box_size_px: float, most_px: int) -> Tuple[int, int]:

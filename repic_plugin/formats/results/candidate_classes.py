@@ -8,16 +8,24 @@ from typing import NamedTuple, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.formats.base.csv_tables import COUNT, NUMBER, TEXT, read_csv, write_table
+from repic_plugin.consensus import GOOD_CLASS
+from repic_plugin.formats.base.csv_tables import (
+    COUNT,
+    NUMBER,
+    NUMBER_OR_NONE,
+    TEXT,
+    read_csv,
+    write_table,
+)
 from repic_plugin.formats.base.errors import PathLike, format_error
 from repic_plugin.formats.images.mrc_writing import write_stack
+from repic_plugin.formats.images.stacks import open_stack
 from repic_plugin.formats.results.consensus_writing import CANDIDATE_FILES
 
 CANDIDATES, IMAGE_CLASSES, PICKER_CLASSES, CANDIDATE_AVERAGES = CANDIDATE_FILES
 CANDIDATE_COLUMNS = ("micrograph", "x", "y", "class", "probability")
 CLASS_COLUMNS = ("class", "size", "score", "share", "resolution_angstrom", "is_filtered")
 PICKER_COLUMNS = ("picker", "class", "alone", "shared", "is_good")
-GOOD_CLASS = 0.5  # share of particles from which a class is one of particles
 AGAIN = "give the output folder of a consensus with images, of the same picks and options"
 
 
@@ -77,7 +85,10 @@ def write_candidate_classes(
         folder / CANDIDATES, CANDIDATE_COLUMNS, zip(*columns, np.round(probability, 6).tolist())
     )
     of_class = (classes.score, classes.share, classes.resolution_angstrom)
-    numbers = [[f"{value:.6g}" for value in column.tolist()] for column in of_class]
+    numbers = [
+        ["" if np.isnan(value) else f"{value:.6g}" for value in column.tolist()]
+        for column in of_class
+    ]
     filtered = [int(classes.is_filtered)] * len(classes.size)
     rows = zip(range(len(classes.size)), classes.size.tolist(), *numbers, filtered)
     write_table(folder / IMAGE_CLASSES, CLASS_COLUMNS, rows)
@@ -98,7 +109,11 @@ class KnownClasses(NamedTuple):
     """Classes of candidates from an earlier run; see `CandidateClasses`."""
 
     label: NDArray[np.int64]
+    score: NDArray[np.float64]
     share: NDArray[np.float64]
+    resolution_angstrom: NDArray[np.float64]
+    averages: NDArray[np.float32]
+    pixel_size_angstrom: float
     is_filtered: bool
 
 
@@ -119,6 +134,8 @@ def read_candidate_labels(
         If there are no such tables, or the candidates are others.
     """
     path = Path(folder) / CANDIDATES
+    if not path.is_file():
+        raise format_error(path, f"no such file; {AGAIN}")
     kinds = {"micrograph": TEXT, "x": NUMBER, "y": NUMBER, "class": COUNT}
     table = read_csv(path, kinds, AGAIN)
     columns = (table[name].tolist() for name in kinds)
@@ -129,7 +146,23 @@ def read_candidate_labels(
     if n_lost or len(label) != len(known):
         ours = f"{len(label):,} candidates, of which {n_lost:,} are not among them"
         raise format_error(path, f"holds {len(known):,} candidates, got {ours}; {AGAIN}")
-    kinds = {"share": NUMBER, "is_filtered": COUNT}
+    numbers = {"score": NUMBER, "resolution_angstrom": NUMBER_OR_NONE}
+    kinds = {"share": NUMBER, "is_filtered": COUNT, **numbers}
     classes = read_csv(Path(folder) / IMAGE_CLASSES, kinds, AGAIN)
-    is_filtered = bool(classes["is_filtered"].any())
-    return KnownClasses(np.array(label, np.int64), classes["share"], is_filtered)
+    labels, n_classes = np.array(label, np.int64), len(classes["share"])
+    if len(labels) and labels.max() >= n_classes:
+        problem = f"names class {labels.max()}, but {IMAGE_CLASSES} has {n_classes}"
+        raise format_error(path, f"{problem}; {AGAIN}")
+    if not ((classes["share"] >= 0) & (classes["share"] <= 1)).all():
+        told = "share must be from 0 to 1"
+        raise format_error(Path(folder) / IMAGE_CLASSES, f"{told}; {AGAIN}")
+    averages = open_stack(Path(folder) / CANDIDATE_AVERAGES)
+    return KnownClasses(
+        labels,
+        classes["score"],
+        classes["share"],
+        classes["resolution_angstrom"],
+        averages[np.arange(averages.shape[0])],
+        averages.pixel_size_angstrom,
+        bool(classes["is_filtered"].any()),
+    )

@@ -16,6 +16,7 @@ from repic_plugin.formats.results.candidate_classes import CandidateClasses
 # Side of the images that are compared, px; the diameter of their mask, in boxes: what the mean
 # image shows is often not the particle, where most candidates are none.
 MOST_SIDE_PX, MASK_BOXES = 64, 0.84
+LEAST_SIDE_PX = 16
 MOST_IMAGES = 20_000
 IMAGES_PER_CLASS, LEAST_CLASSES, MOST_CLASSES = 45, 8, 40
 
@@ -70,8 +71,13 @@ def classify_candidates(
     wanted = set(np.unique(candidates.micrograph[looked_at]).tolist())
     used = [file if at in wanted else "" for at, file in enumerate(files)]
     box, side = sides(box_size_px, MOST_SIDE_PX)
+    if side < LEAST_SIDE_PX:
+        raise ValueError(
+            f"boxes must be {LEAST_SIDE_PX} px or more for their images to be classified, got "
+            f"{box_size_px:g} px; correct the box size, or do not look at the images"
+        )
     cut = cut_candidates(used, candidates.micrograph, centers, box, side, progress, read)
-    _check_number(cut, source)
+    _check_number(cut, source, box, n_classes)
     image_pixel = pixel_size_angstrom * box / side
     found = classify_particles(
         cut.images,
@@ -104,9 +110,13 @@ def number_of_classes(n_images: int) -> int:
     return int(np.clip(n_images // IMAGES_PER_CLASS, LEAST_CLASSES, MOST_CLASSES))
 
 
-def _check_number(cut: CandidateImages, source: str) -> None:
-    if len(cut.rows) < 2 * LEAST_CLASSES:
+def _check_number(cut: CandidateImages, source: str, box_px: int, n_classes: Optional[int]) -> None:
+    n, least = len(cut.rows), max(2 * LEAST_CLASSES, n_classes or 0)
+    if n < least:
         raise ValueError(
-            f"{source}: {len(cut.rows)} candidates lie within the micrographs, "
-            f"{2 * LEAST_CLASSES} are needed; check that these are the micrographs that were picked"
+            f"{source}: {n:,} boxes of {box_px} px around the candidates lie within the "
+            f"micrographs, {least:,} are needed for {n_classes or LEAST_CLASSES} classes; check "
+            f"the box size and the number of classes, and that these micrographs were picked"
         )
+    if not cut.images.any():
+        raise ValueError(f"{source}: the micrographs are blank; give those that were picked")

@@ -7,8 +7,8 @@ from typing import List, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.consensus import shares_in_good_classes
-from repic_plugin.formats import GOOD_CLASS, CandidateClasses
+from repic_plugin.consensus import GOOD_CLASS, shares_in_good_classes
+from repic_plugin.formats import CandidateClasses
 
 
 def image_lines(
