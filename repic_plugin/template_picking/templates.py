@@ -248,7 +248,8 @@ def _class_averages(
     )
     order = np.argsort(-found.sizes, kind="stable")
     present = order[found.sizes[order] > 0]
-    good = present[~found.is_junk[present]]
+    # of few images classes cannot be judged
+    good = present if len(images) < MIN_HALVES else present[~found.is_junk[present]]
     kept = good if len(good) else present
     return np.stack([_centred(found, k) for k in kept.tolist()]), found.sizes[kept]
 

@@ -42,8 +42,8 @@ def test_the_rate_is_drawn_by_weight():
 
 def test_the_title_says_how_much_is_beyond_chance():
     figure = chance_figure(measured())
-    assert figure.get_suptitle().startswith("Agreement beyond chance: ")
-    assert chance_figure(measured(), title="Mine").get_suptitle() == "Mine"
+    assert figure._suptitle.get_text().startswith("Agreement beyond chance: ")
+    assert chance_figure(measured(), title="Mine")._suptitle.get_text() == "Mine"
 
 
 def test_of_many_pickers_some_pairs_are_drawn():

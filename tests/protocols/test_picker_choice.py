@@ -209,7 +209,7 @@ def test_names_and_titles_in_a_workflow(project, installed, tmp_path, typed, nam
     assert str(one.picker2) == name
 
 
-def test_names_survive_the_window(project, installed, screen):
+def test_names_survive_the_window(project, installed, monkeypatch):
     """The window's variable gets and gives places in the list of choices."""
     tkinter = pytest.importorskip("tkinter", reason="this Python has no tkinter")
     importlib.import_module("pyworkflow.gui.project")  # which has to come before the form
@@ -217,7 +217,7 @@ def test_names_survive_the_window(project, installed, screen):
 
     installed("zeta")
     protocol = project.new("ProtRepicIterative", "window", **chosen("zeta", "lost"))
-    root = tkinter.Tk()
+    monkeypatch.setattr(tkinter, "_default_root", tkinter.Tcl())  # variables need no display
     for line in (1, 2, 3):
         param, value = protocol.getParam(f"picker{line}"), getattr(protocol, f"picker{line}")
         variable = form.ComboVar(param)
@@ -225,7 +225,6 @@ def test_names_survive_the_window(project, installed, screen):
         value.set(variable.get())
     variable.tkVar.set("Topaz")
     value.set(variable.get())
-    root.destroy()
     assert names(protocol)[:3] == ["zeta", "lost", "topaz"]
 
 
