@@ -33,7 +33,7 @@ MAX_ENERGY = 2.0
 POWER_WITHIN, N_MEASURED = 0.98, 2000
 # Images whose spectrum is looked at, and the power of their outer rings, as a part of that of white
 # noise, below which they were filtered: it was 0.7 to 1 for unprocessed micrographs.
-N_SPECTRA, FILTERED = 200, 0.05
+N_SPECTRA, FILTERED = 50, 0.05
 # Rings count where the mean differs from the background by more than this many standard errors,
 # and a diameter where the power of the mean is this many times that expected of noise.
 SURE, VISIBLE = 3.0, 2.0

@@ -19,7 +19,7 @@ from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.probabilistic import kept_candidates
 from repic_plugin.consensus.result import ConsensusResult
 
-# Difference between two estimates of a precision, by the images and by agreement, that is told.
+# Difference of a picker's precision by the images and by agreement that gives a warning.
 CONTRADICTION = 0.15
 GOOD_CLASS = 0.5  # share of particles from which a class is one of particles
 NOTHING = (

@@ -12,7 +12,6 @@ from repic_plugin.formats.base.csv_tables import (
 from repic_plugin.formats.base.errors import FormatError, PathLike, format_error, listed
 from repic_plugin.formats.base.star_writing import table_text
 from repic_plugin.formats.base.text_tables import TextTable, header_table, read_columns
-from repic_plugin.formats.images.candidates import CandidateImages, cut_candidates, sides
 from repic_plugin.formats.images.class_star import write_classes_star
 from repic_plugin.formats.images.mrc import open_mrc, stack_file
 from repic_plugin.formats.images.mrc_header import HEADER_BYTES, read_header
@@ -122,7 +121,6 @@ __all__ = [
     "UNFINISHED",
     "Addition",
     "CandidateClasses",
-    "CandidateImages",
     "ClassScores",
     "ClassTables",
     "ConsensusTables",
@@ -147,7 +145,6 @@ __all__ = [
     "classify_candidates",
     "consensus_files",
     "corners_from_centers",
-    "cut_candidates",
     "distinct_names",
     "format_error",
     "header_table",
@@ -183,7 +180,6 @@ __all__ = [
     "read_picks_file",
     "read_quality",
     "read_scores",
-    "sides",
     "stack_file",
     "table_text",
     "typed_columns",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, List
+
 import numpy as np
 from numpy.typing import NDArray
 
 # Of fewer micrographs candidates are drawn, too: they tell little of how micrographs differ, and
 # one nothing, so that its intervals would have no width.
 ENOUGH_MICROGRAPHS = 8
+INTERVAL = (2.5, 97.5)  # per cent
 
 
 def times_drawn(
@@ -33,3 +36,8 @@ def times_drawn(
     if n_micrographs >= ENOUGH_MICROGRAPHS:
         return times
     return times * rng.poisson(1.0, len(micrograph))
+
+
+def interval_of(values: List[Any]) -> NDArray[np.float64]:
+    """Interval of the estimates of all samples, lower and upper end along the last axis."""
+    return np.moveaxis(np.percentile(np.array(values), INTERVAL, axis=0), 0, -1)

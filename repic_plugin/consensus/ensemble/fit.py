@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from repic_plugin.consensus.ensemble.bootstrap import times_drawn
+from repic_plugin.consensus.ensemble.bootstrap import interval_of, times_drawn
 from repic_plugin.consensus.ensemble.checks import (
     check_identified,
     dependence_on_others,
@@ -21,6 +21,7 @@ from repic_plugin.consensus.ensemble.latent_class import (
     fit_from,
     fit_latent_classes,
     log_weights,
+    picker_precision,
     posterior,
 )
 from repic_plugin.consensus.ensemble.misfit import gain_of_third_class
@@ -29,7 +30,6 @@ from repic_plugin.consensus.ensemble.model import EnsembleModel
 N_REPLICATES = 100
 LARGEST_REPLICATE = 50_000  # cells; with more, replicates use fewer micrographs
 REPLICATE_ITERATIONS, REPLICATE_TOLERANCE = 200, 1e-4
-INTERVAL = (2.5, 97.5)  # per cent
 QUALITY_GROUPS = 3
 
 
@@ -89,7 +89,7 @@ def fit_ensemble(
     cells = sample.cells
     best, fits = fit_latent_classes(cells, n_bins, sample.n_places, is_free)
     probability = posterior(best, cells)
-    precision = _precision(cells, probability)
+    precision = picker_precision(cells, probability)
     replicates = _replicates(sample, best, is_free, random_state)
     threshold, rule = choose_threshold(cells.n, probability, best.n_particles, target_precision)
     value, error = dependence_on_others(best, cells)
@@ -100,11 +100,11 @@ def fit_ensemble(
         n_micrographs=sample.n_micrographs,
         n_candidates=len(sample.cell),
         n_particles=float(best.n_particles),
-        n_particles_interval=_interval([one[0] for one in replicates]),
+        n_particles_interval=interval_of([one[0] for one in replicates]),
         recall=best.recall,
-        recall_interval=_interval([one[1] for one in replicates]),
+        recall_interval=interval_of([one[1] for one in replicates]),
         precision=precision,
-        precision_interval=_interval([one[2] for one in replicates]),
+        precision_interval=interval_of([one[2] for one in replicates]),
         n_junk=float(best.n_junk),
         n_places=sample.n_places,
         junk_rate=best.junk_rate,
@@ -125,12 +125,6 @@ def fit_ensemble(
         warnings=(),
     )
     return replace(model, warnings=tuple(warnings_of(model, fits, n_scored)))
-
-
-def _precision(cells: Cells, probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    n_picks = cells.found.T @ cells.n
-    n_true = cells.found.T @ (cells.n * probability)
-    return np.where(n_picks > 0, n_true / np.maximum(n_picks, 1e-12), np.nan)
 
 
 def choose_threshold(
@@ -216,13 +210,8 @@ def _scaled(fit: LatentClasses, share: float) -> LatentClasses:
 def _described(
     fit: LatentClasses, cells: Cells
 ) -> Tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-    precision = np.clip(_precision(cells, posterior(fit, cells)), 1e-6, 1 - 1e-6)
+    precision = np.clip(picker_precision(cells, posterior(fit, cells)), 1e-6, 1 - 1e-6)
     return fit.n_particles, fit.recall, precision
-
-
-def _interval(values: List[Any]) -> NDArray[np.float64]:
-    """Interval, lower and upper end along the last axis."""
-    return np.moveaxis(np.percentile(np.array(values), INTERVAL, axis=0), 0, -1)
 
 
 def _patterns(
@@ -258,5 +247,5 @@ def _by_quality(
         start = _scaled(best, share)
         fit = fit_from(start, cells, sample.n_places * share, is_free, fixed_scores=True)
         recall.append(fit.recall)
-        precision.append(_precision(cells, posterior(fit, cells)))
+        precision.append(picker_precision(cells, posterior(fit, cells)))
     return np.append(edges[present], edges[-1]), np.array(recall), np.array(precision)

@@ -22,11 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from repic_plugin.consensus.ensemble.bootstrap import times_drawn
+from repic_plugin.consensus.ensemble.bootstrap import interval_of, times_drawn
 from repic_plugin.consensus.ensemble.latent_class import (
     LEAST,
     MOST,
     Cells,
+    picker_precision,
     population,
     score_distributions,
 )
@@ -36,7 +37,7 @@ PATTERN_PRIOR = 20.0
 # left. Candidates without an image have the mean share.
 PURITIES, JUNK_PURITY = (0.999, 0.95, 0.9, 0.8, 0.7), 0.2
 MAX_ITERATIONS, TOLERANCE = 200, 1e-5  # of the probability of any kind of candidate
-N_REPLICATES, INTERVAL = 50, (2.5, 97.5)
+N_REPLICATES = 50
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -118,10 +119,9 @@ def fit_with_images(
     place, n = place.ravel().astype(np.int64), len(present)
     drawn = []
     for _ in range(N_REPLICATES):
-        weight: Floats = np.zeros(len(count))
-        np.add.at(weight, kind, times_drawn(rng, place, n, n))
+        weight = np.bincount(kind, times_drawn(rng, place, n, n), len(count)).astype(np.float64)
         drawn.append(_described(kinds, weight, _fitted(kinds, weight, n_bins, probability)))
-    ends = [_interval([np.asarray(one[i]) for one in drawn]) for i in range(3)]
+    ends = [interval_of([one[i] for one in drawn]) for i in range(3)]
     return ImageFit(probability[kind], *described, *ends)
 
 
@@ -199,12 +199,7 @@ def _independent(cells: Cells, count: Floats) -> Floats:
 def _described(kinds: _Kinds, count: Floats, probability: Floats) -> Tuple[float, Floats, Floats]:
     """Number of particles, and the pickers' recall and precision."""
     particles = count * probability
-    n_found, n_picks = kinds.cells.found.T @ particles, kinds.cells.found.T @ count
+    n_found = kinds.cells.found.T @ particles
     n_particles = float(population(particles.sum(), n_found + LEAST, np.inf))
-    precision = np.where(n_picks > 0, n_found / np.maximum(n_picks, LEAST), np.nan)
+    precision = picker_precision(kinds.cells._replace(n=count), probability)
     return n_particles, np.clip(n_found / max(n_particles, LEAST), LEAST, MOST), precision
-
-
-def _interval(values: List[Floats]) -> Floats:
-    """Interval, lower and upper end along the last axis."""
-    return np.moveaxis(np.percentile(np.array(values), INTERVAL, axis=0), 0, -1)

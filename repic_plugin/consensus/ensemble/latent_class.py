@@ -142,6 +142,13 @@ def posterior(fit: LatentClasses, cells: Cells) -> NDArray[np.float64]:
     return np.asarray(expit(particle - junk))
 
 
+def picker_precision(cells: Cells, probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Precision of each picker, given the probability of each cell; nan without picks."""
+    n_picks = cells.found.T @ cells.n
+    n_true = cells.found.T @ (cells.n * probability)
+    return np.where(n_picks > 0, n_true / np.maximum(n_picks, 1e-12), np.nan)
+
+
 def log_weights(
     fit: LatentClasses, cells: Cells
 ) -> Tuple[NDArray[np.float64], NDArray[np.float64]]:

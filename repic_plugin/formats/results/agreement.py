@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Iterator, List, Optional
 
 from repic_plugin.consensus import Agreement, agreement_from_arrays, agreement_to_arrays
-from repic_plugin.formats.base.arrays import read_arrays, write_arrays
+from repic_plugin.formats.base.arrays import write_arrays
 from repic_plugin.formats.base.csv_tables import number_cell, write_table
-from repic_plugin.formats.base.errors import FormatError, PathLike, format_error
+from repic_plugin.formats.base.errors import PathLike, format_error
 from repic_plugin.formats.results.consensus_writing import AGREEMENT_NAMES
+from repic_plugin.formats.results.stored import read_stored
 
 COLUMNS = ("picker", "other", "overlap_from", "overlap_to", "partners", "by_chance")
 DECIMALS = 2
@@ -33,18 +34,8 @@ def read_agreement(folder: PathLike) -> Optional[Agreement]:
         If it is damaged.
     """
     file = Path(folder) / AGREEMENT_NAMES[1]
-    if not file.is_file():
-        return None
-    try:
-        found = agreement_from_arrays(read_arrays(file))
-    except KeyError as error:
-        told = f"must hold the array {error}, as this version writes it; run the consensus again"
-        raise format_error(file, told) from None
-    except FormatError:
-        raise
-    except (ValueError, TypeError) as error:
-        raise format_error(file, f"is damaged ({error}); run the consensus again") from None
-    if found is None:
+    found = read_stored(file, agreement_from_arrays, "run the consensus again")
+    if found is None and file.is_file():
         raise format_error(file, "holds no agreement; run the consensus again")
     return found
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Iterator, List, Optional
 
 from repic_plugin.consensus import EnsembleModel, model_from_arrays, model_to_arrays
-from repic_plugin.formats.base.arrays import read_arrays, write_arrays
+from repic_plugin.formats.base.arrays import write_arrays
 from repic_plugin.formats.base.csv_tables import number_cell, write_table
-from repic_plugin.formats.base.errors import FormatError, PathLike, format_error
+from repic_plugin.formats.base.errors import PathLike
 from repic_plugin.formats.results.consensus_writing import ENSEMBLE_NAMES
+from repic_plugin.formats.results.stored import read_stored
 
 COLUMNS = (
     *("picker", "group", "from", "to", "precision", "precision_low", "precision_high"),
@@ -38,17 +39,7 @@ def read_ensemble(folder: PathLike) -> Optional[EnsembleModel]:
         If it is damaged.
     """
     file = Path(folder) / ENSEMBLE_NAMES[1]
-    if not file.is_file():
-        return None
-    try:
-        return model_from_arrays(read_arrays(file))
-    except KeyError as error:
-        told = f"must hold the array {error}, as this version writes it; run the consensus again"
-        raise format_error(file, told) from None
-    except FormatError:
-        raise
-    except ValueError as error:
-        raise format_error(file, f"is damaged ({error}); find the consensus again") from None
+    return read_stored(file, model_from_arrays, "find the consensus again")
 
 
 def _rows(model: EnsembleModel) -> Iterator[List[str]]:
