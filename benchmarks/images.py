@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
 import numpy as np
+from mixtures import easy_and_hard, exposures_of, three_molecules
 from real_data import NO_IMAGES, exposures
 from scipy import ndimage
 from scipy.spatial import cKDTree
@@ -36,6 +37,10 @@ from repic_plugin.template_picking import (
 SIZE, N_MICROGRAPHS, N_LABELLED, N_PARTICLES, N_JUNK = 1024, 12, 3, 45, 16
 N_BLOBS, N_TEMPLATE = 100, 63  # picks of a detector on a micrograph
 GOOD, CHOSEN = 0.5, (0.05, 0.95)
+# contrast of a blob at a particle to that of noise, at the default noise; of the odds with it
+USUAL_CONTRAST, STEEPNESS = 1.5, 2.0
+EVERY = -1  # micrograph is empty
+WARNED, REFUSED = "warned", "refused"
 SETS = {
     "apoferritin": ("empiar-10146", "png", 120, 1.5),
     "β-galactosidase": ("empiar-10017", "jpg", 180, 1.77),
@@ -89,6 +94,7 @@ def kinds(map_file: Any) -> Dict[str, Callable[[int], Set]]:
 
     blobs = {"blobs": blob(0.8), "blobs, smaller": blob(0.64), "template": template}
     good = {"template": template, "careful": seen(0.7, 8), "greedy": seen(0.95, 40)}
+    noticing = {"template": template, "careful": noticed(0.6, 8), "greedy": noticed(0.8, 40)}
     return {
         "two blob detectors and a better picker": lambda s: made(s, blobs),
         "the same, SNR 1/20": lambda s: made(s, blobs, snr=0.05),
@@ -97,24 +103,36 @@ def kinds(map_file: Any) -> Dict[str, Callable[[int], Set]]:
             s, {"template": template, "careful": seen(0.7, 8), "dirt": dirt}
         ),
         "particles on half of the micrographs": lambda s: made(s, blobs, empty=2),
+        "hard particles that all miss": lambda s: made(s, noticing, parts=easy_and_hard(volume)),
+        "one good picker fails on a fifth": lambda s: made(
+            s, {**good, "careful": failing(good["careful"], 0.2)}
+        ),
+        "ice that varies": lambda s: made(s, noticing, ice=2.0),
+        "three molecules": lambda s: made(s, noticing, parts=three_molecules(volume)),
+        "two blob detectors and a better picker, SNR 1/30": lambda s: made(s, blobs, snr=1 / 30),
+        "no particles, detectors": lambda s: made(s, blobs, empty=EVERY),
+        "no particles, random picks": lambda s: made(
+            s, {"one": at_random, "two": at_random, "three": at_random}, empty=EVERY
+        ),
     }
 
 
 def simulated(volume: Any, pixel_size: float, seed: int, pickers: Any, **options: Any) -> Set:
-    empty = options.pop("empty", 0)
+    """Micrographs, some of them empty or with further noise (`ice`), and the picks of pickers."""
+    empty, ice = options.pop("empty", 0), options.pop("ice", 0.0)
+    parts = options.pop("parts", None)
     box = 2 * (len(volume) // 2)
-    made = list(
-        simulate_exposures(
-            volume,
-            N_MICROGRAPHS + N_LABELLED,
-            pixel_size_angstrom=pixel_size,
-            n_particles=N_PARTICLES,
-            n_junk=N_JUNK,
-            micrograph_size_px=(SIZE, SIZE),
-            random_state=seed,
-            **options,
-        )
-    )
+    given = {
+        "pixel_size_angstrom": pixel_size,
+        "n_particles": N_PARTICLES,
+        "n_junk": N_JUNK,
+        "micrograph_size_px": (SIZE, SIZE),
+        "random_state": seed,
+        **options,
+    }
+    n_made = N_MICROGRAPHS + N_LABELLED
+    simulate = simulate_exposures if parts is None else exposures_of
+    made = list(simulate(volume if parts is None else parts, n_made, **given))
     labelled = made[N_MICROGRAPHS:]
     boxes = [
         cut_boxes(prepare_micrograph(one.micrograph, box), one.centers, box) for one in labelled
@@ -124,7 +142,8 @@ def simulated(volume: Any, pixel_size: float, seed: int, pickers: Any, **options
     truth, images = {}, {}
     for m, one in enumerate(made[:N_MICROGRAPHS]):
         image, centers = one.micrograph.astype(np.float32), np.asarray(one.centers)
-        if empty and m % empty:
+        image = image + rng.normal(0, ice * rng.random() * image.std(), image.shape)
+        if empty and (empty == EVERY or m % empty):
             image = rng.normal(image.mean(), image.std(), image.shape).astype(np.float32)
             centers = centers[:0]
         truth[f"mic{m}"], images[f"mic{m}"] = centers, image
@@ -172,6 +191,43 @@ def seen(recall: float, n_false: int) -> Any:
     return pick
 
 
+def noticed(recall: float, n_false: int) -> Any:
+    """A picker as `seen` that misses what is hard to see on this micrograph, as others do.
+
+    The recall is that of particles of full contrast at the usual noise.
+    """
+
+    def pick(image: Any, centers: Points, box: int, matcher: Any, rng: Any) -> Any:
+        x, y = centers.astype(int).T
+        contrast = ndimage.gaussian_laplace(image, 0.25 * box)
+        noise = 1.48 * np.median(np.abs(contrast - np.median(contrast)))
+        excess = contrast[y, x] / noise - USUAL_CONTRAST
+        odds = np.log(recall / (1 - recall)) + STEEPNESS * excess
+        mine = centers[rng.random(len(centers)) < 1 / (1 + np.exp(-odds))]
+        return seen(1.0, n_false)(image, mine, box, matcher, rng)
+
+    return pick
+
+
+def failing(picker: Any, share: float) -> Any:
+    """A picker whose picks lie anywhere on a share of the micrographs."""
+
+    def pick(image: Any, centers: Points, box: int, matcher: Any, rng: Any) -> Any:
+        x, y, score = picker(image, centers, box, matcher, rng)
+        if rng.random() < share:
+            x, y = rng.permutation(x), rng.permutation(y)
+        return x, y, score
+
+    return pick
+
+
+def at_random(image: Any, _centers: Points, box: int, _matcher: Any, rng: Any) -> Any:
+    """Places and scores without any meaning."""
+    height, width = image.shape
+    low, high = [[box / 2], [box / 2]], [[width - box / 2], [height - box / 2]]
+    return (*rng.uniform(low, high, (2, N_TEMPLATE)), rng.random(N_TEMPLATE))
+
+
 def dirt(image: Any, _centers: Points, box: int, _matcher: Any, _rng: Any) -> Any:
     """The strongest deviations of either sign."""
     smooth = ndimage.gaussian_filter(image, 0.1 * box)
@@ -191,19 +247,26 @@ def real(folder: Path, picks_dir: Path, suffix: str, box: int, pixel_size: float
 
 def show(name: str, makers: List[Any], seeds: Any) -> None:
     rows = [compared(make(), seed) for make, seed in zip(makers, seeds)]
-    mean = np.array([row[:-1] for row in rows], float).mean(axis=0)
+    mean = np.nanmean(np.array([row[:-1] for row in rows], float), axis=0)
     cells = [f"{value:.3f}" for value in mean[:7]] + [f"{value:.2f}" for value in mean[7:]]
-    n_warned = sum(row[-1] for row in rows)
-    print(f"| {name} | {' | '.join(cells)} | {n_warned} of {len(rows)} |", flush=True)
+    cells = ["" if cell == "nan" else cell for cell in cells]
+    last = [row[-1] for row in rows]
+    told = f"{len(rows) - last.count('')} of {len(rows)}"
+    if REFUSED in last:
+        told = f"{last.count(REFUSED)} of {len(rows)} refused"
+    print(f"| {name} | {' | '.join(cells)} | {told} |", flush=True)
 
 
 def compared(data: Set, seed: int) -> List[Any]:
     picks, names = data.picks, data.picks.micrograph_names
     scores = [f1(data, *columns(picks.take(picks.picker == j))) for j in range(picks.n_pickers)]
     quorum = find_consensus(picks, data.box_px, mode="quorum")
-    blind = find_consensus(picks, data.box_px, mode="probabilistic")
     options = {"mode": "probabilistic", "num_particles": ALL_CANDIDATES}
-    candidates = find_consensus(picks, data.box_px, **options)
+    try:
+        blind = find_consensus(picks, data.box_px, mode="probabilistic")
+        candidates = find_consensus(picks, data.box_px, **options)
+    except ValueError:  # agreement no better than chance
+        return [max(scores), f1(data, *columns(quorum)), *[np.nan] * 7, REFUSED]
     found = classify_candidates(
         candidates,
         list(names),
@@ -228,7 +291,7 @@ def compared(data: Set, seed: int) -> List[Any]:
         float(seen_.weight.mean()),
         hits(data, *columns(seen_)) / max(len(seen_), 1),
         *(error(one.ensemble, true) for one in (blind, seen_)),
-        bool(seen_.ensemble.warnings),
+        WARNED if seen_.ensemble.warnings else "",
     ]
 
 
@@ -238,18 +301,18 @@ def columns(found: Any) -> Tuple[Any, Any, Any]:
 
 def error(model: Any, true: Any) -> float:
     told = np.column_stack([model.precision, model.recall])
-    return float(np.abs(told - np.array(true)).max())
+    return float(np.nanmax(np.abs(told - np.array(true))))
 
 
 def quality(data: Set, picker: int) -> Tuple[float, float]:
     mine = data.picks.take(data.picks.picker == picker)
-    n = hits(data, *columns(mine))
-    return n / len(mine), n / sum(map(len, data.truth.values()))
+    n, n_true = hits(data, *columns(mine)), sum(map(len, data.truth.values()))
+    return n / len(mine), n / n_true if n_true else np.nan
 
 
 def f1(data: Set, micrograph: Any, x: Any, y: Any) -> float:
     n_true = sum(map(len, data.truth.values()))
-    return 2 * hits(data, micrograph, x, y) / (len(x) + n_true)
+    return 2 * hits(data, micrograph, x, y) / max(len(x) + n_true, 1)
 
 
 def hits(data: Set, micrograph: Any, x: Any, y: Any) -> int:
