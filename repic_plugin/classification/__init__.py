@@ -18,6 +18,7 @@ from repic_plugin.classification.estimators import (
     k_means,
     spider_k_means,
 )
+from repic_plugin.classification.members import particle_probabilities
 from repic_plugin.classification.normalisation import GreyScale
 from repic_plugin.classification.quality import ClassQuality, particle_shares
 from repic_plugin.classification.ranks import ALONE, MpiRanks, Ranks
@@ -57,6 +58,7 @@ __all__ = [
     "contrast_transfer",
     "eqk_means",
     "k_means",
+    "particle_probabilities",
     "particle_shares",
     "particle_sizes",
     "spider_k_means",

@@ -85,6 +85,9 @@ class ClassQuality:
         Where the average's signal-to-noise ratio falls below 1; NaN if it never exceeds 1.
     member_probability : ndarray of float64, shape (n,)
         Probability of each image to be a particle of its class; 0 for empty images.
+    agreement : ndarray of float64, shape (n,)
+        Of each image with the average of the others, over that of noise aligned to noise, see
+        `Agreement.member`.
     """
 
     score: Floats
@@ -93,6 +96,7 @@ class ClassQuality:
     is_off_centre: Flags
     resolution_angstrom: Floats
     member_probability: Floats
+    agreement: Floats
 
 
 def class_quality(
@@ -133,6 +137,7 @@ def class_quality(
         is_off_centre=_off_centre(features, probability, threshold, sizes, elsewhere),
         resolution_angstrom=np.where(sizes > 0, resolution_angstrom, np.nan),
         member_probability=member_probability(probability, agreement.member, labels),
+        agreement=agreement.member,
     )
 
 

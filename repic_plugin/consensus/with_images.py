@@ -49,11 +49,15 @@ class ImageClasses(NamedTuple):
     is_filtered : bool
         Whether the images were filtered or denoised, so that scores of classes mean little: then
         agreement alone decides, and a warning says so.
+    probability : ndarray of float64, shape (n_candidates,), optional
+        Of each candidate to be a particle by its image alone, in [0, 1], see
+        `classification.particle_probabilities`. By default the share of its class.
     """
 
     label: Labels
     share: Floats
     is_filtered: bool = False
+    probability: Optional[Floats] = None
 
 
 class Judged(NamedTuple):
@@ -105,6 +109,7 @@ def judge_by_images(
         If the candidates have no model, or the classes are not those of the candidates.
     """
     label, share = _checked(candidates, classes)
+    image = _by_image(classes, label, share)
     check_agreement(picks, max_false_agreement, candidates.agreement, decoys=False)
     before = candidates.ensemble
     if before is None:
@@ -112,7 +117,10 @@ def judge_by_images(
     if classes.is_filtered:
         found = _by_agreement(candidates, before, target_precision)
     else:
-        found = _by_images(candidates, picks, label, share, before, target_precision)
+        found = _by_images(candidates, picks, image, before, target_precision)
+        if not (share[label[label >= 0]] >= GOOD_CLASS).any():
+            model = replace(found.model, warnings=(NOTHING, *found.model.warnings))
+            found = found._replace(model=model)
     names = {name: at for at, name in enumerate(candidates.micrographs.names)}
     place = np.array([names.get(name, -1) for name in candidates.micrograph_names])
     by_number = num_particles is not None and target_precision is None
@@ -147,20 +155,17 @@ class _Estimates(NamedTuple):
 def _by_images(
     candidates: ConsensusResult,
     picks: Picks,
-    label: Labels,
-    share: Floats,
+    image: Floats,
     before: EnsembleModel,
     target_precision: Optional[float],
 ) -> _Estimates:
     n_bins = before.score_edges.shape[1] + 1
     cells, cell = as_cells(candidates.members, score_bins(picks, before.score_edges), n_bins)
-    fit = fit_with_images(cells, cell, n_bins, label, share, candidates.micrograph)
+    fit = fit_with_images(cells, cell, n_bins, image, candidates.micrograph)
     threshold, rule = choose_threshold(
         np.ones(len(candidates)), fit.probability, fit.n_particles, target_precision
     )
     model = _model(before, fit, threshold, f"{rule}, with images")
-    if not (share[label[label >= 0]] >= GOOD_CLASS).any():
-        model = replace(model, warnings=(NOTHING, *model.warnings))
     return _Estimates(fit.probability, model, *_positions(candidates, picks, fit.precision))
 
 
@@ -265,6 +270,13 @@ def contradictions(before: EnsembleModel, after: EnsembleModel) -> Tuple[str, ..
                 f"precision of {new:.2f}, agreement {old:.2f}; look at the averages"
             )
     return tuple(told)
+
+
+def _by_image(classes: ImageClasses, label: Labels, share: Floats) -> Floats:
+    """Probability of each candidate by its image alone; NaN without one."""
+    if classes.probability is not None:
+        return np.where(label >= 0, classes.probability, np.nan)
+    return np.append(share, np.nan)[label]
 
 
 def _checked(candidates: ConsensusResult, classes: ImageClasses) -> Tuple[Labels, Floats]:

@@ -1,13 +1,12 @@
 """Quality of pickers and probability of candidates, from agreement and 2D classes.
 
-The model of `latent_class` with one more observation, the 2D class of a candidate, which given what
+The model of `latent_class` with one more observation, the image of a candidate, which given what
 the candidate is does not depend on who picked it. Without images, what several pickers pick is a
 particle (Dawid and Skene 1979, doi:10.2307/2346806), and pickers that share their mistakes outvote
-a better one. Here the share of particles in each class is given, by the class's score or by a
-person's choice, and not changed by agreement: the classes decide what a particle is, and the
-patterns of agreement and the scores are learnt from them and judge the members of each class.
-Only how pure the best classes are is estimated: of some limits of the shares, `PURITIES`, the one
-of the largest likelihood is taken.
+a better one. Here the probability of each candidate by its image alone is given, from the score of
+its class, or a person's choice, and its agreement with the class. It is not changed by agreement of
+the pickers: the images decide what a particle is, and the patterns of agreement and the scores are
+learnt from them and judge what the images leave open.
 
 Patterns of agreement need not be independent within particles or junk: their frequencies are
 estimated, shrunk to those of independent pickers with a weight of `PATTERN_PRIOR` candidates.
@@ -33,9 +32,9 @@ from repic_plugin.consensus.ensemble.latent_class import (
 )
 
 PATTERN_PRIOR = 20.0
-# Limits of the share of particles in a class, and that of the share of junk as a part of what is
-# left. Candidates without an image have the mean share.
-PURITIES, JUNK_PURITY = (0.999, 0.95, 0.9, 0.8, 0.7), 0.2
+# Limits of the probability by the image. Candidates without one have the mean probability.
+LEAST_BY_IMAGE, MOST_BY_IMAGE = 2e-4, 0.999
+N_GRADES, LEAST_GRADE = 24, 1e-3  # of the images' probabilities, which are counted together
 MAX_ITERATIONS, TOLERANCE = 200, 1e-5  # of the probability of any kind of candidate
 N_REPLICATES = 50
 
@@ -67,19 +66,18 @@ class ImageFit(NamedTuple):
 
 
 class _Kinds(NamedTuple):
-    """Candidates of one cell and class, counted together."""
+    """Candidates of one cell and grade, counted together."""
 
     cells: Cells
     pattern: NDArray[np.intp]
-    log_odds: Floats  # of a particle, by the class alone
+    log_odds: Floats  # of a particle, by the image alone
 
 
 def fit_with_images(
     cells: Cells,
     cell: NDArray[np.intp],
     n_bins: int,
-    label: Labels,
-    share: Floats,
+    image: Floats,
     micrograph: Labels,
     *,
     random_state: int = 0,
@@ -92,10 +90,8 @@ def fit_with_images(
     cell : ndarray of intp, shape (n_candidates,)
     n_bins : int
         Of the scores.
-    label : ndarray of int64, shape (n_candidates,)
-        2D class; -1 for candidates without an image.
-    share : ndarray of float64, shape (n_classes,)
-        Share of particles in each class.
+    image : ndarray of float64, shape (n_candidates,)
+        Probability of each to be a particle by its image alone; NaN for candidates without one.
     micrograph : ndarray of int64, shape (n_candidates,)
     random_state : int
         Seed of the bootstrap.
@@ -104,15 +100,13 @@ def fit_with_images(
     -------
     ImageFit
     """
-    codes, kind = np.unique(cell * (len(share) + 1) + label + 1, return_inverse=True)
+    grade, value = _grades(image)
+    codes, kind = np.unique(cell * len(value) + grade, return_inverse=True)
     kind = kind.ravel()
-    of_cell, of_class = np.divmod(codes, len(share) + 1)
+    of_cell, of_grade = np.divmod(codes, len(value))
     count = np.bincount(kind).astype(np.float64)
-    tried = [_kinds(cells, of_cell, of_class - 1, share, count, most) for most in PURITIES]
-    fits = [_fitted(kinds, count, n_bins) for kinds in tried]
-    likelihood = [_log_likelihood(kinds, count, n_bins, fit) for kinds, fit in zip(tried, fits)]
-    best = int(np.argmax(likelihood))
-    kinds, probability = tried[best], fits[best]
+    kinds = _kinds(cells, of_cell, value[of_grade], count)
+    probability = _fitted(kinds, count, n_bins)
     described = _described(kinds, count, probability)
     rng = np.random.default_rng(random_state)
     present, place = np.unique(micrograph, return_inverse=True)
@@ -125,17 +119,24 @@ def fit_with_images(
     return ImageFit(probability[kind], *described, *ends)
 
 
-def _kinds(
-    cells: Cells,
-    of_cell: NDArray[np.intp],
-    of_class: Labels,
-    share: Floats,
-    count: Floats,
-    most_share: float,
-) -> _Kinds:
+def _grades(image: Floats) -> Tuple[Labels, Floats]:
+    """Grade of each probability, evenly spaced on the logistic scale, and the mean of each."""
+    limit = logit(LEAST_GRADE)
+    scaled = (logit(np.clip(image, LEAST_GRADE, 1 - LEAST_GRADE)) / limit + 1) / 2
+    has_image = ~np.isnan(image)
+    grade = np.where(has_image, np.minimum(scaled * N_GRADES, N_GRADES - 1), N_GRADES)
+    grade = grade.astype(np.int64)
+    n = np.bincount(grade, minlength=N_GRADES + 1)
+    total = np.bincount(grade, np.where(has_image, image, 0.0), N_GRADES + 1)
+    value = np.divide(total, n, out=np.zeros(N_GRADES + 1), where=n > 0)
+    value[N_GRADES] = np.nan
+    return grade, value
+
+
+def _kinds(cells: Cells, of_cell: NDArray[np.intp], image: Floats, count: Floats) -> _Kinds:
     """Kinds of candidates; those without an image are as probable as the others on average."""
-    has_image = of_class >= 0
-    limited = np.clip(share, JUNK_PURITY * (1 - most_share), most_share)[of_class]
+    has_image = ~np.isnan(image)
+    limited = np.clip(image, LEAST_BY_IMAGE, MOST_BY_IMAGE)
     mean = np.average(limited[has_image], weights=count[has_image]) if has_image.any() else 0.5
     found = cells.found[of_cell]
     _, pattern = np.unique(found, axis=0, return_inverse=True)
@@ -147,7 +148,7 @@ def _kinds(
 
 
 def _fitted(kinds: _Kinds, count: Floats, n_bins: int, start: Optional[Floats] = None) -> Floats:
-    """Probability of each kind, by expectation-maximisation from the classes' shares."""
+    """Probability of each kind, by expectation-maximisation from that of the images."""
     probability = expit(kinds.log_odds) if start is None else start
     for _ in range(MAX_ITERATIONS):
         particle, junk = _log_frequencies(kinds, count, probability, n_bins)
@@ -157,13 +158,6 @@ def _fitted(kinds: _Kinds, count: Floats, n_bins: int, start: Optional[Floats] =
         if change < TOLERANCE:
             break
     return np.asarray(probability)
-
-
-def _log_likelihood(kinds: _Kinds, count: Floats, n_bins: int, probability: Floats) -> float:
-    """Logarithm of the likelihood of the patterns and scores, given the classes."""
-    particle, junk = _log_frequencies(kinds, count, probability, n_bins)
-    prior = expit(kinds.log_odds)
-    return float(count @ np.logaddexp(particle + np.log(prior), junk + np.log1p(-prior)))
 
 
 def _log_frequencies(
