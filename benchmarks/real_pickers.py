@@ -87,8 +87,8 @@ def best(x: Any, y: Any, score: Any) -> Tuple[Any, Any, Any]:
     return x[order], y[order], score[order]
 
 
-def topaz(folder: Path, box_px: int, _voxel_size: float) -> Rows:
-    """The pre-trained detector of Topaz, down to log-likelihood ratios of 0."""
+def topaz(folder: Path, box_px: int, _voxel_size: float, min_score: float = 0.0) -> Rows:
+    """The pre-trained detector of Topaz, down to a log-likelihood ratio."""
     program = ENVIRONMENTS / "topaz" / "bin" / "topaz"
     if not program.is_file():
         return {}
@@ -97,20 +97,21 @@ def topaz(folder: Path, box_px: int, _voxel_size: float) -> Rows:
     radius = box_px // (2 * TOPAZ_SCALE) // 2
     call(program, "preprocess", *images, "-o", small, "--scale", TOPAZ_SCALE, "--device", "-1")
     reduced = [str(image) for image in sorted(small.glob("*.mrc"))]
-    options = ("-m", "resnet8_u32", "-r", radius, "-t", "0", "-x", TOPAZ_SCALE, "--device", "-1")
-    call(program, "extract", *options, "-o", table, *reduced)
+    options = ("-m", "resnet8_u32", "-r", radius, "-x", TOPAZ_SCALE, "--device", "-1")
+    call(program, "extract", *options, "-t", min_score, "-o", table, *reduced)
     rows = [line.split("\t") for line in table.read_text().splitlines()[1:]]
     return grouped((row[0], *map(float, row[1:])) for row in rows)
 
 
-def log(folder: Path, box_px: int, voxel_size: float) -> Rows:
-    """The Laplacian of a Gaussian of RELION, at its default threshold."""
+def log(folder: Path, box_px: int, voxel_size: float, threshold_change: float = 0.0) -> Rows:
+    """The Laplacian of a Gaussian of RELION, at its default threshold or below."""
     if shutil.which("relion_autopick") is None:
         return {}
     diameter = box_px * voxel_size / BOX_DIAMETERS
     call(
         *("relion_autopick", "--i", "micrographs.star", "--odir", "log/", "--pickname", "log"),
         *("--LoG", "--LoG_diam_min", 0.9 * diameter, "--LoG_diam_max", 1.1 * diameter),
+        *("--LoG_adjust_threshold", threshold_change),
         cwd=folder,
     )
     rows: Rows = {}

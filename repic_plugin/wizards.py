@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from typing import Any, ClassVar
 
+import numpy as np
 from pyworkflow.wizard import Wizard
 
-from repic_plugin.consensus import required_pickers
+from repic_plugin.consensus import EnsembleModel, find_consensus, required_pickers
 from repic_plugin.convert import box_size_on, open_micrograph
 from repic_plugin.plots import PreviewSettings, prepare_preview, preview_consensus
 from repic_plugin.protocols import (
@@ -22,9 +24,17 @@ from repic_plugin.protocols import (
 )
 from repic_plugin.viewers import sentence
 
-__all__ = ["RepicBoxSizeWizard", "RepicPreviewWizard", "input_box_size"]
+__all__ = [
+    "RepicBoxSizeWizard",
+    "RepicExpectedNumberWizard",
+    "RepicPreviewWizard",
+    "expected_text",
+    "input_box_size",
+]
 
 NO_BOX_SIZE = "no input has a box size; give one in px"
+MOST_ESTIMATED = 20  # micrographs: some seconds
+FITTED_WITH = ("box_size_px", "min_overlap", "min_score", "score_transform")
 NO_INPUT = "the inputs are missing; choose them first"
 
 
@@ -49,7 +59,7 @@ class RepicBoxSizeWizard(Wizard):  # type: ignore[misc]
 class RepicPreviewWizard(Wizard):  # type: ignore[misc]
     """Preview of quorum, overlap and number of particles on one micrograph."""
 
-    _targets: ClassVar = [(ProtRepicConsensus, ["quorum", "minOverlap", "numParticles"])]
+    _targets: ClassVar = [(ProtRepicConsensus, ["mode", "quorum", "minOverlap"])]
 
     def show(self, form: Any, *params: Any) -> None:
         """Open the preview, or report what is missing."""
@@ -79,6 +89,61 @@ class RepicPreviewWizard(Wizard):  # type: ignore[misc]
             open_image=open_micrograph,
         )
         self.view.show()
+
+
+class RepicExpectedNumberWizard(Wizard):  # type: ignore[misc]
+    """The expected number of particles per micrograph, estimated without labels."""
+
+    _targets: ClassVar = [(ProtRepicConsensus, ["numParticles"])]
+
+    def show(self, form: Any, *params: Any) -> None:
+        """Write the number to the form and report how it was estimated, or why it was not."""
+        label = form.protocol.label("numParticles")
+        try:
+            model = estimated_model(form.protocol)
+        except ValueError as error:
+            form.showInfo(sentence(error), label)
+            return
+        form.setVar("numParticles", model.n_particles_expected)
+        form.showInfo(expected_text(model), label)
+
+
+def estimated_model(protocol: ProtRepicConsensus) -> EnsembleModel:
+    """The model of mode probabilistic, fitted to some micrographs of the inputs.
+
+    Raises
+    ------
+    ValueError
+        If an input is missing, a value in the form is wrong, or nothing can be estimated.
+    """
+    with protocol.labelled_errors():
+        _, picks = of_pickers(protocol)
+        options = protocol.run_settings()["options"]
+        n = picks.n_micrographs
+        chosen = np.unique(np.linspace(0, n - 1, min(n, MOST_ESTIMATED)).round().astype(np.int64))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the picks; the run reports them
+            result = find_consensus(
+                picks.take(np.isin(picks.micrograph, chosen)),
+                **{name: options[name] for name in FITTED_WITH},
+                mode="probabilistic",
+                micrographs=chosen,
+            )
+    if result.ensemble is None:
+        raise ValueError("the inputs have no picks; choose others")
+    return result.ensemble
+
+
+def expected_text(model: EnsembleModel) -> str:
+    """How the number was estimated, and why it may be wrong."""
+    low, high = (model.n_particles_interval / max(model.n_micrographs, 1)).tolist()
+    lines = [
+        f"About {model.n_particles_expected:,} particles per micrograph are expected ({low:,.0f} "
+        f"to {high:,.0f}), including those that no picker found. Estimated from the agreement of "
+        f"the pickers on {model.n_micrographs:,} micrographs.",
+        *(f"Caution: {one}." for one in model.warnings),
+    ]
+    return "\n".join(lines)
 
 
 def input_box_size(protocol: Any) -> int:

@@ -22,6 +22,7 @@ from repic_plugin.consensus.fates import FATES
 from repic_plugin.consensus.find import MIN_JACCARD, find_consensus, ranked_scores
 from repic_plugin.consensus.geometry import Correction, Misfit, corrected, find_misfits
 from repic_plugin.consensus.inspection import micrograph_graph
+from repic_plugin.consensus.messages import scarce_pickers
 from repic_plugin.consensus.patterns import Pattern, find_pattern, parse_patterns
 from repic_plugin.consensus.picks import (
     Picks,
@@ -121,6 +122,7 @@ __all__ = [
     "result_from_arrays",
     "result_to_arrays",
     "rows_of_kept",
+    "scarce_pickers",
     "shares_in_good_classes",
     "spacing_px",
     "stated_transform",

@@ -31,7 +31,11 @@ from repic_plugin.consensus.chance.control import measure_agreement
 from repic_plugin.consensus.chance.record import Agreement, agreement_warnings
 from repic_plugin.consensus.ensemble.model import EnsembleModel
 from repic_plugin.consensus.fates import ALONE, AT_THE_EDGE, COPY, LOW_SCORE, with_fates
-from repic_plugin.consensus.messages import warnings_of_picks, warnings_of_result
+from repic_plugin.consensus.messages import (
+    scarce_pickers,
+    warnings_of_picks,
+    warnings_of_result,
+)
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.probabilistic import by_probability, places_on_micrograph
 from repic_plugin.consensus.records import BatchConsensus
@@ -176,8 +180,8 @@ def find_consensus(
     Warns
     -----
     UserWarning
-        If pickers agree no more than by chance, scores are missing, or a time limit ended a
-        search.
+        If pickers agree no more than by chance, scores are missing, a time limit ended a search,
+        or one of pickers that all have to agree has far fewer picks than the others.
 
     Examples
     --------
@@ -230,7 +234,9 @@ def find_consensus(
     found = solved(batches(picks, wanted, n_threads), solve, n_threads, progress)
     result = assembled(picks, settings, transforms, wanted, found, fate, copy_of)
     result = result if agreement is None else with_rates(result, agreement)
-    for line in warnings_of_result(result, picks, reach_px):
+    needs_all = mode != "probabilistic" and result.quorum == picks.n_pickers
+    scarce = scarce_pickers(result.micrographs.n_picks, picks.picker_names) if needs_all else []
+    for line in (*scarce, *warnings_of_result(result, picks, reach_px)):
         warnings.warn(line, stacklevel=2)
     max_rate = max_false_agreement
     if mode != "probabilistic":

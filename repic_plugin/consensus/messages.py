@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, Sequence
+from typing import Iterator, List, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from repic_plugin.consensus.scores import falling_scores, score_warnings
 # Coordinates beyond this many times the usual largest one are errors.
 FAR, USUAL_PERCENTILE = 4.0, 90.0
 FEW_COPIES = 0.01  # of the picks that are used: so few are not worth a warning
+# A picker with less than half of the others' picks loses half of what they find, however good it
+# is. Fewer micrographs or picks may be bad luck.
+FAR_FEWER, MIN_MICROGRAPHS, MIN_USUAL = 0.5, 3, 10.0
 
 
 def warnings_of_picks(
@@ -76,3 +79,36 @@ def warnings_of_result(
             f"the time limit ended the search on {n_unproven} micrographs: their consensus is not "
             "proven optimal"
         )
+
+
+def scarce_pickers(n_picks: NDArray[np.int64], names: Sequence[str]) -> List[str]:
+    """Pickers that limit a consensus of all pickers by their number of picks, a line each.
+
+    Parameters
+    ----------
+    n_picks : ndarray of int64, shape (n_micrographs, n_pickers)
+        Picks that were used.
+    names : sequence of str, length n_pickers
+
+    Returns
+    -------
+    list of str
+        A line for each picker whose median per micrograph is below half of the median of the
+        other pickers' medians.
+    """
+    if len(n_picks) < MIN_MICROGRAPHS:
+        return []
+    own = np.median(n_picks, axis=0)
+    remedy = "choose mode probabilistic"
+    if len(names) > 2:
+        remedy = "leave it out, or choose mode quorum"
+    lines = []
+    for number, name in enumerate(names):
+        others = float(np.median(np.delete(own, number)))
+        if others >= MIN_USUAL and own[number] < FAR_FEWER * others:
+            lines.append(
+                f"{name} has {own[number]:,.0f} picks per micrograph (median), the other pickers "
+                f"{others:,.0f}: where all pickers have to agree, it limits what is found; lower "
+                f"its threshold{',' if len(names) > 2 else ' or'} {remedy}"
+            )
+    return lines

@@ -47,3 +47,54 @@ def test_picks_on_a_micrograph_are_not(seed):
     assert not told(picks_with(seed=seed))
     assert not told(picks_with(seed=seed, n=20))
     assert not told(picks_with([(5700.0, 4000.0)], seed=seed))  # another camera
+
+
+def told_of_fewer(counts, mode="all", names=("a", "b", "c"), **options):
+    """Lines on scarce pickers, of picks in rows: `counts` by micrograph and picker."""
+    counts = np.asarray(counts)
+    micrograph, picker = (
+        np.repeat(one.ravel(), counts.ravel()) for one in np.indices(counts.shape)
+    )
+    n = np.concatenate([np.arange(most) for most in counts.ravel()])
+    places = (300.0 * (n % 30), 300.0 * (n // 30), 0.2 + 0.6 * n / counts.max())
+    picks = Picks.from_columns(micrograph, picker, *places, picker_names=names[: len(counts[0])])
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        find_consensus(picks, 180, mode=mode, decoys=False, **options)
+    return [
+        str(one.message) for one in found if "picks per micrograph (median)" in str(one.message)
+    ]
+
+
+def test_a_picker_with_far_fewer_picks_is_named_where_all_have_to_agree():
+    # those of REPIC's example
+    counts = [(627, 299, 732), (711, 313, 793), (770, 324, 790), (803, 290, 799)]
+    (line,) = told_of_fewer(counts, names=("crYOLO", "deepPicker", "topaz"))
+    assert line == (
+        "deepPicker has 306 picks per micrograph (median), the other pickers 766: where all "
+        "pickers have to agree, it limits what is found; lower its threshold, leave it out, or "
+        "choose mode quorum"
+    )
+    assert not told_of_fewer(counts, "quorum")
+    assert told_of_fewer(counts, "quorum", quorum=3)
+    assert not told_of_fewer(counts, "probabilistic")
+
+
+def test_a_threshold_that_leaves_few_picks_counts():
+    counts = [(40, 40, 40)] * 4
+    (line,) = told_of_fewer(counts, min_score={"b": 0.7})
+    assert line.startswith("b has ")
+
+
+def test_of_two_pickers_none_can_be_left_out():
+    counts = [(100, 40)] * 4
+    (line,) = told_of_fewer(counts, names=("a", "b"))
+    assert line.endswith("lower its threshold or choose mode probabilistic")
+    assert not told_of_fewer(counts, "probabilistic", names=("a", "b"))
+
+
+def test_similar_pickers_bad_luck_and_few_data_are_not_named():
+    assert not told_of_fewer([(146, 96, 87), (135, 132, 102), (147, 119, 80)])
+    assert not told_of_fewer([(50, 50, 50), (52, 2, 48), (47, 51, 50), (50, 49, 0)])
+    assert not told_of_fewer([(100, 10, 100)] * 2)
+    assert not told_of_fewer([(6, 1, 6)] * 5)

@@ -10,6 +10,7 @@ import pytest
 from repic_plugin import constants
 from repic_plugin.consensus import find_consensus
 from repic_plugin.formats import read_consensus_tables, read_picks_dir
+from repic_plugin.simulation import simulate_picks
 from tests.protocols.scipion_project import coordinates, write_images, write_picker
 
 pytestmark = pytest.mark.slow
@@ -22,6 +23,7 @@ CENTRES = {
 }
 AGREED_BY_ALL = [("m1.mrc", 20, 20)]
 SIZE = 20
+SIMULATED_PX = 180
 
 
 @pytest.fixture(scope="module")
@@ -302,21 +304,43 @@ def test_each_value_of_the_form_that_matters_is_an_argument_of_the_step(project,
         assert settings[0] != settings[1], name
 
 
-def test_a_result_that_is_not_proven_says_so(folders):
+def facts_of(picks, box_size_px=SIZE, **options):
+    """Facts of a consensus in two batches."""
     from repic_plugin.protocols.consensus.summary import ConsensusTotals, consensus_facts
 
-    picks = read_picks_dir(folders / "picks").picks
-    result = find_consensus(picks, SIZE)
-    result.micrographs.is_optimal[1] = False
     totals = ConsensusTotals()
-    totals.add(result)
-    options = dict.fromkeys(("num_particles", "largest_component"))
-    options.update(box_size_px=[SIZE] * 3, min_overlap=0.3, min_score=[None] * 3, position="member")
-    settings = {"options": options, "attributes": [None] * 3}
+    for micrographs in (range(2), range(2, picks.n_micrographs)):
+        result = find_consensus(picks, box_size_px, micrographs=micrographs, **options)
+        result.micrographs.is_optimal[1:] = False
+        totals.add(result)
+    given = dict.fromkeys(("num_particles", "largest_component", "target_precision"))
+    given.update(box_size_px=[SIZE] * 3, min_overlap=0.3, min_score=[None] * 3, position="member")
+    settings = {"options": given, "attributes": [None] * 3}
     settings.update(pixel_size_angstrom=1.0, discards_edges=False)
-    facts = consensus_facts(totals, len(picks), settings)
+    return consensus_facts(totals, len(picks), settings)
+
+
+def test_a_result_that_is_not_proven_says_so(folders):
+    facts = facts_of(read_picks_dir(folders / "picks").picks)
     assert "NOT proven optimal on 1 micrographs" in " ".join(facts["summary"])
     assert "NOT proven optimal on 1 micrographs" in facts["methods"][0]
+
+
+def test_a_picker_with_far_fewer_picks_is_named_over_all_batches():
+    picks = simulate_picks(6, 3, random_state=1).picks
+    rng = np.random.default_rng(0)
+    fewer = picks.take((picks.picker != 1) | (rng.random(len(picks)) < 0.3))
+
+    def told(some, **options):
+        lines = facts_of(some, box_size_px=SIMULATED_PX, **options)["summary"]
+        return [line for line in lines if "picks per micrograph (median)" in line]
+
+    (line,) = told(fewer)
+    assert line.startswith(f"! {picks.picker_names[1][0].upper()}{picks.picker_names[1][1:]} has ")
+    assert line.endswith("choose mode quorum.")
+    assert not told(picks)
+    assert not told(fewer, mode="quorum", quorum=2)
+    assert not told(fewer, mode="probabilistic")
 
 
 @pytest.mark.parametrize(
@@ -330,7 +354,7 @@ def test_a_result_that_is_not_proven_says_so(folders):
         ({"minScores": "high"}, ["Minimum scores", "numbers", "high"]),
         ({"scoreAttributes": "_nonsense"}, ["_nonsense", constants.PICK_SCORE]),
         ({"scoreTransforms": "sigmoid"}, ["sigmoid", "logistic"]),
-        ({"numParticles": -1}, ["Particles to keep", "-1"]),
+        ({"numParticles": -1}, ["Expected particles per micrograph", "-1"]),
     ],
 )
 def test_bad_values_are_one_line_before_the_run(project, pickers, values, words):

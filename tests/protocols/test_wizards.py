@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from repic_plugin.simulation import simulate_picks
 from tests.protocols.scipion_project import write_images, write_picker
 
 pytestmark = pytest.mark.slow
@@ -79,8 +80,9 @@ def test_scipion_finds_them(project):
         wizards = domain.findWizards(project.new(name, "form"), DESKTOP_TKINTER)
         assert wizards["boxSize"].__name__ == "RepicBoxSizeWizard"
     wizards = domain.findWizards(project.new("ProtRepicConsensus", "form"), DESKTOP_TKINTER)
-    for param in ("quorum", "minOverlap", "numParticles"):
+    for param in ("mode", "quorum", "minOverlap"):
         assert wizards[param].__name__ == "RepicPreviewWizard"
+    assert wizards["numParticles"].__name__ == "RepicExpectedNumberWizard"
 
 
 def test_the_box_size_of_a_consensus_is_on_the_first_sets_micrographs(project, runs):
@@ -128,6 +130,54 @@ def test_where_there_is_none_it_says_so(project, runs, monkeypatch):
         monkeypatch.setattr(pointer.get(), "_boxSize", type(pointer.get()._boxSize)(0))
     form = sized(consensus)
     assert (form.values, form.said) == ({}, ["No input has a box size; give one in px."])
+
+
+def expected(protocol):
+    from repic_plugin.wizards import RepicExpectedNumberWizard
+
+    form = Form(protocol)
+    RepicExpectedNumberWizard().show(form)
+    return form
+
+
+@pytest.fixture(scope="module")
+def simulated(project, tmp_path_factory):
+    """Picks of three pickers, and of a second set at random places; 60 true particles each."""
+    folder = tmp_path_factory.mktemp("simulated")
+    made = simulate_picks(8, 3, n_particles=60, random_state=4)
+    names = [f"s{number}" for number in range(8)]
+    side_px = made.micrograph_size_px[0]
+    images = project.micrographs("simulated", write_images(folder / "mics", names, side_px))
+    rng, runs = np.random.default_rng(0), {}
+    for picker, picker_name in enumerate(made.picks.picker_names):
+        for kind in ("true", "random"):
+            rows, scores = {}, {}
+            for number, name in enumerate(names):
+                mine = (made.picks.picker == picker) & (made.picks.micrograph == number)
+                centers = made.picks.centers[mine]
+                places = rng.uniform(90, side_px - 90, centers.shape)
+                rows[name] = centers if kind == "true" else places
+                scores[name] = made.picks.score[mine]
+            name = f"{kind}_{picker_name}"
+            files = write_picker(folder / name, rows, made.box_size_px, scores)
+            runs.setdefault(kind, []).append(project.picks(name, images, files))
+    return runs
+
+
+def test_the_expected_number_is_estimated_and_said(project, simulated):
+    form = expected(project.consensus(simulated["true"]))
+    assert 54 <= form.values["numParticles"] <= 66
+    (said,) = form.said
+    assert f"About {form.values['numParticles']} particles per micrograph are expected" in said
+    assert "on 8 micrographs" in said
+
+
+def test_where_nothing_can_be_estimated_the_field_is_left(project, simulated):
+    form = expected(project.consensus(simulated["random"]))
+    assert form.values == {}
+    assert "no more than by chance" in form.said[0]
+    form = expected(project.new("ProtRepicConsensus", "empty"))
+    assert (form.values, len(form.said)) == ({}, 1)
 
 
 def test_the_preview_needs_inputs(project):

@@ -92,6 +92,11 @@ class EnsembleModel:
         return np.asarray(2 * precision * self.recall / both)
 
     @property
+    def n_particles_expected(self) -> int:
+        """Estimated number on a micrograph, including those that no picker found; 1 or more."""
+        return max(1, round(self.n_particles / max(self.n_micrographs, 1)))
+
+    @property
     def classes(self) -> LatentClasses:
         """Parameters that determine the probability of a candidate."""
         return LatentClasses(

@@ -21,10 +21,11 @@ HELP = {
     "imageClasses": "Of the candidates. 0: one per 45 images, from 8 to 40. At most about 20,000 "
     "candidates, of evenly spread micrographs, are looked at; the others are judged by what is "
     "learnt from these.",
-    "numParticles": "Those of the highest weight, or confidence if they are ranked by it; 0 keeps "
-    "all. "
-    "*probabilistic*: the most probable ones, with no threshold unless a target precision is "
-    "given; 0 keeps all above the threshold.",
+    "numParticles": "At most so many are kept on each micrograph: those of the highest weight, or "
+    "confidence if they are ranked by it; 0 keeps all. Needed where pickers give all candidates, "
+    "without a threshold. *probabilistic*: the most probable ones, with no threshold unless a "
+    "target precision is given; 0 keeps all above the threshold. The wizard estimates the number "
+    "from the agreement of the pickers, as mode probabilistic does.",
     "rankBy": "Decides which particles are the best, their order, and how many the report suggests "
     "to train pickers on. *weight*: overlap times score, and the number of pickers. *confidence*: "
     "the median score of the picks, as in REPIC's code. The selected particles are the same. Mode "
@@ -103,7 +104,7 @@ def define_input_params(form: params.Form) -> None:
         form,
         "For all pickers, in px of the first set's micrographs. 0: the box size of each input set.",
     )
-    fields.value("numParticles", 0, "Particles to keep per micrograph")
+    fields.value("numParticles", 0, "Expected particles per micrograph")
     fields.value("maxFalseAgreement", 0.0, "Maximum false-agreement rate", advanced=True)
     fields.choice("rankBy", [*RANKINGS], "Rank particles by", condition="mode!=2", advanced=True)
 

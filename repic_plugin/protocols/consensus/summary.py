@@ -15,6 +15,7 @@ from repic_plugin.consensus import (
     agreement_line,
     agreement_warnings,
     expected_scores,
+    scarce_pickers,
 )
 from repic_plugin.protocols.consensus.methods import automatic_values, methods_text
 
@@ -36,6 +37,8 @@ class ConsensusTotals:
         Numbers of picks in the graph, in particles, and of copies within a picker.
     weights : list of ndarray of float64
         Weights of the particles, by batch.
+    n_picks : list of ndarray of int64, shape (n_micrographs, n_pickers)
+        Picks in the graph, by batch.
     last : ConsensusResult or None
     """
 
@@ -48,6 +51,7 @@ class ConsensusTotals:
     n_agreed: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
     n_copies: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
     weights: List[NDArray[np.float64]] = field(default_factory=list)
+    n_picks: List[NDArray[np.int64]] = field(default_factory=list)
     last: Optional[ConsensusResult] = None
 
     def add(self, result: ConsensusResult) -> None:
@@ -63,6 +67,7 @@ class ConsensusTotals:
         if counts.n_copies is not None:
             self.n_copies = self.n_copies + counts.n_copies.sum(axis=0)
         self.weights.append(result.weight)
+        self.n_picks.append(counts.n_picks)
         self.last = result
 
     @property
@@ -141,12 +146,24 @@ def _unanimous_or_quorum(
         f"{totals.n_micrographs:,} micrographs.",
         f"Objective {totals.objective:.4f}, {proven}.",
     ]
-    return summary + [
-        f"{name}: {n_in:,} of {n_used:,} picks are in the consensus (scores: {transform})."
-        for name, n_in, n_used, transform in zip(
-            result.picker_names, totals.n_agreed, totals.n_used, result.score_transforms
-        )
-    ]
+    return (
+        summary
+        + [
+            f"{name}: {n_in:,} of {n_used:,} picks are in the consensus (scores: {transform})."
+            for name, n_in, n_used, transform in zip(
+                result.picker_names, totals.n_agreed, totals.n_used, result.score_transforms
+            )
+        ]
+        + _scarce(totals, result)
+    )
+
+
+def _scarce(totals: ConsensusTotals, result: ConsensusResult) -> List[str]:
+    """Pickers with far fewer picks than the others, where all of them have to agree."""
+    if result.quorum < len(result.picker_names):
+        return []
+    lines = scarce_pickers(np.concatenate(totals.n_picks), result.picker_names)
+    return [f"! {line[0].upper()}{line[1:]}." for line in lines]
 
 
 def _kept_by(
@@ -176,6 +193,7 @@ def _probabilistic(
         f"({low:,.0f} to {high:,.0f}), on {totals.n_with:,} of {totals.n_micrographs:,} "
         "micrographs.",
         f"{'' if n_particles else '! '}{promise[0].upper()}{promise[1:]} ({kept_by}).",
+        f"About {model.n_particles_expected:,} particles per micrograph are expected.",
         *_picker_lines(totals, model),
     ]
     if totals.n_unproven:
