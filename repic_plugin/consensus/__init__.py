@@ -21,6 +21,12 @@ from repic_plugin.consensus.ensemble.model import (
 from repic_plugin.consensus.fates import FATES
 from repic_plugin.consensus.find import MIN_JACCARD, find_consensus, ranked_scores
 from repic_plugin.consensus.geometry import Correction, Misfit, corrected, find_misfits
+from repic_plugin.consensus.given_classes import (
+    FoundAgain,
+    GivenParticles,
+    find_again,
+    never_chosen,
+)
 from repic_plugin.consensus.inspection import micrograph_graph
 from repic_plugin.consensus.patterns import Pattern, find_pattern, parse_patterns
 from repic_plugin.consensus.picks import (
@@ -77,6 +83,8 @@ __all__ = [
     "Correction",
     "EnsembleModel",
     "ExpectedScores",
+    "FoundAgain",
+    "GivenParticles",
     "ImageClasses",
     "Judged",
     "MicrographCounts",
@@ -99,6 +107,7 @@ __all__ = [
     "corrected",
     "default_quorum",
     "expected_scores",
+    "find_again",
     "find_consensus",
     "find_copies",
     "find_misfits",
@@ -109,6 +118,7 @@ __all__ = [
     "micrograph_graph",
     "model_from_arrays",
     "model_to_arrays",
+    "never_chosen",
     "parse_patterns",
     "picker_classes",
     "picks_from_arrays",
