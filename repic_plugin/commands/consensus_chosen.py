@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,10 @@ from repic_plugin.consensus import (
     ConsensusResult,
     GivenParticles,
     Picks,
+    chosen_shares,
     find_again,
     never_chosen,
+    without_chosen,
 )
 from repic_plugin.formats import (
     CANDIDATE_FILES,
@@ -28,7 +30,6 @@ from repic_plugin.formats import (
     read_classified_particles,
 )
 
-GOOD_SHARE, JUNK_SHARE = 0.95, 0.05  # of particles in classes that were chosen, and in the others
 ALL, STAR = "all", ".star"
 OTHERS, CHOSEN = 0, 1  # classes where the file has none
 CLASSIFICATION = "classes.star"  # of `repic-plugin classify`
@@ -84,7 +85,7 @@ def known_classes(classes: str, good: Optional[str], candidates: ConsensusResult
     share, is_filtered, taken = known.share, known.is_filtered, ""
     if good is not None:
         numbers = _numbers(good, 0, len(share) - 1, "numbers of classes")
-        share, is_filtered = _shares(numbers, len(share)), False
+        share, is_filtered = chosen_shares(numbers, len(share)), False
         taken = f"classes taken as particles: {listed(map(str, numbers))} of 0 to {len(share) - 1}"
     averages = (known.averages, known.pixel_size_angstrom)
     found = classes_of_labels(candidates, known.label, share, averages)
@@ -127,7 +128,7 @@ def classes_from_star(
     )
     warnings = [*notes, *found.warnings]
     if numbered.others >= 0:
-        warnings += _untold(path, place, candidates)
+        warnings += without_chosen(candidates, place)
         warnings += never_chosen(candidates, label != OTHERS)
     averages = _averages(path, len(numbered.share)) if particles.number is not None else None
     return Chosen(classes_of_labels(candidates, label, numbered.share, averages), taken, warnings)
@@ -143,7 +144,7 @@ def _selection(particles: ClassifiedParticles) -> _Numbered:
     if number is None or not number.all():
         number = np.full(len(particles.centers), CHOSEN)
     chosen = np.unique(number)
-    share = _shares(chosen.tolist(), int(chosen.max()) + 1)
+    share = chosen_shares(chosen.tolist(), int(chosen.max()) + 1)
     taken = "all its particles are taken as chosen, and what is not among them as junk"
     return _Numbered(number, share, OTHERS, taken)
 
@@ -162,7 +163,7 @@ def _classified(path: str, particles: ClassifiedParticles, good: str) -> _Number
     told = f"numbers of classes as {path} has them, which are {first} to {last} there,"
     numbers = _numbers(good, 1, last, told)
     taken = f"classes taken as particles: {listed(map(str, numbers))} of {first} to {last}"
-    return _Numbered(np.where(number > 0, number, -1), _shares(numbers, last + 1), -1, taken)
+    return _Numbered(np.where(number > 0, number, -1), chosen_shares(numbers, last + 1), -1, taken)
 
 
 def _numbers(text: str, least: int, most: int, what: str) -> List[int]:
@@ -175,11 +176,6 @@ def _numbers(text: str, least: int, most: int, what: str) -> List[int]:
                 f"{word!r}"
             )
     return sorted({int(word) for word in words})
-
-
-def _shares(good: Sequence[int], n_classes: int) -> NDArray[np.float64]:
-    """Shares of particles in classes of which some were chosen."""
-    return np.where(np.isin(np.arange(n_classes), good), GOOD_SHARE, JUNK_SHARE)
 
 
 def _micrographs(
@@ -199,21 +195,6 @@ def _micrographs(
         )
     notes = [addition_note(cut, "the particles", "the picks") for cut in matched.additions]
     return matched.place[of_particle.ravel()], notes
-
-
-def _untold(path: str, place: NDArray[np.int64], candidates: ConsensusResult) -> List[str]:
-    """A warning of micrographs of which nothing was chosen: they may not have been looked at."""
-    without = np.setdiff1d(candidates.micrograph, place)
-    if not len(without):
-        return []
-    n_there = int(np.isin(candidates.micrograph, without).sum())
-    example = candidates.micrograph_names[without[0]]
-    return [
-        f"{path} has no particle of {len(without):,} of "
-        f"{len(np.unique(candidates.micrograph)):,} micrographs with candidates, such as "
-        f"{example}: their {n_there:,} candidates count as junk; leave out micrographs that were "
-        "not looked at"
-    ]
 
 
 def _averages(path: str, n_labels: int) -> Optional[Tuple[NDArray[np.float32], float]]:

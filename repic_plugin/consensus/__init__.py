@@ -24,8 +24,11 @@ from repic_plugin.consensus.geometry import Correction, Misfit, corrected, find_
 from repic_plugin.consensus.given_classes import (
     FoundAgain,
     GivenParticles,
+    chosen_shares,
     find_again,
+    fitting_scale,
     never_chosen,
+    without_chosen,
 )
 from repic_plugin.consensus.inspection import micrograph_graph
 from repic_plugin.consensus.patterns import Pattern, find_pattern, parse_patterns
@@ -103,6 +106,7 @@ __all__ = [
     "box_sizes",
     "candidates_to_look_at",
     "choose_transforms",
+    "chosen_shares",
     "comparable_scores",
     "corrected",
     "default_quorum",
@@ -113,6 +117,7 @@ __all__ = [
     "find_misfits",
     "find_pattern",
     "find_strangers",
+    "fitting_scale",
     "inside_micrograph",
     "judge_by_images",
     "micrograph_graph",
@@ -135,4 +140,5 @@ __all__ = [
     "spacing_px",
     "stated_transform",
     "with_rates",
+    "without_chosen",
 ]

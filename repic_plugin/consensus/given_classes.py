@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, List, NamedTuple, Tuple
+from typing import Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ SAME_BOXES = 0.25
 # Shares of particles that meet a candidate, beyond chance: below the first the two lists are of
 # different things; below the second it is said.
 LEAST_MEETING, FEW_MEETING = 0.1, 0.5
+GOOD_SHARE, JUNK_SHARE = 0.95, 0.05  # of particles in classes that were chosen, and in the others
 ENOUGH_ALONE = 20  # candidates of one picker alone, of which none is among the chosen
 CAUSES = (
     "check that these picks were classified, and that the file has coordinates in px of the same "
@@ -42,9 +43,6 @@ class GivenParticles(NamedTuple):
     micrograph: Labels
     centers: NDArray[np.float64]
     label: Labels
-
-    def __len__(self) -> int:
-        return len(self.label)
 
 
 class FoundAgain(NamedTuple):
@@ -108,6 +106,56 @@ def find_again(
     return FoundAgain(np.append(given.label, -1)[found], warnings)
 
 
+def fitting_scale(
+    candidates: ConsensusResult,
+    given: GivenParticles,
+    scales: Sequence[float],
+    box_size_px: float,
+) -> float:
+    """The first of some factors with which the particles meet the candidates, else the first.
+
+    Parameters
+    ----------
+    candidates : ConsensusResult
+    given : GivenParticles
+        In px that may be larger or smaller than those of the candidates.
+    scales : sequence of float
+        From px of the particles to px of the candidates.
+    box_size_px : float
+    """
+    for scale in scales:
+        points = _on_both(candidates, given._replace(centers=given.centers * scale))
+        if _best(_meetings(*points, box_size_px)).share >= FEW_MEETING:
+            return scale
+    return scales[0]
+
+
+def chosen_shares(good: Sequence[int], n_classes: int) -> NDArray[np.float64]:
+    """Shares of particles in classes of which some were chosen, shape (n_classes,)."""
+    return np.where(np.isin(np.arange(n_classes), good), GOOD_SHARE, JUNK_SHARE)
+
+
+def without_chosen(candidates: ConsensusResult, micrograph: Labels) -> List[str]:
+    """A warning of micrographs of which nothing was chosen: they may not have been looked at.
+
+    Parameters
+    ----------
+    candidates : ConsensusResult
+    micrograph : ndarray of int64, shape (n,)
+        Of the chosen particles.
+    """
+    there = np.unique(candidates.micrograph)
+    without = np.setdiff1d(there, micrograph)
+    if not len(without):
+        return []
+    n = int(np.isin(candidates.micrograph, without).sum())
+    return [
+        f"nothing was chosen on {len(without):,} of {len(there):,} micrographs, such as "
+        f"{candidates.micrograph_names[without[0]]}: their {n:,} candidates count as junk; leave "
+        "out micrographs whose particles were not classified"
+    ]
+
+
 def never_chosen(candidates: ConsensusResult, is_chosen: NDArray[np.bool_]) -> List[str]:
     """Pickers of which nothing that they alone found was chosen: perhaps it was not looked at.
 
@@ -143,7 +191,7 @@ def _near_pairs(
     centers = picks.centers[candidates.members[owner, picker]]
     owner = np.concatenate([np.arange(len(candidates)), owner])
     centers = np.concatenate([np.column_stack([candidates.x, candidates.y]), centers])
-    if not (len(owner) and len(given)):
+    if not (len(owner) and len(given.label)):
         nothing = np.zeros(0, np.intp)
         return nothing, nothing, np.zeros(0)
     apart_px = 2 * radius_px + 1  # a third coordinate separates the micrographs
@@ -165,9 +213,8 @@ def _doubts(
     theirs, ours = _on_both(candidates, given)
     if not theirs:
         raise ValueError(f"{source}: no micrograph has both particles and candidates; {CAUSES}")
-    reach_px = SAME_BOXES * box_size_px
-    both = (meetings(theirs, ours, reach_px), meetings(ours, theirs, reach_px))
-    best = max(both, key=lambda one: one.share)
+    both = _meetings(theirs, ours, box_size_px)
+    best = _best(both)
     if best.share >= FEW_MEETING:
         return
     told = _counted(both)
@@ -178,6 +225,19 @@ def _doubts(
     if best.share < LEAST_MEETING:
         raise ValueError(f"{source}: {told}, hardly more than by chance; {CAUSES}")
     yield f"{source}: only {told}; {CAUSES}"
+
+
+def _meetings(theirs: Points, ours: Points, box_size_px: float) -> Tuple[Meetings, Meetings]:
+    """Particles that meet candidates, and candidates that meet particles."""
+    reach_px = SAME_BOXES * box_size_px
+    if not theirs:
+        return Meetings(0, 0, 0.0), Meetings(0, 0, 0.0)
+    return meetings(theirs, ours, reach_px), meetings(ours, theirs, reach_px)
+
+
+def _best(both: Tuple[Meetings, Meetings]) -> Meetings:
+    """The larger one: all of the chosen ones are candidates, or all candidates were classified."""
+    return max(both, key=lambda one: one.share)
 
 
 def _counted(both: Tuple[Meetings, Meetings]) -> str:

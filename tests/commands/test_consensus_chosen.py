@@ -160,7 +160,7 @@ def test_what_was_perhaps_not_looked_at_is_told(run, material, tmp_path):
     star.write_text("\n".join(lines) + "\n")
     outcome = consensus(run, material[0], tmp_path / "o", "--classes", star, "--good", "all")
     assert outcome.code == 0
-    assert any("has no particle of 1 of 4 micrographs with candidates, such as mic3" in line
+    assert any("nothing was chosen on 1 of 4 micrographs, such as mic3" in line
                for line in outcome.err)  # fmt: skip
 
 
