@@ -10,6 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.arguments import check_pixel_size, check_positive, check_whole_number
+from repic_plugin.commands.consensus_chosen import (
+    check_chosen,
+    classes_from_star,
+    is_star,
+    known_classes,
+)
 from repic_plugin.commands.options import print_table, progress_bar
 from repic_plugin.consensus import (
     GOOD_CLASS,
@@ -29,23 +35,22 @@ from repic_plugin.formats import (
     is_same_pixel_size,
     listed,
     match_names,
-    read_candidate_labels,
     read_header,
     write_candidate_classes,
 )
 
 SUFFIXES = (".mrc", ".mrcs")
 FEW_PER_CLASS = 20
-GOOD_SHARE, JUNK_SHARE = 0.95, 0.05  # of particles in classes chosen by number
 
 
 class Looked(NamedTuple):
-    """A consensus with images, and what was seen."""
+    """A consensus with images, what was seen, and what was taken of given classes."""
 
     judged: Judged
     classes: CandidateClasses
     counts: NDArray[np.int64]
     notes: List[str]
+    taken: str = ""
 
 
 def add_image_arguments(group: argparse._ArgumentGroup) -> None:
@@ -67,16 +72,18 @@ def add_image_arguments(group: argparse._ArgumentGroup) -> None:
         "--image-classes", type=int, metavar="K", help="number of 2D classes (one per 45 images)"
     )
     group.add_argument(
-        "--good",
-        metavar="LIST",
-        help="classes that hold particles, such as 1,4,7, chosen by eye, instead of by score; "
-        "with --classes",
+        "--classes",
+        metavar="PATH",
+        help="classes that were found before: the output folder of an earlier consensus with "
+        "images, of the same picks and options; or, with --good, a STAR file of particles that "
+        "RELION, cryoSPARC or another program classified or of which the chosen ones are left",
     )
     group.add_argument(
-        "--classes",
-        metavar="DIR",
-        help="output folder of an earlier consensus with images, of the same picks and options, "
-        "whose classes are taken",
+        "--good",
+        metavar="LIST",
+        help="with --classes: the classes that hold particles, chosen by eye, such as 1,4,7, with "
+        "the numbers of the folder or file (RELION counts from 1); or all: the STAR file has "
+        "nothing but chosen particles, and what is not among them is junk",
     )
     group.add_argument("--seed", type=int, help="seed of the 2D classes (0)")
 
@@ -99,8 +106,10 @@ def check_image_arguments(args: argparse.Namespace) -> None:
         raise ValueError("--images makes classes and --classes takes them; give one of both")
     if args.good is not None and args.classes is None:
         raise ValueError(
-            "--good names classes of an earlier run; add --classes DIR, its output folder"
+            "--good names classes of an earlier run or of a file; add --classes DIR or FILE.star"
         )
+    if args.classes is not None:
+        check_chosen(args.classes, args.good)
     if args.pixel_size is not None:
         check_positive("--pixel-size", args.pixel_size)
     if args.image_classes is not None:
@@ -126,13 +135,14 @@ def look(
         Path of each micrograph by its name, for folders that tell micrographs of one name apart.
     box_size_px : float
     """
-    notes: List[str] = []
-    if args.classes is not None:
-        names = np.array(candidates.micrograph_names, dtype=object)[candidates.micrograph]
-        centers = np.column_stack([candidates.x, candidates.y])
-        classes = _given_classes(args, names.astype(str), centers)
-    else:
+    taken = ""
+    if args.classes is None:
         classes, notes = _new_classes(args, candidates, paths, box_size_px)
+    elif is_star(args.classes):
+        given = (args.classes, args.good, candidates, picks, paths, box_size_px)
+        classes, taken, notes = classes_from_star(*given)
+    else:
+        classes, taken, notes = known_classes(args.classes, args.good, candidates)
     asked = ImageClasses(classes.label, classes.share, classes.is_filtered)
     judged = judge_by_images(
         candidates,
@@ -142,13 +152,11 @@ def look(
         num_particles=args.num_particles,
         max_false_agreement=args.max_false_agreement,
     )
-    return Looked(judged, classes, picker_classes(candidates, asked), notes)
+    return Looked(judged, classes, picker_classes(candidates, asked), notes, taken)
 
 
 def write_looked(folder: Path, looked: Looked) -> None:
     """Write the tables and averages of the candidates' classes."""
-    if not len(looked.classes.averages):
-        return
     names = looked.judged.result.picker_names
     write_candidate_classes(folder, looked.classes, looked.judged.probability, names, looked.counts)
 
@@ -158,6 +166,8 @@ def print_looked(looked: Looked) -> None:
     classes = looked.classes
     good = classes.share >= GOOD_CLASS
     n_seen = int((classes.label >= 0).sum())
+    if looked.taken:
+        print(looked.taken)
     print(
         f"{n_seen:,} of {len(classes.label):,} candidates were looked at, in "
         f"{int((classes.size > 0).sum())} classes, of which {int(good.sum())} hold particles"
@@ -207,32 +217,6 @@ def _new_classes(
             f"lower --image-classes"
         )
     return classes, notes
-
-
-def _given_classes(
-    args: argparse.Namespace, names: NDArray[np.str_], centers: NDArray[np.float64]
-) -> CandidateClasses:
-    """Classes of an earlier run, with the shares of the chosen ones."""
-    known = read_candidate_labels(args.classes, names, centers)
-    share, is_filtered = known.share, known.is_filtered
-    if args.good is not None:
-        share, is_filtered = _chosen(args.good, len(share)), False
-    size = np.bincount(known.label[known.label >= 0], minlength=len(share))
-    columns = (known.label, size, known.score, share, known.resolution_angstrom, known.averages)
-    return CandidateClasses(names, centers, *columns, known.pixel_size_angstrom, is_filtered)
-
-
-def _chosen(text: str, n_classes: int) -> NDArray[np.float64]:
-    """Shares of particles in classes of which some were chosen by number."""
-    good = np.zeros(n_classes, bool)
-    for word in text.split(","):
-        if not (word.strip().isdecimal() and int(word) < n_classes):
-            raise ValueError(
-                f"--good {text}: must be numbers of classes from 0 to {n_classes - 1}, separated "
-                f"by commas, got {word!r}"
-            )
-        good[int(word)] = True
-    return np.where(good, GOOD_SHARE, JUNK_SHARE)
 
 
 def _micrograph_files(

@@ -21,6 +21,15 @@ from repic_plugin.consensus.ensemble.model import (
 from repic_plugin.consensus.fates import FATES
 from repic_plugin.consensus.find import MIN_JACCARD, find_consensus, ranked_scores
 from repic_plugin.consensus.geometry import Correction, Misfit, corrected, find_misfits
+from repic_plugin.consensus.given_classes import (
+    FoundAgain,
+    GivenParticles,
+    chosen_shares,
+    find_again,
+    fitting_scale,
+    never_chosen,
+    without_chosen,
+)
 from repic_plugin.consensus.inspection import micrograph_graph
 from repic_plugin.consensus.messages import scarce_pickers
 from repic_plugin.consensus.patterns import Pattern, find_pattern, parse_patterns
@@ -78,6 +87,8 @@ __all__ = [
     "Correction",
     "EnsembleModel",
     "ExpectedScores",
+    "FoundAgain",
+    "GivenParticles",
     "ImageClasses",
     "Judged",
     "MicrographCounts",
@@ -96,20 +107,24 @@ __all__ = [
     "box_sizes",
     "candidates_to_look_at",
     "choose_transforms",
+    "chosen_shares",
     "comparable_scores",
     "corrected",
     "default_quorum",
     "expected_scores",
+    "find_again",
     "find_consensus",
     "find_copies",
     "find_misfits",
     "find_pattern",
     "find_strangers",
+    "fitting_scale",
     "inside_micrograph",
     "judge_by_images",
     "micrograph_graph",
     "model_from_arrays",
     "model_to_arrays",
+    "never_chosen",
     "parse_patterns",
     "picker_classes",
     "picks_from_arrays",
@@ -127,4 +142,5 @@ __all__ = [
     "spacing_px",
     "stated_transform",
     "with_rates",
+    "without_chosen",
 ]

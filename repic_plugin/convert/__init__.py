@@ -19,6 +19,12 @@ from repic_plugin.convert.coordinates import (
     read_micrographs,
     read_picks,
 )
+from repic_plugin.convert.given_particles import (
+    SetParticles,
+    check_coordinates_of,
+    read_class_averages,
+    read_given_particles,
+)
 from repic_plugin.convert.growing import (
     GrowingMicrographs,
     GrowingPicks,
@@ -61,6 +67,7 @@ __all__ = [
     "ParticleClasses",
     "ParticleRows",
     "PickerInput",
+    "SetParticles",
     "Span",
     "UnreadableSetError",
     "append_averages",
@@ -70,6 +77,7 @@ __all__ = [
     "append_picks",
     "as_mrc_stacks",
     "box_size_on",
+    "check_coordinates_of",
     "count_items",
     "find_micrographs",
     "find_score_attribute",
@@ -84,6 +92,8 @@ __all__ = [
     "open_micrograph",
     "picks_on_micrographs",
     "pixel_ratio",
+    "read_class_averages",
+    "read_given_particles",
     "read_item_columns",
     "read_micrographs",
     "read_particle_rows",

@@ -75,6 +75,7 @@ class ParticleClasses(NamedTuple):
     label : ndarray of int64, shape (n_particles,)
         -1 without an image.
     score : ndarray of float64, shape (n_classes,)
+        NaN in classes of another program.
     """
 
     label: NDArray[np.int64]
@@ -246,9 +247,9 @@ def append_particles(
         getattr(item, constants.PICKERS).set(who[pattern])
         if classes is not None:
             label = int(classes.label[place])
-            of_class = float(classes.score[label]) if label >= 0 else None
+            of_class = float(classes.score[label]) if label >= 0 else np.nan
             getattr(item, constants.IMAGE_CLASS).set(label)
-            getattr(item, constants.IMAGE_CLASS_SCORE).set(of_class)
+            getattr(item, constants.IMAGE_CLASS_SCORE).set(None if np.isnan(of_class) else of_class)
         coordinates.append(item)
 
 

@@ -48,6 +48,7 @@ from repic_plugin.formats.picks.table import PickTable, centers_from_corners, co
 from repic_plugin.formats.results.agreement import read_agreement, write_agreement
 from repic_plugin.formats.results.candidate_classes import (
     CandidateClasses,
+    classes_of_labels,
     read_candidate_labels,
     write_candidate_classes,
 )
@@ -60,6 +61,11 @@ from repic_plugin.formats.results.class_files import (
     write_class_files,
 )
 from repic_plugin.formats.results.class_tables import ClassScores, ClassTables, read_class_tables
+from repic_plugin.formats.results.classified_particles import (
+    ClassifiedParticles,
+    averages_beside,
+    read_classified_particles,
+)
 from repic_plugin.formats.results.consensus_reading import ConsensusTables, read_consensus_tables
 from repic_plugin.formats.results.consensus_writing import (
     AGREEMENT_NAMES,
@@ -123,6 +129,7 @@ __all__ = [
     "CandidateClasses",
     "ClassScores",
     "ClassTables",
+    "ClassifiedParticles",
     "ConsensusTables",
     "Format",
     "FormatError",
@@ -139,9 +146,11 @@ __all__ = [
     "addition_note",
     "atomic_open",
     "atomic_write",
+    "averages_beside",
     "centers_from_corners",
     "check_picker_columns",
     "checkpoint_owner",
+    "classes_of_labels",
     "classify_candidates",
     "consensus_files",
     "corners_from_centers",
@@ -162,6 +171,7 @@ __all__ = [
     "read_candidate_labels",
     "read_checkpoint",
     "read_class_tables",
+    "read_classified_particles",
     "read_columns",
     "read_consensus_tables",
     "read_curves",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple, Sequence
+from typing import NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.consensus import GOOD_CLASS
+from repic_plugin.consensus import GOOD_CLASS, ConsensusResult
 from repic_plugin.formats.base.csv_tables import (
     COUNT,
     NUMBER,
@@ -25,6 +25,7 @@ from repic_plugin.formats.results.consensus_writing import CANDIDATE_FILES
 CANDIDATES, IMAGE_CLASSES, PICKER_CLASSES, CANDIDATE_AVERAGES = CANDIDATE_FILES
 CANDIDATE_COLUMNS = ("micrograph", "x", "y", "class", "probability")
 CLASS_COLUMNS = ("class", "size", "score", "share", "resolution_angstrom", "is_filtered")
+BLANK_SIDE_PX, UNKNOWN_ANGSTROM = 32, 1.0  # of averages that nobody gave
 PICKER_COLUMNS = ("picker", "class", "alone", "shared", "is_good")
 AGAIN = "give the output folder of a consensus with images, of the same picks and options"
 
@@ -40,7 +41,9 @@ class CandidateClasses(NamedTuple):
     label : ndarray of int64, shape (n,)
         -1 without an image.
     size, score, share, resolution_angstrom : ndarray, shape (k,)
+        Score and resolution are NaN in classes of another program.
     averages : ndarray of float32, shape (k, side, side)
+        Blank where they are not known.
     pixel_size_angstrom : float
         Of the averages.
     is_filtered : bool
@@ -57,6 +60,41 @@ class CandidateClasses(NamedTuple):
     averages: NDArray[np.float32]
     pixel_size_angstrom: float
     is_filtered: bool = False
+
+
+def classes_of_labels(
+    candidates: ConsensusResult,
+    label: NDArray[np.int64],
+    share: NDArray[np.float64],
+    averages: Optional[Tuple[NDArray[np.float32], float]] = None,
+) -> CandidateClasses:
+    """Classes that another program found or a person chose.
+
+    Parameters
+    ----------
+    candidates : ConsensusResult
+    label : ndarray of int64, shape (n,)
+        Class of each candidate, -1 where it has none.
+    share : ndarray of float64, shape (k,)
+        Of particles in each class.
+    averages : (ndarray of float32, shape (k, side, side); float), optional
+        With their pixel size, Å; blank by default.
+    """
+    k = len(share)
+    images, pixel_size = averages or (np.zeros((k, BLANK_SIDE_PX, BLANK_SIDE_PX), np.float32), 0.0)
+    names = np.array(candidates.micrograph_names, dtype=object)[candidates.micrograph]
+    unknown = np.full(k, np.nan)
+    return CandidateClasses(
+        micrograph=names.astype(str),
+        centers=np.column_stack([candidates.x, candidates.y]),
+        label=label,
+        size=np.bincount(label[label >= 0], minlength=k),
+        score=unknown,
+        share=share,
+        resolution_angstrom=unknown,
+        averages=images,
+        pixel_size_angstrom=pixel_size or UNKNOWN_ANGSTROM,
+    )
 
 
 def write_candidate_classes(
@@ -146,7 +184,7 @@ def read_candidate_labels(
     if n_lost or len(label) != len(known):
         ours = f"{len(label):,} candidates, of which {n_lost:,} are not among them"
         raise format_error(path, f"holds {len(known):,} candidates, got {ours}; {AGAIN}")
-    numbers = {"score": NUMBER, "resolution_angstrom": NUMBER_OR_NONE}
+    numbers = {"score": NUMBER_OR_NONE, "resolution_angstrom": NUMBER_OR_NONE}
     kinds = {"share": NUMBER, "is_filtered": COUNT, **numbers}
     classes = read_csv(Path(folder) / IMAGE_CLASSES, kinds, AGAIN)
     labels, n_classes = np.array(label, np.int64), len(classes["share"])

@@ -21,6 +21,14 @@ HELP = {
     "imageClasses": "Of the candidates. 0: one per 45 images, from 8 to 40. At most about 20,000 "
     "candidates, of evenly spread micrographs, are looked at; the others are judged by what is "
     "learnt from these.",
+    "chosenParticles": "Particles that hold no junk, or the good ones of some 2D classes, as they "
+    "are left by a choice in another protocol's classes: they decide what is a particle, and "
+    "agreement and scores are learnt from them. Any program may have classified, but the particles "
+    "need their coordinates. As with *Look at the images*, there are no outputs while inputs are "
+    "open.",
+    "classifiedParticles": "All that were classified, chosen or not: what is among them and was "
+    "not chosen is junk, and other candidates were not seen. If empty, all that was not chosen is "
+    "junk.",
     "numParticles": "At most so many are kept on each micrograph: those of the highest weight, or "
     "confidence if they are ranked by it; 0 keeps all. Needed where pickers give all candidates, "
     "without a threshold. *probabilistic*: the most probable ones, with no threshold unless a "
@@ -100,6 +108,11 @@ def define_input_params(form: params.Form) -> None:
         condition="mode==2 and lookAtImages",
         validators=[params.GE(0)],
     )
+    kinds, no_look = "SetOfClasses2D, SetOfParticles", "mode==2 and not lookAtImages"
+    fields.input("chosenParticles", kinds, "Chosen classes or particles", allowsNull=True,
+                 condition=no_look)  # fmt: skip
+    fields.input("classifiedParticles", kinds, "Classified particles", allowsNull=True,
+                 condition=no_look)  # fmt: skip
     define_box_size(
         form,
         "For all pickers, in px of the first set's micrographs. 0: the box size of each input set.",

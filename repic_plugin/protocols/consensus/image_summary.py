@@ -32,6 +32,14 @@ def image_lines(
     ]
     if classes.is_filtered:  # the model says so, too
         return lines
+    return lines + picker_lines(is_good, counts, names)
+
+
+def picker_lines(
+    is_good: NDArray[np.bool_], counts: NDArray[np.int64], names: Sequence[str]
+) -> List[str]:
+    """For each picker its share in good classes, with arguments as of `image_lines`."""
+    lines = []
     for name, n, share in zip(names, *shares_in_good_classes(counts, is_good)):
         kinds = ("picks that it alone found", "shared picks")
         told = [f"{part:.0%} of {m:,} {kind}" for m, part, kind in zip(n, share, kinds) if m]
@@ -52,4 +60,14 @@ def image_methods(classes: CandidateClasses) -> str:
         f"{sorted_}, of which {n_good} held particles by their scores; the shares of particles in "
         "the classes decided which candidates are particles, and from these the agreement and the "
         "scores of the pickers were learnt again."
+    )
+
+
+def chosen_methods(n_chosen: int, n_classes: int, has_classified: bool) -> str:
+    """A sentence on classes or particles that the user chose."""
+    of = f" of {n_classes:,} 2D classes" if n_classes > 1 else ""
+    rest = "the other classified particles" if has_classified else "all other candidates"
+    return (
+        f"{n_chosen:,} candidates were among particles{of} that had been chosen by eye, and {rest} "
+        "counted as junk; from these the agreement and the scores of the pickers were learnt again."
     )

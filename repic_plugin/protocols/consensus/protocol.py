@@ -25,6 +25,7 @@ from repic_plugin.protocols.common.form_values import FormProtocol
 from repic_plugin.protocols.common.picker_names import picker_names
 from repic_plugin.protocols.common.report_step import WritesReport, define_report_param
 from repic_plugin.protocols.common.unfinished_files import remove_unfinished
+from repic_plugin.protocols.consensus.chosen import check_chosen, chosen_identity
 from repic_plugin.protocols.consensus.form import (
     define_graph_params,
     define_input_params,
@@ -36,10 +37,12 @@ from repic_plugin.protocols.consensus.settings import (
     FORM_PARAMS,
     check_settings,
     consensus_settings,
+    has_chosen,
     looks_at_images,
     stream_settings,
 )
 from repic_plugin.protocols.consensus.stream import ConsensusStream
+from repic_plugin.protocols.consensus.stream_chosen import ConsensusChosen
 from repic_plugin.protocols.consensus.stream_images import ConsensusImages
 from repic_plugin.protocols.consensus.stream_outputs import PARTICLES, UNMATCHED
 from repic_plugin.protocols.consensus.subsets import launch_found_by
@@ -63,7 +66,7 @@ class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # ty
     many particles. Quorum: at least a minimum number of pickers. Probabilistic: the precision and
     recall of each picker are estimated from agreement and scores, without labels; a target
     precision determines how many particles are kept; with *Look at the images*, the 2D classes of
-    the candidates decide what a particle is.
+    the candidates decide what a particle is, or classes that you chose decide.
     *Look at*: the summary (contribution of each picker, whether the optimum is proven, warnings)
     and, in Analyze results, the boxes with a threshold on the weight.
 
@@ -103,6 +106,10 @@ class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # ty
             n_classes = self.imageClasses.get()
             self._insertFunctionStep(self.imagesStep, settings, inputs, n_classes, needsGPU=False)
             settings = json.dumps([settings, n_classes])  # for the report, which shows them
+        elif has_chosen(self):
+            chosen = chosen_identity(self)
+            self._insertFunctionStep(self.chosenStep, settings, inputs, chosen, needsGPU=False)
+            settings = json.dumps([settings, chosen])
         self._insertReportStep(settings)
 
     def consensusStep(self, settings: str, inputs: str) -> None:
@@ -114,6 +121,11 @@ class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # ty
         """Judge the candidates by their images, and write the outputs."""
         with self.labelled_errors():
             ConsensusImages(self, json.loads(settings), n_classes).run()
+
+    def chosenStep(self, settings: str, _inputs: str, chosen: str) -> None:
+        """Judge the candidates by the classes or particles that the user chose."""
+        with self.labelled_errors():
+            ConsensusChosen(self, json.loads(settings), chosen).run()
 
     def overlay_model(self) -> OverlayModel:
         """Overlay of the result and the input picks, see `of_consensus`."""
@@ -158,6 +170,8 @@ class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # ty
                 f"{self.label('imageClasses')} must be 0 (automatic) or at least 2, got 1; one "
                 "class tells nothing apart"
             )
+        if is_probabilistic(self):
+            check_chosen(self)
         if any(_is_open(pointer.get()) for pointer in self.inputCoordinates):
             check_settings(stream_settings(self, self._pickerNames()))
             return  # the picks are not known yet

@@ -113,7 +113,7 @@ def stream_settings(protocol: ProtParticlePicking, names: List[str]) -> Dict[str
     return {
         **({"ctfs": _file_of(protocol.inputCTFs)} if is_probable else {}),
         **({"patterns": patterns} if patterns else {}),  # earlier runs, without, can be continued
-        **({"images": True} if looks_at_images(protocol) else {}),  # likewise
+        **({"images": True} if classes_decide(protocol) else {}),  # likewise
         "inputs": [one.getFileName() for one in sets],
         "names": names,
         "score_attributes": _entries(
@@ -145,6 +145,17 @@ def stream_settings(protocol: ProtParticlePicking, names: List[str]) -> Dict[str
 def looks_at_images(protocol: ProtParticlePicking) -> bool:
     """Whether the candidates of a consensus by probability are judged by their images."""
     return consensus_mode(protocol) == PROBABILISTIC and bool(protocol.lookAtImages.get())
+
+
+def has_chosen(protocol: ProtParticlePicking) -> bool:
+    """Whether the candidates are judged by classes or particles that the user chose."""
+    is_shown = consensus_mode(protocol) == PROBABILISTIC and not protocol.lookAtImages.get()
+    return is_shown and protocol.chosenParticles.get() is not None
+
+
+def classes_decide(protocol: ProtParticlePicking) -> bool:
+    """Whether 2D classes, of the candidates or chosen ones, decide at the end of the run."""
+    return looks_at_images(protocol) or has_chosen(protocol)
 
 
 def _distances(protocol: ProtParticlePicking) -> Dict[str, float]:

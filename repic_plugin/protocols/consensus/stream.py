@@ -56,7 +56,7 @@ from repic_plugin.protocols.consensus.summary import (
 
 MAX_BATCH = 200  # micrographs: held in memory, and the most work that a kill can cost
 BY_AGREEMENT = (
-    "By agreement alone so far: the images are looked at, and the outputs written, once all inputs "
+    "By agreement alone so far: 2D classes decide, and the outputs are written, once all inputs "
     "are closed."
 )
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, Dict, List
+from typing import Any, Dict, Sequence, Union
 
 import numpy as np
+from numpy.typing import NDArray
 from pwem.protocols import ProtParticlePicking
 from pyworkflow.object import Set
 
@@ -62,8 +63,9 @@ class ConsensusImages(ConsensusStream):
     protocol : ProtParticlePicking
     settings : dict
         From `stream_settings`.
-    n_classes : int
-        0 for one class per 45 images.
+    classes_from : int or str
+        Number of classes, 0 for one per 45 images; identity of chosen classes. The step is repeated
+        for another one.
 
     Raises
     ------
@@ -72,14 +74,17 @@ class ConsensusImages(ConsensusStream):
     """
 
     def __init__(
-        self, protocol: ProtParticlePicking, settings: Dict[str, Any], n_classes: int
+        self,
+        protocol: ProtParticlePicking,
+        settings: Dict[str, Any],
+        classes_from: Union[int, str],
     ) -> None:
         inputs = inputs_when_finished(protocol._getExtraPath("stream"))
         if inputs is None:
             raise ValueError("the record of the candidates is missing; choose Restart in the form")
         super().__init__(protocol, settings, inputs)
         self._may_grow = bool(len(self.record))
-        self._n_classes, self._at = n_classes, json.dumps([n_classes, inputs])
+        self._from, self._at = classes_from, json.dumps([classes_from, inputs])
         self._agreement = self.record.agreement
         self._about: Dict[str, Any] = {}
 
@@ -97,7 +102,7 @@ class ConsensusImages(ConsensusStream):
             decoys=False,
             **ALL,
         )
-        classes = self._classes(candidates, found.micrographs)
+        classes = self._classes(candidates, found)
         shares = ImageClasses(classes.label, classes.share, classes.is_filtered)
         options = self.settings["options"]
         judged = judge_by_images(
@@ -113,9 +118,7 @@ class ConsensusImages(ConsensusStream):
         batch = self._batch(found, judged, ParticleClasses(label, classes.score))
         names = candidates.picker_names
         self._about = {
-            "lines": image_lines(classes, counts, names),
-            "methods": image_methods(classes),
-            "n_classes": len(classes.share),
+            **self._told(classes, counts, names),
             "options": {} if classes.is_filtered else {"position": PRECISE},
         }
         write_candidate_classes(
@@ -137,22 +140,32 @@ class ConsensusImages(ConsensusStream):
                     self._warn(str(error))
             time.sleep(self.protocol.streamingSleepOnWait.get())
 
-    def _classes(self, candidates: ConsensusResult, micrographs: List[int]) -> CandidateClasses:
+    def _classes(self, candidates: ConsensusResult, found: BatchInput) -> CandidateClasses:
         """2D classes of the candidates."""
         every = self.protocol.getInputMicrographs()
         files = dict(zip(read_micrographs(every).ids, micrograph_files(every)))
         self.protocol.info(f"looking at {len(candidates):,} candidates")
         return classify_candidates(
             candidates,
-            [files[one] for one in micrographs],
+            [files[one] for one in found.micrographs],
             max(self.settings["options"]["box_size_px"]),
             pixel_size_angstrom=every.getSamplingRate(),
-            n_classes=self._n_classes or None,
+            n_classes=int(self._from) or None,
             source=every.getFileName(),
             n_threads=self.protocol.numberOfThreads.get(),
             read=micrograph_pixels,
             progress=self._tell_progress,
         )
+
+    def _told(
+        self, classes: CandidateClasses, counts: NDArray[np.int64], names: Sequence[str]
+    ) -> Dict[str, Any]:
+        """Lines of the summary, a sentence of the methods, and values that were automatic."""
+        return {
+            "lines": image_lines(classes, counts, names),
+            "methods": image_methods(classes),
+            "values": {"imageClasses": str(len(classes.share))},
+        }
 
     def _tell_progress(self, n_done: int, n_files: int) -> None:
         if n_done % PROGRESS_EVERY == 0 or n_done == n_files:
@@ -192,10 +205,9 @@ class ConsensusImages(ConsensusStream):
         """Facts on the totals, and what the images showed."""
         options = {**settings["options"], **self._about["options"]}
         facts = super()._facts({**settings, "images": False, "options": options})
-        values = {**facts["values"], "imageClasses": str(self._about["n_classes"])}
         return {
             **facts,
             "summary": facts["summary"] + self._about["lines"],
             "methods": [f"{facts['methods'][0]} {self._about['methods']}"],
-            "values": values,
+            "values": {**facts["values"], **self._about["values"]},
         }
