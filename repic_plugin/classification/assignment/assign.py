@@ -54,8 +54,8 @@ class Assignment:
     rotation_deg, shift_px, mirror : ndarray
         Pose of each image, as in `Classification`.
     dissimilarity : ndarray of float64, shape (n,)
-        Squared distance on the rings used to the average multiplied by the image's CTF; nan for
-        empty images.
+        Squared distance on the rings used to the average multiplied by the image's CTF and
+        contrast; nan for empty images.
     posterior : ndarray of float64, shape (n,)
         Of the class of each image among all classes, see `posteriors`; 0 for empty images.
     correlation : ndarray of float64, shape (n,)
@@ -63,6 +63,8 @@ class Assignment:
     fit : ndarray of float64, shape (n,)
         Inner product of image and average over that of noise, see `fits`: about 1, or less, for
         images that no class explains.
+    contrast : ndarray of float64, shape (n,)
+        How strongly each image shows its class; 1 for all where contrasts do not vary.
     sizes : ndarray of int64, shape (k,)
     explained : ndarray of float64, shape (k,)
         Reduction of a member's sum of squares, as in `Classification`.
@@ -84,6 +86,7 @@ class Assignment:
     posterior: Floats
     correlation: Floats
     fit: Floats
+    contrast: Floats
     sizes: Labels
     explained: Floats
     measured: Measured
@@ -112,6 +115,7 @@ class _Columns:
     posterior: Floats
     correlation: Floats
     fit: Floats
+    contrast: Floats
     explained: Floats
 
     @classmethod
@@ -123,7 +127,9 @@ class _Columns:
             np.zeros((n, 2)),
             np.zeros(n, np.bool_),
             np.full(n, np.nan),
-            *(np.zeros(n) for _ in range(4)),
+            *(np.zeros(n) for _ in range(3)),
+            np.ones(n),
+            np.zeros(n),
         )
 
     def columns(self) -> List[NDArray[Any]]:
@@ -283,7 +289,7 @@ def assign_particles(
             measured_before = measured(
                 some, polar, references.has_grey_scale, references.max_energy, n_threads
             )
-        search = polar.search(polar.averages * np.float32(measured_before.scale))
+        search = polar.scaled_search(measured_before)
         columns, grey_scale = _Columns.empty(n), GreyScale.empty(n)
         every = np.zeros((n, len(references)), np.float32) if keep_posteriors else None
         batch = -(-images_per_batch // IMAGES_PER_BLOCK) * IMAGES_PER_BLOCK
@@ -321,7 +327,9 @@ def _assign(
     kept, _ = prepared.take(own).capped(known.max_energy)
     placed = search(kept, n_threads)
     found = products(kept, search.averages, placed, n_threads)
-    shares = posteriors(placed.compared, known.variance)
+    shares = posteriors(placed.compared, known.prior.noise_variance)
+    contrast = known.prior.contrast(found.score, found.norm)
+    explained = contrast * (2 * found.score - contrast * found.norm)
     sizes = polar.sizes
     n_poses = independent_poses(polar.grid, len(polar.names), sizes.max_shift_px, polar.mirror)
     of_batch = (
@@ -329,11 +337,12 @@ def _assign(
         turns_back(placed.alignment.angle),
         placed.alignment.shift_px,
         placed.alignment.mirror,
-        placed.dissimilarity,
+        kept.energy - explained,
         shares[np.arange(len(own)), placed.labels],
         correlations(found, kept.energy),
         fits(found, known.noise, n_poses),
-        kept.energy - placed.dissimilarity,
+        contrast,
+        explained,
     )
     rows = first + own
     for column, values in zip(columns.columns(), of_batch):

@@ -7,6 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from repic_plugin.classification.assignment.contrast_prior import (
+    NO_SPREAD,
+    ContrastPrior,
+    spread_variance,
+)
 from repic_plugin.classification.assignment.noise import (
     TINY,
     deciding_variance,
@@ -36,8 +41,8 @@ class Measured:
     ----------
     noise : ndarray of float64, shape (n_rings,)
         Variance of the noise on the rings compared; 1 is that of a pixel of normalised images.
-    variance : float
-        Of the noise on the rings by which classes differ, see `deciding_variance`.
+    prior : ContrastPrior
+        Variance of the noise on the rings by which classes differ, and of the contrasts.
     scale : float
         Factor of the references' grey values; 1 for classes of `classify_particles`.
     max_energy : float
@@ -45,7 +50,7 @@ class Measured:
     """
 
     noise: Floats
-    variance: float
+    prior: ContrastPrior
     scale: float
     max_energy: float
 
@@ -70,9 +75,13 @@ class PolarReferences:
         self.names = np.flatnonzero(prepared.energy > 0)
         self.averages: Samples = aligned_coefficients(prepared.take(self.names))
 
-    def search(self, averages: Samples) -> PoseSearch:
+    def search(self, averages: Samples, prior: ContrastPrior = NO_SPREAD) -> PoseSearch:
         """Search among these averages, in other grey values perhaps."""
-        return PoseSearch(self.grid, averages, self.sizes.max_shift_px, self.mirror)
+        return PoseSearch(self.grid, averages, self.sizes.max_shift_px, self.mirror, prior)
+
+    def scaled_search(self, known: Measured) -> PoseSearch:
+        """Search among the averages in the grey values of the images."""
+        return self.search(self.averages * np.float32(known.scale), known.prior)
 
 
 def measured(
@@ -114,7 +123,8 @@ def measured(
     found = products(images, search.averages, search(images, n_threads), n_threads)
     noise = noise_spectrum(images.grid, found.residual, *references.mask)
     variance = deciding_variance(images.grid, search.averages, noise)
-    return Measured(noise, variance, scale, max_energy)
+    spread = spread_variance(found.score, found.norm, variance)
+    return Measured(noise, ContrastPrior(variance, spread), scale, max_energy)
 
 
 def _every(images: PolarImages) -> int:

@@ -45,10 +45,19 @@ class Products(NamedTuple):
     average: Single
     residual: Single
 
+    @property
+    def score(self) -> Floats:
+        """Inner product of each image and its average on all rings, shape (n,)."""
+        return np.asarray(self.cross.sum(axis=1, dtype=np.float64))
+
+    @property
+    def norm(self) -> Floats:
+        """Sum of squares of the average of each image on all rings, shape (n,)."""
+        return np.asarray(self.average.sum(axis=1, dtype=np.float64))
+
     def scale(self) -> float:
         """Factor that brings the averages to the grey values of the images."""
-        power = steady(self.average.sum(axis=1)).sum()
-        return float(steady(self.cross.sum(axis=1)).sum() / max(float(power), TINY))
+        return float(steady(self.score).sum() / max(float(steady(self.norm).sum()), TINY))
 
 
 def products(
@@ -151,11 +160,9 @@ def fits(found: Products, noise: Floats, n_poses: float) -> Floats:
     """
     deviation = np.sqrt(np.maximum(found.average @ noise, TINY))
     highest = np.sqrt(2 * np.log(max(n_poses, np.e)))
-    return np.asarray(found.cross.sum(axis=1, dtype=np.float64) / (highest * deviation))
+    return np.asarray(found.score / (highest * deviation))
 
 
 def correlations(found: Products, energy: Single) -> Floats:
     """Normalised correlation of each image with its average."""
-    cross = found.cross.sum(axis=1, dtype=np.float64)
-    average = found.average.sum(axis=1, dtype=np.float64)
-    return np.asarray(cross / np.sqrt(np.maximum(average * energy, TINY)))
+    return np.asarray(found.score / np.sqrt(np.maximum(found.norm * energy, TINY)))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from repic_plugin.classification.assignment.contrast_prior import NO_SPREAD, ContrastPrior
 from repic_plugin.classification.averages import Alignment, aligned_coefficients
 from repic_plugin.classification.candidates import (
     coarse_shifts,
@@ -41,14 +42,11 @@ class Placed(NamedTuple):
         Dissimilarity to each class.
     alignment : Alignment
         To the class of each image.
-    dissimilarity : ndarray of float32, shape (n,)
-        In that pose.
     """
 
     labels: Labels
     compared: Single
     alignment: Alignment
-    dissimilarity: Single
 
 
 class PoseSearch:
@@ -65,12 +63,18 @@ class PoseSearch:
     averages : ndarray of complex64, shape (k, n_coefficients)
     max_shift_px : float
     mirror : bool
+    prior : ContrastPrior
     """
 
     def __init__(
-        self, grid: PolarGrid, averages: Samples, max_shift_px: float, mirror: bool = False
+        self,
+        grid: PolarGrid,
+        averages: Samples,
+        max_shift_px: float,
+        mirror: bool = False,
+        prior: ContrastPrior = NO_SPREAD,
     ) -> None:
-        self.grid, self.averages = grid, averages
+        self.grid, self.averages, self.prior = grid, averages, prior
         shifts = search_shifts(grid, max_shift_px)
         self._everywhere = moved_averages(grid, averages, shifts.everywhere, mirror)
         self._some = coarse_shifts(grid, shifts.everywhere, mirror)
@@ -96,10 +100,10 @@ class PoseSearch:
         def own(rows: slice) -> Samples:
             return self.averages[labels[rows]]
 
-        alignment, dissimilarity = refine_against(
+        alignment, _ = refine_against(
             images, own, found.alignment(labels), self._finest_step_px, n_threads
         )
-        return Placed(labels, found.dissimilarity, alignment, dissimilarity)
+        return Placed(labels, found.dissimilarity, alignment)
 
     def compared(self, images: PolarImages, n_threads: int = 1) -> Comparison:
         """Dissimilarity and pose of each image in each class; estimates for the unlikely ones."""
@@ -123,7 +127,7 @@ class PoseSearch:
         before = poses.score.copy()
 
         def choose(rows: slice) -> None:
-            distance = norms(rows) - 2 * poses.score[rows]
+            distance = self.prior.distance(poses.score[rows], norms(rows))
             nearest = np.argpartition(distance, n_fine - 1, axis=1)[:, :n_fine]
             np.put_along_axis(wanted[rows], nearest, True, axis=1)
             candidate, angle = np.divmod(poses.place[rows], self.grid.n_angles)
@@ -135,9 +139,7 @@ class PoseSearch:
             score = poses.score[rows]
             gain = np.where(wanted[rows], score - before[rows], np.inf)
             score += np.where(wanted[rows], 0, gain.min(axis=1)[:, None])
-            score *= -2
-            score += norms(rows)
-            score += images.energy[rows, None]
+            score[:] = self.prior.distance(score, norms(rows)) + images.energy[rows, None]
 
         for_each_chunk(choose, len(images), IMAGES_PER_CHUNK, n_threads)
         self._finely(weighted, wanted, self._finely_near, poses, n_threads)
