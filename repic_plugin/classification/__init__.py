@@ -1,5 +1,6 @@
 """2D classification of particle images."""
 
+from repic_plugin.classification.assignment import Assignment, Measured, assign_particles
 from repic_plugin.classification.checks import (
     CTF_MODES,
     check_classification_arguments,
@@ -22,6 +23,7 @@ from repic_plugin.classification.members import particle_probabilities
 from repic_plugin.classification.normalisation import GreyScale
 from repic_plugin.classification.quality import ClassQuality, particle_shares
 from repic_plugin.classification.ranks import ALONE, MpiRanks, Ranks
+from repic_plugin.classification.references import References
 from repic_plugin.classification.result import Classification, Preparation
 from repic_plugin.classification.rules import RULES
 from repic_plugin.classification.sizes import Sizes, particle_sizes
@@ -38,6 +40,7 @@ __all__ = [
     "CTF_MODES",
     "RULES",
     "ACKMeans",
+    "Assignment",
     "ClassQuality",
     "Classification",
     "Clustering",
@@ -46,13 +49,16 @@ __all__ = [
     "GreyScale",
     "IterationRecord",
     "KMeans",
+    "Measured",
     "MpiRanks",
     "Preparation",
     "Ranks",
+    "References",
     "Sizes",
     "SpiderKMeans",
     "State",
     "ack_means",
+    "assign_particles",
     "check_classification_arguments",
     "classify_particles",
     "contrast_transfer",

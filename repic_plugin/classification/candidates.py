@@ -11,12 +11,17 @@ state alone, and images do not depend on each other.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Callable, Optional
+from typing import Callable, NamedTuple, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.classification.correlation import Poses, best_poses, search_pairs
+from repic_plugin.classification.correlation import (
+    Poses,
+    best_poses,
+    search_pairs,
+    shift_grid,
+)
 from repic_plugin.classification.polar import PolarGrid
 from repic_plugin.classification.threads import for_each_chunk
 
@@ -24,6 +29,8 @@ from repic_plugin.classification.threads import for_each_chunk
 N_CANDIDATES = 16
 # Fraction of the orders used to find them.
 COARSE_ORDERS = 0.2
+# Shifts: step as a fraction of the finest wavelength, and local search range in global steps.
+GLOBAL_STEP, LOCAL_RADIUS = 0.375, 0.75
 # Every second shift is searched coarsely if steps are below this fraction of the finest wavelength.
 FINE_STEP = 0.25
 # Shifts searched fully: the one found coarsely and its four neighbours on the grid.
@@ -33,6 +40,36 @@ IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`
 Samples = NDArray[np.complex64]
 Single = NDArray[np.float32]
 Labels = NDArray[np.int64]
+
+
+class SearchShifts(NamedTuple):
+    """Shifts of the searches, and the step of the final refinement.
+
+    Attributes
+    ----------
+    everywhere : ndarray of float64, shape (n_shifts, 2)
+        Of the global search, px.
+    local : ndarray of float64, shape (n_local, 2)
+        Around those found, in half the steps.
+    finest_step_px : float
+    """
+
+    everywhere: NDArray[np.float64]
+    local: NDArray[np.float64]
+    finest_step_px: float
+
+
+def search_shifts(grid: PolarGrid, max_shift_px: float) -> SearchShifts:
+    """Shifts up to a maximum, in steps that follow the finest wavelength compared."""
+    wavelength = grid.box_size_px / float(grid.rings[-1])
+    step = max(1.0, float(np.rint(GLOBAL_STEP * wavelength)))
+    if max_shift_px > 0:  # the search must not be coarser than its range
+        step = min(step, max_shift_px)
+    return SearchShifts(
+        shift_grid(max_shift_px, step),
+        shift_grid(min(LOCAL_RADIUS * step, max_shift_px), step / 2),
+        min(step / 4, max_shift_px),
+    )
 
 
 def likely_poses(
@@ -124,7 +161,9 @@ def coarse_shifts(
     return np.concatenate((some, some + len(shifts_px))) if mirror else some
 
 
-def near_shifts(shifts_px: NDArray[np.float64], mirror: bool) -> NDArray[np.int64]:
+def near_shifts(
+    shifts_px: NDArray[np.float64], mirror: bool, n_near: int = N_NEAR
+) -> NDArray[np.int64]:
     """Each shift of a grid and its nearest neighbours.
 
     Parameters
@@ -132,14 +171,15 @@ def near_shifts(shifts_px: NDArray[np.float64], mirror: bool) -> NDArray[np.int6
     shifts_px : ndarray of float64, shape (n_shifts, 2)
     mirror : bool
         Whether as many candidates with mirrored references follow.
+    n_near : int
 
     Returns
     -------
-    ndarray of int64, shape (n_shifts or 2 n_shifts, at most N_NEAR)
+    ndarray of int64, shape (n_shifts or 2 n_shifts, at most n_near)
         Ascending in each row.
     """
     distance = np.hypot(*(shifts_px[:, None] - shifts_px).T)
-    near = np.sort(np.argsort(distance, axis=1, kind="stable")[:, :N_NEAR], axis=1)
+    near = np.sort(np.argsort(distance, axis=1, kind="stable")[:, :n_near], axis=1)
     return np.concatenate((near, near + len(near))) if mirror else near
 
 

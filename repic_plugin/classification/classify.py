@@ -26,6 +26,7 @@ from repic_plugin.classification.normalisation import (
     Normaliser,
     ParticleExtent,
     background,
+    energy_limit,
     particle_extent,
 )
 from repic_plugin.classification.preparation import PolarImages, prepare_images
@@ -217,7 +218,8 @@ def classify_particles(
                 **optics,
             )
         kept, rows = _kept(prepared, n_images, ranks)
-        kept, factor = kept.capped(ranks)
+        max_energy = energy_limit(kept.energy, ranks)
+        kept, factor = kept.capped(max_energy)
         n_kept = ranks.count(len(rows))
         check_kept(n_kept, n_classes, resume)
         course = Course(kept, settings, n_threads, ranks)
@@ -240,7 +242,16 @@ def classify_particles(
         )
     whole = of_all_ranks(found, rows, n_images, ranks)
     grey_scale = grey_scale.carried(ranks.collect)
-    preparation = Preparation(sizes, extent.is_dark, grey_scale, extent.is_filtered)
+    preparation = Preparation(
+        sizes,
+        extent.is_dark,
+        grey_scale,
+        extent.is_filtered,
+        dust_deviations=extent.dust_deviations,
+        max_energy=max_energy,
+        ctf_mode=ctf_mode if ctf is not None else "none",
+        mirror=mirror,
+    )
     result = _classification(state, whole, averages.averages, preparation)
     if not ranks.is_first:
         return result

@@ -132,22 +132,46 @@ def search_pairs(
     poses : Poses
     n_threads : int
     """
-    waves = _quarter_waves(grid)
-    moved = _dense(grid, references.reshape(-1, references.shape[2]))
+    PairSearch(grid, references)(images, wanted, near, poses, n_threads)
 
-    def search(rows: slice) -> None:
-        _search_pairs(
-            _dense(grid, images[rows]),
-            moved,
-            wanted[rows],
-            near,
-            *waves,
-            grid.n_angles,
-            poses.score[rows],
-            poses.place[rows],
-        )
 
-    for_each_chunk(search, len(images), IMAGES_PER_SEARCH, n_threads)
+class PairSearch:
+    """Search of pairs as by `search_pairs`, with references that are laid out once.
+
+    Parameters
+    ----------
+    grid : PolarGrid
+    references : ndarray of complex64, shape (n_references, n_candidates, n_coefficients)
+    """
+
+    def __init__(self, grid: PolarGrid, references: Samples) -> None:
+        self.grid = grid
+        self._waves = _quarter_waves(grid)
+        self._moved = _dense(grid, references.reshape(-1, references.shape[2]))
+
+    def __call__(
+        self,
+        images: Samples,
+        wanted: NDArray[np.bool_],
+        near: NDArray[np.int64],
+        poses: Poses,
+        n_threads: int = 1,
+    ) -> None:
+        """Replace the poses of the wanted pairs, in place; arguments as of `search_pairs`."""
+
+        def search(rows: slice) -> None:
+            _search_pairs(
+                _dense(self.grid, images[rows]),
+                self._moved,
+                wanted[rows],
+                near,
+                *self._waves,
+                self.grid.n_angles,
+                poses.score[rows],
+                poses.place[rows],
+            )
+
+        for_each_chunk(search, len(images), IMAGES_PER_SEARCH, n_threads)
 
 
 def _dense(grid: PolarGrid, coefficients: Samples) -> Single:

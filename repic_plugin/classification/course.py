@@ -14,8 +14,8 @@ from repic_plugin.classification.averages import (
     aligned_coefficients,
     class_sums,
 )
+from repic_plugin.classification.candidates import search_shifts
 from repic_plugin.classification.contrast import contrasts
-from repic_plugin.classification.correlation import shift_grid
 from repic_plugin.classification.exact_sums import steady_sum
 from repic_plugin.classification.fixed import Fixed, FixedComparison
 from repic_plugin.classification.multi_reference import Comparison, MultiReference
@@ -35,8 +35,6 @@ MAX_GLOBAL, MAX_LOCAL = 24, 10
 N_COMMON = 8
 # Iterations before contrasts are estimated: classes mean little at first.
 FIRST_CONTRASTS = 3
-# Shifts: step as a fraction of the finest wavelength, and local search range in global steps.
-GLOBAL_STEP, LOCAL_RADIUS = 0.375, 0.75
 # While classes form, the constraint keeps all populated. Then it is relaxed to this fraction ...
 LOOSENED = 0.75
 # ... and to this one if so many classes are worth trading that the views must be unequally
@@ -109,14 +107,8 @@ class Course:
         self.ranks = ranks
         self.n_images = ranks.count(len(images))
         self.first_row = ranks.first_row(len(images))
-        wavelength = images.grid.box_size_px / float(images.grid.rings[-1])
-        step = max(1.0, float(np.rint(GLOBAL_STEP * wavelength)))
-        if settings.max_shift_px > 0:  # the search must not be coarser than its range
-            step = min(step, settings.max_shift_px)
-        self.global_shifts = shift_grid(settings.max_shift_px, step)
-        local_radius = min(LOCAL_RADIUS * step, settings.max_shift_px)
-        self.local_shifts = shift_grid(local_radius, step / 2)
-        self.finest_step_px = min(step / 4, settings.max_shift_px)
+        shifts = search_shifts(images.grid, settings.max_shift_px)
+        self.global_shifts, self.local_shifts, self.finest_step_px = shifts
         self._setting: Optional[Tuple[str, Setting]] = None
         self._is_recentred = False
 

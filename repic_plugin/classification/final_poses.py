@@ -51,7 +51,7 @@ def final_poses(course: Course, state: State, mask_fraction: float) -> Tuple[Fin
     shift = state.offset_px + alignment.shift_px
     poses = FinalPoses(
         labels=state.labels,
-        rotation_deg=_turns_back(alignment.angle),
+        rotation_deg=turns_back(alignment.angle),
         shift_px=shift - class_offsets(shift, alignment, state.labels, n_classes, course.ranks),
         mirror=alignment.mirror,
         dissimilarity=dissimilarity.astype(np.float64),
@@ -103,7 +103,7 @@ def of_all_ranks(found: FinalPoses, rows: Labels, n_images: int, ranks: Ranks) -
     )
 
 
-def _turns_back(angle: Floats) -> Floats:
+def turns_back(angle: Floats) -> Floats:
     """Rotation of the content in degrees, in [-180, 180), from `Alignment.angle`."""
     # the first remainder of a tiny negative number rounds to 360
     return np.asarray((180 - np.rad2deg(angle)) % 360 % 360 - 180, dtype=np.float64)

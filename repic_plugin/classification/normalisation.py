@@ -185,25 +185,36 @@ def _dust(image: Floats, limit: float) -> Tuple[NDArray[np.bool_], float]:
     return dust, float(image[~dust].mean())
 
 
-def energy_factors(energy: Single, ranks: Ranks = ALONE) -> Single:
-    """Factors of the images that cap their sums of squares at two medians of all images.
+def energy_limit(energy: Single, ranks: Ranks = ALONE) -> float:
+    """Sum of squares for which an image counts at most: two medians of all images.
 
     Parameters
     ----------
     energy : ndarray of float32, shape (n,)
         Of the images of this rank that are not empty.
     ranks : Ranks
+    """
+    every = np.concatenate(ranks.exchange([energy] * ranks.size))
+    return MAX_ENERGY * float(np.median(every)) if len(every) else 0.0
+
+
+def energy_factors(energy: Single, limit: float) -> Single:
+    """Factors of the images that cap their sums of squares.
+
+    Parameters
+    ----------
+    energy : ndarray of float32, shape (n,)
+    limit : float
+        From `energy_limit`; 0 for none.
 
     Returns
     -------
     ndarray of float32, shape (n,)
         At most 1.
     """
-    every = np.concatenate(ranks.exchange([energy] * ranks.size))
-    largest = MAX_ENERGY * float(np.median(every)) if len(every) else 0.0
-    if largest == 0:
+    if limit == 0:
         return np.ones(len(energy), np.float32)
-    return np.asarray(np.sqrt(largest / np.maximum(energy, largest)), dtype=np.float32)
+    return np.asarray(np.sqrt(limit / np.maximum(energy, limit)), dtype=np.float32)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from repic_plugin.classification.normalisation import (
     finite,
 )
 from repic_plugin.classification.polar import PolarGrid
-from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.threads import for_each_chunk
 
 IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`; so do the powers of 2 below it
@@ -70,12 +69,12 @@ class PolarImages:
         weight = self.weight * contrast.astype(np.float32)[:, None]
         return PolarImages(self.grid, self.samples, weight, self.energy, self.is_empty)
 
-    def capped(self, ranks: Ranks = ALONE) -> Tuple[PolarImages, Single]:
-        """Images whose energy is at most two medians of all ranks, and their factors.
+    def capped(self, limit: float) -> Tuple[PolarImages, Single]:
+        """Images whose energy is at most the limit, see `energy_limit`, and their factors.
 
         Bright contamination would otherwise dominate the averages of its classes.
         """
-        factor = energy_factors(self.energy, ranks)
+        factor = energy_factors(self.energy, limit)
         samples = self.samples * factor[:, None, None]
         energy = self.energy * factor**2
         return PolarImages(self.grid, samples, self.weight, energy, self.is_empty), factor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Tuple
+from typing import Callable, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from repic_plugin.classification.averages import Alignment, ClassSums
 from repic_plugin.classification.exact_sums import steady
 from repic_plugin.classification.multi_reference import MultiReference, best_rotations
+from repic_plugin.classification.preparation import PolarImages
 from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.threads import for_each_chunk
 
@@ -18,13 +19,14 @@ FINER_ANGLES = 4
 IMAGES_PER_CHUNK = 128  # divides IMAGES_PER_BLOCK of `ranks`
 
 Labels = NDArray[np.int64]
+Samples = NDArray[np.complex64]
 Single = NDArray[np.float32]
 
 
 def refine_poses(
     setting: MultiReference,
     sums: ClassSums,
-    members: NDArray[np.complex64],
+    members: Samples,
     labels: Labels,
     alignment: Alignment,
     step_px: float,
@@ -47,13 +49,44 @@ def refine_poses(
     alignment : Alignment
     dissimilarity : ndarray of float32, shape (n,)
     """
-    images, grid = setting.images, setting.images.grid
+
+    def others(rows: slice) -> Samples:
+        weight = setting.images.weight[rows]
+        return sums.averages_without(members[rows], weight, labels[rows])
+
+    return refine_against(setting.images, others, alignment, step_px, setting.n_threads)
+
+
+def refine_against(
+    images: PolarImages,
+    averages: Callable[[slice], Samples],
+    alignment: Alignment,
+    step_px: float,
+    n_threads: int = 1,
+) -> Tuple[Alignment, Single]:
+    """Alignment of each image refined against one average.
+
+    Parameters
+    ----------
+    images : PolarImages
+    averages : callable
+        From a slice of the images to the average of each, shape (n, n_coefficients).
+    alignment : Alignment
+    step_px : float
+    n_threads : int
+
+    Returns
+    -------
+    alignment : Alignment
+    dissimilarity : ndarray of float32, shape (n,)
+    """
+    grid = images.grid
     steps = step_px * np.array([(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)], dtype=np.float64)
     angle, shift = alignment.angle.copy(), alignment.shift_px.copy()
-    dissimilarity = np.empty(len(labels), np.float32)
+    dissimilarity = np.empty(len(images), np.float32)
 
     def refine(rows: slice) -> None:
-        others = sums.averages_without(members[rows], images.weight[rows], labels[rows])
+        others = averages(rows)
         mirror = alignment.mirror[rows]
         best = np.full(len(mirror), -np.inf, np.float32)
         for step in steps:
@@ -70,7 +103,7 @@ def refine_poses(
         norm = np.einsum("ir,ir->i", images.weight[rows] ** 2, grid.power(others))
         dissimilarity[rows] = images.energy[rows] + norm - 2 * best
 
-    for_each_chunk(refine, len(labels), IMAGES_PER_CHUNK, setting.n_threads)
+    for_each_chunk(refine, len(images), IMAGES_PER_CHUNK, n_threads)
     return Alignment(angle, shift, alignment.mirror), dissimilarity
 
 

@@ -8,8 +8,9 @@ from typing import List, Optional, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.classification.normalisation import GreyScale
+from repic_plugin.classification.normalisation import DUST_DEVIATIONS, GreyScale
 from repic_plugin.classification.quality import ClassQuality
+from repic_plugin.classification.references import References
 from repic_plugin.classification.sizes import Sizes
 from repic_plugin.classification.state import IterationRecord
 
@@ -31,12 +32,24 @@ class Preparation:
         Background of each image and its damaged pixels, which were removed. Of all images.
     is_filtered : bool
         Whether fine details were removed before, as from denoised images.
+    dust_deviations : float
+        Deviation of a damaged pixel, see `ParticleExtent`.
+    max_energy : float
+        Sum of squares for which an image counts at most; 0 for no limit.
+    ctf_mode : {'weight', 'flip', 'none'}
+        'none' without a CTF.
+    mirror : bool
+        Whether mirrored images were compared, too.
     """
 
     sizes: Sizes
     is_dark: bool
     grey_scale: GreyScale
     is_filtered: bool = False
+    dust_deviations: float = DUST_DEVIATIONS
+    max_energy: float = 0.0
+    ctf_mode: str = "none"
+    mirror: bool = False
 
     def notes(self) -> List[str]:
         """Remarks: damaged pixels, grey scales that differ, filtered images, dark particles."""
@@ -121,3 +134,15 @@ class Classification:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def references(self) -> References:
+        """The classes as references that further images are assigned to."""
+        made = self.preparation
+        return References(
+            averages=self.averages,
+            sizes=made.sizes,
+            ctf_mode=made.ctf_mode,
+            mirror=made.mirror,
+            dust_deviations=made.dust_deviations,
+            max_energy=made.max_energy,
+        )

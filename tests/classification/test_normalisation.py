@@ -132,7 +132,7 @@ def test_what_is_no_grey_value_is_refused_by_number(value, words):
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=30))
 def test_no_image_counts_for_more_than_two_medians(values):
     energy = np.array(values, np.float32)
-    factor = nz.energy_factors(energy)
+    factor = nz.energy_factors(energy, nz.energy_limit(energy))
     limit = 2 * np.median(energy)
     assert limit == 0 or (factor**2 * energy <= limit * 1.0001).all()
     assert (factor[energy <= limit] == 1).all()
