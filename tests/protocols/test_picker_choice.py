@@ -268,4 +268,5 @@ def test_a_picker_of_another_package_is_trained_and_picks(tmp_path, monkeypatch)
     path.write_text(json.dumps([workflow[0], {**workflow[1], "picker3": "topas"}]))
     command = Command(path, "--project", "without")
     assert command.ended() != 0
-    assert "no picker 'Outer picker' is installed, there are template, topaz" in command.story()
+    problem = "Picker 1: 'Outer picker' is not installed, available are template, topaz"
+    assert problem in command.story()
