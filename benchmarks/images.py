@@ -20,7 +20,6 @@ from scipy.spatial import cKDTree
 from repic_plugin.commands.maps import load_map
 from repic_plugin.consensus import (
     ALL_CANDIDATES,
-    ImageClasses,
     Picks,
     find_consensus,
     judge_by_images,
@@ -276,13 +275,14 @@ def compared(data: Set, seed: int) -> List[Any]:
         n_threads=2,
         read=lambda name: data.images[name],
     )
-    classes = ImageClasses(found.label, found.share, found.is_filtered)
+    classes = found.for_consensus()
     seen_ = judge_by_images(candidates, picks, classes).result
     near = is_near(data, *columns(candidates))
     has_image = found.label >= 0
     n_true = np.bincount(found.label[has_image], near[has_image], len(found.size))
     chosen = np.where(n_true / np.maximum(found.size, 1) > GOOD, CHOSEN[1], CHOSEN[0])
-    given = judge_by_images(candidates, picks, ImageClasses(found.label, chosen)).result
+    by_eye = found._replace(share=chosen).for_consensus()
+    given = judge_by_images(candidates, picks, by_eye).result
     ways = (quorum, blind, seen_, given)
     true = [quality(data, j) for j in range(picks.n_pickers)]
     return [

@@ -90,7 +90,10 @@ def known_classes(classes: str, good: Optional[str], candidates: ConsensusResult
     averages = (known.averages, known.pixel_size_angstrom)
     found = classes_of_labels(candidates, known.label, share, averages)
     quality = {"score": known.score, "resolution_angstrom": known.resolution_angstrom}
-    return Chosen(found._replace(is_filtered=is_filtered, **quality), taken, [])
+    found = found._replace(is_filtered=is_filtered, **quality)
+    if not np.isnan(known.agreement).all():
+        found = found._replace(agreement=known.agreement)
+    return Chosen(found, taken, [])
 
 
 def classes_from_star(

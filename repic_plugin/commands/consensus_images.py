@@ -21,7 +21,6 @@ from repic_plugin.consensus import (
     GOOD_CLASS,
     MODES,
     ConsensusResult,
-    ImageClasses,
     Judged,
     Picks,
     judge_by_images,
@@ -143,7 +142,7 @@ def look(
         classes, taken, notes = classes_from_star(*given)
     else:
         classes, taken, notes = known_classes(args.classes, args.good, candidates)
-    asked = ImageClasses(classes.label, classes.share, classes.is_filtered)
+    asked = classes.for_consensus()
     judged = judge_by_images(
         candidates,
         picks,

@@ -10,7 +10,7 @@ from repic_plugin.simulation import phantom_map, simulate_particles
 BOX_PX = 32
 PIXEL_SIZE_ANGSTROM = 8.0
 QUALITY = ("score", "probability", "threshold", "resolution_angstrom", "is_off_centre")
-QUALITY += ("member_probability",)
+QUALITY += ("member_probability", "agreement")
 
 
 @lru_cache(maxsize=None)

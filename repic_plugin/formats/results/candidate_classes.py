@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.consensus import GOOD_CLASS, ConsensusResult
+from repic_plugin.classification import particle_probabilities
+from repic_plugin.consensus import GOOD_CLASS, ConsensusResult, ImageClasses
 from repic_plugin.formats.base.csv_tables import (
     COUNT,
     NUMBER,
@@ -23,7 +24,7 @@ from repic_plugin.formats.images.stacks import open_stack
 from repic_plugin.formats.results.consensus_writing import CANDIDATE_FILES
 
 CANDIDATES, IMAGE_CLASSES, PICKER_CLASSES, CANDIDATE_AVERAGES = CANDIDATE_FILES
-CANDIDATE_COLUMNS = ("micrograph", "x", "y", "class", "probability")
+CANDIDATE_COLUMNS = ("micrograph", "x", "y", "class", "agreement", "probability")
 CLASS_COLUMNS = ("class", "size", "score", "share", "resolution_angstrom", "is_filtered")
 BLANK_SIDE_PX, UNKNOWN_ANGSTROM = 32, 1.0  # of averages that nobody gave
 PICKER_COLUMNS = ("picker", "class", "alone", "shared", "is_good")
@@ -48,6 +49,9 @@ class CandidateClasses(NamedTuple):
         Of the averages.
     is_filtered : bool
         Whether the images were filtered or denoised, see `consensus.ImageClasses`.
+    agreement : ndarray of float64, shape (n,), optional
+        Of each image with its class, see `classification.particle_probabilities`; NaN without an
+        image. None if it is not known.
     """
 
     micrograph: NDArray[np.str_]
@@ -60,6 +64,14 @@ class CandidateClasses(NamedTuple):
     averages: NDArray[np.float32]
     pixel_size_angstrom: float
     is_filtered: bool = False
+    agreement: Optional[NDArray[np.float64]] = None
+
+    def for_consensus(self) -> ImageClasses:
+        """Classes, and probability of each candidate by its image, for `judge_by_images`."""
+        probability = None
+        if self.agreement is not None:
+            probability = particle_probabilities(self.share, self.agreement, self.label)
+        return ImageClasses(self.label, self.share, self.is_filtered, probability)
 
 
 def classes_of_labels(
@@ -118,15 +130,13 @@ def write_candidate_classes(
     """
     folder = Path(folder)
     x, y = classes.centers.T
-    columns = (classes.micrograph.tolist(), x.tolist(), y.tolist(), classes.label.tolist())
-    write_table(
-        folder / CANDIDATES, CANDIDATE_COLUMNS, zip(*columns, np.round(probability, 6).tolist())
-    )
+    unknown = np.full(len(x), np.nan)
+    agreement = _numbers(unknown if classes.agreement is None else classes.agreement)
+    found = (classes.label.tolist(), agreement, np.round(probability, 6).tolist())
+    columns = (classes.micrograph.tolist(), x.tolist(), y.tolist(), *found)
+    write_table(folder / CANDIDATES, CANDIDATE_COLUMNS, zip(*columns))
     of_class = (classes.score, classes.share, classes.resolution_angstrom)
-    numbers = [
-        ["" if np.isnan(value) else f"{value:.6g}" for value in column.tolist()]
-        for column in of_class
-    ]
+    numbers = [_numbers(column) for column in of_class]
     filtered = [int(classes.is_filtered)] * len(classes.size)
     rows = zip(range(len(classes.size)), classes.size.tolist(), *numbers, filtered)
     write_table(folder / IMAGE_CLASSES, CLASS_COLUMNS, rows)
@@ -143,6 +153,10 @@ def write_candidate_classes(
     write_stack(folder / CANDIDATE_AVERAGES, classes.averages, classes.pixel_size_angstrom)
 
 
+def _numbers(column: NDArray[np.float64]) -> List[str]:
+    return ["" if np.isnan(value) else f"{value:.6g}" for value in column.tolist()]
+
+
 class KnownClasses(NamedTuple):
     """Classes of candidates from an earlier run; see `CandidateClasses`."""
 
@@ -153,6 +167,7 @@ class KnownClasses(NamedTuple):
     averages: NDArray[np.float32]
     pixel_size_angstrom: float
     is_filtered: bool
+    agreement: NDArray[np.float64]
 
 
 def read_candidate_labels(
@@ -175,19 +190,21 @@ def read_candidate_labels(
     if not path.is_file():
         raise format_error(path, f"no such file; {AGAIN}")
     kinds = {"micrograph": TEXT, "x": NUMBER, "y": NUMBER, "class": COUNT}
+    kinds["agreement"] = NUMBER_OR_NONE
     table = read_csv(path, kinds, AGAIN)
     columns = (table[name].tolist() for name in kinds)
-    known = {(name, x, y): label for name, x, y, label in zip(*columns)}
+    known = {(name, x, y): found for name, x, y, *found in zip(*columns)}
     keys = zip(micrograph.tolist(), centers[:, 0].tolist(), centers[:, 1].tolist())
-    label = [known.get(key) for key in keys]
-    n_lost = sum(one is None for one in label)
-    if n_lost or len(label) != len(known):
-        ours = f"{len(label):,} candidates, of which {n_lost:,} are not among them"
+    found = [known.get(key) for key in keys]
+    n_lost = sum(one is None for one in found)
+    if n_lost or len(found) != len(known):
+        ours = f"{len(found):,} candidates, of which {n_lost:,} are not among them"
         raise format_error(path, f"holds {len(known):,} candidates, got {ours}; {AGAIN}")
     numbers = {"score": NUMBER_OR_NONE, "resolution_angstrom": NUMBER_OR_NONE}
     kinds = {"share": NUMBER, "is_filtered": COUNT, **numbers}
     classes = read_csv(Path(folder) / IMAGE_CLASSES, kinds, AGAIN)
-    labels, n_classes = np.array(label, np.int64), len(classes["share"])
+    label, agreement = np.array(found, np.float64).reshape(-1, 2).T
+    labels, n_classes = label.astype(np.int64), len(classes["share"])
     if len(labels) and labels.max() >= n_classes:
         problem = f"names class {labels.max()}, but {IMAGE_CLASSES} has {n_classes}"
         raise format_error(path, f"{problem}; {AGAIN}")
@@ -203,4 +220,5 @@ def read_candidate_labels(
         averages[np.arange(averages.shape[0])],
         averages.pixel_size_angstrom,
         bool(classes["is_filtered"].any()),
+        agreement,
     )

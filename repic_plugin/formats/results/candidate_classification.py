@@ -90,6 +90,8 @@ def classify_candidates(
     quality = cast(ClassQuality, found.quality)  # None on other ranks of an MPI run only
     label = np.full(len(candidates), -1)
     label[cut.rows] = found.labels
+    agreement = np.full(len(candidates), np.nan)
+    agreement[cut.rows] = quality.agreement
     names = np.array(candidates.micrograph_names, dtype=object)
     return CandidateClasses(
         micrograph=names[candidates.micrograph].astype(str),
@@ -102,6 +104,7 @@ def classify_candidates(
         averages=found.averages,
         pixel_size_angstrom=image_pixel,
         is_filtered=found.preparation.is_filtered,
+        agreement=agreement,
     )
 
 

@@ -14,7 +14,6 @@ from pyworkflow.object import Set
 from repic_plugin.consensus import (
     ALL_CANDIDATES,
     ConsensusResult,
-    ImageClasses,
     Judged,
     judge_by_images,
     picker_classes,
@@ -103,7 +102,7 @@ class ConsensusImages(ConsensusStream):
             **ALL,
         )
         classes = self._classes(candidates, found)
-        shares = ImageClasses(classes.label, classes.share, classes.is_filtered)
+        shares = classes.for_consensus()
         options = self.settings["options"]
         judged = judge_by_images(
             candidates,
