@@ -18,7 +18,7 @@ from repic_plugin.classification.estimators import (
     k_means,
     spider_k_means,
 )
-from repic_plugin.classification.normalisation import GreyScale
+from repic_plugin.classification.normalisation import GreyScale, are_filtered
 from repic_plugin.classification.quality import ClassQuality, particle_shares
 from repic_plugin.classification.ranks import ALONE, MpiRanks, Ranks
 from repic_plugin.classification.result import Classification, Preparation
@@ -52,6 +52,7 @@ __all__ = [
     "SpiderKMeans",
     "State",
     "ack_means",
+    "are_filtered",
     "check_classification_arguments",
     "classify_particles",
     "contrast_transfer",

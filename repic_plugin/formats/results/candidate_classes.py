@@ -48,6 +48,8 @@ class CandidateClasses(NamedTuple):
         Of the averages.
     is_filtered : bool
         Whether the images were filtered or denoised, see `consensus.ImageClasses`.
+    notes : tuple of str
+        Micrographs that were not looked at, and why.
     """
 
     micrograph: NDArray[np.str_]
@@ -60,6 +62,7 @@ class CandidateClasses(NamedTuple):
     averages: NDArray[np.float32]
     pixel_size_angstrom: float
     is_filtered: bool = False
+    notes: Tuple[str, ...] = ()
 
 
 def classes_of_labels(
