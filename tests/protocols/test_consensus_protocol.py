@@ -277,7 +277,7 @@ WITHOUT_INFLUENCE = {
     *("inputCTFs", "inputCoordinates", "numberOfThreads", "numberOfMpi", "hostName", "runMode"),
     *("runName", "expertLevel", "useGpu", "gpuList"),
 }
-OF_ANOTHER_STEP = {"imageClasses"}
+OF_ANOTHER_STEP = {"imageClasses", "chosenParticles", "classifiedParticles"}
 CHANGED = {
     **{"mode": 1, "boxSize": 22, "numParticles": 1, "rankBy": 1, "minScores": "0.5", "position": 1},
     **{"scoreAttributes": constants.PICK_SCORE, "scoreTransforms": "rank", "minOverlap": 0.4},
