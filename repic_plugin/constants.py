@@ -10,6 +10,7 @@ N_PICKERS = "_repicNumPickers"
 PICKERS = "_repicPickers"
 IMAGE_CLASS = "_repicImageClass"  # 2D class of the candidate's image; -1 without an image
 IMAGE_CLASS_SCORE = "_repicImageClassScore"
+FALSE_AGREEMENT = "_repicFalseAgreement"  # rate among particles of at least this weight
 PICK_SCORE = "_repicPickScore"
 CORRELATION = "_repicCorrelation"  # with a template, or another figure of merit
 TOPAZ_SCORE = "_topazScore"  # as its plugin writes it: a log-likelihood ratio

@@ -20,7 +20,7 @@ from repic_plugin.classification.estimators import (
     spider_k_means,
 )
 from repic_plugin.classification.members import particle_probabilities
-from repic_plugin.classification.normalisation import GreyScale
+from repic_plugin.classification.normalisation import GreyScale, are_filtered
 from repic_plugin.classification.quality import ClassQuality, particle_shares
 from repic_plugin.classification.ranks import ALONE, MpiRanks, Ranks
 from repic_plugin.classification.references import References
@@ -58,6 +58,7 @@ __all__ = [
     "SpiderKMeans",
     "State",
     "ack_means",
+    "are_filtered",
     "assign_particles",
     "check_classification_arguments",
     "classify_particles",

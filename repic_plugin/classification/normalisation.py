@@ -277,11 +277,14 @@ def particle_extent(images: Any, n_threads: int = 1) -> ParticleExtent:
     for_each_chunk(measure, len(rows), IMAGES_PER_CHUNK, n_threads)
     dust = max(DUST_DEVIATIONS, USUAL_PEAKS * float(np.median(peaks)))
     few = rows[:: max(1, len(rows) // N_SPECTRA)]
-    return ParticleExtent(*_extent(profiles, n_pixels), dust, _is_filtered(finite(images, few)))
+    return ParticleExtent(*_extent(profiles, n_pixels), dust, are_filtered(finite(images, few)))
 
 
-def _is_filtered(images: Single) -> bool:
-    """Whether the outer quarter of the rings holds hardly any power: white noise has 1 there."""
+def are_filtered(images: Single) -> bool:
+    """Whether fine details were removed from most images, shape (n, box, box), as by denoising.
+
+    The outer quarter of their rings then holds hardly any power: white noise has 1 there.
+    """
     box = images.shape[-1]
     along = fft.fftfreq(box, 2 / box) / (box / 4)  # 1 at the Nyquist frequency
     outer = np.abs(np.hypot(along[:, None], along) - 0.875) <= 0.125

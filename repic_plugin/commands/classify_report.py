@@ -10,6 +10,7 @@ import numpy as np
 
 from repic_plugin.classification import Classification
 from repic_plugin.formats import ParticleTable, listed
+from repic_plugin.wording import counted
 
 FEW_MEMBERS = 20  # with fewer, averages are hardly better than particles
 
@@ -21,10 +22,10 @@ def warn(found: Classification) -> None:
     n_aside = int((found.labels < 0).sum())
     if n_aside:
         excluded = "excluded: their images are empty (the same value everywhere)"
-        warnings.warn(f"{_counted(n_aside, 'particle')} {excluded}", stacklevel=2)
+        warnings.warn(f"{counted(n_aside, 'particle')} {excluded}", stacklevel=2)
     if not found.converged:
         warnings.warn(
-            f"not converged in {_counted(len(found.records), 'iteration')}; raise --max-iterations",
+            f"not converged in {counted(len(found.records), 'iteration')}; raise --max-iterations",
             stacklevel=2,
         )
 
@@ -46,7 +47,7 @@ def doubled_images(table: ParticleTable, found: Classification) -> List[str]:
         return []  # none, or the list of particles has them more than once, which is noted
     again = next(row for row, one in zip(alike.tolist(), digests) if digests.count(one) > 1)
     return [
-        f"{_counted(n_doubled, 'image')} of {len(found):,} are the same as another, number "
+        f"{counted(n_doubled, 'image')} of {len(found):,} are the same as another, number "
         f"{again + 1:,} for one: they count as often as they are there"
     ]
 
@@ -59,7 +60,7 @@ def report(found: Classification, ctf_mode: str, seconds: float) -> None:
     print(
         f"{len(found):,} particles {ctf}, {len(sizes):,} classes of {sizes.min():,} to "
         f"{sizes.max():,}{empty} (coefficient of variation {sizes.std() / sizes.mean():.2f}), "
-        f"{_counted(len(found.records), 'iteration')}, {seconds:.1f} s"
+        f"{counted(len(found.records), 'iteration')}, {seconds:.1f} s"
     )
     print(found.preparation.sizes)
     if sizes.mean() < FEW_MEMBERS:
@@ -83,11 +84,7 @@ def _report_junk(found: Classification) -> None:
         return
     n_junk = int(sizes[found.is_junk].sum())
     junk = listed(map(str, np.flatnonzero(found.is_junk).tolist()))
-    print(f"probable junk: classes {junk} ({_counted(n_junk, 'particle')}; {rule})")
+    print(f"probable junk: classes {junk} ({counted(n_junk, 'particle')}; {rule})")
     if quality.is_off_centre.any():
         off = listed(map(str, np.flatnonzero(quality.is_off_centre).tolist()))
         print(f"off centre, perhaps between two particles: classes {off}")
-
-
-def _counted(n: int, what: str) -> str:
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

@@ -218,17 +218,15 @@ def run(args: argparse.Namespace) -> None:
     """Read, find the consensus, write, print a table."""
     box_size_px = per_picker("--box-size", args.box_size, number)
     check_whole_number("--threads", args.threads, 1)
+    if args.num_particles is not None:
+        check_whole_number("--num-particles", args.num_particles, 1, "leave it out to keep all")
     if args.micrographs is not None and args.format not in NAMING_FORMATS:
         raise ValueError(
             f"--micrographs names micrographs in files of --format {listed(NAMING_FORMATS)}, got "
             f"--format {args.format}; choose one of them or leave it out"
         )
     check_image_arguments(args)
-    inputs = (args.picks_dir, args.quality, args.micrographs, args.images, args.classes)
-    inputs = [one for one in inputs if one is not None]
-    with new_folder(
-        args.out, overwrite=args.overwrite, own=OWN, inputs=inputs, what="the picks"
-    ) as new:
+    with new_folder(args.out, overwrite=args.overwrite, own=OWN, inputs=_inputs(args)) as new:
         with progress_bar("reading", "file") as progress:
             loaded = read_picks_dir(args.picks_dir, progress=progress)
         check_picker_columns(loaded.picks.picker_names)
@@ -272,6 +270,19 @@ def run(args: argparse.Namespace) -> None:
     notes = [] if looked is None else looked.notes
     for told in (*doubts(result, args.target_precision), *notes, *_without_folders(args, paths)):
         warnings.warn(told, stacklevel=2)
+
+
+def _inputs(args: argparse.Namespace) -> Dict[str, str]:
+    """Files and folders that are read, and what they are."""
+    found = {
+        args.quality: "the table of --quality",
+        args.micrographs: "the list of --micrographs",
+        args.ctf: "the list of --ctf",
+        args.images: "the micrographs of --images",
+        args.classes: "the classes of --classes",
+        args.picks_dir: "the picks",
+    }
+    return {path: what for path, what in found.items() if path is not None}
 
 
 def _consensus(

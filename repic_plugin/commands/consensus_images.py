@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Tuple
+from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +35,13 @@ from repic_plugin.formats import (
     listed,
     match_names,
     read_header,
+    read_micrograph_ctfs,
     write_candidate_classes,
 )
+from repic_plugin.wording import counted, holding
+
+if TYPE_CHECKING:
+    from repic_plugin.classification import CtfParameters
 
 SUFFIXES = (".mrc", ".mrcs")
 FEW_PER_CLASS = 20
@@ -84,12 +89,20 @@ def add_image_arguments(group: argparse._ArgumentGroup) -> None:
         "the numbers of the folder or file (RELION counts from 1); or all: the STAR file has "
         "nothing but chosen particles, and what is not among them is junk",
     )
+    group.add_argument(
+        "--ctf",
+        metavar="STAR",
+        help="with --images: list of the micrographs with their CTFs, such as RELION's "
+        "micrographs_ctf.star (default: classes are made without)",
+    )
     group.add_argument("--seed", type=int, help="seed of the 2D classes (0)")
 
 
 def check_image_arguments(args: argparse.Namespace) -> None:
     """Check that the options go together."""
-    of_new = [name for name in ("pixel_size", "image_classes", "seed") if _is_given(args, name)]
+    of_new = [
+        name for name in ("pixel_size", "image_classes", "ctf", "seed") if _is_given(args, name)
+    ]
     if args.images is None:
         given = of_new + (["good"] if args.classes is None and args.good is not None else [])
         if given:
@@ -168,8 +181,9 @@ def print_looked(looked: Looked) -> None:
     if looked.taken:
         print(looked.taken)
     print(
-        f"{n_seen:,} of {len(classes.label):,} candidates were looked at, in "
-        f"{int((classes.size > 0).sum())} classes, of which {int(good.sum())} hold particles"
+        f"{n_seen:,} of {len(classes.label):,} candidates "
+        f"{'have a class' if looked.taken else 'were looked at'}, in "
+        f"{counted(int((classes.size > 0).sum()), 'class')}, of which {holding(int(good.sum()))}"
     )
     rows = []
     found = shares_in_good_classes(looked.counts, good)
@@ -203,12 +217,14 @@ def _new_classes(
             files,
             box_size_px,
             pixel_size_angstrom=_pixel_size(args, [file for file in files if file]),
+            ctf=_ctfs(args, candidates.micrograph_names, used, paths),
             n_classes=args.image_classes,
             source=f"--images {args.images}",
             random_state=args.seed or 0,
             n_threads=args.threads,
             progress=progress,
         )
+    notes += classes.notes
     n_per_class = (classes.label >= 0).sum() / len(classes.size)
     if n_per_class < FEW_PER_CLASS:
         notes.append(
@@ -245,6 +261,20 @@ def _micrograph_files(
     notes = [addition_note(cut, "the picks", "the micrographs") for cut in matched.additions]
     of_name = dict(zip(wanted, matched.place.tolist()))
     return [files[of_name[name]] if name in of_name else "" for name in names], notes
+
+
+def _ctfs(
+    args: argparse.Namespace,
+    names: Tuple[str, ...],
+    used: NDArray[np.bool_],
+    paths: Dict[str, str],
+) -> Optional[CtfParameters]:
+    """CTF of each micrograph; those that are not used have the first one's."""
+    if args.ctf is None:
+        return None
+    wanted = [paths.get(name, name) for name, is_used in zip(names, used) if is_used]
+    place = np.where(used, np.cumsum(used) - 1, 0)
+    return read_micrograph_ctfs(args.ctf, wanted).take(place)
 
 
 def _pixel_size(args: argparse.Namespace, files: List[str]) -> float:

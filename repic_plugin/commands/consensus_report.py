@@ -9,8 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.commands.options import print_table
-from repic_plugin.consensus import ConsensusResult, EnsembleModel, agreement_line, expected_scores
+from repic_plugin.consensus import (
+    ConsensusResult,
+    EnsembleModel,
+    agreement_line,
+    expected_scores,
+    none_kept,
+)
 from repic_plugin.formats import PicksDir
+from repic_plugin.wording import counted
 
 
 def report(
@@ -27,9 +34,10 @@ def report(
         kept_by = _kept_by(result.ensemble, args.target_precision, args.num_particles)
         _print_probable(loaded, result, result.ensemble, kept_by)
     if args.max_false_agreement is not None:
+        why = none_kept(result.agreement)
         print(
             f"kept of {result.micrographs.n_selected.sum():,} selected: {len(result):,} whose "
-            f"false-agreement rate is at most {args.max_false_agreement:g}"
+            f"false-agreement rate is at most {args.max_false_agreement:g}{why and f' ({why})'}"
         )
     for path in loaded.ignored[:3]:
         print(f"not read: {path}")
@@ -77,7 +85,8 @@ def _print_probable(
     low, high = expected.n_particles_interval
     n_with = len(np.unique(result.micrograph))
     print(
-        f"\nconsensus: {len(result):,} particles on {n_with:,} of {n_micrographs:,} micrographs, "
+        f"\nconsensus: {counted(len(result), 'particle')} on {n_with:,} of "
+        f"{counted(n_micrographs, 'micrograph')}, "
         f"expected precision {_ratio(expected.precision)} and recall {_ratio(expected.recall)}; "
         f"kept: {kept_by}"
     )
@@ -118,6 +127,7 @@ def _print_result(loaded: PicksDir, result: ConsensusResult) -> None:
     n_with = len(np.unique(result.micrograph))
     proof = "proven optimal" if result.is_optimal else "NOT proven optimal on all micrographs"
     print(
-        f"\nconsensus: {len(result):,} particles on {n_with:,} of {len(counts.names):,} "
-        f"micrographs, objective {counts.objective.sum():.4f}, {proof}"
+        f"\nconsensus: {counted(len(result), 'particle')} on {n_with:,} of "
+        f"{counted(len(counts.names), 'micrograph')}, "
+        f"objective {counts.objective.sum():.4f}, {proof}"
     )

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Callable, Collection, Iterable, Iterator, List, Tuple, Union
+from typing import Callable, Collection, Iterable, Iterator, List, Mapping, Tuple, Union
 
 LOCK, RESULT, BEFORE = "lock", "result", "before"  # in the hidden folder of a run
 
@@ -54,7 +54,7 @@ def new_folder(
     *,
     overwrite: bool = False,
     own: Own = Own(),
-    inputs: Iterable[Union[str, Path]] = (),
+    inputs: Union[Iterable[Union[str, Path]], Mapping[Union[str, Path], str]] = (),
     what: str = "the input",
 ) -> Iterator[NewFolder]:
     """A folder that takes its name only once all of it is written.
@@ -71,8 +71,9 @@ def new_folder(
         Replace the folder of an earlier run that holds nothing else.
     own : Own
         How such a folder is known.
-    inputs : iterable of str or path
-        Files and folders that are read: none may lie in the folder, nor the folder in one.
+    inputs : iterable of str or path, or mapping of these to str
+        Files and folders that are read: none may lie in the folder, nor the folder in one. What
+        each is, for messages, if it is not `what`.
     what : str
         The inputs, for messages.
 
@@ -88,7 +89,9 @@ def new_folder(
     """
     target = Path(os.path.realpath(path))
     _check_free(path, target, overwrite, own)
-    _check_apart(path, target, inputs, what)
+    named = inputs if isinstance(inputs, Mapping) else dict.fromkeys(inputs, what)
+    for one, name in named.items():
+        _check_apart(path, target, [one], name)
     with _parents_made(target.parent), _taken(path, target) as hidden:
         _check_free(path, target, overwrite, own)  # an earlier result may be back, or a new one
         new = NewFolder(hidden / RESULT, str(path))

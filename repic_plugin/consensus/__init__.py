@@ -11,6 +11,7 @@ from repic_plugin.consensus.chance.record import (
     agreement_line,
     agreement_to_arrays,
     agreement_warnings,
+    none_kept,
 )
 from repic_plugin.consensus.ensemble.expected import ExpectedScores, expected_scores
 from repic_plugin.consensus.ensemble.model import (
@@ -125,6 +126,7 @@ __all__ = [
     "model_from_arrays",
     "model_to_arrays",
     "never_chosen",
+    "none_kept",
     "parse_patterns",
     "picker_classes",
     "picks_from_arrays",

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from repic_plugin.consensus.geometry import Meetings, Points, find_misfits, meetings
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.result import ConsensusResult
+from repic_plugin.wording import counted
 
 # A particle is the nearest candidate of which it is this close to the position or a pick, boxes.
 SAME_BOXES = 0.25
@@ -150,7 +151,7 @@ def without_chosen(candidates: ConsensusResult, micrograph: Labels) -> List[str]
         return []
     n = int(np.isin(candidates.micrograph, without).sum())
     return [
-        f"nothing was chosen on {len(without):,} of {len(there):,} micrographs, such as "
+        f"nothing was chosen on {len(without):,} of {counted(len(there), 'micrograph')}, such as "
         f"{candidates.micrograph_names[without[0]]}: their {n:,} candidates count as junk; leave "
         "out micrographs whose particles were not classified"
     ]

@@ -12,6 +12,7 @@ from repic_plugin.consensus.geometry import same_picks
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.result import ConsensusResult
 from repic_plugin.consensus.scores import falling_scores, score_warnings
+from repic_plugin.wording import counted
 
 # Coordinates beyond this many times the usual largest one are errors.
 FAR, USUAL_PERCENTILE = 4.0, 90.0
@@ -76,8 +77,8 @@ def warnings_of_result(
     n_unproven = int((~counts.is_optimal).sum())
     if n_unproven:
         yield (
-            f"the time limit ended the search on {n_unproven} micrographs: their consensus is not "
-            "proven optimal"
+            f"the time limit ended the search on {counted(n_unproven, 'micrograph')}: the "
+            "consensus there is not proven optimal"
         )
 
 

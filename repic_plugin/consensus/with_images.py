@@ -8,6 +8,7 @@ from typing import NamedTuple, Optional, Tuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.arguments import check_whole_number
 from repic_plugin.consensus.arguments import check_agreement
 from repic_plugin.consensus.chance.apply import within_rate
 from repic_plugin.consensus.ensemble.candidates import as_cells, score_bins
@@ -106,10 +107,13 @@ def judge_by_images(
     Raises
     ------
     ValueError
-        If the candidates have no model, or the classes are not those of the candidates.
+        If the candidates have no model, the classes are not those of the candidates, or a number or
+        a rate is out of range.
     """
     label, share = _checked(candidates, classes)
     image = _by_image(classes, label, share)
+    if num_particles is not None:
+        check_whole_number("num_particles", num_particles, 1, "leave it out to keep all")
     check_agreement(picks, max_false_agreement, candidates.agreement, decoys=False)
     before = candidates.ensemble
     if before is None:

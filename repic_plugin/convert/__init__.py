@@ -36,6 +36,7 @@ from repic_plugin.convert.images import micrograph_pixels, open_micrograph
 from repic_plugin.convert.micrographs import (
     box_size_on,
     mean_defocus,
+    micrograph_ctfs,
     micrograph_files,
     name_notes,
     picks_on_micrographs,
@@ -48,6 +49,7 @@ from repic_plugin.convert.particles import (
     read_particle_rows,
     unreadable_stacks,
 )
+from repic_plugin.convert.rates import write_rates
 from repic_plugin.convert.sets import (
     count_items,
     has_probabilities,
@@ -86,6 +88,7 @@ __all__ = [
     "item_labels",
     "match_micrographs",
     "mean_defocus",
+    "micrograph_ctfs",
     "micrograph_files",
     "micrograph_pixels",
     "name_notes",
@@ -102,4 +105,5 @@ __all__ = [
     "stream_state",
     "transform_matrices",
     "unreadable_stacks",
+    "write_rates",
 ]

@@ -13,6 +13,7 @@ from pyworkflow.object import Float, Integer, String
 
 from repic_plugin import constants
 from repic_plugin.consensus import ConsensusResult, Picks
+from repic_plugin.convert.rates import takes_rates
 from repic_plugin.convert.sets import item_labels, read_item_columns
 from repic_plugin.formats import distinct_names, match_names, micrograph_name
 
@@ -213,7 +214,7 @@ def append_particles(
     table: MicrographTable,
     classes: Optional[ParticleClasses] = None,
 ) -> None:
-    """Append the particles of a consensus, each with weight, overlap, score and its pickers.
+    """Append the particles of a consensus with weight, overlap, score, pickers and rate.
 
     Parameters
     ----------
@@ -230,6 +231,11 @@ def append_particles(
     if classes is not None:
         setattr(item, constants.IMAGE_CLASS, Integer())
         setattr(item, constants.IMAGE_CLASS_SCORE, Float())
+    has_rate = takes_rates(coordinates)
+    if has_rate:
+        setattr(item, constants.FALSE_AGREEMENT, Float())
+    measured = result.false_agreement
+    rates = np.full(len(result), np.nan) if measured is None else measured
     found_by = result.members >= 0
     patterns, which = np.unique(found_by, axis=0, return_inverse=True)
     who = [
@@ -249,7 +255,9 @@ def append_particles(
             label = int(classes.label[place])
             of_class = float(classes.score[label]) if label >= 0 else np.nan
             getattr(item, constants.IMAGE_CLASS).set(label)
-            getattr(item, constants.IMAGE_CLASS_SCORE).set(None if np.isnan(of_class) else of_class)
+            getattr(item, constants.IMAGE_CLASS_SCORE).set(_known(of_class))
+        if has_rate:
+            getattr(item, constants.FALSE_AGREEMENT).set(_known(float(rates[place])))
         coordinates.append(item)
 
 
@@ -279,6 +287,11 @@ def append_picks(
         getattr(item, score_attribute).set(value)
         getattr(item, constants.PICKERS).set(picks.picker_names[picker])
         coordinates.append(item)
+
+
+def _known(value: float) -> Optional[float]:
+    """None for NaN, as Scipion stores what is missing."""
+    return None if np.isnan(value) else value
 
 
 def _new_item(*float_attributes: str) -> Coordinate:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pwem.objects import SetOfCoordinates, SetOfCTF, SetOfMicrographs
 
+from repic_plugin.classification import CtfParameters
 from repic_plugin.consensus import Picks
 from repic_plugin.convert.coordinates import (
     MicrographTable,
@@ -16,10 +17,11 @@ from repic_plugin.convert.coordinates import (
     read_micrographs,
     read_picks,
 )
-from repic_plugin.convert.sets import read_item_columns
+from repic_plugin.convert.sets import item_labels, read_item_columns
 from repic_plugin.formats import addition_note, match_names
 
 DEFOCUS = ("_defocusU", "_defocusV", "_micObj._micName")
+ANGLE, PHASE_SHIFT = "_defocusAngle", "_phaseShift"
 
 
 def mean_defocus(ctfs: SetOfCTF, table: MicrographTable) -> NDArray[np.float64]:
@@ -42,6 +44,56 @@ def mean_defocus(ctfs: SetOfCTF, table: MicrographTable) -> NDArray[np.float64]:
         if place >= 0:
             defocus[place] = (float(u) + float(v)) / 2
     return defocus
+
+
+def micrograph_ctfs(
+    ctfs: SetOfCTF, micrographs: SetOfMicrographs, table: MicrographTable
+) -> Tuple[CtfParameters, NDArray[np.bool_]]:
+    """CTF of each micrograph, matched by `match_names`, with the micrographs' acquisition.
+
+    Returns
+    -------
+    ctf : CtfParameters
+        Of n micrographs; any where unknown.
+    is_known : ndarray of bool, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If the set cannot be read, a name is ambiguous, no micrograph has a CTF, or the acquisition
+        is incomplete.
+    """
+    acquisition = micrographs.getAcquisition()
+    microscope = (
+        acquisition.getVoltage(),
+        acquisition.getSphericalAberration(),
+        acquisition.getAmplitudeContrast(),
+    )
+    if None in microscope:
+        raise ValueError(
+            "the micrographs lack voltage, spherical aberration or amplitude contrast, which their "
+            "CTF needs; import them with these, or leave the CTFs out"
+        )
+    present = item_labels(ctfs.getFileName())
+    more = [one for one in (ANGLE, PHASE_SHIFT) if one in present]
+    rows = read_item_columns(ctfs.getFileName(), (*DEFOCUS, *more))
+    place = find_micrographs([str(row[2]) for row in rows], table, "the set of CTFs")
+    values = np.zeros((len(table.names), 4))
+    columns = (0, 1, *(2 + (one == PHASE_SHIFT) for one in more))
+    is_known = np.zeros(len(table.names), bool)
+    for (u, v, _, *others), at in zip(rows, place.tolist()):
+        if at >= 0:
+            values[at, list(columns)] = [float(one or 0) for one in (u, v, *others)]
+            is_known[at] = True
+    voltage, aberration, contrast = map(float, microscope)
+    ctf = CtfParameters.from_columns(
+        *values.T[:3],
+        voltage_kv=voltage,
+        spherical_aberration_mm=aberration,
+        amplitude_contrast=contrast,
+        phase_shift_deg=values[:, 3],
+    )
+    return ctf, is_known
 
 
 def micrograph_files(micrographs: SetOfMicrographs) -> List[str]:

@@ -9,10 +9,16 @@ from repic_plugin.formats.base.csv_tables import (
     typed_columns,
     write_table,
 )
-from repic_plugin.formats.base.errors import FormatError, PathLike, format_error, listed
+from repic_plugin.formats.base.errors import (
+    FormatError,
+    PathLike,
+    format_error,
+    listed,
+)
 from repic_plugin.formats.base.star_writing import table_text
 from repic_plugin.formats.base.text_tables import TextTable, header_table, read_columns
 from repic_plugin.formats.images.class_star import write_classes_star
+from repic_plugin.formats.images.micrograph_ctf import read_micrograph_ctfs
 from repic_plugin.formats.images.mrc import open_mrc, stack_file
 from repic_plugin.formats.images.mrc_header import HEADER_BYTES, read_header
 from repic_plugin.formats.images.mrc_writing import write_mrc, write_stack
@@ -180,6 +186,7 @@ __all__ = [
     "read_header",
     "read_iterations",
     "read_map",
+    "read_micrograph_ctfs",
     "read_micrograph_names",
     "read_micrograph_scores",
     "read_particles",

@@ -46,6 +46,18 @@ def test_random_picks_are_warned_of_first(run, random_picks, tmp_path, mode):
     assert read_agreement(tmp_path / "out").is_above_chance is False
 
 
+@pytest.mark.parametrize("mode", MODES[:2])
+def test_nothing_is_kept_where_pickers_agree_by_chance(run, random_picks, tmp_path, mode):
+    arguments = ("consensus", random_picks, "--box-size", 180, "--mode", mode)
+    outcome = run(*arguments, "--max-false-agreement", 0.95, "--out", tmp_path / "out")
+    assert outcome.code == 0
+    assert csv_rows(tmp_path / "out" / "consensus.csv") == []
+    assert any(": 0 whose" in line and "so that all rates are 1" in line for line in outcome.out)
+    assert run(*arguments, "--out", tmp_path / "all").code == 0
+    rates = {float(row["false_agreement"]) for row in csv_rows(tmp_path / "all" / "consensus.csv")}
+    assert rates == {1.0}
+
+
 def test_the_probabilistic_mode_refuses_them(run, random_picks, tmp_path):
     arguments = ("--box-size", 180, "--mode", "probabilistic", "--out", tmp_path / "out")
     assert_refused(run("consensus", random_picks, *arguments), "no more than by chance")

@@ -1,9 +1,12 @@
 """`repic-plugin consensus --images`: candidates on simulated micrographs and their classes."""
 
+import shutil
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from repic_plugin.commands.simulate_micrographs import _write_star
 from repic_plugin.formats import open_mrc, write_mrc, write_picks_file
 from repic_plugin.simulation import phantom_map, simulate_exposures
 from tests.commands.helpers import assert_refused, command, csv_rows
@@ -13,11 +16,8 @@ PIXEL_SIZE = 8.0
 FILES = ("candidate_images.csv", "image_classes.csv", "picker_classes.csv")
 
 
-@pytest.fixture(scope="module")
-def material(tmp_path_factory):
-    """Micrographs, the places of the particles, and two blob detectors beside a better picker."""
-    folder = tmp_path_factory.mktemp("images")
-    exposures = simulate_exposures(
+def exposures():
+    return simulate_exposures(
         phantom_map(BOX),
         N_MICROGRAPHS,
         pixel_size_angstrom=PIXEL_SIZE,
@@ -27,9 +27,19 @@ def material(tmp_path_factory):
         n_junk=0,
         random_state=3,
     )
+
+
+def material_ctfs():
+    return [one.ctf for one in exposures()]
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    """Micrographs, the places of the particles, and two blob detectors beside a better picker."""
+    folder = tmp_path_factory.mktemp("images")
     rng, truth = np.random.default_rng(0), {}
     (folder / "micrographs").mkdir()
-    for number, one in enumerate(exposures):
+    for number, one in enumerate(exposures()):
         name = f"mic{number}"
         truth[name] = one.centers
         write_mrc(folder / "micrographs" / f"{name}.mrc", one.micrograph, PIXEL_SIZE)
@@ -182,6 +192,11 @@ def test_random_picks_are_not_particles(run, tmp_path):
         (("--images", "{}/micrographs", "--pixel-size", 0), "--pixel-size must be positive"),
         (("--images", "{}/micrographs", "--image-classes", 1), "--image-classes"),
         (("--classes", "{}/nothing"), "candidate_images.csv"),
+        (("--ctf", "{}/ctf.star"), "--ctf needs --images"),
+        (("--images", "{}/micrographs", "--ctf", "{}/ctf.star"), "ctf.star: no such file"),
+        (("--images", "{}/micrographs", "--num-particles", 0), "--num-particles must be"),
+        (("--images", "{}/micrographs", "--out", "{}/micrographs/x"), "the micrographs of --ima"),
+        (("--images", "{}/micrographs", "--out", "{}/picks/x"), "with the picks, and would"),
     ],
 )
 def test_what_does_not_go_together_is_refused(run, material, tmp_path, options, problem):
@@ -201,6 +216,48 @@ def test_what_does_not_go_together_is_refused(run, material, tmp_path, options, 
     assert outcome.code == 2
     assert problem in outcome.err[-1]
     assert not (tmp_path / "out").exists()
+
+
+def test_classes_with_the_ctf_of_each_micrograph(run, material, looked, tmp_path):
+    folder, truth = material
+    star = tmp_path / "micrographs_ctf.star"
+    _write_star(star, list(truth), material_ctfs(), PIXEL_SIZE)
+    images = ("--images", folder / "micrographs", "--ctf", star)
+    assert consensus(run, folder, tmp_path / "with", *images).code == 0
+    assert f1(tmp_path / "with", truth) > 0.85
+    averages = [open_mrc(one / "candidate_averages.mrcs", 0) for one in (looked, tmp_path / "with")]
+    assert not np.allclose(*averages)
+    _write_star(star, list(truth)[1:], material_ctfs()[1:], PIXEL_SIZE)
+    outcome = consensus(run, folder, tmp_path / "lacking", *images)
+    assert outcome.code == 2
+    assert "1 of 5 micrographs have no CTF in it, such as mic0" in outcome.err[-1]
+
+
+def test_a_blank_or_denoised_micrograph_is_named_and_not_looked_at(run, material, tmp_path):
+    folder, truth = material
+    for number in range(N_MICROGRAPHS):
+        image = np.asarray(open_mrc(folder / "micrographs" / f"mic{number}.mrc"))
+        image = {1: np.zeros_like(image), 2: ndimage.gaussian_filter(image, 4)}.get(number, image)
+        (tmp_path / "images").mkdir(exist_ok=True)
+        write_mrc(tmp_path / "images" / f"mic{number}.mrc", image, PIXEL_SIZE)
+    outcome = consensus(run, folder, tmp_path / "out", "--images", tmp_path / "images")
+    assert outcome.code == 0
+    told = [line for line in outcome.err if "not looked at: " in line]
+    assert ["mic1: it is blank" in told[0], "mic2: it was filtered" in told[1]] == [True, True]
+    rows = csv_rows(tmp_path / "out" / "candidate_images.csv")
+    of_class = {name: {row["class"] for row in rows if row["micrograph"] == name} for name in truth}
+    assert of_class["mic1"] == of_class["mic2"] == {"-1"}
+    assert len(of_class["mic3"]) > 1
+
+
+def test_an_unreadable_micrograph_is_an_error(run, material, tmp_path):
+    folder, _ = material
+    shutil.copytree(folder / "micrographs", tmp_path / "images")
+    (tmp_path / "images" / "mic3.mrc").write_bytes(b"no image")
+    images = ("--images", tmp_path / "images", "--pixel-size", PIXEL_SIZE)
+    outcome = consensus(run, folder, tmp_path / "out", *images)
+    assert outcome.code == 2
+    assert "mic3.mrc: an MRC file has a header of" in outcome.err[-1]
 
 
 def test_other_modes_do_not_look(run, material, out):

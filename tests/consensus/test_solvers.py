@@ -250,7 +250,7 @@ CHAIN = picks_of([(0, i % 2, 6.0 * i, 0, (0.8, 0.9)[i in (1, 2)]) for i in range
 def test_out_of_time_without_an_answer_is_greedy(stop_early, stand_in):
     stop_early(stand_in)
     data = DataSet(CHAIN, (20, 20), 0.3, 2)
-    with pytest.warns(UserWarning, match="time limit ended the search on 1 micrographs"):
+    with pytest.warns(UserWarning, match="time limit ended the search on 1 micrograph: the"):
         result = data.consensus(time_limit_s=5.0)
     _, _, cliques, weights, best = oracle_of(data, 0)
     greedy = oracle.greedy_weight(cliques, weights)
@@ -287,7 +287,7 @@ def test_only_the_micrograph_that_ran_out_of_time_is_unproven(stop_early):
     far = picks_of([(0, 0, 5, 5, 1), (0, 1, 5, 5, 1), (2, 0, 5, 5, 1), (2, 1, 5, 5, 1)])
     rows = list(zip(far.micrograph, far.picker, far.x, far.y, far.score))
     rows += [(1, p, x, y, s) for p, x, y, s in zip(CHAIN.picker, CHAIN.x, CHAIN.y, CHAIN.score)]
-    with pytest.warns(UserWarning, match="on 1 micrographs"):
+    with pytest.warns(UserWarning, match="on 1 micrograph: the"):
         result = find_consensus(picks_of(rows), 20)
     assert result.micrographs.is_optimal.tolist() == [True, False, True]
 

@@ -223,6 +223,13 @@ def test_what_does_not_fit_is_refused(change, problem):
         judge_by_images(candidates, picks, change(classes_of(candidates, truth)))
 
 
+def test_a_number_of_particles_is_positive():
+    picks, _, candidates = material(0)
+    classes = ImageClasses(np.full(len(candidates), -1), SHARE)
+    with pytest.raises(ValueError, match=r"num_particles must be .* got 0; leave it out"):
+        judge_by_images(candidates, picks, classes, num_particles=0)
+
+
 def test_a_consensus_of_another_mode_is_refused():
     picks, truth, candidates = material(0, 2)
     without = replace(candidates, ensemble=None)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from repic_plugin.simulation import phantom_map, simulate_exposures
 from tests.protocols.faults import killed, outcome, unfinished
 from tests.protocols.growing_sets import Feeder
 from tests.protocols.iterative_runs import run_again
+from tests.protocols.pwem_sets import write_ctfs
 from tests.protocols.scipion_project import write_picker
 from tests.protocols.test_streaming import current, ended, launched, until
 
@@ -178,6 +180,39 @@ def test_killed_while_it_looks_it_goes_on(project, pickers, done, tmp_path, wher
     assert again.isFinished(), again.getErrorMessage()
     assert outcome(project, again) == outcome(project, done)
     assert unfinished(project, again) == []
+
+
+def test_what_cannot_be_looked_at_is_named_and_the_rest_is(project, material, done, tmp_path):
+    """A damaged micrograph, and one without a CTF."""
+    shutil.copytree(material / "micrographs", tmp_path / "micrographs")
+    files = sorted((tmp_path / "micrographs").glob("*.mrc"))
+    micrographs = project.micrographs("some damaged", tmp_path / "micrographs", PIXEL_SIZE)
+    folder = material / "picks"
+    pickers = [project.picks(f"{name}, again", micrographs, folder / name) for name in PICKERS]
+    files[0].write_bytes(b"no image")
+    ctfs = write_ctfs(project, micrographs, lambda name: 15000.0, n_left_out=1)
+    run = looking(project, pickers, "damaged")
+    run.inputCTFs.set(ctfs)
+    run.inputCTFs.setExtended("outputCTF")
+    run = project.run(run)
+    assert run.isFinished(), run.getErrorMessage()
+    lines = run._summary()
+    damaged, without = files[0].stem, files[-1].stem
+    assert any(line.startswith("Caution: ") and damaged in line and "not looked at: " in line
+               for line in lines)  # fmt: skip
+    assert f"Caution: no CTF is known of 1 micrograph ({without}): not looked at." in lines
+    assert "by ACK-means [Xu2016], with phase flip and CTF weighting" in run._methods()[0]
+    rows = rows_of(project.folder(run) / "candidate_images.csv")
+    for name in (damaged, without):
+        assert {row["class"] for row in rows if row["micrograph"] == name} == {"-1"}
+    assert len({row["class"] for row in rows if row["micrograph"] == files[2].stem}) > 1
+    kept = rows_of(project.folder(run) / "consensus.csv")
+    assert {damaged, without} <= {row["micrograph"] for row in kept}  # judged by the others
+    for file in files[1:3]:
+        file.write_bytes(b"no image")
+    again = project.run(looking(project, pickers, "worse"))
+    assert again.isFailed()
+    assert f"{files[1].name}: an MRC file has a header" in again.getErrorMessage()
 
 
 def test_another_number_of_classes_leaves_the_candidates(project, pickers):

@@ -85,6 +85,14 @@ def test_output_is_what_the_function_finds(of_all, folders):
     assert getattr(item, constants.PICKERS).get() == "A, B, C"
 
 
+def test_particles_have_their_false_agreement_rate(project, of_all):
+    items = [one.clone() for one in of_all.outputCoordinates]
+    with open(project.folder(of_all) / "consensus.csv", newline="") as file:
+        rows = [row["false_agreement"] for row in csv.DictReader(file)]
+    told = [getattr(one, constants.FALSE_AGREEMENT).get() for one in items]
+    assert told == [pytest.approx(float(one), abs=1e-5) for one in rows]
+
+
 def test_picks_without_a_partner_are_the_second_output(of_all):
     assert of_all.outputUnmatched.getSize() == 10 - 3
     assert ("m3.mrc", 40, 40) in coordinates(of_all, "outputUnmatched")
@@ -102,7 +110,7 @@ def test_output_points_to_the_micrographs_and_its_sources(project, of_all, micro
 
 def test_summary_and_methods_are_true(of_all):
     summary = " ".join(of_all._summary())
-    assert "1 particles" in summary
+    assert "*1 particle* on which all 3 pickers agree" in summary
     assert "1 of 3 micrographs" in summary
     assert "proven optimal" in summary
     assert "A: 1 of 3 picks" in summary
@@ -271,7 +279,7 @@ WITHOUT_INFLUENCE = {
     *("inputCTFs", "inputCoordinates", "numberOfThreads", "numberOfMpi", "hostName", "runMode"),
     *("runName", "expertLevel", "useGpu", "gpuList"),
 }
-OF_ANOTHER_STEP = {"imageClasses"}
+OF_ANOTHER_STEP = {"imageClasses", "chosenParticles", "classifiedParticles"}
 CHANGED = {
     **{"mode": 1, "boxSize": 22, "numParticles": 1, "rankBy": 1, "minScores": "0.5", "position": 1},
     **{"scoreAttributes": constants.PICK_SCORE, "scoreTransforms": "rank", "minOverlap": 0.4},
@@ -322,8 +330,8 @@ def facts_of(picks, box_size_px=SIZE, **options):
 
 def test_a_result_that_is_not_proven_says_so(folders):
     facts = facts_of(read_picks_dir(folders / "picks").picks)
-    assert "NOT proven optimal on 1 micrographs" in " ".join(facts["summary"])
-    assert "NOT proven optimal on 1 micrographs" in facts["methods"][0]
+    assert "NOT proven optimal on 1 micrograph" in " ".join(facts["summary"])
+    assert "NOT proven optimal on 1 micrograph" in facts["methods"][0]
 
 
 def test_a_picker_with_far_fewer_picks_is_named_over_all_batches():

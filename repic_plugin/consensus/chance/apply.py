@@ -18,7 +18,8 @@ def with_rates(result: ConsensusResult, agreement: Agreement) -> ConsensusResult
 def within_rate(result: ConsensusResult, max_rate: float) -> ConsensusResult:
     """Particles whose false-agreement rate is at most `max_rate`.
 
-    Picks of one picker agree with nothing and are excluded, too. All picks keep their flags, as
+    Picks of one picker agree with nothing and are excluded, too, and all particles where the
+    agreement is not above chance: their rates are 1. All picks keep their flags, as
     those of particles beyond the number to keep.
     """
     rate = np.zeros(0) if result.false_agreement is None else result.false_agreement

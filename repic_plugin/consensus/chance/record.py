@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from repic_plugin.consensus.chance.rates import rate_at
 from repic_plugin.consensus.chance.significance import SIGNIFICANT, SMALL_SHARE
+from repic_plugin.wording import counted
 
 N_BINS = 20  # of the overlap
 PREFIX = "agreement."  # of the arrays' names
@@ -76,7 +77,12 @@ class Agreement:
         return False if at_most < SMALL_SHARE * np.sort(self.n_picks)[-2] else None
 
     def rates(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        """False-agreement rates of groups of some weights, shape (n,); NaN if none was found."""
+        """False-agreement rates of groups of some weights, shape (n,); NaN if none was found.
+
+        All are 1 where the agreement is not above chance, whatever single weights suggest.
+        """
+        if self.is_above_chance is False:
+            return np.ones(len(weight))
         return rate_at(weight, self.weight, self.rate)
 
 
@@ -103,9 +109,17 @@ def agreement_warnings(
     ]
 
 
+def none_kept(agreement: Optional[Agreement]) -> str:
+    """Why no particle is within any false-agreement rate below 1; nothing where some may be."""
+    if agreement is None or agreement.is_above_chance is not False:
+        return ""
+    return "the pickers agree no more than by chance, so that all rates are 1"
+
+
 def _counts(agreement: Agreement) -> str:
     return (
-        f"{agreement.n_groups:,} agreements on {agreement.n_micrographs:,} micrographs, against "
+        f"{counted(agreement.n_groups, 'agreement')} on "
+        f"{counted(agreement.n_micrographs, 'micrograph')}, against "
         f"{agreement.n_in_decoys:,.0f} in decoys"
     )
 

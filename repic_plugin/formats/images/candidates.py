@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.formats.base.errors import format_error
 from repic_plugin.formats.images.mrc import open_mrc
-from repic_plugin.template_picking import extract_particles
+from repic_plugin.template_picking import ExtractedParticles, extract_particles
 
 # Part of a micrograph's candidates that may lie outside of it: a picker's stray picks.
 MOST_OUTSIDE = 0.05
+ONE_UNREADABLE = 1  # micrograph is always bearable, where any are
 
 
 class CandidateImages(NamedTuple):
@@ -24,10 +25,17 @@ class CandidateImages(NamedTuple):
         Particles that are dark in micrographs are bright.
     rows : ndarray of int64, shape (n,)
         Indices of the candidates; boxes that extend beyond a micrograph are left out.
+    unreadable : tuple of (int, str)
+        Indices of micrographs that could not be read, and why.
     """
 
     images: NDArray[np.float32]
     rows: NDArray[np.int64]
+    unreadable: Tuple[Tuple[int, str], ...] = ()
+
+    def take(self, is_kept: NDArray[np.bool_]) -> CandidateImages:
+        """Some of the images, by a mask."""
+        return self._replace(images=self.images[is_kept], rows=self.rows[is_kept])
 
 
 def cut_candidates(
@@ -38,6 +46,7 @@ def cut_candidates(
     side_px: int,
     progress: Optional[Callable[[int, int], None]] = None,
     read: Callable[[str], NDArray[np.float32]] = open_mrc,
+    most_unreadable: float = 0.0,
 ) -> CandidateImages:
     """Images of candidates, downscaled and normalised as by `extract_particles`.
 
@@ -54,6 +63,8 @@ def cut_candidates(
         Called as ``progress(n_done, n_files)``.
     read : callable
         From a file to its pixels, shape (height, width).
+    most_unreadable : float
+        Share of the micrographs that may be unreadable; above 0, one may be in any case.
 
     Returns
     -------
@@ -62,23 +73,44 @@ def cut_candidates(
     Raises
     ------
     FormatError
-        If a micrograph cannot be read.
+        If a micrograph cannot be read, or more than may be.
     """
+    unreadable: List[Tuple[int, str]] = []
+    n_used = sum(map(bool, files))
+    may_be_bad = max(ONE_UNREADABLE, int(most_unreadable * n_used)) if most_unreadable else 0
     found, rows = [np.zeros((0, side_px, side_px), np.float32)], [np.zeros(0, np.int64)]
     for at, file in enumerate(files):
         mine = np.flatnonzero(micrograph == at)
         if file and len(mine):
-            pixels = np.array(read(file), np.float32)
-            _check_inside(file, pixels.shape, centers[mine])
             try:
-                cut = extract_particles(pixels, centers[mine], box_size_px, side_px=side_px)
-            except ValueError as error:
-                raise format_error(file, str(error)) from None
-            found.append(cut.images)
-            rows.append(mine[cut.rows])
+                cut = _cut(file, centers[mine], box_size_px, side_px, read)
+            except (ValueError, OSError) as error:
+                unreadable.append((at, str(error)))
+                n_bad = len(unreadable)
+                if n_bad > may_be_bad or n_bad == n_used:
+                    raise
+            else:
+                found.append(cut.images)
+                rows.append(mine[cut.rows])
         if progress is not None:
             progress(at + 1, len(files))
-    return CandidateImages(np.concatenate(found), np.concatenate(rows))
+    return CandidateImages(np.concatenate(found), np.concatenate(rows), tuple(unreadable))
+
+
+def _cut(
+    file: str,
+    centers: NDArray[np.float64],
+    box_size_px: int,
+    side_px: int,
+    read: Callable[[str], NDArray[np.float32]],
+) -> ExtractedParticles:
+    """Images of the candidates of one micrograph."""
+    pixels = np.array(read(file), np.float32)
+    _check_inside(file, pixels.shape, centers)
+    try:
+        return extract_particles(pixels, centers, box_size_px, side_px=side_px)
+    except ValueError as error:
+        raise format_error(file, str(error)) from None
 
 
 def _check_inside(file: str, shape: Tuple[int, ...], centers: NDArray[np.float64]) -> None:

@@ -27,8 +27,17 @@ UNITS = {VOLTAGE: (10.0, 3500.0, "kV"), ABERRATION: (1e-4, 100.0, "mm")}
 DEFOCUS_RANGE = 50.0, 500_000.0  # angstrom, of half of the particles
 
 
-def star_ctf(star: ParticleStar) -> Optional[CtfParameters]:
+def star_ctf(
+    star: ParticleStar, way_out: str = "do without a CTF (--ctf none)"
+) -> Optional[CtfParameters]:
     """The parameters of each particle's contrast transfer function; None without a defocus.
+
+    Parameters
+    ----------
+    star : ParticleStar
+        Or the same of micrographs.
+    way_out : str
+        What can be done where the values are wrong, for errors.
 
     Raises
     ------
@@ -45,10 +54,9 @@ def star_ctf(star: ParticleStar) -> Optional[CtfParameters]:
     missing = [f"_{label}" for label, values in columns.items() if values is None]
     if missing:
         problem = f"{listed(missing)} is missing, but required with _{DEFOCUS_U}; add it"
-        remedy = f"{problem}, or do without a CTF (--ctf none)"
-        raise format_error(star.path, remedy)
+        raise format_error(star.path, f"{problem}, or {way_out}")
     optional = {label: star.values(label) for label in (DEFOCUS_V, DEFOCUS_ANGLE, PHASE_SHIFT)}
-    _check_units(star, defocus_u, columns)
+    _check_units(star, defocus_u, columns, way_out)
     try:
         return CtfParameters.from_columns(
             defocus_u,
@@ -63,7 +71,9 @@ def star_ctf(star: ParticleStar) -> Optional[CtfParameters]:
         raise format_error(star.path, str(exc)) from exc
 
 
-def _check_units(star: ParticleStar, defocus_u: Floats, columns: Dict[str, Any]) -> None:
+def _check_units(
+    star: ParticleStar, defocus_u: Floats, columns: Dict[str, Any], way_out: str
+) -> None:
     """Refuse what no microscope has: the values are in other units."""
     for label, (low, high, unit) in UNITS.items():
         values = columns[label]
@@ -77,7 +87,7 @@ def _check_units(star: ParticleStar, defocus_u: Floats, columns: Dict[str, Any])
         raise format_error(
             star.path,
             f"{DEFOCUS_U} must be in Å, most of {low:g} to {high:g}, got a median of "
-            f"{middle:g}; convert its unit, or do without a CTF (--ctf none)",
+            f"{middle:g}; convert its unit, or {way_out}",
         )
 
 

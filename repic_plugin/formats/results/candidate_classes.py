@@ -52,6 +52,8 @@ class CandidateClasses(NamedTuple):
     agreement : ndarray of float64, shape (n,), optional
         Of each image with its class, see `classification.particle_probabilities`; NaN without an
         image. None if it is not known.
+    notes : tuple of str
+        Micrographs that were not looked at, and why.
     """
 
     micrograph: NDArray[np.str_]
@@ -65,6 +67,7 @@ class CandidateClasses(NamedTuple):
     pixel_size_angstrom: float
     is_filtered: bool = False
     agreement: Optional[NDArray[np.float64]] = None
+    notes: Tuple[str, ...] = ()
 
     def for_consensus(self) -> ImageClasses:
         """Classes, and probability of each candidate by its image, for `judge_by_images`."""

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Callable, Optional, Sequence, cast
+from typing import Callable, List, Optional, Sequence, Tuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.classification import ClassQuality, classify_particles, particle_shares
+from repic_plugin.classification import (
+    ClassQuality,
+    CtfParameters,
+    are_filtered,
+    classify_particles,
+    particle_shares,
+)
 from repic_plugin.consensus import ConsensusResult, candidates_to_look_at
 from repic_plugin.formats.images.candidates import CandidateImages, cut_candidates, sides
 from repic_plugin.formats.images.mrc import open_mrc
 from repic_plugin.formats.results.candidate_classes import CandidateClasses
+from repic_plugin.wording import counted
 
 # Side of the images that are compared, px; the diameter of their mask, in boxes: what the mean
 # image shows is often not the particle, where most candidates are none.
 MOST_SIDE_PX, MASK_BOXES = 64, 0.84
 LEAST_SIDE_PX = 16
 MOST_IMAGES = 20_000
+FEW_TO_TELL = 8  # images of a micrograph, of which nothing tells whether it was denoised
 IMAGES_PER_CLASS, LEAST_CLASSES, MOST_CLASSES = 45, 8, 40
 
 
@@ -27,7 +35,9 @@ def classify_candidates(
     box_size_px: float,
     *,
     pixel_size_angstrom: float,
+    ctf: Optional[CtfParameters] = None,
     n_classes: Optional[int] = None,
+    most_unreadable: float = 0.0,
     source: str = "micrographs",
     random_state: int = 0,
     n_threads: int = 1,
@@ -41,12 +51,17 @@ def classify_candidates(
     candidates : ConsensusResult
         All of them, see `consensus.judge_by_images`.
     files : sequence of str
-        Micrograph of each of `candidates.micrograph_names`.
+        Micrograph of each of `candidates.micrograph_names`; an empty text for those that are not
+        to be looked at.
     box_size_px : float
     pixel_size_angstrom : float
         Of the micrographs.
+    ctf : CtfParameters, optional
+        Of each of `files`. Phases are flipped, and averages and comparisons weighted.
     n_classes : int, optional
         By default one for 45 images, from 8 to 40.
+    most_unreadable : float
+        Share of the micrographs that may be unreadable, see `cut_candidates`.
     source : str
         What the micrographs are called in errors.
     random_state, n_threads : int
@@ -58,6 +73,8 @@ def classify_candidates(
     Returns
     -------
     CandidateClasses
+        Blank and unreadable micrographs are not looked at, nor denoised ones among others that were
+        not, and `notes` names them.
 
     Raises
     ------
@@ -76,13 +93,16 @@ def classify_candidates(
             f"boxes must be {LEAST_SIDE_PX} px or more for their images to be classified, got "
             f"{box_size_px:g} px; correct the box size, or do not look at the images"
         )
-    cut = cut_candidates(used, candidates.micrograph, centers, box, side, progress, read)
+    where = (used, candidates.micrograph, centers, box, side)
+    cut = cut_candidates(*where, progress, read, most_unreadable)
+    cut, notes = _without_spoilt(cut, candidates)
     _check_number(cut, source, box, n_classes)
     image_pixel = pixel_size_angstrom * box / side
     found = classify_particles(
         cut.images,
         n_classes or number_of_classes(len(cut.rows)),
         pixel_size_angstrom=image_pixel,
+        ctf=None if ctf is None else ctf.take(candidates.micrograph[cut.rows]),
         mask_diameter_px=MASK_BOXES * side,
         random_state=random_state,
         n_threads=n_threads,
@@ -105,12 +125,45 @@ def classify_candidates(
         pixel_size_angstrom=image_pixel,
         is_filtered=found.preparation.is_filtered,
         agreement=agreement,
+        notes=tuple(notes),
     )
 
 
 def number_of_classes(n_images: int) -> int:
     """Number of classes where none is asked for."""
     return int(np.clip(n_images // IMAGES_PER_CLASS, LEAST_CLASSES, MOST_CLASSES))
+
+
+def _without_spoilt(
+    cut: CandidateImages, candidates: ConsensusResult
+) -> Tuple[CandidateImages, List[str]]:
+    """Images without those of blank micrographs and of a few denoised ones, and which these are.
+
+    If all are blank, or half of them denoised, nothing is left out: that is told otherwise.
+    """
+    micrograph = candidates.micrograph[cut.rows]
+    seen = np.unique(micrograph)
+    blank, filtered = [], []
+    for one in seen.tolist():
+        images = cut.images[micrograph == one]
+        if not images.any():
+            blank.append(one)
+        elif len(images) >= FEW_TO_TELL and are_filtered(images):
+            filtered.append(one)
+    blank = blank if len(blank) < len(seen) else []
+    filtered = filtered if 2 * len(filtered) < len(seen) - len(blank) else []
+    reasons = [(at, why, True) for at, why in cut.unreadable]
+    reasons += [(at, "it is blank, the same value everywhere", False) for at in blank]
+    told = "it was filtered or denoised, and the others were not"
+    reasons += [(at, told, False) for at in filtered]
+    notes = []
+    for at, why, has_name in reasons:
+        n = int((candidates.micrograph == at).sum())
+        name = "" if has_name else f"{candidates.micrograph_names[at]}: "
+        notes.append(f"{name}{why}; not looked at: {counted(n, 'candidate')} on it")
+    if not blank + filtered:
+        return cut, notes
+    return cut.take(~np.isin(micrograph, blank + filtered)), notes
 
 
 def _check_number(cut: CandidateImages, source: str, box_px: int, n_classes: Optional[int]) -> None:

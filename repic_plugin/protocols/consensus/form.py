@@ -13,7 +13,9 @@ KEEP_ALL = "-"
 EACH = "One entry per input set, in order and separated by spaces, or one entry for all."
 HELP = {
     "inputCTFs": "Precision and recall of the pickers are then reported for low, medium and high "
-    "defocus as well. The particles do not depend on it.",
+    "defocus as well. With *Look at the images* the 2D classes are made with phase flip and CTF "
+    "weighting, and micrographs without a CTF are not looked at; otherwise the particles do not "
+    "depend on it.",
     "lookAtImages": "Candidates are cut out of the micrographs of the coordinates and sorted into "
     "2D classes, which decide what is a particle; agreement and scores judge the members of each "
     "class. Needed where pickers share mistakes, such as blob detectors on ice. While inputs are "

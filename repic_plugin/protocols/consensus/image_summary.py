@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.consensus import GOOD_CLASS, shares_in_good_classes
-from repic_plugin.formats import CandidateClasses
+from repic_plugin.formats import CandidateClasses, listed
+from repic_plugin.wording import counted, holding
 
 
 def image_lines(
@@ -27,8 +28,9 @@ def image_lines(
     is_good = classes.share >= GOOD_CLASS
     n_seen, n_used = int((classes.label >= 0).sum()), int((classes.size > 0).sum())
     lines = [
-        f"Images: {n_seen:,} of {len(classes.label):,} candidates were looked at, in {n_used} 2D "
-        f"classes, of which {int(is_good.sum())} hold particles."
+        f"Images: {n_seen:,} of {len(classes.label):,} candidates were looked at, in "
+        f"{counted(n_used, '2D class')}, of which {holding(int(is_good.sum()))}.",
+        *(f"! Caution: {note}." for note in classes.notes),
     ]
     if classes.is_filtered:  # the model says so, too
         return lines
@@ -47,12 +49,21 @@ def picker_lines(
     return lines
 
 
-def image_methods(classes: CandidateClasses) -> str:
+def without_ctf(names: Sequence[str]) -> List[str]:
+    """A warning of micrographs that lack a CTF where others have one."""
+    if not names:
+        return []
+    n = counted(len(names), "micrograph")
+    return [f"! Caution: no CTF is known of {n} ({listed(names)}): not looked at."]
+
+
+def image_methods(classes: CandidateClasses, has_ctf: bool) -> str:
     """A sentence on the images."""
     n_seen, n_good = int((classes.label >= 0).sum()), int((classes.share >= GOOD_CLASS).sum())
+    corrected = ", with phase flip and CTF weighting" if has_ctf else ""
     sorted_ = (
         f"The images of {n_seen:,} candidates, at {classes.pixel_size_angstrom:.3g} Å/px, were "
-        f"sorted into {len(classes.share)} classes by ACK-means [Xu2016]"
+        f"sorted into {counted(len(classes.share), 'class')} by ACK-means [Xu2016]{corrected}"
     )
     if classes.is_filtered:
         return f"{sorted_}, but decided nothing, as they had been filtered or denoised."

@@ -337,8 +337,7 @@ class ConsensusStream:
 
     def _close(self) -> None:
         """Close the outputs; write tables and summary."""
-        extra = self.protocol._getExtraPath
-        agreement = self._agreement
+        extra, agreement = self.protocol._getExtraPath, self._agreement
         if agreement is not None:
             write_agreement(extra(), agreement)
         if len(self.record):
@@ -347,6 +346,7 @@ class ConsensusStream:
         if self.record.model is not None:
             write_ensemble(extra(), self.record.model)
         for output in self._outputs():
+            output.rate(None if self._is_probable else agreement)
             output.update(Set.STREAM_CLOSED, proof(self.totals.n_unproven))
         self._write_facts(is_closed=True)
         at_rest = [picker.picks.n_picks for picker in self.inputs.pickers]
@@ -373,6 +373,7 @@ class ConsensusStream:
             "discards_edges": bool(self.protocol.dropOutside),
             "pixel_size_angstrom": self.protocol.getInputMicrographs().getSamplingRate(),
             "attributes": self._attributes(),
+            "agreement": self._agreement,
         }
         facts = self._facts(settings)
         lines = with_agreement(facts["summary"], self._agreement)

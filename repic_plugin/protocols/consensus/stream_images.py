@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, Dict, Sequence, Union
+from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
 from pwem.protocols import ProtParticlePicking
 from pyworkflow.object import Set
 
+from repic_plugin.classification import CtfParameters
 from repic_plugin.consensus import (
     ALL_CANDIDATES,
     ConsensusResult,
@@ -20,8 +21,10 @@ from repic_plugin.consensus import (
     rows_of_kept,
 )
 from repic_plugin.convert import (
+    MicrographTable,
     ParticleClasses,
     UnreadableSetError,
+    micrograph_ctfs,
     micrograph_files,
     micrograph_pixels,
     read_micrographs,
@@ -33,7 +36,11 @@ from repic_plugin.formats import (
     write_consensus_tables,
     write_ensemble,
 )
-from repic_plugin.protocols.consensus.image_summary import image_lines, image_methods
+from repic_plugin.protocols.consensus.image_summary import (
+    image_lines,
+    image_methods,
+    without_ctf,
+)
 from repic_plugin.protocols.consensus.methods import PRECISE
 from repic_plugin.protocols.consensus.patterns import find_patterns
 from repic_plugin.protocols.consensus.stream import ConsensusStream
@@ -49,6 +56,7 @@ ALL = {
     "max_false_agreement": None,
 }
 PROGRESS_EVERY = 50  # micrographs
+MOST_UNREADABLE = 0.1  # of the micrographs: the others are looked at all the same
 
 
 class ConsensusImages(ConsensusStream):
@@ -142,27 +150,41 @@ class ConsensusImages(ConsensusStream):
     def _classes(self, candidates: ConsensusResult, found: BatchInput) -> CandidateClasses:
         """2D classes of the candidates."""
         every = self.protocol.getInputMicrographs()
-        files = dict(zip(read_micrographs(every).ids, micrograph_files(every)))
+        table = read_micrographs(every)
+        at = {one: place for place, one in enumerate(table.ids)}
+        place = [at[one] for one in found.micrographs]
+        paths, ctf, has_ctf = micrograph_files(every), *self._ctfs(table)
+        files = [paths[one] if has_ctf[one] else "" for one in place]
+        self._ctf_notes = without_ctf([name for name, one in zip(table.labels, has_ctf) if not one])
         self.protocol.info(f"looking at {len(candidates):,} candidates")
         return classify_candidates(
             candidates,
-            [files[one] for one in found.micrographs],
+            files,
             max(self.settings["options"]["box_size_px"]),
             pixel_size_angstrom=every.getSamplingRate(),
+            ctf=None if ctf is None else ctf.take(place),
             n_classes=int(self._from) or None,
+            most_unreadable=MOST_UNREADABLE,
             source=every.getFileName(),
             n_threads=self.protocol.numberOfThreads.get(),
             read=micrograph_pixels,
             progress=self._tell_progress,
         )
 
+    def _ctfs(self, table: MicrographTable) -> Tuple[Optional[CtfParameters], NDArray[np.bool_]]:
+        """CTF of each micrograph, and which have what they need of it; all without CTFs."""
+        ctfs = self.protocol.inputCTFs.get()
+        if ctfs is None:
+            return None, np.ones(len(table.names), bool)
+        return micrograph_ctfs(ctfs, self.protocol.getInputMicrographs(), table)
+
     def _told(
         self, classes: CandidateClasses, counts: NDArray[np.int64], names: Sequence[str]
     ) -> Dict[str, Any]:
         """Lines of the summary, a sentence of the methods, and values that were automatic."""
         return {
-            "lines": image_lines(classes, counts, names),
-            "methods": image_methods(classes),
+            "lines": [*self._ctf_notes, *image_lines(classes, counts, names)],
+            "methods": image_methods(classes, self.protocol.inputCTFs.get() is not None),
             "values": {"imageClasses": str(len(classes.share))},
         }
 

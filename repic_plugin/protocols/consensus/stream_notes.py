@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from repic_plugin.protocols.consensus.stream_inputs import StreamInputs
 from repic_plugin.protocols.consensus.stream_record import StreamRecord
+from repic_plugin.wording import counted
 
 
 def waiting_line(inputs: StreamInputs, waiting: Sequence[int], n_to_fit: int = 0) -> str:
@@ -23,7 +24,8 @@ def waiting_line(inputs: StreamInputs, waiting: Sequence[int], n_to_fit: int = 0
     """
     lacking = inputs.lacking(waiting)
     who = "; ".join(f"{name} has {n:,} left to pick" for name, n in lacking.items())
-    line = f"Following the inputs: {len(waiting):,} micrographs waiting{': ' if who else ''}{who}."
+    n = counted(len(waiting), "micrograph")
+    line = f"Following the inputs: {n} waiting{': ' if who else ''}{who}."
     if n_to_fit:
         line += f" The model is fitted once all pickers have picked {n_to_fit} of them."
     return line
@@ -96,8 +98,8 @@ def _changed(inputs: StreamInputs, record: StreamRecord) -> List[str]:
     used = np.array(record.n_read)[kept]
     counts = (now != used).sum(axis=0)
     return [
-        f"! {picker.name}: picks on {n:,} micrographs have changed since they were used; restart "
-        "the run to use the new ones."
+        f"! {picker.name}: picks on {counted(n, 'micrograph')} have changed since they were used; "
+        "restart the run to use the new ones."
         for picker, n in zip(inputs.pickers, counts)
         if n
     ]
@@ -108,7 +110,7 @@ def _unpicked(inputs: StreamInputs, record: StreamRecord) -> List[str]:
     n_picked = _n_picked(record, len(inputs.pickers))
     most = int(n_picked.max(initial=0))
     return [
-        f"{picker.name} has picks on {n:,} micrographs, another picker on {most:,}."
+        f"{picker.name} has picks on {counted(n, 'micrograph')}, another picker on {most:,}."
         for picker, n in zip(inputs.pickers, n_picked.tolist())
         if n < most
     ]

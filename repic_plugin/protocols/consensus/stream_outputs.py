@@ -10,7 +10,14 @@ from pwem.objects import SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
 from pyworkflow.object import Set
 
-from repic_plugin.convert import MicrographTable, append_particles, append_picks, count_items
+from repic_plugin.consensus import Agreement
+from repic_plugin.convert import (
+    MicrographTable,
+    append_particles,
+    append_picks,
+    count_items,
+    write_rates,
+)
 from repic_plugin.protocols.consensus.stream_record import Batch, StreamRecord
 
 PARTICLES, UNMATCHED = "outputCoordinates", "outputUnmatched"
@@ -68,6 +75,11 @@ class StreamOutput:
         if comment is not None:
             coordinates.setObjComment(comment)
         self._register(coordinates, state)
+
+    def rate(self, agreement: Optional[Agreement]) -> None:
+        """Write the false-agreement rates of the consensus, which were not known before."""
+        if agreement is not None and self.name == PARTICLES and self._file.is_file():
+            write_rates(str(self._file), agreement)
 
     def remove(self, keep_name: bool) -> None:
         """Remove the set; its registration too, unless it is written again."""

@@ -15,9 +15,11 @@ from repic_plugin.consensus import (
     agreement_line,
     agreement_warnings,
     expected_scores,
+    none_kept,
     scarce_pickers,
 )
 from repic_plugin.protocols.consensus.methods import automatic_values, methods_text
+from repic_plugin.wording import counted
 
 
 @dataclass
@@ -88,7 +90,9 @@ def with_agreement(lines: List[str], agreement: Optional[Agreement]) -> List[str
 
 def proof(n_unproven: int) -> str:
     """Statement on whether the optimum is proven."""
-    return f"NOT proven optimal on {n_unproven} micrographs" if n_unproven else "proven optimal"
+    if not n_unproven:
+        return "proven optimal"
+    return f"NOT proven optimal on {counted(n_unproven, 'micrograph')}"
 
 
 def consensus_facts(
@@ -103,8 +107,8 @@ def consensus_facts(
     n_picks : int
         Number of picks read.
     settings : dict
-        As of `stream_settings`, with ``attributes`` of the scores, ``pixel_size_angstrom`` and
-        ``discards_edges``.
+        As of `stream_settings`, with ``attributes`` of the scores, ``pixel_size_angstrom``,
+        ``discards_edges`` and the ``agreement`` beyond chance, if it is known.
     """
     result = totals.last
     if result is None:
@@ -121,9 +125,10 @@ def consensus_facts(
         if n
     ]
     if "max_false_agreement" in settings["options"]:
+        why = none_kept(settings.get("agreement"))
         summary.append(
             f"Kept of {totals.n_selected:,} selected: {n_particles:,} whose false-agreement rate "
-            f"is at most {settings['options']['max_false_agreement']:g}."
+            f"is at most {settings['options']['max_false_agreement']:g}{why and f' ({why})'}."
         )
     counts = (
         f"Of {n_picks:,} picks of {k} pickers ({', '.join(result.picker_names)}), a consensus of "
@@ -142,8 +147,8 @@ def _unanimous_or_quorum(
     totals: ConsensusTotals, result: ConsensusResult, who: str, proven: str
 ) -> List[str]:
     summary = [
-        f"*{totals.n_particles:,} particles* on which {who} pickers agree, on {totals.n_with:,} of "
-        f"{totals.n_micrographs:,} micrographs.",
+        f"*{counted(totals.n_particles, 'particle')}* on which {who} pickers agree, on "
+        f"{totals.n_with:,} of {counted(totals.n_micrographs, 'micrograph')}.",
         f"Objective {totals.objective:.4f}, {proven}.",
     ]
     return (
@@ -189,9 +194,9 @@ def _probabilistic(
     if not n_particles:
         promise = "no selection reaches the target precision; lower it"
     summary = [
-        f"*{n_particles:,} particles* kept of an estimated {expected.n_particles:,.0f} "
-        f"({low:,.0f} to {high:,.0f}), on {totals.n_with:,} of {totals.n_micrographs:,} "
-        "micrographs.",
+        f"*{counted(n_particles, 'particle')}* kept of an estimated {expected.n_particles:,.0f} "
+        f"({low:,.0f} to {high:,.0f}), on {totals.n_with:,} of "
+        f"{counted(totals.n_micrographs, 'micrograph')}.",
         f"{'' if n_particles else '! '}{promise[0].upper()}{promise[1:]} ({kept_by}).",
         f"About {model.n_particles_expected:,} particles per micrograph are expected.",
         *_picker_lines(totals, model),
@@ -206,8 +211,9 @@ def _probabilistic(
     summary += [f"! Caution: {warning}." for warning in model.warnings]
     fit = (
         "A latent-class model [DawidSkene1979] of the agreement and the scores of the pickers, "
-        f"fitted without labels to {model.n_micrographs:,} micrographs, gave each selected clique "
-        f"and each unmatched pick the probability of being a particle ({kept_by}; {promise})."
+        f"fitted without labels to {counted(model.n_micrographs, 'micrograph')}, gave each "
+        "selected clique and each unmatched pick the probability of being a particle "
+        f"({kept_by}; {promise})."
     )
     return summary, fit
 

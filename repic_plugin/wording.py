@@ -1,0 +1,15 @@
+"""Numbers of things in messages."""
+
+from __future__ import annotations
+
+
+def counted(n: int, what: str) -> str:
+    """A number of things: 1 class, 2,000 classes."""
+    if n == 1:
+        return f"1 {what}"
+    return f"{n:,} {what}{'es' if what.endswith('s') else 's'}"
+
+
+def holding(n_classes: int) -> str:
+    """How many classes hold particles, after "of which"."""
+    return f"{n_classes:,} {'holds' if n_classes == 1 else 'hold'} particles"
