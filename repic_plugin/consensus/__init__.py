@@ -52,6 +52,7 @@ from repic_plugin.consensus.strangers import Stranger, find_strangers
 from repic_plugin.consensus.with_images import (
     ALL_CANDIDATES,
     GOOD_CLASS,
+    NOTHING,
     ImageClasses,
     Judged,
     candidates_to_look_at,
@@ -59,6 +60,7 @@ from repic_plugin.consensus.with_images import (
     picker_classes,
     rows_of_kept,
     shares_in_good_classes,
+    shows_no_particles,
 )
 
 __all__ = [
@@ -68,6 +70,7 @@ __all__ = [
     "MIN_JACCARD",
     "MODES",
     "MOST_MICROGRAPHS",
+    "NOTHING",
     "POSITIONS",
     "RANKINGS",
     "SOLVERS",
@@ -122,6 +125,7 @@ __all__ = [
     "result_to_arrays",
     "rows_of_kept",
     "shares_in_good_classes",
+    "shows_no_particles",
     "spacing_px",
     "stated_transform",
     "with_rates",

@@ -7,7 +7,9 @@ a better one. Here the share of particles in each class is given, by the class's
 person's choice, and not changed by agreement: the classes decide what a particle is, and the
 patterns of agreement and the scores are learnt from them and judge the members of each class.
 Only how pure the best classes are is estimated: of some limits of the shares, `PURITIES`, the one
-of the largest likelihood is taken.
+of the largest likelihood is taken. Pickers that resemble each other score a particle alike, which
+two kinds of members explain better than one, although all are particles: then the likelihood rises
+beyond any purity that a good class can have, `TOO_IMPURE`, and it says nothing of junk.
 
 Patterns of agreement need not be independent within particles or junk: their frequencies are
 estimated, shrunk to those of independent pickers with a weight of `PATTERN_PRIOR` candidates.
@@ -36,6 +38,7 @@ PATTERN_PRIOR = 20.0
 # Limits of the share of particles in a class, and that of the share of junk as a part of what is
 # left. Candidates without an image have the mean share.
 PURITIES, JUNK_PURITY = (0.999, 0.95, 0.9, 0.8, 0.7), 0.2
+TOO_IMPURE, USUAL_PURITY = 0.6, 0.98
 MAX_ITERATIONS, TOLERANCE = 200, 1e-5  # of the probability of any kind of candidate
 N_REPLICATES = 50
 
@@ -108,11 +111,15 @@ def fit_with_images(
     kind = kind.ravel()
     of_cell, of_class = np.divmod(codes, len(share) + 1)
     count = np.bincount(kind).astype(np.float64)
-    tried = [_kinds(cells, of_cell, of_class - 1, share, count, most) for most in PURITIES]
-    fits = [_fitted(kinds, count, n_bins) for kinds in tried]
-    likelihood = [_log_likelihood(kinds, count, n_bins, fit) for kinds, fit in zip(tried, fits)]
+
+    def fitted(most_share: float) -> Tuple[_Kinds, Floats]:
+        kinds = _kinds(cells, of_cell, of_class - 1, share, count, most_share)
+        return kinds, _fitted(kinds, count, n_bins)
+
+    tried = [fitted(most_share) for most_share in (*PURITIES, TOO_IMPURE)]
+    likelihood = [_log_likelihood(kinds, count, n_bins, fit) for kinds, fit in tried]
     best = int(np.argmax(likelihood))
-    kinds, probability = tried[best], fits[best]
+    kinds, probability = tried[best] if best < len(PURITIES) else fitted(USUAL_PURITY)
     described = _described(kinds, count, probability)
     rng = np.random.default_rng(random_state)
     present, place = np.unique(micrograph, return_inverse=True)

@@ -6,7 +6,11 @@ from pyworkflow.protocol import params
 
 from repic_plugin.consensus import RANKINGS
 from repic_plugin.constants import SCORE_ATTRIBUTES
-from repic_plugin.protocols.common.consensus_mode import define_min_overlap, define_mode
+from repic_plugin.protocols.common.consensus_mode import (
+    define_images,
+    define_min_overlap,
+    define_mode,
+)
 from repic_plugin.protocols.common.params import Fields, define_box_size
 
 KEEP_ALL = "-"
@@ -14,13 +18,6 @@ EACH = "One entry per input set, in order and separated by spaces, or one entry 
 HELP = {
     "inputCTFs": "Precision and recall of the pickers are then reported for low, medium and high "
     "defocus as well. The particles do not depend on it.",
-    "lookAtImages": "Candidates are cut out of the micrographs of the coordinates and sorted into "
-    "2D classes, which decide what is a particle; agreement and scores judge the members of each "
-    "class. Needed where pickers share mistakes, such as blob detectors on ice. While inputs are "
-    "open, there are no outputs: they are written at the end, when all candidates are known.",
-    "imageClasses": "Of the candidates. 0: one per 45 images, from 8 to 40. At most about 20,000 "
-    "candidates, of evenly spread micrographs, are looked at; the others are judged by what is "
-    "learnt from these.",
     "numParticles": "Those of the highest weight, or confidence if they are ranked by it; 0 keeps "
     "all. "
     "*probabilistic*: the most probable ones, with no threshold unless a target precision is "
@@ -91,13 +88,10 @@ def define_input_params(form: params.Form) -> None:
     fields.input(
         "inputCTFs", "SetOfCTF", "CTF of the micrographs", allowsNull=True, condition="mode==2"
     )
-    fields.value("lookAtImages", False, "Look at the images", condition="mode==2")
-    fields.value(
-        "imageClasses",
-        0,
-        "Number of 2D classes",
-        condition="mode==2 and lookAtImages",
-        validators=[params.GE(0)],
+    define_images(
+        form,
+        "While inputs are open, there are no outputs: they are written at the end, when all "
+        "candidates are known.",
     )
     define_box_size(
         form,

@@ -13,7 +13,7 @@ from pyworkflow.protocol import STEPS_PARALLEL, params
 from pyworkflow.protocol.constants import GPU_LIST, USE_GPU
 
 from repic_plugin.formats import read_ensemble, read_iterations
-from repic_plugin.protocols.common.consensus_mode import is_probabilistic
+from repic_plugin.protocols.common.consensus_mode import is_probabilistic, looks_at_images
 from repic_plugin.protocols.common.form_values import FormProtocol
 from repic_plugin.protocols.common.report_step import WritesReport, define_report_param
 from repic_plugin.protocols.iterative.form import (
@@ -198,7 +198,8 @@ class ProtRepicIterative(FormProtocol, WritesReport, ProtParticlePicking):
 
     def _citations(self) -> List[str]:
         cited = ["Cameron2024", "Huangfu2018"]
-        return [*cited, "DawidSkene1979"] if self._is_probable() else cited
+        cited += ["DawidSkene1979"] * self._is_probable()
+        return [*cited, "Xu2016"] if looks_at_images(self) else cited
 
     # --------------------------------------------------------------- helpers
 
