@@ -88,6 +88,13 @@ def test_one_class_is_refused(project, micrographs):
     assert iterative(project, micrographs, imageClasses=1, mode=2)._validate() == []
 
 
+def test_boxes_without_room_for_an_image_are_refused_before_the_run(project, micrographs):
+    small = {"boxSize": 14}
+    (message,) = iterative(project, micrographs, **small, **LOOKING)._validate()
+    assert "must be 16 px or more for their images to be looked at, got 14" in message
+    assert iterative(project, micrographs, mode=2, **small)._validate() == []
+
+
 # ------------------------------------------------------------------ runs
 
 

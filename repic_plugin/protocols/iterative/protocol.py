@@ -51,7 +51,8 @@ class ProtRepicIterative(FormProtocol, WritesReport, ProtParticlePicking):
     and subset of the micrographs.
     *Main parameters*: the start (automatic, manual picks, models), two or more pickers with their
     options, the number of iterations, the expected particles per micrograph, and the consensus
-    mode (see consensus picking).
+    mode (see consensus picking). With *Look at the images* (mode probabilistic) 2D classes of the
+    candidates decide what is trained on, so that junk which all pickers share does not take over.
     *Look at*: the summary while it runs; in Analyze results the curves by iteration, on the testing
     micrographs, and the boxes. Stop when the agreement no longer rises.
 

@@ -10,6 +10,7 @@ from pyworkflow.object import Pointer
 
 from repic_plugin.arguments import check_seed, check_whole_number
 from repic_plugin.convert import box_size_on, pixel_ratio
+from repic_plugin.formats import LEAST_SIDE_PX
 from repic_plugin.iteration import draw_subsets
 from repic_plugin.pickers import NONE, PICKERS, Picker, PickerSettings, read_options
 from repic_plugin.protocols.common.consensus_mode import (
@@ -178,6 +179,11 @@ def check_form(protocol: ProtParticlePicking) -> List[str]:
     )
     if len(lines) < 2:
         problems.append(f"A consensus needs at least two pickers, got {len(lines)}.")
+    if looks_at_images(protocol) and find_box_size(protocol) < LEAST_SIDE_PX:
+        problems.append(
+            f"Boxes must be {LEAST_SIDE_PX} px or more for their images to be looked at, got "
+            f"{find_box_size(protocol)}; correct {protocol.label('boxSize')}, or do not look."
+        )
     if lines and not any(line.picker.trainable for line in lines):
         problems.append("None of the pickers can be trained; use the consensus protocol.")
     return problems + _start_problems(protocol, lines)
