@@ -53,6 +53,9 @@ MAX_ELSEWHERE = 0.2
 # Classes below this probability are junk.
 JUNK_PROBABILITY = 0.5
 SHARE_SLOPE = 4.0  # of the share of particles among candidates
+# Best score from which there are particles among candidates: peaks of noise as blob detectors pick
+# them reached 0.71, and the best class of particles at signal-to-noise ratios of 1/20 had 0.8.
+LEAST_BEST = 0.75
 # Members: slopes of the argument by class, and by agreement relative to the class's mean.
 CLASS_SLOPE, MEMBER_SLOPE = 1.2, 4.5
 # A class that would be good if its density were centred, and whose density is this far off.
@@ -178,6 +181,8 @@ def particle_shares(score: Floats, sizes: Labels) -> Floats:
     A class among candidates of pickers is nearly all particles or nearly all junk, so the share is
     steeper in the score than the probability of a class is; most junk is peaks of noise, and few
     classes of contamination, which have the lowest scores, must not draw the threshold to them.
+    Where not even the best class resembles particles, none has a share of half or more: the
+    threshold is relative, and one class of noise is always better than the others.
 
     Parameters
     ----------
@@ -191,6 +196,8 @@ def particle_shares(score: Floats, sizes: Labels) -> Floats:
     low = float(_argument(np.array(THRESHOLD_RANGE[:1]))[0])
     limited = np.minimum(score, THRESHOLD_RANGE[1])
     threshold = _argument(np.array([data_threshold(limited, sizes, low)]))
+    if score.max(initial=0.0) < LEAST_BEST:
+        threshold = _argument(np.array([LEAST_BEST]))
     return _logistic(SHARE_SLOPE * (_argument(score) - threshold))
 
 

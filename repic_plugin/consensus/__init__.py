@@ -63,6 +63,7 @@ from repic_plugin.consensus.strangers import Stranger, find_strangers
 from repic_plugin.consensus.with_images import (
     ALL_CANDIDATES,
     GOOD_CLASS,
+    NOTHING,
     ImageClasses,
     Judged,
     candidates_to_look_at,
@@ -70,6 +71,7 @@ from repic_plugin.consensus.with_images import (
     picker_classes,
     rows_of_kept,
     shares_in_good_classes,
+    shows_no_particles,
 )
 
 __all__ = [
@@ -79,6 +81,7 @@ __all__ = [
     "MIN_JACCARD",
     "MODES",
     "MOST_MICROGRAPHS",
+    "NOTHING",
     "POSITIONS",
     "RANKINGS",
     "SOLVERS",
@@ -141,6 +144,7 @@ __all__ = [
     "rows_of_kept",
     "scarce_pickers",
     "shares_in_good_classes",
+    "shows_no_particles",
     "spacing_px",
     "stated_transform",
     "with_rates",

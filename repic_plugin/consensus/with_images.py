@@ -22,6 +22,8 @@ from repic_plugin.consensus.result import ConsensusResult
 
 # Difference of a picker's precision by the images and by agreement that gives a warning.
 CONTRADICTION = 0.15
+# Difference of two pickers' F1 scores from which one is the worse of them.
+CLEARLY_WORSE = 0.05
 GOOD_CLASS = 0.5  # share of particles from which a class is one of particles
 NOTHING = (
     "no 2D class looks like particles: what is kept are the least improbable candidates; check "
@@ -256,7 +258,28 @@ def rows_of_kept(kept: ConsensusResult, candidates: ConsensusResult) -> Labels:
 
 
 def contradictions(before: EnsembleModel, after: EnsembleModel) -> Tuple[str, ...]:
-    """Pickers that the images judge otherwise than agreement does."""
+    """Pickers that the images judge otherwise than agreement does, and another worst picker."""
+    return (*_other_precisions(before, after), *_other_worst(before, after))
+
+
+def shows_no_particles(model: EnsembleModel) -> bool:
+    """Whether no 2D class of the candidates looked like particles."""
+    return NOTHING in model.warnings
+
+
+def _other_worst(before: EnsembleModel, after: EnsembleModel) -> Tuple[str, ...]:
+    """The picker that agreement ranks last, if the images rank another one clearly lower."""
+    blind, seen = int(np.argmin(before.f1)), int(np.argmin(after.f1))
+    if after.f1[blind] - after.f1[seen] < CLEARLY_WORSE:
+        return ()
+    name, worst = before.picker_names[blind], after.picker_names[seen]
+    return (
+        f"agreement ranks {name} last (F1 {before.f1[blind]:.2f}, {worst} {before.f1[seen]:.2f}), "
+        f"the images {worst} (F1 {after.f1[seen]:.2f}, {name} {after.f1[blind]:.2f})",
+    )
+
+
+def _other_precisions(before: EnsembleModel, after: EnsembleModel) -> Tuple[str, ...]:
     change = np.nan_to_num(after.precision - before.precision)
     if (change < -CONTRADICTION).all():
         return (

@@ -58,7 +58,10 @@ from repic_plugin.formats.results.candidate_classes import (
     read_candidate_labels,
     write_candidate_classes,
 )
-from repic_plugin.formats.results.candidate_classification import classify_candidates
+from repic_plugin.formats.results.candidate_classification import (
+    LEAST_SIDE_PX,
+    classify_candidates,
+)
 from repic_plugin.formats.results.class_files import (
     CLASS_FILES,
     checkpoint_owner,
@@ -120,6 +123,7 @@ __all__ = [
     "CLASS_FILES",
     "ENSEMBLE_NAMES",
     "HEADER_BYTES",
+    "LEAST_SIDE_PX",
     "MICROGRAPH_EXTENSION",
     "NAMING_FORMATS",
     "NUMBER_OR_NONE",

@@ -4,12 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from repic_plugin.classification import classify_particles
 from repic_plugin.classification.quality import (
+    JUNK_PROBABILITY,
     THRESHOLD_RANGE,
     data_threshold,
     member_probability,
+    particle_shares,
 )
 from tests.classification.particles import classified, particles
 
@@ -165,3 +168,24 @@ def test_noise_among_particles_lies_not_off_centre(seed):
     found = particles(4, 30, 0.5, junk_fraction=0.4, random_state=seed)
     quality = classified(found, 7).quality
     assert not quality.is_off_centre.any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_class_of_peaks_of_noise_is_one_of_particles(seed):
+    """The negative control: blobs that a detector finds where nothing is."""
+    noise = np.random.default_rng(seed).normal(size=(800, 800)).astype(np.float32)
+    response = ndimage.gaussian_laplace(noise, 6)
+    y, x = np.nonzero(response == ndimage.maximum_filter(response, 24))
+    inside = (np.minimum(x, y) >= 16) & (np.maximum(x, y) < 784)
+    places = zip(x[inside], y[inside])
+    boxes = np.stack([noise[b - 16 : b + 16, a - 16 : a + 16] for a, b in places])
+    found = classify_particles(boxes, 8, pixel_size_angstrom=8.0, mask_diameter_px=27)
+    assert found.quality.score.max() > THRESHOLD_RANGE[0]  # better than the others, that is all
+    assert particle_shares(found.quality.score, found.sizes).max() < 0.5
+
+
+def test_a_class_of_particles_among_noise_is_found_whatever_the_scores_of_the_others():
+    sizes = np.full(4, 40)
+    shares = particle_shares(np.array([0.85, 0.55, 0.5, 0.45]), sizes)
+    assert shares[0] > 0.9
+    assert shares[1:].max() < JUNK_PROBABILITY

@@ -90,6 +90,9 @@ def test_shared_junk_does_not_outvote_the_classes(seed):
         low, high = found.ensemble.precision_interval[j]
         assert low < high < low + 0.2
     assert any("better than agreement says" in told for told in found.ensemble.warnings)
+    best = picks.picker_names[2]
+    assert by_agreement.ensemble.f1.argmin() == 2 == found.ensemble.f1.argmax()
+    assert any(told.startswith(f"agreement ranks {best} last") for told in found.ensemble.warnings)
 
 
 def replace_picks(picks, picker):
@@ -103,6 +106,58 @@ def test_classes_that_tell_nothing_find_nothing():
     judged = judge_by_images(candidates, picks, ImageClasses(label, np.full(7, 0.05)))
     assert judged.probability.mean() < 0.1  # by agreement 0.6
     assert judged.result.ensemble.precision.max() < 0.2
+
+
+@lru_cache(maxsize=None)
+def alike(seed, n_pickers=3):
+    """Pickers that find the same easy particles and score them alike, and some junk."""
+    rng = np.random.default_rng(seed)
+    rows, truth = [], []
+    for m in range(12):
+        sites = rng.permutation(np.stack(np.mgrid[1:15, 1:15], -1).reshape(-1, 2))[:60] * 65.0
+        truth.append(sites[:50])
+        ease = rng.random(60)
+        for picker in range(n_pickers):
+            seen = ease + rng.normal(0, 0.1, 60)
+            for (x, y), score in zip(sites[seen > 0.3], seen[seen > 0.3]):
+                rows.append((m, picker, *(rng.normal(0, 1, 2) + np.array([x, y])), score))
+    picks = Picks.from_columns(*map(np.array, zip(*rows)))
+    mode = {"mode": "probabilistic", "num_particles": ALL_CANDIDATES, "score_transform": "rank"}
+    return picks, truth, find_consensus(picks, BOX, **mode)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_members_of_pure_classes_are_kept_where_pickers_score_alike(seed):
+    """Easy and difficult particles are two kinds, but no junk."""
+    picks, truth, candidates = alike(seed)
+    true = is_true(candidates, truth)
+    label = np.where(true, np.random.default_rng(seed).integers(0, 3, len(true)), 3)
+    classes = ImageClasses(label, np.array([1.0, 1.0, 1.0, 0.0]))
+    found = judge_by_images(candidates, picks, classes).result
+    assert is_true(found, truth).sum() > 0.97 * true.sum()
+    assert is_true(found, truth).all()
+
+
+def test_junk_within_classes_of_particles_is_judged_by_agreement():
+    """What a picker alone found, at random, while the others agree on particles."""
+    rng = np.random.default_rng(0)
+    rows, truth = [], []
+    for m in range(12):
+        sites = rng.permutation(np.stack(np.mgrid[1:30, 1:30], -1).reshape(-1, 2)) * 65.0
+        truth.append(sites[:40])
+        for picker in range(3):
+            mine = [*sites[:40][rng.random(40) < 0.85], *sites[40 + 15 * picker :][:15]]
+            score = np.r_[rng.beta(4, 2, len(mine) - 15), rng.beta(2, 3, 15)]
+            rows += [(m, picker, *(rng.normal(0, 1, 2) + at), s) for at, s in zip(mine, score)]
+    picks = Picks.from_columns(*map(np.array, zip(*rows)))
+    mode = {"mode": "probabilistic", "num_particles": ALL_CANDIDATES}
+    candidates = find_consensus(picks, BOX, **mode)
+    true = is_true(candidates, truth)
+    good = true | (rng.random(len(true)) < 0.35)  # a quarter of them is junk
+    classes = ImageClasses(np.where(good, 0, 1), np.array([1.0, 0.0]))
+    found = judge_by_images(candidates, picks, classes).result
+    assert true[good].mean() < 0.85
+    assert is_true(found, truth).mean() > 0.9
 
 
 def test_one_pattern_has_the_shares_of_its_classes():

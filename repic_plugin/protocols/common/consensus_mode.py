@@ -1,4 +1,4 @@
-"""The consensus mode: its parameters and their values."""
+"""The consensus mode and the look at the images: parameters and their values."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ HELP = {
     "targetPrecision": "Expected fraction of true particles among those kept, such as 0.95: the "
     "higher, the fewer are kept. 0: the highest expected F1 score, the best balance of false "
     "positives and false negatives.",
+    "lookAtImages": "Candidates are cut out of the micrographs of the coordinates and sorted into "
+    "2D classes, which decide what is a particle; agreement and scores judge the members of each "
+    "class. Needed where pickers share mistakes, such as blob detectors on ice.",
+    "imageClasses": "Of the candidates. 0: one per 45 images, from 8 to 40. At most about 20,000 "
+    "candidates, of evenly spread micrographs, are looked at; the others are judged by what is "
+    "learnt from these.",
     "minOverlap": "Boxes of two pickers agree if their Jaccard index (intersection over union) "
     "exceeds this value.",
 }
@@ -36,6 +42,19 @@ def define_mode(form: params.Form, help_text: str) -> None:
     fields.value("targetPrecision", 0.0, "Target precision", condition="mode==2")
 
 
+def define_images(form: params.Form, more_help: str = "") -> None:
+    """Whether the images are looked at, and the number of classes, in mode probabilistic."""
+    fields = Fields(form, {**HELP, "lookAtImages": f"{HELP['lookAtImages']} {more_help}".strip()})
+    fields.value("lookAtImages", False, "Look at the images", condition="mode==2")
+    fields.value(
+        "imageClasses",
+        0,
+        "Number of 2D classes",
+        condition="mode==2 and lookAtImages",
+        validators=[params.GE(0)],
+    )
+
+
 def define_min_overlap(form: params.Form) -> None:
     """The overlap above which boxes agree."""
     fields = Fields(form, HELP)
@@ -50,6 +69,26 @@ def consensus_mode(protocol: Any) -> str:
 def is_probabilistic(protocol: Any) -> bool:
     """Whether the consensus is probabilistic."""
     return consensus_mode(protocol) == PROBABILISTIC
+
+
+def looks_at_images(protocol: Any) -> bool:
+    """Whether the candidates of a consensus by probability are judged by their images."""
+    return is_probabilistic(protocol) and bool(protocol.lookAtImages.get())
+
+
+def check_image_classes(protocol: Any) -> None:
+    """Check the number of 2D classes, if images are looked at.
+
+    Raises
+    ------
+    ValueError
+        If there is only one.
+    """
+    if looks_at_images(protocol) and protocol.imageClasses.get() == 1:
+        raise ValueError(
+            f"{protocol.label('imageClasses')} must be 0 (automatic) or at least 2, got 1; one "
+            "class tells nothing apart"
+        )
 
 
 def target_precision(protocol: Any) -> Optional[float]:

@@ -6,7 +6,11 @@ from pyworkflow.protocol import params
 
 from repic_plugin.consensus import RANKINGS
 from repic_plugin.constants import SCORE_ATTRIBUTES
-from repic_plugin.protocols.common.consensus_mode import define_min_overlap, define_mode
+from repic_plugin.protocols.common.consensus_mode import (
+    define_images,
+    define_min_overlap,
+    define_mode,
+)
 from repic_plugin.protocols.common.params import Fields, define_box_size
 
 KEEP_ALL = "-"
@@ -16,13 +20,6 @@ HELP = {
     "defocus as well. With *Look at the images* the 2D classes are made with phase flip and CTF "
     "weighting, and micrographs without a CTF are not looked at; otherwise the particles do not "
     "depend on it.",
-    "lookAtImages": "Candidates are cut out of the micrographs of the coordinates and sorted into "
-    "2D classes, which decide what is a particle; agreement and scores judge the members of each "
-    "class. Needed where pickers share mistakes, such as blob detectors on ice. While inputs are "
-    "open, there are no outputs: they are written at the end, when all candidates are known.",
-    "imageClasses": "Of the candidates. 0: one per 45 images, from 8 to 40. At most about 20,000 "
-    "candidates, of evenly spread micrographs, are looked at; the others are judged by what is "
-    "learnt from these.",
     "chosenParticles": "Particles that hold no junk, or the good ones of some 2D classes, as they "
     "are left by a choice in another protocol's classes: they decide what is a particle, and "
     "agreement and scores are learnt from them. Any program may have classified, but the particles "
@@ -102,13 +99,10 @@ def define_input_params(form: params.Form) -> None:
     fields.input(
         "inputCTFs", "SetOfCTF", "CTF of the micrographs", allowsNull=True, condition="mode==2"
     )
-    fields.value("lookAtImages", False, "Look at the images", condition="mode==2")
-    fields.value(
-        "imageClasses",
-        0,
-        "Number of 2D classes",
-        condition="mode==2 and lookAtImages",
-        validators=[params.GE(0)],
+    define_images(
+        form,
+        "While inputs are open, there are no outputs: they are written at the end, when all "
+        "candidates are known.",
     )
     kinds, no_look = "SetOfClasses2D, SetOfParticles", "mode==2 and not lookAtImages"
     fields.input("chosenParticles", kinds, "Chosen classes or particles", allowsNull=True,

@@ -20,7 +20,11 @@ from repic_plugin.convert import (
     stream_state,
 )
 from repic_plugin.plots import OverlayModel
-from repic_plugin.protocols.common.consensus_mode import is_probabilistic
+from repic_plugin.protocols.common.consensus_mode import (
+    check_image_classes,
+    is_probabilistic,
+    looks_at_images,
+)
 from repic_plugin.protocols.common.form_values import FormProtocol
 from repic_plugin.protocols.common.picker_names import picker_names
 from repic_plugin.protocols.common.report_step import WritesReport, define_report_param
@@ -38,7 +42,6 @@ from repic_plugin.protocols.consensus.settings import (
     check_settings,
     consensus_settings,
     has_chosen,
-    looks_at_images,
     stream_settings,
 )
 from repic_plugin.protocols.consensus.stream import ConsensusStream
@@ -165,11 +168,7 @@ class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # ty
     # ------------------------------------------------------------------ info
 
     def _check(self) -> None:
-        if looks_at_images(self) and self.imageClasses.get() == 1:
-            raise ValueError(
-                f"{self.label('imageClasses')} must be 0 (automatic) or at least 2, got 1; one "
-                "class tells nothing apart"
-            )
+        check_image_classes(self)
         if is_probabilistic(self):
             check_chosen(self)
         if any(_is_open(pointer.get()) for pointer in self.inputCoordinates):

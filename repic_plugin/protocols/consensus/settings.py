@@ -25,6 +25,7 @@ from repic_plugin.pickers import PICKERS
 from repic_plugin.protocols.common.consensus_mode import (
     PROBABILISTIC,
     consensus_mode,
+    looks_at_images,
     target_precision,
 )
 from repic_plugin.protocols.consensus.form import KEEP_ALL
@@ -140,11 +141,6 @@ def stream_settings(protocol: ProtParticlePicking, names: List[str]) -> Dict[str
         },
         **({"discards_edges": True} if protocol.dropOutside else {}),
     }
-
-
-def looks_at_images(protocol: ProtParticlePicking) -> bool:
-    """Whether the candidates of a consensus by probability are judged by their images."""
-    return consensus_mode(protocol) == PROBABILISTIC and bool(protocol.lookAtImages.get())
 
 
 def has_chosen(protocol: ProtParticlePicking) -> bool:

@@ -7,7 +7,11 @@ from typing import Any
 from pyworkflow.protocol import params
 
 from repic_plugin.pickers import KNOWN, PICKERS
-from repic_plugin.protocols.common.consensus_mode import define_min_overlap, define_mode
+from repic_plugin.protocols.common.consensus_mode import (
+    define_images,
+    define_min_overlap,
+    define_mode,
+)
 from repic_plugin.protocols.common.params import Fields, define_box_size, define_micrographs
 from repic_plugin.protocols.iterative.picker_choice import define_choice
 from repic_plugin.protocols.iterative.protocol_subsets import define_subset_params
@@ -34,6 +38,9 @@ HELP = {
     "retrainWorst": "After the first iteration, only the picker that agrees least with the "
     "consensus, or has the lowest estimated F1 score, is trained and picks again.",
     "stableAgreement": "2 x pairs / (particles before + particles now), on all micrographs.",
+    "ifNoParticles": "If no 2D class of the candidates looks like particles, the labels would be "
+    "junk, and so would all that the pickers learn. *stop*: look at the averages, correct the "
+    "cause and press Continue. *proceed*: train on the least improbable candidates all the same.",
     "ifPickerFails": "*stop*: correct the cause and press Continue; completed stages are not "
     "repeated. *proceed*: as long as two pickers are left.",
 }
@@ -127,6 +134,18 @@ def define_consensus_params(form: params.Form) -> None:
         "number of pickers. *probabilistic*: one picker or more; their precision and recall are "
         "estimated without labels from agreement and scores. The probable particles are used for "
         "training, and the worst picker is the one with the lowest estimated F1 score.",
+    )
+    define_images(
+        form,
+        "The labels of each iteration are then the candidates that the images "
+        "support, and the worst picker is that by the images.",
+    )
+    Fields(form, HELP).choice(
+        "ifNoParticles",
+        ["stop", "proceed"],
+        "If no class shows particles",
+        default=STOP,
+        condition="mode==2 and lookAtImages",
     )
     define_min_overlap(form)
 

@@ -6,7 +6,11 @@ from typing import Any, Collection, Dict, List, Sequence, Tuple
 
 from repic_plugin.consensus import default_quorum
 from repic_plugin.iteration import IterationRow
-from repic_plugin.protocols.common.consensus_mode import consensus_mode, target_precision
+from repic_plugin.protocols.common.consensus_mode import (
+    consensus_mode,
+    looks_at_images,
+    target_precision,
+)
 from repic_plugin.protocols.common.form_values import SOFTWARE, with_angstrom
 from repic_plugin.protocols.consensus.methods import cited_solver, score_treatment
 from repic_plugin.protocols.iterative.settings import Line, find_box_size, picker_lines
@@ -66,6 +70,7 @@ def automatic_values(protocol: Any) -> Dict[str, str]:
         "boxSize": str(find_box_size(protocol)),
         "numParticles": _recommended(protocol),
         "quorum": str(default_quorum(len(lines))),
+        "imageClasses": "one per 45 candidates",
         "targetPrecision": "none, highest expected F1 score",
         **thresholds,
     }
@@ -87,7 +92,8 @@ def _mode(protocol: Any, lines: List[Line]) -> str:
         return f"that of at least {quorum} of the {k} pickers"
     target = target_precision(protocol)
     aim = "highest expected F1 score" if target is None else f"target precision {target:g}"
-    return f"probabilistic [DawidSkene1979] ({aim})"
+    seen = ", candidates judged by their 2D classes [Xu2016]" * looks_at_images(protocol)
+    return f"probabilistic [DawidSkene1979] ({aim}{seen})"
 
 
 def _scores(lines: List[Line], transforms: Sequence[str], dropped: Collection[str]) -> str:

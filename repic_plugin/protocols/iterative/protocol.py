@@ -13,7 +13,7 @@ from pyworkflow.protocol import STEPS_PARALLEL, params
 from pyworkflow.protocol.constants import GPU_LIST, USE_GPU
 
 from repic_plugin.formats import read_ensemble, read_iterations
-from repic_plugin.protocols.common.consensus_mode import is_probabilistic
+from repic_plugin.protocols.common.consensus_mode import is_probabilistic, looks_at_images
 from repic_plugin.protocols.common.form_values import FormProtocol
 from repic_plugin.protocols.common.report_step import WritesReport, define_report_param
 from repic_plugin.protocols.iterative.form import (
@@ -51,7 +51,8 @@ class ProtRepicIterative(FormProtocol, WritesReport, ProtParticlePicking):
     and subset of the micrographs.
     *Main parameters*: the start (automatic, manual picks, models), two or more pickers with their
     options, the number of iterations, the expected particles per micrograph, and the consensus
-    mode (see consensus picking).
+    mode (see consensus picking). With *Look at the images* (mode probabilistic) 2D classes of the
+    candidates decide what is trained on, so that junk which all pickers share does not take over.
     *Look at*: the summary while it runs; in Analyze results the curves by iteration, on the testing
     micrographs, and the boxes. Stop when the agreement no longer rises.
 
@@ -198,7 +199,8 @@ class ProtRepicIterative(FormProtocol, WritesReport, ProtParticlePicking):
 
     def _citations(self) -> List[str]:
         cited = ["Cameron2024", "Huangfu2018"]
-        return [*cited, "DawidSkene1979"] if self._is_probable() else cited
+        cited += ["DawidSkene1979"] * self._is_probable()
+        return [*cited, "Xu2016"] if looks_at_images(self) else cited
 
     # --------------------------------------------------------------- helpers
 

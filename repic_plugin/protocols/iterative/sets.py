@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 from pwem.objects import SetOfCoordinates, SetOfMicrographs
 
 from repic_plugin import constants
-from repic_plugin.consensus import Picks, recommended_number
+from repic_plugin.consensus import EnsembleModel, Picks, recommended_number
 from repic_plugin.convert import (
     PickerInput,
     find_micrographs,
@@ -80,6 +81,14 @@ def recommended(coordinates: SetOfCoordinates) -> int:
     """Number of particles per micrograph that the consensus recommends."""
     picks = read_picks([PickerInput("consensus", coordinates, constants.WEIGHT)])[0]
     return max(1, recommended_number(picks.score, picks.micrograph))
+
+
+def renamed(model: EnsembleModel, names: Sequence[str]) -> EnsembleModel:
+    """A model with other names of its pickers, also in its warnings."""
+    warnings = list(model.warnings)
+    for old, new in sorted(zip(model.picker_names, names), key=lambda pair: -len(pair[0])):
+        warnings = [text.replace(old, new) for text in warnings]
+    return replace(model, picker_names=tuple(names), warnings=tuple(warnings))
 
 
 def score_attribute(line: Line, coordinates: SetOfCoordinates) -> Optional[str]:

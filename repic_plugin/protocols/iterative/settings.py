@@ -10,9 +10,15 @@ from pyworkflow.object import Pointer
 
 from repic_plugin.arguments import check_seed, check_whole_number
 from repic_plugin.convert import box_size_on, pixel_ratio
+from repic_plugin.formats import LEAST_SIDE_PX
 from repic_plugin.iteration import draw_subsets
 from repic_plugin.pickers import NONE, PICKERS, Picker, PickerSettings, read_options
-from repic_plugin.protocols.common.consensus_mode import is_probabilistic, target_precision
+from repic_plugin.protocols.common.consensus_mode import (
+    check_image_classes,
+    is_probabilistic,
+    looks_at_images,
+    target_precision,
+)
 from repic_plugin.protocols.common.form_values import in_form_terms
 from repic_plugin.protocols.iterative.form import AUTOMATIC, MANUAL, N_LINES, TRANSFER
 from repic_plugin.protocols.iterative.protocol_subsets import training_fraction
@@ -115,6 +121,8 @@ def iterative_settings(protocol: ProtParticlePicking) -> Dict[str, Any]:
              "trainingPercent", "seed")  # fmt: skip
     settings = {name: protocol.getAttributeValue(name) for name in names}
     settings["initialisation"] = initialisation
+    if looks_at_images(protocol):  # runs of earlier versions, without, can be continued
+        settings["images"] = [protocol.imageClasses.get(), protocol.ifNoParticles.get()]
     settings["box_size_px"] = find_box_size(protocol)
     settings["inputs"] = [
         _target(getattr(protocol, name))
@@ -161,6 +169,7 @@ def check_form(protocol: ProtParticlePicking) -> List[str]:
     problems = [problem for line in lines for problem in line.picker.problems()]
     if is_probabilistic(protocol):
         target_precision(protocol)
+    check_image_classes(protocol)
     check_whole_number("num_iterations", protocol.numIterations.get(), 1)
     draw_subsets(
         protocol.inputMicrographs.get().getSize(),
@@ -170,6 +179,11 @@ def check_form(protocol: ProtParticlePicking) -> List[str]:
     )
     if len(lines) < 2:
         problems.append(f"A consensus needs at least two pickers, got {len(lines)}.")
+    if looks_at_images(protocol) and find_box_size(protocol) < LEAST_SIDE_PX:
+        problems.append(
+            f"Boxes must be {LEAST_SIDE_PX} px or more for their images to be looked at, got "
+            f"{find_box_size(protocol)}; correct {protocol.label('boxSize')}, or do not look."
+        )
     if lines and not any(line.picker.trainable for line in lines):
         problems.append("None of the pickers can be trained; use the consensus protocol.")
     return problems + _start_problems(protocol, lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from pwem.objects import EMObject, SetOfCoordinates
@@ -10,20 +9,21 @@ from pwem.protocols import ProtParticlePicking
 from pyworkflow.object import Pointer, Set
 from pyworkflow.protocol import Protocol
 
-from repic_plugin.consensus import EnsembleModel, Picks
+from repic_plugin.consensus import EnsembleModel, Picks, shows_no_particles
 from repic_plugin.formats import read_ensemble, read_iterations, write_ensemble, write_iterations
 from repic_plugin.iteration import SUBSETS, agreement, iteration_rows, least_agreeing, lowest_f1
 from repic_plugin.pickers import PickerFailed
-from repic_plugin.protocols.common.consensus_mode import is_probabilistic
+from repic_plugin.protocols.common.consensus_mode import is_probabilistic, looks_at_images
 from repic_plugin.protocols.iterative.child_runs import Children
 from repic_plugin.protocols.iterative.cleaning import clean_older
-from repic_plugin.protocols.iterative.form import STOP
+from repic_plugin.protocols.iterative.form import PROCEED, STOP
 from repic_plugin.protocols.iterative.sets import (
     consensus_picks,
     consensus_values,
     picker_picks,
     recommended,
     reference_picks,
+    renamed,
     subset_of,
 )
 from repic_plugin.protocols.iterative.settings import Line, picker_lines
@@ -136,6 +136,10 @@ class Stages:
             child.inputCoordinates.append(one)
         if self._is_probable and form.inputCTFs.hasValue():
             child.inputCTFs.copy(self._children.pointer(form.inputCTFs))
+        if looks_at_images(form):
+            child.lookAtImages.set(True)
+            child.imageClasses.set(form.imageClasses.get())
+            child.numberOfThreads.set(form.getBinThreads())
         done = self._children.run(child, f"iter {iteration} - consensus", _has_particles)
         self._state.put(CONSENSUS, iteration, "", done.getObjId(), PARTICLES)
 
@@ -143,6 +147,7 @@ class Stages:
         """Use the best of the consensus as labels."""
         if self._state.is_over(iteration):
             return
+        self._check_images(iteration)
         agreed = self._recall(CONSENSUS, iteration)
         n_best = self._protocol.numParticles.get()
         if not (n_best or self._is_probable):  # which keeps only probable particles
@@ -255,7 +260,22 @@ class Stages:
             return None
         run = self._children.project.getObject(found[0])
         model = None if run is None else read_ensemble(run._getExtraPath())
-        return None if model is None else replace(model, picker_names=tuple(names))
+        return None if model is None else renamed(model, names)
+
+    def _check_images(self, iteration: int) -> None:
+        """Stop if no 2D class looks like particles, unless the user chose to proceed."""
+        form = self._protocol
+        model = self._model(iteration, [line.label for line in self._active()])
+        if model is None or not (looks_at_images(form) and shows_no_particles(model)):
+            return
+        problem = f"iteration {iteration}: no 2D class of the candidates looks like particles"
+        if form.ifNoParticles.get() != PROCEED:
+            raise RuntimeError(
+                f"{problem}, and pickers trained on them would learn junk; look at the averages of "
+                f"'iter {iteration} - consensus', correct the micrographs, box size or picks, or "
+                f"set {form.label('ifNoParticles')} to proceed"
+            )
+        form.warning(f"{problem}: training on the least improbable ones, as the form says")
 
     @property
     def _is_probable(self) -> bool:

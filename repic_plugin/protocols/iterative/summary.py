@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Dict, List, Optional, Sequence
 
-from repic_plugin.consensus import EnsembleModel
+from repic_plugin.consensus import NOTHING, EnsembleModel, shows_no_particles
 from repic_plugin.iteration import IterationRow, lowest_f1
 
 CONSENSUS, ALL = "consensus", "all"
@@ -39,10 +39,13 @@ def summary_lines(
         best = max(tests, key=lambda row: row.f1)
         lines.append(f"Best consensus against the reference: iteration {best.iteration}.")
     if model is not None:
+        if shows_no_particles(model):
+            lines.insert(0, f"Caution: {NOTHING}.")
         worst = lowest_f1(model, model.picker_names)
         f1 = model.f1[model.picker_names.index(worst)]
         lines.append(f"Worst picker: {worst}, estimated F1 {f1:.3f}.")
-        lines += [f"Caution: {warning}." for warning in model.warnings]
+        told = [warning for warning in model.warnings if warning != NOTHING]
+        lines += [f"Caution: {warning}." for warning in told]
     lines += [f"Excluded: {name}, which failed in {reason}" for name, reason in dropped.items()]
     return lines
 
