@@ -33,6 +33,9 @@ __all__ = [
 ]
 
 NO_BOX_SIZE = "no input has a box size; give one in px"
+# Where most agreements are chance, the picks cover the micrographs, and whatever fits between
+# them counts as a particle (docs/use/raw-picks.md).
+MOST_CHANCE = 0.5
 MOST_ESTIMATED = 20  # micrographs: some seconds
 FITTED_WITH = ("box_size_px", "min_overlap", "min_score", "score_transform")
 NO_INPUT = "the inputs are missing; choose them first"
@@ -129,8 +132,15 @@ def estimated_model(protocol: ProtRepicConsensus) -> EnsembleModel:
                 mode="probabilistic",
                 micrographs=chosen,
             )
+    found = result.agreement
     if result.ensemble is None:
         raise ValueError("the inputs have no picks; choose others")
+    if found is not None and found.n_chance > MOST_CHANCE * found.n_groups:
+        raise ValueError(
+            f"of {found.n_groups:,} agreements of the pickers about {found.n_chance:,.0f} are "
+            "chance, so that the number cannot be estimated: their picks nearly cover the "
+            f"micrographs; give {protocol.label('minScores')}, or the number by hand"
+        )
     return result.ensemble
 
 

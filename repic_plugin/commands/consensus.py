@@ -72,6 +72,7 @@ from repic_plugin.formats import (
 )
 
 OWN = Own(TABLE_NAMES, consensus_files)
+KEEP_THEM = "keep them with --num-particles N, the number expected on a micrograph, or "
 ARGUMENTS = {"micrograph_size_px": "--drop-outside", "micrograph_quality": "--quality"}
 
 
@@ -266,7 +267,9 @@ def run(args: argparse.Namespace) -> None:
     print_patterns(sets, folders, loaded, new.place)
     print(f"written to {new.place}")
     warn_of_input(loaded)
-    warn_of_low_scores(loaded, per_picker("--min-score", args.min_score, number))
+    if args.mode != MODES[0] or args.num_particles is None:  # as raw-picks.md advises
+        instead = KEEP_THEM if args.mode == MODES[0] else ""
+        warn_of_low_scores(loaded, per_picker("--min-score", args.min_score, number), instead)
     notes = [] if looked is None else looked.notes
     for told in (*doubts(result, args.target_precision), *notes, *_without_folders(args, paths)):
         warnings.warn(told, stacklevel=2)

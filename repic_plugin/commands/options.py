@@ -112,12 +112,19 @@ def warn_of_input(loaded: PicksDir) -> None:
         warnings.warn(note, stacklevel=2)
 
 
-def warn_of_low_scores(loaded: PicksDir, min_score: Union[float, Dict[str, float], None]) -> None:
-    """Warn of picks below their picker's own threshold, where no --min-score is given for it."""
+def warn_of_low_scores(
+    loaded: PicksDir,
+    min_score: Union[float, Dict[str, float], None],
+    instead: str = "",
+) -> None:
+    """Warn of picks below their picker's own threshold, where no --min-score is given for it.
+
+    `instead` is what else may be done, before the option.
+    """
     for low in low_scores(loaded):
         if min_score is None or (isinstance(min_score, dict) and low.picker not in min_score):
             option = f"--min-score {low.picker}={low.threshold:g}"
-            warnings.warn(f"{low}; {option} discards them", stacklevel=2)
+            warnings.warn(f"{low}; {instead}{option} discards them", stacklevel=2)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -365,6 +365,20 @@ def test_picks_below_the_pickers_threshold_are_hinted_at(run, tmp_path):
     files = {"a": {"m.cbox": head + row}, "b": {"m.box": "0 0 100 100 0.5\n"}}
     picks = write_picks(tmp_path / "p", files)
     arguments = ("consensus", picks, "--box-size", 100, "--out")
-    told = run(*arguments, tmp_path / "o").err
-    assert [one for one in told if "--min-score a=0.3 discards them" in one]
+    hint = "threshold of 0.3; --min-score a=0.3 discards them"
+    told = run(*arguments, tmp_path / "o", "--mode", "quorum").err
+    assert [one for one in told if hint in one]
     assert not run(*arguments, tmp_path / "q", "--min-score", "a=0.1").err
+
+
+def test_where_all_pickers_agree_low_scores_are_kept_with_the_expected_number(run, tmp_path):
+    row = "_Confidence\n0 0 100 100 0.9\n300 0 100 100 0.2\n"
+    head = "data_cryolo\nloop_\n_CoordinateX\n_CoordinateY\n_Width\n_Height\n"
+    files = {"a": {"m.cbox": head + row}, "b": {"m.box": "0 0 100 100 0.5\n"}}
+    arguments = ("consensus", write_picks(tmp_path / "p", files), "--box-size", 100, "--out")
+    (told,) = (one for one in run(*arguments, tmp_path / "o").err if "0.3" in one)
+    assert "keep them with --num-particles N" in told
+    assert "or --min-score a=0.3 discards them" in told
+    assert not run(*arguments, tmp_path / "q", "--num-particles", 5).err
+    options = ("--mode", "quorum", "--num-particles", 5)
+    assert run(*arguments, tmp_path / "r", *options).err

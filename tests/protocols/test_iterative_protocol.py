@@ -384,3 +384,21 @@ def test_bad_values_are_told_before_the_run(project, micrographs, values, words)
     problems = iterative(project, micrographs, None, "bad", **values)._validate()
     assert any(re.search(words, problem) for problem in problems), problems
     assert all("\n" not in problem for problem in problems)
+
+
+def test_the_expected_number_lets_all_picks_of_a_network_into_the_consensus(project, micrographs):
+    from repic_plugin.pickers import PICKERS
+    from repic_plugin.protocols.iterative.settings import iterative_settings, picker_lines
+
+    def lines(**values):
+        run = iterative(project, micrographs, None, "least", picker1="deeppicker", **values)
+        return picker_lines(run)[0], iterative_settings(run)
+
+    own = PICKERS["deeppicker"].suggested_threshold
+    line, _ = lines(numParticles=0)
+    assert (line.threshold, line.consensus_threshold) == (own, own)
+    line, without = lines(numParticles=9)
+    assert (line.threshold, line.consensus_threshold) == (own, None)
+    line, given = lines(numParticles=9, threshold1=f"{own}")  # the user's holds
+    assert (line.threshold, line.consensus_threshold) == (own, own)
+    assert given != without  # so that Continue repeats the consensus

@@ -80,7 +80,7 @@ def test_the_command_the_import_and_iterative_picking_agree(project, folder, tmp
     from repic_plugin.protocols.iterative.sets import consensus_values
 
     for picker in ("template", "deeppicker", "cryolo", "topaz", "log"):
-        lines = [SimpleNamespace(picker=PICKERS[picker](None), threshold=None)] * 3
+        lines = [SimpleNamespace(picker=PICKERS[picker](None), consensus_threshold=None)] * 3
         values = consensus_values(lines, [one.outputCoordinates for one in sets])
         asked = values["scoreTransforms"].split()
         names = zip(asked, values["scoreAttributes"].split())

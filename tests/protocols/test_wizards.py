@@ -148,7 +148,7 @@ def simulated(project, tmp_path_factory):
     names = [f"s{number}" for number in range(8)]
     side_px = made.micrograph_size_px[0]
     images = project.micrographs("simulated", write_images(folder / "mics", names, side_px))
-    rng, runs = np.random.default_rng(0), {}
+    rng, runs = np.random.default_rng(0), {"images": images}
     for picker, picker_name in enumerate(made.picks.picker_names):
         for kind in ("true", "random"):
             rows, scores = {}, {}
@@ -170,6 +170,21 @@ def test_the_expected_number_is_estimated_and_said(project, simulated):
     (said,) = form.said
     assert f"About {form.values['numParticles']} particles per micrograph are expected" in said
     assert "on 8 micrographs" in said
+
+
+def test_picks_that_cover_the_micrographs_tell_no_number(project, simulated, tmp_path):
+    names = [f"s{number}" for number in range(8)]
+    x, y = (axis.ravel() for axis in np.mgrid[90:4000:90, 90:4000:90])
+    rng, runs = np.random.default_rng(1), []
+    for picker in "ab":
+        rows = {name: np.column_stack([x, y]) + rng.normal(0, 12, (len(x), 2)) for name in names}
+        scores = {name: rng.random(len(x)) for name in names}
+        files = write_picker(tmp_path / picker, rows, 180, scores)
+        images = simulated["images"]
+        runs.append(project.picks(f"cover {picker}", images, files))
+    form = expected(project.consensus([*runs, simulated["true"][0]]))
+    assert form.values == {}
+    assert "chance" in form.said[0]
 
 
 def test_where_nothing_can_be_estimated_the_field_is_left(project, simulated):

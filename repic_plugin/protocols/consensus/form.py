@@ -41,9 +41,11 @@ HELP = {
     "least their weight is larger, such as 0.05. It is measured with decoys, in which each picker "
     "has the picks of another micrograph; while inputs grow, before any micrograph is processed. 0 "
     "keeps all.",
-    "minScores": "Picks with lower scores, on the picker's own scale, are discarded first. The "
-    f"authors of REPIC use 0.3 for crYOLO, 0.5 for DeepPicker and 0 for Topaz. {KEEP_ALL} keeps "
-    f"all. {EACH}",
+    "minScores": "Picks with lower scores, on the picker's own scale, are discarded first. Usual "
+    "are 0.3 for crYOLO, 0.5 for DeepPicker and 0 for Topaz; with the expected number of particles "
+    "per micrograph, keep all picks of these three, above all where all pickers have to agree. "
+    "Template matching and blob detectors need their own threshold in any case. "
+    f"{KEEP_ALL} keeps all. {EACH}",
     "scoreAttributes": "The attribute that holds a picker's score, such as _cryoloScore. If "
     f"empty, those of known pickers are used: {', '.join(SCORE_ATTRIBUTES)}. Coordinates without "
     f"a score count as 1. {EACH}",

@@ -62,10 +62,7 @@ def methods_text(
 def automatic_values(protocol: Any) -> Dict[str, str]:
     """Value used for each parameter of the form that may be automatic."""
     lines = picker_lines(protocol, gpus="")
-    thresholds = {
-        f"threshold{line.place}": "none" if line.threshold is None else f"{line.threshold:g}"
-        for line in lines
-    }
+    thresholds = {f"threshold{line.place}": _threshold(line) for line in lines}
     return {
         "boxSize": str(find_box_size(protocol)),
         "numParticles": _recommended(protocol),
@@ -74,6 +71,15 @@ def automatic_values(protocol: Any) -> Dict[str, str]:
         "targetPrecision": "none, highest expected F1 score",
         **thresholds,
     }
+
+
+def _threshold(line: Line) -> str:
+    """The minimum score in use."""
+    if line.threshold is None:
+        return "none"
+    if line.consensus_threshold is None:
+        return f"{line.threshold:g} where the picker is scored, none before the consensus"
+    return f"{line.threshold:g}"
 
 
 def _recommended(protocol: Any) -> str:
@@ -102,7 +108,11 @@ def _scores(lines: List[Line], transforms: Sequence[str], dropped: Collection[st
     treated = ""
     if len(names) == len(transforms):
         treated = f" Scores were {score_treatment(transforms, names)}."
-    least = [f"{one.threshold:g} ({one.label})" for one in lines if one.threshold is not None]
+    least = [
+        f"{one.consensus_threshold:g} ({one.label})"
+        for one in lines
+        if one.consensus_threshold is not None
+    ]
     if least:
         treated += f" Picks with scores below {', '.join(least)} had been discarded."
     return treated

@@ -38,7 +38,8 @@ def picker_picks(
         PickerInput(line.label, one, score_attribute(line, one)) for line, one in zip(lines, sets)
     ]
     picks = read_picks_on(micrographs, sources)[0]
-    least = np.array([-np.inf if one is None else one for one in thresholds(lines, sets)])
+    own = thresholds(lines, sets, [line.threshold for line in lines])
+    least = np.array([-np.inf if one is None else one for one in own])
     return picks.take((picks.score >= least[picks.picker]) | ~picks.has_score)
 
 
@@ -66,7 +67,7 @@ def subset_of(micrographs: SetOfMicrographs, subsets: Mapping[str, SetOfMicrogra
 def consensus_values(lines: Sequence[Line], sets: Sequence[SetOfCoordinates]) -> Dict[str, str]:
     """Entries for the form of the consensus protocol, one per set."""
     attributes = [score_attribute(line, one) for line, one in zip(lines, sets)]
-    least = thresholds(lines, sets)
+    least = thresholds(lines, sets, [line.consensus_threshold for line in lines])
     return {
         "minScores": " ".join(KEEP_ALL if one is None else f"{one:g}" for one in least),
         "scoreAttributes": " ".join(one or KEEP_ALL for one in attributes),
@@ -99,11 +100,11 @@ def score_attribute(line: Line, coordinates: SetOfCoordinates) -> Optional[str]:
 
 
 def thresholds(
-    lines: Sequence[Line], sets: Sequence[SetOfCoordinates]
+    lines: Sequence[Line], sets: Sequence[SetOfCoordinates], asked: Sequence[Optional[float]]
 ) -> Sequence[Optional[float]]:
-    """Minimum score of each set; none where its scores are not the picker's own."""
+    """Minimum score of each set, as asked; none where its scores are not the picker's own."""
     attributes = (score_attribute(line, one) for line, one in zip(lines, sets))
     return [
-        line.threshold if attribute is None or line.picker.gives(attribute) else None
-        for line, attribute in zip(lines, attributes)
+        least if attribute is None or line.picker.gives(attribute) else None
+        for line, attribute, least in zip(lines, attributes, asked)
     ]

@@ -46,7 +46,10 @@ class Line:
         Unique in the run.
     picker : Picker
     threshold : float or None
-        Minimum score.
+        Minimum score of what counts as picked.
+    consensus_threshold : float or None
+        Minimum score of what enters the consensus: none of the picker's own where the expected
+        number of particles decides, only one that the user gave (docs/use/raw-picks.md).
     coordinates, model : Pointer or None
         Its start.
     """
@@ -55,6 +58,7 @@ class Line:
     label: str
     picker: Picker
     threshold: Optional[float]
+    consensus_threshold: Optional[float]
     coordinates: Optional[Pointer]
     model: Optional[Pointer]
 
@@ -134,6 +138,7 @@ def iterative_settings(protocol: ProtParticlePicking) -> Dict[str, Any]:
         [
             line.label,
             line.threshold,
+            *([] if line.consensus_threshold == line.threshold else [line.consensus_threshold]),
             sorted(line.picker.settings.options.items()),
             _target(line.coordinates),
             _target(line.model),
@@ -249,10 +254,11 @@ def _line(
 
     try:
         options = read_options(protocol.getAttributeValue(f"options{place}"))
-        threshold = _threshold(protocol.getAttributeValue(f"threshold{place}"), adapter)
+        given = _given_threshold(protocol.getAttributeValue(f"threshold{place}"))
     except ValueError as error:
         terms = {"min_score": f"threshold{place}", "options": f"options{place}"}
         raise ValueError(f"{label}: {in_form_terms(protocol, error, terms)}") from None
+    threshold = adapter.suggested_threshold if given is None else given
     settings = PickerSettings(
         label=label,
         options=options,
@@ -265,15 +271,16 @@ def _line(
         label,
         adapter(settings),
         threshold,
+        given if protocol.numParticles.get() else threshold,
         pointer("coordinates", AUTOMATIC),
         pointer("model", TRANSFER),
     )
 
 
-def _threshold(text: Optional[str], adapter: Any) -> Optional[float]:
+def _given_threshold(text: Optional[str]) -> Optional[float]:
+    """The user's minimum score; None if there is none."""
     if not (text or "").strip():
-        suggested: Optional[float] = adapter.suggested_threshold
-        return suggested
+        return None
     try:
         return float(text or "")
     except ValueError:

@@ -129,6 +129,7 @@ class Stages:
             quorum=min(form.quorum.get(), len(lines)),
             targetPrecision=form.targetPrecision.get(),
             minOverlap=form.minOverlap.get(),
+            numParticles=form.numParticles.get(),
             boxSize=lines[0].picker.settings.box_size_px,
             **consensus_values(lines, [one.get() for one in picks]),
         )
