@@ -20,9 +20,9 @@ from repic_plugin.classification.estimators import (
     spider_k_means,
 )
 from repic_plugin.classification.normalisation import GreyScale
-from repic_plugin.classification.quality import ClassQuality, particle_shares
+from repic_plugin.classification.quality import ClassQuality, member_probability, particle_shares
 from repic_plugin.classification.ranks import ALONE, MpiRanks, Ranks
-from repic_plugin.classification.references import References
+from repic_plugin.classification.references import References, references_for
 from repic_plugin.classification.result import Classification, Preparation
 from repic_plugin.classification.rules import RULES
 from repic_plugin.classification.sizes import Sizes, particle_sizes
@@ -63,8 +63,10 @@ __all__ = [
     "contrast_transfer",
     "eqk_means",
     "k_means",
+    "member_probability",
     "particle_shares",
     "particle_sizes",
+    "references_for",
     "spider_k_means",
     "state_from_arrays",
     "state_to_arrays",

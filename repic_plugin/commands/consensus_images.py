@@ -26,6 +26,7 @@ from repic_plugin.formats import (
     CandidateClasses,
     addition_note,
     classify_candidates,
+    found_with,
     is_same_pixel_size,
     listed,
     match_names,
@@ -160,7 +161,8 @@ def print_looked(looked: Looked) -> None:
     n_seen = int((classes.label >= 0).sum())
     print(
         f"{n_seen:,} of {len(classes.label):,} candidates were looked at, in "
-        f"{int((classes.size > 0).sum())} classes, of which {int(good.sum())} hold particles"
+        f"{int((classes.size > 0).sum())} classes{found_with(classes)}, of which "
+        f"{int(good.sum())} hold particles"
     )
     rows = []
     found = shares_in_good_classes(looked.counts, good)

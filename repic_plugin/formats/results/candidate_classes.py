@@ -40,11 +40,14 @@ class CandidateClasses(NamedTuple):
     label : ndarray of int64, shape (n,)
         -1 without an image.
     size, score, share, resolution_angstrom : ndarray, shape (k,)
+        Sizes are those of all candidates; the rest is that of those the classes were found with.
     averages : ndarray of float32, shape (k, side, side)
     pixel_size_angstrom : float
         Of the averages.
     is_filtered : bool
         Whether the images were filtered or denoised, see `consensus.ImageClasses`.
+    n_assigned : int
+        Candidates that were assigned to the classes found with the others.
     """
 
     micrograph: NDArray[np.str_]
@@ -57,6 +60,15 @@ class CandidateClasses(NamedTuple):
     averages: NDArray[np.float32]
     pixel_size_angstrom: float
     is_filtered: bool = False
+    n_assigned: int = 0
+
+
+def found_with(classes: CandidateClasses) -> str:
+    """Where classes were found with some of the candidates, how many those are."""
+    if not classes.n_assigned:
+        return ""
+    n_images = int((classes.label >= 0).sum())
+    return f" found with {n_images - classes.n_assigned:,} of them"
 
 
 def write_candidate_classes(

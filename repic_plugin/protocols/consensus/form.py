@@ -19,8 +19,7 @@ HELP = {
     "class. Needed where pickers share mistakes, such as blob detectors on ice. While inputs are "
     "open, there are no outputs: they are written at the end, when all candidates are known.",
     "imageClasses": "Of the candidates. 0: one per 45 images, from 8 to 40. At most about 20,000 "
-    "candidates, of evenly spread micrographs, are looked at; the others are judged by what is "
-    "learnt from these.",
+    "candidates, of evenly spread micrographs, make the classes; the others are assigned to them.",
     "numParticles": "Those of the highest weight, or confidence if they are ranked by it; 0 keeps "
     "all. "
     "*probabilistic*: the most probable ones, with no threshold unless a target precision is "

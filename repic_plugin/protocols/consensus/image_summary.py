@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.consensus import GOOD_CLASS, shares_in_good_classes
-from repic_plugin.formats import CandidateClasses
+from repic_plugin.formats import CandidateClasses, found_with
 
 
 def image_lines(
@@ -28,7 +28,7 @@ def image_lines(
     n_seen, n_used = int((classes.label >= 0).sum()), int((classes.size > 0).sum())
     lines = [
         f"Images: {n_seen:,} of {len(classes.label):,} candidates were looked at, in {n_used} 2D "
-        f"classes, of which {int(is_good.sum())} hold particles."
+        f"classes{found_with(classes)}, of which {int(is_good.sum())} hold particles."
     ]
     if classes.is_filtered:  # the model says so, too
         return lines
@@ -46,6 +46,11 @@ def image_methods(classes: CandidateClasses) -> str:
         f"The images of {n_seen:,} candidates, at {classes.pixel_size_angstrom:.3g} Å/px, were "
         f"sorted into {len(classes.share)} classes by ACK-means [Xu2016]"
     )
+    if classes.n_assigned:
+        sorted_ += (
+            f" ({n_seen - classes.n_assigned:,} of them, on evenly spread micrographs, made the "
+            "classes, to which the others were assigned)"
+        )
     if classes.is_filtered:
         return f"{sorted_}, but decided nothing, as they had been filtered or denoised."
     return (
