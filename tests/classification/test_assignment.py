@@ -110,7 +110,7 @@ def test_noise_among_particles_is_found_by_its_fit():
 
 
 def test_inverted_contrast_is_refused():
-    with pytest.raises(ValueError, match="opposite contrast of the classes: .* invert"):
+    with pytest.raises(ValueError, match="opposite contrast of the classes"):
         assigned(replace(made(1), images=-made(1).images))
 
 
