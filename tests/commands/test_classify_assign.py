@@ -106,6 +106,13 @@ def test_what_was_assigned_can_be_assigned_to_and_selected_from(material, assign
     assert n_chosen == (labels_of(assigned[1]) == 0).sum()
 
 
+def test_the_report_shows_them(assigned, tmp_path):
+    told = command("report", assigned[1], "--out", tmp_path / "report.html")
+    assert told.code == 0, told.err
+    text = (tmp_path / "report.html").read_text()
+    assert "Class averages" in text and "Convergence" not in text
+
+
 @pytest.mark.parametrize("factor", [1.0, 0.01])
 def test_averages_of_another_program(material, assigned, tmp_path, factor):
     """In another order, box and grey scale."""
