@@ -281,7 +281,7 @@ def compared(data: Set, seed: int) -> List[Any]:
     has_image = found.label >= 0
     n_true = np.bincount(found.label[has_image], near[has_image], len(found.size))
     chosen = np.where(n_true / np.maximum(found.size, 1) > GOOD, CHOSEN[1], CHOSEN[0])
-    by_eye = found._replace(share=chosen).for_consensus()
+    by_eye = found.with_shares(chosen).for_consensus()
     given = judge_by_images(candidates, picks, by_eye).result
     ways = (quorum, blind, seen_, given)
     true = [quality(data, j) for j in range(picks.n_pickers)]

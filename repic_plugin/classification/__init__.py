@@ -21,11 +21,12 @@ from repic_plugin.classification.estimators import (
 )
 from repic_plugin.classification.members import particle_probabilities
 from repic_plugin.classification.normalisation import GreyScale, are_filtered
-from repic_plugin.classification.quality import ClassQuality, particle_shares
+from repic_plugin.classification.quality import ClassQuality, member_probability, particle_shares
 from repic_plugin.classification.ranks import ALONE, MpiRanks, Ranks
-from repic_plugin.classification.references import References
+from repic_plugin.classification.references import References, references_for
 from repic_plugin.classification.result import Classification, Preparation
 from repic_plugin.classification.rules import RULES
+from repic_plugin.classification.second_look import CandidateJudge, judge_candidates
 from repic_plugin.classification.sizes import Sizes, particle_sizes
 from repic_plugin.classification.state import (
     IterationRecord,
@@ -41,6 +42,7 @@ __all__ = [
     "RULES",
     "ACKMeans",
     "Assignment",
+    "CandidateJudge",
     "ClassQuality",
     "Classification",
     "Clustering",
@@ -64,10 +66,13 @@ __all__ = [
     "classify_particles",
     "contrast_transfer",
     "eqk_means",
+    "judge_candidates",
     "k_means",
+    "member_probability",
     "particle_probabilities",
     "particle_shares",
     "particle_sizes",
+    "references_for",
     "spider_k_means",
     "state_from_arrays",
     "state_to_arrays",

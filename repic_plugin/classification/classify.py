@@ -24,7 +24,6 @@ from repic_plugin.classification.full_averages import FullAverages, full_average
 from repic_plugin.classification.normalisation import (
     GreyScale,
     Normaliser,
-    ParticleExtent,
     background,
     energy_limit,
     particle_extent,
@@ -34,7 +33,7 @@ from repic_plugin.classification.quality import JUNK_PROBABILITY, class_quality
 from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.resolution import estimated_resolution
 from repic_plugin.classification.result import Classification, Preparation
-from repic_plugin.classification.sizes import LEAST_MEASURED, Sizes, particle_sizes
+from repic_plugin.classification.sizes import measured_sizes, particle_sizes
 from repic_plugin.classification.state import State
 from repic_plugin.classification.threads import one_blas_thread
 
@@ -202,7 +201,7 @@ def classify_particles(
         part = ranks.part(n_images)
         with ranks.agreement():
             extent = particle_extent(images, n_threads)
-            sizes = _measured(sizes, given, extent)
+            sizes = measured_sizes(sizes, given, extent.diameter_px)
             mask = (sizes.mask_diameter_px / 2, sizes.edge_px)
             normaliser = Normaliser(background(sizes.box_px, sum(mask)), extent.dust_deviations)
             grey_scale = GreyScale.empty(part.stop - part.start)
@@ -257,19 +256,6 @@ def classify_particles(
         return result
     agreement = replace(agreement, member=whole.member)
     return _judged(result, agreement, averages, sizes.box_px * pixel_size_angstrom)
-
-
-def _measured(sizes: Sizes, given: Dict[str, Any], extent: ParticleExtent) -> Sizes:
-    """Sizes with the diameter of the particle, if it has to be measured."""
-    is_needed = given["particle_diameter_angstrom"] is None and given["mask_diameter_px"] is None
-    if is_needed and extent.diameter_px >= LEAST_MEASURED * sizes.box_px:
-        pixel_size = sizes.pixel_size_angstrom
-        measured = {
-            **given,
-            "particle_diameter_angstrom": min(extent.diameter_px, sizes.box_px) * pixel_size,
-        }
-        sizes = particle_sizes(sizes.box_px, pixel_size, is_measured=True, **measured)
-    return sizes
 
 
 def _kept(prepared: PolarImages, n_images: int, ranks: Ranks) -> Tuple[PolarImages, Labels]:

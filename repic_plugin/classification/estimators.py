@@ -119,6 +119,34 @@ class KMeans:
         self.convergence_ = np.array(convergence)
         return self
 
+    def predict(self, x: ArrayLike) -> NDArray[np.int64]:
+        """Nearest cluster of each row of `x`, whatever the sizes; centres stay as they are.
+
+        Parameters
+        ----------
+        x : array_like of float, shape (n, n_features)
+
+        Raises
+        ------
+        ValueError
+            If `x` is not finite or of another number of features, or nothing was fitted.
+        """
+        return np.asarray(self.transform(x).argmin(axis=1), dtype=np.int64)
+
+    def transform(self, x: ArrayLike) -> Floats:
+        """Euclidean distances of the rows of `x` to the centres, shape (n, n_clusters).
+
+        Parameters and errors as of `predict`.
+        """
+        if not hasattr(self, "cluster_centers_"):
+            raise ValueError(f"{type(self).__name__} must be fitted first; call fit")
+        vectors, centers = np.asarray(x, dtype=np.float64), self.cluster_centers_
+        wanted = centers.shape[1]
+        if vectors.ndim != 2 or vectors.shape[1] != wanted or not np.isfinite(vectors).all():
+            raise ValueError(f"x must be finite and of shape (n, {wanted}), got {vectors.shape}")
+        origin = centers.mean(axis=0)
+        return np.sqrt(_distances(vectors - origin, centers - origin))
+
     def _start(
         self, vectors: Floats, origin: Floats, rng: np.random.Generator
     ) -> Tuple[NDArray[np.int64], Floats]:

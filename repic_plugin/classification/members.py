@@ -1,4 +1,4 @@
-"""Probability of each image to be a particle, from its class and its agreement with the class.
+"""Particles and aligned noise among the members of classes.
 
 Classes of particles attract peaks of noise: what was aligned to an average looks like it. How much
 noise agrees by chance is known (see `agreement`), and what agrees no more than that is probably
@@ -10,16 +10,16 @@ Mixture Models, section 3.2) with weak priors.
 
 from __future__ import annotations
 
-from typing import Tuple
+from typing import NamedTuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Agreement of noise where too few images lie in classes of junk: mean and standard deviation. In
-# classes of junk it spreads more than in classes of particles by 1 / JUNK_SPREAD, since averages of
-# noise follow their members.
-JUNK, JUNK_SPREAD, LEAST_JUNK, LEAST_SPREAD = (1.03, 0.09), 0.75, 200, 0.04
 JUNK_SHARE = 0.5  # of particles, below which a class is one of junk
+# In classes of junk the agreement of noise spreads more than in classes of particles, by 1 /
+# JUNK_SPREAD, since averages of noise follow their members.
+JUNK_SPREAD = 0.75
+LEAST_JUNK, LEAST_SPREAD = 200, 0.04
 # Priors, each with its weight in images: share of particles in a class that holds particles, their
 # mean in standard deviations of junk above that, and their standard deviation.
 SHARE, SHARE_WEIGHT = 0.9, 2.0
@@ -31,8 +31,44 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 
-def particle_probabilities(share: Floats, agreement: Floats, labels: Labels) -> Floats:
-    """Probability of each image to be a particle: of its class, and of itself in the class.
+class Normal(NamedTuple):
+    """Mean and standard deviation of agreements."""
+
+    mean: float
+    deviation: float
+
+
+# Agreement of noise where there is too little junk to measure it.
+JUNK = Normal(1.03, 0.09)
+
+
+class Members(NamedTuple):
+    """Agreement of the members of k classes.
+
+    Attributes
+    ----------
+    junk : Normal
+    part : ndarray of float64, shape (k,)
+        Of particles among the members of each class, if it holds particles.
+    mean : ndarray of float64, shape (k,)
+        Agreement of the particles of each class.
+    deviation : float
+        Of the particles' agreement.
+    """
+
+    junk: Normal
+    part: Floats
+    mean: Floats
+    deviation: float
+
+    def probability(self, agreement: Floats, labels: Labels) -> Floats:
+        """Probability of images to be particles if their class holds particles, shape (n,)."""
+        mean = self.mean[labels]
+        return mixed(agreement, self.part[labels], mean, self.deviation, self.junk)
+
+
+def fit_members(share: Floats, agreement: Floats, labels: Labels) -> Members:
+    """Agreement of particles and of noise in the classes of some images.
 
     Parameters
     ----------
@@ -41,7 +77,34 @@ def particle_probabilities(share: Floats, agreement: Floats, labels: Labels) -> 
     agreement : ndarray of float64, shape (n,)
         See `Agreement.member`.
     labels : ndarray of int64, shape (n,)
-        -1 for images in no class.
+        From 0 to k - 1.
+    """
+    k = len(share)
+    junk = level_of_junk(agreement[share[labels] < JUNK_SHARE], JUNK_SPREAD)
+    least, usual = (junk.mean + times * junk.deviation for times in (LEAST_MEAN, MEAN))
+    size = np.bincount(labels, minlength=k)
+    found = Members(
+        junk, np.full(k, SHARE), np.maximum(_medians(agreement, labels, k), least), SPREAD
+    )
+    for _ in range(N_ITERATIONS):
+        probability = found.probability(agreement, labels)
+        n = np.bincount(labels, probability, k)
+        part = (n + SHARE_WEIGHT * SHARE) / (size + SHARE_WEIGHT)
+        total = np.bincount(labels, probability * agreement, k)
+        mean = np.maximum((total + MEAN_WEIGHT * usual) / (n + MEAN_WEIGHT), least)
+        squares = probability @ (agreement - mean[labels]) ** 2
+        variance = (squares + SPREAD_WEIGHT * SPREAD**2) / (n.sum() + SPREAD_WEIGHT)
+        found = Members(junk, part, mean, float(np.sqrt(variance)))
+    return found
+
+
+def particle_probabilities(share: Floats, agreement: Floats, labels: Labels) -> Floats:
+    """Probability of each image to be a particle: of its class, and of itself in the class.
+
+    Parameters
+    ----------
+    share, agreement, labels
+        As in `fit_members`; labels are -1 for images in no class.
 
     Returns
     -------
@@ -50,54 +113,41 @@ def particle_probabilities(share: Floats, agreement: Floats, labels: Labels) -> 
     """
     found = np.full(len(labels), np.nan)
     kept = labels >= 0
-    label, value = labels[kept], agreement[kept]
-    junk = _junk(value, share[label])
-    found[kept] = share[label] * _in_classes(value, label, len(share), junk)
+    own = agreement[kept], labels[kept]
+    found[kept] = share[labels[kept]] * fit_members(share, *own).probability(*own)
     return found
 
 
-def _junk(agreement: Floats, share: Floats) -> Tuple[float, float]:
-    """Mean and standard deviation of the agreement of junk.
+def mixed(
+    agreement: Floats,
+    part: Union[float, Floats],
+    mean: Floats,
+    deviation: float,
+    junk: Normal,
+) -> Floats:
+    """Probability to be a particle, never lower for more agreement."""
+    value = np.clip(agreement, junk.mean, np.maximum(mean, junk.mean))
+    particle = part * _normal(value, mean, deviation)
+    noise = (1 - part) * _normal(value, junk.mean, junk.deviation)
+    return np.asarray(particle / (particle + noise))
 
-    From the lower half of that in classes of junk: contamination raises the upper one.
-    """
-    values = agreement[share < JUNK_SHARE]
-    if len(values) < LEAST_JUNK:
+
+def level_of_junk(agreement: Floats, spread: float = 1.0) -> Normal:
+    """Agreement of noise, from the lower half of that of junk: contamination raises the upper."""
+    if len(agreement) < LEAST_JUNK:
         return JUNK
-    low, middle = np.quantile(values, (0.1587, 0.5))  # a normal distribution's -1 and 0
-    return float(middle), max(JUNK_SPREAD * float(middle - low), LEAST_SPREAD)
+    low, middle = np.quantile(agreement, (0.1587, 0.5))  # a normal distribution's -1 and 0
+    return Normal(float(middle), max(spread * float(middle - low), LEAST_SPREAD))
 
 
-def _in_classes(agreement: Floats, label: Labels, k: int, junk: Tuple[float, float]) -> Floats:
-    """Probability to be a particle in a class that holds particles."""
-    middle, deviation = junk
-    least, usual = middle + LEAST_MEAN * deviation, middle + MEAN * deviation
-    size = np.bincount(label, minlength=k)
-    part, mean = np.full(k, SHARE), np.maximum(_medians(agreement, label, k), least)
-    spread = SPREAD
-    probability = np.zeros(len(label))
-    for _ in range(N_ITERATIONS):
-        value = np.clip(agreement, middle, mean[label])  # the ratio is monotonic
-        particle = part[label] * _normal(value, mean[label], spread)
-        noise = (1 - part[label]) * _normal(value, middle, deviation)
-        probability = particle / (particle + noise)
-        n = np.bincount(label, probability, k)
-        part = (n + SHARE_WEIGHT * SHARE) / (size + SHARE_WEIGHT)
-        total = np.bincount(label, probability * agreement, k)
-        mean = np.maximum((total + MEAN_WEIGHT * usual) / (n + MEAN_WEIGHT), least)
-        squares = probability @ (agreement - mean[label]) ** 2
-        spread = np.sqrt((squares + SPREAD_WEIGHT * SPREAD**2) / (n.sum() + SPREAD_WEIGHT))
-    return probability
-
-
-def _medians(values: Floats, label: Labels, k: int) -> Floats:
+def _medians(values: Floats, labels: Labels, k: int) -> Floats:
     """Median of each class; 0 for empty ones."""
     found = np.zeros(k)
-    for one in np.unique(label):
-        found[one] = np.median(values[label == one])
+    for one in np.unique(labels):
+        found[one] = np.median(values[labels == one])
     return found
 
 
-def _normal(value: Floats, mean: Floats, deviation: float) -> Floats:
+def _normal(value: Floats, mean: Union[float, Floats], deviation: float) -> Floats:
     """Density of a normal distribution times the square root of 2 pi."""
     return np.asarray(np.exp(-0.5 * ((value - mean) / deviation) ** 2) / deviation)

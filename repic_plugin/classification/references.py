@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Tuple
+from typing import Any, Dict, Optional
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
-from repic_plugin.classification.normalisation import DUST_DEVIATIONS
-from repic_plugin.classification.sizes import Sizes, particle_sizes
+from repic_plugin.arguments import check_choice, check_finite
+from repic_plugin.classification.checks import CTF_MODES, check_images
+from repic_plugin.classification.normalisation import DUST_DEVIATIONS, particle_extent
+from repic_plugin.classification.sizes import Sizes, measured_sizes, particle_sizes
 
 # Pixel sizes that differ by less are one: at the border of a box of 256 px this is half a pixel.
 SAME_PIXEL_SIZE = 0.004
@@ -86,6 +88,71 @@ class References:
         )
 
 
+def references_for(
+    images: Any,
+    averages: ArrayLike,
+    *,
+    pixel_size_angstrom: float,
+    averages_pixel_size_angstrom: Optional[float] = None,
+    particle_diameter_angstrom: Optional[float] = None,
+    mask_diameter_px: Optional[float] = None,
+    n_rings: Optional[int] = None,
+    max_shift_px: Optional[float] = None,
+    ctf_mode: str = "weight",
+    mirror: bool = False,
+    n_threads: int = 1,
+) -> References:
+    """Averages of another program as references for some images.
+
+    They may have another box, pixel size and grey scale. Contrast must be the same.
+
+    Parameters
+    ----------
+    images : array_like of float, shape (n, box, box)
+        At most 2,000 are looked at, to measure the particle.
+    averages : array_like of float, shape (k, side, side)
+    pixel_size_angstrom : float
+        Of the images.
+    averages_pixel_size_angstrom : float, optional
+        That of the images by default.
+    particle_diameter_angstrom, mask_diameter_px, n_rings, max_shift_px, mirror, n_threads
+        As for `classify_particles`, with which they agree in the box of the images.
+    ctf_mode : {'weight', 'flip', 'none'}
+        'weight' if the averages are corrected for the CTF, as RELION's are.
+
+    Raises
+    ------
+    ValueError
+        If a size is out of range, or the averages are not finite, or smaller than the mask.
+    """
+    check_choice("ctf_mode", ctf_mode, CTF_MODES)
+    check_images(images)
+    stack = np.asarray(averages, dtype=np.float32)
+    check_images(stack)
+    check_finite("averages", stack)
+    box_px = int(images.shape[-1])
+    given: Dict[str, Any] = {
+        "particle_diameter_angstrom": particle_diameter_angstrom,
+        "mask_diameter_px": mask_diameter_px,
+        "n_rings": n_rings,
+        "max_shift_px": max_shift_px,
+    }
+    extent = particle_extent(images, n_threads)
+    sizes = particle_sizes(box_px, pixel_size_angstrom, **given)
+    sizes = measured_sizes(sizes, given, extent.diameter_px)
+    ratio = pixel_size_angstrom / (averages_pixel_size_angstrom or pixel_size_angstrom)
+    if stack.shape[-1] < ratio * sizes.mask_diameter_px:
+        side = stack.shape[-1] * pixel_size_angstrom / ratio
+        raise ValueError(
+            f"averages of {side:.0f} Å are smaller than the mask of "
+            f"{sizes.mask_diameter_px * pixel_size_angstrom:.0f} Å; give the particle's diameter, "
+            "or correct the pixel sizes"
+        )
+    if abs(ratio - 1) > SAME_PIXEL_SIZE or stack.shape[-1] != box_px:
+        stack = resampled(stack, ratio, box_px)
+    return References(stack, sizes, ctf_mode, mirror, extent.dust_deviations, has_grey_scale=False)
+
+
 def resampled(images: Single, ratio: float, box_px: int) -> Single:
     """Images at another pixel size in another box, by their Fourier series.
 
@@ -115,6 +182,5 @@ def _waves(box: int, ratio: float, box_px: int) -> NDArray[np.complex128]:
     waves[:, np.abs(frequency) * ratio > 0.5] = 0
     if box % 2 == 0:  # the Nyquist frequency has no partner
         waves[:, box // 2] = waves[:, box // 2].real
-    inside: Tuple[Floats, ...] = (-(box // 2) - 0.5 <= places, places < box - box // 2 - 0.5)
-    waves[~(inside[0] & inside[1])] = 0
+    waves[(places < -(box // 2) - 0.5) | (places >= box - box // 2 - 0.5)] = 0
     return np.asarray(waves, dtype=np.complex128)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Mapping, Optional
 
 import numpy as np
 
@@ -155,6 +155,26 @@ def particle_sizes(
         _n_rings(box_px, mask, pixel_size_angstrom, n_rings),
         shift,
     )
+
+
+def measured_sizes(sizes: Sizes, given: Mapping[str, Any], diameter_px: float) -> Sizes:
+    """Sizes with the diameter of the particle as it was measured, where none was given.
+
+    Parameters
+    ----------
+    sizes : Sizes
+        Without it.
+    given : mapping
+        The `ARGUMENTS` of `particle_sizes`.
+    diameter_px : float
+        See `particle_extent`.
+    """
+    is_needed = given["particle_diameter_angstrom"] is None and given["mask_diameter_px"] is None
+    if not (is_needed and diameter_px >= LEAST_MEASURED * sizes.box_px):
+        return sizes
+    diameter = min(diameter_px, sizes.box_px) * sizes.pixel_size_angstrom
+    measured = {**given, "particle_diameter_angstrom": diameter}
+    return particle_sizes(sizes.box_px, sizes.pixel_size_angstrom, is_measured=True, **measured)
 
 
 def _n_rings(box_px: int, mask_px: float, pixel_size_angstrom: float, given: Optional[int]) -> int:

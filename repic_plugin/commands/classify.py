@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import re
 import sys
 import time
 import warnings
@@ -13,24 +11,30 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Optional
 
-import numpy as np
 from tqdm import tqdm
 
-from repic_plugin.arguments import check_positive
 from repic_plugin.classification import (
     Classification,
     Ranks,
     State,
     classify_particles,
 )
+from repic_plugin.commands.classify_assign import is_assignment, run_assignment
 from repic_plugin.commands.classify_options import add_arguments
+from repic_plugin.commands.classify_output import (
+    check_premultiplied,
+    draw,
+    has_checkpoint,
+    n_processors,
+    naming_files,
+    naming_out,
+    opened,
+    rings_of,
+)
 from repic_plugin.commands.classify_report import doubled_images, report, warn
 from repic_plugin.commands.mpi import ending_together, the_ranks, warn_if_bound
 from repic_plugin.commands.options import naming_options, progress_bar
-from repic_plugin.commands.out_folder import NewFolder, Own, new_folder
 from repic_plugin.formats import (
-    CLASS_FILES,
-    FormatError,
     ParticleTable,
     checkpoint_owner,
     read_checkpoint,
@@ -41,22 +45,21 @@ from repic_plugin.formats import (
 
 __all__ = ["add_arguments", "run"]
 
-PICTURE = "classes.png"
-OWN = Own(CLASS_FILES, lambda _folder: (*CLASS_FILES, "classes.csv", "sizes.csv", PICTURE))
 ARGUMENTS = {"ctf_mode": "--ctf", "particle_diameter_angstrom": "--particle-diameter"}
 # What `classify_particles` takes as the options give it.
 AS_GIVEN = ("method", "alignment", "beta", "tolerance", "max_iterations", "max_shift_px")
 AS_GIVEN += ("mask_diameter_px", "mirror", "own_contrast")
-RINGS_OF_RESOLUTION = "the number of rings (box x pixel size / --resolution-angstrom)"
 BAR = "{desc} [{elapsed}]"
-MAX_RINGS = 1 << 30  # more than any box has, and still an integer at tiny resolutions
 
 
 def run(args: argparse.Namespace) -> None:
     """Read, classify, write; alone, or together with the processes that mpirun has started."""
     ranks = the_ranks()
     with ending_together(ranks), naming_options(args.option_names):
-        _run(args, ranks)
+        if is_assignment(args):
+            run_assignment(args, ranks)
+        else:
+            _run(args, ranks)
 
 
 def _run(args: argparse.Namespace, ranks: Ranks) -> None:
@@ -64,7 +67,7 @@ def _run(args: argparse.Namespace, ranks: Ranks) -> None:
     with ExitStack() as stack:
         with ranks.agreement():
             table = read_particles(args.particles, args.pixel_size, with_ctf=args.ctf != "none")
-            new = _opened(args, table, stack) if ranks.is_first else None
+            new = opened(args, table, stack) if ranks.is_first else None
             parameters = _parameters(args, table)
         if new is None:
             table = replace(table, names=(), star=None)  # for those who write
@@ -72,9 +75,11 @@ def _run(args: argparse.Namespace, ranks: Ranks) -> None:
         found = _classify(args, table, parameters, ranks)
         with ranks.agreement():
             if new is not None:
-                with _naming_out(args):
+                with naming_out(args):
                     write_class_files(new.path, table, found)
-                    _draw(new.path, table, found)
+                    scores = None if found.quality is None else found.quality.score
+                    classes = (found.averages, found.sizes, found.is_junk, scores)
+                    draw(new.path, *classes, table.pixel_size_angstrom)
                     stack.close()  # the folder takes its name
     if new is not None:
         if args.checkpoint:
@@ -86,52 +91,13 @@ def _run(args: argparse.Namespace, ranks: Ranks) -> None:
         print(f"written to {new.place}")
 
 
-def _opened(args: argparse.Namespace, table: ParticleTable, stack: ExitStack) -> NewFolder:
-    """The folder to write, until the stack is closed."""
-    _check_checkpoint(args)
-    inputs = (table.path, *table.images.paths)
-    options = {"overwrite": args.overwrite, "own": OWN, "inputs": inputs, "what": "the particles"}
-    with _naming_out(args):
-        return stack.enter_context(new_folder(args.out, **options))
-
-
-@contextmanager
-def _naming_out(args: argparse.Namespace) -> Iterator[None]:
-    """What the system says of the folder to write names the option."""
-    try:
-        yield
-    except OSError as error:
-        problem = f"--out {args.out}: cannot be written ({error.strerror or error})"
-        kept = f"; {args.checkpoint} is kept: run again to resume" if _has_checkpoint(args) else ""
-        raise OSError(f"{problem}; free disk space or choose another folder{kept}") from error
-
-
-def _check_checkpoint(args: argparse.Namespace) -> None:
-    if not args.checkpoint:
-        return
-    file = Path(args.checkpoint).resolve()
-    if Path(args.out).resolve() in file.parents:
-        raise ValueError(
-            f"--checkpoint {args.checkpoint}: must not lie in --out {args.out}; choose another"
-        )
-    if file.is_dir() or not os.access(file.parent, os.W_OK):
-        raise ValueError(
-            f"--checkpoint {args.checkpoint}: must be a file in a folder that exists and can "
-            "be written; choose another"
-        )
-
-
-def _has_checkpoint(args: argparse.Namespace) -> bool:
-    return bool(args.checkpoint) and Path(args.checkpoint).exists()
-
-
 @contextmanager
 def _explaining_stops(args: argparse.Namespace, table: ParticleTable) -> Iterator[None]:
     """An interruption says how to resume, and a lack of memory takes one line."""
     try:
         yield
     except KeyboardInterrupt:
-        if not _has_checkpoint(args):
+        if not has_checkpoint(args):
             raise
         kept = f"{args.checkpoint} is kept: run again to resume"
         print(f"repic-plugin: interrupted; no classes were written, {kept}", file=sys.stderr)
@@ -145,11 +111,7 @@ def _explaining_stops(args: argparse.Namespace, table: ParticleTable) -> Iterato
 
 def _parameters(args: argparse.Namespace, table: ParticleTable) -> Dict[str, Any]:
     """What the result depends on besides the images and their CTF."""
-    if table.ctf is not None and table.ctf_premultiplied and args.ctf == "weight":
-        raise ValueError(
-            f"{args.particles}: the images are already multiplied by their CTF, so they cannot be "
-            "weighted by it; use --ctf flip or none"
-        )
+    check_premultiplied(args, table, args.ctf)
     parameters = {name: getattr(args, name) for name in AS_GIVEN}
     parameters.update(
         n_classes=args.classes,
@@ -162,16 +124,10 @@ def _parameters(args: argparse.Namespace, table: ParticleTable) -> Dict[str, Any
         trade=not args.no_trade,
     )
     if args.resolution_angstrom is not None:
-        parameters["n_rings"] = _rings(args.resolution_angstrom, table)
+        parameters["n_rings"] = rings_of(args, table)
     if table.ctf is None:
         parameters["ctf_mode"] = "none"
     return parameters
-
-
-def _rings(resolution_angstrom: float, table: ParticleTable) -> int:
-    check_positive("--resolution-angstrom", resolution_angstrom)
-    rings = table.images.shape[-1] * table.pixel_size_angstrom / resolution_angstrom
-    return int(np.rint(min(rings, MAX_RINGS)))
 
 
 def _classify(
@@ -179,15 +135,15 @@ def _classify(
 ) -> Classification:
     owner = checkpoint_owner(table, parameters)
     resume = None
-    n_threads = _n_processors() if args.threads is None else args.threads
+    n_threads = n_processors() if args.threads is None else args.threads
     warn_if_bound(ranks, n_threads)
-    goes_on = ranks.count(int(ranks.is_first and _has_checkpoint(args))) > 0
+    goes_on = ranks.count(int(ranks.is_first and has_checkpoint(args))) > 0
     with ranks.agreement():
         if goes_on:
             resume = read_checkpoint(args.checkpoint, owner)
     if resume is not None and ranks.is_first:
         print(f"resuming after iteration {resume.iteration}", file=sys.stderr)
-    with _naming_files(args, table), _progress(args, owner, ranks.is_first) as callbacks:
+    with naming_files(args, table), _progress(args, owner, ranks.is_first) as callbacks:
         return classify_particles(
             table.images,
             ctf=table.ctf,
@@ -197,30 +153,6 @@ def _classify(
             **parameters,
             **callbacks,
         )
-
-
-def _n_processors() -> int:
-    has_affinity = hasattr(os, "sched_getaffinity")  # Linux
-    return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-
-
-@contextmanager
-def _naming_files(args: argparse.Namespace, table: ParticleTable) -> Iterator[None]:
-    """Errors of `classify_particles` name the file and the particle."""
-    try:
-        yield
-    except FormatError:
-        raise
-    except ValueError as error:
-        message = str(error)
-        if args.resolution_angstrom is not None:
-            message = message.replace("n_rings", RINGS_OF_RESOLUTION)
-        image = re.match(r"image (\d+)\b", message)
-        if image:
-            number = int(image[1])
-            message = f"particle {number}, {table.names[number - 1]},{message[image.end() :]}"
-        place = f"{args.particles}: " if str(error).startswith("image") else ""
-        raise ValueError(f"{place}{message}") from error
 
 
 @contextmanager
@@ -259,7 +191,7 @@ def _keep(args: argparse.Namespace, owner: str, state: State) -> None:
     except OSError as error:
         problem = f"--checkpoint {args.checkpoint}: cannot be written ({error.strerror or error})"
         remedy = "free disk space or choose another file"
-        if _has_checkpoint(args):
+        if has_checkpoint(args):
             remedy = "free disk space and run again: it resumes from the previous iteration"
         raise OSError(f"{problem}; {remedy}") from error
 
@@ -270,16 +202,3 @@ def _progress_text(state: State) -> str:
     if last.stage == "common":
         text = "all aligned to one average"
     return f"iteration {last.iteration} ({last.stage}): {text}"
-
-
-def _draw(folder: Path, table: ParticleTable, found: Classification) -> None:
-    from repic_plugin.plots import montage_figure  # noqa: PLC0415  matplotlib takes a second
-
-    figure = montage_figure(
-        found.averages,
-        found.sizes,
-        flagged=found.is_junk,
-        scores=None if found.quality is None else found.quality.score,
-        pixel_size_angstrom=table.pixel_size_angstrom,
-    )
-    figure.savefig(folder / PICTURE)

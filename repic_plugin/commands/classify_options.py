@@ -14,7 +14,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PARTICLES",
         help="image stack (.mrcs) or RELION STAR file (3.0 or later)",
     )
-    parser.add_argument("--classes", type=int, required=True, metavar="K", help="number of classes")
+    task = parser.add_mutually_exclusive_group(required=True)
+    task.add_argument("--classes", type=int, metavar="K", help="number of classes")
+    task.add_argument(
+        "--into",
+        metavar="DIR",
+        help="assign the particles to the classes of an earlier run, which stay as they are",
+    )
+    task.add_argument(
+        "--references",
+        metavar="FILE",
+        help="assign the particles to these averages (.mrcs), of another program perhaps; box, "
+        "pixel size and grey scale may be others",
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="output folder")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace the output of an earlier run"

@@ -82,18 +82,21 @@ def known_classes(classes: str, good: Optional[str], candidates: ConsensusResult
     names = np.array(candidates.micrograph_names, dtype=object)[candidates.micrograph]
     centers = np.column_stack([candidates.x, candidates.y])
     known = read_candidate_labels(classes, names.astype(str), centers)
-    share, is_filtered, taken = known.share, known.is_filtered, ""
-    if good is not None:
-        numbers = _numbers(good, 0, len(share) - 1, "numbers of classes")
-        share, is_filtered = chosen_shares(numbers, len(share)), False
-        taken = f"classes taken as particles: {listed(map(str, numbers))} of 0 to {len(share) - 1}"
     averages = (known.averages, known.pixel_size_angstrom)
-    found = classes_of_labels(candidates, known.label, share, averages)
-    quality = {"score": known.score, "resolution_angstrom": known.resolution_angstrom}
-    found = found._replace(is_filtered=is_filtered, **quality)
-    if not np.isnan(known.agreement).all():
-        found = found._replace(agreement=known.agreement)
-    return Chosen(found, taken, [])
+    found = classes_of_labels(candidates, known.label, known.share, averages)
+    found = found._replace(
+        score=known.score,
+        resolution_angstrom=known.resolution_angstrom,
+        is_filtered=known.is_filtered,
+        agreement=known.agreement,
+        probability=known.probability,
+    )
+    if good is None:
+        return Chosen(found, "", [])
+    last = len(known.share) - 1
+    numbers = _numbers(good, 0, last, "numbers of classes")
+    taken = f"classes taken as particles: {listed(map(str, numbers))} of 0 to {last}"
+    return Chosen(found.with_shares(chosen_shares(numbers, last + 1)), taken, [])
 
 
 def classes_from_star(

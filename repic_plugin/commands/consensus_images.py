@@ -31,6 +31,7 @@ from repic_plugin.formats import (
     CandidateClasses,
     addition_note,
     classify_candidates,
+    found_with,
     is_same_pixel_size,
     listed,
     match_names,
@@ -183,7 +184,8 @@ def print_looked(looked: Looked) -> None:
     print(
         f"{n_seen:,} of {len(classes.label):,} candidates "
         f"{'have a class' if looked.taken else 'were looked at'}, in "
-        f"{counted(int((classes.size > 0).sum()), 'class')}, of which {holding(int(good.sum()))}"
+        f"{counted(int((classes.size > 0).sum()), 'class')}{found_with(classes)}, of which "
+        f"{holding(int(good.sum()))}"
     )
     rows = []
     found = shares_in_good_classes(looked.counts, good)

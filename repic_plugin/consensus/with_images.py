@@ -190,7 +190,7 @@ def _by_agreement(
 def candidates_to_look_at(micrograph: Labels, most: int) -> NDArray[np.bool_]:
     """Candidates of so many micrographs, evenly spread, that there are at most about `most`.
 
-    The others are judged by what is learnt from these.
+    Classes are found with these.
 
     Parameters
     ----------

@@ -55,6 +55,7 @@ from repic_plugin.formats.results.agreement import read_agreement, write_agreeme
 from repic_plugin.formats.results.candidate_classes import (
     CandidateClasses,
     classes_of_labels,
+    found_with,
     read_candidate_labels,
     write_candidate_classes,
 )
@@ -66,8 +67,15 @@ from repic_plugin.formats.results.class_files import (
     CLASS_FILES,
     checkpoint_owner,
     read_checkpoint,
+    write_assigned_files,
     write_checkpoint,
     write_class_files,
+)
+from repic_plugin.formats.results.class_references import (
+    REFERENCES,
+    GivenClasses,
+    read_given_classes,
+    read_references,
 )
 from repic_plugin.formats.results.class_tables import ClassScores, ClassTables, read_class_tables
 from repic_plugin.formats.results.classified_particles import (
@@ -129,6 +137,7 @@ __all__ = [
     "NUMBER_OR_NONE",
     "PARTICLES",
     "PICK_LABELS",
+    "REFERENCES",
     "RELION",
     "SELECTION_FILES",
     "STACK_SUFFIXES",
@@ -143,6 +152,7 @@ __all__ = [
     "ConsensusTables",
     "Format",
     "FormatError",
+    "GivenClasses",
     "ImageStacks",
     "Kind",
     "NameMatch",
@@ -166,6 +176,7 @@ __all__ = [
     "corners_from_centers",
     "distinct_names",
     "format_error",
+    "found_with",
     "header_table",
     "is_same_pixel_size",
     "known_formats",
@@ -187,6 +198,7 @@ __all__ = [
     "read_curves",
     "read_ensemble",
     "read_fsc_table",
+    "read_given_classes",
     "read_header",
     "read_iterations",
     "read_map",
@@ -200,6 +212,7 @@ __all__ = [
     "read_picks_dir",
     "read_picks_file",
     "read_quality",
+    "read_references",
     "read_scores",
     "stack_file",
     "table_text",
@@ -207,6 +220,7 @@ __all__ = [
     "unify_names",
     "write_agreement",
     "write_arrays",
+    "write_assigned_files",
     "write_candidate_classes",
     "write_checkpoint",
     "write_class_files",

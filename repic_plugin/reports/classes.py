@@ -50,8 +50,7 @@ def blocks(folder: Path) -> List[Block]:
         first_number=1,
     )
     bars = size_bars_figure(sizes, flagged=found.is_junk, first_number=1)
-    course = convergence_figure({"particles": found.convergence})
-    return [
+    shown: List[Block] = [
         facts,
         Warnings(warnings),
         Picture(
@@ -60,5 +59,9 @@ def blocks(folder: Path) -> List[Block]:
             True,
         ),
         Picture(bars, "Members of each class."),
-        Picture(course, "Convergence: fraction of particles that changed class, and class sizes."),
     ]
+    if len(found.convergence["iteration"]):  # none where particles were assigned to given classes
+        course = convergence_figure({"particles": found.convergence})
+        text = "Convergence: fraction of particles that changed class, and class sizes."
+        shown.append(Picture(course, text))
+    return shown

@@ -392,3 +392,22 @@ def test_function_forms_refuse_what_the_classes_refuse(function):
         function(X, 1)
     with pytest.raises(TypeError):
         function(X, 3, no_such_option=1)
+
+
+@pytest.mark.parametrize("estimator", [KMeans, ACKMeans])
+def test_further_vectors_go_to_the_nearest_centre(estimator):
+    x = np.concatenate([np.random.default_rng(0).normal(c, 1, (30, 2)) for c in (0, 20)]) + 1e6
+    fitted = estimator(2).fit(x)
+    new = np.array([[1e6, 1e6], [1e6 + 20, 1e6 + 20], [1e6 + 19, 1e6 + 22]])
+    assert fitted.predict(new).tolist() == [fitted.labels_[0], *[fitted.labels_[-1]] * 2]
+    apart = np.linalg.norm(new[:, None] - fitted.cluster_centers_, axis=2)
+    assert np.allclose(fitted.transform(new), apart)
+    assert np.array_equal(fitted.predict(x), fitted.labels_)
+
+
+def test_vectors_of_other_features_are_refused():
+    with pytest.raises(ValueError, match="must be fitted first"):
+        KMeans(2).predict(np.zeros((2, 2)))
+    fitted = KMeans(2).fit(np.random.default_rng(0).normal(size=(9, 3)))
+    with pytest.raises(ValueError, match="of shape \\(n, 3\\)"):
+        fitted.transform(np.zeros((2, 2)))

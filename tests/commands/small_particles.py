@@ -15,7 +15,7 @@ from tests.commands.helpers import csv_rows
 N_VIEWS, PER_VIEW, BOX, PIXEL_SIZE = 4, 10, 32, 5.0
 N = N_VIEWS * PER_VIEW
 FILES = ["assignments.csv", "class_averages.mrcs", "classes.csv", "classes.png", "classes.star"]
-FILES += ["convergence.csv", "sizes.csv"]
+FILES += ["convergence.csv", "references.json", "sizes.csv"]
 ITERATION = re.compile(
     r"iteration (\d+) \((\w+)\): ([\d.]+)% changed class, sizes ([\d,]+) to ([\d,]+)"
 )

@@ -120,7 +120,7 @@ def test_words_that_are_no_arguments_stay(classify, made, monkeypatch):
     assert_refused(classify(made / "particles.star"), f"error: {line}")
 
 
-@pytest.mark.parametrize("step", ["classify_particles", "_draw"])
+@pytest.mark.parametrize("step", ["classify_particles", "draw"])
 def test_more_memory_than_there_is(classify, made, tmp_path, monkeypatch, step):
     def fails(*_arguments, **_keywords):
         raise MemoryError
@@ -336,7 +336,7 @@ def test_a_folder_that_cannot_be_written(classify, made, out, no_work, monkeypat
     assert ".partial" not in outcome.err[0]
 
 
-@pytest.mark.parametrize("step", ["write_class_files", "_draw"])
+@pytest.mark.parametrize("step", ["write_class_files", "draw"])
 @pytest.mark.parametrize("earlier", [False, True])
 def test_the_disk_is_full(classify, made, out, tmp_path, monkeypatch, step, earlier):
     def full(*_arguments, **_keywords):
@@ -384,7 +384,7 @@ def test_interrupted(classify, made, tmp_path, monkeypatch):
     def interrupt(*_arguments, **_keywords):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(classify_module, "_draw", interrupt)
+    monkeypatch.setattr(classify_module, "draw", interrupt)
     outcome = classify(made / "particles.star")
     assert outcome.code == 130
     assert outcome.err[-1] == "repic-plugin: interrupted; nothing was written"

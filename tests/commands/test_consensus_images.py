@@ -7,7 +7,15 @@ import pytest
 from scipy import ndimage
 
 from repic_plugin.commands.simulate_micrographs import _write_star
-from repic_plugin.formats import open_mrc, write_mrc, write_picks_file
+from repic_plugin.consensus import ALL_CANDIDATES, candidates_to_look_at, find_consensus
+from repic_plugin.formats import (
+    classify_candidates,
+    open_mrc,
+    read_picks_dir,
+    write_mrc,
+    write_picks_file,
+)
+from repic_plugin.formats.results import candidate_classification
 from repic_plugin.simulation import phantom_map, simulate_exposures
 from tests.commands.helpers import assert_refused, command, csv_rows
 
@@ -306,3 +314,40 @@ def test_micrographs_without_particles_are_told(run, material, tmp_path):
     outcome = consensus(run, folder, tmp_path / "out", "--images", tmp_path / "noise")
     assert outcome.code == 0
     assert any("no 2D class looks like particles" in line for line in outcome.err)
+
+
+def test_all_candidates_are_assigned_to_the_classes_of_a_sample(material, monkeypatch):
+    """Classes found on two of five micrographs; on the others they separate particles as well."""
+    monkeypatch.setattr(candidate_classification, "MOST_IMAGES", 250)
+    monkeypatch.setattr(candidate_classification, "IMAGES_PER_BATCH", 150)
+    folder, truth = material
+    picks = read_picks_dir(folder / "picks").picks
+    options = {"mode": "probabilistic", "num_particles": ALL_CANDIDATES}
+    candidates = find_consensus(picks, BOX, **options)
+    files = [str(folder / "micrographs" / f"{name}.mrc") for name in candidates.micrograph_names]
+    told = []
+    found = classify_candidates(
+        candidates,
+        files,
+        BOX,
+        pixel_size_angstrom=PIXEL_SIZE,
+        progress=lambda *numbers: told.append(numbers),
+    )
+    assert told == [(number, len(files)) for number in range(1, len(files) + 1)]
+    sample = candidates_to_look_at(candidates.micrograph, 250)
+    has_class = found.label >= 0
+    assert found.n_assigned == (has_class & ~sample).sum() > 0
+    assert has_class.mean() > 0.9  # the others reach beyond the micrograph
+    assert found.size.sum() == has_class.sum()
+    names = np.array(candidates.micrograph_names)[candidates.micrograph]
+    near = np.array(
+        [
+            np.hypot(*(truth[name] - center).T).min() < BOX / 4
+            for name, center in zip(names, found.centers)
+        ]
+    )
+    good = found.share[found.label] >= 0.5
+    for part in (sample, ~sample):
+        precision = near[has_class & part & good].mean()
+        recall = good[has_class & part & near].mean()
+        assert precision > 0.8 and recall > 0.8, (precision, recall)

@@ -79,7 +79,7 @@ def written(table, tmp_path):
 
 def test_the_files(written):
     names = sorted(path.name for path in written.iterdir())
-    assert names == sorted([*CLASS_FILES, "classes.csv", "sizes.csv"])
+    assert names == sorted([*CLASS_FILES, "classes.csv", "references.json", "sizes.csv"])
 
 
 def test_assignments(written):

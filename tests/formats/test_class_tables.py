@@ -74,9 +74,10 @@ def test_scores_are_read_back_and_not_needed(tmp_path, folder, found):
 
     assert read_class_tables(folder).scores is None  # as an earlier version wrote them
     scored = replace(
-        found, quality=ClassQuality(
+        found,
+        quality=ClassQuality(
             threshold=0.5, member_probability=MEMBERS, agreement=MEMBERS, **QUALITY
-        )
+        ),
     )
     write_class_files(folder, read_particles(tmp_path / "s.mrcs"), scored)
     scores = read_class_tables(folder).scores

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,12 @@ from repic_plugin.classification.assignment.noise import (
     posteriors,
     products,
 )
+from repic_plugin.classification.assignment.result import (
+    Assignment,
+    Columns,
+    assignment,
+    empty_columns,
+)
 from repic_plugin.classification.assignment.search import PoseSearch
 from repic_plugin.classification.checks import check_images, check_optics
 from repic_plugin.classification.ctf import CtfParameters
@@ -29,112 +34,14 @@ from repic_plugin.classification.final_poses import turns_back
 from repic_plugin.classification.normalisation import GreyScale, Normaliser, background
 from repic_plugin.classification.preparation import PolarImages, prepare_images
 from repic_plugin.classification.references import References
-from repic_plugin.classification.sizes import Sizes
 from repic_plugin.classification.threads import one_blas_thread
 
 # Images processed at a time, unless others are asked for; a multiple of the block, within which no
 # result depends on what else is in the batch.
 IMAGES_PER_BATCH, IMAGES_PER_BLOCK = 4096, 512
-# Images that fit their class less are explained by none: noise fits by about 1.
-LEAST_FIT = 1.0
 
 Single = NDArray[np.float32]
-Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class Assignment:
-    """Images in given classes.
-
-    Attributes
-    ----------
-    labels : ndarray of int64, shape (n,)
-        Class of each image, numbered as the references; -1 for empty images.
-    rotation_deg, shift_px, mirror : ndarray
-        Pose of each image, as in `Classification`.
-    dissimilarity : ndarray of float64, shape (n,)
-        Squared distance on the rings used to the average multiplied by the image's CTF and
-        contrast; nan for empty images.
-    posterior : ndarray of float64, shape (n,)
-        Of the class of each image among all classes, see `posteriors`; 0 for empty images.
-    correlation : ndarray of float64, shape (n,)
-        Normalised, of image and average; 0 for empty images.
-    fit : ndarray of float64, shape (n,)
-        Inner product of image and average over that of noise, see `fits`: about 1, or less, for
-        images that no class explains.
-    contrast : ndarray of float64, shape (n,)
-        How strongly each image shows its class; 1 for all where contrasts do not vary.
-    sizes : ndarray of int64, shape (k,)
-    explained : ndarray of float64, shape (k,)
-        Reduction of a member's sum of squares, as in `Classification`.
-    measured : Measured
-        Noise and grey scale that were used.
-    used : Sizes
-        Sizes in the box of the images.
-    grey_scale : GreyScale
-        Background of each image and its damaged pixels, which were removed.
-    posteriors : ndarray of float32, shape (n, k), or None
-        Of all classes, if asked for.
-    """
-
-    labels: Labels
-    rotation_deg: Floats
-    shift_px: Floats
-    mirror: NDArray[np.bool_]
-    dissimilarity: Floats
-    posterior: Floats
-    correlation: Floats
-    fit: Floats
-    contrast: Floats
-    sizes: Labels
-    explained: Floats
-    measured: Measured
-    used: Sizes
-    grey_scale: GreyScale
-    posteriors: Optional[Single] = None
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def is_explained(self) -> NDArray[np.bool_]:
-        """Whether each image fits its class better than noise would, shape (n,)."""
-        return np.asarray(self.fit > LEAST_FIT)
-
-
-@dataclass(eq=False)
-class _Columns:
-    """Columns of the images that are filled batch by batch."""
-
-    labels: Labels
-    rotation_deg: Floats
-    shift_px: Floats
-    mirror: NDArray[np.bool_]
-    dissimilarity: Floats
-    posterior: Floats
-    correlation: Floats
-    fit: Floats
-    contrast: Floats
-    explained: Floats
-
-    @classmethod
-    def empty(cls, n: int) -> _Columns:
-        """Columns of n empty images."""
-        return cls(
-            np.full(n, -1),
-            np.zeros(n),
-            np.zeros((n, 2)),
-            np.zeros(n, np.bool_),
-            np.full(n, np.nan),
-            *(np.zeros(n) for _ in range(3)),
-            np.ones(n),
-            np.zeros(n),
-        )
-
-    def columns(self) -> List[NDArray[Any]]:
-        """The columns in the order of the attributes."""
-        return [getattr(self, field.name) for field in fields(self)]
 
 
 class _Images:
@@ -290,7 +197,7 @@ def assign_particles(
                 some, polar, references.has_grey_scale, references.max_energy, n_threads
             )
         search = polar.scaled_search(measured_before)
-        columns, grey_scale = _Columns.empty(n), GreyScale.empty(n)
+        columns, grey_scale = empty_columns(n), GreyScale.empty(n)
         every = np.zeros((n, len(references)), np.float32) if keep_posteriors else None
         batch = -(-images_per_batch // IMAGES_PER_BLOCK) * IMAGES_PER_BLOCK
         for first in range(0, n, batch):
@@ -301,7 +208,7 @@ def assign_particles(
             _assign(prepared, first, polar, search, measured_before, columns, every, n_threads)
             if progress is not None:
                 progress(rows.stop, n)
-    return _assignment(columns, references, measured_before, grey_scale, every)
+    return assignment(columns, references, measured_before, grey_scale, every)
 
 
 def _check_ctf(references: References, ctf: Optional[CtfParameters]) -> None:
@@ -318,7 +225,7 @@ def _assign(
     polar: PolarReferences,
     search: PoseSearch,
     known: Measured,
-    columns: _Columns,
+    columns: Columns,
     every: Optional[Single],
     n_threads: int,
 ) -> None:
@@ -332,42 +239,20 @@ def _assign(
     explained = contrast * (2 * found.score - contrast * found.norm)
     sizes = polar.sizes
     n_poses = independent_poses(polar.grid, len(polar.names), sizes.max_shift_px, polar.mirror)
-    of_batch = (
-        polar.names[placed.labels],
-        turns_back(placed.alignment.angle),
-        placed.alignment.shift_px,
-        placed.alignment.mirror,
-        kept.energy - explained,
-        shares[np.arange(len(own)), placed.labels],
-        correlations(found, kept.energy),
-        fits(found, known.noise, n_poses),
-        contrast,
-        explained,
-    )
+    of_batch = {
+        "labels": polar.names[placed.labels],
+        "rotation_deg": turns_back(placed.alignment.angle),
+        "shift_px": placed.alignment.shift_px,
+        "mirror": placed.alignment.mirror,
+        "dissimilarity": kept.energy - explained,
+        "posterior": shares[np.arange(len(own)), placed.labels],
+        "correlation": correlations(found, kept.energy),
+        "fit": fits(found, known.noise, n_poses),
+        "contrast": contrast,
+        "explained": explained,
+    }
     rows = first + own
-    for column, values in zip(columns.columns(), of_batch):
-        column[rows] = values
+    for name, values in of_batch.items():
+        columns[name][rows] = values
     if every is not None:
         every[rows[:, None], polar.names] = shares
-
-
-def _assignment(
-    columns: _Columns,
-    references: References,
-    known: Measured,
-    grey_scale: GreyScale,
-    every: Optional[Single],
-) -> Assignment:
-    kept, k = columns.labels >= 0, len(references)
-    sizes = np.bincount(columns.labels[kept], minlength=k)
-    total = np.bincount(columns.labels[kept], columns.explained[kept], k).astype(np.float64)
-    *of_images, _ = columns.columns()
-    return Assignment(
-        *of_images,
-        sizes=sizes,
-        explained=total / np.maximum(sizes, 1),
-        measured=known,
-        used=references.sizes,
-        grey_scale=grey_scale,
-        posteriors=every,
-    )

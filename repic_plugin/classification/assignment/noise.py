@@ -91,7 +91,9 @@ def products(
     return found
 
 
-def noise_spectrum(grid: PolarGrid, residual: Single, mask_radius_px: float, edge_px: float) -> Floats:
+def noise_spectrum(
+    grid: PolarGrid, residual: Single, mask_radius_px: float, edge_px: float
+) -> Floats:
     """Variance of the noise on each ring; 1 where it is that of a pixel.
 
     Parameters

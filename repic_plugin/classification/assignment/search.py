@@ -83,9 +83,7 @@ class PoseSearch:
         local_radius = float(np.hypot(*shifts.local.T).max())
         half_step = float(np.abs(shifts.local[shifts.local != 0]).min(initial=1.0))
         self._fine_shifts = shift_grid(max_shift_px + local_radius, half_step)
-        self._finely = PairSearch(
-            grid, moved_averages(grid, averages, self._fine_shifts, mirror)
-        )
+        self._finely = PairSearch(grid, moved_averages(grid, averages, self._fine_shifts, mirror))
         self._finely_near = near_shifts(self._fine_shifts, mirror, len(shifts.local))
         apart = np.hypot(*(shifts.everywhere[:, None] - self._fine_shifts).T)
         self._as_fine = np.argmin(apart, axis=0)
@@ -98,7 +96,8 @@ class PoseSearch:
         labels = found.dissimilarity.argmin(axis=1)
 
         def own(rows: slice) -> Samples:
-            return self.averages[labels[rows]]
+            mine: Samples = self.averages[labels[rows]]
+            return mine
 
         alignment, _ = refine_against(
             images, own, found.alignment(labels), self._finest_step_px, n_threads

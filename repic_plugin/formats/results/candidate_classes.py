@@ -24,7 +24,7 @@ from repic_plugin.formats.images.stacks import open_stack
 from repic_plugin.formats.results.consensus_writing import CANDIDATE_FILES
 
 CANDIDATES, IMAGE_CLASSES, PICKER_CLASSES, CANDIDATE_AVERAGES = CANDIDATE_FILES
-CANDIDATE_COLUMNS = ("micrograph", "x", "y", "class", "agreement", "probability")
+CANDIDATE_COLUMNS = ("micrograph", "x", "y", "class", "agreement", "by_image", "probability")
 CLASS_COLUMNS = ("class", "size", "score", "share", "resolution_angstrom", "is_filtered")
 BLANK_SIDE_PX, UNKNOWN_ANGSTROM = 32, 1.0  # of averages that nobody gave
 PICKER_COLUMNS = ("picker", "class", "alone", "shared", "is_good")
@@ -42,6 +42,7 @@ class CandidateClasses(NamedTuple):
     label : ndarray of int64, shape (n,)
         -1 without an image.
     size, score, share, resolution_angstrom : ndarray, shape (k,)
+        Sizes are those of all candidates; the rest is that of those the classes were found with.
         Score and resolution are NaN in classes of another program.
     averages : ndarray of float32, shape (k, side, side)
         Blank where they are not known.
@@ -52,8 +53,13 @@ class CandidateClasses(NamedTuple):
     agreement : ndarray of float64, shape (n,), optional
         Of each image with its class, see `classification.particle_probabilities`; NaN without an
         image. None if it is not known.
+    probability : ndarray of float64, shape (n,), optional
+        Of each candidate to be a particle by its image alone, see
+        `classification.judge_candidates`; NaN without an image. None if it is not known.
     notes : tuple of str
         Micrographs that were not looked at, and why.
+    n_assigned : int
+        Candidates that were assigned to the classes found with the others.
     """
 
     micrograph: NDArray[np.str_]
@@ -67,14 +73,20 @@ class CandidateClasses(NamedTuple):
     pixel_size_angstrom: float
     is_filtered: bool = False
     agreement: Optional[NDArray[np.float64]] = None
+    probability: Optional[NDArray[np.float64]] = None
     notes: Tuple[str, ...] = ()
+    n_assigned: int = 0
 
     def for_consensus(self) -> ImageClasses:
         """Classes, and probability of each candidate by its image, for `judge_by_images`."""
+        return ImageClasses(self.label, self.share, self.is_filtered, self.probability)
+
+    def with_shares(self, share: NDArray[np.float64]) -> CandidateClasses:
+        """With the shares of classes of which a person chose the good ones, shape (k,)."""
         probability = None
-        if self.agreement is not None:
-            probability = particle_probabilities(self.share, self.agreement, self.label)
-        return ImageClasses(self.label, self.share, self.is_filtered, probability)
+        if self.agreement is not None and not self.is_filtered:
+            probability = particle_probabilities(share, self.agreement, self.label)
+        return self._replace(share=share, is_filtered=False, probability=probability)
 
 
 def classes_of_labels(
@@ -112,6 +124,14 @@ def classes_of_labels(
     )
 
 
+def found_with(classes: CandidateClasses) -> str:
+    """Where classes were found with some of the candidates, how many those are."""
+    if not classes.n_assigned:
+        return ""
+    n_images = int((classes.label >= 0).sum())
+    return f" found with {n_images - classes.n_assigned:,} of them"
+
+
 def write_candidate_classes(
     folder: PathLike,
     classes: CandidateClasses,
@@ -134,8 +154,11 @@ def write_candidate_classes(
     folder = Path(folder)
     x, y = classes.centers.T
     unknown = np.full(len(x), np.nan)
-    agreement = _numbers(unknown if classes.agreement is None else classes.agreement)
-    found = (classes.label.tolist(), agreement, np.round(probability, 6).tolist())
+    of_image = (
+        _numbers(unknown if column is None else column)
+        for column in (classes.agreement, classes.probability)
+    )
+    found = (classes.label.tolist(), *of_image, np.round(probability, 6).tolist())
     columns = (classes.micrograph.tolist(), x.tolist(), y.tolist(), *found)
     write_table(folder / CANDIDATES, CANDIDATE_COLUMNS, zip(*columns))
     of_class = (classes.score, classes.share, classes.resolution_angstrom)
@@ -170,7 +193,13 @@ class KnownClasses(NamedTuple):
     averages: NDArray[np.float32]
     pixel_size_angstrom: float
     is_filtered: bool
-    agreement: NDArray[np.float64]
+    agreement: Optional[NDArray[np.float64]]
+    probability: Optional[NDArray[np.float64]]
+
+
+def _unless_unknown(column: NDArray[np.float64]) -> Optional[NDArray[np.float64]]:
+    """None if the table has no value."""
+    return None if np.isnan(column).all() else column
 
 
 def read_candidate_labels(
@@ -193,7 +222,7 @@ def read_candidate_labels(
     if not path.is_file():
         raise format_error(path, f"no such file; {AGAIN}")
     kinds = {"micrograph": TEXT, "x": NUMBER, "y": NUMBER, "class": COUNT}
-    kinds["agreement"] = NUMBER_OR_NONE
+    kinds.update(agreement=NUMBER_OR_NONE, by_image=NUMBER_OR_NONE)
     table = read_csv(path, kinds, AGAIN)
     columns = (table[name].tolist() for name in kinds)
     known = {(name, x, y): found for name, x, y, *found in zip(*columns)}
@@ -206,7 +235,7 @@ def read_candidate_labels(
     numbers = {"score": NUMBER_OR_NONE, "resolution_angstrom": NUMBER_OR_NONE}
     kinds = {"share": NUMBER, "is_filtered": COUNT, **numbers}
     classes = read_csv(Path(folder) / IMAGE_CLASSES, kinds, AGAIN)
-    label, agreement = np.array(found, np.float64).reshape(-1, 2).T
+    label, agreement, by_image = np.array(found, np.float64).reshape(-1, 3).T
     labels, n_classes = label.astype(np.int64), len(classes["share"])
     if len(labels) and labels.max() >= n_classes:
         problem = f"names class {labels.max()}, but {IMAGE_CLASSES} has {n_classes}"
@@ -223,5 +252,6 @@ def read_candidate_labels(
         averages[np.arange(averages.shape[0])],
         averages.pixel_size_angstrom,
         bool(classes["is_filtered"].any()),
-        agreement,
+        _unless_unknown(agreement),
+        _unless_unknown(by_image),
     )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Callable, List, Optional, Sequence, Tuple, cast
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.classification import (
+    CandidateJudge,
     ClassQuality,
     CtfParameters,
+    Measured,
+    References,
     are_filtered,
+    assign_particles,
     classify_particles,
+    judge_candidates,
     particle_shares,
 )
 from repic_plugin.consensus import ConsensusResult, candidates_to_look_at
@@ -25,8 +30,12 @@ from repic_plugin.wording import counted
 MOST_SIDE_PX, MASK_BOXES = 64, 0.84
 LEAST_SIDE_PX = 16
 MOST_IMAGES = 20_000
+# Images of further candidates in memory at a time, and those that their noise is measured in.
+IMAGES_PER_BATCH, N_MEASURED = 4096, 1024
 FEW_TO_TELL = 8  # images of a micrograph, of which nothing tells whether it was denoised
 IMAGES_PER_CLASS, LEAST_CLASSES, MOST_CLASSES = 45, 8, 40
+
+CtfOf = Callable[[NDArray[np.int64]], Optional[CtfParameters]]  # of some candidates
 
 
 def classify_candidates(
@@ -44,7 +53,10 @@ def classify_candidates(
     read: Callable[[str], NDArray[np.float32]] = open_mrc,
     progress: Optional[Callable[[int, int], None]] = None,
 ) -> CandidateClasses:
-    """Classes of the images of the candidates, or of some micrographs where there are many.
+    """Classes of the images of the candidates, and what each image says of its candidate.
+
+    Where there are many, classes are found with the candidates of some micrographs, evenly spread;
+    the others are assigned to them, some thousands in memory at a time.
 
     Parameters
     ----------
@@ -68,7 +80,7 @@ def classify_candidates(
     read : callable
         From a file to its pixels.
     progress : callable, optional
-        Called as ``progress(n_done, n_files)`` while candidates are cut out.
+        Called as ``progress(n_done, n_files)`` for each micrograph whose candidates are cut out.
 
     Returns
     -------
@@ -85,16 +97,20 @@ def classify_candidates(
     """
     centers = np.column_stack([candidates.x, candidates.y])
     looked_at = candidates_to_look_at(candidates.micrograph, MOST_IMAGES)
-    wanted = set(np.unique(candidates.micrograph[looked_at]).tolist())
-    used = [file if at in wanted else "" for at, file in enumerate(files)]
     box, side = sides(box_size_px, MOST_SIDE_PX)
     if side < LEAST_SIDE_PX:
         raise ValueError(
             f"boxes must be {LEAST_SIDE_PX} px or more for their images to be classified, got "
             f"{box_size_px:g} px; correct the box size, or do not look at the images"
         )
-    where = (used, candidates.micrograph, centers, box, side)
-    cut = cut_candidates(*where, progress, read, most_unreadable)
+
+    def ctf_of(rows: NDArray[np.int64]) -> Optional[CtfParameters]:
+        return None if ctf is None else ctf.take(candidates.micrograph[rows])
+
+    cutter = _Cutter(
+        files, candidates.micrograph, centers, (box, side), read, most_unreadable, progress
+    )
+    cut = cutter.cut(np.unique(candidates.micrograph[looked_at]))
     cut, notes = _without_spoilt(cut, candidates)
     _check_number(cut, source, box, n_classes)
     image_pixel = pixel_size_angstrom * box / side
@@ -102,31 +118,140 @@ def classify_candidates(
         cut.images,
         n_classes or number_of_classes(len(cut.rows)),
         pixel_size_angstrom=image_pixel,
-        ctf=None if ctf is None else ctf.take(candidates.micrograph[cut.rows]),
+        ctf=ctf_of(cut.rows),
         mask_diameter_px=MASK_BOXES * side,
         random_state=random_state,
         n_threads=n_threads,
     )
     quality = cast(ClassQuality, found.quality)  # None on other ranks of an MPI run only
-    label = np.full(len(candidates), -1)
-    label[cut.rows] = found.labels
-    agreement = np.full(len(candidates), np.nan)
-    agreement[cut.rows] = quality.agreement
+    share = particle_shares(quality.score, found.sizes)
+    judge, probability = judge_candidates(cut.images, found, share, ctf_of(cut.rows), n_threads)
+    columns = _Columns.empty(len(candidates))
+    columns.put(cut.rows, found.labels, quality.agreement, probability)
+    rest = np.unique(candidates.micrograph[~looked_at])
+    if len(rest):
+        references = found.references()
+        known = _measured(cut, references, ctf_of, n_threads)
+        assign = _Assign(references, known, judge, ctf_of, n_threads)
+        notes += _assign_rest(candidates, cutter, rest, assign, columns)
     names = np.array(candidates.micrograph_names, dtype=object)
+    label = columns.label
     return CandidateClasses(
         micrograph=names[candidates.micrograph].astype(str),
         centers=centers,
         label=label,
-        size=found.sizes,
+        size=np.bincount(label[label >= 0], minlength=len(share)),
         score=quality.score,
-        share=particle_shares(quality.score, found.sizes),
+        share=share,
         resolution_angstrom=quality.resolution_angstrom,
         averages=found.averages,
         pixel_size_angstrom=image_pixel,
         is_filtered=found.preparation.is_filtered,
-        agreement=agreement,
+        agreement=columns.agreement,
+        probability=columns.probability,
         notes=tuple(notes),
+        n_assigned=int((label >= 0).sum() - (found.labels >= 0).sum()),
     )
+
+
+class _Columns(NamedTuple):
+    """Class of each candidate, its agreement with it, and its probability; -1 and NaN without."""
+
+    label: NDArray[np.int64]
+    agreement: NDArray[np.float64]
+    probability: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls, n: int) -> _Columns:
+        return cls(np.full(n, -1), np.full(n, np.nan), np.full(n, np.nan))
+
+    def put(self, rows: NDArray[np.int64], *columns: NDArray[Any]) -> None:
+        for mine, column in zip(self, columns):
+            mine[rows] = column
+
+
+class _Cutter:
+    """Cuts out the candidates of some micrographs after others, with one count of the progress."""
+
+    def __init__(
+        self,
+        files: Sequence[str],
+        micrograph: NDArray[np.int64],
+        centers: NDArray[np.float64],
+        sides_px: Tuple[int, int],
+        read: Callable[[str], NDArray[np.float32]],
+        most_unreadable: float,
+        progress: Optional[Callable[[int, int], None]],
+    ) -> None:
+        self.files, self.micrograph, self.centers = files, micrograph, centers
+        self._sides, self._read, self._progress = sides_px, read, progress
+        self._most_unreadable = most_unreadable
+        self._n_files, self._n_done = len(np.unique(micrograph)), 0
+
+    def cut(self, micrographs: NDArray[np.int64]) -> CandidateImages:
+        """Images of the candidates of these micrographs, ascending; rows among all candidates."""
+        rows = np.flatnonzero(np.isin(self.micrograph, micrographs))
+        place = np.searchsorted(micrographs, self.micrograph[rows])
+        files = [self.files[at] for at in micrographs.tolist()]
+        where = (files, place, self.centers[rows], *self._sides)
+        cut = cut_candidates(*where, self._tell, self._read, self._most_unreadable)
+        self._n_done += len(files)
+        unreadable = tuple((int(micrographs[at]), why) for at, why in cut.unreadable)
+        return CandidateImages(cut.images, rows[cut.rows], unreadable)
+
+    def _tell(self, n_done: int, _n_files: int) -> None:
+        if self._progress is not None:
+            self._progress(self._n_done + n_done, self._n_files)
+
+
+class _Assign(NamedTuple):
+    """Assigns images to the classes found with others, and judges them."""
+
+    references: References
+    known: Measured
+    judge: CandidateJudge
+    ctf_of: CtfOf
+    n_threads: int
+
+    def __call__(self, cut: CandidateImages, columns: _Columns) -> None:
+        ctf = self.ctf_of(cut.rows)
+        found = assign_particles(
+            cut.images,
+            self.references,
+            ctf=ctf,
+            measured_before=self.known,
+            n_threads=self.n_threads,
+        )
+        probability = self.judge.probability(cut.images, found, ctf, self.n_threads)
+        columns.put(cut.rows, found.labels, found.fit, probability)
+
+
+def _measured(
+    cut: CandidateImages, references: References, ctf_of: CtfOf, n_threads: int
+) -> Measured:
+    """Noise of the images that the classes were found with."""
+    every = slice(None, None, max(1, len(cut.rows) // N_MEASURED))
+    ctf = ctf_of(cut.rows[every])
+    return assign_particles(cut.images[every], references, ctf=ctf, n_threads=n_threads).measured
+
+
+def _assign_rest(
+    candidates: ConsensusResult,
+    cutter: _Cutter,
+    rest: NDArray[np.int64],
+    assign: _Assign,
+    columns: _Columns,
+) -> List[str]:
+    """Fill in the candidates of further micrographs; returns which were not looked at, and why."""
+    n_candidates = np.bincount(candidates.micrograph)[rest]
+    batch = (np.cumsum(n_candidates) - 1) // IMAGES_PER_BATCH
+    notes = []
+    for number in np.unique(batch):
+        cut, told = _without_spoilt(cutter.cut(rest[batch == number]), candidates)
+        notes += told
+        if len(cut.rows):
+            assign(cut, columns)
+    return notes
 
 
 def number_of_classes(n_images: int) -> int:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, List, Mapping, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +18,25 @@ from repic_plugin.formats.base.errors import PathLike, format_error
 from repic_plugin.formats.images.class_star import write_classes_star
 from repic_plugin.formats.images.mrc_writing import write_stack
 from repic_plugin.formats.images.particles import ParticleTable
+from repic_plugin.formats.results.class_references import write_references
 
 if TYPE_CHECKING:
-    from repic_plugin.classification import Classification, State
+    from repic_plugin.classification import (
+        Assignment,
+        Classification,
+        ClassQuality,
+        IterationRecord,
+        References,
+        Sizes,
+        State,
+    )
 
 CLASS_FILES = ("assignments.csv", "class_averages.mrcs", "classes.star", "convergence.csv")
 ASSIGNMENT_COLUMNS = ("particle", "class", "rotation_deg", "shift_x_px", "shift_y_px", "mirror")
 CLASS_COLUMNS = ("class", "size", "explained", "is_junk")
 QUALITY_COLUMNS = ("score", "probability", "resolution_angstrom", "is_off_centre")
+# Of particles that were assigned, see `Assignment`.
+ASSIGNED = ("posterior", "correlation", "fit")
 MEMBER_PROBABILITY = "particle_probability"
 SIZE_COLUMNS = (
     "particle_diameter_angstrom",
@@ -54,7 +65,8 @@ def write_class_files(folder: PathLike, table: ParticleTable, found: Classificat
         Of these particles.
     """
     folder = Path(folder)
-    _write_assignments(folder / "assignments.csv", table, found)
+    quality, made = found.quality, found.preparation
+    _write_assignments(folder / "assignments.csv", table, found, _member_columns(quality))
     write_stack(folder / "class_averages.mrcs", found.averages, table.pixel_size_angstrom)
     x, y = found.shift_px.T
     write_classes_star(
@@ -65,11 +77,53 @@ def write_class_files(folder: PathLike, table: ParticleTable, found: Classificat
         x,
         y,
         found.mirror,
-        found.quality,
+        quality,
     )
-    _write_classes(folder / "classes.csv", found)
-    _write_convergence(folder / "convergence.csv", found)
-    _write_sizes(folder / "sizes.csv", found)
+    _write_classes(folder / "classes.csv", found, found.is_junk, quality)
+    _write_convergence(folder / "convergence.csv", found.records)
+    _write_sizes(folder / "sizes.csv", made.sizes, made.notes())
+    write_references(folder, found.references())
+
+
+def write_assigned_files(
+    folder: PathLike,
+    table: ParticleTable,
+    found: Assignment,
+    references: References,
+    is_junk: NDArray[np.bool_],
+    quality: Optional[ClassQuality] = None,
+    notes: Sequence[str] = (),
+) -> None:
+    """Write the same files of particles that were assigned to given classes.
+
+    Parameters
+    ----------
+    folder : str or path
+        Must exist.
+    table : ParticleTable
+    found : Assignment
+        Of these particles.
+    references : References
+        As given; class numbers and averages stay as they are.
+    is_junk : ndarray of bool, shape (k,)
+    quality : ClassQuality, optional
+        Of the classes, and of these particles.
+    notes : sequence of str
+        Remarks on the images.
+    """
+    folder = Path(folder)
+    measures = {name: getattr(found, name) for name in ASSIGNED}
+    columns = {**measures, **_member_columns(quality)}
+    _write_assignments(folder / "assignments.csv", table, found, columns)
+    pixel_size = references.sizes.pixel_size_angstrom
+    write_stack(folder / "class_averages.mrcs", references.averages, pixel_size)
+    x, y = found.shift_px.T
+    poses = (found.labels, found.rotation_deg, x, y, found.mirror)
+    write_classes_star(folder / "classes.star", table, *poses, quality)
+    _write_classes(folder / "classes.csv", found, is_junk, quality)
+    _write_convergence(folder / "convergence.csv", ())
+    _write_sizes(folder / "sizes.csv", found.used, notes)
+    write_references(folder, references)
 
 
 def checkpoint_owner(table: ParticleTable, parameters: Mapping[str, Any]) -> str:
@@ -143,34 +197,46 @@ def read_checkpoint(path: PathLike, owner: str) -> State:
     return state
 
 
-def _write_classes(path: Path, found: Classification) -> None:
+def _write_classes(
+    path: Path,
+    found: Union[Classification, Assignment],
+    is_junk: NDArray[np.bool_],
+    quality: Optional[ClassQuality],
+) -> None:
+    """Write sizes and scores of the classes."""
     names: Tuple[str, ...] = CLASS_COLUMNS
     columns: List[List[Any]] = [
         list(range(len(found.sizes))),
         found.sizes.tolist(),
         _cells(found.explained),
-        found.is_junk.astype(int).tolist(),
+        is_junk.astype(int).tolist(),
     ]
-    if found.quality is not None:
-        quality = found.quality
+    if quality is not None:
         names += QUALITY_COLUMNS
         columns += map(_cells, (quality.score, quality.probability, quality.resolution_angstrom))
         columns.append(quality.is_off_centre.astype(int).tolist())
     write_table(path, names, zip(*columns))
 
 
-def _write_assignments(path: Path, table: ParticleTable, found: Classification) -> None:
-    names: Tuple[str, ...] = (*ASSIGNMENT_COLUMNS, "dissimilarity")
+def _member_columns(quality: Optional[ClassQuality]) -> Dict[str, NDArray[np.float64]]:
+    return {} if quality is None else {MEMBER_PROBABILITY: quality.member_probability}
+
+
+def _write_assignments(
+    path: Path,
+    table: ParticleTable,
+    found: Union[Classification, Assignment],
+    more: Mapping[str, NDArray[np.float64]],
+) -> None:
+    """Write class and pose of each particle, and more columns of numbers."""
+    names: Tuple[str, ...] = (*ASSIGNMENT_COLUMNS, "dissimilarity", *more)
     columns: List[Sequence[Any]] = [
         table.names,
         found.labels.tolist(),
         *(_pose_cells(column) for column in (found.rotation_deg, *found.shift_px.T)),
         found.mirror.astype(int).tolist(),
-        _cells(found.dissimilarity),
+        *map(_cells, (found.dissimilarity, *more.values())),
     ]
-    if found.quality is not None:
-        names += (MEMBER_PROBABILITY,)
-        columns.append(_cells(found.quality.member_probability))
     write_table(path, names, zip(*columns))
 
 
@@ -184,7 +250,8 @@ def _pose_cells(values: NDArray[np.float64]) -> List[str]:
     return [f"{value:.{POSE_DECIMALS}f}" for value in rounded.tolist()]
 
 
-def _write_convergence(path: Path, found: Classification) -> None:
+def _write_convergence(path: Path, records: Sequence[IterationRecord]) -> None:
+    """Write the course of the iterations."""
     rows = (
         (
             record.iteration,
@@ -194,14 +261,13 @@ def _write_convergence(path: Path, found: Classification) -> None:
             record.smallest,
             record.largest,
         )
-        for record in found.records
+        for record in records
     )
     write_table(path, CONVERGENCE_COLUMNS, rows)
 
 
-def _write_sizes(path: Path, found: Classification) -> None:
-    """The sizes that were used, and remarks on the images."""
-    sizes = found.preparation.sizes
+def _write_sizes(path: Path, sizes: Sizes, notes: Sequence[str]) -> None:
+    """Write the sizes that were used, and remarks on the images."""
     diameter = sizes.particle_diameter_angstrom
     row = (
         "" if diameter is None else f"{diameter:.6g}",
@@ -210,6 +276,6 @@ def _write_sizes(path: Path, found: Classification) -> None:
         sizes.n_rings,
         f"{sizes.resolution_angstrom:.6g}",
         f"{sizes.max_shift_px:.6g}",
-        "; ".join(found.preparation.notes()),
+        "; ".join(notes),
     )
     write_table(path, SIZE_COLUMNS, [row])

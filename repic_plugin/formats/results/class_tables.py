@@ -65,7 +65,8 @@ class ClassTables:
     labels, rotation_deg, shift_px, mirror, dissimilarity, sizes, explained, is_junk
         As in `Classification`; label -1 and dissimilarity NaN for excluded particles.
     convergence : dict of str to ndarray of float64, shape (n_iterations,)
-        iteration, fraction_changed, smallest and largest class.
+        iteration, fraction_changed, smallest and largest class; no rows where particles were
+        assigned to given classes.
     scores : ClassScores or None
         None for tables of an earlier version, which had no scores.
     used : dict of str to ndarray, shape (1,)

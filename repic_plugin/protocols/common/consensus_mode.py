@@ -16,11 +16,11 @@ HELP = {
     "higher, the fewer are kept. 0: the highest expected F1 score, the best balance of false "
     "positives and false negatives.",
     "lookAtImages": "Candidates are cut out of the micrographs of the coordinates and sorted into "
-    "2D classes, which decide what is a particle; agreement and scores judge the members of each "
-    "class. Needed where pickers share mistakes, such as blob detectors on ice.",
+    "2D classes. How good a class is, and how well each candidate agrees with it, decide what is a "
+    "particle; the pickers' agreement and scores decide the rest. Needed where pickers share "
+    "mistakes, such as blob detectors on ice.",
     "imageClasses": "Of the candidates. 0: one per 45 images, from 8 to 40. At most about 20,000 "
-    "candidates, of evenly spread micrographs, are looked at; the others are judged by what is "
-    "learnt from these.",
+    "candidates, of evenly spread micrographs, make the classes; the others are assigned to them.",
     "minOverlap": "Boxes of two pickers agree if their Jaccard index (intersection over union) "
     "exceeds this value.",
 }

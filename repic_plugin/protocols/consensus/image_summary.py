@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.consensus import GOOD_CLASS, shares_in_good_classes
-from repic_plugin.formats import CandidateClasses, listed
+from repic_plugin.formats import CandidateClasses, found_with, listed
 from repic_plugin.wording import counted, holding
 
 
@@ -29,7 +29,8 @@ def image_lines(
     n_seen, n_used = int((classes.label >= 0).sum()), int((classes.size > 0).sum())
     lines = [
         f"Images: {n_seen:,} of {len(classes.label):,} candidates were looked at, in "
-        f"{counted(n_used, '2D class')}, of which {holding(int(is_good.sum()))}.",
+        f"{counted(n_used, '2D class')}{found_with(classes)}, of which "
+        f"{holding(int(is_good.sum()))}.",
         *(f"! Caution: {note}." for note in classes.notes),
     ]
     if classes.is_filtered:  # the model says so, too
@@ -65,6 +66,11 @@ def image_methods(classes: CandidateClasses, has_ctf: bool) -> str:
         f"The images of {n_seen:,} candidates, at {classes.pixel_size_angstrom:.3g} Å/px, were "
         f"sorted into {counted(len(classes.share), 'class')} by ACK-means [Xu2016]{corrected}"
     )
+    if classes.n_assigned:
+        sorted_ += (
+            f" ({n_seen - classes.n_assigned:,} of them, on evenly spread micrographs, made the "
+            "classes, to which the others were assigned)"
+        )
     if classes.is_filtered:
         return f"{sorted_}, but decided nothing, as they had been filtered or denoised."
     return (
