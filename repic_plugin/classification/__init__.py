@@ -21,7 +21,12 @@ from repic_plugin.classification.estimators import (
 )
 from repic_plugin.classification.members import particle_probabilities
 from repic_plugin.classification.normalisation import GreyScale, are_filtered
-from repic_plugin.classification.quality import ClassQuality, member_probability, particle_shares
+from repic_plugin.classification.quality import (
+    LEAST_BEST,
+    ClassQuality,
+    member_probability,
+    particle_shares,
+)
 from repic_plugin.classification.ranks import ALONE, MpiRanks, Ranks
 from repic_plugin.classification.references import References, references_for
 from repic_plugin.classification.result import Classification, Preparation
@@ -39,6 +44,7 @@ __all__ = [
     "ALIGNMENTS",
     "ALONE",
     "CTF_MODES",
+    "LEAST_BEST",
     "RULES",
     "ACKMeans",
     "Assignment",

@@ -16,6 +16,7 @@ from repic_plugin.consensus.ensemble.fit import choose_threshold
 from repic_plugin.consensus.ensemble.image_classes import ImageFit, fit_with_images
 from repic_plugin.consensus.ensemble.model import EnsembleModel
 from repic_plugin.consensus.fates import ALONE, with_fates
+from repic_plugin.consensus.given_classes import GOOD_SHARE, JUNK_SHARE
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.probabilistic import kept_candidates
 from repic_plugin.consensus.result import ConsensusResult
@@ -26,8 +27,8 @@ CONTRADICTION = 0.15
 CLEARLY_WORSE = 0.05
 GOOD_CLASS = 0.5  # share of particles from which a class is one of particles
 NOTHING = (
-    "no 2D class looks like particles: what is kept are the least improbable candidates; check "
-    "that these are the micrographs that were picked, and look at the averages"
+    "no 2D class looks like particles, so that agreement alone decided: check that these are the "
+    "micrographs that were picked, and look at the averages"
 )
 FILTERED = (
     "the images were filtered or denoised, so that scores of classes mean little: agreement alone "
@@ -54,7 +55,7 @@ class ImageClasses(NamedTuple):
         agreement alone decides, and a warning says so.
     probability : ndarray of float64, shape (n_candidates,), optional
         Of each candidate to be a particle by its image alone, in [0, 1], see
-        `classification.particle_probabilities`. By default the share of its class.
+        `classification.judge_candidates`. By default the share of its class, from 0.05 to 0.95.
     """
 
     label: Labels
@@ -121,12 +122,11 @@ def judge_by_images(
     if before is None:
         raise ValueError("candidates must be found with mode probabilistic; choose this mode")
     if classes.is_filtered:
-        found = _by_agreement(candidates, before, target_precision)
+        found = _by_agreement(candidates, before, target_precision, FILTERED)
+    elif not (share[label[label >= 0]] >= GOOD_CLASS).any():
+        found = _by_agreement(candidates, before, target_precision, NOTHING)
     else:
         found = _by_images(candidates, picks, image, before, target_precision)
-        if not (share[label[label >= 0]] >= GOOD_CLASS).any():
-            model = replace(found.model, warnings=(NOTHING, *found.model.warnings))
-            found = found._replace(model=model)
     names = {name: at for at, name in enumerate(candidates.micrographs.names)}
     place = np.array([names.get(name, -1) for name in candidates.micrograph_names])
     by_number = num_particles is not None and target_precision is None
@@ -176,13 +176,16 @@ def _by_images(
 
 
 def _by_agreement(
-    candidates: ConsensusResult, before: EnsembleModel, target_precision: Optional[float]
+    candidates: ConsensusResult,
+    before: EnsembleModel,
+    target_precision: Optional[float],
+    warning: str,
 ) -> _Estimates:
-    """As without images, with a warning."""
+    """As without images, with a warning, which comes first."""
     threshold, rule = choose_threshold(
         np.ones(len(candidates)), candidates.weight, before.n_particles, target_precision
     )
-    warnings = (*before.warnings, FILTERED)
+    warnings = (warning, *before.warnings)
     model = replace(before, threshold=threshold, threshold_rule=rule, warnings=warnings)
     return _Estimates(candidates.weight, model, candidates.x, candidates.y)
 
@@ -303,7 +306,7 @@ def _by_image(classes: ImageClasses, label: Labels, share: Floats) -> Floats:
     """Probability of each candidate by its image alone; NaN without one."""
     if classes.probability is not None:
         return np.where(label >= 0, classes.probability, np.nan)
-    return np.append(share, np.nan)[label]
+    return np.append(np.clip(share, JUNK_SHARE, GOOD_SHARE), np.nan)[label]
 
 
 def _checked(candidates: ConsensusResult, classes: ImageClasses) -> Tuple[Labels, Floats]:

@@ -99,13 +99,15 @@ def replace_picks(picks, picker):
     return picks.take(picks.picker == picker)
 
 
-def test_classes_that_tell_nothing_find_nothing():
+def test_where_no_class_holds_particles_agreement_decides_and_it_is_said_first():
     """The negative control: classes that do not depend on what is there have equal shares."""
     picks, _, candidates = material(0)
     label = np.random.default_rng(0).integers(0, 7, len(candidates))
     judged = judge_by_images(candidates, picks, ImageClasses(label, np.full(7, 0.05)))
-    assert judged.probability.mean() < 0.1  # by agreement 0.6
-    assert judged.result.ensemble.precision.max() < 0.2
+    by_agreement = find_consensus(picks, BOX, mode="probabilistic")
+    assert judged.result.ensemble.warnings[0].startswith("no 2D class looks like particles")
+    assert judged.result.weight == pytest.approx(by_agreement.weight)
+    assert judged.result.ensemble.precision == pytest.approx(by_agreement.ensemble.precision)
 
 
 @lru_cache(maxsize=None)

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.classification import (
+    LEAST_BEST,
     CandidateJudge,
+    Classification,
     ClassQuality,
     CtfParameters,
     Measured,
@@ -33,6 +35,7 @@ MOST_IMAGES = 20_000
 # Images of further candidates in memory at a time, and those that their noise is measured in.
 IMAGES_PER_BATCH, N_MEASURED = 4096, 1024
 FEW_TO_TELL = 8  # images of a micrograph, of which nothing tells whether it was denoised
+N_STARTS = 3  # of the classification, if the first ones show no particles
 IMAGES_PER_CLASS, LEAST_CLASSES, MOST_CLASSES = 45, 8, 40
 
 CtfOf = Callable[[NDArray[np.int64]], Optional[CtfParameters]]  # of some candidates
@@ -114,7 +117,7 @@ def classify_candidates(
     cut, notes = _without_spoilt(cut, candidates)
     _check_number(cut, source, box, n_classes)
     image_pixel = pixel_size_angstrom * box / side
-    found = classify_particles(
+    found = _classified(
         cut.images,
         n_classes or number_of_classes(len(cut.rows)),
         pixel_size_angstrom=image_pixel,
@@ -123,7 +126,7 @@ def classify_candidates(
         random_state=random_state,
         n_threads=n_threads,
     )
-    quality = cast(ClassQuality, found.quality)  # None on other ranks of an MPI run only
+    quality = _quality(found)
     share = particle_shares(quality.score, found.sizes)
     judge, probability = judge_candidates(cut.images, found, share, ctf_of(cut.rows), n_threads)
     columns = _Columns.empty(len(candidates))
@@ -152,6 +155,23 @@ def classify_candidates(
         notes=tuple(notes),
         n_assigned=int((label >= 0).sum() - (found.labels >= 0).sum()),
     )
+
+
+def _classified(images: NDArray[np.float32], n_classes: int, **options: Any) -> Classification:
+    """Classes from the first start that shows particles, or that of the best class.
+
+    Where few of the images are particles, some starts find no class of them.
+    """
+    seed, found = options.pop("random_state"), []
+    for start in range(N_STARTS):
+        found.append(classify_particles(images, n_classes, random_state=seed + start, **options))
+        if _quality(found[-1]).score.max() >= LEAST_BEST:
+            break
+    return max(found, key=lambda one: float(_quality(one).score.max()))
+
+
+def _quality(found: Classification) -> ClassQuality:
+    return cast(ClassQuality, found.quality)  # None on other ranks of an MPI run only
 
 
 class _Columns(NamedTuple):
