@@ -65,7 +65,7 @@ bench: $(READY)
 		$(if $(REAL),--real "$(REAL)") $(if $(PICKS),--picks "$(PICKS)")
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/loop.py $(if $(MAP),--map "$(MAP)") $(if $(REAL),--real "$(REAL)")
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/raw_picks.py $(if $(MAP),--map "$(MAP)") \
-		$(if $(REAL),--real "$(REAL)")
+		$(if $(REAL),--real "$(REAL)") $(if $(PICKS),--picks "$(PICKS)")
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/viewing.py
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/scale.py
 	@$(VENV)/bin/python benchmarks/classification.py $(if $(MAP),--map "$(MAP)")

@@ -267,8 +267,8 @@ def run(args: argparse.Namespace) -> None:
     print_patterns(sets, folders, loaded, new.place)
     print(f"written to {new.place}")
     warn_of_input(loaded)
-    if args.mode != MODES[0] or args.num_particles is None:  # as raw-picks.md advises
-        instead = KEEP_THEM if args.mode == MODES[0] else ""
+    if args.mode == MODES[2] or args.num_particles is None:  # as docs/use/raw-picks.md advises
+        instead = "" if args.mode == MODES[2] else KEEP_THEM
         warn_of_low_scores(loaded, per_picker("--min-score", args.min_score, number), instead)
     notes = [] if looked is None else looked.notes
     for told in (*doubts(result, args.target_precision), *notes, *_without_folders(args, paths)):

@@ -6,6 +6,7 @@ import pytest
 
 from repic_plugin.commands import consensus as consensus_module
 from repic_plugin.formats import AGREEMENT_NAMES, TABLE_NAMES
+from repic_plugin.simulation import simulate_picks
 from tests.commands.helpers import (
     CRYOLO_DEEPPICKER,
     CRYOLO_TOPAZ,
@@ -365,20 +366,36 @@ def test_picks_below_the_pickers_threshold_are_hinted_at(run, tmp_path):
     files = {"a": {"m.cbox": head + row}, "b": {"m.box": "0 0 100 100 0.5\n"}}
     picks = write_picks(tmp_path / "p", files)
     arguments = ("consensus", picks, "--box-size", 100, "--out")
-    hint = "threshold of 0.3; --min-score a=0.3 discards them"
-    told = run(*arguments, tmp_path / "o", "--mode", "quorum").err
-    assert [one for one in told if hint in one]
+    told = run(*arguments, tmp_path / "o").err
+    assert [one for one in told if "--min-score a=0.3 discards them" in one]
     assert not run(*arguments, tmp_path / "q", "--min-score", "a=0.1").err
 
 
-def test_where_all_pickers_agree_low_scores_are_kept_with_the_expected_number(run, tmp_path):
+@pytest.mark.parametrize("mode", ["all", "quorum"])
+def test_low_scores_are_kept_with_the_expected_number(run, tmp_path, mode):
     row = "_Confidence\n0 0 100 100 0.9\n300 0 100 100 0.2\n"
     head = "data_cryolo\nloop_\n_CoordinateX\n_CoordinateY\n_Width\n_Height\n"
     files = {"a": {"m.cbox": head + row}, "b": {"m.box": "0 0 100 100 0.5\n"}}
-    arguments = ("consensus", write_picks(tmp_path / "p", files), "--box-size", 100, "--out")
+    arguments = ("consensus", write_picks(tmp_path / "p", files), "--box-size", 100)
+    arguments = (*arguments, "--mode", mode, "--out")
     (told,) = (one for one in run(*arguments, tmp_path / "o").err if "0.3" in one)
     assert "keep them with --num-particles N" in told
     assert "or --min-score a=0.3 discards them" in told
     assert not run(*arguments, tmp_path / "q", "--num-particles", 5).err
-    options = ("--mode", "quorum", "--num-particles", 5)
-    assert run(*arguments, tmp_path / "r", *options).err
+
+
+def test_by_probability_low_scores_are_hinted_at_even_with_it(run, tmp_path):
+    made = simulate_picks(3, 3, n_particles=60, random_state=2).picks
+    head = "data_cryolo\nloop_\n_CoordinateX\n_CoordinateY\n_Width\n_Height\n_Confidence\n"
+    files = {}
+    for picker, (name, suffix) in enumerate((("a", "cbox"), ("b", "box"), ("c", "box"))):
+        for m in range(3):
+            mine = made.take((made.picker == picker) & (made.micrograph == m))
+            rows = zip(mine.x - 90, mine.y - 90, mine.score)
+            text = "".join(f"{x:.1f} {y:.1f} 180 180 {score:.3f}\n" for x, y, score in rows)
+            files.setdefault(name, {})[f"m{m}.{suffix}"] = (head if suffix == "cbox" else "") + text
+    arguments = ("consensus", write_picks(tmp_path / "p", files), "--box-size", 180, "--out")
+    for mode, is_told in (("probabilistic", True), ("all", False)):
+        options = ("--mode", mode, "--num-particles", 60)
+        told = run(*arguments, tmp_path / mode, *options).err
+        assert any("; --min-score a=0.3 discards them" in one for one in told) == is_told, mode

@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -318,7 +319,9 @@ def facts_of(picks, box_size_px=SIZE, **options):
 
     totals = ConsensusTotals()
     for micrographs in (range(2), range(2, picks.n_micrographs)):
-        result = find_consensus(picks, box_size_px, micrographs=micrographs, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the same line, by batch
+            result = find_consensus(picks, box_size_px, micrographs=micrographs, **options)
         result.micrographs.is_optimal[1:] = False
         totals.add(result)
     given = dict.fromkeys(("num_particles", "largest_component", "target_precision"))

@@ -399,6 +399,8 @@ def test_the_expected_number_lets_all_picks_of_a_network_into_the_consensus(proj
     assert (line.threshold, line.consensus_threshold) == (own, own)
     line, without = lines(numParticles=9)
     assert (line.threshold, line.consensus_threshold) == (own, None)
+    line, _ = lines(numParticles=9, mode=2)  # by probability
+    assert (line.threshold, line.consensus_threshold) == (own, own)
     line, given = lines(numParticles=9, threshold1=f"{own}")  # the user's holds
     assert (line.threshold, line.consensus_threshold) == (own, own)
     assert given != without  # so that Continue repeats the consensus

@@ -43,7 +43,7 @@ HELP = {
     "keeps all.",
     "minScores": "Picks with lower scores, on the picker's own scale, are discarded first. Usual "
     "are 0.3 for crYOLO, 0.5 for DeepPicker and 0 for Topaz; with the expected number of particles "
-    "per micrograph, keep all picks of these three, above all where all pickers have to agree. "
+    "per micrograph, keep all picks of these three in modes all pickers and quorum. "
     "Template matching and blob detectors need their own threshold in any case. "
     f"{KEEP_ALL} keeps all. {EACH}",
     "scoreAttributes": "The attribute that holds a picker's score, such as _cryoloScore. If "

@@ -30,11 +30,11 @@ HELP = {
     "trained on another data set.",
     "manualCoordinates": "Only those on training micrographs are used.",
     "manualProbability": "Below 1: a random subset of the manual picks, at least five.",
-    "numParticles": "If given, all picks of crYOLO, DeepPicker and Topaz enter the consensus, "
-    "whatever their scores, of which this number of the best on each micrograph is kept and used "
-    "for training, as in REPIC. 0: only picks of at least the minimum scores enter, and the number "
-    "used for training is the one that the consensus recommends (70 per cent of its weight); all "
-    "particles of a probabilistic consensus.",
+    "numParticles": "This number of the best particles of the consensus on each micrograph is kept "
+    "and used for training. In modes all pickers and quorum all picks of crYOLO, DeepPicker and "
+    "Topaz then enter the consensus, whatever their scores, as in REPIC. 0: only picks of at least "
+    "the minimum scores enter, and the number used for training is the one that the consensus "
+    "recommends (70 per cent of its weight); all particles of a probabilistic consensus.",
     "referenceCoordinates": "Particles known to be correct, which are not used for training. "
     "Micrographs without any of them are ignored.",
     "retrainWorst": "After the first iteration, only the picker that agrees least with the "
@@ -55,8 +55,9 @@ LINE_HELP = {
     "options": "Parameters of the picker's protocols as *name=value; name=value*, or "
     "*train.name=value* and *pick.name=value* to set it in one of the two.",
     "threshold": "On the picker's own scale; lower-scoring picks are ignored. If empty, the "
-    "threshold that its authors suggest; with expected particles per micrograph it decides on the "
-    "picker's scores only, and all its picks enter the consensus.",
+    "threshold that its authors suggest; with expected particles per micrograph, in modes all "
+    "pickers and quorum, that one only decides on how the picker is scored, and all its picks "
+    "enter the consensus.",
 }
 
 

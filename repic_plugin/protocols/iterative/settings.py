@@ -49,7 +49,8 @@ class Line:
         Minimum score of what counts as picked.
     consensus_threshold : float or None
         Minimum score of what enters the consensus: none of the picker's own where the expected
-        number of particles decides, only one that the user gave (docs/use/raw-picks.md).
+        number of particles decides, in modes all and quorum, only one that the user gave
+        (docs/use/raw-picks.md).
     coordinates, model : Pointer or None
         Its start.
     """
@@ -271,7 +272,7 @@ def _line(
         label,
         adapter(settings),
         threshold,
-        given if protocol.numParticles.get() else threshold,
+        given if protocol.numParticles.get() and not is_probabilistic(protocol) else threshold,
         pointer("coordinates", AUTOMATIC),
         pointer("model", TRANSFER),
     )

@@ -84,7 +84,8 @@ class ProtRepicImportPicks(FormProtocol, ProtParticlePicking):  # type: ignore[m
         picks = corrected(picks, {picks.picker_names[0]: correction_of(correction, size_px)})
         notes = [*loaded.notes, *name_notes(loaded.picks, table), *_outside(picks, size_px)]
         notes += [
-            f"{low}; the consensus discards them at minimum scores of {low.threshold:g}"
+            f"{low}; give the consensus the expected number of particles per micrograph, or "
+            f"minimum scores of {low.threshold:g}, which discard them"
             for low in low_scores(loaded)
         ]
         if unknown:
