@@ -89,9 +89,8 @@ def main() -> None:
         ),
     }
     print("  f15: " + ", ".join(f"{name} {value:.3f}" for name, value in shares.items()))
-    print(
-        f"  fit: median {np.median(one.result.fit):.2f}, noise {np.median(noise_fit(made, references)):.2f}"
-    )
+    of_particles, of_noise = np.median(one.result.fit), np.median(noise_fit(made, references))
+    print(f"  fit: median {of_particles:.2f}, of noise {of_noise:.2f}")
 
 
 def noise_fit(made: Any, references: Any) -> Any:

@@ -150,6 +150,15 @@ def test_an_empty_class_gets_no_image():
     assert np.array_equal(found.labels - (found.labels > 1), assigned(made(1)).labels)
 
 
+def test_one_class_without_shifts():
+    one = replace(scenes(), averages=scenes().averages[:1])
+    one = replace(one, sizes=replace(one.sizes, max_shift_px=0.0))
+    images, *_ = pictures(np.zeros(20, int), 1, 0.5)
+    found = assign_particles(images, one)
+    assert (found.labels == 0).all() and (found.posterior == 1).all()
+    assert not found.shift_px.any()
+
+
 @pytest.mark.parametrize("turn", [1, 2, 3])
 def test_images_that_are_turned_are_found_turned(turn):
     """About the pixel (box // 2, box // 2): a quarter turn of the others, without the first row."""

@@ -1,6 +1,7 @@
 """`repic-plugin consensus --images`: candidates on simulated micrographs and their classes."""
 
 import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -323,7 +324,9 @@ def test_all_candidates_are_assigned_to_the_classes_of_a_sample(material, monkey
     folder, truth = material
     picks = read_picks_dir(folder / "picks").picks
     options = {"mode": "probabilistic", "num_particles": ALL_CANDIDATES}
-    candidates = find_consensus(picks, BOX, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of copies
+        candidates = find_consensus(picks, BOX, **options)
     files = [str(folder / "micrographs" / f"{name}.mrc") for name in candidates.micrograph_names]
     told = []
     found = classify_candidates(
