@@ -16,7 +16,6 @@ from repic_plugin.consensus.ensemble.fit import choose_threshold
 from repic_plugin.consensus.ensemble.image_classes import ImageFit, fit_with_images
 from repic_plugin.consensus.ensemble.model import EnsembleModel
 from repic_plugin.consensus.fates import ALONE, with_fates
-from repic_plugin.consensus.given_classes import GOOD_SHARE, JUNK_SHARE
 from repic_plugin.consensus.picks import Picks
 from repic_plugin.consensus.probabilistic import kept_candidates
 from repic_plugin.consensus.result import ConsensusResult
@@ -55,7 +54,7 @@ class ImageClasses(NamedTuple):
         agreement alone decides, and a warning says so.
     probability : ndarray of float64, shape (n_candidates,), optional
         Of each candidate to be a particle by its image alone, in [0, 1], see
-        `classification.judge_candidates`. By default the share of its class, from 0.05 to 0.95.
+        `classification.judge_candidates`. By default the share of its class.
     """
 
     label: Labels
@@ -306,7 +305,7 @@ def _by_image(classes: ImageClasses, label: Labels, share: Floats) -> Floats:
     """Probability of each candidate by its image alone; NaN without one."""
     if classes.probability is not None:
         return np.where(label >= 0, classes.probability, np.nan)
-    return np.append(np.clip(share, JUNK_SHARE, GOOD_SHARE), np.nan)[label]
+    return np.append(share, np.nan)[label]
 
 
 def _checked(candidates: ConsensusResult, classes: ImageClasses) -> Tuple[Labels, Floats]:

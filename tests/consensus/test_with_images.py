@@ -156,9 +156,9 @@ def test_junk_within_classes_of_particles_is_judged_by_agreement():
     candidates = find_consensus(picks, BOX, **mode)
     true = is_true(candidates, truth)
     good = true | (rng.random(len(true)) < 0.35)  # a quarter of them is junk
-    classes = ImageClasses(np.where(good, 0, 1), np.array([1.0, 0.0]))
-    found = judge_by_images(candidates, picks, classes).result
     assert true[good].mean() < 0.85
+    classes = ImageClasses(np.where(good, 0, 1), np.array([0.75, 0.0]))
+    found = judge_by_images(candidates, picks, classes).result
     assert is_true(found, truth).mean() > 0.9
 
 
