@@ -35,6 +35,7 @@ from repic_plugin.template_picking import (
 
 SIZE, N_MICROGRAPHS, N_LABELLED, N_PARTICLES, N_JUNK = 1024, 12, 3, 45, 16
 N_BLOBS, N_TEMPLATE = 100, 63  # picks of a detector on a micrograph
+MILD, STRONG = 2.0, 4.0  # standard deviation of a filter, px of 5 Å
 GOOD, CHOSEN = 0.5, (0.05, 0.95)
 # contrast of a blob at a particle to that of noise, at the default noise; of the odds with it
 USUAL_CONTRAST, STEEPNESS = 1.5, 2.0
@@ -97,6 +98,8 @@ def kinds(map_file: Any) -> Dict[str, Callable[[int], Set]]:
     return {
         "two blob detectors and a better picker": lambda s: made(s, blobs),
         "the same, SNR 1/20": lambda s: made(s, blobs, snr=0.05),
+        "the same, filtered": lambda s: smoothed(made(s, blobs), MILD),
+        "the same, filtered strongly": lambda s: smoothed(made(s, blobs, snr=0.05), STRONG),
         "three good pickers": lambda s: made(s, good),
         "two good pickers, one on contamination": lambda s: made(
             s, {"template": template, "careful": seen(0.7, 8), "dirt": dirt}
@@ -153,6 +156,12 @@ def simulated(volume: Any, pixel_size: float, seed: int, pickers: Any, **options
     names = {"micrograph_names": list(images), "picker_names": list(pickers)}
     picks = Picks.from_columns(m.astype(int), j.astype(int), x, y, score, **names)
     return Set(picks, truth, images, box, pixel_size)
+
+
+def smoothed(data: Set, std: float) -> Set:
+    """The same picks, and micrographs that were filtered after they were picked."""
+    images = {name: ndimage.gaussian_filter(image, std) for name, image in data.images.items()}
+    return data._replace(images=images)
 
 
 def peaks(response: Any, distance: float, most: int) -> Tuple[Any, Any, Any]:

@@ -20,7 +20,7 @@ from repic_plugin.classification.estimators import (
     spider_k_means,
 )
 from repic_plugin.classification.members import particle_probabilities
-from repic_plugin.classification.normalisation import GreyScale, are_filtered
+from repic_plugin.classification.normalisation import GreyScale, are_blurred, are_filtered
 from repic_plugin.classification.quality import (
     LEAST_BEST,
     ClassQuality,
@@ -66,6 +66,7 @@ __all__ = [
     "SpiderKMeans",
     "State",
     "ack_means",
+    "are_blurred",
     "are_filtered",
     "assign_particles",
     "check_classification_arguments",

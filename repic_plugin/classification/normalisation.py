@@ -34,6 +34,10 @@ POWER_WITHIN, N_MEASURED = 0.98, 2000
 # Images whose spectrum is looked at, and the power of their outer rings, as a part of that of white
 # noise, below which they were filtered: it was 0.7 to 1 for unprocessed micrographs.
 N_SPECTRA, FILTERED = 50, 0.05
+# Rings with this part of the power of the strongest, of which there are fewer in images that were
+# filtered so strongly that classes of noise look like particles: these had 5, those that a milder
+# filter left in order 8 to 11.
+PART_OF_STRONGEST, FEW_RINGS = 0.01, 7
 # Rings count where the mean differs from the background by more than this many standard errors,
 # and a diameter where the power of the mean is this many times that expected of noise.
 SURE, VISIBLE = 3.0, 2.0
@@ -292,6 +296,18 @@ def are_filtered(images: Single) -> bool:
     power = np.abs(transforms) ** 2
     fine = power[:, outer].mean(axis=1) / np.maximum(power.mean(axis=(1, 2)), 1e-30)
     return bool(np.median(fine) < FILTERED)
+
+
+def are_blurred(images: Single) -> bool:
+    """Whether nothing but the coarsest details is left in images, shape (n, box, box)."""
+    box = images.shape[-1]
+    some = images[:: max(1, len(images) // N_SPECTRA)]
+    along = fft.fftfreq(box, 1 / box)
+    ring = np.rint(np.hypot(along[:, None], along)).astype(np.int64).ravel()
+    transforms = fft.fft2(some - some.mean(axis=(1, 2), keepdims=True))
+    power = (np.abs(transforms) ** 2).mean(axis=0).ravel()
+    spectrum = (np.bincount(ring, power) / np.bincount(ring))[: box // 2 + 1]
+    return int((spectrum > PART_OF_STRONGEST * spectrum.max()).sum()) < FEW_RINGS
 
 
 def _extent(profiles: Floats, n_pixels: Floats) -> Tuple[float, bool]:

@@ -30,8 +30,8 @@ NOTHING = (
     "micrographs that were picked, and look at the averages"
 )
 FILTERED = (
-    "the images were filtered or denoised, so that scores of classes mean little: agreement alone "
-    "decided; take micrographs that were not, or choose classes by eye"
+    "the images were filtered or denoised so strongly that scores of classes mean little: "
+    "agreement alone decided; take micrographs that were not, or choose classes by eye"
 )
 ALL_CANDIDATES = 10**9  # particles on a micrograph: more than there can be
 
@@ -50,8 +50,8 @@ class ImageClasses(NamedTuple):
         Share of particles in each class, in [0, 1]: by the classes' scores, see
         `classification.particle_shares`, or by a person's choice.
     is_filtered : bool
-        Whether the images were filtered or denoised, so that scores of classes mean little: then
-        agreement alone decides, and a warning says so.
+        Whether the images were filtered or denoised so strongly that scores of classes mean little:
+        then agreement alone decides, and a warning says so.
     probability : ndarray of float64, shape (n_candidates,), optional
         Of each candidate to be a particle by its image alone, in [0, 1], see
         `classification.judge_candidates`. By default the share of its class.

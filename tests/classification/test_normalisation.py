@@ -181,3 +181,15 @@ def test_filtered_images_are_told(box, std, is_filtered):
     images = ndimage.gaussian_filter(noise, (0, std, std), mode="wrap") if std else noise
     assert nz.particle_extent(images).is_filtered == is_filtered
     assert nz.particle_extent(100 + 7 * images).is_filtered == is_filtered
+
+
+@pytest.mark.parametrize("box", [48, 64])
+@pytest.mark.parametrize("std, is_blurred", [(0.0, False), (2.0, False), (4.0, True)])
+def test_images_without_any_details_are_told_from_filtered_ones(box, std, is_blurred):
+    noise = np.random.default_rng(0).normal(size=(80, box, box)).astype(np.float32)
+    shown = noise + ndimage.gaussian_filter(
+        np.eye(1, box * box, box * box // 2).reshape(box, box), 8
+    )
+    images = ndimage.gaussian_filter(shown, (0, std, std), mode="wrap") if std else shown
+    assert nz.are_blurred(images) == is_blurred
+    assert nz.are_blurred(100 + 7 * images) == is_blurred

@@ -15,6 +15,7 @@ from repic_plugin.classification import (
     CtfParameters,
     Measured,
     References,
+    are_blurred,
     are_filtered,
     assign_particles,
     classify_particles,
@@ -34,6 +35,9 @@ LEAST_SIDE_PX = 16
 MOST_IMAGES = 20_000
 # Images of further candidates in memory at a time, and those that their noise is measured in.
 IMAGES_PER_BATCH, N_MEASURED = 4096, 1024
+SMOOTHED = (
+    "the images were filtered or denoised: look at the averages, and give micrographs that were not"
+)
 FEW_TO_TELL = 8  # images of a micrograph, of which nothing tells whether it was denoised
 N_STARTS = 3  # of the classification, if the first ones show no particles
 IMAGES_PER_CLASS, LEAST_CLASSES, MOST_CLASSES = 45, 8, 40
@@ -127,6 +131,9 @@ def classify_candidates(
         n_threads=n_threads,
     )
     quality = _quality(found)
+    is_blurred = found.preparation.is_filtered and are_blurred(cut.images)
+    if found.preparation.is_filtered and not is_blurred:
+        notes.append(SMOOTHED)
     share = particle_shares(quality.score, found.sizes)
     judge, probability = judge_candidates(cut.images, found, share, ctf_of(cut.rows), n_threads)
     columns = _Columns.empty(len(candidates))
@@ -149,7 +156,7 @@ def classify_candidates(
         resolution_angstrom=quality.resolution_angstrom,
         averages=found.averages,
         pixel_size_angstrom=image_pixel,
-        is_filtered=found.preparation.is_filtered,
+        is_filtered=is_blurred,
         agreement=columns.agreement,
         probability=columns.probability,
         notes=tuple(notes),
