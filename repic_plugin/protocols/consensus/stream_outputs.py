@@ -16,6 +16,7 @@ from repic_plugin.convert import (
     append_particles,
     append_picks,
     count_items,
+    item_labels,
     write_rates,
 )
 from repic_plugin.protocols.consensus.stream_record import Batch, StreamRecord
@@ -101,8 +102,9 @@ class StreamOutput:
         return 0
 
     def _opened(self) -> SetOfCoordinates:
-        """The set, opened for appending; a new one if there is none."""
-        if not self._file.is_file():
+        """The set, opened for appending; a new one if there is none, or none with an item."""
+        if not (self._file.is_file() and item_labels(str(self._file))):
+            self._file.unlink(missing_ok=True)  # Scipion writes nothing into that of an empty set
             return self.protocol._newSet(self._suffix, self.box_size_px)
         coordinates = SetOfCoordinates(filename=str(self._file))
         coordinates.loadAllProperties()
