@@ -176,7 +176,14 @@ def _assigned(
     known: Optional[Measured],
     n_threads: int,
 ) -> Assignment:
-    return assign_particles(images, references, ctf=ctf, measured_before=known, n_threads=n_threads)
+    return assign_particles(
+        images,
+        references,
+        ctf=ctf,
+        measured_before=known,
+        check_contrast=False,  # junk may resemble inverted particles
+        n_threads=n_threads,
+    )
 
 
 def _probability(
