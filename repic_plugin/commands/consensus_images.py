@@ -105,22 +105,21 @@ def check_image_arguments(args: argparse.Namespace) -> None:
         name for name in ("pixel_size", "image_classes", "ctf", "seed") if _is_given(args, name)
     ]
     if args.images is None:
-        given = of_new + (["good"] if args.classes is None and args.good is not None else [])
-        if given:
-            option = f"--{given[0].replace('_', '-')}"
+        if of_new:
+            option = f"--{of_new[0].replace('_', '-')}"
             raise ValueError(f"{option} needs --images MICROGRAPHS, or leave it out")
-        if args.classes is None:
+        if args.classes is None and args.good is None:
             return
+    if args.good is not None and args.classes is None:
+        raise ValueError(
+            "--good names classes of an earlier run or of a file; add --classes DIR or FILE.star"
+        )
     if args.mode != MODES[2]:
         raise ValueError(
             f"--images and --classes need --mode {MODES[2]}, got --mode {args.mode}; choose it"
         )
     if args.images is not None and args.classes is not None:
         raise ValueError("--images makes classes and --classes takes them; give one of both")
-    if args.good is not None and args.classes is None:
-        raise ValueError(
-            "--good names classes of an earlier run or of a file; add --classes DIR or FILE.star"
-        )
     if args.classes is not None:
         check_chosen(args.classes, args.good)
     if args.pixel_size is not None:

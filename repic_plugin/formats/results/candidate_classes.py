@@ -155,7 +155,7 @@ def write_candidate_classes(
     x, y = classes.centers.T
     unknown = np.full(len(x), np.nan)
     of_image = (
-        _numbers(unknown if column is None else column)
+        _exact_numbers(unknown if column is None else column)
         for column in (classes.agreement, classes.probability)
     )
     found = (classes.label.tolist(), *of_image, np.round(probability, 6).tolist())
@@ -181,6 +181,11 @@ def write_candidate_classes(
 
 def _numbers(column: NDArray[np.float64]) -> List[str]:
     return ["" if np.isnan(value) else f"{value:.6g}" for value in column.tolist()]
+
+
+def _exact_numbers(column: NDArray[np.float64]) -> List[str]:
+    """Numbers that are read again as they were, so that `--classes` gives the same consensus."""
+    return ["" if np.isnan(value) else repr(value) for value in column.tolist()]
 
 
 class KnownClasses(NamedTuple):
