@@ -31,15 +31,14 @@ from repic_plugin.formats import (
     CandidateClasses,
     addition_note,
     classify_candidates,
-    found_with,
     is_same_pixel_size,
     listed,
     match_names,
     read_header,
     read_micrograph_ctfs,
+    told_classes,
     write_candidate_classes,
 )
-from repic_plugin.wording import counted, holding
 
 if TYPE_CHECKING:
     from repic_plugin.classification import CtfParameters
@@ -176,18 +175,18 @@ def write_looked(folder: Path, looked: Looked) -> None:
 def print_looked(looked: Looked) -> None:
     """Print how many picks of each picker lie in good classes."""
     classes = looked.classes
-    good = classes.share >= GOOD_CLASS
     n_seen = int((classes.label >= 0).sum())
     if looked.taken:
         print(looked.taken)
     print(
         f"{n_seen:,} of {len(classes.label):,} candidates "
         f"{'have a class' if looked.taken else 'were looked at'}, in "
-        f"{counted(int((classes.size > 0).sum()), 'class')}{found_with(classes)}, of which "
-        f"{holding(int(good.sum()))}"
+        f"{told_classes(classes, 'class')}"
     )
+    if classes.is_filtered:  # a warning says so
+        return
     rows = []
-    found = shares_in_good_classes(looked.counts, good)
+    found = shares_in_good_classes(looked.counts, classes.share >= GOOD_CLASS)
     for name, numbers, shares in zip(looked.judged.result.picker_names, *found):
         pairs = zip(numbers.tolist(), shares.tolist())
         rows.append(

@@ -22,6 +22,7 @@ from repic_plugin.formats.base.errors import PathLike, format_error
 from repic_plugin.formats.images.mrc_writing import write_stack
 from repic_plugin.formats.images.stacks import open_stack
 from repic_plugin.formats.results.consensus_writing import CANDIDATE_FILES
+from repic_plugin.wording import counted, holding
 
 CANDIDATES, IMAGE_CLASSES, PICKER_CLASSES, CANDIDATE_AVERAGES = CANDIDATE_FILES
 CANDIDATE_COLUMNS = ("micrograph", "x", "y", "class", "agreement", "by_image", "probability")
@@ -124,12 +125,24 @@ def classes_of_labels(
     )
 
 
-def found_with(classes: CandidateClasses) -> str:
-    """Where classes were found with some of the candidates, how many those are."""
-    if not classes.n_assigned:
-        return ""
-    n_images = int((classes.label >= 0).sum())
-    return f" found with {n_images - classes.n_assigned:,} of them"
+def told_classes(classes: CandidateClasses, what: str) -> str:
+    """Number of classes, of candidates that they were found with if not all, and of good ones.
+
+    Scores of filtered images mean little, so that none of their classes is said to be good.
+
+    Parameters
+    ----------
+    classes : CandidateClasses
+    what : str
+        What a class is called.
+    """
+    told = counted(int((classes.size > 0).sum()), what)
+    if classes.n_assigned:
+        n_images = int((classes.label >= 0).sum())
+        told += f" found with {n_images - classes.n_assigned:,} of them"
+    if classes.is_filtered:
+        return told
+    return f"{told}, of which {holding(int((classes.share >= GOOD_CLASS).sum()))}"
 
 
 def write_candidate_classes(
