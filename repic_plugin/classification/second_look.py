@@ -30,8 +30,9 @@ from repic_plugin.classification.references import References
 from repic_plugin.classification.result import Classification
 
 # Squared distance to the own class, in variances of the noise, that may be less than that to the
-# class of particles, and the width of this limit.
-MOST_LOSS, LOSS_WIDTH = 80.0, 10.0
+# class of particles, and the width of this limit. It limits the probability: as a prior it would be
+# outweighed by the agreement, which in contamination is far beyond what noise may have.
+MOST_LOSS, LOSS_WIDTH = 100.0, 10.0
 LEAST_ABOVE = 2.0  # mean agreement of particles, in standard deviations of junk above it
 PART, PART_WEIGHT, N_ITERATIONS = 0.05, 20.0, 50  # prior of particles in classes of junk
 
@@ -176,7 +177,14 @@ def _assigned(
     known: Optional[Measured],
     n_threads: int,
 ) -> Assignment:
-    return assign_particles(images, references, ctf=ctf, measured_before=known, n_threads=n_threads)
+    return assign_particles(
+        images,
+        references,
+        ctf=ctf,
+        measured_before=known,
+        check_contrast=False,  # junk may resemble inverted particles
+        n_threads=n_threads,
+    )
 
 
 def _probability(
@@ -185,10 +193,9 @@ def _probability(
     """Probability of members of classes of junk, compared with those of particles."""
     label = second.good[again.labels]
     least = second.junk.mean + LEAST_ABOVE * second.junk.deviation
-    part = second.part * expit((MOST_LOSS - loss) / LOSS_WIDTH)
     mean = np.maximum(members.mean[label], least)
-    found = mixed(again.fit, part, mean, members.deviation, second.junk)
-    return np.asarray(share[label] * found)
+    found = mixed(again.fit, second.part, mean, members.deviation, second.junk)
+    return np.asarray(share[label] * found * expit((MOST_LOSS - loss) / LOSS_WIDTH))
 
 
 def _taken(ctf: Optional[CtfParameters], rows: Labels) -> Optional[CtfParameters]:

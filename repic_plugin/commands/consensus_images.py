@@ -31,15 +31,14 @@ from repic_plugin.formats import (
     CandidateClasses,
     addition_note,
     classify_candidates,
-    found_with,
     is_same_pixel_size,
     listed,
     match_names,
     read_header,
     read_micrograph_ctfs,
+    told_classes,
     write_candidate_classes,
 )
-from repic_plugin.wording import counted, holding
 
 if TYPE_CHECKING:
     from repic_plugin.classification import CtfParameters
@@ -105,22 +104,21 @@ def check_image_arguments(args: argparse.Namespace) -> None:
         name for name in ("pixel_size", "image_classes", "ctf", "seed") if _is_given(args, name)
     ]
     if args.images is None:
-        given = of_new + (["good"] if args.classes is None and args.good is not None else [])
-        if given:
-            option = f"--{given[0].replace('_', '-')}"
+        if of_new:
+            option = f"--{of_new[0].replace('_', '-')}"
             raise ValueError(f"{option} needs --images MICROGRAPHS, or leave it out")
-        if args.classes is None:
+        if args.classes is None and args.good is None:
             return
+    if args.good is not None and args.classes is None:
+        raise ValueError(
+            "--good names classes of an earlier run or of a file; add --classes DIR or FILE.star"
+        )
     if args.mode != MODES[2]:
         raise ValueError(
             f"--images and --classes need --mode {MODES[2]}, got --mode {args.mode}; choose it"
         )
     if args.images is not None and args.classes is not None:
         raise ValueError("--images makes classes and --classes takes them; give one of both")
-    if args.good is not None and args.classes is None:
-        raise ValueError(
-            "--good names classes of an earlier run or of a file; add --classes DIR or FILE.star"
-        )
     if args.classes is not None:
         check_chosen(args.classes, args.good)
     if args.pixel_size is not None:
@@ -177,18 +175,18 @@ def write_looked(folder: Path, looked: Looked) -> None:
 def print_looked(looked: Looked) -> None:
     """Print how many picks of each picker lie in good classes."""
     classes = looked.classes
-    good = classes.share >= GOOD_CLASS
     n_seen = int((classes.label >= 0).sum())
     if looked.taken:
         print(looked.taken)
     print(
         f"{n_seen:,} of {len(classes.label):,} candidates "
         f"{'have a class' if looked.taken else 'were looked at'}, in "
-        f"{counted(int((classes.size > 0).sum()), 'class')}{found_with(classes)}, of which "
-        f"{holding(int(good.sum()))}"
+        f"{told_classes(classes, 'class')}"
     )
+    if classes.is_filtered:  # a warning says so
+        return
     rows = []
-    found = shares_in_good_classes(looked.counts, good)
+    found = shares_in_good_classes(looked.counts, classes.share >= GOOD_CLASS)
     for name, numbers, shares in zip(looked.judged.result.picker_names, *found):
         pairs = zip(numbers.tolist(), shares.tolist())
         rows.append(

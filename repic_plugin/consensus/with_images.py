@@ -33,6 +33,7 @@ FILTERED = (
     "the images were filtered or denoised so strongly that scores of classes mean little: "
     "agreement alone decided; take micrographs that were not, or choose classes by eye"
 )
+WITH_IMAGES = "with images"  # end of the rule of a threshold
 ALL_CANDIDATES = 10**9  # particles on a micrograph: more than there can be
 
 Floats = NDArray[np.float64]
@@ -170,7 +171,7 @@ def _by_images(
     threshold, rule = choose_threshold(
         np.ones(len(candidates)), fit.probability, fit.n_particles, target_precision
     )
-    model = _model(before, fit, threshold, f"{rule}, with images")
+    model = _model(before, fit, threshold, f"{rule}, {WITH_IMAGES}")
     return _Estimates(fit.probability, model, *_positions(candidates, picks, fit.precision))
 
 
@@ -267,6 +268,11 @@ def contradictions(before: EnsembleModel, after: EnsembleModel) -> Tuple[str, ..
 def shows_no_particles(model: EnsembleModel) -> bool:
     """Whether no 2D class of the candidates looked like particles."""
     return NOTHING in model.warnings
+
+
+def is_by_images(model: EnsembleModel) -> bool:
+    """Whether the estimates follow from the 2D classes of the candidates."""
+    return model.threshold_rule.endswith(WITH_IMAGES)
 
 
 def _other_worst(before: EnsembleModel, after: EnsembleModel) -> Tuple[str, ...]:

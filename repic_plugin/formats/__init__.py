@@ -55,8 +55,8 @@ from repic_plugin.formats.results.agreement import read_agreement, write_agreeme
 from repic_plugin.formats.results.candidate_classes import (
     CandidateClasses,
     classes_of_labels,
-    found_with,
     read_candidate_labels,
+    told_classes,
     write_candidate_classes,
 )
 from repic_plugin.formats.results.candidate_classification import (
@@ -176,7 +176,6 @@ __all__ = [
     "corners_from_centers",
     "distinct_names",
     "format_error",
-    "found_with",
     "header_table",
     "is_same_pixel_size",
     "known_formats",
@@ -216,6 +215,7 @@ __all__ = [
     "read_scores",
     "stack_file",
     "table_text",
+    "told_classes",
     "typed_columns",
     "unify_names",
     "write_agreement",

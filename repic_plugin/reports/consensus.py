@@ -72,13 +72,16 @@ def by_class(found: Optional[PickerClasses]) -> List[Block]:
         good_share=GOOD_CLASS,
         is_filtered=found.is_filtered,
     )
+    picture = Picture(figure, "2D classes of the candidates, and the picks of each picker in them.")
+    if found.is_filtered:  # shares mean little
+        return [picture]
     n, share = shares_in_good_classes(found.counts, found.share >= GOOD_CLASS)
     told = np.where(n > 0, share.astype(object), "")
     columns = (n[:, 0], told[:, 0], n[:, 1], told[:, 1])
     rows = [list(row) for row in zip(found.picker_names, *(one.tolist() for one in columns))]
     header = ["picker", "found alone", "in classes of particles", "shared"]
     return [
-        Picture(figure, "2D classes of the candidates, and the picks of each picker in them."),
+        picture,
         Table([*header, "in classes of particles"], rows, "Picks that were looked at."),
     ]
 

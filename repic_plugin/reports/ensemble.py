@@ -6,10 +6,11 @@ from typing import List, Sequence
 
 import numpy as np
 
-from repic_plugin.consensus import EnsembleModel, expected_scores
+from repic_plugin.consensus import EnsembleModel, expected_scores, is_by_images
 from repic_plugin.formats import ConsensusTables
 from repic_plugin.plots import pickers_figure
 from repic_plugin.reports.document import Block, Picture, Table, Warnings
+from repic_plugin.wording import counted
 
 ROUNDING = 1e-6  # of the weights in the table
 
@@ -26,7 +27,7 @@ def ensemble_blocks(
     warnings : sequence of str
         Shown after those of the model.
     """
-    doubts = [f"{line[:1].upper()}{line[1:]}." for line in model.warnings]
+    doubts = [f"{_sentence(line, model.picker_names)}." for line in model.warnings]
     caption = (
         "Estimated precision, recall and F1 of the pickers, scores of particles and of junk, and "
         "observed and expected agreement of the pickers."
@@ -41,6 +42,11 @@ def ensemble_blocks(
     ]
 
 
+def _sentence(line: str, names: Sequence[str]) -> str:
+    """A line with a capital letter, unless it begins with the name of a picker."""
+    return line if line.startswith(tuple(names)) else f"{line[:1].upper()}{line[1:]}"
+
+
 def _selection_text(found: ConsensusTables, model: EnsembleModel) -> str:
     with_particles, n_micrographs = len(np.unique(found.micrograph)), len(found.micrograph_names)
     rule = f"a probability of at least {model.threshold:.3f} ({model.threshold_rule})"
@@ -49,8 +55,8 @@ def _selection_text(found: ConsensusTables, model: EnsembleModel) -> str:
     elif len(found) and found.weight.min() < model.threshold - ROUNDING:
         rule = "every candidate"
     return (
-        f"{len(found):,} particles on {with_particles:,} of {n_micrographs:,} micrographs. "
-        f"Selection: {rule}."
+        f"{counted(len(found), 'particle')} on {with_particles:,} of "
+        f"{counted(n_micrographs, 'micrograph')}. Selection: {rule}."
     )
 
 
@@ -80,7 +86,8 @@ def _picker_cards(found: ConsensusTables, model: EnsembleModel) -> Table:
     )
     header = ["picker", "picks", "in consensus", "precision", "95 % interval"]
     header += ["recall", "95 % interval", "F1"]
-    caption = "Quality of the pickers, estimated from their agreement and scores."
+    basis = "agreement, scores and 2D classes" if is_by_images(model) else "agreement and scores"
+    caption = f"Quality of the pickers, estimated from their {basis}."
     return Table(header, [list(row) for row in zip(*columns)], caption)
 
 

@@ -160,6 +160,15 @@ def test_the_same_seed_gives_the_same_files(run, material, looked, tmp_path):
         assert (tmp_path / "again" / name).read_bytes() == (looked / name).read_bytes()
 
 
+def test_the_classes_of_an_earlier_run_give_the_same_files(run, material, looked, tmp_path):
+    folder, _ = material
+    assert consensus(run, folder, tmp_path / "again", "--classes", looked).code == 0
+    boxes = sorted(path.name for path in looked.glob("*.box"))
+    assert len(boxes) == N_MICROGRAPHS
+    for name in (*FILES, "consensus.csv", "pickers.csv", "candidate_averages.mrcs", *boxes):
+        assert (tmp_path / "again" / name).read_bytes() == (looked / name).read_bytes()
+
+
 def test_random_picks_are_not_particles(run, tmp_path):
     """The negative control: three pickers of random places."""
     rng = np.random.default_rng(1)
@@ -186,7 +195,7 @@ def test_random_picks_are_not_particles(run, tmp_path):
 @pytest.mark.parametrize(
     "options, problem",
     [
-        (("--good", "1"), "--good needs --images"),
+        (("--good", "1"), "--good names classes of an earlier run or of a file; add --classes"),
         (("--pixel-size", 5), "--pixel-size needs --images"),
         (("--images", "{}/nothing"), "no such folder"),
         (("--images", "{}/picks"), "holds no micrographs"),

@@ -24,5 +24,12 @@ def test_the_picture_and_the_shares_of_each_picker():
     assert len(table.header) == len(table.rows[0])
 
 
+def test_of_filtered_images_no_class_is_said_to_hold_particles():
+    averages = np.ones((3, 8, 8), np.float32)
+    of_class = (COUNTS.sum(axis=(0, 2)), np.array([0.2, 0.95, 0.6]), averages)
+    (picture,) = by_class(PickerClasses(("a", "b", "c"), COUNTS, *of_class, is_filtered=True))
+    assert isinstance(picture, Picture)
+
+
 def test_without_images_there_is_none():
     assert by_class(None) == []

@@ -120,6 +120,19 @@ def test_what_there_is_and_what_was_kept(found, result):
 
 
 @pytest.mark.usefixtures("_undrawn")
+def test_names_of_pickers_stay_as_they_are_and_what_decided_is_said(found, result):
+    model = replace(result.ensemble, warnings=("a is worse", "no class looks like particles"))
+    assert warned(ensemble_blocks(found, model, [])) == [
+        "a is worse.",
+        "No class looks like particles.",
+    ]
+    assert tables(ensemble_blocks(found, model, []))[0].caption.endswith("agreement and scores.")
+    by_images = replace(model, threshold_rule=f"{model.threshold_rule}, with images")
+    caption = tables(ensemble_blocks(found, by_images, []))[0].caption
+    assert caption.endswith("agreement, scores and 2D classes.")
+
+
+@pytest.mark.usefixtures("_undrawn")
 def test_what_decided_is_told(found, result):
     model = result.ensemble
     cut = replace(found, n_selected=found.n_selected + 2)

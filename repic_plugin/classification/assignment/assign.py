@@ -116,6 +116,7 @@ def assign_particles(
     ctf: Optional[CtfParameters] = None,
     phase_flipped: bool = False,
     measured_before: Optional[Measured] = None,
+    check_contrast: bool = True,
     keep_posteriors: bool = False,
     images_per_batch: int = IMAGES_PER_BATCH,
     n_threads: int = 1,
@@ -143,6 +144,8 @@ def assign_particles(
         Whether the images are already phase-flipped.
     measured_before : Measured, optional
         `Assignment.measured` of earlier images of the same kind, to use again.
+    check_contrast : bool
+        Whether images that resemble the inverted averages more are refused. Junk may do so.
     keep_posteriors : bool
         Whether to keep the posteriors of all classes, 4 n k bytes.
     images_per_batch : int
@@ -194,7 +197,12 @@ def assign_particles(
             if not len(some):
                 raise ValueError(f"all {n:,} images are empty; check how they were extracted")
             measured_before = measured(
-                some, polar, references.has_grey_scale, references.max_energy, n_threads
+                some,
+                polar,
+                references.has_grey_scale,
+                references.max_energy,
+                n_threads,
+                check_contrast=check_contrast,
             )
         search = polar.scaled_search(measured_before)
         columns, grey_scale = empty_columns(n), GreyScale.empty(n)

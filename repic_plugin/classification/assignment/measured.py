@@ -90,6 +90,8 @@ def measured(
     has_grey_scale: bool,
     max_energy: float,
     n_threads: int = 1,
+    *,
+    check_contrast: bool = True,
 ) -> Measured:
     """Noise and grey scale of some images.
 
@@ -103,17 +105,19 @@ def measured(
     max_energy : float
         0 to take that of these images.
     n_threads : int
+    check_contrast : bool
 
     Raises
     ------
     ValueError
-        If the images resemble the inverted averages more than the averages.
+        If `check_contrast` and the images resemble the inverted averages more than the averages.
     """
     max_energy = max_energy or energy_limit(images.energy)
     images, _ = images.capped(max_energy)
     power = np.sqrt((np.abs(references.averages) ** 2).sum(axis=1, keepdims=True))
     of_one_power = references.search(references.averages / np.maximum(power, TINY))
-    _check_contrast(images.take(slice(0, None, _every(images))), of_one_power, n_threads)
+    if check_contrast:
+        _check_contrast(images.take(slice(0, None, _every(images))), of_one_power, n_threads)
     scale = 1.0
     if not has_grey_scale:
         # nearest is the average of largest correlation, where all have one power

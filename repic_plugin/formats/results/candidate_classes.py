@@ -22,6 +22,7 @@ from repic_plugin.formats.base.errors import PathLike, format_error
 from repic_plugin.formats.images.mrc_writing import write_stack
 from repic_plugin.formats.images.stacks import open_stack
 from repic_plugin.formats.results.consensus_writing import CANDIDATE_FILES
+from repic_plugin.wording import counted, holding
 
 CANDIDATES, IMAGE_CLASSES, PICKER_CLASSES, CANDIDATE_AVERAGES = CANDIDATE_FILES
 CANDIDATE_COLUMNS = ("micrograph", "x", "y", "class", "agreement", "by_image", "probability")
@@ -124,12 +125,24 @@ def classes_of_labels(
     )
 
 
-def found_with(classes: CandidateClasses) -> str:
-    """Where classes were found with some of the candidates, how many those are."""
-    if not classes.n_assigned:
-        return ""
-    n_images = int((classes.label >= 0).sum())
-    return f" found with {n_images - classes.n_assigned:,} of them"
+def told_classes(classes: CandidateClasses, what: str) -> str:
+    """Number of classes, of candidates that they were found with if not all, and of good ones.
+
+    Scores of filtered images mean little, so that none of their classes is said to be good.
+
+    Parameters
+    ----------
+    classes : CandidateClasses
+    what : str
+        What a class is called.
+    """
+    told = counted(int((classes.size > 0).sum()), what)
+    if classes.n_assigned:
+        n_images = int((classes.label >= 0).sum())
+        told += f" found with {n_images - classes.n_assigned:,} of them"
+    if classes.is_filtered:
+        return told
+    return f"{told}, of which {holding(int((classes.share >= GOOD_CLASS).sum()))}"
 
 
 def write_candidate_classes(
@@ -155,7 +168,7 @@ def write_candidate_classes(
     x, y = classes.centers.T
     unknown = np.full(len(x), np.nan)
     of_image = (
-        _numbers(unknown if column is None else column)
+        _exact_numbers(unknown if column is None else column)
         for column in (classes.agreement, classes.probability)
     )
     found = (classes.label.tolist(), *of_image, np.round(probability, 6).tolist())
@@ -181,6 +194,11 @@ def write_candidate_classes(
 
 def _numbers(column: NDArray[np.float64]) -> List[str]:
     return ["" if np.isnan(value) else f"{value:.6g}" for value in column.tolist()]
+
+
+def _exact_numbers(column: NDArray[np.float64]) -> List[str]:
+    """Numbers that are read again as they were, so that `--classes` gives the same consensus."""
+    return ["" if np.isnan(value) else repr(value) for value in column.tolist()]
 
 
 class KnownClasses(NamedTuple):

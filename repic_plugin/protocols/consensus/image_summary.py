@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.consensus import GOOD_CLASS, shares_in_good_classes
-from repic_plugin.formats import CandidateClasses, found_with, listed
-from repic_plugin.wording import counted, holding
+from repic_plugin.formats import CandidateClasses, listed, told_classes
+from repic_plugin.wording import counted
 
 
 def image_lines(
@@ -26,11 +26,10 @@ def image_lines(
         Of the pickers.
     """
     is_good = classes.share >= GOOD_CLASS
-    n_seen, n_used = int((classes.label >= 0).sum()), int((classes.size > 0).sum())
+    n_seen = int((classes.label >= 0).sum())
     lines = [
         f"Images: {n_seen:,} of {len(classes.label):,} candidates were looked at, in "
-        f"{counted(n_used, '2D class')}{found_with(classes)}, of which "
-        f"{holding(int(is_good.sum()))}.",
+        f"{told_classes(classes, '2D class')}.",
         *(f"! Caution: {note}." for note in classes.notes),
     ]
     if classes.is_filtered:  # the model says so, too
