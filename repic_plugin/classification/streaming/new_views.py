@@ -10,19 +10,17 @@ classes that do, as many are taken as the excess has room for.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.classification.assignment import Assignment, assign_particles
-from repic_plugin.classification.classify import classify_particles
-from repic_plugin.classification.ctf import CtfParameters
+from repic_plugin.classification.assignment import Assignment
 from repic_plugin.classification.full_averages import AverageSums
-from repic_plugin.classification.image_rows import ImageRows
 from repic_plugin.classification.quality import LEAST_BEST
+from repic_plugin.classification.references import References
 from repic_plugin.classification.result import Classification
-from repic_plugin.classification.streaming.members import sums_of
+from repic_plugin.classification.streaming.particles import Particles
 from repic_plugin.classification.streaming.settings import StreamSettings
 from repic_plugin.classification.streaming.state import Scores, StreamState
 
@@ -75,57 +73,42 @@ def are_expected(state: StreamState, settings: StreamSettings) -> bool:
     return settings.new_views and excess >= WAITED_FOR * class_size(state, settings)
 
 
-def new_classes(
-    images: Any,
-    ctf: Optional[CtfParameters],
-    state: StreamState,
-    settings: StreamSettings,
-    n_threads: int,
-) -> Optional[NewClasses]:
+def new_classes(some: Particles, state: StreamState) -> Optional[NewClasses]:
     """Classes of what no class explains; None if these are no new views.
 
     Parameters
     ----------
-    images : array_like of float, shape (n, box, box)
-        All particles so far.
-    ctf : CtfParameters, optional
+    some : Particles
+        Any of the stream.
     state : StreamState
-    settings : StreamSettings
-    n_threads : int
     """
-    excess = state.unexplained.excess()
+    excess, k = state.unexplained.excess(), len(state)
     chosen = excess[state.unexplained.labels] > 0
     rows, before = state.unexplained.rows[chosen], state.unexplained.labels[chosen]
     judges = np.arange(len(rows)) % JUDGES == JUDGES - 1
-    size = class_size(state, settings)
+    size = class_size(state, some.settings)
     n_classes = max(2, int(np.rint((~judges).sum() / size)))
-    made = _classified(images, ctf, rows[~judges], n_classes, state, settings, n_threads)
-    candidates = _with(state, made.averages)
-    judged = _assigned(images, ctf, rows[judges], candidates, state, settings, n_threads)
+    made = some.at(rows[~judges]).classified(n_classes, state.references)
+    judged = some.at(rows[judges]).assigned(_with(state, made.averages), state.measured)
     kept = _new_views(made, judged, state, int(excess.sum() / size))
     if not len(kept):
         return None
     together = _with(state, made.averages[kept])
-    labels = _assigned(images, ctf, rows, together, state, settings, n_threads).labels
-    goes = labels >= len(state)
-    rows, before = rows[goes], before[goes]
-    if not len(rows):
+    goes = some.at(rows).assigned(together, state.measured).labels >= k
+    if not goes.any():
         return None
-    found = _assigned(images, ctf, rows, together, state, settings, n_threads)
+    theirs = some.at(rows[goes])
+    found = theirs.assigned(together, state.measured)
     is_member = state.usual.is_explained(found)
-    own = ImageRows(images, rows), _taken(ctf, rows)
-    sums = sums_of(
-        own[0],
-        found,
-        is_member,
-        together,
-        ctf=own[1],
-        phase_flipped=settings.phase_flipped,
-        n_threads=n_threads,
+    sums = theirs.sums(found, is_member, together)
+    return NewClasses(
+        rows=theirs.rows,
+        before=before[goes],
+        found=found,
+        sums=AverageSums(*(values[k:] for values in sums)),
+        n_averaged=np.bincount(found.labels[is_member], minlength=len(together))[k:],
+        scores=scores_of(made).of(kept),
     )
-    of_new = AverageSums(*(values[len(state) :] for values in sums))
-    n_averaged = np.bincount(found.labels[is_member], minlength=len(together))[len(state) :]
-    return NewClasses(rows, before, found, of_new, n_averaged, scores_of(made).of(kept))
 
 
 def scores_of(made: Classification) -> Scores:
@@ -149,44 +132,7 @@ def _new_views(made: Classification, judged: Assignment, state: StreamState, mos
     return np.sort(order[good[order]][: max(most, 1)])
 
 
-def _classified(
-    images: Any,
-    ctf: Optional[CtfParameters],
-    rows: Labels,
-    n_classes: int,
-    state: StreamState,
-    settings: StreamSettings,
-    n_threads: int,
-) -> Classification:
-    options = settings.of_others(state.references, n_threads)
-    own = ImageRows(images, rows)
-    return classify_particles(own, n_classes, ctf=_taken(ctf, rows), **options)
-
-
-def _assigned(
-    images: Any,
-    ctf: Optional[CtfParameters],
-    rows: Labels,
-    references: Any,
-    state: StreamState,
-    settings: StreamSettings,
-    n_threads: int,
-) -> Assignment:
-    return assign_particles(
-        ImageRows(images, rows),
-        references,
-        ctf=_taken(ctf, rows),
-        phase_flipped=settings.phase_flipped,
-        measured_before=state.measured,
-        n_threads=n_threads,
-    )
-
-
-def _with(state: StreamState, averages: NDArray[np.float32]) -> Any:
+def _with(state: StreamState, averages: NDArray[np.float32]) -> References:
     """References of the state, followed by more averages."""
     every = np.concatenate([state.references.averages, averages])
     return replace(state.references, averages=every)
-
-
-def _taken(ctf: Optional[CtfParameters], rows: Labels) -> Optional[CtfParameters]:
-    return None if ctf is None else ctf.take(rows)

@@ -67,21 +67,20 @@ class StreamSettings:
         """Particles that are waited for."""
         return self.n_first or first_particles(self.n_classes)
 
-    def of_first(self, n_threads: int) -> Dict[str, Any]:
+    def of_first(self) -> Dict[str, Any]:
         """Arguments of `classify_particles` for the first particles."""
         return {
             **self.classification,
             "pixel_size_angstrom": self.pixel_size_angstrom,
             "phase_flipped": self.phase_flipped,
             "random_state": self.random_state,
-            "n_threads": n_threads,
         }
 
-    def of_others(self, references: References, n_threads: int) -> Dict[str, Any]:
+    def of_others(self, references: References) -> Dict[str, Any]:
         """The same for some of the others, which are compared as the first ones were."""
         sizes = references.sizes
         return {
-            **self.of_first(n_threads),
+            **self.of_first(),
             "particle_diameter_angstrom": sizes.particle_diameter_angstrom,
             "mask_diameter_px": sizes.mask_diameter_px,
             "n_rings": sizes.n_rings,

@@ -8,18 +8,16 @@ from typing import Any, Iterator, NamedTuple, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.classification.assignment import Assignment, assign_particles
+from repic_plugin.classification.assignment import Assignment
 from repic_plugin.classification.checks import check_images, check_optics
-from repic_plugin.classification.classify import classify_particles
 from repic_plugin.classification.ctf import CtfParameters
-from repic_plugin.classification.image_rows import ImageRows
-from repic_plugin.classification.streaming.members import MOST_NEW, some_of_each, sums_of
 from repic_plugin.classification.streaming.new_views import (
     NewClasses,
     are_expected,
     new_classes,
     scores_of,
 )
+from repic_plugin.classification.streaming.particles import Particles
 from repic_plugin.classification.streaming.settings import StreamSettings
 from repic_plugin.classification.streaming.state import StreamState, Unexplained
 from repic_plugin.classification.streaming.usual import usual_misfit
@@ -27,6 +25,8 @@ from repic_plugin.classification.streaming.usual import usual_misfit
 # Of the first particles this part, at least so many and at most an eighth, has no share in the
 # first averages: what is usual is measured in them.
 HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT = 16, 200, 8
+# New members of an average, for each that it has, in one refreshment.
+MOST_NEW = 1
 
 Labels = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -140,119 +140,95 @@ class ClassStream:
                 return
             rows = np.arange(seen, min(seen + wanted, n))
             seen += len(rows)
-            yield (
-                self._first(images, ctf, rows, n_threads)
-                if self.state is None
-                else self._next(images, ctf, rows, n_threads)
-            )
+            some = Particles(images, ctf, rows, self.settings, n_threads)
+            yield self._first(some) if self.state is None else self._next(some, self.state)
 
-    def _first(
-        self, images: Any, ctf: Optional[CtfParameters], rows: Labels, n_threads: int
-    ) -> Block:
+    def _first(self, some: Particles) -> Block:
         """Make the classes."""
-        settings = self.settings
-        held_out = _held_out(len(rows))
-        made_of = np.setdiff1d(rows, held_out)
-        made = classify_particles(
-            ImageRows(images, made_of),
-            settings.n_classes,
-            ctf=None if ctf is None else ctf.take(made_of),
-            **settings.of_first(n_threads),
-        )
-        references, own_ctf = made.references(), None if ctf is None else ctf.take(rows)
-        found = assign_particles(
-            ImageRows(images, rows),
-            references,
-            ctf=own_ctf,
-            phase_flipped=settings.phase_flipped,
-            n_threads=n_threads,
-        )
+        held_out = _held_out(len(some.rows))
+        made = some.at(np.setdiff1d(some.rows, held_out)).classified(self.settings.n_classes)
+        references = made.references()
+        found = some.assigned(references)
         usual = usual_misfit(found, held_out)
-        is_explained, kept = usual.is_explained(found), found.labels >= 0
-        sums = sums_of(
-            ImageRows(images, rows),
-            found,
-            kept,
-            references,
-            ctf=own_ctf,
-            phase_flipped=settings.phase_flipped,
-            n_threads=n_threads,
-        )
+        sums = some.sums(found, found.labels >= 0, references)
+        k = len(references)
         self.state = StreamState(
-            n_seen=len(rows),
-            n_first=len(rows),
+            n_seen=len(some.rows),
+            n_first=len(some.rows),
             references=replace(references, averages=sums.averages()),
             sums=sums,
             n_averaged=found.sizes,
             sizes=found.sizes,
-            made_after=np.zeros(len(references), np.int64),
+            made_after=np.zeros(k, np.int64),
             scores=scores_of(made),
             measured=found.measured,
             usual=usual,
-            unexplained=Unexplained.none(len(references)),
+            unexplained=Unexplained.none(k),
         )
-        return Block(rows, found, is_explained)
+        return Block(some.rows, found, usual.is_explained(found))
 
-    def _next(
-        self, images: Any, ctf: Optional[CtfParameters], rows: Labels, n_threads: int
-    ) -> Block:
+    def _next(self, some: Particles, state: StreamState) -> Block:
         """Assign a block, refresh the averages, look for new views."""
-        state, settings = self._known(), self.settings
-        own, own_ctf = ImageRows(images, rows), None if ctf is None else ctf.take(rows)
-        found = assign_particles(
-            own,
-            state.references,
-            ctf=own_ctf,
-            phase_flipped=settings.phase_flipped,
-            measured_before=state.measured,
-            n_threads=n_threads,
-        )
+        found = some.assigned(state.references, state.measured)
         is_explained = state.usual.is_explained(found)
-        lost = (found.labels >= 0) & ~is_explained
-        expected = state.usual.share * found.sizes
-        unexplained = state.unexplained.with_more(
-            rows[lost], found.labels[lost], expected, settings.n_kept
-        )
-        most = np.maximum(np.rint(MOST_NEW * state.n_averaged), 1).astype(np.int64)
-        most[unexplained.excess() > 0] = 0  # they wait until it is known what that is
-        taken = some_of_each(found.labels, is_explained, most)
-        sums = state.sums.plus(
-            sums_of(
-                own,
-                found,
-                taken,
-                state.references,
-                ctf=own_ctf,
-                phase_flipped=settings.phase_flipped,
-                n_threads=n_threads,
-            )
-        )
-        state = replace(
-            state,
-            n_seen=state.n_seen + len(rows),
-            references=replace(state.references, averages=sums.averages()),
-            sums=sums,
-            n_averaged=state.n_averaged + np.bincount(found.labels[taken], minlength=len(state)),
-            sizes=state.sizes + found.sizes,
-            unexplained=unexplained,
-        )
+        state = _refreshed(state, some, found, is_explained)
         new = None
-        if are_expected(state, settings):
-            new = new_classes(images, ctf, state, settings, n_threads)
+        if are_expected(state, self.settings):
+            new = new_classes(some, state)
             state = _forgetting(state) if new is None else _appended(state, new)
         self.state = state
-        return Block(rows, found, is_explained, new)
-
-    def _known(self) -> StreamState:
-        if self.state is None:
-            raise ValueError("there are no classes yet; process the first particles")
-        return self.state
+        return Block(some.rows, found, is_explained, new)
 
 
 def _held_out(n: int) -> Labels:
     """Evenly spread among the first n particles."""
     n_held = min(max(n // HELD_OUT, LEAST_HELD_OUT), n // MOST_HELD_OUT)
     return np.unique(np.linspace(0, n - 1, n_held).astype(np.int64))
+
+
+def _refreshed(
+    state: StreamState, some: Particles, found: Assignment, is_explained: Flags
+) -> StreamState:
+    """State with the particles of a block, whose averages have members of it.
+
+    Classes with an excess of unexplained members wait until it is known what these are.
+    """
+    lost = (found.labels >= 0) & ~is_explained
+    unexplained = state.unexplained.with_more(
+        some.rows[lost], found.labels[lost], state.usual.share * found.sizes, some.settings.n_kept
+    )
+    most = np.maximum(MOST_NEW * state.n_averaged, 1)
+    most[unexplained.excess() > 0] = 0
+    taken = some_of_each(found.labels, is_explained, most)
+    sums = state.sums.plus(some.sums(found, taken, state.references))
+    return replace(
+        state,
+        n_seen=state.n_seen + len(some.rows),
+        references=replace(state.references, averages=sums.averages()),
+        sums=sums,
+        n_averaged=state.n_averaged + np.bincount(found.labels[taken], minlength=len(state)),
+        sizes=state.sizes + found.sizes,
+        unexplained=unexplained,
+    )
+
+
+def some_of_each(labels: Labels, is_wanted: Flags, most: Labels) -> Flags:
+    """The first wanted ones of each class, at most so many; shape (n,).
+
+    Parameters
+    ----------
+    labels : ndarray of int64, shape (n,)
+        From -1 to k - 1.
+    is_wanted : ndarray of bool, shape (n,)
+    most : ndarray of int64, shape (k,)
+    """
+    rows = np.flatnonzero(is_wanted & (labels >= 0))
+    order = rows[np.argsort(labels[rows], kind="stable")]
+    own = labels[order]
+    place = np.arange(len(order)) - np.searchsorted(own, own)
+    taken = np.zeros(len(labels), np.bool_)
+    taken[order[place < most[own]]] = True
+    return taken
 
 
 def _forgetting(state: StreamState) -> StreamState:
