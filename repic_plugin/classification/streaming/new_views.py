@@ -24,8 +24,8 @@ from repic_plugin.classification.streaming.particles import Particles
 from repic_plugin.classification.streaming.settings import StreamSettings
 from repic_plugin.classification.streaming.state import Scores, StreamState
 
-# Every third particle judges the classes of the others.
-JUDGES = 3
+# Every third particle judges the classes of the others; of many, the latest are tried.
+JUDGES, MOST_TRIED = 3, 1024
 # Of the judges that go to a new class this part and number are explained.
 EXPLAINED_PART, LEAST_JUDGES = 0.5, 5
 # Members of a new class: as many as of the others, but from 25 to 40; half as many again are waited
@@ -85,11 +85,12 @@ def new_classes(some: Particles, state: StreamState) -> Optional[NewClasses]:
     excess, k = state.unexplained.excess(), len(state)
     chosen = excess[state.unexplained.labels] > 0
     rows, before = state.unexplained.rows[chosen], state.unexplained.labels[chosen]
-    judges = np.arange(len(rows)) % JUDGES == JUDGES - 1
+    latest = rows[-MOST_TRIED:]
+    judges = np.arange(len(latest)) % JUDGES == JUDGES - 1
     size = class_size(state, some.settings)
     n_classes = max(2, int(np.rint((~judges).sum() / size)))
-    made = some.at(rows[~judges]).classified(n_classes, state.references)
-    judged = some.at(rows[judges]).assigned(_with(state, made.averages), state.measured)
+    made = some.at(latest[~judges]).classified(n_classes, state.references)
+    judged = some.at(latest[judges]).assigned(_with(state, made.averages), state.measured)
     kept = _new_views(made, judged, state, int(excess.sum() / size))
     if not len(kept):
         return None
