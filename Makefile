@@ -70,6 +70,7 @@ bench: $(READY)
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/scale.py
 	@$(VENV)/bin/python benchmarks/classification.py $(if $(MAP),--map "$(MAP)")
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/assign.py $(if $(MAP),--map "$(MAP)")
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/stream_classes.py $(if $(MAP),--map "$(MAP)")
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/class_scores.py $(if $(MAP),--map "$(MAP)")
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/robustness.py $(if $(MAP),--map "$(MAP)")
 	@$(VENV)/bin/python benchmarks/ranks.py

@@ -39,6 +39,15 @@ from repic_plugin.classification.state import (
     state_from_arrays,
     state_to_arrays,
 )
+from repic_plugin.classification.streaming import (
+    Block,
+    ClassStream,
+    StreamSettings,
+    StreamState,
+    first_particles,
+    stream_from_arrays,
+    stream_to_arrays,
+)
 
 __all__ = [
     "ALIGNMENTS",
@@ -48,8 +57,10 @@ __all__ = [
     "RULES",
     "ACKMeans",
     "Assignment",
+    "Block",
     "CandidateJudge",
     "ClassQuality",
+    "ClassStream",
     "Classification",
     "Clustering",
     "CtfParameters",
@@ -65,6 +76,8 @@ __all__ = [
     "Sizes",
     "SpiderKMeans",
     "State",
+    "StreamSettings",
+    "StreamState",
     "ack_means",
     "are_blurred",
     "are_filtered",
@@ -73,6 +86,7 @@ __all__ = [
     "classify_particles",
     "contrast_transfer",
     "eqk_means",
+    "first_particles",
     "judge_candidates",
     "k_means",
     "member_probability",
@@ -83,4 +97,6 @@ __all__ = [
     "spider_k_means",
     "state_from_arrays",
     "state_to_arrays",
+    "stream_from_arrays",
+    "stream_to_arrays",
 ]

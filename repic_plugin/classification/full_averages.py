@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,49 @@ class FullAverages(NamedTuple):
 
     averages: Single
     ring_correlation: Floats
+
+
+class AverageSums(NamedTuple):
+    """Sums over the members of k classes, from which averages follow; sums of parts add up.
+
+    Attributes
+    ----------
+    total : ndarray of float64, shape (k, box, box)
+        Of the weighted images in the frames of their classes.
+    weight, own, power : ndarray of float64, shape (k, box // 2 + 1)
+        Sums over the members of the squared weight w^2, of w^4, and of the power, on each ring.
+    """
+
+    total: Floats
+    weight: Floats
+    own: Floats
+    power: Floats
+
+    def plus(self, other: AverageSums) -> AverageSums:
+        """Sums over the members of both."""
+        return AverageSums(*(a + b for a, b in zip(self, other)))
+
+    def followed_by(self, other: AverageSums) -> AverageSums:
+        """The classes of both, one after the other."""
+        return AverageSums(*map(np.concatenate, zip(self, other)))
+
+    def averages(self) -> Single:
+        """Wiener-filtered averages, shape (k, box, box); all zeros for an empty class."""
+        box = self.total.shape[-1]
+        ring = _rings(box)
+        n_members = _ring_sums(np.ones((1, *ring.shape)), ring, self.weight.shape[1])[0]
+        spectra = fft.rfft2(self.total)
+        excess = _ring_sums(np.abs(spectra) ** 2, ring, self.weight.shape[1]).sum(axis=0)
+        prior = noise_over_signal(
+            self.power.sum(axis=0) / n_members,
+            excess / n_members,
+            self.own.sum(axis=0),
+            self.weight.sum(axis=0),
+            (self.weight**2).sum(axis=0),
+            self.weight.mean(axis=0),
+        )
+        spectra /= np.maximum(self.weight + prior, 1e-12)[:, ring]
+        return np.asarray(fft.irfft2(spectra, s=(box, box)), dtype=np.float32)
 
 
 def full_averages(
@@ -92,15 +135,67 @@ def full_averages(
     FullAverages
         Empty on ranks other than the first.
     """
-    box = images.shape[-1]
-    ring = _rings(box)
-    n_rings = int(ring.max()) + 1
-    n_members = _ring_sums(np.ones((1, *ring.shape)), ring, n_rings)[0]
     rows = np.arange(len(labels)) if rows is None else rows
     factor = np.ones(len(labels), np.float32) if factor is None else factor
     poses = (rows, labels, rotation_deg, shift_px, mirror, factor)
     first, stop = (n_classes * rank // ranks.size for rank in (ranks.rank, ranks.rank + 1))
-    rows, labels, rotation_deg, shift_px, mirror, factor = _of_own_classes(poses, n_classes, ranks)
+    own_poses = _of_own_classes(poses, n_classes, ranks)
+    with ranks.agreement():
+        sums, correlation = average_sums(
+            images,
+            own_poses,
+            (first, stop),
+            mask=mask,
+            pixel_size_angstrom=pixel_size_angstrom,
+            ctf=ctf,
+            flip=flip,
+            weight=weight,
+            normaliser=normaliser,
+            n_threads=n_threads,
+        )
+    sums, correlation = AverageSums(*map(ranks.collect, sums)), ranks.collect(correlation)
+    if not ranks.is_first:
+        return FullAverages(np.zeros((0, *images.shape[1:]), np.float32), correlation)
+    return FullAverages(sums.averages(), correlation)
+
+
+def average_sums(
+    images: Any,
+    poses: Sequence[NDArray[Any]],
+    classes: Tuple[int, int],
+    *,
+    mask: Optional[Tuple[float, float]] = None,
+    pixel_size_angstrom: float = 1.0,
+    ctf: Optional[CtfParameters] = None,
+    flip: bool = True,
+    weight: bool = False,
+    normaliser: Optional[Normaliser] = None,
+    n_threads: int = 1,
+) -> Tuple[AverageSums, Floats]:
+    """Sums over the members of some classes, and the correlation of their halves.
+
+    Parameters
+    ----------
+    images : array_like of float, shape (N, box, box)
+    poses : sequence of ndarray, shape (n,)
+        Indices in `images`, labels, rotations, shifts, mirrors and factors of n images.
+    classes : (int, int)
+        The first class, and the one after the last.
+    mask, pixel_size_angstrom, ctf, flip, weight, normaliser, n_threads
+        As for `full_averages`.
+
+    Returns
+    -------
+    AverageSums
+        Of these classes.
+    ndarray of float64, shape (k, box // 2 + 1)
+        See `FullAverages`.
+    """
+    rows, labels, rotation_deg, shift_px, mirror, factor = poses
+    (first, stop), box = classes, images.shape[-1]
+    ring = _rings(box)
+    n_rings = int(ring.max()) + 1
+    n_members = _ring_sums(np.ones((1, *ring.shape)), ring, n_rings)[0]
     totals = np.zeros((stop - first, box, box))
     correlation = np.zeros((stop - first, n_rings))
     shown_part = np.ones((box, box)) if mask is None else soft_mask(box, *mask)
@@ -134,25 +229,8 @@ def full_averages(
         totals[k] = halves[0] + halves[1]
         correlation[k] = _ring_correlation(halves * shown_part, ring, n_rings)
 
-    with ranks.agreement():
-        for_each_chunk(add_class, stop - first, 1, n_threads)
-    columns = (totals, lone, own, power, correlation)
-    totals, lone, own, power, correlation = map(ranks.collect, columns)
-    if not ranks.is_first:
-        return FullAverages(np.zeros((0, box, box), np.float32), correlation)
-    spectra = fft.rfft2(totals)
-    excess = _ring_sums(np.abs(spectra) ** 2, ring, n_rings).sum(axis=0)
-    prior = noise_over_signal(
-        power.sum(axis=0) / n_members,
-        excess / n_members,
-        own.sum(axis=0),
-        lone.sum(axis=0),
-        (lone**2).sum(axis=0),
-        lone.mean(axis=0),
-    )
-    spectra /= np.maximum(lone + prior, 1e-12)[:, ring]
-    averages: Single = fft.irfft2(spectra, s=(box, box)).astype(np.float32)
-    return FullAverages(averages, correlation)
+    for_each_chunk(add_class, stop - first, 1, n_threads)
+    return AverageSums(totals, lone, own, power), correlation
 
 
 def _ring_correlation(halves: Floats, ring: NDArray[np.int64], n_rings: int) -> Floats:

@@ -20,6 +20,9 @@ from repic_plugin.classification.assignment.noise import (
     fits,
     posteriors,
     products,
+    residuals,
+    shortfalls,
+    white_power,
 )
 from repic_plugin.classification.assignment.result import (
     Assignment,
@@ -31,6 +34,7 @@ from repic_plugin.classification.assignment.search import PoseSearch
 from repic_plugin.classification.checks import check_images, check_optics
 from repic_plugin.classification.ctf import CtfParameters
 from repic_plugin.classification.final_poses import turns_back
+from repic_plugin.classification.image_rows import ImageRows
 from repic_plugin.classification.normalisation import GreyScale, Normaliser, background
 from repic_plugin.classification.preparation import PolarImages, prepare_images
 from repic_plugin.classification.references import References
@@ -71,7 +75,7 @@ class _Images:
         n = self.images.shape[0]
         rows = np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))
         ctf = None if self.ctf is None else self.ctf.take(rows)
-        found = self._prepared(_Rows(self.images, rows), ctf, slice(0, len(rows)), None)
+        found = self._prepared(ImageRows(self.images, rows), ctf, slice(0, len(rows)), None)
         return found.take(np.flatnonzero(~found.is_empty))
 
     def _prepared(
@@ -95,17 +99,6 @@ class _Images:
             part=rows,
             n_threads=self.n_threads,
         )
-
-
-class _Rows:
-    """Some of the images, read when they are sliced."""
-
-    def __init__(self, images: Any, rows: Labels) -> None:
-        self._images, self._rows = images, rows
-        self.shape = (len(rows), *images.shape[1:])
-
-    def __getitem__(self, rows: slice) -> Any:
-        return self._images[self._rows[rows]]
 
 
 def assign_particles(
@@ -239,7 +232,7 @@ def _assign(
 ) -> None:
     """Fill the columns of one batch, whose first image is number `first`."""
     own = np.flatnonzero(~prepared.is_empty)
-    kept, _ = prepared.take(own).capped(known.max_energy)
+    kept, factor = prepared.take(own).capped(known.max_energy)
     placed = search(kept, n_threads)
     found = products(kept, search.averages, placed, n_threads)
     shares = posteriors(placed.compared, known.prior.noise_variance)
@@ -256,7 +249,10 @@ def _assign(
         "posterior": shares[np.arange(len(own)), placed.labels],
         "correlation": correlations(found, kept.energy),
         "fit": fits(found, known.noise, n_poses),
+        "shortfall": shortfalls(found, known.noise, known.prior.spread_variance),
+        "residual": residuals(found, known.noise, white_power(polar.grid, *polar.mask)),
         "contrast": contrast,
+        "factor": factor,
         "explained": explained,
     }
     rows = first + own

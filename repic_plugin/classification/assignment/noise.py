@@ -107,10 +107,15 @@ def noise_spectrum(
     -------
     ndarray of float64, shape (n_rings,)
     """
-    mask = soft_mask(grid.box_size_px, mask_radius_px, edge_px).astype(np.float64)
-    of_white = 2 * np.pi * grid.rings / grid.box_size_px**2 * (mask**2).sum()
+    of_white = white_power(grid, mask_radius_px, edge_px)
     total = np.array([steady(column).sum() for column in residual.T])
     return np.asarray(np.maximum(total / max(len(residual), 1) / of_white, TINY))
+
+
+def white_power(grid: PolarGrid, mask_radius_px: float, edge_px: float) -> Floats:
+    """Sum of squares on each ring of white noise of standard deviation 1, shape (n_rings,)."""
+    mask = soft_mask(grid.box_size_px, mask_radius_px, edge_px).astype(np.float64)
+    return np.asarray(2 * np.pi * grid.rings / grid.box_size_px**2 * (mask**2).sum())
 
 
 def deciding_variance(grid: PolarGrid, averages: Samples, noise: Floats) -> float:
@@ -163,6 +168,38 @@ def fits(found: Products, noise: Floats, n_poses: float) -> Floats:
     deviation = np.sqrt(np.maximum(found.average @ noise, TINY))
     highest = np.sqrt(2 * np.log(max(n_poses, np.e)))
     return np.asarray(found.score / (highest * deviation))
+
+
+def shortfalls(found: Products, noise: Floats, spread_variance: float) -> Floats:
+    """By how many standard deviations an image shows less of its class than a member would.
+
+    The inner product of a member and its average has the mean |c mu|^2 and the variance
+    sum over r of s(r)^2 |c mu|^2(r) + t^2 |c mu|^4.
+
+    Parameters
+    ----------
+    found : Products
+    noise : ndarray of float64, shape (n_rings,)
+    spread_variance : float
+        t^2, of the contrasts.
+    """
+    variance = found.average @ noise + spread_variance * found.norm**2
+    return np.asarray((found.norm - found.score) / np.sqrt(np.maximum(variance, TINY)))
+
+
+def residuals(found: Products, noise: Floats, white: Floats) -> Floats:
+    """Sum of squares that the average leaves of each image, over that of noise; about 1.
+
+    Each ring is divided by its noise, so that all count by their number of coefficients.
+
+    Parameters
+    ----------
+    found : Products
+    noise : ndarray of float64, shape (n_rings,)
+    white : ndarray of float64, shape (n_rings,)
+        See `white_power`.
+    """
+    return np.asarray(found.residual.astype(np.float64) @ (1 / noise) / white.sum())
 
 
 def correlations(found: Products, energy: Single) -> Floats:

@@ -42,8 +42,16 @@ class Assignment:
     fit : ndarray of float64, shape (n,)
         Inner product of image and average over that of noise, see `fits`: about 1, or less, for
         images that no class explains.
+    shortfall : ndarray of float64, shape (n,)
+        Standard deviations by which an image shows less of its class than a member would, see
+        `shortfalls`; 0 for empty images.
+    residual : ndarray of float64, shape (n,)
+        What the average leaves of the image's sum of squares, over that of noise, see `residuals`:
+        about 1 for members; 0 for empty images.
     contrast : ndarray of float64, shape (n,)
         How strongly each image shows its class; 1 for all where contrasts do not vary.
+    factor : ndarray of float32, shape (n,)
+        By which the image was multiplied, see `energy_factors`; 1 for most.
     sizes : ndarray of int64, shape (k,)
     explained : ndarray of float64, shape (k,)
         Reduction of a member's sum of squares, as in `Classification`.
@@ -65,7 +73,10 @@ class Assignment:
     posterior: Floats
     correlation: Floats
     fit: Floats
+    shortfall: Floats
+    residual: Floats
     contrast: Floats
+    factor: Single
     sizes: Labels
     explained: Floats
     measured: Measured
@@ -84,14 +95,15 @@ class Assignment:
 
 def empty_columns(n: int) -> Columns:
     """Columns of an `Assignment`, and what its classes explain, for n empty images."""
-    zeros = ("rotation_deg", "posterior", "correlation", "fit", "explained")
+    zeros = ("rotation_deg", "posterior", "correlation", "fit", "shortfall", "residual")
     return {
-        **{name: np.zeros(n) for name in zeros},
+        **{name: np.zeros(n) for name in (*zeros, "explained")},
         "labels": np.full(n, -1),
         "shift_px": np.zeros((n, 2)),
         "mirror": np.zeros(n, np.bool_),
         "dissimilarity": np.full(n, np.nan),
         "contrast": np.ones(n),
+        "factor": np.ones(n, np.float32),
     }
 
 
@@ -116,7 +128,10 @@ def assignment(
         posterior=columns["posterior"],
         correlation=columns["correlation"],
         fit=columns["fit"],
+        shortfall=columns["shortfall"],
+        residual=columns["residual"],
         contrast=columns["contrast"],
+        factor=columns["factor"],
         sizes=sizes,
         explained=total / np.maximum(sizes, 1),
         measured=measured,

@@ -1,0 +1,130 @@
+"""2D classification in a stream beside one in one go: part of `make bench`.
+
+Simulated particles of 64 px. One view appears in the second half of the stream alone. Then the time
+of a whole session, in which the particles come again and again, and the largest memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from typing import Any
+
+import numpy as np
+
+from repic_plugin.classification import (
+    ClassStream,
+    StreamSettings,
+    assign_particles,
+    classify_particles,
+)
+from repic_plugin.classification.image_rows import ImageRows
+from repic_plugin.commands.maps import load_map
+from repic_plugin.evaluation import score_classes
+from repic_plugin.simulation import phantom_map, simulate_particles
+
+BOX_PX, PIXEL_SIZE, SNR, LATE = 64, 5.0, 0.1, 3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--map", help="MRC map at 5 Å/px; the built-in phantom if none")
+    parser.add_argument("--views", type=int, default=40)
+    parser.add_argument("--per-view", type=int, default=500)
+    parser.add_argument("--session", type=int, default=100_000, help="particles; 0 for none")
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    volume = load_map(args.map, PIXEL_SIZE, None)[0] if args.map else phantom_map(BOX_PX)
+    for uneven in (None, 0.5):
+        if args.per_view:
+            compared(args, volume, uneven)
+    if args.session:
+        session(args, volume)
+
+
+def compared(args: Any, volume: Any, uneven: Any) -> None:
+    """Print f15 of a stream and of one go."""
+    made = simulated(volume, args.views, args.per_view, uneven)
+    rows = with_a_late_view(made.view)
+    images, ctf, n = made.images[rows], made.ctf.take(rows), len(rows)
+    print(f"{n:,} particles in {args.views} views, {'uneven' if uneven else 'even'}")
+    stream = ClassStream(StreamSettings(args.views, n_first=n // 2 - 1, **options(args)))
+    labels = np.full(n, -1)
+    start = time.perf_counter(), time.process_time()
+    for block in stream.advance(images, ctf, now=True, n_threads=args.threads):
+        labels[block.rows] = block.found.labels
+        if block.new is not None:
+            labels[block.new.rows] = block.new.found.labels
+            print(f"  {len(block.new.n_averaged)} new class after {block.rows[-1] + 1:,} particles")
+    print("  in a stream: " + score(made, rows, labels) + spent(start))
+    start = time.perf_counter(), time.process_time()
+    known = {"measured_before": stream.state.measured, "n_threads": args.threads}
+    full = assign_particles(images, stream.state.references, ctf=ctf, **known)
+    print("  assigned again at the end: " + score(made, rows, full.labels) + spent(start))
+    start = time.perf_counter(), time.process_time()
+    one = {"pixel_size_angstrom": PIXEL_SIZE, "n_threads": args.threads}
+    whole = classify_particles(images, args.views, ctf=ctf, **one)
+    print("  in one go: " + score(made, rows, whole.labels) + spent(start))
+
+
+def session(args: Any, volume: Any) -> None:
+    """Print the time of many particles in 100 classes, from the first to the last."""
+    made = simulated(volume, 100, 250, None)
+    rows = np.random.default_rng(0).permutation(len(made))
+    again = rows[np.arange(args.session) % len(rows)]
+    images, ctf = ImageRows(made.images, again), made.ctf.take(again)
+    before = memory_mb()
+    stream = ClassStream(StreamSettings(100, **options(args)))
+    start = time.perf_counter(), time.process_time()
+    for block in stream.advance(images, ctf, now=True, n_threads=args.threads):
+        if block.rows[0] == 0:
+            print(f"{args.session:,} particles: classes of {len(block.rows):,}" + spent(start))
+    print(
+        f"  all of them{spent(start)}, {len(stream.state)} classes, "
+        f"{memory_mb() - before:,.0f} MB more memory than before"
+    )
+
+
+def simulated(volume: Any, views: int, per_view: int, uneven: Any) -> Any:
+    return simulate_particles(
+        volume,
+        views,
+        per_view,
+        pixel_size_angstrom=PIXEL_SIZE,
+        snr=SNR,
+        spread_deg=4.0,
+        uneven=uneven,
+    )
+
+
+def options(args: Any) -> Any:
+    return {"pixel_size_angstrom": PIXEL_SIZE, "n_per_block": 2048 if args.per_view else 4096}
+
+
+def with_a_late_view(view: Any) -> Any:
+    """Order of the particles, mixed, in which one view is in the second half alone."""
+    rng = np.random.default_rng(0)
+    mixed = rng.permutation(len(view))
+    early = mixed[view[mixed] != LATE][: len(view) // 2]
+    return np.concatenate([early, rng.permutation(np.setdiff1d(mixed, early))])
+
+
+def score(made: Any, rows: Any, labels: Any) -> str:
+    found = score_classes(labels, made.directions()[rows])
+    return f"f15 {float(found.pair_fraction):.4f}"
+
+
+def spent(start: Any) -> str:
+    wall, processor = start
+    return (
+        f", {time.perf_counter() - wall:.0f} s ({time.process_time() - processor:.0f} processor s)"
+    )
+
+
+def memory_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()
