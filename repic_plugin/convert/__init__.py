@@ -26,6 +26,7 @@ from repic_plugin.convert.given_particles import (
     read_given_particles,
 )
 from repic_plugin.convert.growing import (
+    GrowingCtfs,
     GrowingMicrographs,
     GrowingPicks,
     Span,
@@ -63,6 +64,7 @@ __all__ = [
     "SHIFT_ORDERS",
     "ClassMembers",
     "ClassSummary",
+    "GrowingCtfs",
     "GrowingMicrographs",
     "GrowingPicks",
     "MicrographTable",

@@ -14,6 +14,7 @@ from pyworkflow.object import Set
 from repic_plugin.convert.coordinates import MicrographTable
 from repic_plugin.convert.sets import column_names, open_set_file, why_unreadable
 
+CTF_NAME = "_micObj._micName"
 Stamp = Tuple[int, int, int]
 
 
@@ -122,6 +123,30 @@ class GrowingMicrographs(_Growing):
         ids = tuple(self.names)
         names, files = (tuple(one[i] for i in ids) for one in (self.names, self.files))
         return MicrographTable(os.path.realpath(self.file_name), ids, names, 0.0, files)
+
+
+class GrowingCtfs(_Growing):
+    """The CTFs of a set.
+
+    Attributes
+    ----------
+    names : dict of int to str
+        Names of their micrographs by id of the CTF, in the order of the set.
+    is_closed : bool
+    """
+
+    def __init__(self, file_name: str) -> None:
+        super().__init__(file_name)
+        self.names: Dict[int, str] = {}
+
+    def _read(self, connection: sqlite3.Connection, is_other_file: bool) -> None:
+        columns = column_names(connection)
+        if not columns:
+            self.names = {}
+            return
+        _check_attribute(columns, CTF_NAME, self.file_name, "CTFs")
+        rows = connection.execute(f"SELECT id, {columns[CTF_NAME]} FROM Objects ORDER BY id")
+        self.names = {int(i): str(name) for i, name in rows}
 
 
 class GrowingPicks(_Growing):
@@ -234,10 +259,12 @@ class GrowingPicks(_Growing):
         return found
 
 
-def _check_attribute(columns: Dict[str, str], name: Optional[str], file_name: str) -> None:
+def _check_attribute(
+    columns: Dict[str, str], name: Optional[str], file_name: str, what: str = "coordinates"
+) -> None:
     if columns and name is not None and name not in columns:
         raise ValueError(
-            f"{file_name}: its coordinates have no attribute {name}; they have "
+            f"{file_name}: its {what} have no attribute {name}; they have "
             f"{', '.join(sorted(columns))}"
         )
 
