@@ -55,6 +55,7 @@ from repic_plugin.convert.sets import (
     count_items,
     has_probabilities,
     is_main_set,
+    item_ids,
     item_labels,
     read_item_columns,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "find_score_attribute",
     "has_probabilities",
     "is_main_set",
+    "item_ids",
     "item_labels",
     "match_micrographs",
     "mean_defocus",

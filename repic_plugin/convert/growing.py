@@ -96,8 +96,9 @@ class GrowingMicrographs(_Growing):
 
     Attributes
     ----------
-    names, files : dict of int to str
-        Names and files by id, in the order of the set; files with links resolved.
+    names, files, paths : dict of int to str
+        Names and files by id, in the order of the set; `files` with links resolved, `paths` as
+        the set has them.
     is_closed : bool
     """
 
@@ -105,15 +106,17 @@ class GrowingMicrographs(_Growing):
         super().__init__(file_name)
         self.names: Dict[int, str] = {}
         self.files: Dict[int, str] = {}
+        self.paths: Dict[int, str] = {}
 
     def _read(self, connection: sqlite3.Connection, is_other_file: bool) -> None:
         columns = column_names(connection)
         if not columns:
-            self.names, self.files = {}, {}
+            self.names, self.files, self.paths = {}, {}, {}
             return
         wanted = f"id, {columns['_micName']}, {columns['_filename']}"
         rows = connection.execute(f"SELECT {wanted} FROM Objects ORDER BY id").fetchall()
         self.names = {int(row[0]): str(row[1]) for row in rows}
+        self.paths = {int(row[0]): str(row[2]) for row in rows}
         known = {} if is_other_file else self.files
         self.files = {int(i): known.get(i) or os.path.realpath(file) for i, _, file in rows}
 

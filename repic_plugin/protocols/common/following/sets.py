@@ -16,6 +16,7 @@ from repic_plugin.convert import (
     GrowingPicks,
     Span,
     UnreadableSetError,
+    find_micrographs,
 )
 from repic_plugin.formats import addition_note, match_names
 
@@ -90,9 +91,23 @@ class FollowedSet:
             If a name is ambiguous.
         """
 
+    def check_met(self) -> None:
+        """Refuse a set that has no micrograph in common with the reference, once it is closed.
+
+        Raises
+        ------
+        ValueError
+            If so.
+        """
+
     def has(self, micrograph: int) -> bool:
         """Whether it has what it will have of a micrograph of the reference."""
         return self.is_closed
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        raise NotImplementedError
 
     @property
     def n_resets(self) -> int:
@@ -109,6 +124,11 @@ class FollowedMicrographs(FollowedSet):
     def has(self, micrograph: int) -> bool:
         """True: the micrographs that are asked for are those of the set."""
         return True
+
+    @property
+    def n_items(self) -> int:
+        """Number of micrographs."""
+        return len(self._files[0].names)
 
 
 class FollowedPicks(FollowedSet):
@@ -166,6 +186,23 @@ class FollowedPicks(FollowedSet):
             addition_note(cut, self.name, "the first set's") for cut in found.additions
         ]
 
+    def check_met(self) -> None:
+        """Refuse a set that has no micrograph in common with the reference, once it is closed.
+
+        Raises
+        ------
+        ValueError
+            If so.
+        """
+        if self._micrographs is not self._reference and not self._own_ids:
+            names = self._micrographs.table.known_as
+            find_micrographs(names, self._reference.table, self.name)
+
+    @property
+    def n_items(self) -> int:
+        """Number of picks."""
+        return self.picks.n_picks
+
     def own_id(self, micrograph: int) -> int:
         """Id in its own set of a micrograph of the reference; -1 if it is absent."""
         if self._micrographs is self._reference:
@@ -212,7 +249,7 @@ class FollowedCtfs(FollowedSet):
         Raises
         ------
         ValueError
-            If a name is ambiguous, or a closed set has no micrograph in common with the reference.
+            If a name is ambiguous.
         """
         names, reference = self.ctfs.names, self._reference.table
         try:
@@ -220,6 +257,22 @@ class FollowedCtfs(FollowedSet):
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from None
         self.ids = {reference.ids[at]: i for i, at in zip(names, places) if at >= 0}
+
+    def check_met(self) -> None:
+        """Refuse a set that has no micrograph in common with the reference, once it is closed.
+
+        Raises
+        ------
+        ValueError
+            If so.
+        """
+        if not self.ids:
+            find_micrographs([*self.ctfs.names.values()], self._reference.table, self.name)
+
+    @property
+    def n_items(self) -> int:
+        """Number of CTFs."""
+        return len(self.ctfs.names)
 
     def has(self, micrograph: int) -> bool:
         """Whether there is a CTF of a micrograph."""
