@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Mapping, Optional, Sequence
 
-import numpy as np
 from pwem.objects import SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
 from pyworkflow.object import Pointer, Set
@@ -14,7 +13,6 @@ from repic_plugin.convert import (
     MicrographTable,
     append_particles,
     append_picks,
-    count_items,
     write_rates,
 )
 from repic_plugin.protocols.common.following.output import GrowingOutput
@@ -76,13 +74,7 @@ class StreamOutput(GrowingOutput):
         counts = record.n_particles if self.name == PARTICLES else record.n_unmatched
         if self.pattern is not None:
             counts = [int(one[self.pattern]) for one in record.n_in_patterns]
-        if self._file.is_file() and self.is_registered:
-            sums = [0, *np.cumsum(counts).tolist()]
-            n_items = count_items(str(self._file))
-            if n_items in sums:
-                return len(sums) - 1 - sums[::-1].index(n_items)
-        self._file.unlink(missing_ok=True)
-        return 0
+        return self.n_batches(counts)
 
     def _new(self) -> SetOfCoordinates:
         return self.protocol._newSet(self._suffix, self.box_size_px)

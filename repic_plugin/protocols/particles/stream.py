@@ -13,8 +13,6 @@ from typing import (
     Dict,
     Iterable,
     List,
-    NamedTuple,
-    Set,
     Tuple,
 )
 
@@ -22,18 +20,22 @@ import numpy as np
 from numpy.typing import NDArray
 from pyworkflow.object import Set as ScipionSet
 
-from repic_plugin.convert import GrowingMicrographs, UnreadableSetError, pixel_ratio
+from repic_plugin.convert import GrowingMicrographs, pixel_ratio
 from repic_plugin.formats import write_stack
-from repic_plugin.protocols.common.following.by_micrograph import FOLDER, MicrographFollower
+from repic_plugin.protocols.common.following.by_micrograph import (
+    FOLDER,
+    NOTHING,
+    MicrographFollower,
+    MicrographRecord,
+)
 from repic_plugin.protocols.common.following.inputs import FollowedInputs
-from repic_plugin.protocols.common.following.record import MICROGRAPHS, BatchRecord
+from repic_plugin.protocols.common.following.record import MICROGRAPHS
 from repic_plugin.protocols.common.following.sets import (
     FollowedCtfs,
     FollowedMicrographs,
     FollowedPicks,
     is_at_work,
 )
-from repic_plugin.protocols.common.micrograph_batches import BATCH
 from repic_plugin.protocols.particles.stream_output import (
     Cut,
     ParticleItems,
@@ -41,16 +43,8 @@ from repic_plugin.protocols.particles.stream_output import (
 )
 from repic_plugin.template_picking import extract_particles
 
-DIGESTS = "digests"  # of the coordinates of each micrograph, when its particles were cut out
 # Of a run with other values; the latter of version 0.2.0, which did not follow its inputs.
 RESULTS = ("particles_*.mrcs", "particles_*.npz")
-
-
-class CutMicrograph(NamedTuple):
-    """Ids of the coordinates whose particles are in a micrograph's stack, in its order."""
-
-    ids: NDArray[np.int64]
-    digest: int
 
 
 class ExtractionInputs(FollowedInputs):
@@ -102,40 +96,12 @@ class ExtractionInputs(FollowedInputs):
         return {one: by_id.get(i, found[:0, :3]) for one, i in zip(micrographs, own)}
 
 
-class ExtractionRecord(BatchRecord):
-    """The record of an extraction: the coordinates whose particles are in the stacks.
+class ExtractionRecord(MicrographRecord):
+    """Ids of the coordinates whose particles are in each stack, in its order."""
 
-    Attributes
-    ----------
-    digests : dict of int to int
-        Of the coordinates of each micrograph when it was processed.
-    repeats : set of int
-        Numbers of the batches whose micrographs had been processed before.
-    """
-
-    COUNTS = (MICROGRAPHS, DIGESTS)
-
-    def __init__(self, folder: str, settings: str, inputs: str) -> None:
-        self.digests: Dict[int, int] = {}
-        self.repeats: Set[int] = set()
-        super().__init__(folder, settings, inputs)
-
-    def _count(self, counts: Dict[str, NDArray[Any]]) -> None:
-        if self.digests.keys() & set(counts[MICROGRAPHS].tolist()):
-            self.repeats.add(len(self))
-        super()._count(counts)
-        self.digests.update(zip(counts[MICROGRAPHS].tolist(), counts[DIGESTS].tolist()))
-
-    def keep(self, micrographs: List[int], found: List[CutMicrograph]) -> None:
-        """Record the particles of some micrographs, in place of what is known of them."""
-        self.write(
-            {
-                MICROGRAPHS: np.array(micrographs, np.int64),
-                DIGESTS: np.array([one.digest for one in found], np.int64),
-                "n": np.array([len(one.ids) for one in found], np.int64),
-                "ids": np.concatenate([np.zeros(0, np.int64), *(one.ids for one in found)]),
-            }
-        )
+    def _arrays(self, found: List[Any]) -> Dict[str, NDArray[Any]]:
+        ids = [np.zeros(0, np.int64) if one is None else one for one in found]
+        return {"n": np.array([len(one) for one in ids]), "ids": np.concatenate(ids)}
 
     def cut(self, batches: Iterable[int]) -> Dict[int, Cut]:
         """Where the image of each coordinate of some batches is; the last batch holds."""
@@ -169,7 +135,6 @@ class ExtractionStream(MicrographFollower):
         super().__init__(protocol, ExtractionInputs(protocol), record)
         self.output = ParticlesOutput(protocol)
         self.items = ParticleItems(protocol, self.inputs.ctfs)
-        self._n_written = 0  # batches
         # items of inputs that are at rest do not change after they were appended
         self._may_change = None in json.loads(inputs) or not record.is_new
 
@@ -179,58 +144,28 @@ class ExtractionStream(MicrographFollower):
         with_ctf = [one for one in ready if self.inputs.has_ctf(one)]
         return super()._work_on(with_ctf) + len(ready) - len(with_ctf)
 
-    def _work(self, micrographs: List[int]) -> Callable[[int, NDArray[np.float32]], Any]:
+    def _work(
+        self, micrographs: List[int]
+    ) -> Tuple[Callable[[int, NDArray[np.float32]], Any], List[int]]:
         protocol, scale = self.protocol, self.inputs.picks.scale
         rows = self.inputs.rows(micrographs)
         options = protocol.extraction_options()
 
-        def cut(place: int, pixels: NDArray[np.float32]) -> CutMicrograph:
+        def cut(place: int, pixels: NDArray[np.float32]) -> NDArray[np.int64]:
             mine = rows[micrographs[place]]
             found = extract_particles(pixels, mine[:, 1:] * scale, **options)
             if len(found):
                 path = protocol.stack(micrographs[place])
                 write_stack(path, found.images, protocol.pixel_size())
-            return CutMicrograph(mine[found.rows, 0].astype(np.int64), _digest(mine))
+            return mine[found.rows, 0].astype(np.int64)
 
-        return cut
+        return cut, [_digest(rows[one]) for one in micrographs]
 
-    def _keep(self, micrographs: List[int], found: List[Any]) -> None:
-        self.record.keep(micrographs, found)
-        n_done, n_cut = len(self._done) + len(micrographs), sum(len(one.ids) for one in found)
-        n_known = len(self.inputs.micrographs.names)
-        self.protocol.info(
-            f"micrographs {n_done - len(micrographs) + 1:,} to {n_done:,} of {n_known:,}: "
-            f"{n_cut:,} particles"
-        )
+    def _digests(self, micrographs: List[int]) -> Dict[int, int]:
+        return {one: _digest(mine) for one, mine in self.inputs.rows(micrographs).items()}
 
-    def _conclude(self) -> bool:
-        """Whether the coordinates are still those whose particles were cut out."""
-        if not super()._conclude():
-            return False
-        try:
-            changed = self._changed()
-        except UnreadableSetError as error:
-            self._warn(str(error))
-            return False
-        void = [one for one, n, _ in changed if not n or one in self._unusable]
-        if void:
-            digests = {one: digest for one, _, digest in changed}
-            nothing = np.zeros(0, np.int64)
-            self.record.keep(void, [CutMicrograph(nothing, digests[one]) for one in void])
-        again = {one for one, _, _ in changed} - set(void)
-        self._done -= again
-        return not again
-
-    def _changed(self) -> List[Tuple[int, int, int]]:
-        """Micrographs whose coordinates have changed since; their number and digest now."""
-        digests = self.record.digests
-        done = sorted(digests.keys() & self.inputs.micrographs.names.keys())
-        found = []
-        for first in range(0, len(done), BATCH):
-            rows = self.inputs.rows(done[first : first + BATCH])
-            now = [(one, len(mine), _digest(mine)) for one, mine in rows.items()]
-            found += [one for one in now if one[2] != digests[one[0]]]
-        return found
+    def _told(self, found: List[Any]) -> str:
+        return f"{sum(map(len, found)):,} particles"
 
     def _left_out(self) -> Dict[str, List[int]]:
         waiting = self.inputs.waiting(self._done)
@@ -239,16 +174,10 @@ class ExtractionStream(MicrographFollower):
 
     # ---------------------------------------------------------------- outputs
 
-    def _catch_up(self) -> None:
-        while self._n_written < len(self.record):
-            if self._n_written in self.record.repeats:  # written at the end
-                self._may_change = True
-            else:
-                self._append(self._n_written)
-            self._n_written += 1
-
     def _append(self, number: int) -> None:
-        """Append a batch, without the particles that are there."""
+        if number in self.record.repeats:
+            self._may_change = True  # written at the end
+            return
         where = self.record.cut([number])
         known = self.output.ids(where)
         new = {i: one for i, one in where.items() if i not in known}
@@ -292,4 +221,4 @@ class ExtractionStream(MicrographFollower):
 
 
 def _digest(rows: NDArray[np.float64]) -> int:
-    return zlib.crc32(np.ascontiguousarray(rows).tobytes())
+    return zlib.crc32(np.ascontiguousarray(rows).tobytes()) if len(rows) else NOTHING

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, Optional, Sequence
 
+import numpy as np
 from pyworkflow.object import Pointer, Set
+
+from repic_plugin.convert import count_items
 
 
 class GrowingOutput:
@@ -44,6 +47,16 @@ class GrowingOutput:
         self._file.unlink(missing_ok=True)
         if self.is_registered and not keep_name:
             self.protocol.deleteOutput(getattr(self.protocol, self.name))
+
+    def n_batches(self, counts: Sequence[int]) -> int:
+        """Number of batches in the set, by their sizes; it is started again if it is unknown."""
+        if self._file.is_file() and self.is_registered:
+            sums = [0, *np.cumsum(counts).tolist()]
+            n_items = count_items(str(self._file))
+            if n_items in sums:
+                return len(sums) - 1 - sums[::-1].index(n_items)
+        self._file.unlink(missing_ok=True)
+        return 0
 
     def _opened(self) -> Any:
         """The set, opened for appending; a new one if there is none."""
