@@ -105,7 +105,8 @@ def test_training_tells_what_it_did(trained):
 
 def test_only_results_are_left_on_the_disk(trained, picked):
     assert [file.name for file in Path(trained._getExtraPath()).iterdir()] == ["templates.mrcs"]
-    assert [file.name for file in Path(picked._getExtraPath()).iterdir()] == ["micrographs.csv"]
+    left = {file.name for file in Path(picked._getExtraPath()).rglob("*.*")}
+    assert left == {"micrographs.csv", "settings.json", "remarks.json", "finished.json"}
 
 
 def test_particles_are_found_on_all_micrographs(picked, truth):

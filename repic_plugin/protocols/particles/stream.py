@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from functools import partial
 from pathlib import Path
@@ -132,11 +131,11 @@ class ExtractionStream(MicrographFollower):
     def __init__(self, protocol: Any, settings: str, inputs: str) -> None:
         folder = protocol._getExtraPath(FOLDER)
         record = ExtractionRecord(folder, settings, inputs)
-        super().__init__(protocol, ExtractionInputs(protocol), record)
+        super().__init__(protocol, ExtractionInputs(protocol), record, inputs)
         self.output = ParticlesOutput(protocol)
         self.items = ParticleItems(protocol, self.inputs.ctfs)
         # items of inputs that are at rest do not change after they were appended
-        self._may_change = None in json.loads(inputs) or not record.is_new
+        self._may_change = self._may_grow or not record.is_new
 
     # ------------------------------------------------------------------- work
 
@@ -207,9 +206,7 @@ class ExtractionStream(MicrographFollower):
         for line in skipped:
             self.protocol.warning(f"{line}; they are skipped")
         self.output.update(ScipionSet.STREAM_CLOSED, "; ".join(skipped))
-        self._write_facts(is_closed=True)
-        at_rest = [one.n_items for one in self.inputs.sets]
-        self.record.finish(json.dumps(at_rest), keep=True)
+        self._finish()
 
     def _skipped(self, n_cut: int) -> List[str]:
         """Numbers of coordinates without a particle."""

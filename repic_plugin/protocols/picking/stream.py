@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
@@ -147,7 +146,7 @@ class PickingStream(MicrographFollower):
         micrographs = GrowingMicrographs(pointer.get().getFileName())
         followed = FollowedMicrographs("the set of micrographs", micrographs, pointer)
         record = PickingRecord(protocol._getExtraPath(FOLDER), settings, inputs)
-        super().__init__(protocol, FollowedInputs(micrographs, [followed]), record)
+        super().__init__(protocol, FollowedInputs(micrographs, [followed]), record, inputs)
         self.output = CoordinatesOutput(protocol)
         self._matcher = protocol.matcher()
 
@@ -235,6 +234,4 @@ class PickingStream(MicrographFollower):
         n_out = len(self._unusable)
         comment = f"{n_out} micrographs could not be used; see the log" if n_out else None
         self.output.update(Set.STREAM_CLOSED, comment)
-        self._write_facts(is_closed=True)
-        at_rest = [one.n_items for one in self.inputs.sets]
-        self.record.finish(json.dumps(at_rest), keep=True)
+        self._finish()

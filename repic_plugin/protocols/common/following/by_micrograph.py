@@ -77,12 +77,15 @@ class MicrographFollower(Follower):
     protocol : Protocol
     inputs : FollowedInputs
     record : MicrographRecord
+    at_rest : str
+        The contents of those inputs that are closed, as JSON: null for one that may grow.
     """
 
     WAITS_FOR = ""  # what a set that micrographs wait for has still to do
 
-    def __init__(self, protocol: Any, inputs: Any, record: Any) -> None:
+    def __init__(self, protocol: Any, inputs: Any, record: Any, at_rest: str) -> None:
         super().__init__(protocol, inputs, record)
+        self._may_grow = None in json.loads(at_rest)
         self._unusable: Dict[int, str] = {}
         self._n_written = 0  # batches in the output
 
@@ -164,6 +167,12 @@ class MicrographFollower(Follower):
                 return False
             self._n_written += 1
         return self._n_written == len(self.record)
+
+    def _finish(self) -> None:
+        """Write the last remarks, and record that all is done."""
+        self._write_facts(is_closed=True)
+        at_rest = [one.n_items for one in self.inputs.sets]
+        self.record.finish(json.dumps(at_rest), keep=self._may_grow)
 
     def _left_out(self) -> Dict[str, List[int]]:
         """Micrographs that are left out if nothing more arrives, by what is wrong with them."""
