@@ -26,6 +26,7 @@ from repic_plugin.convert.given_particles import (
     read_given_particles,
 )
 from repic_plugin.convert.growing import (
+    GrowingCtfs,
     GrowingMicrographs,
     GrowingPicks,
     Span,
@@ -54,6 +55,7 @@ from repic_plugin.convert.sets import (
     count_items,
     has_probabilities,
     is_main_set,
+    item_ids,
     item_labels,
     read_item_columns,
 )
@@ -63,6 +65,7 @@ __all__ = [
     "SHIFT_ORDERS",
     "ClassMembers",
     "ClassSummary",
+    "GrowingCtfs",
     "GrowingMicrographs",
     "GrowingPicks",
     "MicrographTable",
@@ -85,6 +88,7 @@ __all__ = [
     "find_score_attribute",
     "has_probabilities",
     "is_main_set",
+    "item_ids",
     "item_labels",
     "match_micrographs",
     "mean_defocus",

@@ -14,6 +14,7 @@ from pyworkflow.object import Set
 from repic_plugin.convert.coordinates import MicrographTable
 from repic_plugin.convert.sets import column_names, open_set_file, why_unreadable
 
+CTF_NAME = "_micObj._micName"
 Stamp = Tuple[int, int, int]
 
 
@@ -95,8 +96,9 @@ class GrowingMicrographs(_Growing):
 
     Attributes
     ----------
-    names, files : dict of int to str
-        Names and files by id, in the order of the set; files with links resolved.
+    names, files, paths : dict of int to str
+        Names and files by id, in the order of the set; `files` with links resolved, `paths` as
+        the set has them.
     is_closed : bool
     """
 
@@ -104,15 +106,17 @@ class GrowingMicrographs(_Growing):
         super().__init__(file_name)
         self.names: Dict[int, str] = {}
         self.files: Dict[int, str] = {}
+        self.paths: Dict[int, str] = {}
 
     def _read(self, connection: sqlite3.Connection, is_other_file: bool) -> None:
         columns = column_names(connection)
         if not columns:
-            self.names, self.files = {}, {}
+            self.names, self.files, self.paths = {}, {}, {}
             return
         wanted = f"id, {columns['_micName']}, {columns['_filename']}"
         rows = connection.execute(f"SELECT {wanted} FROM Objects ORDER BY id").fetchall()
         self.names = {int(row[0]): str(row[1]) for row in rows}
+        self.paths = {int(row[0]): str(row[2]) for row in rows}
         known = {} if is_other_file else self.files
         self.files = {int(i): known.get(i) or os.path.realpath(file) for i, _, file in rows}
 
@@ -122,6 +126,30 @@ class GrowingMicrographs(_Growing):
         ids = tuple(self.names)
         names, files = (tuple(one[i] for i in ids) for one in (self.names, self.files))
         return MicrographTable(os.path.realpath(self.file_name), ids, names, 0.0, files)
+
+
+class GrowingCtfs(_Growing):
+    """The CTFs of a set.
+
+    Attributes
+    ----------
+    names : dict of int to str
+        Names of their micrographs by id of the CTF, in the order of the set.
+    is_closed : bool
+    """
+
+    def __init__(self, file_name: str) -> None:
+        super().__init__(file_name)
+        self.names: Dict[int, str] = {}
+
+    def _read(self, connection: sqlite3.Connection, is_other_file: bool) -> None:
+        columns = column_names(connection)
+        if not columns:
+            self.names = {}
+            return
+        _check_attribute(columns, CTF_NAME, self.file_name, "CTFs")
+        rows = connection.execute(f"SELECT id, {columns[CTF_NAME]} FROM Objects ORDER BY id")
+        self.names = {int(i): str(name) for i, name in rows}
 
 
 class GrowingPicks(_Growing):
@@ -234,10 +262,12 @@ class GrowingPicks(_Growing):
         return found
 
 
-def _check_attribute(columns: Dict[str, str], name: Optional[str], file_name: str) -> None:
+def _check_attribute(
+    columns: Dict[str, str], name: Optional[str], file_name: str, what: str = "coordinates"
+) -> None:
     if columns and name is not None and name not in columns:
         raise ValueError(
-            f"{file_name}: its coordinates have no attribute {name}; they have "
+            f"{file_name}: its {what} have no attribute {name}; they have "
             f"{', '.join(sorted(columns))}"
         )
 

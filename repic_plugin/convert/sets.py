@@ -50,6 +50,21 @@ def count_items(file_name: str) -> int:
         return int(connection.execute("SELECT COUNT(*) FROM Objects").fetchone()[0])
 
 
+def item_ids(file_name: str, first: int, last: int) -> List[int]:
+    """Ids of the items of a set from one to another, both included.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read.
+    """
+    with _reading(file_name) as connection:
+        if not column_names(connection):
+            return []
+        command = "SELECT id FROM Objects WHERE id BETWEEN ? AND ?"
+        return [int(i) for (i,) in connection.execute(command, (first, last))]
+
+
 def read_item_columns(
     file_name: str, labels: Sequence[str], prefix: str = "", *, only_enabled: bool = False
 ) -> List[Tuple[Any, ...]]:

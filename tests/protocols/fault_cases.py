@@ -6,8 +6,9 @@ import mrcfile
 import numpy as np
 
 from repic_plugin.simulation import phantom_map
-from tests.protocols.growing_sets import Feeder
+from tests.protocols.growing_sets import CtfFeeder, Feeder, Microscope
 from tests.protocols.particle_set import classification, import_set, simulated, write_particle_set
+from tests.protocols.pwem_sets import write_ctfs
 from tests.protocols.scipion_project import write_picker
 from tests.protocols.template_runs import (
     PIXEL_SIZE,
@@ -21,6 +22,7 @@ from tests.template_picking.material import BOX
 
 NAMES = ("a", "b", "c")
 PICKERS = ("one", "two")
+FOLLOWED = {"streamingSleepOnWait": 1, "endAfterIdle": 1}
 
 
 class World:
@@ -78,6 +80,21 @@ class World:
         return made
 
     @cached_property
+    def arriving(self):
+        """Micrographs that are all there, in a set that is not closed."""
+        made = self.project.micrographs("arriving", self.images[0], PIXEL_SIZE)
+        Microscope(self.project, made).expose(len(NAMES))
+        return made
+
+    @cached_property
+    def growing_ctfs(self):
+        """CTFs of all micrographs but the last, in a set that is not closed."""
+        made = write_ctfs(self.project, self.micrographs, lambda _: 9000.0)
+        feeder = CtfFeeder(self.project, made)
+        feeder.feed(*list(feeder.rows)[:-1])
+        return made
+
+    @cached_property
     def labels(self):
         return label(self.project, self.micrographs, self.images[1], self.folder / "labels")
 
@@ -122,7 +139,7 @@ def consensus(world):
 
 
 def streaming(world):
-    values = {"mode": 1, "unmatchedOutput": True, "streamingSleepOnWait": 1, "endAfterIdle": 1}
+    values = {"mode": 1, "unmatchedOutput": True, **FOLLOWED}
     return world.project.consensus(world.growing, "streaming", **values)
 
 
@@ -147,6 +164,20 @@ def picked(world):
 def extracted(world):
     inputs = {"inputCoordinates": (world.labels, "outputCoordinates")}
     return world.project.new("ProtRepicExtract", "extract", inputs, imageSize=28)
+
+
+def followed_picking(world):
+    inputs = {"inputMicrographs": (world.arriving, "outputMicrographs")}
+    return world.project.new("ProtTemplatePick", "follows", inputs, boxSize=BOX, **FOLLOWED)
+
+
+def followed_extraction(world):
+    inputs = {
+        "inputCoordinates": (world.growing[0], "outputCoordinates"),
+        "inputCTFs": (world.growing_ctfs, "outputCTF"),
+    }
+    values = {"numberOfThreads": 1, **FOLLOWED}
+    return world.project.new("ProtRepicExtract", "follows", inputs, **values)
 
 
 def classified(world):
@@ -179,6 +210,8 @@ CASES = {
     "training": trained,
     "picking": picked,
     "extraction": extracted,
+    "followed picking": followed_picking,
+    "followed extraction": followed_extraction,
     "ACK-means": classified,
     "evaluation": evaluated,
     "cross FSC": compared,

@@ -123,3 +123,41 @@ class Feeder:
                     item.setMicName(name)
                     item.setPosition(x, y)
                     coordinates.append(item)
+
+
+class CtfFeeder:
+    """Takes back the CTFs of a finished run (pwem_sets.py), and writes them again bit by bit."""
+
+    def __init__(self, project, protocol):
+        self.project, self.protocol = project.project, protocol
+        output = protocol.outputCTF
+        self.file = os.path.join(project.project.path, output.getFileName())
+        self.micrographs = output.getMicrographs()
+        self.rows = {item.getMicrograph().getObjId(): item.clone() for item in output}
+        output.close()
+        self.fed = []
+        open_and_empty(self.file)
+        self._tell(is_open=True)
+
+    def feed(self, *micrographs, is_open=True):
+        """Write the CTFs of some micrographs, by id."""
+        from pwem.objects import SetOfCTF
+
+        with appended(SetOfCTF, self.file, is_open) as ctfs:
+            ctfs.setMicrographs(self.micrographs)
+            for one in micrographs:
+                ctfs.append(self.rows[one])
+        self.fed += micrographs
+
+    def close(self):
+        self.feed(is_open=False)
+        self._tell(is_open=False)
+
+    def _tell(self, is_open):
+        """The project knows it as well, as of a run that goes on."""
+        from pyworkflow.object import Set
+
+        output = self.protocol.outputCTF
+        output.setStreamState(Set.STREAM_OPEN if is_open else Set.STREAM_CLOSED)
+        self.project.mapper.store(output)
+        self.project.mapper.commit()

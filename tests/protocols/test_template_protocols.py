@@ -105,7 +105,8 @@ def test_training_tells_what_it_did(trained):
 
 def test_only_results_are_left_on_the_disk(trained, picked):
     assert [file.name for file in Path(trained._getExtraPath()).iterdir()] == ["templates.mrcs"]
-    assert [file.name for file in Path(picked._getExtraPath()).iterdir()] == ["micrographs.csv"]
+    left = {file.name for file in Path(picked._getExtraPath()).rglob("*.*")}
+    assert left == {"micrographs.csv", "settings.json", "remarks.json", "finished.json"}
 
 
 def test_particles_are_found_on_all_micrographs(picked, truth):
@@ -189,7 +190,7 @@ def test_labels_at_another_pixel_size_are_rescaled(project, micrographs, truth, 
     half = {name: truth[name] / 2 for name in LABELLED}
     labels = label(project, binned, half, tmp_path / "picks", "half", BOX // 2)
     protocol = training(project, micrographs, labels, "rescaled")
-    assert protocol._box_size() == BOX
+    assert protocol.box_size() == BOX
     found = labels_on(micrographs.outputMicrographs, labels.outputCoordinates)
     for name, centers in zip(LABELLED, found):
         np.testing.assert_allclose(centers, truth[name], atol=1)  # Scipion keeps whole px

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,25 @@ def on_each_micrograph(
     ValueError
         If none can be used: the disk may be unavailable, so that a retry is worthwhile.
     """
+    found, problems = tried_on_each_micrograph(work, files, n_threads)
+    check_any_usable(problems, len(files))
+    for problem in problems.values():
+        warn(f"{problem}; it is skipped")
+    return found
+
+
+def tried_on_each_micrograph(
+    work: Callable[[int, NDArray[np.float32]], Found], files: Sequence[str], n_threads: int
+) -> Tuple[List[Optional[Found]], Dict[int, str]]:
+    """Results for each micrograph, with parameters as of `on_each_micrograph`.
+
+    Returns
+    -------
+    found : list
+        None for micrographs that cannot be used.
+    problems : dict of int to str
+        Why they cannot, by their index in `files`.
+    """
 
     def tried(place: int) -> Any:
         try:
@@ -60,15 +79,26 @@ def on_each_micrograph(
 
     with ThreadPoolExecutor(max(1, n_threads)) as threads:
         found = list(threads.map(tried, range(len(files))))
-    problems = {}
-    for file, one in zip(files, found):
-        if isinstance(one, ValueError):
-            problems[file] = str(one) if str(one).startswith(file) else f"{file}: {one}"
-    if files and len(problems) == len(files):
-        raise ValueError(f"none of {len(files)} micrographs can be used; {problems[files[0]]}")
-    for problem in problems.values():
-        warn(f"{problem}; it is skipped")
-    return [None if isinstance(one, ValueError) else one for one in found]
+    problems = {
+        place: str(one) if str(one).startswith(files[place]) else f"{files[place]}: {one}"
+        for place, one in enumerate(found)
+        if isinstance(one, ValueError)
+    }
+    return [None if isinstance(one, ValueError) else one for one in found], problems
+
+
+def check_any_usable(problems: Dict[int, str], n_files: int) -> None:
+    """Refuse micrographs of which none can be used.
+
+    Raises
+    ------
+    ValueError
+        The disk may be unavailable, so that a retry is worthwhile.
+    """
+    if problems and len(problems) == n_files:
+        raise ValueError(
+            f"none of {n_files} micrographs can be used; {next(iter(problems.values()))}"
+        )
 
 
 def labels_on(

@@ -11,6 +11,7 @@ from repic_plugin.protocols.common.consensus_mode import (
     define_min_overlap,
     define_mode,
 )
+from repic_plugin.protocols.common.following.form import define_following_params
 from repic_plugin.protocols.common.params import Fields, define_box_size
 
 KEEP_ALL = "-"
@@ -153,20 +154,14 @@ def define_graph_params(form: params.Form) -> None:
 
 def define_streaming_params(form: params.Form) -> None:
     """Streaming: how growing inputs are followed."""
-    fields = Fields(form, HELP)
-    form.addSection(label="Streaming")
-    fields.value("streamingSleepOnWait", 10, "Check inputs every (s)", validators=[params.Positive])
+    define_following_params(form, HELP, _define_late)
+
+
+def _define_late(fields: Fields) -> None:
     fields.value(
         "lateAfter",
         0,
         "Proceed without late pickers after (s)",
         condition="mode==1",
         validators=[params.GE(0)],
-    )
-    fields.value(
-        "endAfterIdle",
-        0,
-        "Stop after no new data for (s)",
-        validators=[params.GE(0)],
-        advanced=True,
     )

@@ -9,15 +9,12 @@ from typing import Any, ClassVar, Dict, List, Optional, Sequence, Tuple
 from pwem.objects import SetOfCoordinates, SetOfMicrographs
 from pwem.protocols import ProtParticlePicking
 from pyworkflow import NEW
-from pyworkflow.object import Pointer, Set
+from pyworkflow.object import Pointer
 from pyworkflow.protocol import Protocol, params
 
 from repic_plugin.convert import (
     PickerInput,
-    UnreadableSetError,
-    count_items,
     match_micrographs,
-    stream_state,
 )
 from repic_plugin.plots import OverlayModel
 from repic_plugin.protocols.common.consensus_mode import (
@@ -25,6 +22,7 @@ from repic_plugin.protocols.common.consensus_mode import (
     is_probabilistic,
     looks_at_images,
 )
+from repic_plugin.protocols.common.following.form import is_open, size_at_rest
 from repic_plugin.protocols.common.form_values import FormProtocol
 from repic_plugin.protocols.common.picker_names import picker_names
 from repic_plugin.protocols.common.report_step import WritesReport, define_report_param
@@ -103,7 +101,7 @@ class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # ty
     def _insertAllSteps(self) -> None:
         remove_unfinished(self)
         settings = json.dumps(stream_settings(self, self._pickerNames()), sort_keys=True)
-        inputs = json.dumps([_size_at_rest(pointer.get()) for pointer in self.inputCoordinates])
+        inputs = json.dumps([size_at_rest(pointer.get()) for pointer in self.inputCoordinates])
         self._insertFunctionStep(self.consensusStep, settings, inputs, needsGPU=False)
         if looks_at_images(self):
             n_classes = self.imageClasses.get()
@@ -171,7 +169,7 @@ class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # ty
         check_image_classes(self)
         if is_probabilistic(self):
             check_chosen(self)
-        if any(_is_open(pointer.get()) for pointer in self.inputCoordinates):
+        if any(is_open(pointer.get()) for pointer in self.inputCoordinates):
             check_settings(stream_settings(self, self._pickerNames()))
             return  # the picks are not known yet
         settings = self.run_settings()
@@ -245,20 +243,3 @@ class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # ty
         """
         with self.labelled_errors():
             return consensus_settings(self, self._pickerNames())
-
-
-def _is_open(coordinates: SetOfCoordinates) -> bool:
-    """State in the set's file, which may be ahead of the project, else that in the project."""
-    try:
-        state = stream_state(coordinates.getFileName())
-    except UnreadableSetError:
-        state = None
-    return coordinates.isStreamOpen() if state is None else state == Set.STREAM_OPEN
-
-
-def _size_at_rest(coordinates: SetOfCoordinates) -> Optional[int]:
-    """Number of items of a set that is closed and readable, else None."""
-    try:
-        return None if _is_open(coordinates) else count_items(coordinates.getFileName())
-    except ValueError:
-        return None  # the run waits for it

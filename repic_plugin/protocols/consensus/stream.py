@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import warnings
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -28,13 +27,14 @@ from repic_plugin.formats import (
     CANDIDATE_FILES,
     ENSEMBLE_NAMES,
     TABLE_NAMES,
-    atomic_write,
     write_agreement,
     write_consensus_tables,
     write_ensemble,
 )
 from repic_plugin.protocols.common.consensus_mode import PROBABILISTIC
 from repic_plugin.protocols.common.corrections import correction_text
+from repic_plugin.protocols.common.following.follower import Follower
+from repic_plugin.protocols.common.following.notes import waiting_line
 from repic_plugin.protocols.consensus.fit_subset import MIN_FITTED, defocus_of, micrographs_to_fit
 from repic_plugin.protocols.consensus.patterns import (
     find_patterns,
@@ -43,7 +43,7 @@ from repic_plugin.protocols.consensus.patterns import (
 )
 from repic_plugin.protocols.consensus.settings import micrograph_size
 from repic_plugin.protocols.consensus.stream_inputs import BatchInput, StreamInputs
-from repic_plugin.protocols.consensus.stream_notes import remarks, waiting_line
+from repic_plugin.protocols.consensus.stream_notes import remarks
 from repic_plugin.protocols.consensus.stream_outputs import PARTICLES, UNMATCHED, StreamOutput
 from repic_plugin.protocols.consensus.stream_record import Batch, StreamRecord, rated
 from repic_plugin.protocols.consensus.stream_scales import scale_of
@@ -59,9 +59,10 @@ BY_AGREEMENT = (
     "By agreement alone so far: 2D classes decide, and the outputs are written, once all inputs "
     "are closed."
 )
+UNFITTED = f"The model is fitted once all pickers have picked {MIN_FITTED} of them."
 
 
-class ConsensusStream:
+class ConsensusStream(Follower):
     """Checks the inputs, processes micrographs that are ready and writes them, until all close.
 
     Parameters
@@ -76,65 +77,36 @@ class ConsensusStream:
     def __init__(
         self, protocol: ProtParticlePicking, settings: Dict[str, Any], inputs: str
     ) -> None:
-        self.protocol, self.settings = protocol, settings
+        self.settings = settings
         names, options = settings["names"], settings["options"]
         self._is_probable = options["mode"] == PROBABILISTIC
         self._drops = "max_false_agreement" in options
         is_quorum = options["mode"] == "quorum"
-        self.inputs = StreamInputs(
+        followed = StreamInputs(
             names,
             list(protocol.inputCoordinates),
             required_pickers(options["mode"], len(names), options["quorum"]),
             (protocol.lateAfter.get() or None) if is_quorum else None,
         )
-        self.record = StreamRecord(
+        record = StreamRecord(
             protocol._getExtraPath("stream"), json.dumps(settings, sort_keys=True), inputs
         )
+        super().__init__(protocol, followed, record)
         self._may_grow = None in json.loads(inputs)
         self.patterns = patterns_by_output(settings)
         self.totals = ConsensusTotals()
-        self._done = set(self.record.micrographs)
-        self._warned: List[str] = []
-        self._ended_idle = False
         self._agreement: Optional[Agreement] = None
 
-    # -------------------------------------------------------------------- run
+    # ------------------------------------------------------------------- work
 
-    def run(self) -> None:
-        """Process until no more data can arrive, then close the outputs and write the tables."""
-        if self.record.is_finished:
-            self.protocol.info("nothing has changed since the last run")
-            return
-        self._resume()
-        last_news = time.monotonic()
-        while True:
-            problems = self.inputs.problems()
-            has_news = self.inputs.look()
-            if has_news:
-                last_news = time.monotonic()
-            has_news |= self.inputs.problems() != problems
-            is_last = self.inputs.are_closed or self._is_idle(last_news)
-            waiting = [one for one in self.inputs.micrographs.names if one not in self._done]
-            ready = waiting if is_last else self.inputs.ready(waiting)
-            worked = self._work_on(ready)
-            if is_last and worked == len(waiting) and self._measure():
-                break
-            if self._agreement is None and len(self._done) >= MIN_FITTED:
-                self._measure()  # early on, for the summary
-            if has_news or worked:
-                self._write_facts()
-            if not worked:
-                time.sleep(self.protocol.streamingSleepOnWait.get())
-        self._close()
+    def _conclude(self) -> bool:
+        return self._measure()
 
-    def _is_idle(self, last_news: float) -> bool:
-        """Whether no new data arrived for the time that the user has set."""
-        limit_s = self.protocol.endAfterIdle.get()
-        self._ended_idle = bool(limit_s) and time.monotonic() - last_news >= limit_s
-        return self._ended_idle
+    def _interim(self) -> None:
+        if self._agreement is None and len(self._done) >= MIN_FITTED:
+            self._measure()  # early on, for the summary
 
     def _work_on(self, ready: List[int]) -> int:
-        """Number of micrographs that could be processed, in batches."""
         n_worked = 0
         for first in range(0, len(ready), MAX_BATCH):
             micrographs = ready[first : first + MAX_BATCH]
@@ -308,11 +280,6 @@ class ConsensusStream:
         )
 
     def _resume(self) -> None:
-        """Bring the outputs up to date with the record; they may be a batch behind."""
-        if self.record.is_new:
-            self._forget()
-            return
-        self.protocol.info(f"continuing after {len(self._done):,} micrographs")
         self.inputs.look()  # the names of the micrographs of batches that are written again
         written = [(output, output.n_written(self.record)) for output in self._outputs()]
         for number, batch in enumerate(self.record.batches()):
@@ -325,7 +292,6 @@ class ConsensusStream:
                 output.update(Set.STREAM_OPEN)
 
     def _forget(self) -> None:
-        """Remove the results of a run with other values or inputs."""
         tables = (*TABLE_NAMES, "summary.json", *CANDIDATE_FILES)
         for file in (*tables, *ENSEMBLE_NAMES, *AGREEMENT_NAMES):
             Path(self.protocol._getExtraPath(file)).unlink(missing_ok=True)
@@ -336,7 +302,6 @@ class ConsensusStream:
             output.remove(keep_name=name in wanted)
 
     def _close(self) -> None:
-        """Close the outputs; write tables and summary."""
         extra, agreement = self.protocol._getExtraPath, self._agreement
         if agreement is not None:
             write_agreement(extra(), agreement)
@@ -354,12 +319,6 @@ class ConsensusStream:
 
     # -------------------------------------------------------------- messages
 
-    def _warn(self, message: str) -> None:
-        """Log a warning once."""
-        if message not in self._warned:
-            self._warned.append(message)
-            self.protocol.warning(message)
-
     def _facts(self, settings: Dict[str, Any]) -> Dict[str, Any]:
         """Facts on the totals."""
         facts = consensus_facts(self.totals, self.record.n_picks, settings)
@@ -367,7 +326,6 @@ class ConsensusStream:
         return {**facts, "summary": first + facts["summary"]}
 
     def _write_facts(self, is_closed: bool = False) -> None:
-        """Update the summary, the methods and the values."""
         settings = {
             **self.settings,
             "discards_edges": bool(self.protocol.dropOutside),
@@ -379,9 +337,10 @@ class ConsensusStream:
         lines = with_agreement(facts["summary"], self._agreement)
         lines += pattern_lines(self.settings, self.record.n_in_patterns)
         if not is_closed:
-            waiting = [one for one in self.inputs.micrographs.names if one not in self._done]
+            waiting = self.inputs.waiting(self._done)
+            line = waiting_line(self.inputs, waiting, "to pick")
             is_fitted = not self._is_probable or self.record.model is not None
-            lines.append(waiting_line(self.inputs, waiting, 0 if is_fitted else MIN_FITTED))
+            lines.append(line if is_fitted else f"{line} {UNFITTED}")
         idle_s = self.protocol.endAfterIdle.get() if self._ended_idle else None
         lines += remarks(
             self.inputs,
@@ -391,10 +350,5 @@ class ConsensusStream:
             idle_s=idle_s,
             has_ctfs=bool(self.settings.get("ctfs")),
         )
-        for line in lines:
-            if line.startswith("!"):
-                self._warn(line[1:].strip())
         text = json.dumps({**facts, "summary": [line.lstrip("! ") for line in lines]})
-        file = Path(self.protocol._summaryFile())
-        if not file.is_file() or file.read_text("utf-8") != text:
-            atomic_write(file, text)
+        self._say(self.protocol._summaryFile(), text, lines)

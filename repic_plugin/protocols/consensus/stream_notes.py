@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence
+from typing import List, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
+from repic_plugin.protocols.common.following.notes import input_remarks
 from repic_plugin.protocols.consensus.stream_inputs import StreamInputs
 from repic_plugin.protocols.consensus.stream_record import StreamRecord
 from repic_plugin.wording import counted
-
-
-def waiting_line(inputs: StreamInputs, waiting: Sequence[int], n_to_fit: int = 0) -> str:
-    """Number of micrographs that are waiting, and for which pickers.
-
-    Parameters
-    ----------
-    inputs : StreamInputs
-    waiting : sequence of int
-    n_to_fit : int
-        Micrographs to which the model must be fitted before any is processed; 0 if it is fitted.
-    """
-    lacking = inputs.lacking(waiting)
-    who = "; ".join(f"{name} has {n:,} left to pick" for name, n in lacking.items())
-    n = counted(len(waiting), "micrograph")
-    line = f"Following the inputs: {n} waiting{': ' if who else ''}{who}."
-    if n_to_fit:
-        line += f" The model is fitted once all pickers have picked {n_to_fit} of them."
-    return line
 
 
 def remarks(
@@ -55,16 +37,8 @@ def remarks(
     has_ctfs : bool
         Whether CTFs were given.
     """
-    lines = [f"! {problem}" for problem in inputs.problems()]
-    if idle_s is not None and not inputs.are_closed:
-        still_open = [one.name for one in inputs.pickers if not one.is_closed]
-        lines.append(
-            f"! Stopped with {', '.join(still_open)} still open: no new data for {idle_s:,} s."
-        )
-    resets = [one.name for one in inputs.pickers if one.picks.n_resets]
-    lines += [f"! {name} was emptied or rewritten while it was being followed." for name in resets]
-    lines += [f"{note[0].upper()}{note[1:]}." for one in inputs.pickers for note in one.name_notes]
-    if is_closed or resets:
+    lines = input_remarks(inputs, idle_s)
+    if is_closed or any(one.n_resets for one in inputs.pickers):
         lines += _changed(inputs, record)
     if is_closed:
         lines += _left_out(inputs)

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Mapping, Optional
+from typing import Mapping, Optional, Sequence
 
-import numpy as np
 from pwem.objects import SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
-from pyworkflow.object import Set
+from pyworkflow.object import Pointer, Set
 
 from repic_plugin.consensus import Agreement
 from repic_plugin.convert import (
     MicrographTable,
     append_particles,
     append_picks,
-    count_items,
-    item_labels,
     write_rates,
 )
+from repic_plugin.protocols.common.following.output import GrowingOutput
 from repic_plugin.protocols.consensus.stream_record import Batch, StreamRecord
 
 PARTICLES, UNMATCHED = "outputCoordinates", "outputUnmatched"
 
 
-class StreamOutput:
+class StreamOutput(GrowingOutput):
     """A set of coordinates in the run's folder, and its registration with Scipion.
 
     Parameters
@@ -39,6 +36,8 @@ class StreamOutput:
         Of the set.
     """
 
+    SET_CLASS = SetOfCoordinates
+
     def __init__(
         self,
         protocol: ProtParticlePicking,
@@ -47,15 +46,10 @@ class StreamOutput:
         pattern: Optional[int] = None,
         label: str = "",
     ) -> None:
-        self.protocol, self.name, self.box_size_px = protocol, name, box_size_px
-        self.pattern, self.label = pattern, label
+        self.box_size_px, self.pattern = box_size_px, pattern
         self._suffix = "" if name == PARTICLES else f"_{name[len('output') :].lower()}"
-        self._file = Path(protocol._getPath(f"coordinates{self._suffix}.sqlite"))
-
-    @property
-    def is_registered(self) -> bool:
-        """Whether Scipion knows the output."""
-        return hasattr(self.protocol, self.name)
+        file = protocol._getPath(f"coordinates{self._suffix}.sqlite")
+        super().__init__(protocol, name, file, label)
 
     def append(self, batch: Batch, micrograph_names: Mapping[int, str]) -> None:
         """Append a batch, whose micrographs are named by their ids."""
@@ -70,58 +64,23 @@ class StreamOutput:
             append_picks(coordinates, batch.unmatched, table)
         self._register(coordinates, Set.STREAM_OPEN)
 
-    def update(self, state: int, comment: Optional[str] = None) -> None:
-        """Set the state of the stream, and the comment if there is one."""
-        coordinates = self._opened()
-        if comment is not None:
-            coordinates.setObjComment(comment)
-        self._register(coordinates, state)
-
     def rate(self, agreement: Optional[Agreement]) -> None:
         """Write the false-agreement rates of the consensus, which were not known before."""
         if agreement is not None and self.name == PARTICLES and self._file.is_file():
             write_rates(str(self._file), agreement)
-
-    def remove(self, keep_name: bool) -> None:
-        """Remove the set; its registration too, unless it is written again."""
-        self._file.unlink(missing_ok=True)
-        if self.is_registered and not keep_name:
-            self.protocol.deleteOutput(getattr(self.protocol, self.name))
 
     def n_written(self, record: StreamRecord) -> int:
         """Number of batches in the set; it is started again if the number is unknown."""
         counts = record.n_particles if self.name == PARTICLES else record.n_unmatched
         if self.pattern is not None:
             counts = [int(one[self.pattern]) for one in record.n_in_patterns]
-        if self._file.is_file() and self.is_registered:
-            sums = [0, *np.cumsum(counts).tolist()]
-            n_items = count_items(str(self._file))
-            if n_items in sums:
-                return len(sums) - 1 - sums[::-1].index(n_items)
-        self._file.unlink(missing_ok=True)
-        return 0
+        return self.n_batches(counts)
 
-    def _opened(self) -> SetOfCoordinates:
-        """The set, opened for appending; a new one if there is none, or none with an item."""
-        if not (self._file.is_file() and item_labels(str(self._file))):
-            self._file.unlink(missing_ok=True)  # Scipion writes nothing into that of an empty set
-            return self.protocol._newSet(self._suffix, self.box_size_px)
-        coordinates = SetOfCoordinates(filename=str(self._file))
-        coordinates.loadAllProperties()
-        coordinates.setMicrographs(self.protocol.getInputMicrographsPointer())
-        coordinates.enableAppend()
-        return coordinates
+    def _new(self) -> SetOfCoordinates:
+        return self.protocol._newSet(self._suffix, self.box_size_px)
 
-    def _register(self, coordinates: SetOfCoordinates, state: int) -> None:
-        """Write the set and register it with Scipion."""
-        is_new = not self.is_registered
-        if is_new and not len(coordinates) and state == Set.STREAM_OPEN:
-            coordinates.close()  # protocols that wait for it would find no columns
-            self._file.unlink(missing_ok=True)
-            return
-        if self.label:
-            coordinates.setObjLabel(self.label)
-        self.protocol._updateOutputSet(self.name, coordinates, state)
-        if is_new:
-            for pointer in self.protocol.inputCoordinates:
-                self.protocol._defineSourceRelation(pointer, getattr(self.protocol, self.name))
+    def _link(self, items: SetOfCoordinates) -> None:
+        items.setMicrographs(self.protocol.getInputMicrographsPointer())
+
+    def _sources(self) -> Sequence[Pointer]:
+        return list(self.protocol.inputCoordinates)

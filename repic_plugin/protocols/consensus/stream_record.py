@@ -1,13 +1,8 @@
-"""The record on disk of a consensus with growing inputs: one file per batch.
-
-The batches are the primary record of a run. All its results (output sets, tables, summary) are
-derived from them, so that a kill at any time costs at most the batch in progress.
-"""
+"""The record on disk of a consensus with growing inputs."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
@@ -32,14 +27,20 @@ from repic_plugin.consensus import (
 )
 from repic_plugin.convert import ParticleClasses
 from repic_plugin.formats import atomic_write, read_arrays, write_arrays
+from repic_plugin.protocols.common.following.record import (
+    FINISHED,
+    MICROGRAPHS,
+    REMEDY,
+    BatchRecord,
+    text_of,
+)
 
-SETTINGS, SCALES, FINISHED = "settings.json", "scales.json", "finished.json"
+SCALES = "scales.json"
 MODEL, AGREEMENT = "ensemble.npz", "agreement.npz"
 LOOKED = "looked.json"  # number of classes and inputs of the images that were looked at
-COUNTS = ("micrograph_ids", "n_read", "n_particles", "n_unmatched")
+COUNTS = (MICROGRAPHS, "n_read", "n_particles", "n_unmatched")
 N_IN_PATTERNS = "n_in_patterns"
 UNMATCHED, PATTERN = "unmatched.", "pattern_{}."  # before the names of their arrays
-REMEDY = "choose Restart in the form"
 
 
 class Scale(NamedTuple):
@@ -65,26 +66,16 @@ class Batch(NamedTuple):
     classes: Optional[ParticleClasses] = None
 
 
-class StreamRecord:
-    """The folder of a run's batches.
+class StreamRecord(BatchRecord):
+    """The folder of a run's batches, see `BatchRecord`, and what precedes them.
 
     Parameters
     ----------
-    folder : str or path
-    settings : str
-        Settings on which the result depends. A record with other settings is removed, and one of
-        a finished run whose closed inputs have changed since.
-    inputs : str
-        The contents of those inputs that are closed.
+    folder, settings, inputs
+        As of `BatchRecord`.
 
     Attributes
     ----------
-    is_new : bool
-        Whether there was no record.
-    is_finished : bool
-        Whether a run with these settings and inputs has finished.
-    micrographs : list of int
-        Ids of the processed micrographs, in the order of processing.
     n_read : list of ndarray
         Number of picks of each picker on each of them, when they were processed.
     n_picks : int
@@ -103,9 +94,9 @@ class StreamRecord:
         Agreement beyond chance, where it is measured before any batch.
     """
 
+    COUNTS = COUNTS
+
     def __init__(self, folder: str, settings: str, inputs: str = "") -> None:
-        self.folder, self._inputs = Path(folder), inputs
-        self.micrographs: List[int] = []
         self.n_read: List[NDArray[np.int64]] = []
         self.n_picks = 0
         self.n_particles: List[int] = []
@@ -116,36 +107,13 @@ class StreamRecord:
         self.ranked_among: Dict[str, NDArray[np.float64]] = {}
         self.model: Optional[EnsembleModel] = None
         self.agreement: Optional[Agreement] = None
-        finished_with = _text(self.folder / FINISHED)
-        self.is_finished = self._is_of(settings) and finished_with == inputs
-        self.is_new = not self._is_of(settings) or not (self.is_finished or self._is_whole())
-        if not self.is_new:
-            self._read()
-            return
-        if self.folder.exists():
-            shutil.rmtree(self.folder)
-        self.folder.mkdir(parents=True)
-        atomic_write(self.folder / SETTINGS, settings)
-
-    def _is_of(self, settings: str) -> bool:
-        return _text(self.folder / SETTINGS) == settings
-
-    def _is_whole(self) -> bool:
-        """Whether the batches are kept, unlike those of a finished run with closed inputs."""
-        return _text(self.folder / FINISHED) is None or self._file(0).is_file()
-
-    def finish(self, inputs: str, keep: bool) -> None:
-        """Record that the run is complete, and the final contents of its inputs.
-
-        Batches are needed again only if the inputs may continue to grow: `keep` them then.
-        """
-        atomic_write(self.folder / FINISHED, inputs)
-        for number in range(0 if keep else len(self)):
-            self._file(number).unlink()
+        if self._n_patterns:
+            self.COUNTS = (*COUNTS, N_IN_PATTERNS)
+        super().__init__(folder, settings, inputs)
 
     def has_looked(self, at: str) -> bool:
         """Whether the images were looked at, with this number of classes and these inputs."""
-        return _text(self.folder / LOOKED) == at
+        return text_of(self.folder / LOOKED) == at
 
     def finish_looking(self, at: str) -> None:
         """Record that the images were looked at and all results written."""
@@ -165,24 +133,15 @@ class StreamRecord:
         if (self.folder / AGREEMENT).is_file():
             arrays = read_arrays(self.folder / AGREEMENT, remedy=REMEDY)
             self.agreement = agreement_from_arrays(arrays)
-        names = (*COUNTS, N_IN_PATTERNS) if self._n_patterns else COUNTS
-        while self._file(len(self)).is_file():
-            counts = read_arrays(self._file(len(self)), names, remedy=REMEDY)
-            self._count(counts)
+        super()._read()
 
     def _count(self, counts: Dict[str, NDArray[Any]]) -> None:
-        self.micrographs += counts["micrograph_ids"].tolist()
+        super()._count(counts)
         self.n_read += [*counts["n_read"]]
         self.n_picks += int(counts["n_read"].sum())
         self.n_particles.append(int(counts["n_particles"]))
         self.n_unmatched.append(int(counts["n_unmatched"]))
         self.n_in_patterns.append(counts.get(N_IN_PATTERNS, np.zeros(0, dtype=np.int64)))
-
-    def __len__(self) -> int:
-        return len(self.n_particles)
-
-    def _file(self, number: int) -> Path:
-        return self.folder / f"batch_{number:06d}.npz"
 
     def decide(self, picker: str, scale: Scale, ranked_among: NDArray[np.float64]) -> None:
         """Record the scale of a picker's scores, and the scores among which to rank, if any."""
@@ -230,7 +189,7 @@ class StreamRecord:
         batch = batch_of(micrographs, n_read, result, ids, unmatched, patterns)
         others = batch.patterns
         counts = {
-            "micrograph_ids": np.array(micrographs, dtype=np.int64),
+            MICROGRAPHS: np.array(micrographs, dtype=np.int64),
             "n_read": n_read,
             "n_particles": np.array(len(result)),
             "n_unmatched": np.array(0 if unmatched is None else len(unmatched)),
@@ -241,18 +200,17 @@ class StreamRecord:
             arrays.update(_prefixed(UNMATCHED, picks_to_arrays(unmatched)))
         for number, one in enumerate(others):
             arrays.update(_prefixed(PATTERN.format(number), result_to_arrays(one)))
-        write_arrays(self._file(len(self)), arrays)
-        self._count(counts)
+        self.write(arrays)
         return batch
 
     def batches(self, first: int = 0) -> Iterator[Batch]:
         """The batches in order, one at a time in memory."""
         for number in range(first, len(self)):
-            arrays = read_arrays(self._file(number), remedy=REMEDY)
+            arrays = self.read(number)
             left = _with_prefix(UNMATCHED, arrays)
             prefixes = [PATTERN.format(number) for number in range(self._n_patterns)]
             yield Batch(
-                arrays["micrograph_ids"].tolist(),
+                arrays[MICROGRAPHS].tolist(),
                 arrays["n_read"],
                 result_from_arrays(arrays),
                 picks_from_arrays(left) if left else None,
@@ -297,8 +255,4 @@ def _with_prefix(prefix: str, arrays: Dict[str, NDArray[Any]]) -> Dict[str, NDAr
 
 def inputs_when_finished(folder: str) -> Optional[str]:
     """Contents of the inputs when the run whose batches are in a folder was complete, if it is."""
-    return _text(Path(folder) / FINISHED)
-
-
-def _text(file: Path) -> Optional[str]:
-    return file.read_text("utf-8") if file.is_file() else None
+    return text_of(Path(folder) / FINISHED)

@@ -26,6 +26,7 @@ ADDED = {
     *("checkCoordinates", "copyDistance", "minDistance", "patterns", "rankBy"),
     *("keepMasks", "maskContamination", "particleDiameter"),
     *("lookAtImages", "imageClasses", "maxFalseAgreement"),
+    *("streamingSleepOnWait", "endAfterIdle"),
 }
 
 

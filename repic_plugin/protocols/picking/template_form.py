@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyworkflow.protocol import params
 
+from repic_plugin.protocols.common.following.form import define_following_params
 from repic_plugin.protocols.common.params import Fields, define_box_size, define_micrographs
 from repic_plugin.template_picking import DEFAULT_STEP_DEG, MIN_DISTANCE_DIAMETERS
 
@@ -27,6 +28,8 @@ HELP = {
     "templates is compared. 0: measured from the templates, for the minimum distance alone.",
     "minDistance": f"0: {MIN_DISTANCE_DIAMETERS} diameters of the particle, as the shortest extent "
     "of a compact particle is about that part of the longest.",
+    "streamingSleepOnWait": "Micrographs that are still arriving when the run starts are followed "
+    "until their set is closed.",
     "invert": "The blob and templates from training have the contrast of the micrographs, usually "
     "dark on bright. Averages of extracted particles are usually bright on dark: invert them.",
 }
@@ -59,4 +62,5 @@ def define_pick_params(form: params.Form) -> None:
     fields.value("keepMasks", False, "Keep the masks", advanced=True)
     fields.value("minDistance", 0.0, "Minimum distance between picks (boxes)", advanced=True)
     fields.value("angularStep", DEFAULT_STEP_DEG, "Angular step (degrees)", advanced=True)
+    define_following_params(form, HELP)
     form.addParallelSection(threads=2, mpi=0)
