@@ -20,6 +20,7 @@ from repic_plugin.commands.options import print_table, progress_bar
 from repic_plugin.consensus import (
     GOOD_CLASS,
     MODES,
+    POSITIONS,
     ConsensusResult,
     Judged,
     Picks,
@@ -116,6 +117,11 @@ def check_image_arguments(args: argparse.Namespace) -> None:
     if args.mode != MODES[2]:
         raise ValueError(
             f"--images and --classes need --mode {MODES[2]}, got --mode {args.mode}; choose it"
+        )
+    if args.position == POSITIONS[1]:
+        raise ValueError(
+            f"--position {args.position} has no effect with images, which place a particle at the "
+            f"pick of the most precise picker; leave it out"
         )
     if args.images is not None and args.classes is not None:
         raise ValueError("--images makes classes and --classes takes them; give one of both")
