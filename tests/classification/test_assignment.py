@@ -264,3 +264,29 @@ def test_onto_is_the_pose_of_an_assignment():
     drawn = image_of(scene(0), rotation[0], shift[0], mirror[0])
     back = draw(onto(drawn, *pose), BOX)
     assert np.corrcoef(back.ravel(), scenes().averages[0].ravel())[0, 1] > 0.98
+
+
+# What no class explains
+
+
+def test_shortfall_and_residual_are_those_of_noise():
+    """Members in white noise: normally distributed of variance 1, and all but noise explained."""
+    noise = 1.5
+    labels = np.arange(1000) % 5
+    images, *_ = pictures(labels, 10, noise)
+    grey = replace(scenes(), averages=scenes().averages / np.float32(noise))
+    found = assign_particles(images, grey)
+    assert abs(np.median(found.shortfall)) < 0.5 and 0.8 < found.shortfall.std() < 1.3
+    assert found.residual.mean() == pytest.approx(1, abs=0.02)
+    assert (found.factor <= 1).all() and (found.factor == 1).mean() > 0.95
+
+
+def test_a_missing_class_shows_in_both():
+    labels = np.arange(500) % 5
+    images, *_ = pictures(labels, 11, 1.0)
+    known = assign_particles(images, scenes()).measured
+    without = replace(scenes(), averages=scenes().averages[:4])
+    found = assign_particles(images, without, measured_before=known)
+    missing = labels == 4
+    for values in (found.shortfall, found.residual):
+        assert np.median(values[missing]) > np.quantile(values[~missing], 0.9)
