@@ -12,6 +12,8 @@ from scipy.spatial import cKDTree
 from repic_plugin import constants
 from repic_plugin.formats import read_picked_micrographs
 from repic_plugin.protocols.common.micrograph_batches import average_images, labels_on
+from tests.protocols.faults import killed
+from tests.protocols.iterative_runs import run_again
 from tests.protocols.scipion_project import write_picker
 from tests.protocols.template_runs import (
     LABELLED,
@@ -242,20 +244,17 @@ def test_when_no_micrograph_can_be_read_the_run_fails(project, trained, tmp_path
     assert mended.outputCoordinates.getSize() > 0.8 * len(GRID)
 
 
-def test_continue_repeats_no_batch(project, noise):
+def test_continue_repeats_no_batch(project, noise, tmp_path):
     protocol = picking(project, noise, name="in batches", boxSize=16, minScore=-1.0)
-    project.project.saveProtocol(protocol)
-    blocker = Path(protocol._getExtraPath("picks_0000050.npz"))
-    (blocker / "in the way").mkdir(parents=True)
-    broken = project.run(protocol)
-    assert broken.isFailed()
-    blocker.joinpath("in the way").rmdir()
-    blocker.rmdir()
-    mended = project.run(broken)
+    broken, place = killed(project, protocol, "1 8", tmp_path)
+    assert place
+    on_record = Path(broken._getExtraPath("stream")).glob("batch_*.npz")
+    assert [file.name for file in on_record] == ["batch_000000.npz"]
+    mended = run_again(project, broken)
     assert mended.isFinished(), mended.getErrorMessage()
     log = Path(mended.getStdoutLog()).read_text() + Path(mended.getStderrLog()).read_text()
-    assert log.count("micrographs 1 to 50:") == 1
-    assert log.count("micrographs 51 to 52:") == 1
+    assert log.count("micrographs 1 to 50 of 52:") == 1
+    assert log.count("micrographs 51 to 52 of 52:") == 1
     assert len({item.getMicId() for item in mended.outputCoordinates}) == 52
 
 
