@@ -213,6 +213,7 @@ def test_random_picks_are_not_particles(run, tmp_path):
         (("--ctf", "{}/ctf.star"), "--ctf needs --images"),
         (("--images", "{}/micrographs", "--ctf", "{}/ctf.star"), "ctf.star: no such file"),
         (("--images", "{}/micrographs", "--num-particles", 0), "--num-particles must be"),
+        (("--images", "{}/micrographs", "--position", "mean"), "--position mean has no effect"),
         (("--images", "{}/micrographs", "--out", "{}/micrographs/x"), "the micrographs of --ima"),
         (("--images", "{}/micrographs", "--out", "{}/picks/x"), "with the picks, and would"),
     ],
