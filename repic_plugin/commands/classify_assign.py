@@ -176,6 +176,7 @@ def _quality(classes: GivenClasses, found: Assignment) -> Optional[ClassQuality]
         is_off_centre=classes.is_off_centre,
         resolution_angstrom=classes.resolution_angstrom,
         member_probability=member_probability(classes.probability, found.fit, found.labels),
+        agreement=found.fit,
     )
 
 
