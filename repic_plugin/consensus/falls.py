@@ -69,7 +69,8 @@ def sudden_falls(
     rng = np.random.default_rng(random_state)
     ends = [0, *sorted(_changes(column, 0, false_alarms, rng)), len(column)]
     found = []
-    for first, place, last in zip(ends, ends[1:], ends[2:]):
+    for first, rough, last in zip(ends, ends[1:], ends[2:]):
+        place = first + _refined(column[first:last], rough - first)
         before, after = column[first:place], column[place:last]
         fall = Fall(int(known[place]), float(np.median(before)), float(np.median(after)))
         is_large = fall.after <= (1 - LEAST_DROP) * fall.before > 0
@@ -111,6 +112,14 @@ def _changes(
     yield first + place
     yield from _changes(values[:place], first, false_alarms, rng)
     yield from _changes(values[place:], first + place, false_alarms, rng)
+
+
+def _refined(values: Floats, place: int) -> int:
+    """Place at which most values lie on their side of the middle between the medians."""
+    before, after = np.median(values[:place]), np.median(values[place:])
+    side = np.sign(values - (before + after) / 2) * np.sign(before - after)
+    inner = np.cumsum(side)[LEAST_SIDE - 1 : len(values) - LEAST_SIDE]
+    return int(inner.argmax()) + LEAST_SIDE
 
 
 def _centred_ranks(values: Floats) -> Floats:

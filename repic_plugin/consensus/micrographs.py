@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -228,7 +228,7 @@ def _rows(result: ConsensusResult) -> NDArray[np.int64]:
     return np.asarray(rows[result.micrograph])
 
 
-def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> Floats:
+def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
     return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
 
 

@@ -88,6 +88,7 @@ from repic_plugin.formats.results.consensus_writing import (
     AGREEMENT_NAMES,
     CANDIDATE_FILES,
     ENSEMBLE_NAMES,
+    MICROGRAPHS,
     PICK_LABELS,
     TABLE_NAMES,
     check_picker_columns,
@@ -98,6 +99,11 @@ from repic_plugin.formats.results.consensus_writing import (
 from repic_plugin.formats.results.ensemble import read_ensemble, write_ensemble
 from repic_plugin.formats.results.fsc import read_fsc_table, write_fsc_table
 from repic_plugin.formats.results.iterations import read_iterations, write_iterations
+from repic_plugin.formats.results.micrograph_quality import (
+    JudgedMicrographs,
+    read_micrograph_quality,
+    write_micrograph_quality,
+)
 from repic_plugin.formats.results.particle_files import (
     MICROGRAPH_EXTENSION,
     NAMING_FORMATS,
@@ -132,6 +138,7 @@ __all__ = [
     "ENSEMBLE_NAMES",
     "HEADER_BYTES",
     "LEAST_SIDE_PX",
+    "MICROGRAPHS",
     "MICROGRAPH_EXTENSION",
     "NAMING_FORMATS",
     "NUMBER_OR_NONE",
@@ -154,6 +161,7 @@ __all__ = [
     "FormatError",
     "GivenClasses",
     "ImageStacks",
+    "JudgedMicrographs",
     "Kind",
     "NameMatch",
     "ParticleTable",
@@ -204,6 +212,7 @@ __all__ = [
     "read_map",
     "read_micrograph_ctfs",
     "read_micrograph_names",
+    "read_micrograph_quality",
     "read_micrograph_scores",
     "read_particles",
     "read_picked_micrographs",
@@ -232,6 +241,7 @@ __all__ = [
     "write_ensemble",
     "write_fsc_table",
     "write_iterations",
+    "write_micrograph_quality",
     "write_micrograph_scores",
     "write_mrc",
     "write_particle_files",

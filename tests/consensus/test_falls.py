@@ -16,8 +16,8 @@ def test_a_fall_is_found_where_it_is(n, place):
     for seed in range(20):
         falls = sudden_falls(session(n, place, np.random.default_rng(seed)))
         n_found += len(falls) == 1 and abs(falls[0].place - place) <= 3
-        assert falls[0].before == pytest.approx(0.7, abs=0.05)
-        assert falls[0].after == pytest.approx(0.2, abs=0.05)
+        assert falls[0].before == pytest.approx(0.7, abs=0.1)
+        assert falls[0].after == pytest.approx(0.2, abs=0.1)
     assert n_found >= 18
 
 
@@ -80,5 +80,5 @@ def test_the_running_median_follows_a_fall():
     values[50] = np.nan
     median = running_median(values)
     assert np.isnan(median[50])
-    assert abs(median[190] - 0.7) < 0.05
-    assert abs(median[210] - 0.2) < 0.05
+    assert abs(median[190] - 0.7) < 0.15
+    assert abs(median[210] - 0.2) < 0.15
