@@ -93,7 +93,7 @@ def running_median(values: ArrayLike, width: int = NEIGHBOURS) -> Floats:
     known = ~np.isnan(given)
     result = np.full(given.shape, np.nan)
     width = min(width, known.sum() // 3) // 2 * 2 + 1
-    result[known] = median_filter(given[known], size=width, mode="nearest")
+    result[known] = median_filter(given[known], size=width, mode="reflect")
     return result
 
 
