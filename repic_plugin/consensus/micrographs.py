@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.consensus.falls import FALSE_ALARMS, Fall, sudden_falls
 from repic_plugin.consensus.picks import Picks
@@ -60,7 +60,7 @@ class MicrographQuality:
         """Expected number of particles; the number kept where there is no expectation."""
         return np.where(np.isnan(self.n_expected), self.n_particles, self.n_expected)
 
-    def take(self, rows: Sequence[int]) -> MicrographQuality:
+    def take(self, rows: ArrayLike) -> MicrographQuality:
         """Some micrographs, in this order."""
         places = np.asarray(rows, np.int64)
         names = tuple(self.names[one] for one in places.tolist())

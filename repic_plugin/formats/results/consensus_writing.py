@@ -32,7 +32,7 @@ CANDIDATE_FILES = (
     "candidate_averages.mrcs",
 )
 MICROGRAPHS = "micrographs.csv"  # beside them: the quality of each micrograph
-BESIDE = (*TABLE_NAMES, *ENSEMBLE_NAMES, *AGREEMENT_NAMES, *CANDIDATE_FILES, MICROGRAPHS)
+TABLES_OF_RUN = (*TABLE_NAMES, *ENSEMBLE_NAMES, *AGREEMENT_NAMES, *CANDIDATE_FILES, MICROGRAPHS)
 PATTERNS, PATTERNS_TABLE = "patterns", "patterns.csv"  # folder beside them, and the table in it
 FALSE_AGREEMENT = "false_agreement"
 PARTICLE_COLUMNS = (

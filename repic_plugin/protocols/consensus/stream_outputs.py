@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
-from pwem.objects import SetOfCoordinates
+from pwem.objects import SetOfCoordinates, SetOfMicrographs
 from pwem.protocols import ProtParticlePicking
 from pyworkflow.object import Set
 
-from repic_plugin.consensus import Agreement
+from repic_plugin.consensus import Agreement, Thresholds, accepted
 from repic_plugin.convert import (
     MicrographTable,
+    append_micrographs,
     append_particles,
     append_picks,
     count_items,
     write_rates,
 )
+from repic_plugin.formats import TABLES_OF_RUN
+from repic_plugin.protocols.consensus.judging import thresholds_of
 from repic_plugin.protocols.consensus.stream_record import Batch, StreamRecord
 
 PARTICLES, UNMATCHED = "outputCoordinates", "outputUnmatched"
+ACCEPTED, REJECTED = "outputMicrographs", "outputMicrographsRejected"
 
 
 class StreamOutput:
@@ -92,6 +96,10 @@ class StreamOutput:
         counts = record.n_particles if self.name == PARTICLES else record.n_unmatched
         if self.pattern is not None:
             counts = [int(one[self.pattern]) for one in record.n_in_patterns]
+        return self._n_batches(counts)
+
+    def _n_batches(self, counts: List[int]) -> int:
+        """Number of batches in the set, by the number of items in each."""
         if self._file.is_file() and self.is_registered:
             sums = [0, *np.cumsum(counts).tolist()]
             n_items = count_items(str(self._file))
@@ -123,3 +131,81 @@ class StreamOutput:
         if is_new:
             for pointer in self.protocol.inputCoordinates:
                 self.protocol._defineSourceRelation(pointer, getattr(self.protocol, self.name))
+
+
+class MicrographOutput(StreamOutput):
+    """The accepted micrographs, or the rejected ones.
+
+    Parameters
+    ----------
+    protocol : ProtParticlePicking
+    name : str
+        ACCEPTED or REJECTED.
+    thresholds : Thresholds
+    """
+
+    def __init__(self, protocol: ProtParticlePicking, name: str, thresholds: Thresholds) -> None:
+        super().__init__(protocol, name, box_size_px=0)
+        self._thresholds = thresholds
+        self._suffix = "_rejected" if name == REJECTED else ""
+        self._file = Path(protocol._getPath(f"micrographs{self._suffix}.sqlite"))
+
+    def append(self, batch: Batch, micrograph_names: Mapping[int, str]) -> None:
+        """Append those of a batch's micrographs that belong here."""
+        micrographs = self._opened()
+        append_micrographs(micrographs, self.protocol.getInputMicrographs(), self._ids(batch))
+        self._register(micrographs, Set.STREAM_OPEN)
+
+    def update(self, state: int, comment: Optional[str] = None) -> None:
+        """Set the state of the stream; comments are on particles."""
+        super().update(state)
+
+    def n_written(self, record: StreamRecord) -> int:
+        """Number of batches in the set; it is started again if the number is unknown."""
+        return self._n_batches([len(self._ids(batch)) for batch in record.batches()])
+
+    def _ids(self, batch: Batch) -> List[int]:
+        wanted = accepted(batch.quality, self._thresholds) == (self.name == ACCEPTED)
+        return [one for one, is_mine in zip(batch.micrographs, wanted.tolist()) if is_mine]
+
+    def _opened(self) -> SetOfMicrographs:
+        source = self.protocol.getInputMicrographs()
+        if not self._file.is_file():
+            micrographs = self.protocol._createSetOfMicrographs(self._suffix)
+            micrographs.copyInfo(source)
+            return micrographs
+        micrographs = SetOfMicrographs(filename=str(self._file))
+        micrographs.loadAllProperties()
+        micrographs.enableAppend()
+        return micrographs
+
+
+def micrograph_outputs(
+    protocol: ProtParticlePicking, settings: Dict[str, Any]
+) -> List[StreamOutput]:
+    """Accepted and rejected micrographs, if there is a threshold in the settings of the run."""
+    used = thresholds_of(settings)
+    names = (ACCEPTED, REJECTED) if any(used) else ()
+    return [MicrographOutput(protocol, name, used) for name in names]
+
+
+def forget_results(protocol: ProtParticlePicking, wanted: Sequence[str]) -> None:
+    """Remove the results of a run with other values or inputs.
+
+    Parameters
+    ----------
+    protocol : ProtParticlePicking
+    wanted : sequence of str
+        Outputs that are written again: their registration stays.
+    """
+    for file in (*TABLES_OF_RUN, "summary.json"):
+        Path(protocol._getExtraPath(file)).unlink(missing_ok=True)
+    present = [name for name, _ in protocol.iterOutputAttributes()]
+    for name in {PARTICLES, UNMATCHED, *present, *wanted}:
+        is_of_micrographs = name in (ACCEPTED, REJECTED)
+        output = (
+            MicrographOutput(protocol, name, Thresholds())
+            if is_of_micrographs
+            else StreamOutput(protocol, name, 0)
+        )
+        output.remove(keep_name=name in wanted)
