@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 N_MICROGRAPHS, BOX_PX = 14, 20
 NAMES = [f"m{i:02d}" for i in range(N_MICROGRAPHS)]
-JUDGED = {"minAgreement": 0.7}  # likewise
+JUDGED = {"minAgreement": 0.7, "minExpected": 11.0}  # likewise
 PATTERNS = "one, not two; two, three, not one"  # of the runs in mode quorum
 EMPTY = {"two": [3], "three": [3, 5], "one": [3, 8]}  # micrographs without a pick
 
