@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from pathlib import Path
 from typing import Dict, List, Union
 
 from repic_plugin.arguments import check_whole_number
@@ -14,7 +15,7 @@ from repic_plugin.commands.consensus_images import (
     print_looked,
     write_looked,
 )
-from repic_plugin.commands.consensus_report import doubts, report
+from repic_plugin.commands.consensus_report import doubts, print_falls, report
 from repic_plugin.commands.corrections import (
     add_correction_arguments,
     check_coordinates,
@@ -42,9 +43,12 @@ from repic_plugin.consensus import (
     RANKINGS,
     SOLVERS,
     ConsensusResult,
+    MicrographQuality,
     Picks,
     box_sizes,
     find_consensus,
+    median_scores,
+    micrograph_quality,
     stated_transform,
 )
 from repic_plugin.formats import (
@@ -65,6 +69,7 @@ from repic_plugin.formats import (
     write_agreement,
     write_consensus_table,
     write_ensemble,
+    write_micrograph_quality,
     write_particle_files,
     write_pattern_sets,
     write_pick_labels,
@@ -250,20 +255,18 @@ def run(args: argparse.Namespace) -> None:
             "place": args.out,
         }
         write_particle_files(new.path, result, **files)
-        write_consensus_table(new.path / TABLE_NAMES[0], result, loaded.row)
-        write_summary_table(new.path / TABLE_NAMES[1], result)
+        junk = None if looked is None else looked.junk
+        quality = micrograph_quality(result, median_scores(picks), junk)
+        _write_tables(new.path, result, loaded, quality)
         if args.label_picks:
             write_pick_labels(new.path / PICK_LABELS, picks, result, loaded.row)
-        if result.agreement is not None:
-            write_agreement(new.path, result.agreement)
-        if result.ensemble is not None:
-            write_ensemble(new.path, result.ensemble)
         if looked is not None:
             write_looked(new.path, looked)
         folders = write_pattern_sets(new.path, sets, loaded.row, **files) if sets else []
     report(loaded, result, args)
     if looked is not None:
         print_looked(looked)
+    print_falls(quality)
     print_patterns(sets, folders, loaded, new.place)
     print(f"written to {new.place}")
     warn_of_input(loaded)
@@ -273,6 +276,18 @@ def run(args: argparse.Namespace) -> None:
     notes = [] if looked is None else looked.notes
     for told in (*doubts(result, args.target_precision), *notes, *_without_folders(args, paths)):
         warnings.warn(told, stacklevel=2)
+
+
+def _write_tables(
+    folder: Path, result: ConsensusResult, loaded: PicksDir, quality: MicrographQuality
+) -> None:
+    write_consensus_table(folder / TABLE_NAMES[0], result, loaded.row)
+    write_summary_table(folder / TABLE_NAMES[1], result)
+    write_micrograph_quality(folder, quality)
+    if result.agreement is not None:
+        write_agreement(folder, result.agreement)
+    if result.ensemble is not None:
+        write_ensemble(folder, result.ensemble)
 
 
 def _inputs(args: argparse.Namespace) -> Dict[str, str]:

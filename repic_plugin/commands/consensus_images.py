@@ -27,6 +27,7 @@ from repic_plugin.consensus import (
     judge_by_images,
     picker_classes,
     shares_in_good_classes,
+    shares_of_junk,
 )
 from repic_plugin.formats import (
     CandidateClasses,
@@ -54,6 +55,7 @@ class Looked(NamedTuple):
     judged: Judged
     classes: CandidateClasses
     counts: NDArray[np.int64]
+    junk: NDArray[np.float64]
     notes: List[str]
     taken: str = ""
 
@@ -169,7 +171,8 @@ def look(
         num_particles=args.num_particles,
         max_false_agreement=args.max_false_agreement,
     )
-    return Looked(judged, classes, picker_classes(candidates, asked), notes, taken)
+    junk = shares_of_junk(candidates, asked)
+    return Looked(judged, classes, picker_classes(candidates, asked), junk, notes, taken)
 
 
 def write_looked(folder: Path, looked: Looked) -> None:

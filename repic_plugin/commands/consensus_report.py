@@ -12,8 +12,11 @@ from repic_plugin.commands.options import print_table
 from repic_plugin.consensus import (
     ConsensusResult,
     EnsembleModel,
+    MicrographQuality,
     agreement_line,
     expected_scores,
+    fall_lines,
+    falls_of,
     none_kept,
 )
 from repic_plugin.formats import PicksDir
@@ -43,6 +46,12 @@ def report(
         print(f"not read: {path}")
     if len(loaded.ignored) > 3:
         print(f"not read: {len(loaded.ignored) - 3} more files")
+
+
+def print_falls(quality: MicrographQuality) -> None:
+    """Print sudden falls in the order of the micrographs' names, one line each."""
+    for line in fall_lines(quality, falls_of(quality)):
+        print(line)
 
 
 def doubts(result: ConsensusResult, target_precision: Optional[float]) -> List[str]:

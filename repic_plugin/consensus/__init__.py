@@ -19,6 +19,7 @@ from repic_plugin.consensus.ensemble.model import (
     model_from_arrays,
     model_to_arrays,
 )
+from repic_plugin.consensus.falls import Fall, running_median, sudden_falls
 from repic_plugin.consensus.fates import FATES
 from repic_plugin.consensus.find import MIN_JACCARD, find_consensus, ranked_scores
 from repic_plugin.consensus.geometry import Correction, Misfit, corrected, find_misfits
@@ -33,6 +34,21 @@ from repic_plugin.consensus.given_classes import (
 )
 from repic_plugin.consensus.inspection import micrograph_graph
 from repic_plugin.consensus.messages import scarce_pickers
+from repic_plugin.consensus.micrographs import (
+    AGREEMENT,
+    N_PARTICLES,
+    PRECISION,
+    SCORES,
+    MicrographQuality,
+    Thresholds,
+    accepted,
+    fall_lines,
+    falls_of,
+    joined,
+    median_scores,
+    micrograph_quality,
+    shares_of_junk,
+)
 from repic_plugin.consensus.patterns import Pattern, find_pattern, parse_patterns
 from repic_plugin.consensus.picks import (
     Picks,
@@ -76,6 +92,7 @@ from repic_plugin.consensus.with_images import (
 )
 
 __all__ = [
+    "AGREEMENT",
     "ALL_CANDIDATES",
     "FATES",
     "GOOD_CLASS",
@@ -83,8 +100,11 @@ __all__ = [
     "MODES",
     "MOST_MICROGRAPHS",
     "NOTHING",
+    "N_PARTICLES",
     "POSITIONS",
+    "PRECISION",
     "RANKINGS",
+    "SCORES",
     "SOLVERS",
     "Agreement",
     "BoxSize",
@@ -92,11 +112,13 @@ __all__ = [
     "Correction",
     "EnsembleModel",
     "ExpectedScores",
+    "Fall",
     "FoundAgain",
     "GivenParticles",
     "ImageClasses",
     "Judged",
     "MicrographCounts",
+    "MicrographQuality",
     "MinScore",
     "Misfit",
     "Pattern",
@@ -104,7 +126,9 @@ __all__ = [
     "ScoreTransform",
     "SolverError",
     "Stranger",
+    "Thresholds",
     "above_min_score",
+    "accepted",
     "agreement_from_arrays",
     "agreement_line",
     "agreement_to_arrays",
@@ -117,6 +141,8 @@ __all__ = [
     "corrected",
     "default_quorum",
     "expected_scores",
+    "fall_lines",
+    "falls_of",
     "find_again",
     "find_consensus",
     "find_copies",
@@ -126,8 +152,11 @@ __all__ = [
     "fitting_scale",
     "inside_micrograph",
     "is_by_images",
+    "joined",
     "judge_by_images",
+    "median_scores",
     "micrograph_graph",
+    "micrograph_quality",
     "model_from_arrays",
     "model_to_arrays",
     "never_chosen",
@@ -144,11 +173,14 @@ __all__ = [
     "result_from_arrays",
     "result_to_arrays",
     "rows_of_kept",
+    "running_median",
     "scarce_pickers",
     "shares_in_good_classes",
+    "shares_of_junk",
     "shows_no_particles",
     "spacing_px",
     "stated_transform",
+    "sudden_falls",
     "with_rates",
     "without_chosen",
 ]

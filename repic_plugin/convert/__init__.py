@@ -35,6 +35,7 @@ from repic_plugin.convert.growing import (
 )
 from repic_plugin.convert.images import micrograph_pixels, open_micrograph
 from repic_plugin.convert.micrographs import (
+    append_micrographs,
     box_size_on,
     mean_defocus,
     micrograph_ctfs,
@@ -78,6 +79,7 @@ __all__ = [
     "append_averages",
     "append_classes",
     "append_members",
+    "append_micrographs",
     "append_particles",
     "append_picks",
     "as_mrc_stacks",

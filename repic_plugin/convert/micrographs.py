@@ -101,6 +101,24 @@ def micrograph_files(micrographs: SetOfMicrographs) -> List[str]:
     return [str(row[0]) for row in read_item_columns(micrographs.getFileName(), ["_filename"])]
 
 
+def append_micrographs(
+    target: SetOfMicrographs, source: SetOfMicrographs, ids: Sequence[int]
+) -> None:
+    """Append micrographs of another set, by their ids, with all their attributes.
+
+    The set is read from its file, which may be ahead of the object. Micrographs that it no longer
+    has are left out.
+    """
+    if not len(ids):
+        return
+    micrographs = SetOfMicrographs(filename=source.getFileName(), prefix=source.getPrefix())
+    for one in ids:
+        item = micrographs[one]
+        if item is not None:
+            target.append(item)
+    micrographs.close()
+
+
 def pixel_ratio(coordinates: SetOfCoordinates, micrographs: SetOfMicrographs) -> float:
     """Factor from px of the coordinates' own micrographs to px of others."""
     return float(coordinates.getMicrographs().getSamplingRate() / micrographs.getSamplingRate())

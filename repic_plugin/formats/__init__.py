@@ -88,8 +88,10 @@ from repic_plugin.formats.results.consensus_writing import (
     AGREEMENT_NAMES,
     CANDIDATE_FILES,
     ENSEMBLE_NAMES,
+    MICROGRAPHS,
     PICK_LABELS,
     TABLE_NAMES,
+    TABLES_OF_RUN,
     check_picker_columns,
     write_consensus_table,
     write_consensus_tables,
@@ -98,6 +100,11 @@ from repic_plugin.formats.results.consensus_writing import (
 from repic_plugin.formats.results.ensemble import read_ensemble, write_ensemble
 from repic_plugin.formats.results.fsc import read_fsc_table, write_fsc_table
 from repic_plugin.formats.results.iterations import read_iterations, write_iterations
+from repic_plugin.formats.results.micrograph_quality import (
+    JudgedMicrographs,
+    read_micrograph_quality,
+    write_micrograph_quality,
+)
 from repic_plugin.formats.results.particle_files import (
     MICROGRAPH_EXTENSION,
     NAMING_FORMATS,
@@ -132,6 +139,7 @@ __all__ = [
     "ENSEMBLE_NAMES",
     "HEADER_BYTES",
     "LEAST_SIDE_PX",
+    "MICROGRAPHS",
     "MICROGRAPH_EXTENSION",
     "NAMING_FORMATS",
     "NUMBER_OR_NONE",
@@ -141,6 +149,7 @@ __all__ = [
     "RELION",
     "SELECTION_FILES",
     "STACK_SUFFIXES",
+    "TABLES_OF_RUN",
     "TABLE_NAMES",
     "TEXT",
     "UNFINISHED",
@@ -154,6 +163,7 @@ __all__ = [
     "FormatError",
     "GivenClasses",
     "ImageStacks",
+    "JudgedMicrographs",
     "Kind",
     "NameMatch",
     "ParticleTable",
@@ -203,6 +213,7 @@ __all__ = [
     "read_map",
     "read_micrograph_ctfs",
     "read_micrograph_names",
+    "read_micrograph_quality",
     "read_micrograph_scores",
     "read_particles",
     "read_picked_micrographs",
@@ -232,6 +243,7 @@ __all__ = [
     "write_ensemble",
     "write_fsc_table",
     "write_iterations",
+    "write_micrograph_quality",
     "write_micrograph_scores",
     "write_mrc",
     "write_particle_files",

@@ -35,6 +35,7 @@ HOMES = {
     "ground_size": "overlay_picture",
     "iterations_figure": "iterations",
     "members_figure": "class_members",
+    "micrographs_figure": "micrographs",
     "montage_figure": "class_montage",
     "overlap_figure": "agreement",
     "overlay_figure": "overlay",

@@ -13,20 +13,25 @@ from repic_plugin.consensus import (
     Agreement,
     agreement_line,
     agreement_warnings,
+    fall_lines,
+    falls_of,
     recommended_number,
     shares_in_good_classes,
 )
 from repic_plugin.formats import (
     ConsensusTables,
+    JudgedMicrographs,
     PickerClasses,
     read_agreement,
     read_consensus_tables,
     read_ensemble,
+    read_micrograph_quality,
     read_picker_classes,
 )
 from repic_plugin.plots import (
     agreement_figure,
     chance_figure,
+    micrographs_figure,
     overlap_figure,
     picker_classes_figure,
     weights_figure,
@@ -43,7 +48,8 @@ def blocks(folder: Path) -> List[Block]:
     model = read_ensemble(folder)
     agreement = read_agreement(folder)
     doubts = [f"{line[0].upper()}{line[1:]}." for line in agreement_warnings(agreement)]
-    warnings = [*doubts, *_warnings(found)]
+    judged = read_micrograph_quality(folder)
+    warnings = [*doubts, *_falls(judged), *_warnings(found)]
     if model is None:
         head = [*_agreed(found), Warnings(warnings)]
     else:
@@ -56,6 +62,7 @@ def blocks(folder: Path) -> List[Block]:
         *by_class(read_picker_classes(folder)),
         *pictures,
         *_beyond_chance(agreement),
+        *_over_time(judged),
         *_extremes(found),
     ]
 
@@ -109,6 +116,24 @@ def _beyond_chance(agreement: Optional[Agreement]) -> List[Block]:
     header = ["pickers", "picks with a partner", "of these by chance"]
     about = f"On {agreement.n_micrographs:,} micrographs."
     return [Picture(chance_figure(agreement), caption), Table(header, rows, about)]
+
+
+def _falls(judged: Optional[JudgedMicrographs]) -> List[str]:
+    if judged is None:
+        return []
+    lines = fall_lines(judged.quality, falls_of(judged.quality))
+    return [f"{line[0].upper()}{line[1:]}." for line in lines]
+
+
+def _over_time(judged: Optional[JudgedMicrographs]) -> List[Block]:
+    """Quality of the micrographs in the order of acquisition."""
+    if judged is None:
+        return []
+    caption = (
+        "Quality of the micrographs in the order of acquisition: agreement is the share of the "
+        "picks in particles found by two pickers or more. Lines are running medians."
+    )
+    return [Picture(micrographs_figure(judged.quality, judged.thresholds), caption)]
 
 
 def _agreed(found: ConsensusTables) -> List[Block]:

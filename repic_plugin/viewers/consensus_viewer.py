@@ -18,15 +18,18 @@ from repic_plugin.convert import is_main_set
 from repic_plugin.formats import (
     TABLE_NAMES,
     ConsensusTables,
+    JudgedMicrographs,
     PickerClasses,
     read_agreement,
     read_consensus_tables,
     read_ensemble,
+    read_micrograph_quality,
     read_picker_classes,
 )
 from repic_plugin.plots import (
     agreement_figure,
     chance_figure,
+    micrographs_figure,
     overlap_figure,
     picker_classes_figure,
     pickers_figure,
@@ -92,6 +95,7 @@ def consensus_window(root: Any, obj: Any, protocol: Any = None) -> FigureWindow:
         ensemble=read_ensemble(folder),
         beyond_chance=read_agreement(folder),
         classes=read_picker_classes(folder),
+        micrographs=read_micrograph_quality(folder),
     )
     title = f"{label}: weights and agreement"
     if not isinstance(source, ProtRepicConsensus):
@@ -128,6 +132,7 @@ def consensus_pictures(
     ensemble: Optional[EnsembleModel] = None,
     beyond_chance: Optional[Agreement] = None,
     classes: Optional[PickerClasses] = None,
+    micrographs: Optional[JudgedMicrographs] = None,
 ) -> Dict[str, Callable[[], Figure]]:
     """Figures of a consensus by name.
 
@@ -141,6 +146,8 @@ def consensus_pictures(
     beyond_chance : Agreement, optional
     classes : PickerClasses, optional
         Of a consensus with images.
+    micrographs : JudgedMicrographs, optional
+        Absent in results of earlier versions.
     """
     cut = f"{found.n_cut:,} particles were discarded: "
     pictures: Dict[str, Callable[[], Figure]] = {}
@@ -181,6 +188,10 @@ def consensus_pictures(
         pictures["overlaps"] = partial(overlap_figure, found.overlap, found.n_members)
     if beyond_chance is not None:
         pictures["beyond chance"] = partial(chance_figure, beyond_chance)
+    if micrographs is not None:
+        pictures["micrographs"] = partial(
+            micrographs_figure, micrographs.quality, micrographs.thresholds
+        )
     return pictures
 
 

@@ -80,7 +80,7 @@ def test_row_numbers_lead_to_picks_that_overlap(real, found):
 
 def test_one_box_file_for_each_micrograph(real, found):
     names = {row["micrograph"] for row in csv_rows(real / "repic_reference.csv")}
-    tables = {"consensus.csv", "summary.csv", "agreement.csv", "agreement.npz"}
+    tables = {"consensus.csv", "summary.csv", "agreement.csv", "agreement.npz", "micrographs.csv"}
     assert {path.name for path in found.iterdir()} == {f"{n}.box" for n in names} | tables
 
 

@@ -280,13 +280,13 @@ WITHOUT_INFLUENCE = {
     *("inputCTFs", "inputCoordinates", "numberOfThreads", "numberOfMpi", "hostName", "runMode"),
     *("runName", "expertLevel", "useGpu", "gpuList"),
 }
-OF_ANOTHER_STEP = {"imageClasses", "chosenParticles", "classifiedParticles"}
+OF_ANOTHER_STEP = {"maxJunk", "imageClasses", "chosenParticles", "classifiedParticles"}
 CHANGED = {
     **{"mode": 1, "boxSize": 22, "numParticles": 1, "rankBy": 1, "minScores": "0.5", "position": 1},
     **{"scoreAttributes": constants.PICK_SCORE, "scoreTransforms": "rank", "minOverlap": 0.4},
     **{"copyDistance": 2.0, "minDistance": 2.0, "dropOutside": True, "largestComponent": True},
     **{"solver": 1, "timeLimit": 5.0, "unmatchedOutput": True},
-    **{"patterns": "A, not B", "maxFalseAgreement": 0.05},
+    **{"patterns": "A, not B", "maxFalseAgreement": 0.05, "minAgreement": 0.3, "minExpected": 5.0},
 }
 
 
@@ -313,8 +313,80 @@ def test_each_value_of_the_form_that_matters_is_an_argument_of_the_step(project,
         assert settings[0] != settings[1], name
 
 
+def test_the_share_of_junk_judges_only_where_classes_decide(project, pickers):
+    from repic_plugin.protocols.consensus.settings import stream_settings
+
+    for values, expected in (
+        ({"mode": 2}, None),
+        ({"mode": 1, "lookAtImages": True}, None),
+        ({"mode": 2, "lookAtImages": True}, [0, 0, 0.4]),
+    ):
+        protocol = project.consensus(pickers, "junk", maxJunk=0.4, **values)
+        assert stream_settings(protocol, list("ABC")).get("judge") == expected
+
+
+def names_in(protocol, output):
+    """Names in the file of a set; an object may still have an earlier file open."""
+    from repic_plugin.convert.sets import read_item_columns
+
+    file = getattr(protocol, output).getFileName()
+    return [name for (name,) in read_item_columns(file, ["_micName"])]
+
+
+def test_micrographs_are_judged_by_thresholds_only(project, pickers, of_all):
+    from repic_plugin.formats import read_micrograph_quality
+
+    assert not hasattr(of_all, "outputMicrographs")
+    plain = read_micrograph_quality(project.folder(of_all))
+    assert plain.is_accepted.all()
+    # m1: two of three particles of A and B alone, and one of all; m3: one pick of C
+    run = project.run(project.consensus(pickers, "judged", mode=1, quorum=2, minAgreement=0.7))
+    assert names_in(run, "outputMicrographs") == ["m1.mrc"]
+    assert names_in(run, "outputMicrographsRejected") == ["m2.mrc", "m3.mrc"]
+    found = read_micrograph_quality(project.folder(run))
+    np.testing.assert_allclose(found.quality.agreement, [5 / 6, 2 / 3, 0])
+    assert found.is_accepted.tolist() == [True, False, False]
+    given = run.outputMicrographs
+    micrographs = run.getInputMicrographs()
+    assert given.getSamplingRate() == micrographs.getSamplingRate()
+    assert given[1].getFileName() == micrographs[1].getFileName()
+    assert given.isStreamClosed()
+    told = " ".join(run._summary())
+    assert "1 micrograph accepted, 2 rejected: agreement of at least 0.7." in told
+    assert run.outputCoordinates.getSize() == 3  # of all micrographs, whatever they are judged
+    run.minAgreement.set(0.0)
+    run.minExpected.set(1.0)
+    run = project.run(run)  # Continue
+    assert names_in(run, "outputMicrographs") == ["m1.mrc", "m2.mrc"]
+    run.minExpected.set(0.0)
+    run = project.run(run)
+    assert not [*Path(project.folder(run)).parent.glob("micrographs*.sqlite")]
+
+
+def test_batches_of_earlier_versions_have_no_scores(tmp_path):
+    from repic_plugin.protocols.consensus.stream_record import StreamRecord
+
+    picks = simulate_picks(3, 3, recall=0.8, precision=0.7).picks
+    result = find_consensus(picks, SIMULATED_PX)
+    record = StreamRecord(tmp_path / "stream", "{}")
+    record.append([1, 2, 3], result.micrographs.n_picks, result, np.arange(len(picks)), None)
+    (batch,) = StreamRecord(tmp_path / "stream", "{}").batches()
+    assert np.isnan(batch.quality.score).all()
+    assert np.isfinite(batch.quality.agreement).all()
+
+
+def test_a_sudden_fall_is_told():
+    rng = np.random.default_rng(0)
+    picks = simulate_picks(60, 3, recall=0.9, precision=0.9, box_size_px=SIZE).picks
+    is_lost = (picks.micrograph >= 40) & (picks.picker > 0) & (rng.random(len(picks)) < 0.9)
+    facts = facts_of(picks.take(~is_lost), mode="quorum", quorum=2)
+    (line,) = [one for one in facts["summary"] if "agreement fell" in one]
+    assert line.startswith("! Since micrograph 41 (")
+
+
 def facts_of(picks, box_size_px=SIZE, **options):
     """Facts of a consensus in two batches."""
+    from repic_plugin.protocols.consensus.stream_record import batch_of
     from repic_plugin.protocols.consensus.summary import ConsensusTotals, consensus_facts
 
     totals = ConsensusTotals()
@@ -323,7 +395,8 @@ def facts_of(picks, box_size_px=SIZE, **options):
             warnings.simplefilter("ignore")  # the same line, by batch
             result = find_consensus(picks, box_size_px, micrographs=micrographs, **options)
         result.micrographs.is_optimal[1:] = False
-        totals.add(result)
+        ids = np.arange(len(picks))
+        totals.add(batch_of([*micrographs], result.micrographs.n_picks, result, ids, None, []))
     given = dict.fromkeys(("num_particles", "largest_component", "target_precision"))
     given.update(box_size_px=[SIZE] * 3, min_overlap=0.3, min_score=[None] * 3, position="member")
     settings = {"options": given, "attributes": [None] * 3}

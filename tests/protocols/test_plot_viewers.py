@@ -39,7 +39,10 @@ def test_the_windows_of_a_consensus(project, consensus):
     viewer = RepicConsensusViewer(project=project.project, protocol=consensus)
     for opened in (consensus, consensus.outputCoordinates):
         (window,) = viewer._visualize(opened)
-        assert [*window.pictures] == ["weights", "agreement", "overlaps", "beyond chance"]
+        assert [*window.pictures] == [
+            *("weights", "agreement", "overlaps", "beyond chance"),
+            "micrographs",
+        ]
         drawn = {name: draw() for name, draw in window.pictures.items()}
         assert "chosen: 4" in texts(drawn["weights"])
         assert {"one", "two", "three"} <= set(texts(drawn["agreement"]))

@@ -257,7 +257,7 @@ def test_the_preview_leaves_the_mode(project, pickers):
 
 
 def test_a_restart_forgets_the_pickers(project, at_once):
-    from repic_plugin.protocols.consensus.stream import ConsensusStream
+    from repic_plugin.protocols.consensus.stream_outputs import forget_results
 
     run = project.consensus([], "forgetful")
     project.project.saveProtocol(run)
@@ -265,10 +265,7 @@ def test_a_restart_forgets_the_pickers(project, at_once):
     left = [project.folder(run) / name for name in ENSEMBLE_NAMES]
     for file in left:
         file.touch()
-    stream = ConsensusStream.__new__(ConsensusStream)
-    stream.protocol, stream.patterns = run, {}
-    stream.settings = {"unmatched": False, "box_size_px": 20}
-    stream._forget()
+    forget_results(run, ["outputCoordinates"])
     assert not any(file.exists() for file in left)
 
 

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 
 N_MICROGRAPHS, BOX_PX = 14, 20
 NAMES = [f"m{i:02d}" for i in range(N_MICROGRAPHS)]
+JUDGED = {"minAgreement": 0.7, "minExpected": 11.0}  # likewise
 PATTERNS = "one, not two; two, three, not one"  # of the runs in mode quorum
 EMPTY = {"two": [3], "three": [3, 5], "one": [3, 8]}  # micrographs without a pick
 
@@ -52,11 +53,12 @@ def at_once(project, pickers):
     found = {}
     for mode in (0, 1):
         patterns = PATTERNS if mode else ""
-        values = {"mode": mode, "patterns": patterns}
+        values = {"mode": mode, "patterns": patterns, **(JUDGED if mode else {})}
         run = project.run(project.consensus(pickers, f"at once {mode}", **values))
         assert run.isFinished(), run.getErrorMessage()
         found[mode] = told(run)
     found["sets"] = sets_of(run)
+    found["micrographs"] = micrographs_of(run)
     return found
 
 
@@ -92,6 +94,13 @@ def told(run):
 def sets_of(run):
     """The coordinates of each pattern."""
     return [coordinates(run, f"outputPattern{number}") for number in (1, 2)]
+
+
+def micrographs_of(run):
+    """Accepted and rejected micrographs, and the table of their quality."""
+    names = ("outputMicrographs", "outputMicrographsRejected")
+    sets = [[(one.getObjId(), one.getFileName()) for one in getattr(run, name)] for name in names]
+    return [*map(sorted, sets), Path(run._getExtraPath("micrographs.csv")).read_bytes()]
 
 
 def launched(project, pickers, label, **values):
@@ -170,7 +179,8 @@ def test_it_follows_and_ends_as_at_once(project, pickers, feeders, at_once):
 
 def test_killed_again_and_again_it_ends_as_at_once(project, pickers, feeders, at_once):
     ids = sorted({mic for feeder in feeders for mic in feeder.rows})
-    run = launched(project, pickers, "killed", mode=1, patterns=PATTERNS)
+    run = launched(project, pickers, "killed", mode=1, patterns=PATTERNS, **JUDGED)
+    assert all(len(found) > 2 for found in at_once["micrographs"])
     assert all(len(found) > 3 for found in at_once["sets"])
     dice = random.Random(0)
     for step in range(0, len(ids), 3):
@@ -185,6 +195,7 @@ def test_killed_again_and_again_it_ends_as_at_once(project, pickers, feeders, at
     finished = ended(project, run)
     assert told(finished) == at_once[1]
     assert sets_of(finished) == at_once["sets"]
+    assert micrographs_of(finished) == at_once["micrographs"]
     done = read_consensus_tables(finished._getExtraPath()).micrograph_names
     assert sorted(done) == sorted(set(done))
     assert len(done) == N_MICROGRAPHS

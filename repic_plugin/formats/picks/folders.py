@@ -27,12 +27,9 @@ from repic_plugin.formats.picks.picker_files import read_files
 from repic_plugin.formats.picks.registry import formats_by_suffix, stem_micrograph
 from repic_plugin.formats.picks.table import PickTable, common
 from repic_plugin.formats.results.consensus_writing import (
-    AGREEMENT_NAMES,
-    CANDIDATE_FILES,
-    ENSEMBLE_NAMES,
     PATTERNS_TABLE,
     PICK_LABELS,
-    TABLE_NAMES,
+    TABLES_OF_RUN,
 )
 
 LAYOUT = "picks_dir/<picker>/<micrograph>.box (or .cbox, .star, ... or one table of all)"
@@ -215,8 +212,7 @@ def _files_in(place: Path, above: Tuple[str, ...] = ()) -> Tuple[List[Path], Lis
     above = (*above, os.path.realpath(place))
     entries = _visible_entries(place)
     folders = [entry for entry in entries if entry.is_dir()]
-    tables_beside = {*TABLE_NAMES, *ENSEMBLE_NAMES, *AGREEMENT_NAMES, *CANDIDATE_FILES}
-    tables_beside.add(PICK_LABELS)
+    tables_beside = {*TABLES_OF_RUN, PICK_LABELS}
     files = [e for e in entries if e not in folders and e.name not in tables_beside]
     passed_over: List[Path] = []
     if any(one.name == CRYOLO_BOXES for one in folders):

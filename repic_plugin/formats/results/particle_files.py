@@ -32,11 +32,9 @@ from repic_plugin.formats.picks.registry import known_formats, write_picks_file
 from repic_plugin.formats.picks.relion_list import COORDINATES, MICROGRAPH
 from repic_plugin.formats.picks.star import SCORE, X, Y
 from repic_plugin.formats.results.consensus_writing import (
-    AGREEMENT_NAMES,
-    CANDIDATE_FILES,
-    ENSEMBLE_NAMES,
     PICK_LABELS,
     TABLE_NAMES,
+    TABLES_OF_RUN,
 )
 
 # Formats that name the micrographs, and what each writes.
@@ -127,8 +125,7 @@ def particle_set_files(folder: PathLike) -> FrozenSet[str]:
     endings = (*(f".{kind}" for kind in particle_formats()), f"{LISTED_ENDING}.star")
     files = (f"{name}{ending}" for name in names for ending in endings)
     others = (PICK_LABELS, LIST_FILE, PARTICLES_FILE, CRYOSPARC_FILE)
-    own = (*TABLE_NAMES, *ENSEMBLE_NAMES, *AGREEMENT_NAMES, *CANDIDATE_FILES)
-    return frozenset((*own, *others, *files))
+    return frozenset((*TABLES_OF_RUN, *others, *files))
 
 
 def _write_each(
@@ -136,7 +133,7 @@ def _write_each(
 ) -> List[str]:
     """Write a file for each micrograph; their names."""
     taken = [f"{name}{ending}.{format_name}" for name in result.micrographs.names]
-    tables = {*TABLE_NAMES, *ENSEMBLE_NAMES, *AGREEMENT_NAMES, *CANDIDATE_FILES, PICK_LABELS}
+    tables = {*TABLES_OF_RUN, PICK_LABELS}
     clash = sorted(set(taken) & tables)
     if clash:
         raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyworkflow.protocol import params
+from pyworkflow.protocol.constants import LEVEL_ADVANCED
 
 from repic_plugin.consensus import RANKINGS
 from repic_plugin.constants import SCORE_ATTRIBUTES
@@ -68,6 +69,14 @@ HELP = {
     "that overlap none of cryolo's; *topaz, cryolo*: what both found. Several patterns are "
     "separated by semicolons, and each makes an output.",
     "unmatchedOutput": "A second set, of the picks that belong to no consensus particle.",
+    "minAgreement": "Share of the picks on a micrograph that are in a particle found by two "
+    "pickers or more, from 0 to 1. With a threshold in this group there are two more outputs, "
+    "accepted and rejected micrographs; coordinates are not changed. What is unknown of a "
+    "micrograph, such as the agreement where there is no pick, rejects nothing. 0: not used.",
+    "minExpected": "*probabilistic*: sum of the probabilities of the particles kept on a "
+    "micrograph; other modes: their number. 0: not used.",
+    "maxJunk": "Share of the picks with an image that lie in 2D classes of junk, from 0 to 1. 0: "
+    "not used.",
     "streamingSleepOnWait": "Inputs that are still growing when the run starts are followed until "
     "they are closed. A micrograph is processed once every picker has picked it or is closed.",
     "lateAfter": "How long a micrograph that a quorum of the pickers has picked waits for the "
@@ -150,6 +159,18 @@ def define_graph_params(form: params.Form) -> None:
     fields.value("timeLimit", 0.0, "Time limit per micrograph (s)", advanced=True)
     fields.value("unmatchedOutput", False, "Output unmatched picks", advanced=True)
     fields.value("patterns", "", "Patterns", advanced=True)
+
+
+def define_judging_params(form: params.Form) -> None:
+    """Thresholds for accepting micrographs."""
+    group = form.addGroup("Judge micrographs", expertLevel=LEVEL_ADVANCED)
+    fields = Fields(group, HELP)
+    share = [params.Range(0, 1)]
+    fields.value("minAgreement", 0.0, "Minimum agreement", advanced=True, validators=share)
+    fields.value("minExpected", 0.0, "Minimum number of expected particles", advanced=True,
+                 validators=[params.GE(0)])  # fmt: skip
+    fields.value("maxJunk", 0.0, "Maximum share of picks in junk classes", advanced=True,
+                 validators=share, condition="mode==2")  # fmt: skip
 
 
 def define_streaming_params(form: params.Form) -> None:

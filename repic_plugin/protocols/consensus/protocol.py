@@ -31,6 +31,7 @@ from repic_plugin.protocols.consensus.chosen import check_chosen, chosen_identit
 from repic_plugin.protocols.consensus.form import (
     define_graph_params,
     define_input_params,
+    define_judging_params,
     define_score_params,
     define_streaming_params,
 )
@@ -45,7 +46,12 @@ from repic_plugin.protocols.consensus.settings import (
 from repic_plugin.protocols.consensus.stream import ConsensusStream
 from repic_plugin.protocols.consensus.stream_chosen import ConsensusChosen
 from repic_plugin.protocols.consensus.stream_images import ConsensusImages
-from repic_plugin.protocols.consensus.stream_outputs import PARTICLES, UNMATCHED
+from repic_plugin.protocols.consensus.stream_outputs import (
+    ACCEPTED,
+    PARTICLES,
+    REJECTED,
+    UNMATCHED,
+)
 from repic_plugin.protocols.consensus.subsets import launch_found_by
 
 
@@ -60,8 +66,9 @@ class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # ty
     identity or name; pixel sizes may differ. With CTFs, pickers are also described by defocus.
     *Outputs*: outputCoordinates, each with its weight or probability, overlap, score and the names
     of its pickers; optionally outputUnmatched, the picks that belong to no particle, and
-    outputPattern1 and so on, what some pickers found and others did not. Tables are in
-    the run's extra folder (consensus.csv, summary.csv; probabilistic also pickers.csv; with images
+    outputPattern1 and so on, what some pickers found and others did not; with thresholds in *Judge
+    micrographs*, outputMicrographs and outputMicrographsRejected. Tables are in the run's extra
+    folder (consensus.csv, summary.csv, micrographs.csv; probabilistic also pickers.csv; with images
     also image_classes.csv and picker_classes.csv).
     *Main parameters*: the consensus mode. All pickers: few false positives, but a weak picker costs
     many particles. Quorum: at least a minimum number of pickers. Probabilistic: the precision and
@@ -78,7 +85,10 @@ class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # ty
     _devStatus = NEW
     FORM_PARAMS: ClassVar = FORM_PARAMS
     # not an Enum, whose members of equal value would be one member
-    _possibleOutputs: ClassVar = {PARTICLES: SetOfCoordinates, UNMATCHED: SetOfCoordinates}
+    _possibleOutputs: ClassVar = {
+        **{PARTICLES: SetOfCoordinates, UNMATCHED: SetOfCoordinates},
+        **{ACCEPTED: SetOfMicrographs, REJECTED: SetOfMicrographs},
+    }
 
     @classmethod
     def worksInStreaming(cls) -> bool:
@@ -92,6 +102,7 @@ class ProtRepicConsensus(FormProtocol, WritesReport, ProtParticlePicking):  # ty
         define_input_params(form)
         define_score_params(form)
         define_graph_params(form)
+        define_judging_params(form)
         define_report_param(form)
         define_streaming_params(form)
         form.addParallelSection(threads=1, mpi=0)

@@ -29,6 +29,7 @@ from repic_plugin.protocols.common.consensus_mode import (
     target_precision,
 )
 from repic_plugin.protocols.consensus.form import KEEP_ALL
+from repic_plugin.protocols.consensus.judging import thresholds_in
 from repic_plugin.protocols.consensus.patterns import pattern_texts
 
 # Parameters of the form by the arguments that messages name.
@@ -115,6 +116,7 @@ def stream_settings(protocol: ProtParticlePicking, names: List[str]) -> Dict[str
         **({"ctfs": _file_of(protocol.inputCTFs)} if is_probable else {}),
         **({"patterns": patterns} if patterns else {}),  # earlier runs, without, can be continued
         **({"images": True} if classes_decide(protocol) else {}),  # likewise
+        **thresholds_in(protocol, has_classes=classes_decide(protocol)),
         "inputs": [one.getFileName() for one in sets],
         "names": names,
         "score_attributes": _entries(

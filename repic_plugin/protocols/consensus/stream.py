@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import warnings
-from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import numpy as np
@@ -19,14 +18,11 @@ from repic_plugin.consensus import (
     find_consensus,
     find_misfits,
     find_strangers,
+    median_scores,
     required_pickers,
 )
 from repic_plugin.convert import UnreadableSetError
 from repic_plugin.formats import (
-    AGREEMENT_NAMES,
-    CANDIDATE_FILES,
-    ENSEMBLE_NAMES,
-    TABLE_NAMES,
     write_agreement,
     write_consensus_tables,
     write_ensemble,
@@ -36,6 +32,7 @@ from repic_plugin.protocols.common.corrections import correction_text
 from repic_plugin.protocols.common.following.follower import Follower
 from repic_plugin.protocols.common.following.notes import waiting_line
 from repic_plugin.protocols.consensus.fit_subset import MIN_FITTED, defocus_of, micrographs_to_fit
+from repic_plugin.protocols.consensus.judging import write_judged
 from repic_plugin.protocols.consensus.patterns import (
     find_patterns,
     pattern_lines,
@@ -44,7 +41,13 @@ from repic_plugin.protocols.consensus.patterns import (
 from repic_plugin.protocols.consensus.settings import micrograph_size
 from repic_plugin.protocols.consensus.stream_inputs import BatchInput, StreamInputs
 from repic_plugin.protocols.consensus.stream_notes import remarks
-from repic_plugin.protocols.consensus.stream_outputs import PARTICLES, UNMATCHED, StreamOutput
+from repic_plugin.protocols.consensus.stream_outputs import (
+    PARTICLES,
+    UNMATCHED,
+    StreamOutput,
+    forget_results,
+    micrograph_outputs,
+)
 from repic_plugin.protocols.consensus.stream_record import Batch, StreamRecord, rated
 from repic_plugin.protocols.consensus.stream_scales import scale_of
 from repic_plugin.protocols.consensus.summary import (
@@ -144,10 +147,10 @@ class ConsensusStream(Follower):
 
     def _solved(self, found: BatchInput) -> Batch:
         """The consensus of a batch, after it has been recorded."""
-        given: Dict[str, Any] = {"ensemble": self.record.model} if self._is_probable else {}
+        model: Dict[str, Any] = {"ensemble": self.record.model} if self._is_probable else {}
         known = self.record.agreement
         is_needed = known is None and self._drops
-        result = self._consensus(found.picks, agreement=known, decoys=is_needed, **given)
+        result = self._consensus(found.picks, agreement=known, decoys=is_needed, **model)
         if result.ensemble is not None and self.record.model is None:
             self.record.keep_model(result.ensemble)  # there was no pick to fit the model to
         unmatched = found.picks.take(result.is_unmatched) if self.settings["unmatched"] else None
@@ -158,9 +161,8 @@ class ConsensusStream(Follower):
             ranked_among=self.record.ranked_among,
             unseen=self.inputs.unseen(found.micrographs),
         )
-        batch = self.record.append(
-            found.micrographs, found.n_read, result, found.ids, unmatched, patterns
-        )
+        given = (found.micrographs, found.n_read, result, found.ids, unmatched, patterns)
+        batch = self.record.append(*given, scores=median_scores(found.picks))
         self._done.update(found.micrographs)
         return batch
 
@@ -263,14 +265,15 @@ class ConsensusStream(Follower):
         names = [PARTICLES, UNMATCHED] if self.settings["unmatched"] else [PARTICLES]
         box_size_px = self.settings["box_size_px"]
         found = [StreamOutput(self.protocol, name, box_size_px) for name in names]
-        return found + [
+        found += [
             StreamOutput(self.protocol, name, box_size_px, number, pattern.sentence)
             for number, (name, pattern) in enumerate(self.patterns.items())
         ]
+        return found + micrograph_outputs(self.protocol, self.settings)
 
     def _write(self, batch: Batch) -> None:
         """Append a batch to the outputs."""
-        self.totals.add(batch.result)
+        self.totals.add(batch)
         for output in self._outputs():
             output.append(batch, self.inputs.micrographs.names)
         n_done = len(self._done)
@@ -283,7 +286,7 @@ class ConsensusStream(Follower):
         self.inputs.look()  # the names of the micrographs of batches that are written again
         written = [(output, output.n_written(self.record)) for output in self._outputs()]
         for number, batch in enumerate(self.record.batches()):
-            self.totals.add(batch.result)
+            self.totals.add(batch)
             for output, n_written in written:
                 if number >= n_written:
                     output.append(batch, self.inputs.micrographs.names)
@@ -292,14 +295,7 @@ class ConsensusStream(Follower):
                 output.update(Set.STREAM_OPEN)
 
     def _forget(self) -> None:
-        tables = (*TABLE_NAMES, "summary.json", *CANDIDATE_FILES)
-        for file in (*tables, *ENSEMBLE_NAMES, *AGREEMENT_NAMES):
-            Path(self.protocol._getExtraPath(file)).unlink(missing_ok=True)
-        wanted = [output.name for output in self._all_outputs()]
-        present = [name for name, _ in self.protocol.iterOutputAttributes()]
-        for name in {PARTICLES, UNMATCHED, *present, *wanted}:
-            output = StreamOutput(self.protocol, name, self.settings["box_size_px"])
-            output.remove(keep_name=name in wanted)
+        forget_results(self.protocol, [output.name for output in self._all_outputs()])
 
     def _close(self) -> None:
         extra, agreement = self.protocol._getExtraPath, self._agreement
@@ -308,6 +304,7 @@ class ConsensusStream(Follower):
         if len(self.record):
             results = (rated(batch.result, agreement) for batch in self.record.batches())
             write_consensus_tables(extra("consensus.csv"), extra("summary.csv"), results)
+            write_judged(extra(), self.totals.quality, self.settings)
         if self.record.model is not None:
             write_ensemble(extra(), self.record.model)
         for output in self._outputs():

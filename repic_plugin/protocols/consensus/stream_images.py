@@ -17,8 +17,10 @@ from repic_plugin.consensus import (
     ConsensusResult,
     Judged,
     judge_by_images,
+    median_scores,
     picker_classes,
     rows_of_kept,
+    shares_of_junk,
 )
 from repic_plugin.convert import (
     MicrographTable,
@@ -41,6 +43,7 @@ from repic_plugin.protocols.consensus.image_summary import (
     image_methods,
     without_ctf,
 )
+from repic_plugin.protocols.consensus.judging import write_judged
 from repic_plugin.protocols.consensus.methods import PRECISE
 from repic_plugin.protocols.consensus.patterns import find_patterns
 from repic_plugin.protocols.consensus.stream import ConsensusStream
@@ -122,7 +125,8 @@ class ConsensusImages(ConsensusStream):
         )
         counts = picker_classes(candidates, shares)
         label = classes.label[rows_of_kept(judged.result, candidates)]
-        batch = self._batch(found, judged, ParticleClasses(label, classes.score))
+        junk = shares_of_junk(candidates, shares)
+        batch = self._batch(found, judged, ParticleClasses(label, classes.score), junk)
         names = candidates.picker_names
         self._about = {
             **self._told(classes, counts, names),
@@ -192,7 +196,13 @@ class ConsensusImages(ConsensusStream):
         if n_done % PROGRESS_EVERY == 0 or n_done == n_files:
             self.protocol.info(f"cut out the candidates of {n_done:,} of {n_files:,} micrographs")
 
-    def _batch(self, found: BatchInput, judged: Judged, classes: ParticleClasses) -> Batch:
+    def _batch(
+        self,
+        found: BatchInput,
+        judged: Judged,
+        classes: ParticleClasses,
+        junk: NDArray[np.float64],
+    ) -> Batch:
         """All micrographs as one batch, with the patterns and the unmatched picks."""
         picks, result = found.picks, judged.result
         patterns = find_patterns(
@@ -206,7 +216,7 @@ class ConsensusImages(ConsensusStream):
         given = (found.micrographs, found.n_read, result, found.ids, unmatched, patterns)
         self.record.n_picks = int(found.n_read.sum())
         self.record.n_in_patterns = [np.array([len(one) for one in patterns], np.int64)]
-        return batch_of(*given, classes)
+        return batch_of(*given, classes, scores=median_scores(picks), junk=junk)
 
     def _write_results(self, batch: Batch) -> None:
         """Replace what the consensus by agreement, or an earlier run of this step, has written."""
@@ -215,7 +225,8 @@ class ConsensusImages(ConsensusStream):
         if result.ensemble is not None:
             write_ensemble(extra(), result.ensemble)
         self.totals = ConsensusTotals()
-        self.totals.add(result)
+        self.totals.add(batch)
+        write_judged(extra(), self.totals.quality, self.settings)
         for output in self._all_outputs():
             output.remove(keep_name=True)
             output.append(batch, self.inputs.micrographs.names)

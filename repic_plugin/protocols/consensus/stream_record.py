@@ -14,9 +14,11 @@ from repic_plugin.consensus import (
     Agreement,
     ConsensusResult,
     EnsembleModel,
+    MicrographQuality,
     Picks,
     agreement_from_arrays,
     agreement_to_arrays,
+    micrograph_quality,
     model_from_arrays,
     model_to_arrays,
     picks_from_arrays,
@@ -39,7 +41,7 @@ SCALES = "scales.json"
 MODEL, AGREEMENT = "ensemble.npz", "agreement.npz"
 LOOKED = "looked.json"  # number of classes and inputs of the images that were looked at
 COUNTS = (MICROGRAPHS, "n_read", "n_particles", "n_unmatched")
-N_IN_PATTERNS = "n_in_patterns"
+N_IN_PATTERNS, SCORES = "n_in_patterns", "median_scores"
 UNMATCHED, PATTERN = "unmatched.", "pattern_{}."  # before the names of their arrays
 
 
@@ -55,7 +57,8 @@ class Batch(NamedTuple):
 
     The members in `result` are ids of picks, and its flags of unmatched picks are absent: these
     picks are in `unmatched` if the user wants them. `patterns` holds the particles of each pattern,
-    in the same form, `classes` the 2D classes of the particles of a consensus with images.
+    in the same form, `classes` the 2D classes of the particles of a consensus with images. `scores`
+    and `junk` are arguments of `micrograph_quality`.
     """
 
     micrographs: List[int]
@@ -64,6 +67,13 @@ class Batch(NamedTuple):
     unmatched: Optional[Picks]
     patterns: List[ConsensusResult]
     classes: Optional[ParticleClasses] = None
+    scores: Optional[NDArray[np.float64]] = None
+    junk: Optional[NDArray[np.float64]] = None
+
+    @property
+    def quality(self) -> MicrographQuality:
+        """Quality of the micrographs."""
+        return micrograph_quality(self.result, self.scores, self.junk)
 
 
 class StreamRecord(BatchRecord):
@@ -172,6 +182,7 @@ class StreamRecord(BatchRecord):
         ids: NDArray[np.int64],
         unmatched: Optional[Picks],
         patterns: Sequence[ConsensusResult] = (),
+        scores: Optional[NDArray[np.float64]] = None,
     ) -> Batch:
         """Record a batch, which is complete once this returns.
 
@@ -185,8 +196,10 @@ class StreamRecord(BatchRecord):
             Ids of the picks to which the members refer.
         unmatched : Picks or None
         patterns : sequence of ConsensusResult
+        scores : ndarray of float64, shape (n_micrographs, n_pickers), optional
+            See `median_scores`.
         """
-        batch = batch_of(micrographs, n_read, result, ids, unmatched, patterns)
+        batch = batch_of(micrographs, n_read, result, ids, unmatched, patterns, scores=scores)
         others = batch.patterns
         counts = {
             MICROGRAPHS: np.array(micrographs, dtype=np.int64),
@@ -196,6 +209,8 @@ class StreamRecord(BatchRecord):
             N_IN_PATTERNS: np.array([len(one) for one in others], dtype=np.int64),
         }
         arrays = {**counts, **result_to_arrays(batch.result)}
+        if scores is not None:
+            arrays[SCORES] = scores
         if unmatched is not None:
             arrays.update(_prefixed(UNMATCHED, picks_to_arrays(unmatched)))
         for number, one in enumerate(others):
@@ -215,6 +230,7 @@ class StreamRecord(BatchRecord):
                 result_from_arrays(arrays),
                 picks_from_arrays(left) if left else None,
                 [result_from_arrays(_with_prefix(one, arrays)) for one in prefixes],
+                scores=arrays.get(SCORES),  # earlier versions recorded none
             )
 
 
@@ -232,10 +248,13 @@ def batch_of(
     unmatched: Optional[Picks],
     patterns: Sequence[ConsensusResult],
     classes: Optional[ParticleClasses] = None,
+    *,
+    scores: Optional[NDArray[np.float64]] = None,
+    junk: Optional[NDArray[np.float64]] = None,
 ) -> Batch:
     """Batch of results whose members are still indices of picks, with parameters as of `append`."""
     kept, *others = (_with_ids(one, ids) for one in (result, *patterns))
-    return Batch(micrographs, n_read, kept, unmatched, others, classes)
+    return Batch(micrographs, n_read, kept, unmatched, others, classes, scores, junk)
 
 
 def _with_ids(result: ConsensusResult, ids: NDArray[np.int64]) -> ConsensusResult:

@@ -12,13 +12,17 @@ from repic_plugin.consensus import (
     Agreement,
     ConsensusResult,
     EnsembleModel,
+    MicrographQuality,
     agreement_line,
     agreement_warnings,
     expected_scores,
+    joined,
     none_kept,
     scarce_pickers,
 )
+from repic_plugin.protocols.consensus.judging import judged_lines
 from repic_plugin.protocols.consensus.methods import automatic_values, methods_text
+from repic_plugin.protocols.consensus.stream_record import Batch
 from repic_plugin.wording import counted
 
 
@@ -42,6 +46,10 @@ class ConsensusTotals:
     n_picks : list of ndarray of int64, shape (n_micrographs, n_pickers)
         Picks in the graph, by batch.
     last : ConsensusResult or None
+    ids : list of int
+        Of the micrographs.
+    qualities : list of MicrographQuality
+        By batch.
     """
 
     n_selected: int = 0
@@ -55,9 +63,14 @@ class ConsensusTotals:
     weights: List[NDArray[np.float64]] = field(default_factory=list)
     n_picks: List[NDArray[np.int64]] = field(default_factory=list)
     last: Optional[ConsensusResult] = None
+    ids: List[int] = field(default_factory=list)
+    qualities: List[MicrographQuality] = field(default_factory=list)
 
-    def add(self, result: ConsensusResult) -> None:
+    def add(self, batch: Batch) -> None:
         """Add a batch of micrographs."""
+        result = batch.result
+        self.ids += batch.micrographs
+        self.qualities.append(batch.quality)
         counts = result.micrographs
         self.n_micrographs += len(counts.names)
         self.n_selected += int(counts.n_selected.sum())
@@ -71,6 +84,11 @@ class ConsensusTotals:
         self.weights.append(result.weight)
         self.n_picks.append(counts.n_picks)
         self.last = result
+
+    @property
+    def quality(self) -> MicrographQuality:
+        """Quality of the micrographs in the order of their ids: that of acquisition."""
+        return joined(self.qualities).take(np.argsort(self.ids, kind="stable"))
 
     @property
     def n_particles(self) -> int:
@@ -130,6 +148,7 @@ def consensus_facts(
             f"Kept of {totals.n_selected:,} selected: {n_particles:,} whose false-agreement rate "
             f"is at most {settings['options']['max_false_agreement']:g}{why and f' ({why})'}."
         )
+    summary += judged_lines(totals.quality, settings)
     counts = (
         f"Of {n_picks:,} picks of {k} pickers ({', '.join(result.picker_names)}), a consensus of "
         f"{n_particles:,} particles was found"
