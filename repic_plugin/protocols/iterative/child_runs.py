@@ -27,6 +27,8 @@ ADDED = {
     *("keepMasks", "maskContamination", "particleDiameter"),
     *("lookAtImages", "imageClasses", "maxFalseAgreement"),
     *("streamingSleepOnWait", "endAfterIdle"),
+    *("chosenParticles", "classifiedParticles"),
+    *("minAgreement", "minExpected", "maxJunk"),
 }
 
 
