@@ -131,7 +131,15 @@ def test_an_unfinished_consensus_is_continued_and_as_one_that_was_not_disturbed(
     assert found == expected
     assert not unfinished(old, continued)
     fresh = old.run(old.consensus([old.by_label(one) for one in ("one", "two", "three")], mode=1))
-    assert outcome(old, fresh)[0] == expected[0]
+    assert without_rates(outcome(old, fresh)[0]) == without_rates(expected[0])
+
+
+def without_rates(outputs):
+    """Items of outputs without what version 0.2.0 did not measure."""
+    return {
+        name: [about, *({**json.loads(item), "_repicFalseAgreement": ""} for item in items)]
+        for name, (about, *items) in outputs.items()
+    }
 
 
 def counts_of(project, run):
