@@ -62,7 +62,10 @@ def test_the_forms_are_labelled_and_their_citations_known(project):
 
 def test_workflows_can_be_wired_to_every_output_ahead_of_the_run(project):
     consensus = project.new("ProtRepicConsensus", "ahead")
-    assert list(consensus._possibleOutputs) == ["outputCoordinates", "outputUnmatched"]
+    assert list(consensus._possibleOutputs) == [
+        *("outputCoordinates", "outputUnmatched"),
+        *("outputMicrographs", "outputMicrographsRejected"),
+    ]
     picks = project.new("ProtRepicImportPicks", "ahead")
     assert list(picks._possibleOutputs) == ["outputCoordinates"]
 
