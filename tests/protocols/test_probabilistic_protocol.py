@@ -147,7 +147,11 @@ def test_the_summary_tells_what_the_pickers_are_worth(at_once, simulated):
         f"Expected precision {n_true / n:.3f}, recall {n_true / model.n_particles:.3f} "
         f"(threshold {model.threshold:.3f}, highest expected F1 score)."
     )
-    for name, precision, recall, line in zip(PICKERS, model.precision, model.recall, summary[2:]):
+    about = (
+        f"About {round(model.n_particles / N_MICROGRAPHS)} particles per micrograph are expected."
+    )
+    assert summary[2] == about
+    for name, precision, recall, line in zip(PICKERS, model.precision, model.recall, summary[3:]):
         assert line.startswith(f"{name}: precision {precision:.3f} (")
         assert f", recall {recall:.3f} (" in line
     assert model.n_particles == pytest.approx(len(simulated.truth), rel=0.05)

@@ -81,7 +81,7 @@ def test_the_pickers_come_first_in_the_window_of_a_probabilistic_consensus(proje
     for opened in (probable, probable.outputCoordinates):
         (window,) = viewer._visualize(opened)
         assert [*window.pictures] == [
-            *("pickers", "probabilities", "agreement", "overlaps", "beyond chance"),
+            *("pickers", "probabilities", "agreement", "overlaps", "beyond chance", "micrographs"),
         ]
         told = texts(window.pictures["pickers"]())
         assert {*NAMES, "observed", "expected"} <= set(told)
@@ -89,7 +89,13 @@ def test_the_pickers_come_first_in_the_window_of_a_probabilistic_consensus(proje
         shown = window.pictures["probabilities"]()
         assert shown.axes[0].get_ylabel() == "probability"
     (window,) = viewer._visualize(runs["usual"])
-    assert [*window.pictures] == ["weights", "agreement", "overlaps", "beyond chance"]
+    assert [*window.pictures] == [
+        "weights",
+        "agreement",
+        "overlaps",
+        "beyond chance",
+        "micrographs",
+    ]
 
 
 def test_particles_of_one_picker_know_who_found_them(runs):

@@ -288,7 +288,8 @@ def test_the_plots_of_a_consensus(seen, runs, way):
     else:
         told = opened(seen, runs, "agreed", "outputCoordinates")
     assert told["title"].startswith("agreed: weights and agreement (click on a column")
-    assert [*told["tabs"]] == ["weights", "agreement", "overlaps", "beyond chance"]
+    tabs = ["weights", "agreement", "overlaps", "beyond chance", "micrographs"]
+    assert [*told["tabs"]] == tabs
     found = read_consensus_tables(runs["agreed"]._getExtraPath())
     groups = Counter(found.n_members.tolist())
     assert len(groups) == 2
