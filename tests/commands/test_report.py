@@ -50,7 +50,7 @@ def test_a_consensus(consensus, out, report, page):
     assert "3 particles on 2 of 3 micrographs" in html
     assert "Micrographs without particles: 1." in html
     pictures = sorted((out / "seen").iterdir())
-    assert [one.name for one in pictures] == [f"1-{i}.png" for i in range(1, 5)]
+    assert [one.name for one in pictures] == [f"1-{i}.png" for i in range(1, 6)]
     encoded = [base64.b64encode(one.read_bytes()).decode() for one in pictures]
     assert re.findall('data:image/png;base64,([^"]*)"', html) == encoded
 
