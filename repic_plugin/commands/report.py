@@ -7,6 +7,7 @@ from pathlib import Path
 
 from repic_plugin.commands.options import output_file
 from repic_plugin.formats import atomic_write
+from repic_plugin.wording import counted
 
 PROJECT_FILE = "project.sqlite"
 
@@ -46,4 +47,4 @@ def run(args: argparse.Namespace) -> None:
     atomic_write(out, render_report(title, made_by(), sections))
     if args.pictures:
         write_pictures(args.pictures, sections)
-    print(f"{out}: {len(sections)} sections")
+    print(f"{out}: {counted(len(sections), 'section')}")

@@ -37,7 +37,7 @@ def test_a_consensus(consensus, out, report, page):
     consensus("--mode", "quorum", "--quorum", 2)
     outcome = report(out, "--title", "My <run>", "--pictures", out / "seen")
     assert (outcome.code, outcome.err) == (0, ())
-    assert outcome.out == (f"{page}: 1 sections",)
+    assert outcome.out == (f"{page}: 1 section",)
     html = page.read_text("utf-8")
     assert "<h1>My &lt;run&gt;</h1>" in html
     rows = rows_of(html)
