@@ -23,7 +23,6 @@ from repic_plugin.commands.maps import load_map
 from repic_plugin.consensus import (
     ALL_CANDIDATES,
     ConsensusResult,
-    ImageClasses,
     Picks,
     find_consensus,
     judge_by_images,
@@ -200,7 +199,7 @@ def consensus(data: Set, picks: Picks, looks: bool) -> ConsensusResult:
         n_threads=2,
         read=lambda name: data.images[name],
     )
-    classes = ImageClasses(found.label, found.share, found.is_filtered)
+    classes = found.for_consensus()
     return judge_by_images(candidates, picks, classes).result
 
 

@@ -28,7 +28,6 @@ from repic_plugin.commands.simulate_micrographs import write_exposures
 from repic_plugin.consensus import (
     ALL_CANDIDATES,
     MODES,
-    ImageClasses,
     Picks,
     find_consensus,
     judge_by_images,
@@ -329,7 +328,7 @@ def consensus(mode: str, data: Set, number: Optional[int]) -> Any:
         pixel_size_angstrom=data.pixel_size,
         read=lambda name: data.images[name],
     )
-    classes = ImageClasses(found.label, found.share, found.is_filtered)
+    classes = found.for_consensus()
     return judge_by_images(candidates, data.picks, classes, num_particles=number).result
 
 

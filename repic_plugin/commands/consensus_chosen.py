@@ -174,14 +174,14 @@ def _classified(path: str, particles: ClassifiedParticles, good: str) -> _Number
 
 def _numbers(text: str, least: int, most: int, what: str) -> List[int]:
     """Numbers of classes, separated by commas."""
-    words = text.split(",")
-    for word in words:
-        if not (word.strip().isdecimal() and least <= int(word) <= most):
+    entries = text.split(",")
+    for entry in entries:
+        if not (entry.strip().isdecimal() and least <= int(entry) <= most):
             raise ValueError(
                 f"--good {text}: must be {what} from {least} to {most}, separated by commas, got "
-                f"{word!r}"
+                f"{entry!r}"
             )
-    return sorted({int(word) for word in words})
+    return sorted({int(entry) for entry in entries})
 
 
 def _micrographs(

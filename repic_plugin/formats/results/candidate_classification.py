@@ -291,7 +291,7 @@ def _without_spoilt(
 ) -> Tuple[CandidateImages, List[str]]:
     """Images without those of blank micrographs and of a few denoised ones, and which these are.
 
-    If all are blank, or half of them denoised, nothing is left out: that is told otherwise.
+    If all are blank, or half of them denoised, nothing is left out: other messages report that.
     """
     micrograph = candidates.micrograph[cut.rows]
     seen = np.unique(micrograph)
