@@ -81,19 +81,10 @@ def known_classes(classes: str, good: Optional[str], candidates: ConsensusResult
     """Classes of an earlier run, with the shares of the chosen ones."""
     names = np.array(candidates.micrograph_names, dtype=object)[candidates.micrograph]
     centers = np.column_stack([candidates.x, candidates.y])
-    known = read_candidate_labels(classes, names.astype(str), centers)
-    averages = (known.averages, known.pixel_size_angstrom)
-    found = classes_of_labels(candidates, known.label, known.share, averages)
-    found = found._replace(
-        score=known.score,
-        resolution_angstrom=known.resolution_angstrom,
-        is_filtered=known.is_filtered,
-        agreement=known.agreement,
-        probability=known.probability,
-    )
+    found = read_candidate_labels(classes, names.astype(str), centers)
     if good is None:
         return Chosen(found, "", [])
-    last = len(known.share) - 1
+    last = len(found.share) - 1
     numbers = _numbers(good, 0, last, "numbers of classes")
     taken = f"classes taken as particles: {listed(map(str, numbers))} of 0 to {last}"
     return Chosen(found.with_shares(chosen_shares(numbers, last + 1)), taken, [])

@@ -201,20 +201,6 @@ def _exact_numbers(column: NDArray[np.float64]) -> List[str]:
     return ["" if np.isnan(value) else repr(value) for value in column.tolist()]
 
 
-class KnownClasses(NamedTuple):
-    """Classes of candidates from an earlier run; see `CandidateClasses`."""
-
-    label: NDArray[np.int64]
-    score: NDArray[np.float64]
-    share: NDArray[np.float64]
-    resolution_angstrom: NDArray[np.float64]
-    averages: NDArray[np.float32]
-    pixel_size_angstrom: float
-    is_filtered: bool
-    agreement: Optional[NDArray[np.float64]]
-    probability: Optional[NDArray[np.float64]]
-
-
 def _unless_unknown(column: NDArray[np.float64]) -> Optional[NDArray[np.float64]]:
     """None if the table has no value."""
     return None if np.isnan(column).all() else column
@@ -222,7 +208,7 @@ def _unless_unknown(column: NDArray[np.float64]) -> Optional[NDArray[np.float64]
 
 def read_candidate_labels(
     folder: PathLike, micrograph: NDArray[np.str_], centers: NDArray[np.float64]
-) -> KnownClasses:
+) -> CandidateClasses:
     """Classes that candidates have in an earlier run.
 
     Parameters
@@ -262,14 +248,17 @@ def read_candidate_labels(
         told = "share must be from 0 to 1"
         raise format_error(Path(folder) / IMAGE_CLASSES, f"{told}; {AGAIN}")
     averages = open_stack(Path(folder) / CANDIDATE_AVERAGES)
-    return KnownClasses(
-        labels,
-        classes["score"],
-        classes["share"],
-        classes["resolution_angstrom"],
-        averages[np.arange(averages.shape[0])],
-        averages.pixel_size_angstrom,
-        bool(classes["is_filtered"].any()),
-        _unless_unknown(agreement),
-        _unless_unknown(by_image),
+    return CandidateClasses(
+        micrograph=micrograph,
+        centers=centers,
+        label=labels,
+        size=np.bincount(labels[labels >= 0], minlength=n_classes),
+        score=classes["score"],
+        share=classes["share"],
+        resolution_angstrom=classes["resolution_angstrom"],
+        averages=averages[np.arange(averages.shape[0])],
+        pixel_size_angstrom=averages.pixel_size_angstrom,
+        is_filtered=bool(classes["is_filtered"].any()),
+        agreement=_unless_unknown(agreement),
+        probability=_unless_unknown(by_image),
     )
