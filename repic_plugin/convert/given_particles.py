@@ -6,12 +6,11 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
-from pwem.emlib.image.image_readers import ImageReadersRegistry
 from pwem.objects import SetOfClasses2D, SetOfMicrographs, SetOfParticles
 
 from repic_plugin.convert.coordinates import MicrographTable, find_micrographs, read_micrographs
+from repic_plugin.convert.images import image_of_stack
 from repic_plugin.convert.sets import item_labels, read_item_columns, table_prefix
-from repic_plugin.formats import STACK_SUFFIXES, open_stack, stack_file
 
 X, Y, NAME, ID = "_coordinate._x", "_coordinate._y", "_coordinate._micName", "_coordinate._micId"
 AVERAGE = ("id", "_representative._index", "_representative._filename")
@@ -116,7 +115,7 @@ def read_class_averages(classes: SetOfClasses2D) -> Dict[int, NDArray[np.float32
     found = {}
     for number, index, file in rows:
         if file:
-            found[int(number)] = _image(str(file), int(index or 1))
+            found[int(number)] = image_of_stack(str(file), int(index or 1))
     return found
 
 
@@ -158,14 +157,3 @@ def _places(
         )
     distinct, place = np.unique(np.array(names, dtype=str), return_inverse=True)
     return find_micrographs(distinct.tolist(), table, whose)[place.ravel()]
-
-
-def _image(file: str, index: int) -> NDArray[np.float32]:
-    if stack_file(file).suffix.lower() in STACK_SUFFIXES:
-        image: NDArray[np.float32] = open_stack(file)[index - 1]
-        return image
-    try:
-        reader = ImageReadersRegistry.getReader(file)
-        return np.asarray(reader.openSlice(file, index), np.float32)
-    except Exception as error:  # readers raise arbitrary errors
-        raise ValueError(f"{file}: image {index} cannot be read ({error})") from error
