@@ -51,6 +51,7 @@ from repic_plugin.formats.picks.registry import (
     write_picks_file,
 )
 from repic_plugin.formats.picks.table import PickTable, centers_from_corners, corners_from_centers
+from repic_plugin.formats.picks.watched import PicksOfMicrograph, WatchedFolder, folder_stamp
 from repic_plugin.formats.results.agreement import read_agreement, write_agreement
 from repic_plugin.formats.results.candidate_classes import (
     CandidateClasses,
@@ -172,7 +173,9 @@ __all__ = [
     "PickedMicrograph",
     "PickerClasses",
     "PicksDir",
+    "PicksOfMicrograph",
     "TextTable",
+    "WatchedFolder",
     "addition_note",
     "atomic_open",
     "atomic_write",
@@ -185,6 +188,7 @@ __all__ = [
     "consensus_files",
     "corners_from_centers",
     "distinct_names",
+    "folder_stamp",
     "format_error",
     "header_table",
     "is_same_pixel_size",
