@@ -31,6 +31,7 @@ from repic_plugin.formats.images.stacks import (
     open_stack,
     read_map,
 )
+from repic_plugin.formats.images.watched_ctfs import ListedCtf, WatchedCtfs
 from repic_plugin.formats.picks.csv_picks import write as write_csv
 from repic_plugin.formats.picks.folders import PicksDir, read_picker_folder, read_picks_dir
 from repic_plugin.formats.picks.low_scores import low_scores
@@ -166,6 +167,7 @@ __all__ = [
     "ImageStacks",
     "JudgedMicrographs",
     "Kind",
+    "ListedCtf",
     "NameMatch",
     "ParticleTable",
     "PathLike",
@@ -175,6 +177,7 @@ __all__ = [
     "PicksDir",
     "PicksOfMicrograph",
     "TextTable",
+    "WatchedCtfs",
     "WatchedFolder",
     "addition_note",
     "atomic_open",

@@ -93,6 +93,10 @@ class WatchedFolder:
         has_news = self._stamps != before or len(self._holders) != n_before
         return has_news or self.problems != problems
 
+    def stamp(self) -> str:
+        """The state of the files, see `folder_stamp`."""
+        return folder_stamp(self.folder)
+
     def read(self, micrograph: str) -> PicksOfMicrograph:
         """The picks of a micrograph that can be taken.
 

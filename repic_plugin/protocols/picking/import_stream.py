@@ -17,15 +17,16 @@ from repic_plugin.convert import GrowingMicrographs
 from repic_plugin.formats import (
     FormatError,
     PicksOfMicrograph,
+    WatchedFolder,
     atomic_write,
     read_picker_folder,
 )
 from repic_plugin.protocols.common.corrections import LABELS, correction_values
 from repic_plugin.protocols.common.following.by_micrograph import FOLDER, NOTHING
+from repic_plugin.protocols.common.following.files import FollowedFiles
 from repic_plugin.protocols.common.following.inputs import FollowedInputs
 from repic_plugin.protocols.common.following.record import text_of
 from repic_plugin.protocols.common.following.sets import FollowedMicrographs
-from repic_plugin.protocols.picking.followed_folder import FollowedFolder
 from repic_plugin.protocols.picking.imported import (
     MOST_OUTSIDE,
     SCORED_AS,
@@ -76,8 +77,9 @@ class ImportStream(CoordinatesStream):
         pointer = protocol.inputMicrographs
         micrographs = GrowingMicrographs(pointer.get().getFileName())
         followed = FollowedMicrographs("the set of micrographs", micrographs, pointer)
-        self.folder = FollowedFolder(
-            protocol.picksFolder.get(),
+        self.folder = FollowedFiles(
+            "the folder of picks",
+            WatchedFolder(protocol.picksFolder.get()),
             micrographs,
             followed,
             protocol.streamingSleepOnWait.get(),

@@ -1,19 +1,12 @@
-"""A folder of pick files that a run follows, beside sets that are still being written."""
+"""Files that a run follows, beside sets that are still being written."""
 
 from __future__ import annotations
 
 import time
-from typing import Dict, List
+from typing import Any, Dict, List
 
 from repic_plugin.convert import GrowingMicrographs
-from repic_plugin.formats import (
-    FormatError,
-    PicksOfMicrograph,
-    WatchedFolder,
-    folder_stamp,
-    match_names,
-    micrograph_name,
-)
+from repic_plugin.formats import FormatError, match_names, micrograph_name
 from repic_plugin.protocols.common.following.sets import (
     MAX_UNREADABLE,
     FollowedMicrographs,
@@ -21,15 +14,17 @@ from repic_plugin.protocols.common.following.sets import (
 )
 
 
-class FollowedFolder(FollowedSet):
-    """The files of one picker, on micrographs that may still be arriving.
+class FollowedFiles(FollowedSet):
+    """Files that tell something of each micrograph, while micrographs may still be arriving.
 
-    It is closed once the micrographs are, and each of them has its picks or no file has come or
-    changed for a time.
+    They are closed once the micrographs are, and each of them is in the files or nothing has come
+    or changed for a time.
 
     Parameters
     ----------
-    folder : str
+    name : str
+        For messages.
+    files : WatchedFolder or WatchedCtfs
     micrographs : GrowingMicrographs
     followed : FollowedMicrographs
         The same, which says whether they are complete; looked at before.
@@ -38,19 +33,20 @@ class FollowedFolder(FollowedSet):
 
     Attributes
     ----------
-    files : WatchedFolder
+    files : WatchedFolder or WatchedCtfs
     """
 
     def __init__(
         self,
-        folder: str,
+        name: str,
+        files: Any,
         micrographs: GrowingMicrographs,
         followed: FollowedMicrographs,
         interval_s: float,
         wait_s: float,
     ) -> None:
-        self.files = WatchedFolder(folder)
-        super().__init__("the folder of picks", [self.files], lambda: True)
+        self.files = files
+        super().__init__(name, [files], lambda: True)
         self._micrographs, self._followed = micrographs, followed
         self._interval_s, self._wait_s = interval_s, wait_s
         self._names: Dict[int, str] = {}
@@ -110,15 +106,15 @@ class FollowedFolder(FollowedSet):
         self._names = found if self.is_closed or not exact else exact
 
     def has(self, micrograph: int) -> bool:
-        """Whether there are picks of a micrograph, or its file says that there are none."""
+        """Whether a micrograph is in the files, be it with nothing on it."""
         return micrograph in self._names
 
     def lacking(self) -> List[int]:
         """Micrographs that are not in the files."""
         return [one for one in self._micrographs.names if one not in self._names]
 
-    def read(self, micrograph: int) -> PicksOfMicrograph:
-        """The picks of a micrograph, as its file has them.
+    def read(self, micrograph: int) -> Any:
+        """What the files have of a micrograph.
 
         Raises
         ------
@@ -130,4 +126,4 @@ class FollowedFolder(FollowedSet):
     @property
     def n_items(self) -> str:  # type: ignore[override]
         """The state of the files, by which a change of them is seen."""
-        return folder_stamp(self.files.folder)
+        return str(self.files.stamp())
