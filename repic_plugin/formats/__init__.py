@@ -77,6 +77,11 @@ from repic_plugin.formats.results.class_references import (
     read_given_classes,
     read_references,
 )
+from repic_plugin.formats.results.class_stream import (
+    StoredBlock,
+    StreamedParticles,
+    StreamFolder,
+)
 from repic_plugin.formats.results.class_tables import ClassScores, ClassTables, read_class_tables
 from repic_plugin.formats.results.classified_particles import (
     ClassifiedParticles,
@@ -172,6 +177,9 @@ __all__ = [
     "PickedMicrograph",
     "PickerClasses",
     "PicksDir",
+    "StoredBlock",
+    "StreamFolder",
+    "StreamedParticles",
     "TextTable",
     "addition_note",
     "atomic_open",
