@@ -70,6 +70,8 @@ from repic_plugin.formats.results.class_files import (
     write_assigned_files,
     write_checkpoint,
     write_class_files,
+    write_classes_of_stream,
+    write_streamed_files,
 )
 from repic_plugin.formats.results.class_references import (
     REFERENCES,
@@ -243,6 +245,7 @@ __all__ = [
     "write_candidate_classes",
     "write_checkpoint",
     "write_class_files",
+    "write_classes_of_stream",
     "write_classes_star",
     "write_consensus_table",
     "write_consensus_tables",
@@ -263,6 +266,7 @@ __all__ = [
     "write_scores",
     "write_selection",
     "write_stack",
+    "write_streamed_files",
     "write_summary_table",
     "write_table",
 ]

@@ -3,8 +3,17 @@
 import numpy as np
 import pytest
 
-from repic_plugin.classification import ClassStream, stream_to_arrays
-from repic_plugin.formats import FormatError, StreamFolder
+from repic_plugin.classification import ClassStream, assign_particles, stream_to_arrays
+from repic_plugin.formats import (
+    FormatError,
+    StreamFolder,
+    read_class_tables,
+    read_particles,
+    read_references,
+    write_particles_star,
+    write_stack,
+    write_streamed_files,
+)
 from repic_plugin.formats.results import class_stream
 from tests.classification.test_streaming import labels_of, late_run, made, order, settings
 
@@ -48,7 +57,7 @@ def test_particles_are_those_of_the_blocks_with_those_that_moved(whole):
     stayed = first.rows[kept.labels[first.rows] == first.found.labels]
     assert len(stayed) > 0.9 * len(first.rows)
     for name in COLUMNS:
-        assert np.array_equal(kept.columns[name][stayed], getattr(first.found, name)[stayed])
+        assert np.array_equal(getattr(kept, name)[stayed], getattr(first.found, name)[stayed])
 
 
 def test_what_a_class_explains_is_the_mean_of_its_members(whole):
@@ -102,11 +111,11 @@ def test_a_pass_over_all_takes_the_place_of_the_blocks_only_when_it_is_complete(
         raise Killed
 
     with pytest.raises(Killed):
-        kept.replace(broken(), kept.state)
+        kept.replace(broken(), lambda: kept.state)
     now = stored(tmp_path / "stream")
     assert {name: now[name] for name in before} == before
     assert StreamFolder(tmp_path / "stream").n_blocks == n_blocks
-    kept.replace([again[0]], kept.state)
+    kept.replace([again[0]], lambda: kept.state)
     assert len(kept.particles()) == len(again[0].rows)
     names = {file.name for file in (tmp_path / "stream").glob("block_*")}
     assert names == {"block_1_000000.npz"}
@@ -133,3 +142,24 @@ def test_damaged_files_are_named_with_the_remedy(tmp_path, name):
     with pytest.raises(FormatError, match=f"{name}.*is missing|{name}.*damaged"):
         StreamFolder(tmp_path / "stream").particles()
     assert kept.n_blocks
+
+
+def test_files_are_those_of_a_classification(whole, tmp_path):
+    """They are read as such, and further particles can be assigned to the classes."""
+    images, n = made().images[order(True)], len(order(True))
+    write_stack(tmp_path / "all.mrcs", images, 5.0)
+    names = [f"{i + 1:06d}@{tmp_path}/all.mrcs" for i in range(n)]
+    write_particles_star(
+        tmp_path / "all.star", names, 5.0, images.shape[-1], made().ctf.take(order(True)), False
+    )
+    kept = StreamFolder(whole)
+    found, state = kept.particles(), kept.state
+    write_streamed_files(tmp_path, read_particles(tmp_path / "all.star"), found, state, ["one"])
+    read = read_class_tables(tmp_path)
+    assert read.labels.tolist() == found.labels.tolist() and read.names == names
+    assert read.sizes.tolist() == state.sizes.tolist() == np.bincount(found.labels).tolist()
+    assert read.is_junk.tolist() == (state.scores.probability < 0.5).tolist()
+    assert np.allclose(read.scores.score, state.scores.score, atol=1e-5)
+    assert read.used["notes"].tolist() == ["one"]
+    again = assign_particles(images, read_references(tmp_path), ctf=made().ctf.take(order(True)))
+    assert (again.labels == found.labels).mean() > 0.95

@@ -7,9 +7,9 @@ counted, and is written again.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Iterable, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Mapping, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,7 @@ if TYPE_CHECKING:
     from repic_plugin.classification import Assignment, Block, StreamState
 
 SETTINGS, STATE, COUNTS = "settings.json", "state.npz", "blocks"
-# What is kept of the assignment of each particle.
-POSE = ("labels", "rotation_deg", "shift_px", "mirror")
-COLUMNS = (*POSE, "dissimilarity", "posterior", "correlation", "fit")
-REMEDY = "restart the classification"
+MOVED, REMEDY = "moved_", "restart the classification"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +34,8 @@ class StreamedParticles:
     ----------
     rows : ndarray of int64, shape (n,)
         Their numbers in the stream.
-    columns : dict of str to ndarray, shape (n, ...)
-        labels, rotation_deg, shift_px, mirror, dissimilarity, posterior, correlation and fit, as
-        in `Assignment`.
+    labels, rotation_deg, shift_px, mirror, dissimilarity, posterior, correlation, fit : ndarray
+        As in `Assignment`.
     is_explained : ndarray of bool, shape (n,)
         Whether the class explains the particle, see `Block`.
     explained : ndarray of float64, shape (k,)
@@ -48,17 +44,22 @@ class StreamedParticles:
     """
 
     rows: NDArray[np.int64]
-    columns: Dict[str, NDArray[Any]]
+    labels: NDArray[np.int64]
+    rotation_deg: NDArray[np.float64]
+    shift_px: NDArray[np.float64]
+    mirror: NDArray[np.bool_]
+    dissimilarity: NDArray[np.float64]
+    posterior: NDArray[np.float64]
+    correlation: NDArray[np.float64]
+    fit: NDArray[np.float64]
     is_explained: NDArray[np.bool_]
     explained: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """Class of each; -1 for empty images."""
-        return self.columns["labels"]
+
+COLUMNS = tuple(one.name for one in fields(StreamedParticles) if one.name != "explained")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,8 @@ class StreamFolder:
         Text that `begin` was given; None where nothing has begun.
     state : StreamState or None
         After the last block; None before there are classes.
-    n_blocks : int
+    n_blocks, n_passes : int
+        Blocks, and passes over all particles.
 
     Raises
     ------
@@ -102,7 +104,7 @@ class StreamFolder:
     def __init__(self, folder: PathLike) -> None:
         self.folder = Path(folder)
         self.state: Optional[StreamState] = None
-        self.n_blocks, self._pass = 0, 0
+        self.n_blocks, self.n_passes = 0, 0
         settings = self.folder / SETTINGS
         self.settings = read_text(settings) if settings.is_file() else None
         if self.settings is not None and (self.folder / STATE).is_file():
@@ -114,7 +116,7 @@ class StreamFolder:
         path = self.folder / STATE
         arrays = read_arrays(path, remedy=REMEDY)
         try:
-            self.n_blocks, self._pass = arrays[COUNTS].tolist()
+            self.n_blocks, self.n_passes = arrays[COUNTS].tolist()
             self.state = stream_from_arrays(arrays)
         except (KeyError, ValueError) as error:
             problem = f"is damaged, or no state of a classification ({error})"
@@ -126,34 +128,37 @@ class StreamFolder:
             shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True)
         atomic_write(self.folder / SETTINGS, settings)
-        self.settings, self.state, self.n_blocks, self._pass = settings, None, 0, 0
+        self.settings, self.state, self.n_blocks, self.n_passes = settings, None, 0, 0
 
     def keep(self, block: Block, state: StreamState) -> None:
         """Record a block, and the state after it."""
-        self._write_block(self._pass, self.n_blocks, block)
-        self._write_state(state, self.n_blocks + 1, self._pass)
+        self._write_block(self.n_passes, self.n_blocks, block)
+        self._write_state(state, self.n_blocks + 1, self.n_passes)
 
-    def replace(self, blocks: Iterable[Block], state: StreamState) -> None:
+    def replace(self, blocks: Iterable[Block], state_after: Callable[[], StreamState]) -> None:
         """Record all particles again after a pass over all of them, in place of what there is.
 
-        `blocks` is used up before the state is written; nothing changes if it fails.
+        Nothing changes unless all blocks could be written.
+
+        Parameters
+        ----------
+        blocks : iterable of Block
+        state_after : callable
+            Gives the state after the last block.
         """
         number = -1
         for number, block in enumerate(blocks):
-            self._write_block(self._pass + 1, number, block)
-        old = [self._file(self._pass, i) for i in range(self.n_blocks)]
-        self._write_state(state, number + 1, self._pass + 1)
+            self._write_block(self.n_passes + 1, number, block)
+        old = [self._file(self.n_passes, i) for i in range(self.n_blocks)]
+        self._write_state(state_after(), number + 1, self.n_passes + 1)
         for file in old:
             file.unlink()
 
     def _write_block(self, of_pass: int, number: int, block: Block) -> None:
         new = block.new
-        arrays = {"explained": _explained(block.found)}
-        arrays.update(_columns_of(block.rows, block.found, block.is_explained))
+        arrays = _arrays_of(block.rows, block.found, block.is_explained)
         if new is not None:
-            arrays["moved_explained"] = _explained(new.found)
-            moved = _columns_of(new.rows, new.found, new.is_explained)
-            arrays.update({f"moved_{name}": values for name, values in moved.items()})
+            arrays.update(_arrays_of(new.rows, new.found, new.is_explained, MOVED))
         write_arrays(self._file(of_pass, number), arrays)
 
     def _write_state(self, state: StreamState, n_blocks: int, of_pass: int) -> None:
@@ -161,7 +166,7 @@ class StreamFolder:
 
         counts = {COUNTS: np.array([n_blocks, of_pass])}
         write_arrays(self.folder / STATE, {**stream_to_arrays(state), **counts})
-        self.state, self.n_blocks, self._pass = state, n_blocks, of_pass
+        self.state, self.n_blocks, self.n_passes = state, n_blocks, of_pass
 
     def _file(self, of_pass: int, number: int) -> Path:
         return self.folder / f"block_{of_pass}_{number:06d}.npz"
@@ -174,11 +179,11 @@ class StreamFolder:
         FormatError
             If it cannot be read.
         """
-        path = self._file(self._pass, number)
+        path = self._file(self.n_passes, number)
         arrays = read_arrays(path, remedy=REMEDY)
         try:
             particles = _particles_of(arrays)
-            moved = _particles_of(arrays, "moved_") if "moved_rows" in arrays else None
+            moved = _particles_of(arrays, MOVED) if f"{MOVED}rows" in arrays else None
             return StoredBlock(particles, moved)
         except KeyError as error:
             problem = f"is damaged, or no block ({error} is missing)"
@@ -196,36 +201,27 @@ class StreamFolder:
             raise ValueError(f"{self.folder}: there are no classes yet")
         blocks = [self.read(number) for number in range(self.n_blocks)]
         parts = [block.particles for block in blocks]
-        columns = {name: np.concatenate([one.columns[name] for one in parts]) for name in COLUMNS}
-        is_explained = np.concatenate([one.is_explained for one in parts])
         moved = [block.moved for block in blocks if block.moved is not None]
+        columns = {n: np.concatenate([getattr(one, n) for one in parts]) for n in COLUMNS}
         for one in moved:
-            is_explained[one.rows] = one.is_explained
-            for name, values in one.columns.items():
-                columns[name][one.rows] = values
-        rows = np.arange(len(is_explained))
+            for name, values in columns.items():
+                values[one.rows] = getattr(one, name)
         explained = _mean_explained([*parts, *moved], len(self.state))
-        return StreamedParticles(rows, columns, is_explained, explained)
+        return StreamedParticles(**columns, explained=explained)
 
 
-def _explained(found: Assignment) -> NDArray[np.float64]:
-    """Sum over the members of each class of what it explains of them."""
-    return np.asarray(found.explained * found.sizes)
-
-
-def _columns_of(
-    rows: NDArray[np.int64], found: Assignment, is_explained: NDArray[np.bool_]
+def _arrays_of(
+    rows: NDArray[np.int64], found: Assignment, is_explained: NDArray[np.bool_], prefix: str = ""
 ) -> Dict[str, NDArray[Any]]:
-    columns = {name: getattr(found, name) for name in COLUMNS}
-    return {"rows": rows, "is_explained": is_explained, **columns}
+    """What is kept of an assignment, by name."""
+    known = {"rows": rows, "is_explained": is_explained}
+    arrays = {n: known[n] if n in known else getattr(found, n) for n in COLUMNS}
+    arrays["explained"] = found.explained * found.sizes
+    return {f"{prefix}{name}": values for name, values in arrays.items()}
 
 
 def _particles_of(arrays: Mapping[str, NDArray[Any]], prefix: str = "") -> StreamedParticles:
-    columns = {name: arrays[f"{prefix}{name}"] for name in COLUMNS}
-    rows, is_explained, explained = (
-        arrays[f"{prefix}{name}"] for name in ("rows", "is_explained", "explained")
-    )
-    return StreamedParticles(rows, columns, is_explained, explained)
+    return StreamedParticles(**{n: arrays[f"{prefix}{n}"] for n in (*COLUMNS, "explained")})
 
 
 def _mean_explained(parts: Sequence[StreamedParticles], k: int) -> NDArray[np.float64]:
