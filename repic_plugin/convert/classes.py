@@ -165,7 +165,7 @@ def append_members(
     Parameters
     ----------
     target : SetOfParticles
-        Empty, in a file of its own.
+        In a file of its own; open for appending, and without these particles.
     particles : SetOfParticles
         The set to which the ids of the members refer.
     members : ClassMembers
@@ -177,12 +177,13 @@ def append_members(
         If a member is not in the set.
     """
     _check_there(particles, members)
+    n_before = target.getSize()
     item = members.item(particles, 0)
     target.append(item)
     database = target._getMapper().db
     numbers = np.unique(members.number).tolist()
     _copy_rows(particles, [(database, numbers)], members, item.getObjDict())
-    target._size.set(len(members.ids))
+    target._size.set(n_before + len(members.ids))
     target.write()
 
 
@@ -199,7 +200,8 @@ def append_averages(
 
 
 def _check_there(particles: SetOfParticles, members: ClassMembers) -> None:
-    rows = read_item_columns(particles.getFileName(), ["id"], table_prefix(particles))
+    span = (int(members.ids.min(initial=0)), int(members.ids.max(initial=0)))
+    rows = read_item_columns(particles.getFileName(), ["id"], table_prefix(particles), span=span)
     known = np.array(rows, dtype=np.int64).ravel()
     missing = members.ids[~np.isin(members.ids, known)]
     if len(missing):
@@ -294,7 +296,8 @@ def _copy_class(
     connection.execute(
         f"INSERT INTO {prefix}Objects ({columns}) SELECT {expressions} "
         f"FROM {MEMBERS} AS member JOIN {source} AS particle USING (id) WHERE member.number = ? "
-        f"AND id NOT IN (SELECT id FROM {prefix}Objects) ORDER BY id",
+        f"AND NOT EXISTS (SELECT 1 FROM {prefix}Objects AS known WHERE known.id = particle.id) "
+        "ORDER BY particle.id",
         (*arguments, number),
     )
 
