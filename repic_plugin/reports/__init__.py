@@ -27,5 +27,15 @@ __all__ = [
     "write_pictures",
 ]
 
-HOMES = {"project_sections": "project", "write_run_report": "project"}  # they load Scipion
+HOMES = {
+    "PickersByClass": "session",
+    "SessionClasses": "class_tiles",
+    "SessionHistory": "course",
+    "SessionPage": "session",
+    "project_sections": "project",  # they load Scipion
+    "session_html": "session",
+    "waiting_line": "course",
+    "write_run_report": "project",
+    "write_session_page": "session",
+}
 __getattr__, __dir__ = lazy_door(__name__, HOMES)
