@@ -22,13 +22,13 @@ NO_SCORE = "no score"
 
 STYLE = """
 .classes { display: grid; gap: .7rem; margin: .8rem 0;
-  grid-template-columns: repeat(auto-fill, minmax(6.8rem, 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(min(7.6rem, 30%), 1fr)); }
 .classes figure { margin: 0; padding: .3rem; border: 2px solid var(--good); min-width: 0; }
 .classes figure.rejected { border: 2px dashed var(--bad); }
 .classes img { display: block; width: 100%; aspect-ratio: 1; }
 .classes figcaption { color: var(--text); font-size: .82rem; line-height: 1.35; padding: .25rem 0 0;
   font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
-.classes .verdict { color: var(--good); font-weight: 600; }
+.classes .verdict { color: var(--good); font-weight: 600; white-space: nowrap; }
 .classes .rejected .verdict { color: var(--bad); }
 @media print { .classes { grid-template-columns: repeat(6, 1fr); } }
 """

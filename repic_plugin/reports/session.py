@@ -57,7 +57,7 @@ nav ul {{ columns: auto; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; padd
 .bars .part {{ display: block; height: 100%; background: var(--bar); }}
 summary {{ cursor: pointer; color: var(--link); padding: .3rem 0; }}
 @media screen and (max-width: 48rem) {{
-  figure:has(> img[src^="data:image/png"]) {{ overflow-x: auto; }}
+  figure {{ overflow-x: auto; }}
   img[src^="data:image/png"] {{ max-width: none; width: 48rem; }}
 }}
 @media print {{ .counts {{ grid-template-columns: repeat(4, 1fr); }} .part {{
