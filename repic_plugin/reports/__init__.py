@@ -3,6 +3,8 @@
 from repic_plugin.lazy import lazy_door
 from repic_plugin.reports.document import (
     Block,
+    Folded,
+    Fragment,
     Lines,
     Picture,
     Section,
@@ -16,6 +18,8 @@ from repic_plugin.reports.versions import made_by
 
 __all__ = [
     "Block",
+    "Folded",
+    "Fragment",
     "Lines",
     "Picture",
     "Section",
