@@ -166,7 +166,7 @@ def course_plot(history: SessionHistory) -> Optional[Fragment]:
         f'<div class="course"><div>{keys}</div><div class="frame">'
         f'<svg viewBox="0 0 {SIDE} {SIDE}" preserveAspectRatio="none" role="img" '
         f'aria-label="Particles over time">{"".join(grid + lines)}</svg>{"".join(labels)}</div>'
-        f"<figcaption>{escaped(about)}</figcaption></div>"
+        f'<p class="about">{escaped(about)}</p></div>'
     )
 
 
