@@ -154,7 +154,6 @@ def course_plot(history: SessionHistory) -> Optional[Fragment]:
     length = float(times[-1] - times[0])
     unit, name = next((unit, name) for most, unit, name in UNITS if length <= most)
     ticks_y, ticks_x = _ticks(top, 1.0), _ticks(length / unit)
-    top = ticks_y[-1] if ticks_y[-1] >= top else ticks_y[-1] + ticks_y[1]
     across = [tick * unit / length for tick in ticks_x]
     grid = [_line(tick / top) for tick in ticks_y]
     lines = [_polyline(kind, times, values, top) for kind, _, values in known]

@@ -37,6 +37,13 @@ def class_numbers(page):
     return [int(alt.split()[-1]) for alt in found if alt.startswith("average of class")]
 
 
+def pixels_of(page):
+    """Grey values of the averages in the order in which they are shown."""
+    data = [base64.b64decode(one["src"].partition(",")[2]) for one in shown(page).having("img")]
+    read = [matplotlib.image.imread(io.BytesIO(one), format="jpeg") for one in data]
+    return [one[..., 0].astype(int) for one in read]
+
+
 def with_classes(classes, **others):
     return SessionPage("s", NOW, True, classes=classes, **others)
 
@@ -118,10 +125,7 @@ def test_each_class_has_its_own_picture_score_size_and_verdict():
     averages = np.zeros((2, 32, 32), np.float32)
     averages[0, :16], averages[1, :, :16] = 1, 1  # bright above, bright on the left
     page = with_classes(dataclasses.replace(classes, averages=averages))
-    pixels = []
-    for image in shown(page).having("img"):
-        data = base64.b64decode(image["src"].partition(",")[2])
-        pixels.append(matplotlib.image.imread(io.BytesIO(data), format="jpeg")[..., 0].astype(int))
+    pixels = pixels_of(page)
     assert (pixels[0][:, :8] > 200).all() and (pixels[0][:, -8:] < 50).all()  # class 2 is first
     assert (pixels[1][:8] > 200).all() and (pixels[1][-8:] < 50).all()
     words = re.sub(r"\s+", " ", text_of(page))
@@ -164,7 +168,9 @@ def test_width_of_the_images():
 def test_an_average_that_is_no_number_is_grey():
     classes = some_classes(2)
     classes.averages[0] = np.nan
-    assert len(class_numbers(with_classes(classes))) == 2
+    good, unknown = pixels_of(with_classes(classes))
+    assert good.std() > 20
+    assert abs(unknown - 128).max() < 3
 
 
 @pytest.mark.parametrize(("k", "box", "most"), [(100, 64, 1e6), (100, 256, 1e6), (600, 128, 2.5e6)])
@@ -198,11 +204,11 @@ def test_columns_of_other_lengths_are_refused(wrong):
 def test_share_of_each_picker_in_rejected_classes():
     classes = some_classes(3, is_good=[True, False, False])
     counts = np.array([[90, 10, 0], [5, 20, 0], [5, 10, 0]])
-    page = with_classes(classes, pickers=PickersByClass(("topaz", "log", "none"), counts))
+    page = with_classes(classes, pickers=PickersByClass(("topaz", "log", EVIL), counts))
     words = text_of(page)
     assert "topaz: 10% of 100 in rejected classes" in words
     assert "log: 75% of 40 in rejected classes" in words
-    assert "none: no particles in classes" in words
+    assert f"{EVIL}: no particles in classes" in words
     widths = [one.get("style") for one in shown(page).having("span") if one.get("class") == "part"]
     assert widths == ["width: 10.0%", "width: 75.0%"]
 
@@ -221,9 +227,9 @@ def test_rates():
     """1,000 per hour for three hours, then 250 in the last one."""
     times = NOW - 4 * 3600 + 3600.0 * np.arange(5)
     history = SessionHistory(times, np.array([0, 1000, 2000, 3000, 3250]))
-    words = text_of(SessionPage("s", NOW, True, history=history))
-    assert "812 particles per hour on average" in words  # 3,250 / 4
-    assert "250 particles in the last hour." in words
+    texts = shown(SessionPage("s", NOW, True, history=history)).texts
+    assert "812 particles per hour on average, pauses included." in texts  # 3,250 / 4
+    assert "250 particles in the last hour." in texts
 
 
 def test_time_without_particles_counts_while_the_session_runs():
@@ -254,6 +260,12 @@ def test_the_plot_has_the_numbers():
     line = next(one for one in found.having("polyline") if one["points"].count(" ") == 2)
     assert line["points"] == "0.0,1000.0 500.0,750.0 1000.0,0.0"
     assert {"0", "20,000", "60"} <= set(found.texts)  # min
+
+
+def test_small_numbers_have_whole_ticks():
+    history = SessionHistory(NOW + np.array([0.0, 30.0]), np.array([0, 3]))
+    texts = shown(SessionPage("s", NOW, True, history=history)).texts
+    assert [texts.count(one) for one in ("1", "2", "3")] == [1, 1, 1]
 
 
 def test_a_long_session_is_thinned():
