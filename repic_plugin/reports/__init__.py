@@ -31,12 +31,13 @@ __all__ = [
     "write_pictures",
 ]
 
+# Those of `project` load Scipion.
 HOMES = {
     "PickersByClass": "session",
     "SessionClasses": "class_tiles",
     "SessionHistory": "course",
     "SessionPage": "session",
-    "project_sections": "project",  # they load Scipion
+    "project_sections": "project",
     "session_html": "session",
     "waiting_line": "course",
     "write_run_report": "project",
