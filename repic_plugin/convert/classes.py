@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 from pwem.objects import Class2D, Particle, SetOfAverages, SetOfClasses2D, SetOfParticles, Transform
-from pyworkflow.object import Boolean, Float, Integer
+from pyworkflow.object import Boolean, Float, Integer, Set
 
 from repic_plugin import constants
 from repic_plugin.convert.sets import column_names, read_item_columns, table_prefix
@@ -169,13 +169,15 @@ def append_members(
     particles : SetOfParticles
         The set to which the ids of the members refer.
     members : ClassMembers
-        One or more.
 
     Raises
     ------
     ValueError
         If a member is not in the set.
     """
+    if not len(members.ids):
+        target.write()
+        return
     _check_there(particles, members)
     n_before = target.getSize()
     item = members.item(particles, 0)
@@ -217,6 +219,7 @@ def _new_class(particles: SetOfParticles, number: int, summary: ClassSummary) ->
     item.copyInfo(particles)
     item.setAcquisition(particles.getAcquisition())
     item.setAlignment2D()
+    item.setStreamState(Set.STREAM_CLOSED)  # that of the particles may be another
     _describe(item, summary, number - 1)
     return item
 

@@ -9,7 +9,7 @@ import pytest
 
 from repic_plugin import constants
 from repic_plugin.formats import StreamFolder, open_stack, read_class_tables
-from tests.protocols.faults import faults, files, outcome, unfinished
+from tests.protocols.faults import faults, files, killed, outcome, unfinished
 from tests.protocols.growing_sets import ParticleFeeder
 from tests.protocols.iterative_runs import after_the_kill, kill, run_again
 from tests.protocols.particle_set import import_set, simulated, write_particle_set
@@ -148,8 +148,7 @@ def test_sets_and_files_tell_the_same(project, session):
         score = getattr(item, constants.CLASS_SCORE).get()
         assert score == pytest.approx(state.scores.score[item.getObjId() - 1], abs=1e-6)
     for item in done.outputParticles:
-        k = item.getClassId() - 1
-        assert 0 <= getattr(item, constants.PROBABILITY).get() <= state.scores.probability[k] + 1e-6
+        assert 0.5 < getattr(item, constants.PROBABILITY).get() <= 1
         assert item.getTransform() is not None and item.getCTF().getDefocusU() > 0
     done.outputParticles.close()
     assert done.summary() and "ACK-means" in done._methods()[0]
@@ -164,8 +163,8 @@ def test_killed_again_and_again_it_ends_as_at_once(project, session):
         before = len(session.feeder.fed)
         project.project.launchProtocol(run, wait=False)
         most = 0 if before < FIRST else FIRST + (before - FIRST) // BATCH * BATCH
-        wanted = dice.choice([0, FIRST, most])
-        until(lambda n=min(wanted, most), run=run: session.n_done(run) >= n, "its kill", run)
+        wanted = min(dice.choice([0, FIRST, most]), most)
+        until(lambda n=wanted, run=run: session.n_done(run) >= n, "its kill", run)
         kill(run, with_children=True)
         run = after_the_kill(project, run)
         assert run._summary()
@@ -178,20 +177,17 @@ def test_killed_again_and_again_it_ends_as_at_once(project, session):
 
 @pytest.mark.thorough
 def test_killed_at_every_file_it_ends_as_at_once(project, session, tmp_path):
-    from tests.protocols.faults import killed
-
-    run, places = session.protocol("killed at files", endAfterIdle=1), []
-    for number in range(1, 51):
-        if number % 8 == 1:
-            session.feed(40)
-        run, place = killed(project, run, f"1 {3 * number}", tmp_path)
-        places.append(place.strip())
     session.close()
+    run, places = session.protocol("killed at files"), []
+    for number in range(1, 51):
+        run, place = killed(project, run, f"1 {2 * number}", tmp_path)
+        places.append(place.strip())
     done = run_again(project, run)
     assert done.isFinished(), done.getErrorMessage()
     assert outcome(project, done) == outcome(project, session.at_once("at once, files"))
     assert unfinished(project, done) == []
     assert sum(map(bool, places)) > 20
+    print(*filter(None, places), sep="\n  ")
 
 
 def test_a_view_that_comes_late_gets_a_class_in_all_outputs(project, made, tmp_path):
@@ -229,13 +225,13 @@ def test_only_classes_of_a_minimum_score_are_good(project, session):
     good, rejected = classes_of(done, "outputParticles"), classes_of(done, "outputRejected")
     is_good = scores >= limit
     assert is_good.sum() == 2
-    assert {number for number in good.values()} == {*(np.flatnonzero(is_good) + 1).tolist()}
-    assert {number for number in rejected.values()} == {*(np.flatnonzero(~is_good) + 1).tolist()}
+    assert set(good.values()) == {*(np.flatnonzero(is_good) + 1).tolist()}
+    assert set(rejected.values()) == {*(np.flatnonzero(~is_good) + 1).tolist()}
     assert len(good) + len(rejected) == N - 1
     done.selection.set(0)
     again = run_again(project, done)
     assert len(classes_of(again, "outputParticles")) == N - 1
-    assert not hasattr(again, "outputRejected")
+    assert again.outputRejected.getSize() == 0 and again.outputRejected.isStreamClosed()
 
 
 def test_time_makes_classes_of_fewer_particles(project, session):

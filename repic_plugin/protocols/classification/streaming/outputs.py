@@ -82,11 +82,9 @@ class ChosenParticles(GrowingOutput):
         self.append(members)
 
     def close(self) -> None:
-        """Close the set, or remove it if there is nothing in it."""
-        if self._file.is_file() and count_items(str(self._file)):
+        """Close the set; one that never had a particle is no output."""
+        if self.is_registered or self._file.is_file():
             self.update(Set.STREAM_CLOSED)
-        else:
-            self.remove(keep_name=False)
 
     def _is_whole(self) -> bool:
         """Whether there is a set with particles that Scipion knows."""

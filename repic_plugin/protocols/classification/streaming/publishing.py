@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from pyworkflow.object import Set
 
 from repic_plugin.classification import CtfParameters, StreamState, member_probability
 from repic_plugin.convert import (
@@ -198,7 +199,7 @@ class Publisher:
         protocol._defineSourceRelation(protocol.inputParticles, classes)
         for one in self._sets.values():
             one.close()
-        self._averages.close()
+        self._averages.update(Set.STREAM_CLOSED)
 
     def _write_files(self, found: StreamedParticles, state: StreamState) -> None:
         """The files of the command."""

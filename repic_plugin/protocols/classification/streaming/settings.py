@@ -10,7 +10,7 @@ from repic_plugin.classification import (
     check_classification_arguments,
     first_particles,
 )
-from repic_plugin.convert import SHIFT_ORDERS, unreadable_stacks
+from repic_plugin.convert import SHIFT_ORDERS, count_items, unreadable_stacks
 from repic_plugin.protocols.classification.settings import FORM_PARAMS as OF_CLASSES
 from repic_plugin.protocols.classification.settings import (
     check_particles,
@@ -90,7 +90,7 @@ def check_form(protocol: Any) -> None:
         raise ValueError(f"n_first must be {n_classes}, the number of classes, or more")
     check_whole_number("n_per_block", protocol.particlesPerBatch.get(), 1)
     selection_settings(protocol)
-    if not particles.getSize():
+    if not count_items(particles.getFileName()):
         return  # its first particles are still to come
     unknown = unreadable_stacks(sorted(particles.getFiles()))
     if unknown:
