@@ -178,6 +178,8 @@ class ClassFollower(Follower):
             f"{n_lost:,} explained by none{more}"
         )
         self._interim()
+        if self.publisher.is_time():
+            self._write_facts()
 
     def _state(self) -> StreamState:
         """The state after the last block."""
@@ -238,7 +240,9 @@ class ClassFollower(Follower):
         if is_closed:
             lines += self.publisher.changed_lines()
         self._tell(lines)
-        self.publisher.write_page(lines, is_open=not is_closed)
+        if state is not None:
+            self.publisher.draw(state)
+        self.publisher.write_page(lines, self.inputs.followed.n_items, is_open=not is_closed)
 
     def _tell(self, lines: List[str]) -> None:
         text = json.dumps([line.lstrip("! ") for line in lines])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
@@ -37,9 +38,11 @@ from repic_plugin.protocols.classification.streaming.outputs import (
     ChosenParticles,
     StreamAverages,
 )
+from repic_plugin.protocols.classification.streaming.page import History, PickerCounts, write_page
 from repic_plugin.protocols.classification.streaming.summary import changed_lines
 
 AVERAGES_FILE, MONTAGE = "class_averages.mrcs", "classes.png"
+REDRAWN_S = 15  # a picture takes a second, a batch may take two
 
 
 class Publisher:
@@ -62,6 +65,9 @@ class Publisher:
         self._sets = {name: ChosenParticles(protocol, name) for name in (GOOD, REJECTED)}
         self._averages = StreamAverages(protocol)
         self._n_shown = 0  # blocks
+        self._labels = np.zeros(0, np.int64)  # of what is shown
+        self._history, self._pickers = History(kept.folder), PickerCounts()
+        self._drawn_at = -np.inf
 
     @cached_property
     def folder(self) -> Path:
@@ -92,9 +98,18 @@ class Publisher:
                 self._append(some, good)
             self._n_shown += 1
         self._show_classes(state)
+        self._history.add(state.n_seen, int(state.sizes[good].sum()))
         return True
 
+    def is_time(self) -> bool:
+        """Whether pictures were last drawn long ago."""
+        return time.monotonic() - self._drawn_at >= REDRAWN_S
+
     def _append(self, some: StreamedParticles, good: NDArray[np.bool_]) -> None:
+        n_known = int(some.rows.max(initial=-1)) + 1
+        more = np.full(max(n_known - len(self._labels), 0), -1)
+        self._labels = np.append(self._labels, more)
+        self._labels[some.rows] = some.labels
         for name, chosen in self._parts(some, good).items():
             if chosen.any():
                 self._sets[name].append(self._members(some, chosen))
@@ -139,14 +154,15 @@ class Publisher:
         if explained is None:
             explained = np.zeros(len(state))
         write_classes_of_stream(self.folder, state, explained)
-        self._draw(state)
         scores = ClassScores(*state.scores, particle_probability=np.zeros(0))
         file = str(self.folder / AVERAGES_FILE)
         summary = ClassSummary(file, state.sizes, explained, state.is_junk, scores)
         self._averages.write(summary)
         return summary
 
-    def _draw(self, state: StreamState) -> None:
+    def draw(self, state: StreamState) -> None:
+        """Draw the montage of the averages."""
+        self._drawn_at = time.monotonic()
         from repic_plugin.plots import montage_figure  # noqa: PLC0415  matplotlib takes a second
 
         figure = montage_figure(
@@ -173,6 +189,7 @@ class Publisher:
             return
         found = self._kept.particles()
         self._make_equal(found, anew=self._kept.n_passes > 0)
+        self._labels = found.labels
         self._show_classes(self._kept.state, found.explained)
         self._n_shown = self._kept.n_blocks
 
@@ -189,6 +206,7 @@ class Publisher:
         if state is None:
             return
         found = self._kept.particles()
+        self._labels = found.labels
         self._make_equal(found, anew=self._kept.n_passes > 0)
         summary = self._show_classes(state, found.explained)
         self._write_files(found, state)
@@ -227,5 +245,30 @@ class Publisher:
         )
         return changed_lines(n_gone, n_moved)
 
-    def write_page(self, lines: Sequence[str], is_open: bool) -> None:
-        """Write the page that a browser can show during the session."""
+    def write_page(self, lines: Sequence[str], n_there: int, is_open: bool) -> None:
+        """Write the page that a browser can show during the session.
+
+        Parameters
+        ----------
+        lines : sequence of str
+            Of the summary.
+        n_there : int
+            Particles in the input.
+        is_open : bool
+            Whether the run goes on.
+        """
+        state, pickers = self._kept.state, None
+        is_good = np.zeros(0, np.bool_) if state is None else self.is_good(state)
+        if state is not None:
+            self._pickers.look(self._arrivals.found_by)
+            pickers = self._pickers.by_class(self._labels, len(state))
+        write_page(
+            self.protocol,
+            state,
+            is_good,
+            is_open=is_open,
+            n_there=n_there,
+            history=self._history.shown(),
+            pickers=pickers,
+            lines=lines,
+        )
