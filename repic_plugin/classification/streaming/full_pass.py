@@ -55,7 +55,7 @@ def classified_again(
     start = _start(before, some, names, _constraint(every.settings, state))
     del before
     made = every.at(every.rows[some]).classified(
-        len(names), state.references, start, _part_of(progress, 1, len(some))
+        len(names), state.references, start, _part_of(progress, 1, n)
     )
     numbers = class_numbers(start.labels, made.labels, names, len(state))
     k = max(len(state), int(numbers.max()) + 1)
