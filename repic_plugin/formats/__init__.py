@@ -70,12 +70,19 @@ from repic_plugin.formats.results.class_files import (
     write_assigned_files,
     write_checkpoint,
     write_class_files,
+    write_classes_of_stream,
+    write_streamed_files,
 )
 from repic_plugin.formats.results.class_references import (
     REFERENCES,
     GivenClasses,
     read_given_classes,
     read_references,
+)
+from repic_plugin.formats.results.class_stream import (
+    StoredBlock,
+    StreamedParticles,
+    StreamFolder,
 )
 from repic_plugin.formats.results.class_tables import ClassScores, ClassTables, read_class_tables
 from repic_plugin.formats.results.classified_particles import (
@@ -172,6 +179,9 @@ __all__ = [
     "PickedMicrograph",
     "PickerClasses",
     "PicksDir",
+    "StoredBlock",
+    "StreamFolder",
+    "StreamedParticles",
     "TextTable",
     "addition_note",
     "atomic_open",
@@ -235,6 +245,7 @@ __all__ = [
     "write_candidate_classes",
     "write_checkpoint",
     "write_class_files",
+    "write_classes_of_stream",
     "write_classes_star",
     "write_consensus_table",
     "write_consensus_tables",
@@ -255,6 +266,7 @@ __all__ = [
     "write_scores",
     "write_selection",
     "write_stack",
+    "write_streamed_files",
     "write_summary_table",
     "write_table",
 ]
