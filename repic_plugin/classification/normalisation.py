@@ -351,5 +351,7 @@ def finite(images: Any, rows: Any) -> Single:
             what = f"a grey value of {np.abs(values).max():.3g}, beyond {MAX_GREY:g}"
         else:
             what = "values that are not finite (NaN)"
-        raise ValueError(f"image {row_of_all(images, row) + 1} has {what}; correct it or leave it out")
+        raise ValueError(
+            f"image {row_of_all(images, row) + 1} has {what}; correct it or leave it out"
+        )
     return chunk
