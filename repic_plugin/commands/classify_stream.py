@@ -21,7 +21,6 @@ from repic_plugin.commands.classify_stream_record import StreamRecord
 from repic_plugin.commands.options import progress_bar
 from repic_plugin.commands.out_folder import growing_folder
 from repic_plugin.formats import (
-    UNFINISHED,
     ParticleTable,
     StreamFolder,
     read_particles,
@@ -29,7 +28,7 @@ from repic_plugin.formats import (
 )
 from repic_plugin.wording import counted
 
-FOLDER = "stream"  # within that of --stream: blocks and state
+WHAT, FOLDER = "the particles", "stream"  # the latter within that of --stream: blocks and state
 # Options of a stream, and what has no effect on one.
 OF_STREAM = ("first", "block", "final", "full_pass")
 WITHOUT_EFFECT = {
@@ -70,10 +69,9 @@ def run_stream(args: argparse.Namespace, ranks: Ranks) -> None:
     table = read_particles(args.particles, args.pixel_size, with_ctf=args.ctf != "none")
     inputs = (table.path, *table.images.paths)
     own = (*FILES, FOLDER)
-    with growing_folder(args.stream, own=own, option="--stream", inputs=inputs) as new:
-        for file in (Path(args.stream) / FOLDER).glob(UNFINISHED):  # of a run that was killed
-            file.unlink()
+    with growing_folder(args.stream, own=own, option="--stream", inputs=inputs, what=WHAT) as new:
         kept = StreamFolder(Path(args.stream) / FOLDER)
+        kept.remove_unfinished()
         record = StreamRecord(args, table, kept)
         record.check_or_begin()
         with naming_files(args, table), _naming_folder(args):

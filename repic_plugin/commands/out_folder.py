@@ -154,17 +154,17 @@ def growing_folder(
             f"{path}: holds {others[0]}, which was not written by this command with {option}; "
             "choose another folder"
         )
-    target.mkdir(parents=True, exist_ok=True)
-    lock = _locked(path, target, hidden)
-    try:
-        new = hidden / RESULT
-        new.mkdir()
-        yield new
-        for file in sorted(new.iterdir()):
-            os.replace(file, target / file.name)
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
-        os.close(lock)
+    with _parents_made(target):
+        lock = _locked(path, target, hidden)
+        try:
+            new = hidden / RESULT
+            new.mkdir()
+            yield new
+            for file in sorted(new.iterdir()):
+                os.replace(file, target / file.name)
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
+            os.close(lock)
 
 
 def _hidden_name(target: Path) -> str:
