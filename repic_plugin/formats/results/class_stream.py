@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.formats.base.arrays import read_arrays, write_arrays
-from repic_plugin.formats.base.atomic import atomic_write
+from repic_plugin.formats.base.atomic import UNFINISHED, atomic_write
 from repic_plugin.formats.base.errors import PathLike, format_error
 from repic_plugin.formats.base.text_tables import read_text
 
@@ -130,6 +130,13 @@ class StreamFolder:
         atomic_write(self.folder / SETTINGS, settings)
         self.settings, self.state = settings, None
         self.n_blocks = self.n_passes = self.n_passed = 0
+
+    def remove_unfinished(self) -> None:
+        """Remove what a process that was killed has left: it alone may have been writing."""
+        counted = {self._file(self.n_passes, number) for number in range(self.n_blocks)}
+        for file in [*self.folder.glob("block_*.npz"), *self.folder.glob(UNFINISHED)]:
+            if file not in counted:
+                file.unlink()
 
     def keep(self, block: Block, state: StreamState) -> None:
         """Record a block, and the state after it."""
