@@ -217,7 +217,7 @@ class Course:
             members = setting.aligned(state.alignment)
             summed = members, class_sums(setting.images, members, labels, n_classes, self.ranks)
         members, sums = summed
-        if state.iteration == 0:  # nothing is aligned yet
+        if state.iteration == 0 and _phase(state) != "local":  # nothing is aligned yet
             return setting.compare(sums)
         return setting.compare(sums, members, labels if self.settings.leaves_out else None)
 

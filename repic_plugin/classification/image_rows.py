@@ -25,3 +25,12 @@ class ImageRows:
 
     def __getitem__(self, rows: Any) -> Any:
         return self._images[self._rows[rows]]
+
+    def row_of_all(self, row: int) -> int:
+        """Where one of these is among all, for messages."""
+        return row_of_all(self._images, int(self._rows[row]))
+
+
+def row_of_all(images: Any, row: int) -> int:
+    """Where an image is among all, whether these are all or some of them."""
+    return images.row_of_all(row) if isinstance(images, ImageRows) else row

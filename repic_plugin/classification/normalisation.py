@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
+from repic_plugin.classification.image_rows import row_of_all
 from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.threads import for_each_chunk
 
@@ -344,11 +345,13 @@ def finite(images: Any, rows: Any) -> Single:
     good = (np.abs(chunk) <= MAX_GREY).all(axis=(1, 2))
     if not good.all():
         worst = int(np.argmin(good))
-        number = (rows.start + worst if isinstance(rows, slice) else int(rows[worst])) + 1
+        row = rows.start + worst if isinstance(rows, slice) else int(rows[worst])
         values = chunk[worst]
         if np.isfinite(values).all():
             what = f"a grey value of {np.abs(values).max():.3g}, beyond {MAX_GREY:g}"
         else:
             what = "values that are not finite (NaN)"
-        raise ValueError(f"image {number} has {what}; correct it or leave it out")
+        raise ValueError(
+            f"image {row_of_all(images, row) + 1} has {what}; correct it or leave it out"
+        )
     return chunk

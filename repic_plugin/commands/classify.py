@@ -22,16 +22,16 @@ from repic_plugin.classification import (
 from repic_plugin.commands.classify_assign import is_assignment, run_assignment
 from repic_plugin.commands.classify_options import add_arguments
 from repic_plugin.commands.classify_output import (
-    check_premultiplied,
     draw,
     has_checkpoint,
     n_processors,
     naming_files,
     naming_out,
     opened,
-    rings_of,
+    parameters_of,
 )
 from repic_plugin.commands.classify_report import doubled_images, report, warn
+from repic_plugin.commands.classify_stream import check_stream_options, run_stream
 from repic_plugin.commands.mpi import ending_together, the_ranks, warn_if_bound
 from repic_plugin.commands.options import naming_options, progress_bar
 from repic_plugin.formats import (
@@ -46,9 +46,7 @@ from repic_plugin.formats import (
 __all__ = ["add_arguments", "run"]
 
 ARGUMENTS = {"ctf_mode": "--ctf", "particle_diameter_angstrom": "--particle-diameter"}
-# What `classify_particles` takes as the options give it.
-AS_GIVEN = ("method", "alignment", "beta", "tolerance", "max_iterations", "max_shift_px")
-AS_GIVEN += ("mask_diameter_px", "mirror", "own_contrast")
+ARGUMENTS["n_per_block"] = "--block"
 BAR = "{desc} [{elapsed}]"
 
 
@@ -56,7 +54,10 @@ def run(args: argparse.Namespace) -> None:
     """Read, classify, write; alone, or together with the processes that mpirun has started."""
     ranks = the_ranks()
     with ending_together(ranks), naming_options(args.option_names):
-        if is_assignment(args):
+        check_stream_options(args)
+        if args.stream is not None:
+            run_stream(args, ranks)
+        elif is_assignment(args):
             run_assignment(args, ranks)
         else:
             _run(args, ranks)
@@ -68,7 +69,7 @@ def _run(args: argparse.Namespace, ranks: Ranks) -> None:
         with ranks.agreement():
             table = read_particles(args.particles, args.pixel_size, with_ctf=args.ctf != "none")
             new = opened(args, table, stack) if ranks.is_first else None
-            parameters = _parameters(args, table)
+            parameters = parameters_of(args, table)
         if new is None:
             table = replace(table, names=(), star=None)  # for those who write
         stack.enter_context(_explaining_stops(args, table))
@@ -107,27 +108,6 @@ def _explaining_stops(args: argparse.Namespace, table: ParticleTable) -> Iterato
             f"{len(table):,} particles and {args.classes:,} classes need more memory than is "
             "available; use fewer --classes or --rings, or classify fewer particles"
         ) from error
-
-
-def _parameters(args: argparse.Namespace, table: ParticleTable) -> Dict[str, Any]:
-    """What the result depends on besides the images and their CTF."""
-    check_premultiplied(args, table, args.ctf)
-    parameters = {name: getattr(args, name) for name in AS_GIVEN}
-    parameters.update(
-        n_classes=args.classes,
-        n_rings=args.rings,
-        particle_diameter_angstrom=args.particle_diameter,
-        ctf_mode=args.ctf,
-        random_state=args.seed,
-        pixel_size_angstrom=table.pixel_size_angstrom,
-        phase_flipped=table.phase_flipped or table.ctf_premultiplied,
-        trade=not args.no_trade,
-    )
-    if args.resolution_angstrom is not None:
-        parameters["n_rings"] = rings_of(args, table)
-    if table.ctf is None:
-        parameters["ctf_mode"] = "none"
-    return parameters
 
 
 def _classify(

@@ -20,7 +20,7 @@ from repic_plugin.classification import (
     member_probability,
     references_for,
 )
-from repic_plugin.commands.classify_options import add_arguments
+from repic_plugin.commands.classify_options import given_options
 from repic_plugin.commands.classify_output import (
     check_premultiplied,
     draw,
@@ -99,13 +99,11 @@ def _check_options(args: argparse.Namespace, ranks: Ranks) -> None:
             f"{option} works in one process, got {ranks.size} (MPI); start it without mpirun, "
             "with --threads"
         )
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
+    given = given_options(args)
     for name in MAKING if args.into is None else (*MAKING, *TOLD):
-        if getattr(args, name) != parser.get_default(name):
+        if name in given:
             told = f"is as it was for {args.into}" if name in TOLD else "is for new classes"
-            action = next(one for one in parser._actions if one.dest == name)
-            raise ValueError(f"{action.option_strings[0]} {told}, got {option}; omit it")
+            raise ValueError(f"{given[name]} {told}, got {option}; omit it")
 
 
 def _given_folder(folder: str) -> Given:

@@ -3,8 +3,29 @@
 from __future__ import annotations
 
 import argparse
+from typing import Dict
 
 from repic_plugin.classification import ALIGNMENTS, CTF_MODES, RULES
+
+
+def classify_parser() -> argparse.ArgumentParser:
+    """A parser with the command's arguments, to look them up."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser
+
+
+def options_by_name() -> Dict[str, str]:
+    """Each option, as ``--box-size`` by its name in the parsed arguments."""
+    actions = classify_parser()._actions
+    return {one.dest: one.option_strings[-1] for one in actions if one.option_strings}
+
+
+def given_options(args: argparse.Namespace) -> Dict[str, str]:
+    """The options whose values are not the defaults, by their names in the parsed arguments."""
+    parser = classify_parser()
+    options = options_by_name().items()
+    return {k: v for k, v in options if getattr(args, k, None) != parser.get_default(k)}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +48,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="assign the particles to these averages (.mrcs), of another program perhaps; box, "
         "pixel size and grey scale may be others",
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="output folder")
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--out", metavar="DIR", help="output folder")
+    place.add_argument(
+        "--stream",
+        metavar="DIR",
+        help="folder of a classification that goes on as particles come, with --classes: give all "
+        "particles so far, as often as there are new ones",
+    )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace the output of an earlier run"
     )
@@ -57,8 +85,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="file to resume from if the run is stopped; removed when the run is complete",
     )
+    _add_stream(parser.add_argument_group("with --stream"))
     _add_clustering(parser.add_argument_group("clustering"))
     _add_alignment(parser.add_argument_group("alignment"))
+
+
+def _add_stream(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--first",
+        type=int,
+        metavar="N",
+        help="particles that classes are made of (default: 250 for each, or what 2 GB hold)",
+    )
+    group.add_argument(
+        "--block",
+        type=int,
+        metavar="N",
+        help="further particles that are processed together (default: 4,096)",
+    )
+    group.add_argument(
+        "--final",
+        action="store_true",
+        help="process all particles, although the last ones are no whole block",
+    )
+    group.add_argument(
+        "--full-pass",
+        action="store_true",
+        help="classify all particles so far again, from the classes as they are",
+    )
 
 
 def _add_clustering(group: argparse._ArgumentGroup) -> None:

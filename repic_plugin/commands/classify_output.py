@@ -7,7 +7,7 @@ import os
 import re
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Iterator, Optional, Sequence
+from typing import Any, Dict, Iterator, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from repic_plugin.formats import CLASS_FILES, REFERENCES, FormatError, ParticleT
 PICTURE = "classes.png"
 FILES = (*CLASS_FILES, "classes.csv", "sizes.csv", REFERENCES, PICTURE)
 OWN = Own(CLASS_FILES, lambda _folder: FILES)
+# What `classify_particles` takes as the options give it.
+AS_GIVEN = ("method", "alignment", "beta", "tolerance", "max_iterations", "max_shift_px")
+AS_GIVEN += ("mask_diameter_px", "mirror", "own_contrast")
 MAX_RINGS = 1 << 30  # more than any box has, and still an integer at tiny resolutions
 RINGS_OF_RESOLUTION = "the number of rings (box x pixel size / --resolution-angstrom)"
 
@@ -97,6 +100,27 @@ def check_premultiplied(args: argparse.Namespace, table: ParticleTable, ctf_mode
             f"{args.particles}: the images are already multiplied by their CTF, so they cannot be "
             "weighted by it; use --ctf flip or none"
         )
+
+
+def parameters_of(args: argparse.Namespace, table: ParticleTable) -> Dict[str, Any]:
+    """What classes depend on besides the images and their CTF, as `classify_particles` takes it."""
+    check_premultiplied(args, table, args.ctf)
+    parameters = {name: getattr(args, name) for name in AS_GIVEN}
+    parameters.update(
+        n_classes=args.classes,
+        n_rings=args.rings,
+        particle_diameter_angstrom=args.particle_diameter,
+        ctf_mode=args.ctf,
+        random_state=args.seed,
+        pixel_size_angstrom=table.pixel_size_angstrom,
+        phase_flipped=table.phase_flipped or table.ctf_premultiplied,
+        trade=not args.no_trade,
+    )
+    if args.resolution_angstrom is not None:
+        parameters["n_rings"] = rings_of(args, table)
+    if table.ctf is None:
+        parameters["ctf_mode"] = "none"
+    return parameters
 
 
 def rings_of(args: argparse.Namespace, table: ParticleTable) -> int:

@@ -110,6 +110,63 @@ def new_folder(
             )
 
 
+@contextmanager
+def growing_folder(
+    path: Union[str, Path],
+    *,
+    own: Collection[str],
+    option: str,
+    inputs: Iterable[Union[str, Path]] = (),
+    what: str = "the input",
+) -> Iterator[Path]:
+    """A folder that one run after the other adds to, one at a time.
+
+    Parameters
+    ----------
+    path : str or path
+        Made if it does not exist.
+    own : collection of str
+        What may be in it.
+    option : str
+        That names it, for messages.
+    inputs, what
+        As for `new_folder`.
+
+    Yields
+    ------
+    Path
+        A hidden folder in it, whose files replace those of the same names when the block ends.
+
+    Raises
+    ------
+    ValueError
+        If it holds anything else, lies in or around an input, or another run is writing it.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_dir():
+        raise ValueError(f"{path}: is a file; choose another folder")
+    _check_apart(path, target, inputs, what, option)
+    hidden = target / _hidden_name(target)
+    there = sorted(one.name for one in target.iterdir()) if target.is_dir() else []
+    others = [name for name in there if name not in own and name != hidden.name]
+    if others:
+        raise ValueError(
+            f"{path}: holds {others[0]}, which was not written by this command with {option}; "
+            "choose another folder"
+        )
+    with _parents_made(target):
+        lock = _locked(path, target, hidden)
+        try:
+            new = hidden / RESULT
+            new.mkdir()
+            yield new
+            for file in sorted(new.iterdir()):
+                os.replace(file, target / file.name)
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
+            os.close(lock)
+
+
 def _hidden_name(target: Path) -> str:
     return f".{target.name}-run.partial"
 
@@ -160,14 +217,18 @@ def _others(folder: Path, own: Collection[str]) -> List[str]:
 
 
 def _check_apart(
-    path: Union[str, Path], target: Path, inputs: Iterable[Union[str, Path]], what: str
+    path: Union[str, Path],
+    target: Path,
+    inputs: Iterable[Union[str, Path]],
+    what: str,
+    option: str = "--out",
 ) -> None:
     for place in _real_places(inputs):
         if place == target or target in place.parents:
             raise ValueError(f"{path}: contains {what} ({place}); choose another folder")
         if place in target.parents and place.is_dir():
             raise ValueError(
-                f"--out {path} lies in {place}, with {what}, and would be read as a part of it; "
+                f"{option} {path} lies in {place}, with {what}, and would be read as a part of it; "
                 "choose another folder"
             )
 

@@ -18,6 +18,7 @@ from repic_plugin.formats.base.errors import (
 from repic_plugin.formats.base.star_writing import table_text
 from repic_plugin.formats.base.text_tables import TextTable, header_table, read_columns
 from repic_plugin.formats.images.class_star import write_classes_star
+from repic_plugin.formats.images.growing_stacks import GrowingStacks
 from repic_plugin.formats.images.micrograph_ctf import read_micrograph_ctfs
 from repic_plugin.formats.images.mrc import open_mrc, stack_file
 from repic_plugin.formats.images.mrc_header import HEADER_BYTES, read_header
@@ -72,12 +73,19 @@ from repic_plugin.formats.results.class_files import (
     write_assigned_files,
     write_checkpoint,
     write_class_files,
+    write_classes_of_stream,
+    write_streamed_files,
 )
 from repic_plugin.formats.results.class_references import (
     REFERENCES,
     GivenClasses,
     read_given_classes,
     read_references,
+)
+from repic_plugin.formats.results.class_stream import (
+    StoredBlock,
+    StreamedParticles,
+    StreamFolder,
 )
 from repic_plugin.formats.results.class_tables import ClassScores, ClassTables, read_class_tables
 from repic_plugin.formats.results.classified_particles import (
@@ -164,6 +172,7 @@ __all__ = [
     "Format",
     "FormatError",
     "GivenClasses",
+    "GrowingStacks",
     "ImageStacks",
     "JudgedMicrographs",
     "Kind",
@@ -176,6 +185,9 @@ __all__ = [
     "PickerClasses",
     "PicksDir",
     "PicksOfMicrograph",
+    "StoredBlock",
+    "StreamFolder",
+    "StreamedParticles",
     "TextTable",
     "WatchedCtfs",
     "WatchedFolder",
@@ -242,6 +254,7 @@ __all__ = [
     "write_candidate_classes",
     "write_checkpoint",
     "write_class_files",
+    "write_classes_of_stream",
     "write_classes_star",
     "write_consensus_table",
     "write_consensus_tables",
@@ -262,6 +275,7 @@ __all__ = [
     "write_scores",
     "write_selection",
     "write_stack",
+    "write_streamed_files",
     "write_summary_table",
     "write_table",
 ]

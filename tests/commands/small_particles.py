@@ -30,12 +30,12 @@ class Told(NamedTuple):
     sizes: Tuple[int, int]
 
 
-def small_particles(folder, *, snr=5.0, ctf=True, random_state=0, **options):
+def small_particles(folder, *, snr=5.0, ctf=True, random_state=0, n_per_view=PER_VIEW, **options):
     """Write particles.mrcs, particles.star and truth.csv; return what was simulated."""
     made = simulate_particles(
         phantom_map(BOX),
         N_VIEWS,
-        PER_VIEW,
+        n_per_view,
         pixel_size_angstrom=PIXEL_SIZE,
         snr=snr,
         max_shift_px=2,

@@ -47,6 +47,8 @@ class NewClasses(NamedTuple):
         Class of each before.
     found : Assignment
         Of these particles, among all classes, old and new.
+    is_explained : ndarray of bool, shape (m,)
+        Whether each is explained by its class now.
     sums : AverageSums
         Over those that are explained.
     n_averaged : ndarray of int64, shape (j,)
@@ -57,6 +59,7 @@ class NewClasses(NamedTuple):
     rows: Labels
     before: Labels
     found: Assignment
+    is_explained: Flags
     sums: AverageSums
     n_averaged: Labels
     scores: Scores
@@ -106,6 +109,7 @@ def new_classes(some: Particles, state: StreamState) -> Optional[NewClasses]:
         rows=theirs.rows,
         before=before[goes],
         found=found,
+        is_explained=is_member,
         sums=AverageSums(*(values[k:] for values in sums)),
         n_averaged=np.bincount(found.labels[is_member], minlength=len(together))[k:],
         scores=scores_of(made).of(kept),

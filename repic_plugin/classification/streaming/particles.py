@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,12 @@ from repic_plugin.classification.image_rows import ImageRows
 from repic_plugin.classification.normalisation import Normaliser, background
 from repic_plugin.classification.references import References
 from repic_plugin.classification.result import Classification
+from repic_plugin.classification.state import State
 from repic_plugin.classification.streaming.settings import StreamSettings
 
 Labels = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,14 +50,48 @@ class Particles:
         """Others of the stream."""
         return Particles(self.images, self.ctf, rows, self.settings, self.n_threads)
 
-    def classified(self, n_classes: int, references: Optional[References] = None) -> Classification:
-        """Classes of these particles alone, compared as those of the references were."""
-        settings = self.settings
-        options = settings.of_first() if references is None else settings.of_others(references)
-        own, ctf = self._own()
-        return classify_particles(own, n_classes, ctf=ctf, n_threads=self.n_threads, **options)
+    def classified(
+        self,
+        n_classes: int,
+        references: Optional[References] = None,
+        start: Optional[State] = None,
+        progress: Optional[Progress] = None,
+    ) -> Classification:
+        """Classes of these particles alone, compared as those of the references were.
 
-    def assigned(self, references: References, known: Optional[Measured] = None) -> Assignment:
+        Parameters
+        ----------
+        n_classes : int
+        references : References, optional
+            None for the first particles.
+        start : State, optional
+            Classes and poses to go on from.
+        progress : callable, optional
+            Called with the number of images read so far and the total.
+        """
+        settings = self.settings
+        if references is None:
+            options = settings.of_first()
+        else:
+            of_more = settings.of_others if start is None else settings.of_all_again
+            options = of_more(references)
+        own, ctf = self._own()
+        return classify_particles(
+            own,
+            n_classes,
+            ctf=ctf,
+            n_threads=self.n_threads,
+            resume=start,
+            progress=progress,
+            **options,
+        )
+
+    def assigned(
+        self,
+        references: References,
+        known: Optional[Measured] = None,
+        progress: Optional[Progress] = None,
+    ) -> Assignment:
         """Class and pose of these particles."""
         own, ctf = self._own()
         return assign_particles(
@@ -65,6 +101,7 @@ class Particles:
             phase_flipped=self.settings.phase_flipped,
             measured_before=known,
             n_threads=self.n_threads,
+            progress=progress,
         )
 
     def sums(self, found: Assignment, is_member: Flags, references: References) -> AverageSums:

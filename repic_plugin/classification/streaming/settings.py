@@ -88,3 +88,8 @@ class StreamSettings:
             "ctf_mode": references.ctf_mode,
             "mirror": references.mirror,
         }
+
+    def of_all_again(self, references: References) -> Dict[str, Any]:
+        """The same for all, from the poses in their classes: these have no common alignment."""
+        options = self.of_others(references)
+        return {**options, "alignment": "mra"} if options.get("alignment") == "rfa" else options

@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 from repic_plugin.classification.assignment import Measured
 from repic_plugin.classification.assignment.contrast_prior import ContrastPrior
 from repic_plugin.classification.full_averages import AverageSums
+from repic_plugin.classification.quality import (
+    JUNK_PROBABILITY,
+    ClassQuality,
+    member_probability,
+)
 from repic_plugin.classification.references import References
 from repic_plugin.classification.sizes import Sizes
 from repic_plugin.classification.streaming.usual import Usual
@@ -114,6 +119,28 @@ class StreamState:
 
     def __len__(self) -> int:
         return len(self.sizes)
+
+    @property
+    def is_junk(self) -> NDArray[np.bool_]:
+        """Whether each class is probably junk, shape (k,)."""
+        return np.asarray((self.sizes > 0) & (self.scores.probability < JUNK_PROBABILITY))
+
+    def quality(self, labels: Labels, fit: Floats) -> ClassQuality:
+        """Scores of the classes as they were when these were made, and of some of the particles.
+
+        Parameters
+        ----------
+        labels : ndarray of int64, shape (n,)
+            Class of each particle; -1 for none.
+        fit : ndarray of float64, shape (n,)
+            As in `Assignment`.
+        """
+        return ClassQuality(
+            **self.scores._asdict(),
+            threshold=float("nan"),
+            member_probability=member_probability(self.scores.probability, fit, labels),
+            agreement=fit,
+        )
 
 
 def stream_to_arrays(state: StreamState) -> Dict[str, NDArray[Any]]:

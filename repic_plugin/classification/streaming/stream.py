@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Iterator, NamedTuple, Optional
+from typing import Any, Callable, Iterator, NamedTuple, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 from repic_plugin.classification.assignment import Assignment
 from repic_plugin.classification.checks import check_images, check_optics
 from repic_plugin.classification.ctf import CtfParameters
+from repic_plugin.classification.streaming.full_pass import (
+    N_READINGS,
+    classified_again,
+)
 from repic_plugin.classification.streaming.new_views import (
     NewClasses,
     are_expected,
@@ -20,11 +24,8 @@ from repic_plugin.classification.streaming.new_views import (
 from repic_plugin.classification.streaming.particles import Particles
 from repic_plugin.classification.streaming.settings import StreamSettings
 from repic_plugin.classification.streaming.state import StreamState, Unexplained
-from repic_plugin.classification.streaming.usual import usual_misfit
+from repic_plugin.classification.streaming.usual import held_out_rows, usual_misfit
 
-# Of the first particles this part, at least so many and at most an eighth, has no share in the
-# first averages: what is usual is measured in them.
-HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT = 16, 200, 8
 # New members of an average, for each that it has, in one refreshment.
 MOST_NEW = 1
 
@@ -126,14 +127,7 @@ class ClassStream:
             If there are fewer images than before, or as in `classify_particles` and
             `assign_particles`.
         """
-        n = check_images(images)
-        check_optics(self.settings.pixel_size_angstrom, ctf, n)
-        seen = 0 if self.state is None else self.state.n_seen
-        if n < seen:
-            raise ValueError(
-                f"images must be all of the stream so far, {seen:,} or more, got {n:,}; give the "
-                "earlier ones, too"
-            )
+        n, seen = self._checked(images, ctf)
         while seen < n:
             wanted = self.settings.n_to_start if self.state is None else self.settings.n_per_block
             if n - seen < wanted and not now:
@@ -143,9 +137,73 @@ class ClassStream:
             some = Particles(images, ctf, rows, self.settings, n_threads)
             yield self._first(some) if self.state is None else self._next(some, self.state)
 
+    def full_pass(
+        self,
+        images: Any,
+        ctf: Optional[CtfParameters] = None,
+        *,
+        n_threads: int = 1,
+        progress: Optional[Callable[[int, int], None]] = None,
+    ) -> Iterator[Block]:
+        """Classify all particles so far again, and assign them to the final averages.
+
+        The classification goes on from the classes as they are, see `full_pass`. A class keeps its
+        number; one that was dissolved keeps it as well, without members, and a class that takes its
+        place gets a new one. The averages afterwards are those that particles were assigned to.
+
+        Parameters
+        ----------
+        images, ctf, n_threads
+            As for `advance`.
+        progress : callable, optional
+            Called with the number of images read so far and the total; each is read several times.
+
+        Yields
+        ------
+        Block
+            Of all particles so far, in the sizes in which they were processed. The state is as
+            before until the last of them has been taken.
+
+        Raises
+        ------
+        ValueError
+            If there are no classes yet, or as in `advance`.
+        """
+        _, seen = self._checked(images, ctf)
+        if self.state is None:
+            raise ValueError(
+                f"there are no classes yet, but {self.settings.n_to_start:,} particles to wait "
+                "for; call advance first"
+            )
+        every = Particles(images, ctf, np.arange(seen), self.settings, n_threads)
+        state = classified_again(every, self.state, progress)
+        sizes = np.zeros(len(state), np.int64)
+        ends = range(state.n_first, seen + self.settings.n_per_block, self.settings.n_per_block)
+        for first, end in zip((0, *ends), ends):
+            some = every.at(np.arange(first, min(end, seen)))
+            found = some.assigned(state.references, state.measured)
+            sizes += found.sizes
+            yield Block(some.rows, found, state.usual.is_explained(found))
+            if progress is not None:
+                done = (N_READINGS - 1) * seen + len(some.rows) + first
+                progress(done, N_READINGS * seen)
+        self.state = replace(state, sizes=sizes)
+
+    def _checked(self, images: Any, ctf: Optional[CtfParameters]) -> Tuple[int, int]:
+        """Number of images, and of those that were seen before."""
+        n = check_images(images)
+        check_optics(self.settings.pixel_size_angstrom, ctf, n)
+        seen = 0 if self.state is None else self.state.n_seen
+        if n < seen:
+            raise ValueError(
+                f"images must be all of the stream so far, {seen:,} or more, got {n:,}; give the "
+                "earlier ones, too"
+            )
+        return n, seen
+
     def _first(self, some: Particles) -> Block:
         """Make the classes."""
-        held_out = _held_out(len(some.rows))
+        held_out = held_out_rows(len(some.rows))
         made = some.at(np.setdiff1d(some.rows, held_out)).classified(self.settings.n_classes)
         references = made.references()
         found = some.assigned(references)
@@ -178,12 +236,6 @@ class ClassStream:
             state = _forgetting(state) if new is None else _appended(state, new)
         self.state = state
         return Block(some.rows, found, is_explained, new)
-
-
-def _held_out(n: int) -> Labels:
-    """Evenly spread among the first n particles."""
-    n_held = min(max(n // HELD_OUT, LEAST_HELD_OUT), n // MOST_HELD_OUT)
-    return np.unique(np.linspace(0, n - 1, n_held).astype(np.int64))
 
 
 def _refreshed(

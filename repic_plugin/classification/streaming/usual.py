@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from repic_plugin.classification.assignment import Assignment
 
+# Of the particles that classes are made of this part, at least so many and at most an eighth, has
+# no share in the averages: what is usual is measured in them.
+HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT = 16, 200, 8
 # A misfit is unusual beyond this many times the spread of the better half, of which normally
 # distributed ones exceed 2.3 %.
 UNUSUAL = 2.0
@@ -65,6 +68,12 @@ class Usual(NamedTuple):
     def followed_by(self, n_new: int) -> Usual:
         """The same with more classes, of typical share."""
         return self._replace(share=np.append(self.share, np.full(n_new, self.typical_share)))
+
+
+def held_out_rows(n: int) -> NDArray[np.int64]:
+    """Some of n particles, evenly spread."""
+    n_held = min(max(n // HELD_OUT, LEAST_HELD_OUT), n // MOST_HELD_OUT)
+    return np.unique(np.linspace(0, n - 1, n_held).astype(np.int64))
 
 
 def usual_misfit(found: Assignment, held_out: NDArray[np.int64]) -> Usual:

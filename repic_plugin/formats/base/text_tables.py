@@ -82,6 +82,10 @@ class TextTable:
         """The data lines."""
         return [line for _, line in self.numbered_rows()]
 
+    def first(self, n: int) -> TextTable:
+        """The table with its first n rows, of one or more."""
+        return replace(self, stop=self._numbered(n - 1)[0])
+
     def row_error(self, row: int, problem: str) -> FormatError:
         """The error for a data row, counted from 0."""
         return format_error(self.path, problem, line=self._numbered(row)[0])

@@ -73,6 +73,16 @@ class ParticleStar:
     optics_values: Dict[str, Floats]
     notes: Tuple[str, ...] = ()
 
+    def first(self, n: int) -> ParticleStar:
+        """The tables with the first n particles."""
+        return replace(
+            self,
+            particles=self.particles.first(n),
+            names=self.names[:n],
+            group=None if self.group is None else self.group[:n],
+            particle_values={k: column[:n] for k, column in self.particle_values.items()},
+        )
+
     def values(self, label: str) -> Optional[Floats]:
         """A number of each particle, shape (n,), from its row or its optics group; None if absent.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Sequence, Tuple
 
@@ -71,6 +71,16 @@ class ParticleTable:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def first(self, n: int) -> ParticleTable:
+        """The first n particles."""
+        return replace(
+            self,
+            images=self.images.first(n),
+            ctf=None if self.ctf is None else self.ctf.take(slice(0, n)),
+            names=self.names[:n],
+            star=None if self.star is None else self.star.first(n),
+        )
 
 
 def read_particles(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from threading import Lock
 from typing import Any, Callable, Iterator, Optional, Sequence, Tuple
@@ -123,6 +124,13 @@ class ImageStacks:
             if len(group):
                 self._files.read(int(stack[group[0]]), index[group], result, group)
         return result
+
+    def first(self, n: int) -> ImageStacks:
+        """The first n images."""
+        some = copy.copy(self)
+        some.stack, some.index = self.stack[:n], self.index[:n]
+        some.shape = (n, *self.shape[1:])
+        return some
 
     def _check_there(self, row_error: Optional[RowError]) -> None:
         """Raise an error unless each stack has the images that are asked of it."""

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
         References,
         Sizes,
         State,
+        StreamState,
     )
+    from repic_plugin.formats.results.class_stream import StreamedParticles
 
 CLASS_FILES = ("assignments.csv", "class_averages.mrcs", "classes.star", "convergence.csv")
 ASSIGNMENT_COLUMNS = ("particle", "class", "rotation_deg", "shift_x_px", "shift_y_px", "mirror")
@@ -79,7 +81,7 @@ def write_class_files(folder: PathLike, table: ParticleTable, found: Classificat
         found.mirror,
         quality,
     )
-    _write_classes(folder / "classes.csv", found, found.is_junk, quality)
+    _write_classes(folder / "classes.csv", found.sizes, found.explained, found.is_junk, quality)
     _write_convergence(folder / "convergence.csv", found.records)
     _write_sizes(folder / "sizes.csv", made.sizes, made.notes())
     write_references(folder, found.references())
@@ -120,10 +122,74 @@ def write_assigned_files(
     x, y = found.shift_px.T
     poses = (found.labels, found.rotation_deg, x, y, found.mirror)
     write_classes_star(folder / "classes.star", table, *poses, quality)
-    _write_classes(folder / "classes.csv", found, is_junk, quality)
+    _write_classes(folder / "classes.csv", found.sizes, found.explained, is_junk, quality)
     _write_convergence(folder / "convergence.csv", ())
     _write_sizes(folder / "sizes.csv", found.used, notes)
     write_references(folder, references)
+
+
+def write_streamed_files(
+    folder: PathLike,
+    table: ParticleTable,
+    found: StreamedParticles,
+    state: StreamState,
+    notes: Sequence[str] = (),
+) -> None:
+    """Write the same files of a classification in a stream.
+
+    Parameters
+    ----------
+    folder : str or path
+        Must exist.
+    table : ParticleTable
+        All particles so far.
+    found : StreamedParticles
+        Of these particles.
+    state : StreamState
+        After the last of them.
+    notes : sequence of str
+        Remarks on the images.
+    """
+    folder = Path(folder)
+    quality = state.quality(found.labels, found.fit)
+    measures = {name: getattr(found, name) for name in ASSIGNED}
+    _write_assignments(
+        folder / "assignments.csv", table, found, {**measures, **_member_columns(quality)}
+    )
+    x, y = found.shift_px.T
+    poses = (found.labels, found.rotation_deg, x, y, found.mirror)
+    write_classes_star(folder / "classes.star", table, *poses, quality)
+    write_classes_of_stream(folder, state, found.explained, notes)
+    write_references(folder, state.references)
+
+
+def write_classes_of_stream(
+    folder: PathLike,
+    state: StreamState,
+    explained: NDArray[np.float64],
+    notes: Sequence[str] = (),
+) -> None:
+    """Write averages and tables of the classes as they are now, not of the particles.
+
+    Parameters
+    ----------
+    folder : str or path
+        Must exist.
+    state : StreamState
+    explained : ndarray of float64, shape (k,)
+        Reduction of a member's sum of squares.
+    notes : sequence of str
+        Remarks on the images.
+    """
+    folder = Path(folder)
+    sizes, nobody = state.references.sizes, np.zeros(0, np.int64)
+    write_stack(
+        folder / "class_averages.mrcs", state.references.averages, sizes.pixel_size_angstrom
+    )
+    quality = state.quality(nobody, np.zeros(0))
+    _write_classes(folder / "classes.csv", state.sizes, explained, state.is_junk, quality)
+    _write_convergence(folder / "convergence.csv", ())
+    _write_sizes(folder / "sizes.csv", sizes, notes)
 
 
 def checkpoint_owner(table: ParticleTable, parameters: Mapping[str, Any]) -> str:
@@ -199,16 +265,17 @@ def read_checkpoint(path: PathLike, owner: str) -> State:
 
 def _write_classes(
     path: Path,
-    found: Union[Classification, Assignment],
+    sizes: NDArray[np.int64],
+    explained: NDArray[np.float64],
     is_junk: NDArray[np.bool_],
     quality: Optional[ClassQuality],
 ) -> None:
     """Write sizes and scores of the classes."""
     names: Tuple[str, ...] = CLASS_COLUMNS
     columns: List[List[Any]] = [
-        list(range(len(found.sizes))),
-        found.sizes.tolist(),
-        _cells(found.explained),
+        list(range(len(sizes))),
+        sizes.tolist(),
+        _cells(explained),
         is_junk.astype(int).tolist(),
     ]
     if quality is not None:
@@ -225,7 +292,7 @@ def _member_columns(quality: Optional[ClassQuality]) -> Dict[str, NDArray[np.flo
 def _write_assignments(
     path: Path,
     table: ParticleTable,
-    found: Union[Classification, Assignment],
+    found: Union[Classification, Assignment, StreamedParticles],
     more: Mapping[str, NDArray[np.float64]],
 ) -> None:
     """Write class and pose of each particle, and more columns of numbers."""
