@@ -1,7 +1,8 @@
 """Protocols of a template that a value leaves out.
 
 They have an entry ``"object.use": "cryolo=~Pick with crYOLO|true|1|cryolo~"``. What refers to one
-that is left out loses the reference: an optional input stays empty, a list is shorter.
+that is left out refers to its ``"object.instead": "6.outputCoordinates"``, or loses the reference:
+an optional input stays empty, a list is shorter.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any, Dict, List, Mapping, Tuple
 
 from repic_plugin.wording import counted
 
-USE = "object.use"
+USE, INSTEAD = "object.use", "object.instead"
 NONE = "none"  # the default of a path that may be left out
 OFF = ("", "false", "0", NONE)
 CONSENSUS, PICKERS, MIN_PICKERS = "ProtRepicConsensus", "inputCoordinates", 2
@@ -30,8 +31,8 @@ def switched_on(protocols: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     ValueError
         If a consensus is left with fewer than two pickers.
     """
-    off = {one["object.id"] for one in protocols if _is_off(one)}
-    used = [_without(one, off) for one in protocols if one["object.id"] not in off]
+    off = {one["object.id"]: one.get(INSTEAD) for one in protocols if _is_off(one)}
+    used = [_redirected(one, off) for one in protocols if one["object.id"] not in off]
     for one in used if off else ():
         pickers = one.get(PICKERS)
         if one["object.className"] == CONSENSUS and len(pickers or ()) < MIN_PICKERS:
@@ -56,16 +57,24 @@ def _is_off(protocol: Mapping[str, Any]) -> bool:
     return USE in protocol and switch_of(protocol)[1].lower() in OFF
 
 
-def _without(protocol: Dict[str, Any], off: Any) -> Dict[str, Any]:
-    """A protocol without references to those that are left out."""
+def _redirected(protocol: Dict[str, Any], off: Mapping[str, Any]) -> Dict[str, Any]:
+    """A protocol that refers to none that is left out."""
     kept: Dict[str, Any] = {}
     for key, value in protocol.items():
-        if isinstance(value, list):
-            kept[key] = [one for one in value if not _refers(one, off)]
-        elif key.startswith("object.") or not _refers(value, off):
+        if key.startswith("object."):
             kept[key] = value
+        elif isinstance(value, list):
+            found = [_reference(one, off) for one in value]
+            kept[key] = [one for one in found if one is not None]
+        else:
+            found_one = _reference(value, off)
+            if found_one is not None or value is None:
+                kept[key] = found_one
     return kept
 
 
-def _refers(value: Any, off: Any) -> bool:
-    return isinstance(value, str) and "." in value and value.partition(".")[0] in off
+def _reference(value: Any, off: Mapping[str, Any]) -> Any:
+    """A value, or what a reference to a protocol that is left out becomes: None if nothing."""
+    while isinstance(value, str) and "." in value and value.partition(".")[0] in off:
+        value = off[value.partition(".")[0]]
+    return value

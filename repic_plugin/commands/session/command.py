@@ -9,7 +9,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import List
+from typing import Any, Dict, List
 
 import psutil
 
@@ -21,12 +21,14 @@ from repic_plugin.simulation import simulate_exposures
 from repic_plugin.workflow import project_folder, set_user_environment
 
 ARGUMENTS = {"micrograph_size_px": "--size", **MAP_ARGUMENTS}
-TEMPLATE = "facility-picks"
+SIMULATED, REAL = "facility-picks", "facility"  # templates
 LOOK_SECONDS = 0.5
 HOUR = 3600.0
 # Values of the template for a session of a minute. The micrographs arrive whole.
 IDLE, WAIT, LOOK, SETTLED = 20, 15, 1, 1
 MIN_AGREEMENT = 0.2  # of an accepted micrograph
+# Of pickers that are run: diameters as fractions of the box, see the adapter of LoG.
+SMALLEST, LARGEST, TOPAZ_SCALE, REAL_BATCH = 0.5, 0.8, 4, 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         default=[],
         metavar="name=value",
-        help=f"further values of the template {TEMPLATE}, instead of those of this command",
+        help=f"further values of the template {SIMULATED}, or {REAL}, before those of this command",
+    )
+    parser.add_argument(
+        "--real",
+        action="store_true",
+        help="pick with LoG (RELION) and Topaz, which must be installed with their plugins",
     )
     parser.add_argument("--seed", type=int, default=0, help="random seed")
     add_microscope(parser)
@@ -76,7 +83,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--project {args.project}: exists in {project.parent}; choose another")
     material = _drawn(args, Path(args.out or f"{args.project}-session").absolute())
     print(f"files of the session: {material.folder}", flush=True)
-    session = Session(material, args.project, _values(args, material), project)
+    words = [REAL if args.real else SIMULATED, *_values(args, material)]
+    session = Session(material, args.project, words, project)
     return session.run(seconds / len(material.names), n_kills)
 
 
@@ -103,7 +111,7 @@ def _values(args: argparse.Namespace, material: Material) -> List[str]:
     """Values of the template."""
     values = {
         "micrographs": material.micrographs,
-        **{f"picks{n}": folder for n, folder in enumerate(material.picks, 1)},
+        **(_of_real(material) if args.real else _of_simulated(material)),
         "blobs": "true",
         "box": material.box_size_px,
         "classes": args.classes,
@@ -112,7 +120,6 @@ def _values(args: argparse.Namespace, material: Material) -> List[str]:
         "images": "false",
         "agreement": MIN_AGREEMENT,
         "idle": IDLE,
-        "wait": WAIT,
         "look": LOOK,
         "settled": SETTLED,
         "voltage": args.voltage,
@@ -124,6 +131,27 @@ def _values(args: argparse.Namespace, material: Material) -> List[str]:
     return [f"{name}={one}" for name, one in values.items() if name not in given] + args.values
 
 
+def _of_simulated(material: Material) -> Dict[str, Any]:
+    """Values for the pick files of a session."""
+    picks = {f"picks{n}": folder for n, folder in enumerate(material.picks, 1)}
+    return {**picks, "wait": WAIT}
+
+
+def _of_real(material: Material) -> Dict[str, Any]:
+    """Values for pickers that are run."""
+    box_angstrom = material.box_size_px * material.pixel_size_angstrom
+    return {
+        "cryolo": "false",
+        "ctf": "false",
+        "smallest": round(SMALLEST * box_angstrom),
+        "largest": round(LARGEST * box_angstrom),
+        "radius": max(1, round(material.box_size_px / 2 / TOPAZ_SCALE)),
+        "scale": TOPAZ_SCALE,
+        "batch": REAL_BATCH,
+        "wait": WAIT,
+    }
+
+
 class Session:
     """A session that happens, and the pipeline that follows it.
 
@@ -132,16 +160,16 @@ class Session:
     material : Material
     name : str
         Of the project.
-    values : list of str
-        Of the template.
+    words : list of str
+        The template, and its values.
     project : Path
         Folder of the project.
     """
 
-    def __init__(self, material: Material, name: str, values: List[str], project: Path) -> None:
+    def __init__(self, material: Material, name: str, words: List[str], project: Path) -> None:
         self.material, self.figures = material, Figures(project)
-        words = ["run", TEMPLATE, *values, "--project", name]
-        self._command = [sys.executable, "-m", "repic_plugin.cli", *words]
+        program = [sys.executable, "-m", "repic_plugin.cli", "run"]
+        self._command = [*program, *words, "--project", name]
 
     def run(self, interval_s: float, n_kills: int) -> int:
         """Bring a micrograph after each interval until all are there; the exit code at the end."""

@@ -17,7 +17,7 @@ from repic_plugin.commands.simulate_micrographs import (
     STAR,
     write_exposures,
 )
-from repic_plugin.formats import read_picker_folder
+from repic_plugin.formats import read_header, read_picker_folder
 from repic_plugin.simulation import SimulatedExposure, simulate_pickers
 
 COMING, PICKS, CTFS = "coming", "picks", "ctfs"  # folders; what has arrived is beside the first
@@ -36,11 +36,13 @@ class Material:
     names : list of str
         Of the micrographs, in their order.
     box_size_px : int
+    pixel_size_angstrom : float
     """
 
     folder: Path
     names: List[str]
     box_size_px: int
+    pixel_size_angstrom: float
 
     @property
     def micrographs(self) -> Path:
@@ -128,7 +130,9 @@ def prepare(
     except BaseException:
         shutil.rmtree(folder)
         raise
-    material = Material(folder, names, box_size_px)
+    header = read_header(coming / MICROGRAPHS / f"{names[0]}.mrc")
+    pixel_size_angstrom = float(header.pixel_size_angstrom[2])
+    material = Material(folder, names, box_size_px, pixel_size_angstrom)
     for one in (material.micrographs, material.ctfs, *material.picks):
         one.mkdir(parents=True)
     return material
