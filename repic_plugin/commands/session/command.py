@@ -203,9 +203,9 @@ class Session:
         return subprocess.Popen(self._command, env=environment)
 
     def _kill(self, pipeline: subprocess.Popen[bytes]) -> bool:
-        """Kill the pipeline and its consensus; whether that was at work."""
+        """Kill the pipeline and its consensus; whether that was at work, with something done."""
         found = self.figures.processes(CONSENSUS)
-        if not found:
+        if not (found and self.figures.n_done(CONSENSUS)):
             return False
         for one in (*found, psutil.Process(pipeline.pid)):
             with suppress(psutil.NoSuchProcess):

@@ -47,16 +47,17 @@ class Figures:
     def look(self, n_arrived: int) -> None:
         """Measure, while so many micrographs have arrived."""
         for class_name in (CONSENSUS, EXTRACTION):
-            folder = next(iter(sorted(self.project.glob(f"Runs/*_{class_name}"))), None)
-            n_done = 0 if folder is None else self._n_done(folder)
-            before = self.most_behind.get(class_name, 0)
-            self.most_behind[class_name] = max(before, n_arrived - n_done)
+            n_behind = n_arrived - self.n_done(class_name)
+            self.most_behind[class_name] = max(self.most_behind.get(class_name, 0), n_behind)
         sizes = [one.memory_info().rss for one in self.processes() if _is_alive(one)]
         self.peak_bytes = max(self.peak_bytes, sum(sizes))
         self.peak_of_one_bytes = max(self.peak_of_one_bytes, *sizes, 0)
 
-    def _n_done(self, folder: Path) -> int:
-        """Micrographs on the record of a run."""
+    def n_done(self, class_name: str) -> int:
+        """Micrographs on the record of the first run of a protocol."""
+        folder = next(iter(sorted(self.project.glob(f"Runs/*_{class_name}"))), None)
+        if folder is None:
+            return 0
         for file in folder.glob("extra/stream/batch_*.npz"):
             if file not in self._counted:
                 self._counted[file] = len(read_arrays(file, [MICROGRAPHS])[MICROGRAPHS])
