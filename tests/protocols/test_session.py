@@ -90,3 +90,16 @@ def test_micrographs_behind_are_counted_until_they_are_on_record(tmp_path):
     assert figures.most_behind == {"ProtRepicConsensus": 3, "ProtRepicExtract": 5}
     assert figures.peak_bytes == 0  # no process has the folder on its command line
     assert os.getpid() not in {one.pid for one in figures.processes()}
+
+
+def test_names_of_folders_are_words_of_the_pipeline_whatever_is_in_them(tmp_path):
+    from repic_plugin.cli import build_parser
+    from repic_plugin.commands.session.command import Session, _values
+    from repic_plugin.commands.session.material import Material
+
+    folder = tmp_path / "a; touch pwned $(touch pwned) 'b\" c"
+    args = build_parser().parse_args(["simulate-session", "phantom", "--project", "p"])
+    material = Material(folder, ["mic_001"], 64, 5.0)
+    command = Session(material, "p", _values(args, material), tmp_path)._command
+    assert f"micrographs={folder / 'micrographs'}" in command
+    assert f"picks2={folder / 'picks' / 'picker_2'}" in command
