@@ -28,6 +28,7 @@ from repic_plugin.convert.given_particles import (
 from repic_plugin.convert.growing import (
     GrowingCtfs,
     GrowingMicrographs,
+    GrowingParticles,
     GrowingPicks,
     Span,
     UnreadableSetError,
@@ -68,6 +69,7 @@ __all__ = [
     "ClassSummary",
     "GrowingCtfs",
     "GrowingMicrographs",
+    "GrowingParticles",
     "GrowingPicks",
     "MicrographTable",
     "ParticleClasses",

@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 from pwem.objects import Class2D, Particle, SetOfAverages, SetOfClasses2D, SetOfParticles, Transform
-from pyworkflow.object import Boolean, Float, Integer
+from pyworkflow.object import Boolean, Float, Integer, Set
 
 from repic_plugin import constants
 from repic_plugin.convert.sets import column_names, read_item_columns, table_prefix
@@ -165,24 +165,27 @@ def append_members(
     Parameters
     ----------
     target : SetOfParticles
-        Empty, in a file of its own.
+        In a file of its own; open for appending, and without these particles.
     particles : SetOfParticles
         The set to which the ids of the members refer.
     members : ClassMembers
-        One or more.
 
     Raises
     ------
     ValueError
         If a member is not in the set.
     """
+    if not len(members.ids):
+        target.write()
+        return
     _check_there(particles, members)
+    n_before = target.getSize()
     item = members.item(particles, 0)
     target.append(item)
     database = target._getMapper().db
     numbers = np.unique(members.number).tolist()
     _copy_rows(particles, [(database, numbers)], members, item.getObjDict())
-    target._size.set(len(members.ids))
+    target._size.set(n_before + len(members.ids))
     target.write()
 
 
@@ -199,7 +202,8 @@ def append_averages(
 
 
 def _check_there(particles: SetOfParticles, members: ClassMembers) -> None:
-    rows = read_item_columns(particles.getFileName(), ["id"], table_prefix(particles))
+    span = (int(members.ids.min(initial=0)), int(members.ids.max(initial=0)))
+    rows = read_item_columns(particles.getFileName(), ["id"], table_prefix(particles), span=span)
     known = np.array(rows, dtype=np.int64).ravel()
     missing = members.ids[~np.isin(members.ids, known)]
     if len(missing):
@@ -215,6 +219,7 @@ def _new_class(particles: SetOfParticles, number: int, summary: ClassSummary) ->
     item.copyInfo(particles)
     item.setAcquisition(particles.getAcquisition())
     item.setAlignment2D()
+    item.setStreamState(Set.STREAM_CLOSED)  # that of the particles may be another
     _describe(item, summary, number - 1)
     return item
 
@@ -294,7 +299,8 @@ def _copy_class(
     connection.execute(
         f"INSERT INTO {prefix}Objects ({columns}) SELECT {expressions} "
         f"FROM {MEMBERS} AS member JOIN {source} AS particle USING (id) WHERE member.number = ? "
-        f"AND id NOT IN (SELECT id FROM {prefix}Objects) ORDER BY id",
+        f"AND NOT EXISTS (SELECT 1 FROM {prefix}Objects AS known WHERE known.id = particle.id) "
+        "ORDER BY particle.id",
         (*arguments, number),
     )
 

@@ -152,6 +152,45 @@ class GrowingCtfs(_Growing):
         self.names = {int(i): str(name) for i, name in rows}
 
 
+class GrowingParticles(_Growing):
+    """The particles of a set. Their ids follow no order: the time of creation does.
+
+    Attributes
+    ----------
+    n_items : int
+        Number of particles, as the set told at the last look.
+    is_closed : bool
+    n_resets : int
+        How often the set was found to be smaller than before.
+    """
+
+    def __init__(self, file_name: str) -> None:
+        super().__init__(file_name)
+        self.n_items = self.n_resets = 0
+
+    def _read(self, connection: sqlite3.Connection, is_other_file: bool) -> None:
+        n_now = _property(connection, "_size") if column_names(connection) else 0
+        self.n_resets += n_now < self.n_items
+        self.n_items = n_now
+
+    def ids(self) -> NDArray[np.int64]:
+        """Ids of the enabled particles at present, in the order in which they were made.
+
+        Raises
+        ------
+        UnreadableSetError
+            If the file is unreadable at present.
+        """
+        command = "SELECT id FROM Objects WHERE enabled ORDER BY creation, id"
+        try:
+            with closing(open_set_file(self.file_name)) as connection:
+                if not column_names(connection):
+                    return np.zeros(0, np.int64)
+                return np.fromiter((i for (i,) in connection.execute(command)), np.int64)
+        except (ValueError, sqlite3.Error) as error:
+            raise _unreadable(self.file_name, error) from error
+
+
 class GrowingPicks(_Growing):
     """The coordinates of a set.
 

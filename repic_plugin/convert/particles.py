@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pwem.emlib.image.image_readers import ImageReadersRegistry
 from pwem.objects import SetOfParticles
 
+from repic_plugin import constants
 from repic_plugin.classification import CtfParameters
 from repic_plugin.convert.sets import item_labels, read_item_columns, table_prefix
 from repic_plugin.formats import STACK_SUFFIXES, stack_file, write_stack
@@ -19,6 +20,7 @@ SPIDER_SUFFIX = ".stk"  # Xmipp's stacks, which pwem reads without Xmipp
 IMAGES_PER_CHUNK = 256
 DEFOCUS = ("_ctfModel._defocusU", "_ctfModel._defocusV", "_ctfModel._defocusAngle")
 PHASE_SHIFT = "_ctfModel._phaseShift"
+FOUND_BY = f"_coordinate.{constants.PICKERS}"
 MICROSCOPE = {
     "_acquisition._voltage": "getVoltage",
     "_acquisition._sphericalAberration": "getSphericalAberration",
@@ -28,7 +30,7 @@ MICROSCOPE = {
 
 @dataclass(frozen=True, eq=False)
 class ParticleRows:
-    """Enabled particles of a set, ordered by id.
+    """Enabled particles of a set, ordered by id, or those that were asked for in their order.
 
     Attributes
     ----------
@@ -38,12 +40,15 @@ class ParticleRows:
     index : ndarray of int64, shape (n,)
         Number of the image in its file, from 1; 0 if the file is a single image.
     ctf : CtfParameters or None
+    pickers : tuple of str, length n, or None
+        Names of the pickers that found each particle of a consensus; None of other particles.
     """
 
     ids: NDArray[np.int64]
     files: Tuple[str, ...]
     index: NDArray[np.int64]
     ctf: Optional[CtfParameters]
+    pickers: Optional[Tuple[str, ...]] = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,7 +63,9 @@ class ParticleRows:
         ]
 
 
-def read_particle_rows(particles: SetOfParticles, with_ctf: bool = True) -> ParticleRows:
+def read_particle_rows(
+    particles: SetOfParticles, with_ctf: bool = True, among: Optional[NDArray[np.int64]] = None
+) -> ParticleRows:
     """Images and CTFs of the enabled particles of a set, read directly from its file.
 
     Parameters
@@ -66,11 +73,14 @@ def read_particle_rows(particles: SetOfParticles, with_ctf: bool = True) -> Part
     particles : SetOfParticles
     with_ctf : bool
         Whether to read CTFs, if the set has them.
+    among : ndarray of int64, optional
+        Ids of those to read, one or more; by default all are read.
 
     Raises
     ------
     ValueError
-        If the set has no enabled particle, or only some of them have a CTF.
+        If the set has no enabled particle, lacks one that was asked for, or only some of them have
+        a CTF.
     """
     file_name, prefix = particles.getFileName(), table_prefix(particles)
     present = item_labels(file_name, prefix)
@@ -78,9 +88,13 @@ def read_particle_rows(particles: SetOfParticles, with_ctf: bool = True) -> Part
     with_ctf = with_ctf and particles.hasCTF() and DEFOCUS[0] in present
     if with_ctf:
         labels += [label for label in (*DEFOCUS, PHASE_SHIFT, *MICROSCOPE) if label in present]
-    rows = read_item_columns(file_name, labels, prefix, only_enabled=True)
+    labels += [FOUND_BY] * (FOUND_BY in present)
+    span = None if among is None else (int(among.min()), int(among.max()))
+    rows = read_item_columns(file_name, labels, prefix, only_enabled=True, span=span)
     if not rows:
         raise ValueError(f"{file_name} has no enabled particle; enable some, or choose another set")
+    if among is not None:
+        rows = _those(rows, among, file_name)
     columns = dict(zip(labels, zip(*rows)))
     ids = np.array(columns["id"], dtype=np.int64)
     return ParticleRows(
@@ -88,7 +102,19 @@ def read_particle_rows(particles: SetOfParticles, with_ctf: bool = True) -> Part
         files=tuple(map(str, columns["_filename"])),
         index=np.array([index or 0 for index in columns["_index"]], dtype=np.int64),
         ctf=_ctf(particles, ids, columns) if with_ctf else None,
+        pickers=tuple(str(one or "") for one in columns[FOUND_BY]) if FOUND_BY in columns else None,
     )
+
+
+def _those(
+    rows: List[Tuple[Any, ...]], ids: NDArray[np.int64], file_name: str
+) -> List[Tuple[Any, ...]]:
+    """Rows of these ids, which come first in a row, in their order."""
+    by_id = {row[0]: row for row in rows}
+    missing = [one for one in ids.tolist() if one not in by_id]
+    if missing:
+        raise ValueError(f"{file_name} has no enabled particle with id {missing[0]} any more")
+    return [by_id[one] for one in ids.tolist()]
 
 
 def _ctf(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from pyworkflow.object import Set
 
@@ -66,7 +66,12 @@ def item_ids(file_name: str, first: int, last: int) -> List[int]:
 
 
 def read_item_columns(
-    file_name: str, labels: Sequence[str], prefix: str = "", *, only_enabled: bool = False
+    file_name: str,
+    labels: Sequence[str],
+    prefix: str = "",
+    *,
+    only_enabled: bool = False,
+    span: Optional[Tuple[int, int]] = None,
 ) -> List[Tuple[Any, ...]]:
     """Attributes of the items of a set, read directly from its file, ordered by id.
 
@@ -79,6 +84,8 @@ def read_item_columns(
         Prefix of the set's tables, with its underscore.
     only_enabled : bool
         Omit items that the user has disabled.
+    span : (int, int), optional
+        First and last id; by default all items are read.
 
     Returns
     -------
@@ -98,9 +105,10 @@ def read_item_columns(
         if missing:
             raise ValueError(f"{file_name}: its items have no attribute {missing[0]}")
         columns = ", ".join(column_of[label] for label in labels)
-        where = "WHERE enabled" if only_enabled else ""
+        conditions = ["enabled"] * only_enabled + ["id BETWEEN ? AND ?"] * (span is not None)
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
         return connection.execute(
-            f"SELECT {columns} FROM {prefix}Objects {where} ORDER BY id"
+            f"SELECT {columns} FROM {prefix}Objects {where} ORDER BY id", span or ()
         ).fetchall()
 
 

@@ -18,6 +18,7 @@ from repic_plugin.formats.base.errors import (
 from repic_plugin.formats.base.star_writing import table_text
 from repic_plugin.formats.base.text_tables import TextTable, header_table, read_columns
 from repic_plugin.formats.images.class_star import write_classes_star
+from repic_plugin.formats.images.growing_stacks import GrowingStacks
 from repic_plugin.formats.images.micrograph_ctf import read_micrograph_ctfs
 from repic_plugin.formats.images.mrc import open_mrc, stack_file
 from repic_plugin.formats.images.mrc_header import HEADER_BYTES, read_header
@@ -169,6 +170,7 @@ __all__ = [
     "Format",
     "FormatError",
     "GivenClasses",
+    "GrowingStacks",
     "ImageStacks",
     "JudgedMicrographs",
     "Kind",

@@ -1,6 +1,7 @@
 """The forms and steps that Scipion shows and runs."""
 
 from repic_plugin.protocols.classification.protocol import ProtAckMeans2D
+from repic_plugin.protocols.classification.streaming.protocol import ProtAckMeans2DStream
 from repic_plugin.protocols.common.consensus_mode import consensus_mode, is_probabilistic
 from repic_plugin.protocols.consensus.overlays import of_coordinates, of_pickers
 from repic_plugin.protocols.consensus.protocol import ProtRepicConsensus
@@ -22,6 +23,7 @@ from repic_plugin.protocols.picking.protocol_template_train import ProtTemplateT
 __all__ = [
     "N_LINES",
     "ProtAckMeans2D",
+    "ProtAckMeans2DStream",
     "ProtDeepPickerPick",
     "ProtDeepPickerTrain",
     "ProtRepicConsensus",

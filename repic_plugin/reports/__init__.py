@@ -3,6 +3,8 @@
 from repic_plugin.lazy import lazy_door
 from repic_plugin.reports.document import (
     Block,
+    Folded,
+    Fragment,
     Lines,
     Picture,
     Section,
@@ -16,6 +18,8 @@ from repic_plugin.reports.versions import made_by
 
 __all__ = [
     "Block",
+    "Folded",
+    "Fragment",
     "Lines",
     "Picture",
     "Section",
@@ -27,5 +31,16 @@ __all__ = [
     "write_pictures",
 ]
 
-HOMES = {"project_sections": "project", "write_run_report": "project"}  # they load Scipion
+# Those of `project` load Scipion.
+HOMES = {
+    "PickersByClass": "session",
+    "SessionClasses": "class_tiles",
+    "SessionHistory": "course",
+    "SessionPage": "session",
+    "project_sections": "project",
+    "session_html": "session",
+    "waiting_line": "course",
+    "write_run_report": "project",
+    "write_session_page": "session",
+}
 __getattr__, __dir__ = lazy_door(__name__, HOMES)

@@ -117,6 +117,7 @@ def test_a_pass_over_all_takes_the_place_of_the_blocks_only_when_it_is_complete(
     assert StreamFolder(tmp_path / "stream").n_blocks == n_blocks
     kept.replace([again[0]], lambda: kept.state)
     assert len(kept.particles()) == len(again[0].rows)
+    assert (kept.n_passes, kept.n_passed) == (1, kept.state.n_seen)
     names = {file.name for file in (tmp_path / "stream").glob("block_*")}
     assert names == {"block_1_000000.npz"}
     assert len(StreamFolder(tmp_path / "stream").particles()) == len(again[0].rows)

@@ -11,7 +11,7 @@ from tests.protocols.iterative_runs import after_the_kill
 
 HOOK = Path(__file__).parent / "killing"
 NAMES = ("KILL", "FULL", "CLOCK", "PLACES")
-UNIMPORTANT = {"report.html"}  # tells times
+UNIMPORTANT = {"report.html", "session.html"}  # tell times
 SECONDS = re.compile(rb"(?<=,)[\d.]+(?=\r?\n)")  # the last column of summary.csv
 
 

@@ -161,3 +161,42 @@ class CtfFeeder:
         output.setStreamState(Set.STREAM_OPEN if is_open else Set.STREAM_CLOSED)
         self.project.mapper.store(output)
         self.project.mapper.commit()
+
+
+class ParticleFeeder:
+    """Takes back the particles of a finished import, and writes them again bit by bit."""
+
+    def __init__(self, project, protocol):
+        self.project, self.protocol = project.project, protocol
+        output = protocol.outputParticles
+        self.file = os.path.join(project.project.path, output.getFileName())
+        self.properties = output
+        self.items = {item.getObjId(): item.clone() for item in output}
+        output.close()
+        self.fed = []
+        open_and_empty(self.file)
+        self._tell(is_open=True)
+
+    def feed(self, ids, is_open=True):
+        """Write some of the particles, by id."""
+        from pwem.objects import SetOfParticles
+
+        with appended(SetOfParticles, self.file, is_open) as particles:
+            if not self.fed:
+                particles.copyInfo(self.properties)
+            for one in ids:
+                particles.append(self.items[one])
+        self.fed += ids
+
+    def close(self):
+        self.feed([], is_open=False)
+        self._tell(is_open=False)
+
+    def _tell(self, is_open):
+        """The project knows it as well, as of a run that goes on."""
+        from pyworkflow.object import Set
+
+        output = self.protocol.outputParticles
+        output.setStreamState(Set.STREAM_OPEN if is_open else Set.STREAM_CLOSED)
+        self.project.mapper.store(output)
+        self.project.mapper.commit()

@@ -1,8 +1,5 @@
 """Reports in a real browser."""
 
-import shutil
-import subprocess
-
 import matplotlib.image
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -11,27 +8,12 @@ from matplotlib.figure import Figure
 from repic_plugin.reports import Picture, Section, Table, render_report
 
 pytestmark = pytest.mark.slow
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 # what a browser says of the page when it has been laid out
 MEASURE = """<script>
 const images = [...document.images];
 document.title = JSON.stringify([images.length, images.every(i => i.naturalWidth > 0),
   document.documentElement.scrollWidth <= document.documentElement.clientWidth]);
 </script>"""
-
-
-@pytest.fixture
-def browser(tmp_path):
-    if BROWSER is None:
-        pytest.skip("no chromium on this machine")
-
-    def call(*options):
-        profile = f"--user-data-dir={tmp_path / 'profile'}"
-        usual = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=900,1200", profile]
-        command = [BROWSER, *usual, *options]
-        return subprocess.run(command, check=True, capture_output=True, timeout=120).stdout
-
-    return call
 
 
 @pytest.fixture

@@ -3,40 +3,23 @@
 import base64
 import io
 import re
-from html.parser import HTMLParser
 
 import matplotlib.image
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from repic_plugin.reports import Lines, Picture, Section, Table, Warnings, render_report
-
-VOID = {"meta", "img", "br", "link"}
-
-
-class Page(HTMLParser):
-    """Collects texts and attributes, and refuses tags that do not match."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.texts, self.tags = [], [], []
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.texts.append(data)
-
-    def having(self, tag):
-        return [attributes for name, attributes in self.tags if name == tag]
+from repic_plugin.reports import (
+    Folded,
+    Fragment,
+    Lines,
+    Picture,
+    Section,
+    Table,
+    Warnings,
+    render_report,
+)
+from tests.reports.html_page import Page
 
 
 def page(*blocks, title="Title"):
@@ -93,3 +76,16 @@ def test_sections_are_linked_from_the_top():
     found = Page(text)
     assert [one["href"] for one in found.having("a")] == ["#s0", "#s1"]
     assert [one["id"] for one in found.having("h2")] == ["s0", "s1"]
+
+
+def test_html_of_our_own_and_folded_blocks():
+    found = page(Fragment("<i>x</i>"), Folded("<b>", [Table(["n"], [[1200]])]))
+    assert found.having("i") and not found.having("b")
+    assert found.having("details") and {"<b>", "1,200"} <= set(found.texts)
+
+
+def test_a_report_loads_itself_again_only_if_asked():
+    refresh = [{"http-equiv": "refresh", "content": "7"}]
+    for seconds, expected in ((None, []), (7, refresh)):
+        found = Page(render_report("t", "a", [], reload_s=seconds))
+        assert [one for one in found.having("meta") if "http-equiv" in one] == expected

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,8 +92,8 @@ class StreamFolder:
         Text that `begin` was given; None where nothing has begun.
     state : StreamState or None
         After the last block; None before there are classes.
-    n_blocks, n_passes : int
-        Blocks, and passes over all particles.
+    n_blocks, n_passes, n_passed : int
+        Blocks, passes over all particles, and how many these were at the last one.
 
     Raises
     ------
@@ -104,7 +104,7 @@ class StreamFolder:
     def __init__(self, folder: PathLike) -> None:
         self.folder = Path(folder)
         self.state: Optional[StreamState] = None
-        self.n_blocks, self.n_passes = 0, 0
+        self.n_blocks = self.n_passes = self.n_passed = 0
         settings = self.folder / SETTINGS
         self.settings = read_text(settings) if settings.is_file() else None
         if self.settings is not None and (self.folder / STATE).is_file():
@@ -116,7 +116,7 @@ class StreamFolder:
         path = self.folder / STATE
         arrays = read_arrays(path, remedy=REMEDY)
         try:
-            self.n_blocks, self.n_passes = arrays[COUNTS].tolist()
+            self.n_blocks, self.n_passes, self.n_passed = arrays[COUNTS].tolist()
             self.state = stream_from_arrays(arrays)
         except (KeyError, ValueError) as error:
             problem = f"is damaged, or no state of a classification ({error})"
@@ -128,7 +128,8 @@ class StreamFolder:
             shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True)
         atomic_write(self.folder / SETTINGS, settings)
-        self.settings, self.state, self.n_blocks, self.n_passes = settings, None, 0, 0
+        self.settings, self.state = settings, None
+        self.n_blocks = self.n_passes = self.n_passed = 0
 
     def remove_unfinished(self) -> None:
         """Remove what a process that was killed has left: it alone may have been writing."""
@@ -140,7 +141,7 @@ class StreamFolder:
     def keep(self, block: Block, state: StreamState) -> None:
         """Record a block, and the state after it."""
         self._write_block(self.n_passes, self.n_blocks, block)
-        self._write_state(state, self.n_blocks + 1, self.n_passes)
+        self._write_state(state, (self.n_blocks + 1, self.n_passes, self.n_passed))
 
     def replace(self, blocks: Iterable[Block], state_after: Callable[[], StreamState]) -> None:
         """Record all particles again after a pass over all of them, in place of what there is.
@@ -157,7 +158,8 @@ class StreamFolder:
         for number, block in enumerate(blocks):
             self._write_block(self.n_passes + 1, number, block)
         old = [self._file(self.n_passes, i) for i in range(self.n_blocks)]
-        self._write_state(state_after(), number + 1, self.n_passes + 1)
+        state = state_after()
+        self._write_state(state, (number + 1, self.n_passes + 1, state.n_seen))
         for file in old:
             file.unlink()
 
@@ -168,12 +170,13 @@ class StreamFolder:
             arrays.update(_arrays_of(new.rows, new.found, new.is_explained, MOVED))
         write_arrays(self._file(of_pass, number), arrays)
 
-    def _write_state(self, state: StreamState, n_blocks: int, of_pass: int) -> None:
+    def _write_state(self, state: StreamState, counts: Tuple[int, int, int]) -> None:
         from repic_plugin.classification import stream_to_arrays  # noqa: PLC0415 - loads slowly
 
-        counts = {COUNTS: np.array([n_blocks, of_pass])}
-        write_arrays(self.folder / STATE, {**stream_to_arrays(state), **counts})
-        self.state, self.n_blocks, self.n_passes = state, n_blocks, of_pass
+        arrays = {**stream_to_arrays(state), COUNTS: np.array(counts)}
+        write_arrays(self.folder / STATE, arrays)
+        self.state = state
+        self.n_blocks, self.n_passes, self.n_passed = counts
 
     def _file(self, of_pass: int, number: int) -> Path:
         return self.folder / f"block_{of_pass}_{number:06d}.npz"

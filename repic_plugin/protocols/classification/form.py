@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Mapping
+
 from pyworkflow.protocol import params
 from pyworkflow.utils import Message
 
@@ -104,9 +106,9 @@ def define_clustering_params(form: params.Form) -> None:
     fields.value("seed", 0, "Random seed", advanced=True)
 
 
-def define_output_params(form: params.Form) -> None:
+def define_output_params(form: params.Form, helps: Mapping[str, str] = HELP) -> None:
     """Selection of particles, and convention of the 2D transforms."""
-    fields = Fields(form, HELP)
+    fields = Fields(form, helps)
     fields.choice("selection", ["automatic", "minimum score"], "Good classes")
     fields.value("minScore", 0.5, "Minimum score", condition="selection==1")
     fields.choice(

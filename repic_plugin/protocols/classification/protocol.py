@@ -226,10 +226,9 @@ class ProtAckMeans2D(FormProtocol, WritesReport, ProtClassify2D):
         is_good = good[members.number - 1]
         outputs = {CLASSES: classes, AVERAGES: averages}
         for name, chosen in ((GOOD, is_good), (REJECTED, ~is_good)):
-            if chosen.any():
+            # the project would go on showing an output of an earlier selection that is deleted
+            if chosen.any() or hasattr(self, name):
                 outputs[name] = self._selected(name, members.take(chosen))
-            elif hasattr(self, name):  # of an earlier selection
-                self.deleteOutput(getattr(self, name))
         self._defineOutputs(**outputs)
         for output in outputs.values():
             self._defineSourceRelation(self.inputParticles, output)

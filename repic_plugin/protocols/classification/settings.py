@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,7 @@ def input_settings(protocol: ProtClassify2D) -> Dict[str, Any]:
         "input": particles.getFileName(),
         "size": particles.getSize(),
         "phase_flipped": bool(particles.isPhaseFlipped()),
-        "with_ctf": _ctf_mode(protocol, particles) != NO_CTF,
+        "with_ctf": ctf_mode(protocol, particles) != NO_CTF,
     }
 
 
@@ -56,7 +56,7 @@ def classify_settings(protocol: ProtClassify2D) -> Dict[str, Any]:
         "classes": protocol.numberOfClasses.get(),
         "method": tuple(RULES)[protocol.method.get()],
         "alignment": ALIGNMENTS[protocol.alignment.get()],
-        "ctf": _ctf_mode(protocol, protocol.inputParticles.get()),
+        "ctf": ctf_mode(protocol, protocol.inputParticles.get()),
         "mirror": protocol.mirror.get(),
         "resolution_angstrom": protocol.resolution.get() or None,
         "particle_diameter": protocol.particleDiameter.get() or None,
@@ -152,18 +152,8 @@ def check_form(protocol: ProtClassify2D) -> None:
 def _check_values(
     protocol: ProtClassify2D, settings: Dict[str, Any], particles: SetOfParticles
 ) -> None:
-    pixel_size = particles.getSamplingRate()
-    if not pixel_size or pixel_size <= 0:
-        raise ValueError(
-            f"the particles' pixel size must be positive, got {pixel_size}; import them again"
-        )
-    width, height, *_ = particles.getDim()
-    if width != height:
-        raise ValueError(f"particles must be square, got {width} x {height} px; extract them again")
-    resolution = settings["resolution_angstrom"]
-    if resolution is not None and not resolution > 0:
-        raise ValueError(f"resolution_angstrom must be positive, or 0, got {resolution}")
-    rings = None if resolution is None else min(width * pixel_size / resolution, width)
+    check_particles(particles)
+    pixel_size, width = particles.getSamplingRate(), int(particles.getDim()[0])
     check_classification_arguments(
         particles.getSize(),
         width,
@@ -171,7 +161,7 @@ def _check_values(
         method=settings["method"],
         alignment=settings["alignment"],
         ctf_mode=settings["ctf"],
-        n_rings=None if rings is None else int(np.rint(rings)),
+        n_rings=rings_of(settings["resolution_angstrom"], width, pixel_size),
         pixel_size_angstrom=pixel_size,
         particle_diameter_angstrom=settings["particle_diameter"],
         max_shift_px=settings["max_shift_px"],
@@ -185,7 +175,36 @@ def _check_values(
     )
 
 
-def _ctf_mode(protocol: ProtClassify2D, particles: SetOfParticles) -> str:
+def check_particles(particles: SetOfParticles) -> None:
+    """Refuse particles without a pixel size, and those that are not square."""
+    pixel_size = particles.getSamplingRate()
+    if not pixel_size or pixel_size <= 0:
+        raise ValueError(
+            f"the particles' pixel size must be positive, got {pixel_size}; import them again"
+        )
+    width, height, *_ = particles.getDim()
+    if width != height:
+        raise ValueError(f"particles must be square, got {width} x {height} px; extract them again")
+
+
+def rings_of(
+    resolution_angstrom: Optional[float], box_px: int, pixel_size_angstrom: float
+) -> Optional[int]:
+    """Rings up to a resolution, if there is one.
+
+    Raises
+    ------
+    ValueError
+        If it is negative.
+    """
+    if resolution_angstrom is None:
+        return None
+    if not resolution_angstrom > 0:
+        raise ValueError(f"resolution_angstrom must be positive, or 0, got {resolution_angstrom}")
+    return int(np.rint(min(box_px * pixel_size_angstrom / resolution_angstrom, box_px)))
+
+
+def ctf_mode(protocol: ProtClassify2D, particles: SetOfParticles) -> str:
     """The CTF correction; none where there is nothing to correct."""
     if not particles.hasCTF() or particles.isAmplitudeCorrected():
         return NO_CTF

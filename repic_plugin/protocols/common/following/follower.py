@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, List
+from typing import Any, List, Sequence
 
 from repic_plugin.formats import atomic_write
 
@@ -24,7 +24,7 @@ class Follower:
 
     def __init__(self, protocol: Any, inputs: Any, record: Any) -> None:
         self.protocol, self.inputs, self.record = protocol, inputs, record
-        self._done = set(record.micrographs)
+        self._done = set(record.done)
         self._warned: List[str] = []
         self._ended_idle = self._is_last = False
 
@@ -36,7 +36,7 @@ class Follower:
         if self.record.is_new:
             self._forget()
         else:
-            self.protocol.info(f"continuing after {len(self._done):,} micrographs")
+            self.protocol.info(f"continuing after {self._so_far()}")
             self._resume()
         last_news = time.monotonic()  # unaffected by changes of the system time
         while True:
@@ -81,6 +81,10 @@ class Follower:
 
     # ------------------------------------------------------ for the subclasses
 
+    def _so_far(self) -> str:
+        """What is done, for the log."""
+        return f"{len(self._done):,} micrographs"
+
     def _forget(self) -> None:
         """Remove the results of a run with other values or inputs."""
         raise NotImplementedError
@@ -89,8 +93,8 @@ class Follower:
         """Bring the outputs up to date with the record; they may be behind."""
         raise NotImplementedError
 
-    def _work_on(self, ready: List[int]) -> int:
-        """Number of micrographs that could be settled."""
+    def _work_on(self, ready: Sequence[int]) -> int:
+        """Number of micrographs, or particles, that could be settled."""
         raise NotImplementedError
 
     def _conclude(self) -> bool:

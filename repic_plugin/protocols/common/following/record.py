@@ -58,6 +58,11 @@ class BatchRecord:
         self.folder.mkdir(parents=True)
         atomic_write(self.folder / SETTINGS, settings)
 
+    @property
+    def done(self) -> List[int]:
+        """What need not be processed any more."""
+        return self.micrographs
+
     def _is_of(self, settings: str) -> bool:
         return text_of(self.folder / SETTINGS) == settings
 

@@ -1,0 +1,1 @@
+"""2D classification of particles that are still arriving."""

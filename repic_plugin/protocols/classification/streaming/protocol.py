@@ -1,0 +1,161 @@
+"""2D classification of particles that are still arriving."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import ClassVar, Dict, List, Sequence
+
+from pwem.objects import SetOfAverages, SetOfClasses2D, SetOfParticles
+from pwem.protocols import ProtClassify2D, ProtUserSubSet
+from pyworkflow import NEW
+from pyworkflow.protocol import params
+
+from repic_plugin.protocols.classification.streaming.follower import (
+    LEAST_PER_CLASS,
+    ClassFollower,
+)
+from repic_plugin.protocols.classification.streaming.form import define_params
+from repic_plugin.protocols.classification.streaming.outputs import (
+    AVERAGES,
+    CLASSES,
+    GOOD,
+    REJECTED,
+)
+from repic_plugin.protocols.classification.streaming.settings import (
+    FORM_PARAMS,
+    check_form,
+    n_to_start,
+    output_values,
+    stream_values,
+)
+from repic_plugin.protocols.classification.streaming.summary import METHODS, summary_lines
+from repic_plugin.protocols.classification.subsets import launch_classes
+from repic_plugin.protocols.common.following.form import size_at_rest
+from repic_plugin.protocols.common.following.record import text_of
+from repic_plugin.protocols.common.form_values import FormProtocol
+from repic_plugin.protocols.common.unfinished_files import remove_unfinished
+
+
+class ProtAckMeans2DStream(FormProtocol, ProtClassify2D):
+    """Classify particles into 2D classes while they arrive (ACK-means).
+
+    As soon as enough particles are there, classes are made of them. Each further particle is
+    assigned to the class that explains it best, averages are refreshed by new members, and classes
+    are appended for views that appear later. Class numbers stay what they are.
+    Use it behind a streaming extraction, to see the first classes within the hour and to pass on
+    the particles of good classes during the session; for a set that is complete,
+    2D classification (ACK-means) is the better choice.
+
+    *Input*: extracted particles, with CTFs if available; the set may still grow.
+    *Outputs*: outputParticles, the particles of good classes, outputRejected, the others, and
+    outputAverages are open while the run follows its input; outputClasses comes at the end. In
+    extra are session.html, a page that a browser can show during the session, and the
+    files of the command (classes).
+    *Main parameters*: the number of classes; how many particles, or how much time, the first
+    classes wait for; whether all particles are classified again at the end; which classes are good
+    (automatic, or by a minimum score).
+    *Look at*: extra/session.html during the session, Analyze results at the end. Averages that
+    take two views, or a share of rejected particles that grows, call for more classes.
+
+    *Reference*: Xu et al. 2016, doi:10.1371/journal.pone.0167765.
+    """
+
+    _label = "2D classification in a stream (ACK-means)"
+    _devStatus = NEW
+    FORM_PARAMS: ClassVar = FORM_PARAMS
+    _possibleOutputs: ClassVar = {
+        CLASSES: SetOfClasses2D,
+        AVERAGES: SetOfAverages,
+        GOOD: SetOfParticles,
+        REJECTED: SetOfParticles,
+    }
+
+    @classmethod
+    def worksInStreaming(cls) -> bool:
+        """True, so that Scipion starts the run while its input is open."""
+        return True
+
+    def _defineParams(self, form: params.Form) -> None:
+        define_params(form)
+
+    # ----------------------------------------------------------------- steps
+
+    def _insertAllSteps(self) -> None:
+        remove_unfinished(self)
+        values, outputs = stream_values(self), output_values(self)
+        inputs = {"n_items": size_at_rest(self.inputParticles.get()), **outputs}
+        texts = (json.dumps(one, sort_keys=True) for one in (values, outputs, inputs))
+        self._insertFunctionStep(self.classifyStep, *texts, needsGPU=False)
+
+    def classifyStep(self, values: str, outputs: str, inputs: str) -> None:
+        """Classify particles as they arrive, until the input is closed."""
+        with self.labelled_errors():
+            ClassFollower(self, json.loads(values), json.loads(outputs), inputs).run()
+
+    # --------------------------------------------------------------- helpers
+
+    def create_subset(
+        self, numbers: Sequence[int], *, label: str = "", wait: bool = False
+    ) -> ProtUserSubSet:
+        """Start a run whose output are the particles of some classes.
+
+        Parameters
+        ----------
+        numbers : sequence of int
+            Of the classes, from 1 as in Scipion.
+        label : str
+            Of the run; by default one with the numbers.
+        wait : bool
+            Whether to return only after the run.
+
+        Raises
+        ------
+        ValueError
+            If there is no such class, or there are no classes yet.
+        """
+        if not hasattr(self, CLASSES):
+            raise ValueError(f"this run has no {CLASSES} yet; they come at the end")
+        return launch_classes(self, CLASSES, numbers, label=label, wait=wait)
+
+    def classes_folder(self) -> str:
+        """Folder with averages and tables of the classes."""
+        return str(self._getExtraPath("classes"))
+
+    def page(self) -> str:
+        """Page that a browser can show during the session."""
+        return str(self._getExtraPath("session.html"))
+
+    def box_px(self) -> int:
+        """Side of the images."""
+        return int(self.inputParticles.get().getDim()[0])
+
+    # ------------------------------------------------------------------ info
+
+    def _check(self) -> None:
+        check_form(self)
+
+    def _warnings(self) -> List[str]:
+        n_classes, n_first = self.numberOfClasses.get(), n_to_start(self)
+        if n_first < LEAST_PER_CLASS * n_classes:
+            return [
+                f"The first classes are made of fewer than {LEAST_PER_CLASS} particles each: "
+                f"averages will be noisy. Increase {self.label('firstParticles')}."
+            ]
+        return []
+
+    def _summary(self) -> List[str]:
+        lines = summary_lines(self) or ["The classes are not ready yet."]
+        if Path(self.page()).is_file():
+            lines.append(f"Page: {self.page()}")
+        return [*lines, *self._valueLines()]
+
+    def _automatic(self) -> Dict[str, str]:
+        return {"firstParticles": str(n_to_start(self))}
+
+    def _methods(self) -> List[str]:
+        text = text_of(Path(self._getExtraPath(METHODS)))
+        return [text] if text and hasattr(self, CLASSES) else []
+
+    def _citations(self) -> List[str]:
+        return ["Xu2016"]
