@@ -165,9 +165,11 @@ def _report(
     """Print how many particles are in classes, and how many wait."""
     sizes, mode = state.sizes, state.references.ctf_mode
     ctf = "without CTF" if mode == "none" else f"with CTF ({mode})"
+    empty = f" ({(sizes == 0).sum():,} empty)" if (sizes == 0).any() else ""
     print(
-        f"{state.n_seen:,} particles {ctf} in {len(sizes):,} classes of {sizes.min():,} to "
-        f"{sizes.max():,}, {state.n_seen - done.n_before:,} of them new, {done.seconds:.1f} s"
+        f"{state.n_seen:,} particles {ctf} in {len(sizes):,} classes{empty} of "
+        f"{sizes[sizes > 0].min():,} to {sizes.max():,}, {state.n_seen - done.n_before:,} of them new, "
+        f"{done.seconds:.1f} s"
     )
     print(state.references.sizes)
     n_left = len(table) - state.n_seen
