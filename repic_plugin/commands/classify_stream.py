@@ -166,10 +166,10 @@ def _report(
     sizes, mode = state.sizes, state.references.ctf_mode
     ctf = "without CTF" if mode == "none" else f"with CTF ({mode})"
     empty = f" ({(sizes == 0).sum():,} empty)" if (sizes == 0).any() else ""
+    smallest, n_new = sizes[sizes > 0].min(), state.n_seen - done.n_before
     print(
-        f"{state.n_seen:,} particles {ctf} in {len(sizes):,} classes{empty} of "
-        f"{sizes[sizes > 0].min():,} to {sizes.max():,}, {state.n_seen - done.n_before:,} of them new, "
-        f"{done.seconds:.1f} s"
+        f"{state.n_seen:,} particles {ctf} in {len(sizes):,} classes{empty} of {smallest:,} to "
+        f"{sizes.max():,}, {n_new:,} of them new, {done.seconds:.1f} s"
     )
     print(state.references.sizes)
     n_left = len(table) - state.n_seen
