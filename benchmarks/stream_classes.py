@@ -7,8 +7,8 @@ of a whole session, in which the particles come again and again, and the largest
 from __future__ import annotations
 
 import argparse
-import resource
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from repic_plugin.classification import (
     StreamSettings,
     assign_particles,
     classify_particles,
+    stream_memory_bytes,
 )
 from repic_plugin.classification.image_rows import ImageRows
 from repic_plugin.commands.maps import load_map
@@ -33,6 +34,10 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=40)
     parser.add_argument("--per-view", type=int, default=500)
     parser.add_argument("--session", type=int, default=100_000, help="particles; 0 for none")
+    parser.add_argument(
+        "--first", type=int, help="particles that classes are made of; half if none"
+    )
+    parser.add_argument("--full-pass", action="store_true", help="of the session, too")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     volume = load_map(args.map, PIXEL_SIZE, None)[0] if args.map else phantom_map(BOX_PX)
@@ -49,7 +54,8 @@ def compared(args: Any, volume: Any, uneven: Any) -> None:
     rows = with_a_late_view(made.view)
     images, ctf, n = made.images[rows], made.ctf.take(rows), len(rows)
     print(f"{n:,} particles in {args.views} views, {'uneven' if uneven else 'even'}")
-    stream = ClassStream(StreamSettings(args.views, n_first=n // 2 - 1, **options(args)))
+    first = args.first or n // 2 - 1
+    stream = ClassStream(StreamSettings(args.views, n_first=first, **options(args)))
     labels = np.full(n, -1)
     start = time.perf_counter(), time.process_time()
     for block in stream.advance(images, ctf, now=True, n_threads=args.threads):
@@ -63,9 +69,15 @@ def compared(args: Any, volume: Any, uneven: Any) -> None:
     full = assign_particles(images, stream.state.references, ctf=ctf, **known)
     print("  assigned again at the end: " + score(made, rows, full.labels) + spent(start))
     start = time.perf_counter(), time.process_time()
+    for block in stream.full_pass(images, ctf, n_threads=args.threads):
+        labels[block.rows] = block.found.labels
+    print("  full pass: " + score(made, rows, labels) + spent(start))
+    start = time.perf_counter(), time.process_time()
     one = {"pixel_size_angstrom": PIXEL_SIZE, "n_threads": args.threads}
     whole = classify_particles(images, args.views, ctf=ctf, **one)
     print("  in one go: " + score(made, rows, whole.labels) + spent(start))
+    again = assign_particles(images, whole.references(), ctf=ctf, n_threads=args.threads)
+    print("  in one go, and assigned to that: " + score(made, rows, again.labels))
 
 
 def session(args: Any, volume: Any) -> None:
@@ -74,16 +86,32 @@ def session(args: Any, volume: Any) -> None:
     rows = np.random.default_rng(0).permutation(len(made))
     again = rows[np.arange(args.session) % len(rows)]
     images, ctf = ImageRows(made.images, again), made.ctf.take(again)
-    before = memory_mb()
+    before = resident_mb()
+    forget_peak()
     stream = ClassStream(StreamSettings(100, **options(args)))
     start = time.perf_counter(), time.process_time()
     for block in stream.advance(images, ctf, now=True, n_threads=args.threads):
         if block.rows[0] == 0:
             print(f"{args.session:,} particles: classes of {len(block.rows):,}" + spent(start))
+            first = stream.state.references, time.perf_counter(), time.process_time()
+    references, *since = first
+    n_more, wall = args.session - stream.state.n_first, time.perf_counter() - since[0]
+    processor = time.process_time() - since[1]
     print(
-        f"  all of them{spent(start)}, {len(stream.state)} classes, "
-        f"{memory_mb() - before:,.0f} MB more memory than before"
+        f"  all of them{spent(start)}, {len(stream.state)} classes; after the first "
+        f"{n_more / wall:,.0f} a second, {n_more / processor:,.0f} a processor second"
     )
+    memory = "  memory {} {:,.0f} MB, by the formula {:,.0f} MB at most".format
+    bounds = (len(stream.state), references.sizes)
+    most = stream_memory_bytes(*bounds, stream.state.n_first, n_threads=args.threads) / 1e6
+    print(memory("of a stream", peak_mb() - before, most))
+    if args.full_pass:
+        forget_peak()
+        start = time.perf_counter(), time.process_time()
+        n = sum(len(b.rows) for b in stream.full_pass(images, ctf, n_threads=args.threads))
+        print("  full pass" + spent(start))
+        most = stream_memory_bytes(*bounds, n, n_threads=args.threads) / 1e6
+        print(memory("of a full pass", peak_mb() - before, most))
 
 
 def simulated(volume: Any, views: int, per_view: int, uneven: Any) -> Any:
@@ -122,8 +150,23 @@ def spent(start: Any) -> str:
     )
 
 
-def memory_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def resident_mb() -> float:
+    return status_mb("VmRSS")
+
+
+def peak_mb() -> float:
+    """Since `forget_peak`."""
+    return status_mb("VmHWM")
+
+
+def forget_peak() -> None:
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def status_mb(name: str) -> float:
+    """A size in the kernel's record of this process (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(name)) / 1024
 
 
 if __name__ == "__main__":

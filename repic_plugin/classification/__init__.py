@@ -46,6 +46,7 @@ from repic_plugin.classification.streaming import (
     StreamState,
     first_particles,
     stream_from_arrays,
+    stream_memory_bytes,
     stream_to_arrays,
 )
 
@@ -98,5 +99,6 @@ __all__ = [
     "state_from_arrays",
     "state_to_arrays",
     "stream_from_arrays",
+    "stream_memory_bytes",
     "stream_to_arrays",
 ]

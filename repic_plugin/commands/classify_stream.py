@@ -68,13 +68,13 @@ def run_stream(args: argparse.Namespace, ranks: Ranks) -> None:
     _check_options(args, ranks)
     table = read_particles(args.particles, args.pixel_size, with_ctf=args.ctf != "none")
     inputs = (table.path, *table.images.paths)
-    own = (*FILES, FOLDER)
-    with growing_folder(args.stream, own=own, option="--stream", inputs=inputs, what=WHAT) as new:
+    options = {"own": (*FILES, FOLDER), "option": "--stream", "inputs": inputs, "what": WHAT}
+    with _naming_folder(args), growing_folder(args.stream, **options) as new:
         kept = StreamFolder(Path(args.stream) / FOLDER)
         kept.remove_unfinished()
         record = StreamRecord(args, table, kept)
         record.check_or_begin()
-        with naming_files(args, table), _naming_folder(args):
+        with naming_files(args, table):
             done = _advanced(args, table, kept, record)
             if kept.state is not None:
                 _write(new, table, kept, kept.state)
@@ -130,9 +130,8 @@ def _advanced(
             kept.keep(block, state)
             progress(int(block.rows[-1]) + 1, len(table))
             _tell_new(block, len(state))
-    if not args.full_pass or kept.state is None or record.is_passed():
+    if not args.full_pass or kept.state is None or kept.n_passed == kept.state.n_seen:
         return Processed(n_before, False)
-    record.begin_pass()
     with progress_bar("full pass", "reading") as progress:
         blocks = stream.full_pass(*every, n_threads=n_threads, progress=progress)
         kept.replace(blocks, lambda: cast(StreamState, stream.state))
@@ -166,9 +165,11 @@ def _report(
     """Print how many particles are in classes, and how many wait."""
     sizes, mode = state.sizes, state.references.ctf_mode
     ctf = "without CTF" if mode == "none" else f"with CTF ({mode})"
+    empty = f" ({(sizes == 0).sum():,} empty)" if (sizes == 0).any() else ""
+    smallest, n_new = sizes[sizes > 0].min(), state.n_seen - done.n_before
     print(
-        f"{state.n_seen:,} particles {ctf} in {len(sizes):,} classes of {sizes.min():,} to "
-        f"{sizes.max():,}, {state.n_seen - done.n_before:,} of them new, {done.seconds:.1f} s"
+        f"{state.n_seen:,} particles {ctf} in {len(sizes):,} classes{empty} of {smallest:,} to "
+        f"{sizes.max():,}, {n_new:,} of them new, {done.seconds:.1f} s"
     )
     print(state.references.sizes)
     n_left = len(table) - state.n_seen

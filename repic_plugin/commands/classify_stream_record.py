@@ -8,16 +8,14 @@ from hashlib import blake2b
 from typing import Any, Dict, Tuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from repic_plugin.classification import StreamSettings, check_classification_arguments
 from repic_plugin.commands.classify_options import classify_parser, options_by_name
 from repic_plugin.commands.classify_output import parameters_of
 from repic_plugin.formats import ParticleTable, StreamFolder, read_arrays, write_arrays
 
-# In the folder of the blocks: digests of the names of the particles, and the last full pass.
+# In the folder of the blocks: digests of the names of the particles.
 PARTICLES, NAMES = "particles.npz", "names"
-PASS, COUNTS = "full_pass.npz", "counts"
 DIGEST_BYTES = 8
 # Options that may be others in each call; the pixel size counts as it is used.
 EACH_CALL = ("particles", "out", "stream", "overwrite", "threads", "checkpoint", "final")
@@ -69,21 +67,6 @@ class StreamRecord:
         else:
             self._check_same_settings()
         self._check_same_particles()
-
-    def begin_pass(self) -> None:
-        """Record that the next full pass is over the particles so far."""
-        write_arrays(self.kept.folder / PASS, {COUNTS: self._counts(self.kept.n_passes + 1)})
-
-    def is_passed(self) -> bool:
-        """Whether no particle has come since the last full pass."""
-        path = self.kept.folder / PASS
-        if not path.exists():
-            return False
-        return bool(np.array_equal(read_arrays(path)[COUNTS], self._counts(self.kept.n_passes)))
-
-    def _counts(self, n_passes: int) -> NDArray[np.int64]:
-        n_seen = 0 if self.kept.state is None else self.kept.state.n_seen
-        return np.array([n_passes, n_seen])
 
     def _told(self) -> Dict[str, Any]:
         """Settings of this call as they are kept."""

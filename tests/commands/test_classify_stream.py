@@ -140,6 +140,8 @@ def test_a_full_pass_is_made_once(growing, passed, tmp_path):
     again = classify(growing, N, folder, "--final", "--full-pass")
     assert "no full pass: no particles have come since the last one" in again.out
     assert tree(folder) == before
+    used = csv_rows(folder / "sizes.csv")[0]
+    assert used["is_measured"] == "1" and float(used["particle_diameter_angstrom"]) > 0
     kept = StreamFolder(folder / "stream")
     assert kept.n_passes == 1 and kept.state.n_seen == N
     assert agreement(labels_of(folder), growing.view) > 0.9

@@ -123,6 +123,7 @@ def measured(
         # nearest is the average of largest correlation, where all have one power
         placed = of_one_power(images, n_threads)
         scale = max(products(images, references.averages, placed, n_threads).scale(), TINY)
+    del of_one_power  # all averages at all shifts: not twice at a time
     search = references.search(references.averages * np.float32(scale))
     found = products(images, search.averages, search(images, n_threads), n_threads)
     noise = noise_spectrum(images.grid, found.residual, *references.mask)

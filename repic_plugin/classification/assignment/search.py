@@ -49,6 +49,14 @@ class Placed(NamedTuple):
     alignment: Alignment
 
 
+def fine_shifts(grid: PolarGrid, max_shift_px: float) -> NDArray[np.float64]:
+    """Shifts searched in the most similar classes, those of the first search among them."""
+    local = search_shifts(grid, max_shift_px).local
+    radius = float(np.hypot(*local.T).max())
+    half_step = float(np.abs(local[local != 0]).min(initial=1.0))
+    return shift_grid(max_shift_px + radius, half_step)
+
+
 class PoseSearch:
     """Comparison of images with fixed averages at all rotations and shifts.
 
@@ -80,9 +88,7 @@ class PoseSearch:
         self._some = coarse_shifts(grid, shifts.everywhere, mirror)
         self._near = near_shifts(shifts.everywhere, mirror)
         self._n_everywhere = len(shifts.everywhere)
-        local_radius = float(np.hypot(*shifts.local.T).max())
-        half_step = float(np.abs(shifts.local[shifts.local != 0]).min(initial=1.0))
-        self._fine_shifts = shift_grid(max_shift_px + local_radius, half_step)
+        self._fine_shifts = fine_shifts(grid, max_shift_px)
         self._finely = PairSearch(grid, moved_averages(grid, averages, self._fine_shifts, mirror))
         self._finely_near = near_shifts(self._fine_shifts, mirror, len(shifts.local))
         apart = np.hypot(*(shifts.everywhere[:, None] - self._fine_shifts).T)

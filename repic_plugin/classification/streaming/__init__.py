@@ -1,5 +1,6 @@
 """2D classification in a stream: classes of the first particles, kept up as others come."""
 
+from repic_plugin.classification.streaming.memory import stream_memory_bytes
 from repic_plugin.classification.streaming.settings import StreamSettings, first_particles
 from repic_plugin.classification.streaming.state import (
     StreamState,
@@ -15,5 +16,6 @@ __all__ = [
     "StreamState",
     "first_particles",
     "stream_from_arrays",
+    "stream_memory_bytes",
     "stream_to_arrays",
 ]

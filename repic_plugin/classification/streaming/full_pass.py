@@ -22,7 +22,12 @@ from repic_plugin.classification.state import State
 from repic_plugin.classification.streaming.new_views import scores_of
 from repic_plugin.classification.streaming.particles import Particles
 from repic_plugin.classification.streaming.settings import StreamSettings
-from repic_plugin.classification.streaming.state import Scores, StreamState, Unexplained
+from repic_plugin.classification.streaming.state import (
+    Scores,
+    StreamState,
+    Unexplained,
+    mean_fits,
+)
 from repic_plugin.classification.streaming.usual import held_out_rows, usual_misfit
 
 # Times that all particles are read with progress: assigned, classified, and assigned twice.
@@ -59,7 +64,8 @@ def classified_again(
     )
     numbers = class_numbers(start.labels, made.labels, names, len(state))
     k = max(len(state), int(numbers.max()) + 1)
-    references = replace(made.references(), averages=_at(made.averages, numbers, k))
+    sizes, averages = state.references.sizes, _at(made.averages, numbers, k)
+    references = replace(made.references(), averages=averages, sizes=sizes)
     found = every.assigned(references, progress=_part_of(progress, 2, n))
     sums = every.sums(found, found.labels >= 0, references)
     n_new = k - len(state)
@@ -71,6 +77,7 @@ def classified_again(
         sizes=found.sizes,
         made_after=np.append(state.made_after, np.full(n_new, state.n_seen)),
         scores=_scores(made, numbers, k),
+        mean_fit=mean_fits(found),
         measured=found.measured,
         usual=usual_misfit(found, held_out),
         unexplained=Unexplained.none(k),
