@@ -23,6 +23,8 @@ from repic_plugin.workflow import project_folder, set_user_environment
 ARGUMENTS = {"micrograph_size_px": "--size", **MAP_ARGUMENTS}
 SIMULATED, REAL = "facility-picks", "facility"  # templates
 LOOK_SECONDS = 0.5
+# Protocols that are killed in turn.
+VICTIMS = ((CONSENSUS,), ("TopazProtPicking", "ProtRelionAutopickLoG", "ProtRepicImportPicks"))
 HOUR = 3600.0
 # Values of the template for a session of a minute. The micrographs arrive whole.
 IDLE, WAIT, LOOK, SETTLED = 20, 15, 1, 1
@@ -55,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="kill the pipeline and its consensus so often, and start it again",
+        help="kill the pipeline so often, in turn with its consensus or its pickers, and go on",
     )
     parser.add_argument(
         "--values",
@@ -203,14 +205,20 @@ class Session:
         return subprocess.Popen(self._command, env=environment)
 
     def _kill(self, pipeline: subprocess.Popen[bytes]) -> bool:
-        """Kill the pipeline and its consensus; whether that was at work, with something done."""
-        found = self.figures.processes(CONSENSUS)
+        """Kill the pipeline, and in turn its consensus or its pickers with what they started.
+
+        Returns whether they were at work, with something done.
+        """
+        names = VICTIMS[self.figures.n_kills % len(VICTIMS)]
+        found = [one for name in names for one in self.figures.processes(name)]
         if not (found and self.figures.n_done(CONSENSUS)):
             return False
         for one in (*found, psutil.Process(pipeline.pid)):
             with suppress(psutil.NoSuchProcess):
-                one.kill()
+                started = one.children(recursive=True) if one in found else []
+                for each in (*started, one):
+                    each.kill()
         pipeline.wait()
         self.figures.n_kills += 1
-        print("killed: the pipeline and its consensus", flush=True)
+        print(f"killed: the pipeline and {', '.join(names)}", flush=True)
         return True

@@ -24,7 +24,7 @@ VALUES = ("mode=1", f"transforms={TRANSFORMS}")
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory):
-    """The finished project of a session that was killed in the middle, and what was printed."""
+    """What is printed of a session that is killed with its consensus, and with its pickers."""
     for program in ("topaz/bin/topaz", "relion-4.0/bin/relion_autopick"):
         if not os.path.exists(os.path.join(os.environ["REPIC_PICKERS"], program)):
             pytest.skip(f"{program} is not installed")
@@ -34,7 +34,7 @@ def session(tmp_path_factory):
             *(sys.executable, "-m", "repic_plugin.cli", "simulate-session", "phantom", "--real"),
             *("--project", "real-session", "--out", str(folder), "--speed", "100"),
             *("--hours", "2", "--micrographs", str(N_MICROGRAPHS), "--classes", "2"),
-            *("--kills", "1", "--values", *VALUES),
+            *("--kills", "2", "--values", *VALUES),
         ],
         capture_output=True,
         text=True,
@@ -51,7 +51,7 @@ def sizes(rows, label):
 
 def test_it_ends_by_itself_with_classes_good_particles_and_judged_micrographs(session):
     print(session)
-    assert "kills: 1" in session
+    assert "kills: 2" in session
     rows, code = read_summary("real-session")
     assert code == 0
     assert {row["status"] for row in rows.values()} == {"finished"}
