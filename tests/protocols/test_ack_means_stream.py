@@ -9,6 +9,7 @@ import pytest
 
 from repic_plugin import constants
 from repic_plugin.formats import StreamFolder, open_stack, read_class_tables
+from repic_plugin.protocols.common.following.record import text_of
 from tests.protocols.faults import faults, files, killed, outcome, unfinished
 from tests.protocols.growing_sets import ParticleFeeder
 from tests.protocols.iterative_runs import after_the_kill, kill, run_again
@@ -285,3 +286,37 @@ def test_the_form_refuses_what_cannot_be(session):
         (line,) = run.validate()
         assert run.getParam(name).label.get() in line
     assert session.protocol("few", firstParticles=20)._warnings()
+
+
+def test_at_the_end_all_can_be_classified_again(project, session):
+    """Of few first particles; killed once in the middle of the last pass."""
+    session.close()
+    done = session.at_once("again", firstParticles=60, fullPass=True)
+    kept = StreamFolder(project.folder(done) / "stream")
+    assert (kept.n_passes, kept.n_passed) == (1, N)
+    assert "finally classified again" in done._methods()[0]
+    found = kept.particles()
+    expected = {i + 1: k + 1 for i, k in enumerate(found.labels.tolist()) if k >= 0}
+    assert classes_of(done, "outputParticles") == expected
+    before = files(project, done)
+    again = run_again(project, done)
+    assert again.isFinished() and files(project, again) == before
+    kept = StreamFolder(project.folder(again) / "stream")
+    assert kept.n_passes == 1
+
+
+def test_the_page_tells_what_the_summary_does(project, session):
+    from tests.reports.html_page import Page
+
+    session.feed(FIRST + 10)
+    run = session.launched("page")
+    until(lambda: session.n_done(run) == FIRST, "the classes", run)
+    page = project.folder(run) / "session.html"
+    until(lambda: "in good classes" in (text_of(page) or ""), "the page", run)
+    assert 'http-equiv="refresh"' in page.read_text("utf-8")
+    session.close()
+    done = ended(project, run)
+    text = page.read_text("utf-8")
+    assert 'http-equiv="refresh"' not in text
+    assert str(N - 1) in " ".join(Page(text).texts)
+    assert any("session.html" in line for line in done._summary())
