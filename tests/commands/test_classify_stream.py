@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from repic_plugin.commands.classify_stream import FOLDER
+from repic_plugin.cli import build_parser
+from repic_plugin.commands.classify_stream import FOLDER, run_stream
 from repic_plugin.commands.out_folder import growing_folder
 from repic_plugin.formats import (
     StreamFolder,
@@ -268,6 +270,14 @@ def test_options_of_a_stream_need_one(growing, run, out):
         assert_refused(outcome, f"{option} is for particles that come later; add --stream DIR")
     outcome = run("classify", growing.star, "--into", out, "--stream", out)
     assert_refused(outcome, "--stream makes classes, got --into; give --classes K instead")
+
+
+def test_it_is_one_process(growing, out):
+    words = [str(word) for word in ("classify", growing.star, "--stream", out, *USUAL)]
+    args = build_parser("classify").parse_args(words)
+    with pytest.raises(ValueError, match=r"--stream works in one process, got 2 \(MPI\); start"):
+        run_stream(args, SimpleNamespace(size=2))
+    assert not out.exists()
 
 
 def test_a_folder_with_other_files_is_refused(growing, tmp_path):
