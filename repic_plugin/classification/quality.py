@@ -26,7 +26,7 @@ benchmarks/class_scores.py repeats the fit), and are the same for all data.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -201,7 +201,9 @@ def particle_shares(score: Floats, sizes: Labels) -> Floats:
     return _logistic(SHARE_SLOPE * (_argument(score) - threshold))
 
 
-def member_probability(probability: Floats, member: Floats, labels: Labels) -> Floats:
+def member_probability(
+    probability: Floats, member: Floats, labels: Labels, usual: Optional[Floats] = None
+) -> Floats:
     """Probability of each image to be a particle, given its class and its agreement.
 
     Parameters
@@ -212,15 +214,22 @@ def member_probability(probability: Floats, member: Floats, labels: Labels) -> F
         See `Agreement`.
     labels : ndarray of int64, shape (n,)
         -1 for images in no class, which get 0.
+    usual : ndarray of float64, shape (k,), optional
+        What the agreement of members is compared with: by default their own mean.
     """
     found = np.zeros(len(labels))
     kept = labels >= 0
     own, k = member[kept], labels[kept]
-    sizes = np.bincount(k, minlength=len(probability))
-    mean = np.bincount(k, own, len(probability)) / np.maximum(sizes, 1)
+    mean = means_of_classes(own, k, len(probability)) if usual is None else usual
     argument = CLASS_SLOPE * _argument(probability)[k]
     found[kept] = _logistic(argument + MEMBER_SLOPE * np.clip(own - mean[k], -1, 1))
     return found
+
+
+def means_of_classes(values: Floats, labels: Labels, k: int) -> Floats:
+    """Mean of the members of each class, 0 of none; labels from 0 to k - 1; shape (k,)."""
+    sizes = np.bincount(labels, minlength=k)
+    return np.asarray(np.bincount(labels, values, k) / np.maximum(sizes, 1))
 
 
 def _scored(

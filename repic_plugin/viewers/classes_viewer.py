@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, List, Tuple
+from typing import Any, ClassVar, List, Tuple, Union
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -19,7 +19,7 @@ from repic_plugin.plots import (
     registered_images,
     size_bars_figure,
 )
-from repic_plugin.protocols import ProtAckMeans2D
+from repic_plugin.protocols import ProtAckMeans2D, ProtAckMeans2DStream
 from repic_plugin.viewers.classes_window import ClassesWindow
 from repic_plugin.viewers.figure_window import FigureWindow
 
@@ -29,28 +29,44 @@ class RepicClassesViewer(Viewer):  # type: ignore[misc]
 
     _label = "2D classes"
     _environments: ClassVar = [DESKTOP_TKINTER]
-    _targets: ClassVar = [ProtAckMeans2D]
+    _targets: ClassVar = [ProtAckMeans2D, ProtAckMeans2DStream]
 
     def _visualize(self, obj: Any, **kwargs: Any) -> List[View]:
         if not hasattr(obj, "outputClasses"):
-            return [self.infoMessage("There are no classes yet; run the protocol first.")]
+            return [self.infoMessage(_why_not_yet(obj))]
         return [classes_window(self.getTkRoot(), obj)]
 
 
-def classes_window(root: Any, protocol: ProtAckMeans2D) -> ClassesWindow:
+def _why_not_yet(protocol: Any) -> str:
+    """What to do while there are no classes."""
+    page = Path(protocol.page()) if isinstance(protocol, ProtAckMeans2DStream) else None
+    if page is None or not page.is_file():
+        return "There are no classes yet; run the protocol first."
+    return (
+        "The classes can be chosen from at the end of the run. Until then a browser shows them: "
+        f"{page.resolve()}"
+    )
+
+
+def classes_window(
+    root: Any, protocol: Union[ProtAckMeans2D, ProtAckMeans2DStream]
+) -> ClassesWindow:
     """The window of a finished classification."""
     results = _Results(Path(protocol.classes_folder()))
 
     def create(numbers: List[int], label: str) -> str:
         return str(protocol.create_subset(numbers, label=label).getObjLabel())
 
+    pictures = {"sizes": results.sizes_figure}
+    if isinstance(protocol, ProtAckMeans2D):  # in a stream there are no iterations to show
+        pictures["convergence"] = results.convergence_figure
     return ClassesWindow(
         root,
         f"{protocol.getObjLabel()}: 2D classes",
         open_classes=results.choice,
         open_members=results.members_window,
         create=create,
-        pictures={"sizes": results.sizes_figure, "convergence": results.convergence_figure},
+        pictures=pictures,
     )
 
 

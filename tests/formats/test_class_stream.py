@@ -164,3 +164,12 @@ def test_files_are_those_of_a_classification(whole, tmp_path):
     assert read.used["notes"].tolist() == ["one"]
     again = assign_particles(images, read_references(tmp_path), ctf=made().ctf.take(order(True)))
     assert (again.labels == found.labels).mean() > 0.95
+
+
+def test_what_a_particle_is_does_not_depend_on_those_beside_it(whole):
+    kept = StreamFolder(whole)
+    found, state = kept.particles(), kept.state
+    every = state.quality(found.labels, found.fit).member_probability
+    some = np.arange(0, len(found), 7)
+    alone = state.quality(found.labels[some], found.fit[some]).member_probability
+    assert np.array_equal(alone, every[some]) and len(np.unique(every)) > len(every) / 2

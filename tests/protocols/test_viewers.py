@@ -9,6 +9,7 @@ import pytest
         ("ProtRepicConsensus", "RepicOverlayViewer"),
         ("ProtRepicImportPicks", "RepicOverlayViewer"),
         ("ProtAckMeans2D", "RepicClassesViewer"),
+        ("ProtAckMeans2DStream", "RepicClassesViewer"),
         ("ProtRepicIterative", "RepicIterationsViewer"),
         ("ProtRepicLabels", "RepicOverlayViewer"),
         ("ProtTemplatePick", "RepicOverlayViewer"),

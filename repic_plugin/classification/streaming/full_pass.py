@@ -22,7 +22,12 @@ from repic_plugin.classification.state import State
 from repic_plugin.classification.streaming.new_views import scores_of
 from repic_plugin.classification.streaming.particles import Particles
 from repic_plugin.classification.streaming.settings import StreamSettings
-from repic_plugin.classification.streaming.state import Scores, StreamState, Unexplained
+from repic_plugin.classification.streaming.state import (
+    Scores,
+    StreamState,
+    Unexplained,
+    mean_fits,
+)
 from repic_plugin.classification.streaming.usual import held_out_rows, usual_misfit
 
 # Times that all particles are read with progress: assigned, classified, and assigned twice.
@@ -72,6 +77,7 @@ def classified_again(
         sizes=found.sizes,
         made_after=np.append(state.made_after, np.full(n_new, state.n_seen)),
         scores=_scores(made, numbers, k),
+        mean_fit=mean_fits(found),
         measured=found.measured,
         usual=usual_misfit(found, held_out),
         unexplained=Unexplained.none(k),

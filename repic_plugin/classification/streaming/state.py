@@ -8,12 +8,13 @@ from typing import Any, Dict, List, Mapping, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.classification.assignment import Measured
+from repic_plugin.classification.assignment import Assignment, Measured
 from repic_plugin.classification.assignment.contrast_prior import ContrastPrior
 from repic_plugin.classification.full_averages import AverageSums
 from repic_plugin.classification.quality import (
     JUNK_PROBABILITY,
     ClassQuality,
+    means_of_classes,
     member_probability,
 )
 from repic_plugin.classification.references import References
@@ -99,6 +100,8 @@ class StreamState:
     made_after : ndarray of int64, shape (k,)
         Particles that had been seen when the class was made.
     scores : Scores
+    mean_fit : ndarray of float64, shape (k,)
+        Of the particles that each class was made of; whatever comes later is judged by it.
     measured : Measured
         Noise and contrast of the first particles.
     usual : Usual
@@ -113,6 +116,7 @@ class StreamState:
     sizes: Labels
     made_after: Labels
     scores: Scores
+    mean_fit: Floats
     measured: Measured
     usual: Usual
     unexplained: Unexplained
@@ -135,12 +139,19 @@ class StreamState:
         fit : ndarray of float64, shape (n,)
             As in `Assignment`.
         """
+        own = member_probability(self.scores.probability, fit, labels, self.mean_fit)
         return ClassQuality(
             **self.scores._asdict(),
             threshold=float("nan"),
-            member_probability=member_probability(self.scores.probability, fit, labels),
+            member_probability=own,
             agreement=fit,
         )
+
+
+def mean_fits(found: Assignment) -> Floats:
+    """Mean fit of the particles of each class, shape (k,)."""
+    kept = found.labels >= 0
+    return means_of_classes(found.fit[kept], found.labels[kept], len(found.sizes))
 
 
 def stream_to_arrays(state: StreamState) -> Dict[str, NDArray[Any]]:
@@ -173,6 +184,7 @@ def stream_to_arrays(state: StreamState) -> Dict[str, NDArray[Any]]:
         "n_averaged": state.n_averaged,
         "sizes": state.sizes,
         "made_after": state.made_after,
+        "mean_fit": state.mean_fit,
         **{f"sum_{name}": values for name, values in state.sums._asdict().items()},
         **state.scores._asdict(),
     }
@@ -198,6 +210,7 @@ def stream_from_arrays(arrays: Arrays) -> StreamState:
         sizes=arrays["sizes"],
         made_after=arrays["made_after"],
         scores=Scores(*(arrays[name] for name in Scores._fields)),
+        mean_fit=arrays["mean_fit"],
         measured=_measured(arrays),
         usual=Usual(arrays["usual_centre"], arrays["usual_scale"], limit, arrays["usual_share"]),
         unexplained=Unexplained(*unexplained),

@@ -23,7 +23,7 @@ from repic_plugin.classification.streaming.new_views import (
 )
 from repic_plugin.classification.streaming.particles import Particles
 from repic_plugin.classification.streaming.settings import StreamSettings
-from repic_plugin.classification.streaming.state import StreamState, Unexplained
+from repic_plugin.classification.streaming.state import StreamState, Unexplained, mean_fits
 from repic_plugin.classification.streaming.usual import held_out_rows, usual_misfit
 
 # New members of an average, for each that it has, in one refreshment.
@@ -219,6 +219,7 @@ class ClassStream:
             sizes=found.sizes,
             made_after=np.zeros(k, np.int64),
             scores=scores_of(made),
+            mean_fit=mean_fits(found),
             measured=found.measured,
             usual=usual,
             unexplained=Unexplained.none(k),
@@ -301,6 +302,7 @@ def _appended(state: StreamState, new: NewClasses) -> StreamState:
         sizes=np.concatenate([state.sizes - n_old, moved]),
         made_after=np.concatenate([state.made_after, np.full(n_new, state.n_seen)]),
         scores=state.scores.followed_by(new.scores),
+        mean_fit=np.append(state.mean_fit, mean_fits(new.found)[len(state) :]),
         usual=state.usual.followed_by(n_new),
     )
     return _forgetting(together)

@@ -171,11 +171,11 @@ class ClassFollower(Follower):
         state = self._state()
         self._kept.keep(block, state)
         self.inputs.n_done = self._n_done
-        n_lost = int((~block.is_explained).sum())
-        more = f", {len(block.new.n_averaged)} new classes" if block.new is not None else ""
+        n_new = 0 if block.new is None else len(block.new.n_averaged)
+        more = f", {n_new} of them new" if n_new else ""
         self.protocol.info(
-            f"particles {block.rows[0] + 1:,} to {block.rows[-1] + 1:,} in {len(state)} classes, "
-            f"{n_lost:,} explained by none{more}"
+            f"particles {block.rows[0] + 1:,} to {block.rows[-1] + 1:,} in {len(state)} classes"
+            f"{more}"
         )
         self._interim()
         if self.publisher.is_time():

@@ -130,7 +130,7 @@ def write_page(
     following = [line for line in lines if line.startswith("Following")]
     others = [line.lstrip("! ").replace("*", "") for line in lines if line not in following]
     page = SessionPage(
-        title=protocol.getObjLabel() or "2D classes",
+        title=f"{protocol.getProject().getShortName()}: {protocol.getObjLabel() or '2D classes'}",
         written_at=time.time(),
         is_open=is_open,
         counts=_counts(state, is_good, n_there),

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyworkflow.object import Set
 
-from repic_plugin.classification import CtfParameters, StreamState, member_probability
+from repic_plugin.classification import CtfParameters, StreamState
 from repic_plugin.convert import (
     ClassMembers,
     ClassSummary,
@@ -129,8 +129,7 @@ class Publisher:
         poses = (values[chosen] for values in (some.rotation_deg, some.shift_px, some.mirror))
         probability = None
         if state is not None:
-            scores = state.scores.probability
-            probability = member_probability(scores, some.fit[chosen], labels)
+            probability = state.quality(labels, some.fit[chosen]).member_probability
         return ClassMembers(
             self._arrivals.ids[some.rows[chosen]],
             labels + 1,
