@@ -25,7 +25,7 @@ from repic_plugin.commands.maps import load_map
 from repic_plugin.evaluation import score_classes
 from repic_plugin.simulation import phantom_map, simulate_particles
 
-BOX_PX, PIXEL_SIZE, SNR, LATE = 64, 5.0, 0.1, 3
+BOX_PX, PIXEL_SIZE, LATE = 64, 5.0, 3
 
 
 def main() -> None:
@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--map", help="MRC map at 5 Å/px; the built-in phantom if none")
     parser.add_argument("--views", type=int, default=40)
     parser.add_argument("--per-view", type=int, default=500)
+    parser.add_argument("--snr", type=float, default=0.1)
     parser.add_argument("--session", type=int, default=100_000, help="particles; 0 for none")
     parser.add_argument(
         "--first", type=int, help="particles that classes are made of; half if none"
@@ -50,7 +51,7 @@ def main() -> None:
 
 def compared(args: Any, volume: Any, uneven: Any) -> None:
     """Print f15 of a stream and of one go."""
-    made = simulated(volume, args.views, args.per_view, uneven)
+    made = simulated(volume, args.views, args.per_view, args.snr, uneven)
     rows = with_a_late_view(made.view)
     images, ctf, n = made.images[rows], made.ctf.take(rows), len(rows)
     print(f"{n:,} particles in {args.views} views, {'uneven' if uneven else 'even'}")
@@ -82,7 +83,7 @@ def compared(args: Any, volume: Any, uneven: Any) -> None:
 
 def session(args: Any, volume: Any) -> None:
     """Print the time of many particles in 100 classes, from the first to the last."""
-    made = simulated(volume, 100, 250, None)
+    made = simulated(volume, 100, 250, args.snr, None)
     rows = np.random.default_rng(0).permutation(len(made))
     again = rows[np.arange(args.session) % len(rows)]
     images, ctf = ImageRows(made.images, again), made.ctf.take(again)
@@ -114,13 +115,13 @@ def session(args: Any, volume: Any) -> None:
         print(memory("of a full pass", peak_mb() - before, most))
 
 
-def simulated(volume: Any, views: int, per_view: int, uneven: Any) -> Any:
+def simulated(volume: Any, views: int, per_view: int, snr: float, uneven: Any) -> Any:
     return simulate_particles(
         volume,
         views,
         per_view,
         pixel_size_angstrom=PIXEL_SIZE,
-        snr=SNR,
+        snr=snr,
         spread_deg=4.0,
         uneven=uneven,
     )

@@ -151,7 +151,8 @@ def _write(folder: Path, table: ParticleTable, kept: StreamFolder, state: Stream
     """Write the files of a classification, of the particles so far."""
     found = kept.particles()
     n_empty = int((found.labels < 0).sum())
-    notes = [f"{n_empty:,} particles were excluded: their images are empty"] if n_empty else []
+    reason = "its image is empty" if n_empty == 1 else "their images are empty"
+    notes = [f"{counted(n_empty, 'particle')} excluded: {reason}"] if n_empty else []
     write_streamed_files(folder, table.first(state.n_seen), found, state, notes)
     for note in notes:
         warnings.warn(note, stacklevel=2)

@@ -7,12 +7,15 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from repic_plugin.cli import build_parser
+from repic_plugin.commands.classify_stream import FOLDER, run_stream
+from repic_plugin.commands.out_folder import growing_folder
 from repic_plugin.formats import (
     StreamFolder,
     read_class_tables,
@@ -156,17 +159,35 @@ def test_it_goes_on_after_a_full_pass(growing, tmp_path):
     assert len(labels_of(folder)) == N and agreement(labels_of(folder), growing.view) > 0.9
 
 
+def with_image(growing, row, value):
+    """Give one of the particles, by its row in the list, one value everywhere."""
+    stack = growing.folder / "particles.mrcs"
+    raw, size = bytearray(stack.read_bytes()), BOX * BOX * 4
+    at = len(raw) - (N - int(growing.order[row])) * size
+    raw[at : at + size] = np.full(BOX * BOX, value, "<f4").tobytes()
+    stack.write_bytes(raw)
+
+
 def test_an_empty_image_is_in_no_class(tmp_path):
     few = Growing(tmp_path / "sim", snr=0.5)
-    stack = few.folder / "particles.mrcs"
-    raw = bytearray(stack.read_bytes())
-    row = int(few.order[FIRST + 3])
-    at = 1024 + row * BOX * BOX * 4
-    raw[at : at + BOX * BOX * 4] = bytes(BOX * BOX * 4)
-    stack.write_bytes(raw)
+    with_image(few, FIRST + 3, 0)
     told = streamed(few, tmp_path / "classes", [N], "--final", "--full-pass")
-    assert any("1 particles were excluded: their images are empty" in line for line in told.err)
+    assert any("1 particle excluded: its image is empty" in line for line in told.err)
     assert np.flatnonzero(labels_of(tmp_path / "classes") < 0).tolist() == [FIRST + 3]
+
+
+def test_a_damaged_image_is_named_and_the_stream_goes_on_without_it(growing, whole, tmp_path):
+    few, folder, row = Growing(tmp_path / "sim", snr=0.5), tmp_path / "classes", FIRST + BLOCK + 3
+    stack = few.folder / "particles.mrcs"
+    good = stack.read_bytes()
+    with_image(few, row, np.nan)
+    told = classify(few, N, folder)
+    name = f"{few.order[row] + 1:06d}@particles.mrcs"
+    refused(told, f"particle {row + 1}, {name}, has values that are not finite")
+    assert StreamFolder(folder / "stream").state.n_seen == FIRST + BLOCK
+    stack.write_bytes(good)
+    streamed(few, folder, [N], "--final")
+    assert labels_of(folder).tolist() == labels_of(whole[1]).tolist()
 
 
 # Other particles, other settings
@@ -251,6 +272,14 @@ def test_options_of_a_stream_need_one(growing, run, out):
     assert_refused(outcome, "--stream makes classes, got --into; give --classes K instead")
 
 
+def test_it_is_one_process(growing, out):
+    words = [str(word) for word in ("classify", growing.star, "--stream", out, *USUAL)]
+    args = build_parser("classify").parse_args(words)
+    with pytest.raises(ValueError, match=r"--stream works in one process, got 2 \(MPI\); start"):
+        run_stream(args, SimpleNamespace(size=2))
+    assert not out.exists()
+
+
 def test_a_folder_with_other_files_is_refused(growing, tmp_path):
     (tmp_path / "classes").mkdir()
     (tmp_path / "classes/mine.txt").write_text("kept")
@@ -262,23 +291,14 @@ def test_a_folder_with_other_files_is_refused(growing, tmp_path):
 
 # Two at a time, and kills
 
-CALL = [sys.executable, "-m", "repic_plugin.cli", "classify"]
 
-
-def test_two_at_a_time_are_refused(growing, tmp_path):
-    folder = tmp_path / "classes"
-    words = [*CALL, growing.grow(N), "--stream", folder, *USUAL]
-    # stopped as soon as it has begun
-    with subprocess.Popen([str(word) for word in words], stderr=subprocess.DEVNULL) as process:
-        while not (folder / "stream/settings.json").exists():
-            assert process.poll() is None
-            time.sleep(0.01)
-        process.send_signal(signal.SIGSTOP)
-        try:
-            refused(classify(growing, N, folder), "another run is writing it")
-        finally:
-            process.kill()
-    assert classify(growing, N, folder, "--final").code == 0
+def test_two_at_a_time_are_refused(growing, whole):
+    """The other one holds the folder as the command does."""
+    before = tree(whole[1])
+    with growing_folder(whole[1], own=(*FILES, FOLDER), option="--stream"):
+        refused(classify(growing, N, whole[1]), "another run is writing it")
+    assert tree(whole[1]) == before
+    assert classify(growing, N, whole[1]).code == 0
 
 
 @pytest.mark.slow

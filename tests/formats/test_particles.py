@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from repic_plugin.formats import FormatError, read_particles, write_stack
+from repic_plugin.formats import FormatError, read_particles, write_classes_star, write_stack
 
 OLD = """
 data_
@@ -397,3 +397,32 @@ def test_a_stack_without_a_pixel_size(project):
         with pytest.raises(FormatError) as caught:
             read_particles(path, wrong)
         assert_one_line(caught, path, "positive", "--pixel-size")
+
+
+# The first of them
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize(("before", "rows"), [("", OLD), (OPTICS, PARTICLES)])
+def test_the_first_particles_are_those_of_a_list_that_ends_there(star, project, before, rows, n):
+    """Written again with classes, too; with other tables after the particles."""
+    lines = rows.splitlines()
+    dropped = [line for line in lines if "@" in line][n:]
+    short = "\n".join(line for line in lines if line not in dropped)
+    tail = "\n\ndata_other\n\nloop_\n_rlnX #1\n7\n"
+    first = read_particles(star(before + rows + tail)).first(n)
+    cut = read_particles(star(before + short + tail, "short.star"))
+    assert first.names == cut.names and len(first) == len(cut) == n
+    assert np.array_equal(first.images[:], cut.images[:])
+    for one, other in zip(first.ctf.columns(), cut.ctf.columns()):
+        assert np.array_equal(one, other)
+    poses = (np.arange(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n, bool))
+    for name, table in (("a.star", first), ("b.star", cut)):
+        write_classes_star(project / name, table, *poses)
+    assert (project / "a.star").read_bytes() == (project / "b.star").read_bytes()
+
+
+def test_the_first_particles_of_a_stack(project):
+    first = read_particles("Extract/job7/a.mrcs").first(2)
+    assert list(first.names) == ["000001@Extract/job7/a.mrcs", "000002@Extract/job7/a.mrcs"]
+    assert first.images[:][:, 0, 0].tolist() == [11, 12] and len(first) == 2

@@ -281,7 +281,7 @@ def test_what_is_no_class_has_no_particles(project, classified):
     for numbers, problem in (([1, 99], "has no class 99"), ([], "needs one class")):
         with pytest.raises(ValueError, match=problem):
             classified.create_subset(numbers)
-    with pytest.raises(ValueError, match="no outputClasses; run it first"):
+    with pytest.raises(ValueError, match="no outputClasses; they come at its end"):
         project.new("ProtAckMeans2D", "new").create_subset([1])
 
 

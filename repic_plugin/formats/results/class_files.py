@@ -114,14 +114,9 @@ def write_assigned_files(
         Remarks on the images.
     """
     folder = Path(folder)
-    measures = {name: getattr(found, name) for name in ASSIGNED}
-    columns = {**measures, **_member_columns(quality)}
-    _write_assignments(folder / "assignments.csv", table, found, columns)
+    _write_members(folder, table, found, quality)
     pixel_size = references.sizes.pixel_size_angstrom
     write_stack(folder / "class_averages.mrcs", references.averages, pixel_size)
-    x, y = found.shift_px.T
-    poses = (found.labels, found.rotation_deg, x, y, found.mirror)
-    write_classes_star(folder / "classes.star", table, *poses, quality)
     _write_classes(folder / "classes.csv", found.sizes, found.explained, is_junk, quality)
     _write_convergence(folder / "convergence.csv", ())
     _write_sizes(folder / "sizes.csv", found.used, notes)
@@ -151,14 +146,7 @@ def write_streamed_files(
         Remarks on the images.
     """
     folder = Path(folder)
-    quality = state.quality(found.labels, found.fit)
-    measures = {name: getattr(found, name) for name in ASSIGNED}
-    _write_assignments(
-        folder / "assignments.csv", table, found, {**measures, **_member_columns(quality)}
-    )
-    x, y = found.shift_px.T
-    poses = (found.labels, found.rotation_deg, x, y, found.mirror)
-    write_classes_star(folder / "classes.star", table, *poses, quality)
+    _write_members(folder, table, found, state.quality(found.labels, found.fit))
     write_classes_of_stream(folder, state, found.explained, notes)
     write_references(folder, state.references)
 
@@ -190,6 +178,21 @@ def write_classes_of_stream(
     _write_classes(folder / "classes.csv", state.sizes, explained, state.is_junk, quality)
     _write_convergence(folder / "convergence.csv", ())
     _write_sizes(folder / "sizes.csv", sizes, notes)
+
+
+def _write_members(
+    folder: Path,
+    table: ParticleTable,
+    found: Union[Assignment, StreamedParticles],
+    quality: Optional[ClassQuality],
+) -> None:
+    """Write assignments.csv and classes.star of particles that were assigned."""
+    measures = {name: getattr(found, name) for name in ASSIGNED}
+    columns = {**measures, **_member_columns(quality)}
+    _write_assignments(folder / "assignments.csv", table, found, columns)
+    x, y = found.shift_px.T
+    poses = (found.labels, found.rotation_deg, x, y, found.mirror)
+    write_classes_star(folder / "classes.star", table, *poses, quality)
 
 
 def checkpoint_owner(table: ParticleTable, parameters: Mapping[str, Any]) -> str:

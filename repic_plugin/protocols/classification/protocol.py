@@ -10,11 +10,11 @@ import shutil
 import sys
 from pathlib import Path
 from subprocess import CalledProcessError
-from typing import Any, ClassVar, Dict, List, Optional, Sequence
+from typing import Any, ClassVar, Dict, List, Optional
 
 import psutil
 from pwem.objects import SetOfAverages, SetOfClasses2D, SetOfParticles
-from pwem.protocols import ProtClassify2D, ProtUserSubSet
+from pwem.protocols import ProtClassify2D
 from pyworkflow import NEW
 from pyworkflow.protocol import params
 from pyworkflow.utils import Environ
@@ -54,7 +54,7 @@ from repic_plugin.protocols.classification.settings import (
     input_settings,
     selection_settings,
 )
-from repic_plugin.protocols.classification.subsets import launch_classes
+from repic_plugin.protocols.classification.subsets import CLASSES, MakesClassSubsets
 from repic_plugin.protocols.classification.summary import (
     classification_facts,
     progress_line,
@@ -64,7 +64,7 @@ from repic_plugin.protocols.common.form_values import FormProtocol
 from repic_plugin.protocols.common.report_step import WritesReport, define_report_param
 from repic_plugin.protocols.common.unfinished_files import remove_unfinished
 
-CLASSES, AVERAGES = "outputClasses", "outputAverages"
+AVERAGES = "outputAverages"
 GOOD, REJECTED = "outputParticles", "outputRejected"
 ERROR_MARK = "repic-plugin: error: "
 # Of Open MPI to version 4, and from version 5 on; other MPIs leave threads alone.
@@ -72,7 +72,7 @@ UNBINDING = ("OMPI_MCA_hwloc_base_binding_policy", "PRTE_MCA_hwloc_default_bindi
 FEW_MEMBERS = 20  # with fewer, averages are hardly better than particles
 
 
-class ProtAckMeans2D(FormProtocol, WritesReport, ProtClassify2D):
+class ProtAckMeans2D(FormProtocol, WritesReport, MakesClassSubsets, ProtClassify2D):
     """Classify particles into balanced 2D classes (ACK-means).
 
     K-means with an adaptive constraint on class sizes, so that few classes are lost at a low
@@ -240,31 +240,6 @@ class ProtAckMeans2D(FormProtocol, WritesReport, ProtClassify2D):
         chosen.setAlignment2D()
         append_members(chosen, self._particles(), members)
         return chosen
-
-    # --------------------------------------------------------------- subsets
-
-    def create_subset(
-        self, numbers: Sequence[int], *, label: str = "", wait: bool = False
-    ) -> ProtUserSubSet:
-        """Start a run whose output are the particles of some classes.
-
-        Parameters
-        ----------
-        numbers : sequence of int
-            Of the classes, from 1 as in Scipion.
-        label : str
-            Of the run; by default one with the numbers.
-        wait : bool
-            Whether to return only after the run.
-
-        Raises
-        ------
-        ValueError
-            If there is no such class, or there are no classes yet.
-        """
-        if not hasattr(self, CLASSES):
-            raise ValueError(f"this run has no {CLASSES}; run it first")
-        return launch_classes(self, CLASSES, numbers, label=label, wait=wait)
 
     # ------------------------------------------------------------------ info
 

@@ -3,13 +3,42 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Sequence
+from typing import Any, Sequence
 
 from pwem.protocols import ProtClassify2D, ProtUserSubSet
 
 from repic_plugin.convert import read_item_columns
 from repic_plugin.plots import ranges_text
 from repic_plugin.protocols.common.subsets import launch_subset
+
+CLASSES = "outputClasses"
+
+
+class MakesClassSubsets:
+    """Mix-in, before the Scipion class, for protocols with classes as an output."""
+
+    def create_subset(
+        self: Any, numbers: Sequence[int], *, label: str = "", wait: bool = False
+    ) -> ProtUserSubSet:
+        """Start a run whose output are the particles of some classes.
+
+        Parameters
+        ----------
+        numbers : sequence of int
+            Of the classes, from 1 as in Scipion.
+        label : str
+            Of the run; by default one with the numbers.
+        wait : bool
+            Whether to return only after the run.
+
+        Raises
+        ------
+        ValueError
+            If there is no such class, or there are no classes yet.
+        """
+        if not hasattr(self, CLASSES):
+            raise ValueError(f"this run has no {CLASSES}; they come at its end: let it finish")
+        return launch_classes(self, CLASSES, numbers, label=label, wait=wait)
 
 
 def launch_classes(

@@ -26,7 +26,7 @@ from repic_plugin.convert import (
 )
 from repic_plugin.protocols.common.following.output import GrowingOutput
 
-CLASSES, AVERAGES = "outputClasses", "outputAverages"
+AVERAGES = "outputAverages"
 GOOD, REJECTED = "outputParticles", "outputRejected"
 AT_ONCE = 900  # ids in one command
 

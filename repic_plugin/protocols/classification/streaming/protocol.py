@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import ClassVar, Dict, List, Sequence
+from typing import ClassVar, Dict, List
 
 from pwem.objects import SetOfAverages, SetOfClasses2D, SetOfParticles
-from pwem.protocols import ProtClassify2D, ProtUserSubSet
+from pwem.protocols import ProtClassify2D
 from pyworkflow import NEW
 from pyworkflow.protocol import params
 
@@ -18,7 +18,6 @@ from repic_plugin.protocols.classification.streaming.follower import (
 from repic_plugin.protocols.classification.streaming.form import define_params
 from repic_plugin.protocols.classification.streaming.outputs import (
     AVERAGES,
-    CLASSES,
     GOOD,
     REJECTED,
 )
@@ -30,14 +29,14 @@ from repic_plugin.protocols.classification.streaming.settings import (
     stream_values,
 )
 from repic_plugin.protocols.classification.streaming.summary import METHODS, summary_lines
-from repic_plugin.protocols.classification.subsets import launch_classes
+from repic_plugin.protocols.classification.subsets import CLASSES, MakesClassSubsets
 from repic_plugin.protocols.common.following.form import size_at_rest
 from repic_plugin.protocols.common.following.record import text_of
 from repic_plugin.protocols.common.form_values import FormProtocol
 from repic_plugin.protocols.common.unfinished_files import remove_unfinished
 
 
-class ProtAckMeans2DStream(FormProtocol, ProtClassify2D):
+class ProtAckMeans2DStream(FormProtocol, MakesClassSubsets, ProtClassify2D):
     """Classify particles into 2D classes while they arrive (ACK-means).
 
     As soon as enough particles are there, classes are made of them. Each further particle is
@@ -94,29 +93,6 @@ class ProtAckMeans2DStream(FormProtocol, ProtClassify2D):
             ClassFollower(self, json.loads(values), json.loads(outputs), inputs).run()
 
     # --------------------------------------------------------------- helpers
-
-    def create_subset(
-        self, numbers: Sequence[int], *, label: str = "", wait: bool = False
-    ) -> ProtUserSubSet:
-        """Start a run whose output are the particles of some classes.
-
-        Parameters
-        ----------
-        numbers : sequence of int
-            Of the classes, from 1 as in Scipion.
-        label : str
-            Of the run; by default one with the numbers.
-        wait : bool
-            Whether to return only after the run.
-
-        Raises
-        ------
-        ValueError
-            If there is no such class, or there are no classes yet.
-        """
-        if not hasattr(self, CLASSES):
-            raise ValueError(f"this run has no {CLASSES} yet; they come at the end")
-        return launch_classes(self, CLASSES, numbers, label=label, wait=wait)
 
     def classes_folder(self) -> str:
         """Folder with averages and tables of the classes."""

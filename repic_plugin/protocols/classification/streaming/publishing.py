@@ -32,7 +32,6 @@ from repic_plugin.formats import (
 )
 from repic_plugin.protocols.classification.streaming.arrivals import Arrivals
 from repic_plugin.protocols.classification.streaming.outputs import (
-    CLASSES,
     GOOD,
     REJECTED,
     ChosenParticles,
@@ -40,6 +39,7 @@ from repic_plugin.protocols.classification.streaming.outputs import (
 )
 from repic_plugin.protocols.classification.streaming.page import History, PickerCounts, write_page
 from repic_plugin.protocols.classification.streaming.summary import changed_lines
+from repic_plugin.protocols.classification.subsets import CLASSES
 
 AVERAGES_FILE, MONTAGE = "class_averages.mrcs", "classes.png"
 REDRAWN_S = 15  # a picture takes a second, a batch may take two

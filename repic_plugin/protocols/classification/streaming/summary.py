@@ -61,11 +61,12 @@ def class_lines(state: StreamState, is_good: NDArray[np.bool_], rule: str) -> Li
     rule : str
         Minimum score, or nothing for the automatic selection.
     """
-    sizes = state.sizes
-    n_all, n_good = int(sizes.sum()), int(sizes[is_good].sum())
+    sizes = state.sizes[state.sizes > 0]
+    n_all, n_good = int(sizes.sum()), int(state.sizes[is_good].sum())
     n_new = int((state.made_after > 0).sum())
     lines = [
-        f"*{n_all:,} particles in {len(state):,} classes* of {sizes.min():,} to {sizes.max():,}; "
+        f"*{n_all:,} particles in {len(sizes):,} classes* of {sizes.min(initial=n_all):,} to "
+        f"{sizes.max(initial=0):,}; "
         f"the first ones were made of {state.n_first:,} particles.",
         f"{n_good:,} particles in {int(is_good.sum()):,} good classes "
         f"({f'score {rule} or more' if rule else 'automatic selection'}), "
