@@ -6,7 +6,8 @@ from tests.formats.test_watched_ctfs import HEAD
 from tests.protocols.growing_sets import Microscope
 from tests.protocols.iterative_runs import after_the_kill, kill, run_again
 from tests.protocols.scipion_project import write_images
-from tests.protocols.test_streaming import current, n_done, until
+from tests.protocols.test_import_streaming import is_open
+from tests.protocols.test_streaming import n_done, until
 
 pytestmark = pytest.mark.slow
 NAMES = [f"m{i}" for i in range(6)]
@@ -51,7 +52,7 @@ def test_killed_twice_it_ends_as_a_run_on_the_complete_list(project, session):
         session.write(n)
         project.project.launchProtocol(run, wait=False)
         until(lambda n=n, run=run: n_done(project, run) == n, "its kill", run)
-        assert current(project, run).outputCTF.isStreamOpen()
+        until(lambda run=run: is_open(project, run, "outputCTF"), "an open output", run)
         kill(run, with_children=True)
         run = after_the_kill(project, run)
     session.write(5)

@@ -73,13 +73,19 @@ def says(project, run, words):
     return any(words in line for line in current(project, run)._summary())
 
 
+def is_open(project, run, name):
+    """Whether an output is registered, and open; a batch is on record before."""
+    output = getattr(current(project, run), name, None)
+    return output is not None and output.isStreamOpen()
+
+
 def test_all_there_at_the_start_ends_as_at_once_to_the_last_byte(project, session):
     session.pick(*NAMES)
     run = session.launched("watches")
     until((project.folder(run) / "stream").is_dir, "it watched", run)
     session.microscope.expose(5)
     until(lambda: n_done(project, run) == 5, "all that had come", run)
-    assert current(project, run).outputCoordinates.isStreamOpen()
+    until(lambda: is_open(project, run, "outputCoordinates"), "an open output", run)
     session.close()
     finished = ended(project, run)
     expected = session.at_once("watches", session.at_rest)

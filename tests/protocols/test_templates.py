@@ -67,7 +67,7 @@ def test_scipion_fills_in_a_template_and_finds_what_it_refers_to(project, materi
 def given_values(name, material):
     """Values of a template that it has no default for, and of parts that may be left out."""
     known = {one.name for one in read_placeholders(name)}
-    values = [*template_values(material), "box=24", "smallest=20", "largest=40"]
+    values = [*template_values(material), "box=24", "smallest=20", "largest=40", "extract=24"]
     values += [f"ctfs={material / 'micrographs'}"]
     return [text for text in values if text.partition("=")[0] in known]
 
