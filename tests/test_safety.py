@@ -21,7 +21,11 @@ UNSAFE_CALLS = {"eval", "exec", "compile", "__import__", "input"}
 UNSAFE_METHODS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"}
 UNSAFE_METHODS |= {"yaml.load", "yaml.unsafe_load", "yaml.full_load", "np.memmap.dump"}
 # Who starts programs, and who hands a line to Scipion's shell: each has a test with hostile names.
-STARTS_PROGRAMS = {"pickers/environments.py", "workflow/processes.py"}
+STARTS_PROGRAMS = {
+    "commands/session/command.py",
+    "pickers/environments.py",
+    "workflow/processes.py",
+}
 WRITES_SHELL_LINES = {"plugin.py", "protocols/classification/protocol.py"}
 
 

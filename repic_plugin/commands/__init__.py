@@ -29,6 +29,7 @@ COMMANDS = {  # and their modules, loaded when needed
     "fsc": "fsc",
     "report": "report",
     "run": "run",
+    "simulate-session": "session.command",
     "demo": "demos.consensus",
     "demo-iterative": "demos.iterative",
 }

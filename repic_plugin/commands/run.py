@@ -27,6 +27,7 @@ from repic_plugin.workflow import (
     read_workflow,
     set_user_environment,
     template_names,
+    template_purpose,
 )
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -188,7 +189,9 @@ def _scipion_output_to(path: Path) -> Iterator[None]:
 
 def _list(source: Optional[str]) -> None:
     if not source:
-        print("\n".join(template_names()))
+        width = max(map(len, template_names()))
+        for name in template_names():
+            print(f"{name:{width}}  {template_purpose(name)}")
         return
     rows = [[one.name, one.default, KIND[one.kind], one.title] for one in read_placeholders(source)]
     print_table(["name", "default", "type", "description"], rows)

@@ -32,6 +32,7 @@ from repic_plugin.formats.images.stacks import (
     open_stack,
     read_map,
 )
+from repic_plugin.formats.images.watched_ctfs import ListedCtf, WatchedCtfs
 from repic_plugin.formats.picks.csv_picks import write as write_csv
 from repic_plugin.formats.picks.folders import PicksDir, read_picker_folder, read_picks_dir
 from repic_plugin.formats.picks.low_scores import low_scores
@@ -52,6 +53,7 @@ from repic_plugin.formats.picks.registry import (
     write_picks_file,
 )
 from repic_plugin.formats.picks.table import PickTable, centers_from_corners, corners_from_centers
+from repic_plugin.formats.picks.watched import PicksOfMicrograph, WatchedFolder, folder_stamp
 from repic_plugin.formats.results.agreement import read_agreement, write_agreement
 from repic_plugin.formats.results.candidate_classes import (
     CandidateClasses,
@@ -174,6 +176,7 @@ __all__ = [
     "ImageStacks",
     "JudgedMicrographs",
     "Kind",
+    "ListedCtf",
     "NameMatch",
     "ParticleTable",
     "PathLike",
@@ -181,10 +184,13 @@ __all__ = [
     "PickedMicrograph",
     "PickerClasses",
     "PicksDir",
+    "PicksOfMicrograph",
     "StoredBlock",
     "StreamFolder",
     "StreamedParticles",
     "TextTable",
+    "WatchedCtfs",
+    "WatchedFolder",
     "addition_note",
     "atomic_open",
     "atomic_write",
@@ -197,6 +203,7 @@ __all__ = [
     "consensus_files",
     "corners_from_centers",
     "distinct_names",
+    "folder_stamp",
     "format_error",
     "header_table",
     "is_same_pixel_size",

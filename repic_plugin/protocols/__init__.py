@@ -5,6 +5,7 @@ from repic_plugin.protocols.classification.streaming.protocol import ProtAckMean
 from repic_plugin.protocols.common.consensus_mode import consensus_mode, is_probabilistic
 from repic_plugin.protocols.consensus.overlays import of_coordinates, of_pickers
 from repic_plugin.protocols.consensus.protocol import ProtRepicConsensus
+from repic_plugin.protocols.ctf.protocol_import_ctfs import ProtRepicImportCtfs
 from repic_plugin.protocols.evaluation.protocol_cross_fsc import ProtRepicCrossFsc
 from repic_plugin.protocols.evaluation.protocol_evaluate import ProtRepicEvaluate
 from repic_plugin.protocols.iterative.form import N_LINES
@@ -30,6 +31,7 @@ __all__ = [
     "ProtRepicCrossFsc",
     "ProtRepicEvaluate",
     "ProtRepicExtract",
+    "ProtRepicImportCtfs",
     "ProtRepicImportPicks",
     "ProtRepicIterative",
     "ProtRepicLabels",

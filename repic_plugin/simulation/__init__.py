@@ -26,7 +26,7 @@ from repic_plugin.simulation.particles import (
     simulate_particles,
 )
 from repic_plugin.simulation.phantom import PHANTOM_BOX_PX, PHANTOM_PIXEL_SIZE_ANGSTROM, phantom_map
-from repic_plugin.simulation.picks import SimulatedPicks, simulate_picks
+from repic_plugin.simulation.picks import SimulatedPicks, simulate_pickers, simulate_picks
 from repic_plugin.simulation.projections import project_map, resize_box
 
 __all__ = [
@@ -56,5 +56,6 @@ __all__ = [
     "simulate_exposures",
     "simulate_micrograph",
     "simulate_particles",
+    "simulate_pickers",
     "simulate_picks",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, ndtr, ndtri
 
 from repic_plugin.arguments import (
@@ -192,6 +192,50 @@ def simulate_picks(
         size_px,
         box_px,
     )
+
+
+def simulate_pickers(
+    particles: Sequence[ArrayLike],
+    n_pickers: int = 3,
+    *,
+    micrograph_size_px: Sequence[int],
+    box_size_px: int,
+    recall: PerPicker = 0.8,
+    precision: PerPicker = 0.8,
+    jitter_px: Optional[PerPicker] = None,
+    score_separation: PerPicker = 2.0,
+    random_state: int = 0,
+) -> Picks:
+    """Picks of several pickers on given particles; pickers are independent.
+
+    Parameters
+    ----------
+    particles : sequence of array_like of float, shape (n_particles, 2)
+        Centres in px, x then y, on each micrograph.
+    n_pickers, micrograph_size_px, box_size_px, recall, precision, jitter_px, score_separation
+        As of `simulate_picks`.
+    random_state : int
+        Seed.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or the false picks do not fit into the micrograph.
+    """
+    n_pickers = check_whole_number("n_pickers", n_pickers, 1)
+    box_px = check_box_size("box_size_px", box_size_px)
+    region = _region(check_micrograph_size(micrograph_size_px), box_px)
+    jitter = box_px * JITTER_BOX_FRACTION if jitter_px is None else jitter_px
+    pickers = _pickers(n_pickers, recall, precision, jitter, score_separation)
+    seeds = np.random.SeedSequence(check_seed(random_state)).spawn(len(particles))
+    found = []
+    for centers, seed in zip(particles, seeds):
+        true = np.asarray(centers, dtype=np.float64).reshape(-1, 2)
+        alone = _Common(np.zeros(len(true)), 0.0, np.zeros((0, 2)), 0.0)
+        for picker, of_picker in zip(pickers, seed.spawn(n_pickers)):
+            rng = np.random.default_rng(of_picker)
+            found.append(_pick(true, picker, alone, region, box_px, rng))
+    return _as_picks(found, len(particles), _picker_names(None, n_pickers))
 
 
 def _pickers(

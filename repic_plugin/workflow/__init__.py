@@ -27,5 +27,6 @@ HOMES = {
     "set_common_environment": "environment",
     "set_user_environment": "environment",
     "template_names": "definition",
+    "template_purpose": "definition",
 }
 __getattr__, __dir__ = lazy_door(__name__, HOMES)

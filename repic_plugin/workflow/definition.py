@@ -16,6 +16,7 @@ from repic_plugin.workflow.corrections import (
     with_corrections,
 )
 from repic_plugin.workflow.pixel_size import with_pixel_size
+from repic_plugin.workflow.switches import NONE, switched_on
 
 SUFFIX = ".json.template"
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
@@ -69,6 +70,12 @@ def template_names() -> List[str]:
     return sorted(path.name[: -len(SUFFIX)] for path in TEMPLATES.glob(f"*{SUFFIX}"))
 
 
+def template_purpose(name: str) -> str:
+    """What a template of this plugin is for."""
+    text = _text(TEMPLATES / f"{name}{SUFFIX}")
+    return " ".join(text[: text.index("[")].split())
+
+
 def read_workflow(source: str, assignments: Sequence[str]) -> Workflow:
     """A workflow file, or a template with its values.
 
@@ -100,7 +107,11 @@ def read_workflow(source: str, assignments: Sequence[str]) -> Workflow:
     if corrections:
         by_name = _protocols(_filled(pieces, placeholders, _with_names(placeholders, values)), path)
         protocols = with_corrections(protocols, by_name, corrections)
-    return Workflow(str(path), protocols, {**values, **corrections}, None)
+    try:
+        used = switched_on(protocols)
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from None
+    return Workflow(str(path), used, {**values, **corrections}, None)
 
 
 def read_imports(source: str) -> List[str]:
@@ -248,6 +259,8 @@ def _checked(one: Placeholder, value: str) -> str:
             raise ValueError(wrong)
         return str(number)
     if one.kind in (PATH, FOLDER):
+        if value == one.default == NONE:
+            return value
         try:
             found = Path(value).expanduser()
         except RuntimeError as error:

@@ -19,6 +19,7 @@ from repic_plugin.workflow.definition import Workflow
 from repic_plugin.workflow.processes import Launcher
 from repic_plugin.workflow.record import Record, check_same, digest, read_record, write_record
 from repic_plugin.workflow.runs import ProjectRuns, seems_dead
+from repic_plugin.workflow.switches import how_to_leave_out
 
 # Plugins by the prefixes of their protocols; there is no complete list.
 PLUGINS = {
@@ -50,6 +51,8 @@ def check_protocols(workflow: Workflow) -> None:
         if name not in known:
             brings = next((p for start, p in PLUGINS.items() if name.startswith(start)), None)
             remedy = f"install {brings}" if brings else "install the plugin that brings it"
+            left_out = how_to_leave_out(one)
+            remedy += f", or leave it out with {left_out}" if left_out else ""
             raise ValueError(f"{workflow.source}: protocol {name} is not installed; {remedy}")
         for parameter, reference in _references(known[name](), one):
             if reference.split(".")[0] not in ids:

@@ -19,6 +19,7 @@ LOOK_SECONDS = 15.0  # at the latest, also where no file has changed
 MOST_LOCKED = 20  # looks
 DEAD = {"failed": "failed", "aborted": "was stopped", "interactive": "needs user interaction"}
 BLOCKED = "not started"
+NO_FILES = "no files matching"  # what an import says of a folder that is still empty
 
 Runs = Dict[int, Any]
 
@@ -53,6 +54,7 @@ class Watch:
         self._n_locked = 0
         self._said: Dict[int, str] = {}
         self._blocked: Dict[int, str] = {}
+        self._awaiting: Set[int] = set()  # runs that wait for their first file
         runs = project.runs()
         outdated = set(project.record.outdated)
         self._pending: Set[int] = {
@@ -155,6 +157,8 @@ class Watch:
             if run.isScheduled() and self._obstacle(runs, number):
                 self._project.stop(run)  # scheduled in the window: it would wait for ever
                 return False
+        if self._awaiting:
+            return False
         # of the states that all was decided on: a run may have ended since
         if any(run.isActive() and not run.isInteractive() for run in runs.values()):
             return False
@@ -181,11 +185,24 @@ class Watch:
         problems = self._project.problems(run)
         if problems and not finished:
             return False  # its inputs are still to come
+        if problems and self._awaits_files(run, problems):
+            return False
+        self._awaiting.discard(number)
         self._pending.discard(number)
         if problems:
             self._project.refuse(run, "; ".join(problems))
         else:
             self._start(runs, number)
+        return True
+
+    def _awaits_files(self, run: Any, problems: List[str]) -> bool:
+        """Whether a run imports files as they come, and none has come yet."""
+        if not getattr(run, "dataStreaming", False) or NO_FILES not in " ".join(problems):
+            return False
+        if run.getObjId() not in self._awaiting:
+            self._awaiting.add(run.getObjId())
+            now, problem = f"{datetime.now():%Y-%m-%d %H:%M:%S}", "; ".join(problems)
+            self._tell(f"{now}  {_name(run)}: waits for a first file: {problem}")
         return True
 
     def _can_grow(self, runs: Runs, run: Any) -> bool:

@@ -60,8 +60,10 @@ def test_our_templates_are_known_by_their_names(run, name):
 
 
 def test_the_list_names_every_template(run):
-    assert run("run", "--list").out == tuple(template_names())
-    assert {"consensus", "consensus-classes", "iterative"} <= set(template_names())
+    lines = [line.split() for line in run("run", "--list").out]
+    assert [line[0] for line in lines] == template_names()
+    assert all(line[-1].endswith(".") and len(line) > 5 for line in lines)  # what each is for
+    assert {"consensus", "facility", "facility-picks", "iterative"} <= set(template_names())
 
 
 @pytest.mark.parametrize(

@@ -155,3 +155,33 @@ def test_a_record_is_read_back_batch_by_batch(tmp_path):
         assert (kept.unmatched is None) == (left is None)
     assert StreamRecord(tmp_path / "stream", '{"others": 1}').micrographs == []
     assert [path.name for path in (tmp_path / "stream").iterdir()] == ["settings.json"]
+
+
+def test_a_set_that_a_killed_run_leaves_closed_does_not_say_that_micrographs_are_empty(file):
+    """Scipion closes the set of a run that was killed; continued, it opens it again."""
+    from types import SimpleNamespace
+
+    from repic_plugin.convert import GrowingMicrographs
+    from repic_plugin.protocols.common.following.sets import FollowedPicks
+
+    reference = GrowingMicrographs(f"{file}-micrographs")
+    own = SimpleNamespace(getFileName=lambda: reference.file_name)
+    coordinates = SimpleNamespace(getFileName=lambda: file, getMicrographs=lambda: own)
+    at_work = [True]
+    followed = FollowedPicks("picker", coordinates, reference, 1.0, lambda: at_work[0])
+
+    def has(*micrographs):
+        followed.look()
+        return [followed.has(one) for one in micrographs]
+
+    write(file, FIRST)
+    assert has(3, 5) == [True, False]
+    write(file, [], is_open=False)  # its run was killed: its own record says that it is at work
+    assert has(3, 5) == [True, False]
+    assert followed.is_closed
+    write(file, SECOND)
+    assert has(5, 6) == [True, False]
+    write(file, [], is_open=False)
+    assert has(5, 6) == [True, False]
+    at_work[0] = False  # it has ended, which its set does not tell
+    assert has(5, 6) == [True, True]

@@ -231,3 +231,28 @@ def test_what_is_still_to_look_again_does_so_after_a_kill(watch):
     project, watching, _ = watch([Run(1, status="finished"), Run(2, [1], True, "finished")], [2])
     assert not watching._look()
     assert project.launched == [2]
+
+
+def test_a_session_may_begin_without_a_file(watch):
+    source, behind = Run(1, streaming=True), Run(2, [1], True)
+    source.dataStreaming = True
+    project, watching, lines = watch([source, behind])
+    project.wrong = {1: ["There are no files matching the pattern /data/*.mrc"], 2: ["no output"]}
+    assert not watching._look()
+    assert not watching._look()
+    assert project.launched == []
+    assert [line.partition("  ")[2] for line in lines] == [
+        "1 run1: waits for a first file: There are no files matching the pattern /data/*.mrc"
+    ]
+    project.wrong = {2: ["no output"]}
+    assert not watching._look()
+    assert project.launched == [1]
+
+
+def test_an_import_that_does_not_wait_for_files_fails_without_them(watch):
+    source = Run(1)
+    source.dataStreaming = False
+    project, watching, _ = watch([source])
+    project.wrong = {1: ["There are no files matching the pattern /data/*.mrc"]}
+    assert watching._look()
+    assert source.status == "failed"

@@ -44,11 +44,13 @@ def test_scipion_fills_in_a_template_and_finds_what_it_refers_to(project, materi
     assert template.description.endswith(".")
     template.replaceEnvVariables()
     template.parseContent()
-    given = template_values(material) if name != "iterative" else template_values(material)[:1]
-    for text in all_values(name, given):
+    for text in all_values(name, given_values(name, material)):
         assert template.setParamValue(*text.split("="))
     assert all(one.validate() is None for one in template.getParams().values())
     protocols = json.loads(Path(template.createTemplateFile()).read_text())
+    missing = {one["object.className"] for one in protocols} - set(project.protocols)
+    if missing:
+        pytest.skip(f"{', '.join(sorted(missing))}: make test-pickers")
     classes = {one["object.id"]: project.protocols[one["object.className"]] for one in protocols}
     for one in protocols:
         form = project.new(one["object.className"], "form")
@@ -60,6 +62,14 @@ def test_scipion_fills_in_a_template_and_finds_what_it_refers_to(project, materi
             for reference in references if "input" in parameter else ():
                 number, output = reference.split(".")
                 assert output in possible_outputs(classes[number]), reference
+
+
+def given_values(name, material):
+    """Values of a template that it has no default for, and of parts that may be left out."""
+    known = {one.name for one in read_placeholders(name)}
+    values = [*template_values(material), "box=24", "smallest=20", "largest=40", "extract=24"]
+    values += [f"ctfs={material / 'micrographs'}"]
+    return [text for text in values if text.partition("=")[0] in known]
 
 
 def possible_outputs(protocol_class):

@@ -7,7 +7,7 @@ from scipy.spatial.distance import pdist
 from scipy.stats import norm, rankdata
 
 from repic_plugin.evaluation import match_scores
-from repic_plugin.simulation import simulate_picks
+from repic_plugin.simulation import simulate_pickers, simulate_picks
 
 BOX = 180
 RECALLS, PRECISIONS = (0.9, 0.6, 0.75), (0.95, 0.5, 0.8)
@@ -259,3 +259,29 @@ def test_a_family_picks_the_same_junk():
 def test_what_is_shared_is_a_part(name):
     with pytest.raises(ValueError, match=f"{name} must"):
         simulate_picks(1, 2, **{name: 1.5})
+
+
+def test_pickers_find_given_particles_with_the_recall_and_precision_asked_for():
+    true = simulate_picks(20, 1).truth
+    particles = [centers(true, i) for i in range(20)]
+    found = simulate_pickers(
+        particles, 2, micrograph_size_px=(4096, 4096), box_size_px=BOX, recall=(0.9, 0.6),
+        precision=(0.95, 0.5),
+    )  # fmt: skip
+    for picker, (recall, precision) in enumerate([(0.9, 0.95), (0.6, 0.5)]):
+        n_true = n_found = 0
+        for i, rows in enumerate(particles):
+            mine = centers(found, i, picker)
+            n_true += (cKDTree(rows).query(mine)[0] < BOX / 2).sum()
+            n_found += len(mine)
+        n = sum(map(len, particles))
+        assert abs(n_true / n - recall) < 4 * np.sqrt(recall * (1 - recall) / n)
+        assert abs(n_true / n_found - precision) < 4 * np.sqrt(
+            precision * (1 - precision) / n_found
+        )
+
+
+def test_a_micrograph_without_particles_has_no_picks():
+    found = simulate_pickers([[], [[300, 300]]], 2, micrograph_size_px=(600, 600), box_size_px=60,
+                             recall=1.0, precision=1.0)  # fmt: skip
+    assert found.micrograph.tolist() == [1, 1]

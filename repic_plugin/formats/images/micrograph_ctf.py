@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Sequence
+from typing import TYPE_CHECKING, List, Sequence, Tuple
 
 import numpy as np
 
@@ -41,22 +41,34 @@ def read_micrograph_ctfs(path: PathLike, names: Sequence[str]) -> CtfParameters:
     FormatError
         If the file cannot be read, has no defocus, or a micrograph twice or not at all.
     """
+    known, ctf = read_listed_ctfs(path)
+    try:
+        place = match_names(names, known).place
+    except ValueError as error:
+        raise format_error(Path(path), str(error)) from None
+    lacking = [name for name, at in zip(names, place.tolist()) if at < 0]
+    if lacking:
+        problem = f"{len(lacking):,} of {len(names):,} micrographs have no CTF in it"
+        example = f"such as {lacking[0]}; its names are as {known[0]}"
+        raise format_error(
+            Path(path), f"{problem}, {example}: give the list of the same micrographs"
+        )
+    return ctf.take(np.asarray(place))
+
+
+def read_listed_ctfs(path: PathLike) -> Tuple[List[str], CtfParameters]:
+    """Names of the micrographs in a list, and their CTFs, see `read_micrograph_ctfs`.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read, has no defocus, or a micrograph twice.
+    """
     star = _micrograph_star(Path(path))
     ctf = star_ctf(star, "give another file, or leave it out")
     if ctf is None:
         raise no_table_error(star.path, [star.particles], f"with _{DEFOCUS_U}")
-    try:
-        place = match_names(names, star.names).place
-    except ValueError as error:
-        raise format_error(star.path, str(error)) from None
-    lacking = [name for name, at in zip(names, place.tolist()) if at < 0]
-    if lacking:
-        problem = f"{len(lacking):,} of {len(names):,} micrographs have no CTF in it"
-        example = f"such as {lacking[0]}; its names are as {star.names[0]}"
-        raise format_error(
-            star.path, f"{problem}, {example}: give the list of the same micrographs"
-        )
-    return ctf.take(np.asarray(place))
+    return list(star.names), ctf
 
 
 def _micrograph_star(path: Path) -> ParticleStar:
@@ -70,7 +82,7 @@ def _micrograph_star(path: Path) -> ParticleStar:
     columns = read_columns(table, table.present(NUMBERS), (MICROGRAPH,))
     names = columns.words[MICROGRAPH]
     if not names:
-        raise format_error(path, f"{table.name} has no micrographs; give the list of them")
+        raise format_error(Path(path), f"{table.name} has no micrographs; give the list of them")
     if len(set(names)) < len(names):
         first = dict(zip(reversed(names), range(len(names) - 1, -1, -1)))
         row = next(i for i, name in enumerate(names) if first[name] < i)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import (
     Any,
     Callable,
+    Collection,
     Dict,
     Iterator,
     List,
@@ -129,7 +130,10 @@ def read_picks_dir(
 
 
 def read_picker_folder(
-    folder: PathLike, *, progress: Optional[Callable[[], None]] = None
+    folder: PathLike,
+    *,
+    progress: Optional[Callable[[], None]] = None,
+    without: Collection[Path] = (),
 ) -> PicksDir:
     """Read the pick files of one picker, or of a reference.
 
@@ -144,6 +148,8 @@ def read_picker_folder(
         sub-folders only CBOX. What is hidden and the tables beside a consensus are passed over.
     progress : callable, optional
         Called after each file.
+    without : collection of Path
+        Files that are not read, as they are still being written.
 
     Returns
     -------
@@ -156,7 +162,7 @@ def read_picker_folder(
         If the folder is missing or has no pick file, a file is wrong, or two files hold picks of
         the same micrograph.
     """
-    return _joined(Path(folder), [_gathered(Path(folder), progress)], ())
+    return _joined(Path(folder), [_gathered(Path(folder), progress, without)], ())
 
 
 class _Gathered(NamedTuple):
@@ -177,9 +183,12 @@ class _Gathered(NamedTuple):
     cut: List[str]
 
 
-def _gathered(place: Path, progress: Optional[Callable[[], None]]) -> _Gathered:
+def _gathered(
+    place: Path, progress: Optional[Callable[[], None]], without: Collection[Path] = ()
+) -> _Gathered:
     known = formats_by_suffix()
-    files, passed_over = _files_in(place)
+    files, passed_over = files_in(place)
+    files = [file for file in files if file not in without]
     readable = [file for file in files if file.suffix.lower() in known]
     unknown = [file for file in files if file.suffix.lower() not in known]
     if not readable:
@@ -187,7 +196,7 @@ def _gathered(place: Path, progress: Optional[Callable[[], None]]) -> _Gathered:
         problem = f"must have a file with suffix {', '.join(sorted(known))}, found {found}; add one"
         raise format_error(place, problem)
     used, tables, other, notes = read_files(readable, progress)
-    per_file = [_names_in(place, file, table) for file, table in zip(used, tables)]
+    per_file = [names_in(place, file, table) for file, table in zip(used, tables)]
     sizes = [table.box_size_px for table in tables if table.box_size_px is not None]
     all_sizes = np.concatenate(sizes) if sizes else np.zeros(0)
     return _Gathered(
@@ -207,7 +216,7 @@ def _gathered(place: Path, progress: Optional[Callable[[], None]]) -> _Gathered:
     )
 
 
-def _files_in(place: Path, above: Tuple[str, ...] = ()) -> Tuple[List[Path], List[Path]]:
+def files_in(place: Path, above: Tuple[str, ...] = ()) -> Tuple[List[Path], List[Path]]:
     """The files of a folder and of those in it, and sub-folders that are passed over."""
     above = (*above, os.path.realpath(place))
     entries = _visible_entries(place)
@@ -221,7 +230,7 @@ def _files_in(place: Path, above: Tuple[str, ...] = ()) -> Tuple[List[Path], Lis
     passed_over += [one for one in folders if (one / PATTERNS_TABLE).is_file()]
     for folder in folders:
         if folder not in passed_over and os.path.realpath(folder) not in above:
-            more, not_read = _files_in(folder, above)
+            more, not_read = files_in(folder, above)
             files += more
             passed_over += not_read if more else [folder]
     return files, passed_over
@@ -244,7 +253,7 @@ def _visible_entries(folder: Path) -> List[Path]:
     return entries
 
 
-def _names_in(place: Path, file: Path, table: PickTable) -> List[str]:
+def names_in(place: Path, file: Path, table: PickTable) -> List[str]:
     """The micrographs of one file, with their folders."""
     if table.micrograph is None:
         folder = file.parent

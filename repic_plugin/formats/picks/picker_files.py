@@ -47,7 +47,7 @@ def read_files(files: Sequence[Path], progress: Optional[Callable[[], None]] = N
     tables: Dict[Path, PickTable] = {}
     without: Dict[Path, NoCoordinatesError] = {}
     in_lists: Set[str] = set()
-    rejected = dict.fromkeys(_by_products(files))
+    rejected = dict.fromkeys(by_products(files))
     for file in files:
         if file in rejected or (in_lists and os.path.realpath(file) in in_lists):
             continue
@@ -77,7 +77,7 @@ def read_files(files: Sequence[Path], progress: Optional[Callable[[], None]] = N
     return PickerFiles(used, [tables[file] for file in used], [*without, *rejected, *beside], notes)
 
 
-def _by_products(files: Sequence[Path]) -> List[Path]:
+def by_products(files: Sequence[Path]) -> List[Path]:
     """Gautomatch's files of candidates and rejected picks, where those of its picks are there."""
     known = {(file.parent, file.stem) for file in files}
     return [

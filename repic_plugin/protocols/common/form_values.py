@@ -28,6 +28,8 @@ def in_form_terms(protocol: Any, error: ValueError, params: Mapping[str, str]) -
         text, space, name = params[found.group()].rpartition(" ")
         return f"{text}{space}{protocol.label(name)}"
 
+    if not params:
+        return str(error)
     names = "|".join(rf"\b{name}" if "_" in name else f"^{name}" for name in params)
     return re.sub(rf"(?:{names})\b", labelled, str(error))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
-from typing import Any, ClassVar, Dict, List, Tuple
+from pathlib import Path
+from typing import Any, ClassVar, Dict, List
 
 from pwem.objects import SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
@@ -11,29 +13,31 @@ from pyworkflow import NEW
 from pyworkflow.protocol import params
 from pyworkflow.utils import Message
 
-from repic_plugin.consensus import Picks, choose_transforms, corrected, stated_transform
-from repic_plugin.constants import CORRELATION, PICK_SCORE, TOPAZ_SCORE
-from repic_plugin.convert import (
-    append_picks,
-    name_notes,
-    picks_on_micrographs,
-    read_micrographs,
+from repic_plugin.convert import append_picks, picks_on_micrographs, read_micrographs
+from repic_plugin.formats import folder_stamp, read_picker_folder
+from repic_plugin.protocols.common.corrections import correction_values, define_corrections
+from repic_plugin.protocols.common.following.by_micrograph import FOLDER, remark_lines
+from repic_plugin.protocols.common.following.form import (
+    define_following_params,
+    is_open,
+    size_at_rest,
 )
-from repic_plugin.formats import PicksDir, low_scores, read_picker_folder
-from repic_plugin.protocols.common.corrections import (
-    LABELS,
-    correction_of,
-    correction_values,
-    define_corrections,
-)
+from repic_plugin.protocols.common.following.record import FINISHED
 from repic_plugin.protocols.common.form_values import SOFTWARE, FormProtocol, with_angstrom
-from repic_plugin.protocols.common.params import define_box_size, define_micrographs
+from repic_plugin.protocols.common.params import Fields, define_box_size, define_micrographs
+from repic_plugin.protocols.common.unfinished_files import remove_unfinished
+from repic_plugin.protocols.picking.import_stream import ImportStream
+from repic_plugin.protocols.picking.imported import common_box_size, imported_picks
 
 # More files are read only by the step, so that the form does not freeze.
 FILES_READ_AHEAD = 500
-MOST_OUTSIDE = 0.5
-# attributes that say of the scores what their files do
-SCORED_AS = {"logistic": TOPAZ_SCORE, "rank": CORRELATION}
+HELP = {
+    "watchFolder": "Files are taken as they appear, as always while micrographs are still "
+    "arriving; Yes: also where all micrographs are there at the start.",
+    "waitForPicks": "Where the folder is watched and the micrographs are complete: the time "
+    "without a new file after which those that have none are taken to have no picks.",
+    "endAfterIdle": "For micrographs that are never closed. 0: wait until they are.",
+}
 
 
 class ProtRepicImportPicks(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
@@ -41,6 +45,7 @@ class ProtRepicImportPicks(FormProtocol, ProtParticlePicking):  # type: ignore[m
 
     Reads the formats of docs/use/formats.md; files are matched to micrographs by name.
     Use it for pickers that were run outside Scipion: a consensus weights picks by their scores.
+    While micrographs are still arriving the folder is watched, and files are taken as they appear.
 
     *Inputs*: the micrographs, and a folder with the files of one picker: one file per micrograph,
     named after it, or tables of many micrographs.
@@ -56,6 +61,11 @@ class ProtRepicImportPicks(FormProtocol, ProtParticlePicking):  # type: ignore[m
     FORM_PARAMS: ClassVar = {"box_size_px": "boxSize"}
     _possibleOutputs: ClassVar = {"outputCoordinates": SetOfCoordinates}
 
+    @classmethod
+    def worksInStreaming(cls) -> bool:
+        """True, so that Scipion starts the run while its inputs are open."""
+        return True
+
     def _defineParams(self, form: params.Form) -> None:
         form.addSection(label="Input")
         define_micrographs(form)
@@ -70,64 +80,83 @@ class ProtRepicImportPicks(FormProtocol, ProtParticlePicking):  # type: ignore[m
         )
         define_box_size(form, "0: the size in the files.")
         define_corrections(form)
+        define_following_params(form, HELP, self._defineWatching)
+
+    @staticmethod
+    def _defineWatching(fields: Fields) -> None:
+        fields.value("watchFolder", False, "Watch the folder")
+        fields.value("waitForPicks", 600, "Wait for pick files (s)", validators=[params.GE(0)])
 
     def _insertAllSteps(self) -> None:
-        arguments = (self.picksFolder.get(), self.boxSize.get(), *correction_values(self))
-        self._insertFunctionStep(self.importStep, *arguments, needsGPU=False)
+        folder, box_size_px, correction = (
+            self.picksFolder.get(),
+            self.boxSize.get(),
+            correction_values(self),
+        )
+        if not self._isFollowing():
+            arguments = (folder, box_size_px, *correction)
+            self._insertFunctionStep(self.importStep, *arguments, needsGPU=False)
+            return
+        remove_unfinished(self)
+        settings = {
+            "micrographs": self.inputMicrographs.get().getFileName(),
+            "folder": folder,
+            "box_size_px": box_size_px,
+            "correction": correction,
+        }
+        has_finished = Path(self._getExtraPath(FOLDER, FINISHED)).is_file()
+        stamp = folder_stamp(folder) if has_finished else None  # until then it may change
+        inputs = [size_at_rest(self.inputMicrographs.get()), stamp]
+        texts = json.dumps(settings, sort_keys=True), json.dumps(inputs)
+        self._insertFunctionStep(self.followStep, *texts, needsGPU=False)
 
     def importStep(self, folder: str, box_size_px: int, *correction: Any) -> None:
         """Read the files, match micrographs by name, write the set."""
         loaded = read_picker_folder(folder)
         table = read_micrographs(self.inputMicrographs.get())
-        picks, unknown = picks_on_micrographs(loaded.picks, table)
         size_px = self.inputMicrographs.get().getDim()[:2]
-        picks = corrected(picks, {picks.picker_names[0]: correction_of(correction, size_px)})
-        notes = [*loaded.notes, *name_notes(loaded.picks, table), *_outside(picks, size_px)]
-        notes += [
-            f"{low}; give the consensus the expected number of particles per micrograph, or "
-            f"minimum scores of {low.threshold:g}, which discard them"
-            for low in low_scores(loaded)
-        ]
-        if unknown:
-            notes.append(
-                f"{len(unknown):,} micrographs of the files are not in the input, such as "
-                f"{unknown[0]}: their picks are ignored"
-            )
-        known = loaded.score_transforms[0]
-        names = f"{self.getObjLabel()} {loaded.picks.picker_names[0]}"
-        stated = stated_transform(names, known)
-        if stated == "auto" and choose_transforms(loaded.picks)[0] == "logistic":
-            stated = "logistic"
-        if stated == "logistic" and known != stated:
-            notes.append(
-                "the scores are taken as Topaz's, log-likelihood ratios, by the name of the run or "
-                "of the folder"
-            )
-        for note in notes:
+        found = imported_picks(self.getObjLabel(), loaded, table, size_px, correction)
+        for note in found.notes:
             self.warning(note)
         coordinates = self._createSetOfCoordinates(self.inputMicrographs)
-        coordinates.setBoxSize(box_size_px or _box_size(loaded, folder))
-        coordinates.setObjComment("; ".join(notes))
-        append_picks(coordinates, picks, table, SCORED_AS.get(stated, PICK_SCORE))
+        coordinates.setBoxSize(box_size_px or common_box_size(loaded, folder))
+        coordinates.setObjComment("; ".join(found.notes))
+        append_picks(coordinates, found.picks, table, found.score_attribute)
         self._defineOutputs(outputCoordinates=coordinates)
         self._defineSourceRelation(self.inputMicrographs, coordinates)
+
+    def followStep(self, settings: str, inputs: str) -> None:
+        """Import the picks of micrographs as their files appear, until no more can come."""
+        with self.labelled_errors():
+            ImportStream(self, settings, inputs).run()
+
+    def _isFollowing(self) -> bool:
+        """Whether the folder is watched: also where the run has begun to, before a kill."""
+        is_begun = Path(self._getExtraPath(FOLDER)).is_dir()
+        return bool(self.watchFolder) or is_begun or is_open(self.inputMicrographs.get())
 
     def _check(self) -> None:
         if not self.picksFolder.get():
             raise ValueError(f"{self.label('picksFolder')} is missing: choose one")
+        if self._isFollowing():
+            folder_stamp(self.picksFolder.get())  # its files are still to come
+            return
         if _n_entries(self.picksFolder.get()) > FILES_READ_AHEAD:
             return
         loaded = read_picker_folder(self.picksFolder.get())
         picks_on_micrographs(loaded.picks, read_micrographs(self.inputMicrographs.get()))
         if not self.boxSize.get():
-            _box_size(loaded, self.picksFolder.get())
+            common_box_size(loaded, self.picksFolder.get())
 
     def _summary(self) -> List[str]:
-        if not hasattr(self, "outputCoordinates"):
-            return [Message.TEXT_NO_OUTPUT_CO]
-        found = f"{self.outputCoordinates.getSize():,} picks imported from {self.picksFolder}."
-        notes = self.outputCoordinates.getObjComment()
-        return [found, *self._valueLines(), *([f"{notes}."] if notes else [])]
+        output = getattr(self, "outputCoordinates", None)
+        if output is None:
+            return [Message.TEXT_NO_OUTPUT_CO, *remark_lines(self)]
+        so_far = " so far" if output.isStreamOpen() else ""
+        found = f"{output.getSize():,} picks imported from {self.picksFolder}{so_far}."
+        notes = output.getObjComment()
+        lines = [found, *remark_lines(self), *self._valueLines()]
+        return [*lines, *([f"{notes}."] if notes else [])]
 
     def _automatic(self) -> Dict[str, str]:
         output = getattr(self, "outputCoordinates", None)
@@ -141,38 +170,9 @@ class ProtRepicImportPicks(FormProtocol, ProtParticlePicking):  # type: ignore[m
         return [f"{output.getSize():,} picks in boxes of {box} were imported with {SOFTWARE}."]
 
 
-def _outside(picks: Picks, size_px: Tuple[int, int]) -> List[str]:
-    """Picks outside the micrographs, as a note.
-
-    Raises
-    ------
-    ValueError
-        If most are: then they are of other micrographs, or in another unit.
-    """
-    width, height = size_px
-    is_inside = (picks.x >= 0) & (picks.x <= width) & (picks.y >= 0) & (picks.y <= height)
-    n_outside = int((~is_inside).sum())
-    if not n_outside:
-        return []
-    text = (
-        f"{n_outside:,} of {len(picks):,} picks lie outside the micrographs of {width} x {height} "
-        f"px, up to {picks.x.max():.0f}, {picks.y.max():.0f}"
-    )
-    if n_outside > MOST_OUTSIDE * len(picks):
-        raise ValueError(f'{text}; correct them, for instance by "{LABELS["scale"]}"')
-    return [text]
-
-
 def _n_entries(folder: str) -> int:
     """Number of entries in a folder; 0 if unreadable, which reading it will report."""
     try:
         return len(os.listdir(folder))
     except OSError:
         return 0
-
-
-def _box_size(loaded: PicksDir, folder: str) -> int:
-    size = loaded.box_size_px[0]
-    if size is None:
-        raise ValueError(f"box_size_px must be given: the files in {folder} have none")
-    return round(size)

@@ -31,15 +31,16 @@ PICKED = "outputCoordinates"
 N_PICKS = "n"
 # Of version 0.2.0, which did not follow its inputs.
 EARLIER = "picks_*.npz"
+NO_COUNTS = np.full(3, np.nan)
 
 
 class Picked(NamedTuple):
-    """What was picked on one micrograph: centres, scores, and the numbers of the table."""
+    """What was picked on one micrograph: centres, scores (NaN: none), the numbers of the table."""
 
     centers: NDArray[np.float64]
     scores: NDArray[np.float64]
-    counts: NDArray[np.float64]
-    label: str
+    counts: NDArray[np.float64] = NO_COUNTS
+    label: str = ""
 
 
 class PickingRecord(MicrographRecord):
@@ -62,7 +63,7 @@ class PickingRecord(MicrographRecord):
         self.n_picks.append(int(counts[N_PICKS].sum()))
 
     def _arrays(self, found: List[Any]) -> Dict[str, NDArray[Any]]:
-        nothing = Picked(np.zeros((0, 2)), np.zeros(0), np.full(3, np.nan), "")
+        nothing = Picked(np.zeros((0, 2)), np.zeros(0))
         all_found = [nothing if one is None else one for one in found]
         return {
             "is_used": np.array([one is not None for one in found]),
@@ -88,13 +89,21 @@ class CoordinatesOutput(GrowingOutput):
 
     Parameters
     ----------
-    protocol : ProtTemplatePick
+    protocol : Protocol
+        With an input of micrographs.
+    picker_name, score_attribute : str
+    box_size_px : int
+        What the next items, and the set from its next change, are given.
     """
 
     SET_CLASS = SetOfCoordinates
 
-    def __init__(self, protocol: Any) -> None:
+    def __init__(
+        self, protocol: Any, picker_name: str, score_attribute: str, box_size_px: int
+    ) -> None:
         super().__init__(protocol, PICKED, protocol._getPath("coordinates.sqlite"))
+        self.picker_name, self.score_attribute = picker_name, score_attribute
+        self.box_size_px = box_size_px
 
     def append(self, picked: Sequence[Tuple[int, Picked]], names: Dict[int, str]) -> None:
         """Append the picks on some micrographs, whose names are given by id."""
@@ -102,15 +111,17 @@ class CoordinatesOutput(GrowingOutput):
         table = MicrographTable("", ids, tuple(names[one] for one in ids), 0.0)
         n = [len(one.scores) for _, one in picked]
         centers = np.concatenate([np.zeros((0, 2)), *(one.centers for _, one in picked)])
+        scores = np.concatenate([np.zeros(0), *(one.scores for _, one in picked)])
         picks = Picks.from_columns(
             np.repeat(np.arange(len(n)), n),
             np.zeros(sum(n), np.int64),
             *centers.T,
-            np.concatenate([np.zeros(0), *(one.scores for _, one in picked)]),
-            picker_names=[self.protocol.getObjLabel()],
+            np.nan_to_num(scores),
+            has_score=~np.isnan(scores),
+            picker_names=[self.picker_name],
         )
         coordinates = self._opened()
-        append_picks(coordinates, picks, table, CORRELATION)
+        append_picks(coordinates, picks, table, self.score_attribute)
         self._register(coordinates, Set.STREAM_OPEN)
 
     def begin_again(self) -> None:
@@ -119,17 +130,60 @@ class CoordinatesOutput(GrowingOutput):
 
     def _new(self) -> SetOfCoordinates:
         coordinates = self.protocol._createSetOfCoordinates(self.protocol.inputMicrographs)
-        coordinates.setBoxSize(self.protocol.box_size())
+        coordinates.setBoxSize(self.box_size_px)
         return coordinates
 
     def _link(self, items: SetOfCoordinates) -> None:
         items.setMicrographs(self.protocol.inputMicrographs)
+        items.setBoxSize(self.box_size_px)
 
     def _sources(self) -> Sequence[Pointer]:
         return [self.protocol.inputMicrographs]
 
 
-class PickingStream(MicrographFollower):
+class CoordinatesStream(MicrographFollower):
+    """Follows micrographs, and appends what is found on them to a set of coordinates.
+
+    Parameters
+    ----------
+    protocol, inputs, record, at_rest
+        As of `MicrographFollower`; the record is a `PickingRecord`.
+    output : CoordinatesOutput
+    """
+
+    def __init__(
+        self, protocol: Any, inputs: Any, record: Any, at_rest: str, output: CoordinatesOutput
+    ) -> None:
+        super().__init__(protocol, inputs, record, at_rest)
+        self.output = output
+
+    def _append(self, number: int) -> None:
+        names, picked = self.inputs.micrographs.names, self.record.picked(number)
+        new = [(one, found) for one, found in picked if found is not None and one in names]
+        self.output.append(new, names)
+
+    def _resume(self) -> None:
+        self.inputs.look()
+        self._n_written = self.output.n_batches(self.record.n_picks)
+        if self.output.is_registered and self._n_written:
+            self.output.update(Set.STREAM_OPEN)  # Scipion closes it when the run stops
+        self._is_caught_up()
+
+    def _in_order(self) -> List[Tuple[int, Picked]]:
+        """What is on record of each micrograph, in the order of the set."""
+        found: Dict[int, Any] = {}
+        for number in range(len(self.record)):
+            found.update(self.record.picked(number))
+        names = self.inputs.micrographs.names
+        return [(one, found[one]) for one in names if found.get(one) is not None]
+
+    def _write_in_order(self) -> None:
+        """Write the set again: what is on record, in the order of the micrographs."""
+        self.output.begin_again()
+        self.output.append(self._in_order(), self.inputs.micrographs.names)
+
+
+class PickingStream(CoordinatesStream):
     """Picks micrographs as they arrive, until their set is closed.
 
     Parameters
@@ -146,8 +200,10 @@ class PickingStream(MicrographFollower):
         micrographs = GrowingMicrographs(pointer.get().getFileName())
         followed = FollowedMicrographs("the set of micrographs", micrographs, pointer)
         record = PickingRecord(protocol._getExtraPath(FOLDER), settings, inputs)
-        super().__init__(protocol, FollowedInputs(micrographs, [followed]), record, inputs)
-        self.output = CoordinatesOutput(protocol)
+        box = protocol.box_size()
+        output = CoordinatesOutput(protocol, protocol.getObjLabel(), CORRELATION, box)
+        followed_inputs = FollowedInputs(micrographs, [followed])
+        super().__init__(protocol, followed_inputs, record, inputs, output)
         self._matcher = protocol.matcher()
 
     # ------------------------------------------------------------------- work
@@ -195,18 +251,6 @@ class PickingStream(MicrographFollower):
 
     # ---------------------------------------------------------------- outputs
 
-    def _append(self, number: int) -> None:
-        names, picked = self.inputs.micrographs.names, self.record.picked(number)
-        new = [(one, found) for one, found in picked if found is not None and one in names]
-        self.output.append(new, names)
-
-    def _resume(self) -> None:
-        self.inputs.look()
-        self._n_written = self.output.n_batches(self.record.n_picks)
-        if self.output.is_registered and self._n_written:
-            self.output.update(Set.STREAM_OPEN)  # Scipion closes it when the run stops
-        self._is_caught_up()
-
     def _forget(self) -> None:
         folder = Path(self.protocol._getExtraPath())
         for file in (*folder.glob(EARLIER), *folder.glob("masks/*_mask.mrc")):
@@ -216,14 +260,9 @@ class PickingStream(MicrographFollower):
 
     def _close(self) -> None:
         """Close the output, in the order of the micrographs, and write the table."""
-        names = self.inputs.micrographs.names
-        found: Dict[int, Any] = {}
-        for number in range(len(self.record)):
-            found.update(self.record.picked(number))
-        in_order = [(one, found[one]) for one in names if found.get(one) is not None]
+        in_order = self._in_order()
         if self.record.micrographs != [one for one, _ in in_order]:
-            self.output.begin_again()  # some were late, or have changed
-            self.output.append(in_order, names)
+            self._write_in_order()  # some were late, or have changed
         rows = []
         for (_, one), label in zip(in_order, self.inputs.names([one for one, _ in in_order])):
             rows.append(PickedMicrograph(label, len(one.scores), *one.counts.tolist()))

@@ -102,21 +102,31 @@ class MicrographFollower(Follower):
 
     def _process(self, micrographs: List[int]) -> int:
         """Number of micrographs of a batch that are settled: done, or left out."""
-        work, digests = self._work(micrographs)
-        files = [self.inputs.micrographs.paths[one] for one in micrographs]
-        threads = self.protocol.numberOfThreads.get()
-        found, problems = tried_on_each_micrograph(work, files, threads)
+        digests, found, problems = self._tried(micrographs)
         if self._is_last and (len(micrographs) == BATCH or not self._done):
-            check_any_usable(problems, len(files))
+            check_any_usable(problems, len(micrographs))
         for place, problem in problems.items():
             self._unusable[micrographs[place]] = problem
             self._warn(
                 f"{problem}; it is {'skipped' if self._is_last else 'tried again at the end'}"
             )
-        done = [place for place in range(len(files)) if place not in problems]
+        done = [place for place in range(len(micrographs)) if place not in problems]
         if done:
             self._settle(*([of[place] for place in done] for of in (micrographs, digests, found)))
         return len(micrographs) if self._is_last else len(done)
+
+    def _tried(self, micrographs: List[int]) -> Tuple[List[int], List[Any], Dict[int, str]]:
+        """Digest and result of each micrograph; why some cannot be used, by their place.
+
+        Raises
+        ------
+        UnreadableSetError
+            If a file is unreadable at present.
+        """
+        work, digests = self._work(micrographs)
+        files = [self.inputs.micrographs.paths[one] for one in micrographs]
+        threads = self.protocol.numberOfThreads.get()
+        return (digests, *tried_on_each_micrograph(work, files, threads))
 
     def _settle(self, micrographs: List[int], digests: List[int], found: List[Any]) -> None:
         """Record what was found on some micrographs, and append it to the output."""
@@ -184,7 +194,7 @@ class MicrographFollower(Follower):
             waiting = self.inputs.waiting(self._done)
             lines.append(waiting_line(self.inputs, waiting, self.WAITS_FOR))
         idle_s = self.protocol.endAfterIdle.get() if self._ended_idle else None
-        lines += input_remarks(self.inputs, idle_s)
+        lines += [*input_remarks(self.inputs, idle_s), *self._more_remarks()]
         left_out = self._left_out() if is_closed else {"cannot be used": list(self._unusable)}
         for what, micrographs in left_out.items():
             lines += self._named(what, micrographs)
@@ -226,6 +236,10 @@ class MicrographFollower(Follower):
             If a file is unreadable at present.
         """
         raise NotImplementedError
+
+    def _more_remarks(self) -> List[str]:
+        """Further remarks; warnings begin with an exclamation mark."""
+        return []
 
     def _told(self, found: List[Any]) -> str:
         """What was found on some micrographs, for the log."""

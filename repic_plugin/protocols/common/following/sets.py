@@ -35,12 +35,15 @@ class FollowedSet:
     files : sequence of GrowingMicrographs, GrowingPicks or GrowingCtfs
         The set, and others that are read with it.
     is_at_work : callable
-        Whether the run that writes the set is active; used while the set is empty.
+        Whether the run that writes the set is active, by its own record.
 
     Attributes
     ----------
     is_closed : bool
         Whether no more items will arrive.
+    is_interrupted : bool
+        Whether it is closed although its run has not ended: it was killed, Scipion closed its set,
+        and it may be continued.
     problem : str or None
         Why its files could not be read at the last check.
     name_notes : list of str
@@ -55,6 +58,7 @@ class FollowedSet:
         self.problem: Optional[str] = None
         self._n_problems = 0
         self._is_at_work, self.is_closed = is_at_work, False
+        self.is_interrupted = False
 
     def look(self) -> bool:
         """Whether there is new data.
@@ -80,6 +84,8 @@ class FollowedSet:
         was_closed, self.is_closed = self.is_closed, self._files[0].is_closed
         if not self._files[0].has_state:
             self.is_closed = not self._is_at_work()
+        if changed or self.is_interrupted:
+            self.is_interrupted = self.is_closed and self._is_at_work()
         return changed or self.is_closed != was_closed
 
     def match(self) -> None:
@@ -219,8 +225,9 @@ class FollowedPicks(FollowedSet):
         return sum(span.n for one, span in self.picks.spans.items() if one not in known)
 
     def has(self, micrograph: int) -> bool:
-        """Whether it has picked a micrograph of the reference, or is closed."""
-        return self.is_closed or self.n_picks(micrograph) > 0
+        """Whether it has picked a micrograph of the reference, or its run has ended."""
+        has_ended = self.is_closed and not self.is_interrupted
+        return has_ended or self.n_picks(micrograph) > 0
 
 
 class FollowedCtfs(FollowedSet):

@@ -1,0 +1,1 @@
+"""A simulated session at the microscope, and the pipeline that follows it."""

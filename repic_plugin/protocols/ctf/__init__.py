@@ -1,0 +1,1 @@
+"""CTFs of micrographs."""

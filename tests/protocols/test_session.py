@@ -1,0 +1,105 @@
+"""A simulated session, from the first micrograph to the classes, as a user starts it."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from repic_plugin.commands.session.figures import Figures
+from repic_plugin.formats import read_consensus_tables, write_arrays
+from tests.protocols.workflow_runs import Command, project_folder, read_summary, run_folders
+
+N_MICROGRAPHS, N_PARTICLES = 20, 12
+# a quorum does not depend on when the pickers are characterised, nor these scores on the others
+VALUES = ["mode=1", "transforms=identity identity logistic", "idle=6", "wait=6"]
+
+
+def session(name, folder, *words):
+    """The answer of the command."""
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "repic_plugin.cli", "simulate-session", "phantom"),
+            *("--project", name, "--out", str(folder), "--micrographs", str(N_MICROGRAPHS)),
+            *("--particles", str(N_PARTICLES), "--classes", "2", "--speed", "200", *words),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+
+
+def found(name):
+    """Particles of the consensus, whatever the order of the micrographs."""
+    (folder,) = project_folder(name).glob("Runs/*_ProtRepicConsensus")
+    tables = read_consensus_tables(folder / "extra")
+    names = [tables.micrograph_names[m] for m in tables.micrograph]
+    return sorted(zip(names, tables.x, tables.y, tables.weight, tables.n_members.tolist()))
+
+
+def sizes(rows, label):
+    return {one["name"]: one["size"] for one in rows[label]["outputs"]}
+
+
+@pytest.mark.thorough
+def test_a_session_that_is_killed_ends_as_one_that_is_complete_at_the_start(tmp_path):
+    answer = session("session", tmp_path / "files", "--kills", "2", "--values", *VALUES)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "kills: 2" in answer.stdout
+    assert "micrographs behind at most: the extraction" in answer.stdout
+    assert "session.html" in answer.stdout
+    rows, code = read_summary("session")
+    assert code == 0
+    assert {row["status"] for row in rows.values()} == {"finished"}
+    assert sizes(rows, "micrographs") == {"outputMicrographs": N_MICROGRAPHS}
+    assert sizes(rows, "CTFs") == {"outputCTF": N_MICROGRAPHS}
+    judged = sizes(rows, "consensus")
+    assert judged["outputMicrographs"] + judged["outputMicrographsRejected"] == N_MICROGRAPHS
+    assert sizes(rows, "2D classes")["outputClasses"] >= 2
+    assert len(run_folders("session")) == len(rows)
+
+    files = tmp_path / "files"
+    folders = {"micrographs": files / "micrographs", "ctfs": files / "ctfs"}
+    folders.update({f"picks{n}": files / "picks" / f"picker_{n}" for n in (1, 2)})
+    words = [f"{name}={folder}" for name, folder in folders.items()]
+    words += ["blobs=true", "box=64", "classes=0", "images=false", "look=1", "settled=1", *VALUES]
+    at_once = Command("facility-picks", *words, "--project", "session-at-once")
+    assert at_once.ended(300) == 0, at_once.story()
+    expected, _ = read_summary("session-at-once")
+    assert "2D classes" not in expected
+    assert found("session") == found("session-at-once")
+    assert sizes(rows, "particles") == sizes(expected, "particles")
+    assert len(found("session")) > N_MICROGRAPHS * N_PARTICLES / 2
+
+
+def test_a_session_is_refused_where_its_folder_is_taken(tmp_path):
+    answer = session("taken", tmp_path)
+    assert answer.returncode == 2
+    assert "exists; remove it, or choose another --out" in answer.stderr
+
+
+def test_micrographs_behind_are_counted_until_they_are_on_record(tmp_path):
+    figures = Figures(tmp_path)
+    figures.look(3)
+    folder = tmp_path / "Runs" / "000005_ProtRepicConsensus" / "extra" / "stream"
+    folder.mkdir(parents=True)
+    write_arrays(folder / "batch_000000.npz", {"micrograph_ids": np.arange(4)})
+    figures.look(5)
+    assert figures.most_behind == {"ProtRepicConsensus": 3, "ProtRepicExtract": 5}
+    assert figures.peak_bytes == 0  # no process has the folder on its command line
+    assert os.getpid() not in {one.pid for one in figures.processes()}
+
+
+def test_names_of_folders_are_words_of_the_pipeline_whatever_is_in_them(tmp_path):
+    from repic_plugin.cli import build_parser
+    from repic_plugin.commands.session.command import Session, _values
+    from repic_plugin.commands.session.material import Material
+
+    folder = tmp_path / "a; touch pwned $(touch pwned) 'b\" c"
+    args = build_parser().parse_args(["simulate-session", "phantom", "--project", "p"])
+    material = Material(folder, ["mic_001"], 64, 5.0)
+    command = Session(material, "p", _values(args, material), tmp_path)._command
+    assert f"micrographs={folder / 'micrographs'}" in command
+    assert f"picks2={folder / 'picks' / 'picker_2'}" in command
