@@ -210,7 +210,8 @@ class Session:
         Returns whether they were at work, with something done.
         """
         names = VICTIMS[self.figures.n_kills % len(VICTIMS)]
-        found = [one for name in names for one in self.figures.processes(name)]
+        of_each = {name: self.figures.processes(name) for name in names}
+        found = [one for some in of_each.values() for one in some]
         if not (found and self.figures.n_done(CONSENSUS)):
             return False
         for one in (*found, psutil.Process(pipeline.pid)):
@@ -220,5 +221,5 @@ class Session:
                     each.kill()
         pipeline.wait()
         self.figures.n_kills += 1
-        print(f"killed: the pipeline and {', '.join(names)}", flush=True)
+        print(f"killed: the pipeline and {', '.join(filter(of_each.get, names))}", flush=True)
         return True

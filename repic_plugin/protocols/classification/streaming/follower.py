@@ -177,8 +177,8 @@ class ClassFollower(Follower):
             f"particles {block.rows[0] + 1:,} to {block.rows[-1] + 1:,} in {len(state)} classes"
             f"{more}"
         )
-        self._interim()
-        if self.publisher.is_time():
+        if self.publisher.is_time():  # of many batches at once not each is shown
+            self._interim()
             self._write_facts()
 
     def _state(self) -> StreamState:
@@ -242,7 +242,8 @@ class ClassFollower(Follower):
         self._tell(lines)
         if state is not None:
             self.publisher.draw(state)
-        self.publisher.write_page(lines, self.inputs.followed.n_items, is_open=not is_closed)
+        n_there, n_first = self.inputs.followed.n_items, self._values["n_first"]
+        self.publisher.write_page(lines, n_there, n_first, is_open=not is_closed)
 
     def _tell(self, lines: List[str]) -> None:
         text = json.dumps([line.lstrip("! ") for line in lines])

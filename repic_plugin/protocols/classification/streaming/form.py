@@ -24,7 +24,7 @@ HELP = {
     "classified alone, and classes that explain them are appended. Numbers stay what they are.",
     "fullPass": "At the end, all particles are classified again, starting from the classes as they "
     "are then. It takes as long as a classification in one go.",
-    "particlesPerBatch": "Averages are refreshed, and outputs written, after so many particles, "
+    "particlesPerBatch": "Averages are refreshed after so many particles, "
     "however these arrive. The classes depend on it a little.",
     "streamingSleepOnWait": "A set of particles that is still growing when the run starts is "
     "followed until it is closed.",
@@ -58,5 +58,5 @@ def _define_comparison(fields: Fields) -> None:
     fields.value("maxShift", 0.0, "Maximum shift (px)")
     fields.value("maskDiameter", 0.0, "Mask diameter (px)", advanced=True)
     fields.value("ownContrast", True, "Estimate the contrast of each particle", advanced=True)
-    fields.value("particlesPerBatch", 4096, "Particles per batch", advanced=True)
+    fields.value("particlesPerBatch", 1024, "Particles per batch", advanced=True)
     fields.value("seed", 0, "Random seed", advanced=True)

@@ -23,11 +23,13 @@ from repic_plugin.reports import (
     SessionClasses,
     SessionHistory,
     SessionPage,
+    waiting_line,
     write_session_page,
 )
 
 HISTORY = "history.npz"
 COLUMNS = ("seconds", "n_seen", "n_good")
+APART_S = 10  # between two points of the plot
 AND = ", "  # between the names of pickers that found a particle
 
 
@@ -47,10 +49,13 @@ class History:
                 self._columns = read_arrays(self._file, COLUMNS)
 
     def add(self, n_seen: int, n_good: int) -> None:
-        """Add the present numbers."""
+        """Add the present numbers; those of a moment ago give way to them."""
         now = (time.time(), n_seen, n_good)
+        seconds = self._columns["seconds"]
+        is_near = len(seconds) > 1 and now[0] - seconds[-2] < APART_S
         for name, value in zip(COLUMNS, now):
-            self._columns[name] = np.append(self._columns[name], value)
+            before = self._columns[name]
+            self._columns[name] = np.append(before[:-1] if is_near else before, value)
         write_arrays(self._file, self._columns)
 
     def shown(self) -> Optional[SessionHistory]:
@@ -106,6 +111,7 @@ def write_page(
     *,
     is_open: bool,
     n_there: int,
+    n_to_start: int,
     history: Optional[SessionHistory],
     pickers: Optional[PickersByClass],
     lines: Sequence[str],
@@ -120,21 +126,25 @@ def write_page(
     is_good : ndarray of bool, shape (k,)
     is_open : bool
         Whether the run goes on.
-    n_there : int
-        Particles in the input.
+    n_there, n_to_start : int
+        Particles in the input, and that classes wait for.
     history : SessionHistory or None
     pickers : PickersByClass or None
     lines : sequence of str
         Of the summary; warnings begin with an exclamation mark.
     """
+    now = time.time()
     following = [line for line in lines if line.startswith("Following")]
     others = [line.lstrip("! ").replace("*", "") for line in lines if line not in following]
+    waiting = [line.partition(": ")[2] for line in following]
+    if state is None and history is not None and is_open:
+        waiting = [waiting_line(n_to_start, history, now)]
     page = SessionPage(
         title=f"{protocol.getProject().getShortName()}: {protocol.getObjLabel() or '2D classes'}",
-        written_at=time.time(),
+        written_at=now,
         is_open=is_open,
         counts=_counts(state, is_good, n_there),
-        waiting=[line.partition(": ")[2] for line in following],
+        waiting=waiting,
         remarks=others,
         history=history,
         classes=None if state is None else _classes(state, is_good),

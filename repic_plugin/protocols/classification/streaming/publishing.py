@@ -98,7 +98,6 @@ class Publisher:
                 self._append(some, good)
             self._n_shown += 1
         self._show_classes(state)
-        self._history.add(state.n_seen, int(state.sizes[good].sum()))
         return True
 
     def is_time(self) -> bool:
@@ -244,15 +243,17 @@ class Publisher:
         )
         return changed_lines(n_gone, n_moved)
 
-    def write_page(self, lines: Sequence[str], n_there: int, is_open: bool) -> None:
+    def write_page(
+        self, lines: Sequence[str], n_there: int, n_to_start: int, is_open: bool
+    ) -> None:
         """Write the page that a browser can show during the session.
 
         Parameters
         ----------
         lines : sequence of str
             Of the summary.
-        n_there : int
-            Particles in the input.
+        n_there, n_to_start : int
+            Particles in the input, and that classes wait for.
         is_open : bool
             Whether the run goes on.
         """
@@ -261,12 +262,14 @@ class Publisher:
         if state is not None:
             self._pickers.look(self._arrivals.found_by)
             pickers = self._pickers.by_class(self._labels, len(state))
+        self._history.add(n_there, 0 if state is None else int(state.sizes[is_good].sum()))
         write_page(
             self.protocol,
             state,
             is_good,
             is_open=is_open,
             n_there=n_there,
+            n_to_start=n_to_start,
             history=self._history.shown(),
             pickers=pickers,
             lines=lines,
