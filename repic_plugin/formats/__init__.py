@@ -130,6 +130,11 @@ from repic_plugin.formats.results.picking import (
     write_picked_micrographs,
 )
 from repic_plugin.formats.results.quality import read_quality
+from repic_plugin.formats.results.run_record import (
+    RunRecord,
+    read_run_record,
+    write_run_record,
+)
 from repic_plugin.formats.results.scores import (
     read_curves,
     read_micrograph_scores,
@@ -181,6 +186,7 @@ __all__ = [
     "PickedMicrograph",
     "PickerClasses",
     "PicksDir",
+    "RunRecord",
     "StoredBlock",
     "StreamFolder",
     "StreamedParticles",
@@ -235,6 +241,7 @@ __all__ = [
     "read_picks_file",
     "read_quality",
     "read_references",
+    "read_run_record",
     "read_scores",
     "stack_file",
     "table_text",
@@ -265,6 +272,7 @@ __all__ = [
     "write_pick_labels",
     "write_picked_micrographs",
     "write_picks_file",
+    "write_run_record",
     "write_scores",
     "write_selection",
     "write_stack",

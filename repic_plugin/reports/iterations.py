@@ -7,7 +7,9 @@ from typing import List
 
 from repic_plugin.formats import read_iterations
 from repic_plugin.plots import iterations_figure
-from repic_plugin.reports.document import Block, Picture, Table
+from repic_plugin.reports.document import Block, Table
+from repic_plugin.reports.pictures import Picture
+from repic_plugin.wording import counted
 
 MARKER, TITLE = "iterations.csv", "iterative picking"
 # Most meaningful first: no picker was trained on the test micrographs.
@@ -35,7 +37,7 @@ def blocks(folder: Path) -> List[Block]:
              row.f1]
             for row in chosen
         ],
-        f"{n_micrographs} micrographs ({subset})" if subset != "all" else "all micrographs",
+        f"{counted(n_micrographs, 'micrograph')} ({subset})" if subset != "all" else "all micrographs",
     )  # fmt: skip
     figure = iterations_figure(rows, subset=subset)
     return [table, Picture(figure, f"Results by iteration ({subset} micrographs).")]
