@@ -27,6 +27,7 @@ POINTS = 11
 FALSE_STYLE = {"facecolor": "white", "edgecolor": CONSENSUS_COLOR, "hatch": "////"}
 UNKNOWN_COLOR, AGREEMENT_COLOR, GRID_COLOR = "#9A9A9A", "#404040", "#DDDDDD"
 UNKNOWN = "precision not known"
+APART = 0.2  # rows: marks of a run that would hide each other
 
 Floats = NDArray[np.float64]
 
@@ -109,21 +110,20 @@ def _draw_bars(axes: Axes, counts: Floats, precision: Floats) -> None:
 def _draw_ratios(axes: Axes, ratios: Sequence[Floats], interval: Floats) -> None:
     rows = np.arange(len(interval))
     looks = (
-        ("expected precision", CONSENSUS_COLOR, "*", 15),
-        ("expected recall (95 %)", BLUE, "o", 8),
-        ("agreement", AGREEMENT_COLOR, "|", 15),
+        ("expected precision", CONSENSUS_COLOR, "*", 14, -APART),
+        ("expected recall (95 %)", BLUE, "o", 8, 0),
+        ("agreement", AGREEMENT_COLOR, "D", 6, APART),
     )
     for row in rows.tolist():
         axes.axhline(row, color=GRID_COLOR, linewidth=1, zorder=0)
-    for (label, color, marker, size), values in zip(looks, ratios):
+    for (label, color, marker, size, below), values in zip(looks, ratios):
         mine = np.isfinite(values)
         if not mine.any():
             continue
         reach = _reach(values, interval)[:, mine] if label.startswith("expected recall") else None
-        axes.errorbar(values[mine], rows[mine], xerr=reach, color=color, marker=marker,
-                      markersize=size, markeredgewidth=2.5 if marker == "|" else 0.8,
-                      markeredgecolor=color if marker == "|" else "white", linestyle="none",
-                      elinewidth=2, capsize=4, clip_on=False, zorder=3, label=label)  # fmt: skip
+        axes.errorbar(values[mine], rows[mine] + below, xerr=reach, color=color, marker=marker,
+                      markersize=size, markeredgecolor="white", linestyle="none", elinewidth=2,
+                      capsize=3, clip_on=False, zorder=3, label=label)  # fmt: skip
     axes.set_xlim(0, 1)
     axes.set_xlabel("share")
     axes.grid(axis="x", color=GRID_COLOR, linewidth=0.8)

@@ -71,7 +71,7 @@ class RunRow:
 
 
 def run_row(name: str, folder: Path) -> RunRow:
-    """What the tables of a consensus tell.
+    """What the tables of a consensus say.
 
     Raises
     ------
@@ -157,8 +157,14 @@ def _table(rows: Sequence[RunRow]) -> Table:
         ]
         for row in rows
     ]
-    has_gaps = any(str(cell) in ("", "nan") for row in cells for cell in row)
-    return Table(HEADER, cells, f"{ABOUT} {EMPTY}" if has_gaps else ABOUT)
+    columns = [one for one in zip(HEADER, *cells) if not all(map(_is_unknown, one[1:]))]
+    has_gaps = any(_is_unknown(cell) for one in columns for cell in one)
+    header, *known = map(list, zip(*columns))
+    return Table(header, known, f"{ABOUT} {EMPTY}" if has_gaps else ABOUT)
+
+
+def _is_unknown(cell: object) -> bool:
+    return str(cell) in ("", "nan")
 
 
 def _per_micrograph(row: RunRow) -> float:
@@ -183,7 +189,7 @@ def _interval(ends: Tuple[float, float]) -> str:
 def _mode(record: Optional[RunRecord], model: Optional[EnsembleModel]) -> str:
     if model is not None:
         if is_by_images(model):
-            return f"{MODES[2]}, with images"
+            return f"{MODES[2]} with images"
         has_looked = record is not None and record.images
         return f"{MODES[2]}; images did not decide" if has_looked else MODES[2]
     if record is None:

@@ -15,6 +15,7 @@ from repic_plugin.reports.look import STYLE
 from repic_plugin.reports.pictures import Encoded, Picture, for_page
 
 SKIP = "Skip to the results"
+SHORT = 14  # letters of a cell that stay on one line
 
 
 @dataclass(frozen=True)
@@ -239,18 +240,16 @@ def _lines(block: Union[Lines, Warnings]) -> str:
 
 def _table(table: Table) -> str:
     columns = list(zip(*table.rows)) or [()] * len(table.header)
-    marks = [
-        ' class="number"' if cells and all(_is_number(cell) for cell in cells) else ""
-        for cells in columns
-    ]
+    marks = [_mark(cells) for cells in columns]
     head = "".join(f'<th scope="col"{mark}>{escaped(name)}</th>' for name, mark in zip(table.header, marks))
     body: List[str] = []
     for row in table.rows:
         cells = "".join(f"<td{mark}>{_cell(value)}</td>" for value, mark in zip(row, marks))
         body.append(f"<tr>{cells}</tr>")
-    caption = f"<caption>{escaped(table.caption)}</caption>" if table.caption else ""
-    inside = f"{caption}<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"
-    return f'<div class="scroll"><table>{inside}</table></div>'
+    caption = f"<figcaption>{escaped(table.caption)}</figcaption>" if table.caption else ""
+    inside = f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"
+    place = f'<div class="scroll"><table>{inside}</table></div>'  # the caption does not scroll
+    return f'<figure class="table">{caption}{place}</figure>'
 
 
 def _picture(picture: Picture, encoded: Encoded) -> str:
@@ -261,6 +260,14 @@ def _picture(picture: Picture, encoded: Encoded) -> str:
         f'<figure><div class="wide"><img class="{look}" alt="{caption}" '
         f'src="data:image/{kind};base64,{text}"></div><figcaption>{caption}</figcaption></figure>'
     )
+
+
+def _mark(cells: Sequence[object]) -> str:
+    """Class of a column: numbers stand to the right, short texts are not broken."""
+    if cells and all(_is_number(cell) for cell in cells):
+        return ' class="number"'
+    is_short = all(len(str(cell)) <= SHORT for cell in cells)
+    return ' class="short"' if is_short else ""
 
 
 def _is_number(value: object) -> bool:

@@ -13,13 +13,13 @@ STYLE = f"""
   --good: #00664a; --bad: #a33b00; --bar: #e59a62; }}
 @media screen and (prefers-color-scheme: dark) {{
   :root {{ {DARK} }}
-  img.plot {{ filter: invert(.92) hue-rotate(180deg); }}
+  img.plot {{ filter: invert(.92) hue-rotate(180deg); mix-blend-mode: lighten; }}
   img.photo {{ filter: brightness(.88); }}
 }}
 * {{ box-sizing: border-box; }}
 body {{ font: 16px/1.5 system-ui, "Segoe UI", Roboto, Helvetica, Arial, sans-serif;
   color: var(--text); background: var(--ground);
-  margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 66rem; }}
+  margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 70rem; }}
 h1 {{ font-size: 1.9rem; line-height: 1.2; margin: 0 0 .3rem; overflow-wrap: anywhere; }}
 h2 {{ font-size: 1.35rem; margin: 2.6rem 0 .6rem; padding-top: .8rem;
   border-top: 2px solid var(--line); overflow-wrap: anywhere; }}
@@ -31,17 +31,20 @@ a {{ color: var(--link); }}
 .skip {{ position: absolute; left: -99rem; }}
 .skip:focus {{ left: .5rem; top: .5rem; padding: .4rem .8rem; background: var(--ground);
   z-index: 1; }}
-.scroll {{ overflow-x: auto; margin: .8rem 0 1.2rem; }}
+.scroll {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }}
-caption, figcaption {{ text-align: left; color: var(--quiet); font-size: .92rem;
-  padding: .2rem 0; }}
+figcaption {{ color: var(--quiet); font-size: .92rem; padding: .2rem 0; }}
 th, td {{ padding: .28rem .8rem .28rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--faint); overflow-wrap: anywhere; }}
 th {{ font-weight: 600; border-bottom: 2px solid var(--rule); overflow-wrap: normal; }}
-td {{ min-width: 4rem; }}
-td.number, th.number {{ text-align: right; padding-left: .8rem; }}
-td.number {{ white-space: nowrap; min-width: 0; }}
+td {{ min-width: 7rem; }}
+td:first-child {{ min-width: 8.5rem; }}
+td.short {{ min-width: 0; white-space: nowrap; }}
+.short:not(:first-child) {{ padding-left: .5rem; }}
+td.number, th.number {{ text-align: right; padding: .28rem .5rem; }}
+td.number, td.number:first-child {{ white-space: nowrap; min-width: 0; }}
 figure {{ margin: 1rem 0 1.4rem; }}
+figure.table {{ margin: .8rem 0 1.2rem; }}
 figure .wide {{ overflow-x: auto; }}
 img {{ max-width: 100%; height: auto; }}
 .warnings {{ border-left: 4px solid var(--alert); background: var(--alert-ground);
@@ -55,11 +58,12 @@ summary {{ cursor: pointer; color: var(--link); padding: .3rem 0; }}
   img.plot {{ max-width: none; width: 44rem; }}
 }}
 @media print {{ body {{ max-width: none; padding: 0; font-size: 10.5pt; }}
-  nav, .skip {{ display: none; }} figure, tr, .warnings {{ break-inside: avoid; }}
+  nav, .skip {{ display: none; }} figure:not(.table), tr, .warnings {{ break-inside: avoid; }}
+  figure.table figcaption {{ break-after: avoid; }}
   h2, summary {{ break-after: avoid; }} thead {{ display: table-header-group; }}
   .scroll, figure .wide {{ overflow: visible; }} table {{ font-size: 8.5pt; }}
-  th, td {{ padding-right: .4rem; min-width: 0; }}
-  td.number, th.number {{ padding-left: .4rem; }}
+  th, td, td:first-child {{ padding-right: .4rem; min-width: 0; }}
+  td, td:first-child {{ min-width: 4.2rem; }} td.number, th.number {{ padding-left: .4rem; }}
   img {{ max-height: 23cm; }} a, summary {{ color: inherit; text-decoration: none; }}
   details::details-content {{ display: block; content-visibility: visible; height: auto; }}
 }}

@@ -97,6 +97,7 @@ def _row(run: Protocol) -> RunRow:
 
 
 def _mode(run: Protocol) -> str:
+    """As in the form; the number of a quorum, which may be automatic there, is not told."""
     return _value(run, "mode", run.getParam("mode"))
 
 
