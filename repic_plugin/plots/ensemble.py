@@ -195,7 +195,9 @@ def _draw_fit(canvas: SubFigure, model: EnsembleModel) -> None:
     labels, count, expected = _patterns(model)
     rows = np.arange(len(labels))
     observed = left.barh(rows - 0.2, count, 0.36, color=OBSERVED_COLOR, label="observed")
-    awaited = left.barh(rows + 0.2, expected, 0.36, label=f"expected{_blind(model)}", **EXPECTED_STYLE)
+    awaited = left.barh(
+        rows + 0.2, expected, 0.36, label=f"expected{_blind(model)}", **EXPECTED_STYLE
+    )
     for bars in (observed, awaited):
         numbers = [f"{bar.get_width():,.0f}" for bar in bars]
         left.bar_label(bars, numbers, padding=4, fontsize=NUMBER_POINTS)

@@ -241,7 +241,9 @@ def _lines(block: Union[Lines, Warnings]) -> str:
 def _table(table: Table) -> str:
     columns = list(zip(*table.rows)) or [()] * len(table.header)
     marks = [_mark(cells) for cells in columns]
-    head = "".join(f'<th scope="col"{mark}>{escaped(name)}</th>' for name, mark in zip(table.header, marks))
+    head = "".join(
+        f'<th scope="col"{mark}>{escaped(name)}</th>' for name, mark in zip(table.header, marks)
+    )
     body: List[str] = []
     for row in table.rows:
         cells = "".join(f"<td{mark}>{_cell(value)}</td>" for value, mark in zip(row, marks))

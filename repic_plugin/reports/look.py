@@ -61,9 +61,10 @@ summary {{ cursor: pointer; color: var(--link); padding: .3rem 0; }}
   nav, .skip {{ display: none; }} figure:not(.table), tr, .warnings {{ break-inside: avoid; }}
   figure.table figcaption {{ break-after: avoid; }}
   h2, summary {{ break-after: avoid; }} thead {{ display: table-header-group; }}
-  .scroll, figure .wide {{ overflow: visible; }} table {{ font-size: 8.5pt; }}
-  th, td, td:first-child {{ padding-right: .4rem; min-width: 0; }}
-  td, td:first-child {{ min-width: 4.2rem; }} td.number, th.number {{ padding-left: .4rem; }}
+  .scroll, figure .wide {{ overflow: visible; }} table {{ font-size: 8pt; }}
+  th, td, td.number, th.number, .short:not(:first-child) {{ padding: .2rem .3rem .2rem 0; }}
+  td, td:first-child {{ min-width: 3.8rem; }} td.number, td.short {{ min-width: 0; }}
+  td.short {{ white-space: normal; }}
   img {{ max-height: 23cm; }} a, summary {{ color: inherit; text-decoration: none; }}
   details::details-content {{ display: block; content-visibility: visible; height: auto; }}
 }}

@@ -59,7 +59,7 @@ def test_a_project_has_a_section_for_each_run(project, done):
     assert os.getcwd() == before
     assert "with a report: consensus picking" in [one.title for one in sections]
     assert not any("mics" in one.title for one in sections)
-    (table, picture) = sections[0].blocks
+    table = sections[0].blocks[0]
     assert sections[0].title == "All consensus runs"
     mine = dict(zip(table.header, next(row for row in table.rows if row[0] == "with a report")))
     assert (mine["mode"], mine["micrographs"]) == ("all pickers", 3)
