@@ -199,20 +199,14 @@ class _Writer:
 
     def rendered(self, block: Block) -> str:
         """A block as HTML."""
-        if isinstance(block, Table):
-            return _table(block)
         if isinstance(block, Picture):
             return _picture(block, self._pictures[id(block)])
-        if isinstance(block, str):
-            return f"<p>{escaped(block)}</p>"
-        if isinstance(block, Fragment):
-            return block.html
         if isinstance(block, Link):
             return self._link(block)
         if isinstance(block, Folded):
             inside = "".join(map(self.rendered, block.blocks))
             return f"<details><summary>{escaped(block.title)}</summary>{inside}</details>"
-        return _lines(block)
+        return _plain(block)
 
     def _link(self, link: Link) -> str:
         if self._place is None:
@@ -228,6 +222,15 @@ def _pictures(blocks: Sequence[Block]) -> Iterator[Picture]:
             yield block
         elif isinstance(block, Folded):
             yield from _pictures(block.blocks)
+
+
+def _plain(block: Union[str, Lines, Table, Warnings, Fragment]) -> str:
+    """A block that is the same on every page."""
+    if isinstance(block, Table):
+        return _table(block)
+    if isinstance(block, str):
+        return f"<p>{escaped(block)}</p>"
+    return block.html if isinstance(block, Fragment) else _lines(block)
 
 
 def _lines(block: Union[Lines, Warnings]) -> str:

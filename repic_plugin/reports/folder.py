@@ -66,7 +66,7 @@ def folder_sections(folder: PathLike) -> List[Section]:
     sections = [
         Section(f"{_name(place, top)}: {kind.TITLE}", kind.blocks(place)) for place, kind in found
     ]
-    runs = [at for at, (_, kind) in enumerate(found) if kind.MARKER == TABLE_NAMES[0]]
+    runs = [at for at, (_, kind) in enumerate(found) if TABLE_NAMES[0] == kind.MARKER]
     rows = [run_row(_name(found[at][0], top), found[at][0]) for at in runs]
     return compared(sections, rows, *runs[:1])
 

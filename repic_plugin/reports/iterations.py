@@ -37,7 +37,9 @@ def blocks(folder: Path) -> List[Block]:
              row.f1]
             for row in chosen
         ],
-        f"{counted(n_micrographs, 'micrograph')} ({subset})" if subset != "all" else "all micrographs",
+        "all micrographs"
+        if subset == "all"
+        else f"{counted(n_micrographs, 'micrograph')} ({subset})",
     )  # fmt: skip
     figure = iterations_figure(rows, subset=subset)
     return [table, Picture(figure, f"Results by iteration ({subset} micrographs).")]

@@ -6,11 +6,10 @@ import math
 import re
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import repic_plugin
-import pytest
-
 from repic_plugin.evaluation import ShellCorrelation
 from repic_plugin.formats import write_fsc_table, write_iterations
 from repic_plugin.iteration import IterationRow
