@@ -29,7 +29,7 @@ ABOUT = (
     "Agreement: share of the picks in particles found by two pickers or more. Expected precision "
     "and recall: mode probabilistic only, estimated from the pickers themselves."
 )
-EMPTY = "Empty: not known to the run, or not recorded by the version that made it."
+EMPTY = "Empty in mode, Å/px or version: not known, or of a version that did not record it."
 CAPTION = (
     "Particles of each run, by how many of them are expected to be true, and expected precision, "
     "expected recall with its 95 % interval, and agreement, where they are known."
@@ -38,6 +38,7 @@ HEADER = (
     *("run", "mode", "particles", "per micrograph", "expected precision", "expected recall"),
     *("95 % interval", "agreement", "micrographs", "Å/px", "version"),
 )
+RECORDED = ("mode", "Å/px", "version")
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +159,7 @@ def _table(rows: Sequence[RunRow]) -> Table:
         for row in rows
     ]
     columns = [one for one in zip(HEADER, *cells) if not all(map(_is_unknown, one[1:]))]
-    has_gaps = any(_is_unknown(cell) for one in columns for cell in one)
+    has_gaps = any(_is_unknown(cell) for one in columns if one[0] in RECORDED for cell in one)
     header, *known = map(list, zip(*columns))
     return Table(header, known, f"{ABOUT} {EMPTY}" if has_gaps else ABOUT)
 

@@ -19,11 +19,11 @@ STYLE = f"""
 * {{ box-sizing: border-box; }}
 body {{ font: 16px/1.5 system-ui, "Segoe UI", Roboto, Helvetica, Arial, sans-serif;
   color: var(--text); background: var(--ground);
-  margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 70rem; }}
+  margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 76rem; }}
 h1 {{ font-size: 1.9rem; line-height: 1.2; margin: 0 0 .3rem; overflow-wrap: anywhere; }}
 h2 {{ font-size: 1.35rem; margin: 2.6rem 0 .6rem; padding-top: .8rem;
   border-top: 2px solid var(--line); overflow-wrap: anywhere; }}
-p, li, summary, figcaption {{ overflow-wrap: anywhere; }}
+p, li, summary, figcaption {{ overflow-wrap: anywhere; max-width: 64rem; }}
 .about {{ color: var(--quiet); margin: 0 0 1.5rem; }}
 nav ul {{ padding-left: 1.2rem; margin: .3rem 0; columns: 2; }}
 a {{ color: var(--link); }}

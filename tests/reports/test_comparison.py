@@ -81,10 +81,10 @@ def test_runs_of_earlier_versions_have_gaps_that_are_explained(tmp_path):
     old = [run_row(name, tmp_path / name) for name in NAMES[1:]]
     new = [run_row(f"new {name}", tmp_path / "new" / name) for name in NAMES[1:]]
     table = compared([], [*old, *new])[0].blocks[0]
-    assert cells_of(table)[NAMES[2]]["version"] == "" and "Empty: " in table.caption
+    assert cells_of(table)[NAMES[2]]["version"] == "" and "Empty in" in table.caption
     table = compared([], old)[0].blocks[0]
     assert not {"version", "Å/px", "expected recall"} & set(table.header)
-    assert "Empty: " not in compared([], new)[0].blocks[0].caption
+    assert "Empty in" not in compared([], new)[0].blocks[0].caption
 
 
 def test_whether_images_decided_is_told(runs, tmp_path):
