@@ -55,7 +55,7 @@ summary {{ cursor: pointer; color: var(--link); padding: .3rem 0; }}
   body {{ padding: 1.2rem .9rem 3rem; }}
   nav ul {{ columns: 1; }}
   nav li {{ padding: .2rem 0; }}
-  img.plot {{ max-width: none; width: 44rem; }}
+  figure .wide img {{ max-width: none; width: 44rem; }}
 }}
 @media print {{ body {{ max-width: none; padding: 0; font-size: 10.5pt; }}
   nav, .skip {{ display: none; }} figure:not(.table), tr, .warnings {{ break-inside: avoid; }}
