@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 
 import repic_plugin
-from repic_plugin.formats import FormatError, read_arrays, read_picks_file, write_arrays
+from repic_plugin.formats import (
+    AGREEMENT_NAMES,
+    FormatError,
+    read_arrays,
+    read_picks_file,
+    write_arrays,
+)
 from tests.commands.helpers import box_text, csv_rows
 
 ROOT = Path(repic_plugin.__file__).parent
@@ -246,7 +252,7 @@ def test_commands_on_files_with_such_names(here, run_cli):
     run_cli("consensus", "picks", "--box-size", 50, "--out", "out; touch pwned")
     left = {path.name for path in (here / "out; touch pwned").iterdir()}
     names = {name.strip() for name in HOSTILE}
-    tables = {"consensus.csv", "summary.csv", "agreement.csv", "agreement.npz", "micrographs.csv"}
+    tables = {"consensus.csv", "summary.csv", "run.csv", "micrographs.csv", *AGREEMENT_NAMES}
     assert left == {*(f"{name}.box" for name in names), *tables}
     table = "m; touch pwned.csv"
     files = ("--out", "s.csv", "--per-micrograph", table, "--plot", "$(touch pwned).png")

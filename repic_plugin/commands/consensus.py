@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import warnings
 from pathlib import Path
 from typing import Dict, List, Union
@@ -59,6 +60,7 @@ from repic_plugin.formats import (
     RELION,
     TABLE_NAMES,
     PicksDir,
+    RunRecord,
     check_picker_columns,
     consensus_files,
     listed,
@@ -73,6 +75,7 @@ from repic_plugin.formats import (
     write_particle_files,
     write_pattern_sets,
     write_pick_labels,
+    write_run_record,
     write_summary_table,
 )
 
@@ -260,6 +263,9 @@ def run(args: argparse.Namespace) -> None:
         _write_tables(new.path, result, loaded, quality)
         if args.label_picks:
             write_pick_labels(new.path / PICK_LABELS, picks, result, loaded.row)
+        pixel_size = math.nan if looked is None else looked.pixel_size_angstrom
+        record = RunRecord(args.mode, result.quorum, looked is not None, pixel_size)
+        write_run_record(new.path, record)
         if looked is not None:
             write_looked(new.path, looked)
         folders = write_pattern_sets(new.path, sets, loaded.row, **files) if sets else []

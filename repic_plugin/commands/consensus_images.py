@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional, Tuple
 
@@ -58,6 +59,7 @@ class Looked(NamedTuple):
     junk: NDArray[np.float64]
     notes: List[str]
     taken: str = ""
+    pixel_size_angstrom: float = math.nan  # of the micrographs, where their images were read
 
 
 def add_image_arguments(group: argparse._ArgumentGroup) -> None:
@@ -154,9 +156,9 @@ def look(
         Path of each micrograph by its name, for folders that tell micrographs of one name apart.
     box_size_px : float
     """
-    taken = ""
+    taken, pixel_size = "", math.nan
     if args.classes is None:
-        classes, notes = _new_classes(args, candidates, paths, box_size_px)
+        classes, notes, pixel_size = _new_classes(args, candidates, paths, box_size_px)
     elif is_star(args.classes):
         given = (args.classes, args.good, candidates, picks, paths, box_size_px)
         classes, taken, notes = classes_from_star(*given)
@@ -172,7 +174,8 @@ def look(
         max_false_agreement=args.max_false_agreement,
     )
     junk = shares_of_junk(candidates, asked)
-    return Looked(judged, classes, picker_classes(candidates, asked), junk, notes, taken)
+    counts = picker_classes(candidates, asked)
+    return Looked(judged, classes, counts, junk, notes, taken, pixel_size)
 
 
 def write_looked(folder: Path, looked: Looked) -> None:
@@ -216,16 +219,17 @@ def _new_classes(
     candidates: ConsensusResult,
     paths: Dict[str, str],
     box_size_px: float,
-) -> Tuple[CandidateClasses, List[str]]:
-    """Classes of the images of the candidates, or of some micrographs where there are many."""
+) -> Tuple[CandidateClasses, List[str], float]:
+    """Classes of the candidates' images, or of some where there are many; notes; pixel size."""
     used = np.bincount(candidates.micrograph, minlength=len(candidates.micrograph_names)) > 0
     files, notes = _micrograph_files(args.images, candidates.micrograph_names, used, paths)
+    pixel_size = _pixel_size(args, [file for file in files if file])
     with progress_bar("cutting out", "micrograph") as progress:
         classes = classify_candidates(
             candidates,
             files,
             box_size_px,
-            pixel_size_angstrom=_pixel_size(args, [file for file in files if file]),
+            pixel_size_angstrom=pixel_size,
             ctf=_ctfs(args, candidates.micrograph_names, used, paths),
             n_classes=args.image_classes,
             source=f"--images {args.images}",
@@ -240,7 +244,7 @@ def _new_classes(
             f"{n_per_class:.1f} images per class, fewer than {FEW_PER_CLASS}: averages are noisy; "
             f"lower --image-classes"
         )
-    return classes, notes
+    return classes, notes, pixel_size
 
 
 def _micrograph_files(

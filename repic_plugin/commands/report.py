@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
     else:
         sections = folder_sections(folder)
     title = args.title or folder.resolve().name
-    atomic_write(out, render_report(title, made_by(), sections))
+    atomic_write(out, render_report(title, made_by(), sections, place=out.parent))
     if args.pictures:
         write_pictures(args.pictures, sections)
     print(f"{out}: {counted(len(sections), 'section')}")

@@ -132,6 +132,11 @@ from repic_plugin.formats.results.picking import (
     write_picked_micrographs,
 )
 from repic_plugin.formats.results.quality import read_quality
+from repic_plugin.formats.results.run_record import (
+    RunRecord,
+    read_run_record,
+    write_run_record,
+)
 from repic_plugin.formats.results.scores import (
     read_curves,
     read_micrograph_scores,
@@ -185,6 +190,7 @@ __all__ = [
     "PickerClasses",
     "PicksDir",
     "PicksOfMicrograph",
+    "RunRecord",
     "StoredBlock",
     "StreamFolder",
     "StreamedParticles",
@@ -242,6 +248,7 @@ __all__ = [
     "read_picks_file",
     "read_quality",
     "read_references",
+    "read_run_record",
     "read_scores",
     "stack_file",
     "table_text",
@@ -272,6 +279,7 @@ __all__ = [
     "write_pick_labels",
     "write_picked_micrographs",
     "write_picks_file",
+    "write_run_record",
     "write_scores",
     "write_selection",
     "write_stack",

@@ -49,6 +49,7 @@ HOMES = {
     "ranges_text": "class_choice",
     "registered_images": "class_members",
     "reliability_figure": "reliability",
+    "runs_figure": "runs",
     "score_bars_figure": "scores",
     "size_bars_figure": "class_curves",
     "subset_at": "agreement",

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FixedLocator, MaxNLocator
 from numpy.typing import NDArray
 
-from repic_plugin.consensus import EnsembleModel
+from repic_plugin.consensus import EnsembleModel, is_by_images
 from repic_plugin.plots.canvas import (
     NUMBER_POINTS,
     legend_above,
@@ -41,6 +41,7 @@ EXPECTED_STYLE = {"facecolor": "white", "edgecolor": "#404040", "hatch": "////"}
 OBSERVED_COLOR = "#7A7A7A"
 MEASURES = ("precision", "recall", "F1")
 NO_PICKS = "no picks"
+BLIND = ", by agreement alone"  # what images did not change, beside what they did
 
 Floats = NDArray[np.float64]
 
@@ -53,7 +54,8 @@ def pickers_figure(model: EnsembleModel) -> Figure:
     any, among particles and junk. Bins are drawn equally wide and hold equally many picks; ticks
     give their edges on the picker's own scale. Below are the observed and expected numbers of
     candidates of each combination of pickers, and the recall by quality of the micrographs if
-    known. Warnings are on top.
+    known. Warnings are on top. Where images decided, the distributions of scores, the expected
+    numbers and the recall by quality, which are those of the fit before, are labelled so.
     """
     told = headline(model)
     warned = [line for one in model.warnings for line in _wrapped(f"Warning: {one}.")]
@@ -173,7 +175,7 @@ def _draw_scores(axes: Axes, model: EnsembleModel, place: int) -> None:
     axes.set_xlim(0, borders[-1])
     axes.set_ylim(0, 1.05 * max(good.max(), bad.max()))
     axes.yaxis.set_major_locator(MaxNLocator(3))
-    axes.set_xlabel("score")
+    axes.set_xlabel(f"score{_blind(model)}")
     axes.set_ylabel("share (%)")
     axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.6), frameon=False,
                 fontsize=POINTS - 1)  # fmt: skip
@@ -193,7 +195,9 @@ def _draw_fit(canvas: SubFigure, model: EnsembleModel) -> None:
     labels, count, expected = _patterns(model)
     rows = np.arange(len(labels))
     observed = left.barh(rows - 0.2, count, 0.36, color=OBSERVED_COLOR, label="observed")
-    awaited = left.barh(rows + 0.2, expected, 0.36, label="expected", **EXPECTED_STYLE)
+    awaited = left.barh(
+        rows + 0.2, expected, 0.36, label=f"expected{_blind(model)}", **EXPECTED_STYLE
+    )
     for bars in (observed, awaited):
         numbers = [f"{bar.get_width():,.0f}" for bar in bars]
         left.bar_label(bars, numbers, padding=4, fontsize=NUMBER_POINTS)
@@ -245,7 +249,7 @@ def _draw_quality(axes: Axes, model: EnsembleModel) -> None:
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("quality of the micrographs, such as defocus")
     axes.set_ylabel("recall")
-    axes.set_title("recall by quality", fontsize=POINTS + 1)
+    axes.set_title(f"recall by quality{_blind(model)}", fontsize=POINTS + 1)
     axes.grid(axis="y", color=GRID_COLOR, linewidth=0.8)
     legend = axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False,
                          fontsize=POINTS - 1)  # fmt: skip
@@ -254,6 +258,11 @@ def _draw_quality(axes: Axes, model: EnsembleModel) -> None:
 
 
 # ---------------------------------------------------------------- shared
+
+
+def _blind(model: EnsembleModel) -> str:
+    """What is said of estimates that the images did not change."""
+    return BLIND if is_by_images(model) else ""
 
 
 def _number(value: float) -> str:

@@ -6,7 +6,7 @@ from repic_plugin.reports.document import (
     Folded,
     Fragment,
     Lines,
-    Picture,
+    Link,
     Section,
     Table,
     Warnings,
@@ -14,6 +14,7 @@ from repic_plugin.reports.document import (
     write_pictures,
 )
 from repic_plugin.reports.folder import folder_sections
+from repic_plugin.reports.pictures import Picture
 from repic_plugin.reports.versions import made_by
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Folded",
     "Fragment",
     "Lines",
+    "Link",
     "Picture",
     "Section",
     "Table",

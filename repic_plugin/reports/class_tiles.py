@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from repic_plugin.plots import grey_tiles
 from repic_plugin.reports.document import Fragment, escaped
+from repic_plugin.wording import counted
 
 SIDES_PX = (128, 96, 64)  # of the pictures; smaller ones where many would make a large file
 MOST_BYTES = 600_000  # of all pictures; as text they take a third more
@@ -90,7 +91,7 @@ def _tile(classes: SessionClasses, place: int, picture: bytes) -> str:
     score, size = float(classes.score[place]), int(classes.sizes[place])
     lines = [
         NO_SCORE if np.isnan(score) else f"score {score:.2f}",
-        f"{size:,} particle{'' if size == 1 else 's'}",
+        counted(size, "particle"),
     ]
     if classes.made_after is not None and classes.made_after[place] > classes.made_after.min():
         lines.append(f"new after {classes.made_after[place]:,}")

@@ -9,7 +9,8 @@ import numpy as np
 
 from repic_plugin.formats import open_stack, read_class_tables
 from repic_plugin.plots import convergence_figure, montage_figure, size_bars_figure
-from repic_plugin.reports.document import Block, Picture, Table, Warnings
+from repic_plugin.reports.document import Block, Table, Warnings
+from repic_plugin.reports.pictures import Picture
 
 MARKER, TITLE = "classes.csv", "2D classes"
 FEW = 5  # members; an average of fewer shows little

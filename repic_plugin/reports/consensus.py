@@ -36,8 +36,10 @@ from repic_plugin.plots import (
     picker_classes_figure,
     weights_figure,
 )
-from repic_plugin.reports.document import Block, Picture, Table, Warnings
-from repic_plugin.reports.ensemble import ensemble_blocks
+from repic_plugin.reports.document import Block, Table, Warnings
+from repic_plugin.reports.ensemble import ensemble_blocks, judged_by
+from repic_plugin.reports.pictures import Picture
+from repic_plugin.wording import counted
 
 MARKER, TITLE = "consensus.csv", "consensus picking"
 
@@ -56,6 +58,8 @@ def blocks(folder: Path) -> List[Block]:
         head = ensemble_blocks(found, model, warnings)
     if agreement is not None:
         head = [_said(agreement), *head]
+    if model is not None:
+        head = [*judged_by(model), *head]
     pictures = _pictures(found, is_probability=model is not None)
     return [
         *head,
@@ -79,7 +83,8 @@ def by_class(found: Optional[PickerClasses]) -> List[Block]:
         good_share=GOOD_CLASS,
         is_filtered=found.is_filtered,
     )
-    picture = Picture(figure, "2D classes of the candidates, and the picks of each picker in them.")
+    caption = "2D classes of the candidates, and the picks of each picker in them."
+    picture = Picture(figure, caption, is_photo=True)
     if found.is_filtered:  # shares mean little
         return [picture]
     n, share = shares_in_good_classes(found.counts, found.share >= GOOD_CLASS)
@@ -114,7 +119,7 @@ def _beyond_chance(agreement: Optional[Agreement]) -> List[Block]:
         "with decoys, in which each picker has the picks of another micrograph."
     )
     header = ["pickers", "picks with a partner", "of these by chance"]
-    about = f"On {agreement.n_micrographs:,} micrographs."
+    about = f"On {counted(agreement.n_micrographs, 'micrograph')}."
     return [Picture(chance_figure(agreement), caption), Table(header, rows, about)]
 
 
@@ -147,9 +152,9 @@ def _agreed(found: ConsensusTables) -> List[Block]:
     best = recommended_number(found.ranking, found.micrograph)
     with_particles = len(np.unique(found.micrograph))
     about = (
-        f"{len(found):,} particles on {with_particles:,} of {len(found.micrograph_names):,} "
-        f"micrographs. REPIC would train pickers on the best {best} per micrograph, ranked by "
-        f"{found.rank_by}."
+        f"{counted(len(found), 'particle')} on {with_particles:,} of "
+        f"{counted(len(found.micrograph_names), 'micrograph')}. REPIC would train pickers on the "
+        f"best {best} per micrograph, ranked by {found.rank_by}."
     )
     return [about, Table(["picker", "picks", "in consensus", "share"], rows)]
 

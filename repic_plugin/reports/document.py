@@ -4,49 +4,18 @@ from __future__ import annotations
 
 import base64
 import html
-import io
+import os
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
-
-from matplotlib.figure import Figure
+from typing import Dict, Iterator, List, Optional, Sequence, Union
+from urllib.parse import quote
 
 from repic_plugin.formats import PathLike, atomic_write
+from repic_plugin.reports.look import STYLE
+from repic_plugin.reports.pictures import Encoded, Picture, for_page
 
-# Wide enough for a printed page and a screen; a few hundred kilobytes a picture.
-PICTURE_DPI = 110
-PHOTO: Dict[str, Any] = {"pil_kwargs": {"quality": 85}}
-PLOT: Dict[str, Any] = {"metadata": {"Software": None}}  # the same figure, the same bytes
-
-STYLE = """
-:root { color-scheme: light; --ground: #fff; --text: #1c2530; --quiet: #5a6572; --line: #d5dbe3;
-  --faint: #e4e8ed; --rule: #b9c2cd; --link: #0b5394; --alert: #d55e00; --alert-ground: #fdf3ea; }
-body { font: 16px/1.5 system-ui, "Segoe UI", Roboto, Helvetica, Arial, sans-serif;
-  color: var(--text); background: var(--ground);
-  margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 62rem; }
-h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .3rem; }
-h2 { font-size: 1.35rem; margin: 2.6rem 0 .6rem; padding-top: .8rem;
-  border-top: 2px solid var(--line); }
-.about { color: var(--quiet); margin: 0 0 1.5rem; }
-nav ul { padding-left: 1.2rem; margin: .3rem 0; columns: 2; }
-a { color: var(--link); }
-table { border-collapse: collapse; margin: .8rem 0 1.2rem; font-size: .92rem;
-  font-variant-numeric: tabular-nums; display: block; overflow-x: auto; }
-caption, figcaption { text-align: left; color: var(--quiet); font-size: .92rem; padding: .2rem 0; }
-th, td { padding: .28rem .8rem .28rem 0; text-align: left; vertical-align: top;
-  border-bottom: 1px solid var(--faint); overflow-wrap: anywhere; }
-th { font-weight: 600; border-bottom: 2px solid var(--rule); }
-td.number, th.number { text-align: right; padding-left: .8rem; white-space: nowrap; }
-figure { margin: 1rem 0 1.4rem; }
-img { max-width: 100%; height: auto; }
-.warnings { border-left: 4px solid var(--alert); background: var(--alert-ground);
-  padding: .5rem 1rem; }
-.warnings ul { margin: .2rem 0; padding-left: 1.2rem; }
-@media print { body { max-width: none; padding: 0; font-size: 11pt; } nav { display: none; }
-  figure, tr { break-inside: avoid; } h2 { break-after: avoid; } table { display: table; }
-  a { color: inherit; text-decoration: none; } }
-"""
+SKIP = "Skip to the results"
+SHORT = 14  # letters of a cell that stay on one line
 
 
 @dataclass(frozen=True)
@@ -64,31 +33,6 @@ class Table:
     header: Sequence[str]
     rows: Sequence[Sequence[object]]
     caption: str = ""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure with a caption, which is also its alternative text.
-
-    Attributes
-    ----------
-    figure : matplotlib.figure.Figure
-    caption : str
-    is_photo : bool
-        Whether it is mostly grey values, which as JPEG take a tenth of the space.
-    """
-
-    figure: Figure
-    caption: str
-    is_photo: bool = False
-
-    @cached_property
-    def encoded(self) -> Tuple[str, bytes]:
-        """Format and bytes, drawn once: a second drawing may be laid out differently."""
-        data = io.BytesIO()
-        kind, options = ("jpeg", PHOTO) if self.is_photo else ("png", PLOT)
-        self.figure.savefig(data, format=kind, dpi=PICTURE_DPI, **options)
-        return kind, data.getvalue()
 
 
 @dataclass(frozen=True)
@@ -129,6 +73,22 @@ class Fragment:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A file beside the report.
+
+    Attributes
+    ----------
+    text : str
+        Before its name.
+    file : str
+        Absolute path.
+    """
+
+    text: str
+    file: str
+
+
+@dataclass(frozen=True)
 class Folded:
     """Blocks that are shown after a click on their title.
 
@@ -142,7 +102,7 @@ class Folded:
     blocks: Sequence[Block]
 
 
-Block = Union[str, Lines, Table, Picture, Warnings, Fragment, Folded]
+Block = Union[str, Lines, Table, Picture, Warnings, Fragment, Link, Folded]
 
 
 @dataclass(frozen=True)
@@ -167,6 +127,7 @@ def render_report(
     *,
     style: str = "",
     reload_s: Optional[int] = None,
+    place: Optional[PathLike] = None,
 ) -> str:
     """Write a report as HTML.
 
@@ -180,12 +141,15 @@ def render_report(
         CSS after that of all reports.
     reload_s : int, optional
         Seconds after which a browser loads the file again; never by default.
+    place : str or path, optional
+        The folder in which the report will lie, to which links to other files are relative.
 
     Returns
     -------
     str
         A complete HTML document without external resources; all texts are escaped.
     """
+    writer = _Writer(sections, place)
     links = [f'<li><a href="#s{i}">{escaped(one.title)}</a></li>' for i, one in enumerate(sections)]
     parts = [
         "<!DOCTYPE html>",
@@ -193,14 +157,17 @@ def render_report(
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         "" if reload_s is None else f'<meta http-equiv="refresh" content="{reload_s}">',
         f"<style>{STYLE}{style}</style></head><body>",
-        f'<h1>{escaped(title)}</h1><p class="about">{escaped(about)}</p>',
-        f"<nav><ul>{''.join(links)}</ul></nav>" if len(sections) > 1 else "",
+        f'<a class="skip" href="#s0">{SKIP}</a>' if len(sections) > 1 else "",
+        f'<header><h1>{escaped(title)}</h1><p class="about">{escaped(about)}</p></header>',
+        f'<nav aria-label="Sections"><ul>{"".join(links)}</ul></nav>' if len(sections) > 1 else "",
+        "<main>",
     ]
     for i, section in enumerate(sections):
-        parts.append(f'<section><h2 id="s{i}">{escaped(section.title)}</h2>')
-        parts += [_rendered(block) for block in section.blocks]
+        heading = f'<h2 id="s{i}" tabindex="-1">{escaped(section.title)}</h2>'
+        parts.append(f'<section aria-labelledby="s{i}">{heading}')
+        parts += [writer.rendered(block) for block in section.blocks]
         parts.append("</section>")
-    parts.append("</body></html>\n")
+    parts.append("</main></body></html>\n")
     return "\n".join(parts)
 
 
@@ -220,19 +187,50 @@ def write_pictures(folder: PathLike, sections: Sequence[Section]) -> None:
             atomic_write(Path(folder, f"{i}-{j}.{suffix}"), data)
 
 
-def _rendered(block: Block) -> str:
+class _Writer:
+    """Writes blocks; the pictures of all of them share the size of the page."""
+
+    def __init__(self, sections: Sequence[Section], place: Optional[PathLike]) -> None:
+        self._place = place
+        pictures = list({id(one): one for s in sections for one in _pictures(s.blocks)}.values())
+        self._pictures: Dict[int, Encoded] = {
+            id(one): encoded for one, encoded in zip(pictures, for_page(pictures))
+        }
+
+    def rendered(self, block: Block) -> str:
+        """A block as HTML."""
+        if isinstance(block, Picture):
+            return _picture(block, self._pictures[id(block)])
+        if isinstance(block, Link):
+            return self._link(block)
+        if isinstance(block, Folded):
+            inside = "".join(map(self.rendered, block.blocks))
+            return f"<details><summary>{escaped(block.title)}</summary>{inside}</details>"
+        return _plain(block)
+
+    def _link(self, link: Link) -> str:
+        if self._place is None:
+            return f"<p>{escaped(link.text)} {escaped(os.path.basename(link.file))}</p>"
+        path = os.path.relpath(link.file, self._place)
+        target = escaped(quote(path if path.startswith(".") else f"./{path}"))
+        return f'<p>{escaped(link.text)} <a href="{target}">{escaped(path)}</a></p>'
+
+
+def _pictures(blocks: Sequence[Block]) -> Iterator[Picture]:
+    for block in blocks:
+        if isinstance(block, Picture):
+            yield block
+        elif isinstance(block, Folded):
+            yield from _pictures(block.blocks)
+
+
+def _plain(block: Union[str, Lines, Table, Warnings, Fragment]) -> str:
+    """A block that is the same on every page."""
     if isinstance(block, Table):
         return _table(block)
-    if isinstance(block, Picture):
-        return _picture(block)
     if isinstance(block, str):
         return f"<p>{escaped(block)}</p>"
-    if isinstance(block, Fragment):
-        return block.html
-    if isinstance(block, Folded):
-        inside = "".join(map(_rendered, block.blocks))
-        return f"<details><summary>{escaped(block.title)}</summary>{inside}</details>"
-    return _lines(block)
+    return block.html if isinstance(block, Fragment) else _lines(block)
 
 
 def _lines(block: Union[Lines, Warnings]) -> str:
@@ -245,27 +243,36 @@ def _lines(block: Union[Lines, Warnings]) -> str:
 
 def _table(table: Table) -> str:
     columns = list(zip(*table.rows)) or [()] * len(table.header)
-    marks = [
-        ' class="number"' if cells and all(_is_number(cell) for cell in cells) else ""
-        for cells in columns
-    ]
-    head = "".join(f"<th{mark}>{escaped(name)}</th>" for name, mark in zip(table.header, marks))
+    marks = [_mark(cells) for cells in columns]
+    head = "".join(
+        f'<th scope="col"{mark}>{escaped(name)}</th>' for name, mark in zip(table.header, marks)
+    )
     body: List[str] = []
     for row in table.rows:
         cells = "".join(f"<td{mark}>{_cell(value)}</td>" for value, mark in zip(row, marks))
         body.append(f"<tr>{cells}</tr>")
-    caption = f"<caption>{escaped(table.caption)}</caption>" if table.caption else ""
-    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+    caption = f"<figcaption>{escaped(table.caption)}</figcaption>" if table.caption else ""
+    inside = f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"
+    place = f'<div class="scroll"><table>{inside}</table></div>'  # the caption does not scroll
+    return f'<figure class="table">{caption}{place}</figure>'
 
 
-def _picture(picture: Picture) -> str:
-    kind, data = picture.encoded
-    encoded = base64.b64encode(data).decode("ascii")
-    caption = escaped(picture.caption)
+def _picture(picture: Picture, encoded: Encoded) -> str:
+    kind, data = encoded
+    text = base64.b64encode(data).decode("ascii")
+    caption, look = escaped(picture.caption), "photo" if picture.is_photo else "plot"
     return (
-        f'<figure><img alt="{caption}" src="data:image/{kind};base64,{encoded}">'
-        f"<figcaption>{caption}</figcaption></figure>"
+        f'<figure><div class="wide"><img class="{look}" alt="{caption}" '
+        f'src="data:image/{kind};base64,{text}"></div><figcaption>{caption}</figcaption></figure>'
     )
+
+
+def _mark(cells: Sequence[object]) -> str:
+    """Class of a column: numbers stand to the right, short texts are not broken."""
+    if cells and all(_is_number(cell) for cell in cells):
+        return ' class="number"'
+    is_short = all(len(str(cell)) <= SHORT for cell in cells)
+    return ' class="short"' if is_short else ""
 
 
 def _is_number(value: object) -> bool:

@@ -9,10 +9,15 @@ import numpy as np
 from repic_plugin.consensus import EnsembleModel, expected_scores, is_by_images
 from repic_plugin.formats import ConsensusTables
 from repic_plugin.plots import pickers_figure
-from repic_plugin.reports.document import Block, Picture, Table, Warnings
+from repic_plugin.reports.document import Block, Table, Warnings
+from repic_plugin.reports.pictures import Picture
 from repic_plugin.wording import counted
 
 ROUNDING = 1e-6  # of the weights in the table
+BY_IMAGES = (
+    "The 2D classes of the candidates decided what a particle is: all estimates below follow from "
+    "the images, except where it says by agreement alone."
+)
 
 
 def ensemble_blocks(
@@ -28,10 +33,13 @@ def ensemble_blocks(
         Shown after those of the model.
     """
     doubts = [f"{_sentence(line, model.picker_names)}." for line in model.warnings]
-    caption = (
-        "Estimated precision, recall and F1 of the pickers, scores of particles and of junk, and "
-        "observed and expected agreement of the pickers."
-    )
+    scores = "scores of particles and of junk, and observed and expected agreement of the pickers"
+    caption = f"Estimated precision, recall and F1 of the pickers, {scores}."
+    if is_by_images(model):
+        caption = (
+            "Precision, recall and F1 of the pickers, estimated with the images; and, from the fit "
+            f"by agreement alone, before the images: {scores}."
+        )
     return [
         _selection_text(found, model),
         _expected_text(found, model),
@@ -40,6 +48,11 @@ def ensemble_blocks(
         *_by_quality(model),
         Picture(pickers_figure(model), caption),
     ]
+
+
+def judged_by(model: EnsembleModel) -> List[Block]:
+    """What comes first where images decided."""
+    return [BY_IMAGES] if is_by_images(model) else []
 
 
 def _sentence(line: str, names: Sequence[str]) -> str:
@@ -98,7 +111,8 @@ def _by_quality(model: EnsembleModel) -> List[Block]:
             ratios = (model.quality_precision[group, picker], model.quality_recall[group, picker])
             rows.append([f"{low:,.6g} to {high:,.6g}", name, *map(float, ratios)])
     header = ["quality", "picker", "precision", "recall"]
-    caption = "Quality of the pickers by that of the micrographs, such as their defocus."
+    basis = ", by agreement alone" if is_by_images(model) else ""
+    caption = f"Quality of the pickers by that of the micrographs, such as their defocus{basis}."
     return [Table(header, rows, caption)] if rows else []
 
 

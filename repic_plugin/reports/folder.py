@@ -8,7 +8,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Dict, List, Tuple
 
-from repic_plugin.formats import PathLike
+from repic_plugin.formats import TABLE_NAMES, PathLike
+from repic_plugin.reports.comparison import compared, run_row
 from repic_plugin.reports.document import Section
 
 
@@ -40,7 +41,7 @@ def find_results(folder: PathLike) -> List[Tuple[Path, ModuleType]]:
 
 
 def folder_sections(folder: PathLike) -> List[Section]:
-    """A section for each result in a folder.
+    """A section for each result in a folder, and first a comparison of the consensus runs.
 
     Parameters
     ----------
@@ -62,9 +63,12 @@ def folder_sections(folder: PathLike) -> List[Section]:
             f"{folder}: holds no result of ours, nor do the folders in it: none of {known}; give "
             "what --out of a command named, or a Scipion project"
         )
-    return [
+    sections = [
         Section(f"{_name(place, top)}: {kind.TITLE}", kind.blocks(place)) for place, kind in found
     ]
+    runs = [at for at, (_, kind) in enumerate(found) if TABLE_NAMES[0] == kind.MARKER]
+    rows = [run_row(_name(found[at][0], top), found[at][0]) for at in runs]
+    return compared(sections, rows, *runs[:1])
 
 
 def _name(place: Path, top: Path) -> str:

@@ -7,7 +7,9 @@ from typing import List
 
 from repic_plugin.formats import read_iterations
 from repic_plugin.plots import iterations_figure
-from repic_plugin.reports.document import Block, Picture, Table
+from repic_plugin.reports.document import Block, Table
+from repic_plugin.reports.pictures import Picture
+from repic_plugin.wording import counted
 
 MARKER, TITLE = "iterations.csv", "iterative picking"
 # Most meaningful first: no picker was trained on the test micrographs.
@@ -35,7 +37,9 @@ def blocks(folder: Path) -> List[Block]:
              row.f1]
             for row in chosen
         ],
-        f"{n_micrographs} micrographs ({subset})" if subset != "all" else "all micrographs",
+        "all micrographs"
+        if subset == "all"
+        else f"{counted(n_micrographs, 'micrograph')} ({subset})",
     )  # fmt: skip
     figure = iterations_figure(rows, subset=subset)
     return [table, Picture(figure, f"Results by iteration ({subset} micrographs).")]

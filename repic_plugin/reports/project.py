@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Iterator, List
+from typing import Any, Iterator, List, Sequence
 
 from pwem import Domain
 from pyworkflow import Config
@@ -18,17 +20,20 @@ from repic_plugin.convert import open_micrograph
 from repic_plugin.formats import PathLike, atomic_write, read_consensus_tables
 from repic_plugin.plots import overlay_figure
 from repic_plugin.reports import consensus
+from repic_plugin.reports.comparison import RunRow, compared, run_row
 from repic_plugin.reports.consensus import telling_micrographs
 from repic_plugin.reports.document import (
     Block,
+    Folded,
     Lines,
-    Picture,
+    Link,
     Section,
     Table,
     Warnings,
     render_report,
 )
 from repic_plugin.reports.folder import find_results
+from repic_plugin.reports.pictures import Picture
 from repic_plugin.reports.versions import made_by
 
 PLUGIN = "repic_plugin"
@@ -39,7 +44,7 @@ HOW_STARTED = {"runName", "runMode", "hostName", "expertLevel", "_useQueue", "gp
 
 
 def project_sections(folder: PathLike) -> List[Section]:
-    """A section for each run of this plugin that left results.
+    """A section for each run of this plugin that left results, after a comparison.
 
     Parameters
     ----------
@@ -56,7 +61,7 @@ def project_sections(folder: PathLike) -> List[Section]:
         project = Project(Domain, os.getcwd())
         project._loadDb(None)  # load() would need hosts and settings
         try:
-            sections = [run_section(run) for run in _our_runs(project) if _results(run)]
+            sections = _sections([run for run in _our_runs(project) if _has_results(run)])
         finally:
             project.closeMapper()
     if not sections:
@@ -66,7 +71,34 @@ def project_sections(folder: PathLike) -> List[Section]:
 
 def write_run_report(run: Protocol, path: PathLike) -> None:
     """Write the report of one run, from inside the project's folder."""
-    atomic_write(path, render_report(run.getObjLabel(), made_by(), [run_section(run)]))
+    place = Path(path).parent
+    text = render_report(run.getObjLabel(), made_by(), _sections([run]), place=place)
+    atomic_write(path, text)
+
+
+def _sections(runs: Sequence[Protocol]) -> List[Section]:
+    """A section for each run, and the comparison of those that are a consensus."""
+    own = [at for at, run in enumerate(runs) if _is_consensus(run)]
+    rows = [_row(runs[at]) for at in own]
+    return compared([run_section(run) for run in runs], rows, *own[:1])
+
+
+def _is_consensus(run: Protocol) -> bool:
+    return (Path(run._getExtraPath()) / consensus.MARKER).is_file()
+
+
+def _row(run: Protocol) -> RunRow:
+    """A consensus in comparison; what earlier versions did not record is that of the form."""
+    row = run_row(str(run.getObjLabel()), Path(run._getExtraPath()))
+    micrographs = run.getInputMicrographs() if hasattr(run, "getInputMicrographs") else None
+    if micrographs is not None and not row.pixel_size_angstrom > 0:
+        row = replace(row, pixel_size_angstrom=float(micrographs.getSamplingRate() or math.nan))
+    return row if row.mode or not hasattr(run, "mode") else replace(row, mode=_mode(run))
+
+
+def _mode(run: Protocol) -> str:
+    """As in the form; the number of a quorum, which may be automatic there, is not told."""
+    return _value(run, "mode", run.getParam("mode"))
 
 
 def _our_runs(project: Project) -> List[Protocol]:
@@ -79,21 +111,30 @@ def _our_runs(project: Project) -> List[Protocol]:
 
 
 def run_section(run: Protocol) -> Section:
-    """Parameters, summary and results of a run, from inside the project's folder."""
+    """Results of a run, then its parameters, from inside the project's folder."""
     folder = Path(run._getExtraPath())
     failed = [f"The run failed: {run.getErrorMessage()}"] if run.isFailed() else []
-    blocks: List[Block] = [
-        _about(run),
-        Warnings(failed),
-        _parameters(run),
-        Lines([line.replace("*", "") for line in run.summary()]),
-    ]
+    summary = Lines([line.replace("*", "") for line in run.summary()])
+    page = _page(run)
+    blocks: List[Block] = [_about(run), Warnings(failed), *page, *([summary] if page else [])]
     for place, kind in find_results(folder):
         blocks += kind.blocks(place)
-    if hasattr(run, "overlay_model") and (folder / consensus.MARKER).is_file():
+    if hasattr(run, "overlay_model") and _is_consensus(run):
         blocks += _overlays(run, folder)
-    blocks += ["Please cite:", Lines([_plain(text) for text in run.getCitations().values()])]
+    blocks += [
+        *([] if page else [Folded("Summary", [summary])]),
+        Folded("Parameters", [_parameters(run)]),
+        "Please cite:",
+        Lines([_plain(text) for text in run.getCitations().values()]),
+    ]
     return Section(f"{run.getObjLabel()}: {run.getClassLabel(False)}", blocks)
+
+
+def _page(run: Protocol) -> List[Block]:
+    """The page of a session, beside which the summary tells what it counts."""
+    if not hasattr(run, "page") or not Path(run.page()).is_file():
+        return []
+    return [Link("Page of the session:", os.path.abspath(run.page()))]
 
 
 def _overlays(run: Protocol, folder: Path) -> List[Block]:
@@ -121,9 +162,9 @@ def _shown(scale: float) -> str:
     return "" if scale == 1 else f" (boxes shown at {scale:.0%} of their size)"
 
 
-def _results(run: Protocol) -> bool:
+def _has_results(run: Protocol) -> bool:
     folder = Path(run._getExtraPath())
-    return folder.is_dir() and bool(find_results(folder))
+    return folder.is_dir() and bool(_page(run) or find_results(folder))
 
 
 def _about(run: Protocol) -> str:

@@ -8,7 +8,9 @@ from typing import List
 from repic_plugin.evaluation import Scores
 from repic_plugin.formats import read_curves, read_micrograph_scores, read_scores
 from repic_plugin.plots import per_micrograph_figure, precision_recall_figure, score_bars_figure
-from repic_plugin.reports.document import Block, Picture, Table, Warnings
+from repic_plugin.reports.document import Block, Table, Warnings
+from repic_plugin.reports.pictures import Picture
+from repic_plugin.wording import counted
 
 MARKER, TITLE = "scores.csv", "evaluation against a reference"
 CURVES, MICROGRAPHS = "curves.csv", "by_micrograph.csv"
@@ -28,7 +30,10 @@ def blocks(folder: Path) -> List[Block]:
         for name in ("precision", "recall", "F1")
     ]
     first = scores[0]
-    about = f"{first.n_reference:,} reference particles on {first.n_micrographs:,} micrographs"
+    about = (
+        f"{counted(first.n_reference, 'reference particle')} on "
+        f"{counted(first.n_micrographs, 'micrograph')}"
+    )
     found: List[Block] = [Table(["set", "picks", *kinds], rows, about)]
     if first.n_left_out:
         found.append(

@@ -18,30 +18,20 @@ from repic_plugin.reports.document import (
     Folded,
     Fragment,
     Lines,
-    Picture,
     Section,
     Table,
     Warnings,
     escaped,
     render_report,
 )
+from repic_plugin.reports.pictures import Picture
+from repic_plugin.wording import counted
 
 RELOAD_S = 30
 LATEST = 50  # micrographs, whose medians stand beside those of all
 
-DARK = """
-  color-scheme: dark; --ground: #12171d; --text: #e4e9ef; --quiet: #a6b2be; --line: #3a4652;
-  --faint: #27313b; --rule: #4d5b69; --link: #7db8f0; --alert: #ff9a5c; --alert-ground: #2b2018;
-  --good: #5fd3a8; --bad: #ffab7a; --bar: #a2561f;
-"""
 STYLE = f"""
-:root {{ --good: #00664a; --bad: #a33b00; --bar: #e59a62; }}
-@media screen and (prefers-color-scheme: dark) {{
-  :root {{ {DARK} }}
-  img[src^="data:image/png"] {{ filter: invert(.92) hue-rotate(180deg); }}
-}}
 body {{ max-width: 84rem; padding: 1.2rem 1rem 3rem; }}
-h1 {{ overflow-wrap: anywhere; }}
 h2 {{ margin-top: 1.8rem; }}
 nav ul {{ columns: auto; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; padding: 0;
   list-style: none; }}
@@ -55,11 +45,6 @@ nav ul {{ columns: auto; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; padd
 .bars p {{ margin: 0; overflow-wrap: anywhere; }}
 .bars .track {{ border: 1px solid var(--rule); height: .8rem; }}
 .bars .part {{ display: block; height: 100%; background: var(--bar); }}
-summary {{ cursor: pointer; color: var(--link); padding: .3rem 0; }}
-@media screen and (max-width: 48rem) {{
-  figure {{ overflow-x: auto; }}
-  img[src^="data:image/png"] {{ max-width: none; width: 48rem; }}
-}}
 @media print {{ .counts {{ grid-template-columns: repeat(4, 1fr); }} .part {{
   print-color-adjust: exact; -webkit-print-color-adjust: exact; }} }}
 {tiles.STYLE}{course.STYLE}"""
@@ -192,7 +177,7 @@ def _classes(page: SessionPage) -> Section:
         return Section("2D classes", [])
     k, n_good = len(classes.sizes), int(np.sum(classes.is_good))
     about = (
-        f"{n_good:,} of {k:,} {'class' if k == 1 else 'classes'} good, {k - n_good:,} rejected "
+        f"{n_good:,} of {counted(k, 'class')} good, {k - n_good:,} rejected "
         "(dashed), the highest score first."
     )
     if classes.pixel_size_angstrom > 0:
@@ -259,9 +244,9 @@ def _micrographs(page: SessionPage) -> Section:
     if judged is None or not len(judged.quality.names):
         return Section(title, [])
     n, n_accepted = len(judged.is_accepted), int(np.sum(judged.is_accepted))
-    about = f"{n_accepted:,} of {n:,} micrographs accepted, {n - n_accepted:,} rejected."
+    about = f"{n_accepted:,} of {counted(n, 'micrograph')} accepted, {n - n_accepted:,} rejected."
     if not any(judged.thresholds):
-        about = f"{n:,} micrographs. No threshold is set, so that none is rejected."
+        about = f"{counted(n, 'micrograph')}. No threshold is set, so that none is rejected."
     caption = (
         "Quality of the micrographs in the order of acquisition: lines are running medians, "
         "vertical lines sudden falls, and orange points rejected micrographs."

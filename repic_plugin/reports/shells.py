@@ -8,7 +8,8 @@ from typing import List
 from repic_plugin.evaluation import HALF_MAP_THRESHOLD, REFERENCE_THRESHOLD, resolution_text
 from repic_plugin.formats import read_fsc_table
 from repic_plugin.plots import fsc_figure
-from repic_plugin.reports.document import Block, Picture, Table
+from repic_plugin.reports.document import Block, Table
+from repic_plugin.reports.pictures import Picture
 
 MARKER, TITLE = "fsc.csv", "Fourier shell correlation"
 THRESHOLDS = (REFERENCE_THRESHOLD, HALF_MAP_THRESHOLD)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from repic_plugin.cli import main
+from repic_plugin.formats import AGREEMENT_NAMES
 from tests.commands.helpers import box_rows, csv_header, csv_rows, jaccard, without_seconds
 
 PICKERS = ["crYOLO", "deepPicker", "topaz"]
@@ -80,7 +81,7 @@ def test_row_numbers_lead_to_picks_that_overlap(real, found):
 
 def test_one_box_file_for_each_micrograph(real, found):
     names = {row["micrograph"] for row in csv_rows(real / "repic_reference.csv")}
-    tables = {"consensus.csv", "summary.csv", "agreement.csv", "agreement.npz", "micrographs.csv"}
+    tables = {"consensus.csv", "summary.csv", "run.csv", "micrographs.csv", *AGREEMENT_NAMES}
     assert {path.name for path in found.iterdir()} == {f"{n}.box" for n in names} | tables
 
 

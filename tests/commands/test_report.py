@@ -1,12 +1,15 @@
 """`repic-plugin report` on what the other commands wrote."""
 
 import base64
+import io
 import math
 import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import repic_plugin
 from repic_plugin.evaluation import ShellCorrelation
 from repic_plugin.formats import write_fsc_table, write_iterations
 from repic_plugin.iteration import IterationRow
@@ -51,8 +54,18 @@ def test_a_consensus(consensus, out, report, page):
     assert "Micrographs without particles: 1." in html
     pictures = sorted((out / "seen").iterdir())
     assert [one.name for one in pictures] == [f"1-{i}.png" for i in range(1, 6)]
-    encoded = [base64.b64encode(one.read_bytes()).decode() for one in pictures]
-    assert re.findall('data:image/png;base64,([^"]*)"', html) == encoded
+    shown = re.findall('data:image/webp;base64,([^"]*)"', html)
+    for file, text in zip(pictures, shown):
+        drawn = np.array(Image.open(file).convert("RGB"))
+        seen = np.array(Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB"))
+        np.testing.assert_array_equal(seen, drawn)  # nothing is lost of a plot
+    assert len(shown) == len(pictures)
+    head, row = rows[:2]
+    told = dict(zip(head, row))
+    assert (told["mode"], told["particles"]) == ("quorum of 2 pickers", "3")
+    assert told["version"] == repic_plugin.__version__
+    assert told["agreement"] == f"{7 / 9:.3f}"  # 3 + 3 + 1 of 9 picks
+    assert "expected precision" not in told  # empty columns are left out
 
 
 def test_classes_and_iterations_in_one_folder(run, tmp_path, report, page):
@@ -118,4 +131,4 @@ def test_scores_against_a_reference_and_shell_correlations(run, tiny, tmp_path, 
     assert mine[1].startswith("13.3")  # half way from 20 to 10 angstrom in frequency
     (cryolo,) = [row for row in rows_of(html) if row[0] == "crYOLO"]
     assert cryolo[2:4] == ["0.200", "1.000"]
-    assert html.count("data:image/png;base64,") == 4
+    assert html.count("data:image/webp;base64,") == 4

@@ -320,3 +320,23 @@ def test_the_page_tells_what_the_summary_does(project, session):
     assert 'http-equiv="refresh"' not in text
     assert str(N - 1) in " ".join(Page(text).texts)
     assert any("session.html" in line for line in done._summary())
+
+
+def test_the_report_of_the_project_has_its_classes_and_links_its_page(project, session):
+    from repic_plugin.reports.document import Link, Picture, render_report  # Scipion's variables
+    from repic_plugin.reports.project import project_sections
+
+    session.close()
+    done = session.at_once("in the report")
+    (mine,) = (
+        one
+        for one in project_sections(project.project.path)
+        if one.title.startswith("in the report:")
+    )
+    (link,) = (one for one in mine.blocks if isinstance(one, Link))
+    page = project.folder(done) / "session.html"
+    assert Path(link.file).samefile(page)
+    pictures = [one.caption for one in mine.blocks if isinstance(one, Picture)]
+    assert pictures[0].startswith("Class averages")
+    text = render_report("t", "a", [mine], place=project.project.path)
+    assert f'href="./{page.resolve().relative_to(Path(project.project.path).resolve())}"' in text

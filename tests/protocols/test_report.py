@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from repic_plugin import __version__
 from tests.protocols.scipion_project import write_images, write_picker
 
 pytestmark = pytest.mark.slow
@@ -36,10 +37,12 @@ def test_a_run_writes_its_report_if_it_is_asked_to(done):
     assert "first &amp; best.outputCoordinates, second.outputCoordinates" in html
     assert "<td>Consensus mode</td><td>all pickers</td>" in html
     assert "<td>Write a report</td><td>yes</td>" in html
-    assert html.count("data:image/jpeg;base64,") == 2  # c has no pick
+    assert html.count('<img class="photo"') == 2  # c has no pick
     assert "a: best agreement." in html
     assert "b: worst agreement." in html
     assert "10.1038/s42003-024-07045-0" in html
+    assert html.index("b: worst agreement.") < html.index("<summary>Parameters</summary>")
+    assert f'<td class="short">{__version__}</td></tr>' in html
 
 
 def test_without_being_asked_there_is_none(project, pickers):
@@ -56,6 +59,11 @@ def test_a_project_has_a_section_for_each_run(project, done):
     assert os.getcwd() == before
     assert "with a report: consensus picking" in [one.title for one in sections]
     assert not any("mics" in one.title for one in sections)
+    table = sections[0].blocks[0]
+    assert sections[0].title == "All consensus runs"
+    mine = dict(zip(table.header, next(row for row in table.rows if row[0] == "with a report")))
+    assert (mine["mode"], mine["micrographs"]) == ("all pickers", 3)
+    assert mine["Å/px"] == done.getInputMicrographs().getSamplingRate()
 
 
 def test_a_micrograph_that_is_gone_is_told(project, done):

@@ -128,7 +128,7 @@ def test_an_unfinished_consensus_is_continued_and_as_one_that_was_not_disturbed(
         files.pop("summary.json")  # the sentences are those of the version that wrote them
         files["summary.csv"] = counts_of(old, run)
         files["consensus.csv"] = particles_of(old, run)
-        for name in (*AGREEMENT_NAMES, "micrographs.csv"):
+        for name in (*AGREEMENT_NAMES, "micrographs.csv", "run.csv"):
             files.pop(name, None)  # nor did it measure this
     assert found == expected
     assert not unfinished(old, continued)

@@ -4,15 +4,17 @@ import base64
 import io
 import re
 
-import matplotlib.image
+import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from repic_plugin.reports import (
     Folded,
     Fragment,
     Lines,
+    Link,
     Picture,
     Section,
     Table,
@@ -44,7 +46,7 @@ def test_nothing_is_fetched_from_elsewhere():
     text = render_report("t", "a", [Section("s", [Picture(a_figure(), "c"), "x"])] * 2)
     sources = re.findall(r'(?:src|href)="([^"]*)"', text)
     assert sources
-    assert all(one.startswith(("data:image/png;base64,", "#s")) for one in sources)
+    assert all(one.startswith(("data:image/webp;base64,", "#s")) for one in sources)
     assert "url(" not in text
     assert "@import" not in text
 
@@ -53,14 +55,14 @@ def test_a_picture_is_the_figure():
     (image,) = page(Picture(a_figure(), "a line")).having("img")
     assert image["alt"] == "a line"
     data = base64.b64decode(image["src"].partition(",")[2])
-    pixels = matplotlib.image.imread(io.BytesIO(data), format="png")
+    pixels = np.array(Image.open(io.BytesIO(data)).convert("RGB"))
     assert pixels.shape[1] / pixels.shape[0] == pytest.approx(1.5, rel=0.02)
-    assert len({tuple(one) for one in pixels.reshape(-1, 4).tolist()}) > 2
+    assert len({tuple(one) for one in pixels.reshape(-1, 3).tolist()}) > 2
 
 
 def test_columns_of_numbers_stand_to_the_right():
     found = page(Table(["name", "n", "part"], [["a", 1200, 0.5], ["b", 3, float("nan")]]))
-    assert [one.get("class") for one in found.having("th")] == [None, "number", "number"]
+    assert [one.get("class") for one in found.having("th")] == ["short", "number", "number"]
     assert {"1,200", "0.500", "3"} <= set(found.texts)
     assert "nan" not in found.texts
 
@@ -74,7 +76,7 @@ def test_a_table_without_rows_and_no_warnings_are_no_trouble():
 def test_sections_are_linked_from_the_top():
     text = render_report("t", "a", [Section("One", ["x"]), Section("Two", ["y"])])
     found = Page(text)
-    assert [one["href"] for one in found.having("a")] == ["#s0", "#s1"]
+    assert [one["href"] for one in found.having("a")] == ["#s0", "#s0", "#s1"]  # the first skips
     assert [one["id"] for one in found.having("h2")] == ["s0", "s1"]
 
 
@@ -89,3 +91,14 @@ def test_a_report_loads_itself_again_only_if_asked():
     for seconds, expected in ((None, []), (7, refresh)):
         found = Page(render_report("t", "a", [], reload_s=seconds))
         assert [one for one in found.having("meta") if "http-equiv" in one] == expected
+
+
+def test_links_to_files_are_relative_to_the_report(tmp_path):
+    link = Link("Page:", str(tmp_path / "Runs" / "7 & 8" / "session.html"))
+    section = [Section("First", [link])]
+    (there,) = Page(render_report("t", "a", section, place=tmp_path / "out")).having("a")
+    assert there["href"] == "../Runs/7%20%26%208/session.html"
+    (beside,) = Page(render_report("t", "a", section, place=tmp_path)).having("a")
+    assert beside["href"] == "./Runs/7%20%26%208/session.html"
+    nowhere = Page(render_report("t", "a", section))
+    assert not nowhere.having("a") and "Page: session.html" in nowhere.texts

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
 from repic_plugin.consensus import (
     RANKINGS,
@@ -130,6 +131,39 @@ def test_names_of_pickers_stay_as_they_are_and_what_decided_is_said(found, resul
     by_images = replace(model, threshold_rule=f"{model.threshold_rule}, with images")
     caption = tables(ensemble_blocks(found, by_images, []))[0].caption
     assert caption.endswith("agreement, scores and 2D classes.")
+
+
+def test_what_images_did_not_change_is_labelled(found, result):
+    by_images = replace(
+        result.ensemble, threshold_rule=f"{result.ensemble.threshold_rule}, with images"
+    )
+    blind = "by agreement alone"
+    for model, is_labelled in ((result.ensemble, False), (by_images, True)):
+        parts = ensemble_blocks(found, model, [])
+        (picture,) = (part for part in parts if isinstance(part, Picture))
+        axes = [one for part in picture.figure.subfigs for one in part.findobj(Axes)]
+        labels = {one.get_xlabel() for one in axes} | {
+            text.get_text() for one in axes if one.get_legend() for text in one.get_legend().texts
+        }
+        assert (f"score, {blind}" in labels) is is_labelled
+        assert (f"expected, {blind}" in labels) is is_labelled
+        assert (blind in picture.caption) is is_labelled
+        (quality,) = (one for one in tables(parts) if "quality" in one.header)
+        assert quality.caption.endswith(f"{blind}.") is is_labelled
+
+
+def test_that_images_decided_comes_first(result, simulated, tmp_path):
+    folder = write(tmp_path / "p", result, len(simulated.picks))
+    assert "2D classes" not in words(blocks(folder)[:2])
+    rule = f"{result.ensemble.threshold_rule}, with images"
+    write_ensemble(folder, replace(result.ensemble, threshold_rule=rule))
+    assert blocks(folder)[0].startswith("The 2D classes of the candidates decided")
+
+
+def test_one_micrograph_is_one(tmp_path):
+    picks = simulate_picks(1, n_particles=30, box_size_px=BOX_PX, micrograph_size_px=(1500, 1500))
+    result = find_consensus(picks.picks, BOX_PX)
+    assert "particles on 1 of 1 micrograph." in words(blocks(write(tmp_path / "q", result, 10_000)))
 
 
 @pytest.mark.usefixtures("_undrawn")

@@ -32,7 +32,15 @@ CANDIDATE_FILES = (
     "candidate_averages.mrcs",
 )
 MICROGRAPHS = "micrographs.csv"  # beside them: the quality of each micrograph
-TABLES_OF_RUN = (*TABLE_NAMES, *ENSEMBLE_NAMES, *AGREEMENT_NAMES, *CANDIDATE_FILES, MICROGRAPHS)
+RUN_RECORD = "run.csv"  # beside them: mode, version, pixel size
+TABLES_OF_RUN = (
+    *TABLE_NAMES,
+    RUN_RECORD,
+    *ENSEMBLE_NAMES,
+    *AGREEMENT_NAMES,
+    *CANDIDATE_FILES,
+    MICROGRAPHS,
+)
 PATTERNS, PATTERNS_TABLE = "patterns", "patterns.csv"  # folder beside them, and the table in it
 FALSE_AGREEMENT = "false_agreement"
 PARTICLE_COLUMNS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from typing import Any, Dict, List, Optional
 
@@ -23,9 +24,11 @@ from repic_plugin.consensus import (
 )
 from repic_plugin.convert import UnreadableSetError
 from repic_plugin.formats import (
+    RunRecord,
     write_agreement,
     write_consensus_tables,
     write_ensemble,
+    write_run_record,
 )
 from repic_plugin.protocols.common.consensus_mode import PROBABILISTIC
 from repic_plugin.protocols.common.corrections import correction_text
@@ -305,6 +308,7 @@ class ConsensusStream(Follower):
             results = (rated(batch.result, agreement) for batch in self.record.batches())
             write_consensus_tables(extra("consensus.csv"), extra("summary.csv"), results)
             write_judged(extra(), self.totals.quality, self.settings)
+            self._write_record()
         if self.record.model is not None:
             write_ensemble(extra(), self.record.model)
         for output in self._outputs():
@@ -313,6 +317,15 @@ class ConsensusStream(Follower):
         self._write_facts(is_closed=True)
         at_rest = [picker.picks.n_picks for picker in self.inputs.pickers]
         self.record.finish(json.dumps(at_rest), keep=self._may_grow)
+
+    def _write_record(self, *, images: bool = False) -> None:
+        """Write how the consensus was found."""
+        if self.totals.last is None:
+            return
+        mode, quorum = self.settings["options"]["mode"], self.totals.last.quorum
+        pixel_size = self.protocol.getInputMicrographs().getSamplingRate() or math.nan
+        record = RunRecord(mode, quorum, images, float(pixel_size))
+        write_run_record(self.protocol._getExtraPath(), record)
 
     # -------------------------------------------------------------- messages
 

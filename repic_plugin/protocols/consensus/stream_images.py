@@ -227,6 +227,7 @@ class ConsensusImages(ConsensusStream):
         self.totals = ConsensusTotals()
         self.totals.add(batch)
         write_judged(extra(), self.totals.quality, self.settings)
+        self._write_record(images=True)
         for output in self._all_outputs():
             output.remove(keep_name=True)
             output.append(batch, self.inputs.micrographs.names)
