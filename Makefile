@@ -1,4 +1,5 @@
-# make demo             see it work: a Scipion project, a table, a picture (PICKS=folder for your own)
+# make demo             see it work: a Scipion project, a table, a picture (PICKS=folder for your own,
+#                       MICROGRAPHS=folder of theirs)
 # make demo-iterative   pickers trained on what they agree on, three times over (MAP=map.mrc)
 # make test             the tests                      (ARGS="-k graph" for some)
 # make test-all         all tests, those that take minutes too
@@ -31,7 +32,8 @@ $(READY): setup.py
 	@touch $(READY)
 
 demo: $(READY)
-	@$(VENV)/bin/repic-plugin demo --out "$(OUT)" $(if $(PICKS),--picks "$(PICKS)")
+	@$(VENV)/bin/repic-plugin demo --out "$(OUT)" $(if $(PICKS),--picks "$(PICKS)") \
+		$(if $(MICROGRAPHS),--micrographs "$(MICROGRAPHS)")
 
 demo-iterative: $(READY)
 	@$(VENV)/bin/repic-plugin demo-iterative --out "$(ITERATIVE)" $(if $(MAP),--map "$(MAP)")
