@@ -89,9 +89,9 @@ screenshots: $(READY)
 
 # the site in build/site, from packages in the environment: no network is needed to build it
 docs: $(READY)
-	@test -x $(VENV)/bin/mkdocs || $(VENV)/bin/python -m pip install -qq --disable-pip-version-check \
+	@$(VENV)/bin/python -c 'import material' 2>/dev/null || $(VENV)/bin/python -m pip install -qq --disable-pip-version-check \
 		--editable ".[scipion,test,docs]"
-	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet --site-dir "$(SITE)"
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict --site-dir "$(SITE)"
 	@echo "the documentation: $(SITE)/index.html"
 
 clean:

@@ -16,15 +16,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
 from repic_plugin.commands.demos.consensus import PIXEL_SIZE_ANGSTROM, PRECISION, RECALL
 from repic_plugin.commands.demos.environment import set_environment
 from repic_plugin.commands.simulate import write_micrographs, write_pickers
 from repic_plugin.simulation import simulate_picks
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.virtual_screen import VIRTUAL, a_screen, window_manager
 
+ROOT = Path(__file__).parents[1]
 DRIVER = ROOT / "tests" / "protocols" / "window_driver.py"
 SCREEN = "1500x1100"
 N_MICROGRAPHS, SIZE_PX, N_PARTICLES, BOX_PX, SIDE_PX, N_CLASSES = 3, (2560, 2560), 90, 180, 64, 6
@@ -103,9 +103,7 @@ def project(folder: Path):
     made = ScipionProject("simulated")
     micrographs = made.micrographs(folder / "micrographs", PIXEL_SIZE_ANGSTROM)
     pickers = [made.picks(name, folder / "picks" / name, micrographs, BOX_PX) for name in NAMES]
-    consensus = made.run(
-        "ProtRepicConsensus", "consensus", {"inputCoordinates": pickers}, mode=1
-    )
+    consensus = made.run("ProtRepicConsensus", "consensus", {"inputCoordinates": pickers}, mode=1)
     extract = made.run(
         "ProtRepicExtract",
         "particles",

@@ -3,8 +3,9 @@
 ``python -O window_driver.py PROJECT_FOLDER PLAN_JSON STATE_JSON [PICTURES_FOLDER]``
 
 The plan names runs by their ids: {"analyze": [id, ...], "open_with": [[id, output, name in the
-menu], ...], "form": id, "forms": [[id, name of the picture], ...]}. Everything is done in Tk's own loop: an action is started, and a question
-is asked again and again until the answer is yes. What blocks all other windows cannot block this.
+menu], ...], "form": id, "forms": [[id, name of the picture], ...]}. Everything is done in Tk's own
+loop: an action is started, and a question is asked again and again until the answer is yes. What
+blocks all other windows cannot block this.
 """
 
 import gc
