@@ -81,7 +81,7 @@ def test_the_printed_command_works_where_nothing_has_imported_importlib_util(tmp
 
 @pytest.mark.thorough
 def test_given_picks_and_a_second_run(tmp_path):
-    size = ("--micrographs", 1, "--particles", 6, "--micrograph-size", 400, 400, "--box-size", 40)
+    size = ("--micrographs", 2, "--particles", 6, "--micrograph-size", 400, 400, "--box-size", 40)
     main([str(word) for word in ("simulate", tmp_path / "data", *size)])
     for _ in range(2):  # the second replaces what the first left
         answer = demo("--picks", tmp_path / "data" / "picks", "--out", tmp_path / "demo")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 from pathlib import Path
 from typing import Sequence
 
@@ -99,14 +101,20 @@ def given_material(args: argparse.Namespace, folder: Path) -> Material:
 
 
 def _write_grey(folder: Path, picks: Picks, box_px: int) -> None:
-    """Write one image of plain grey, large enough for all boxes, and links to it of all names."""
+    """Write an image of plain grey, large enough for all boxes, under the names of all micrographs.
+
+    Hard links save its size; Scipion would follow symbolic ones and take all for the first.
+    """
     width, height = (int(np.ceil(c.max(initial=box_px) + box_px / 2)) for c in (picks.x, picks.y))
     first, *others = (folder / f"{name}.mrc" for name in picks.micrograph_names)
     for file in (first, *others):
         file.parent.mkdir(parents=True, exist_ok=True)
     write_mrc(first, np.zeros((height, width), np.int16), PIXEL_SIZE_ANGSTROM)
     for file in others:
-        file.symlink_to(first)
+        try:
+            os.link(first, file)
+        except OSError:  # not every file system has links
+            shutil.copyfile(first, file)
 
 
 def _pixel_size(micrographs_dir: Path) -> float:
