@@ -1,4 +1,5 @@
-# make demo             see it work: a Scipion project, a table, a picture (PICKS=folder for your own)
+# make demo             see it work: a Scipion project, a table, a picture (PICKS=folder for your own,
+#                       MICROGRAPHS=folder of theirs)
 # make demo-iterative   pickers trained on what they agree on, three times over (MAP=map.mrc)
 # make test             the tests                      (ARGS="-k graph" for some)
 # make test-all         all tests, those that take minutes too
@@ -6,6 +7,8 @@
 # make lint bench venv  the linters; the benchmarks (PICKS=folder, MAP=map.mrc, REAL=folder); only the
 #                       environment
 # make figures          pictures of docs/images/ that need a density map, from new runs (MAP=map.mrc)
+# make screenshots      pictures there of Scipion's windows and forms, on a virtual screen
+# make docs             these pages as a site, build/site
 # PYTHON=python3.8      any of them with another interpreter, 3.8 to 3.11
 
 PYTHON ?= $(shell .ci/find-python 3.11 3.10 3.9 3.8 | head -n 1)
@@ -13,12 +16,14 @@ VERSION := $(shell $(PYTHON) -c "import sys; print('%d.%d' % sys.version_info[:2
 VENV := .venv/$(VERSION)
 OUT ?= demo
 ITERATIVE ?= demo-iterative
+SITE ?= build/site
 READY := $(VENV)/.ready
 # half as many again as there are processors: tests with Scipion wait much of their time
 WORKERS := $(shell echo $$(( ($$(nproc 2>/dev/null || echo 2) * 3 + 1) / 2 )))
 TEST = $(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
-.PHONY: demo demo-iterative test test-all test-pickers lint bench figures venv clean
+.PHONY: demo demo-iterative test test-all test-pickers lint bench figures screenshots docs venv \
+	clean
 
 venv: $(READY)
 
@@ -31,7 +36,8 @@ $(READY): setup.py
 	@touch $(READY)
 
 demo: $(READY)
-	@$(VENV)/bin/repic-plugin demo --out "$(OUT)" $(if $(PICKS),--picks "$(PICKS)")
+	@$(VENV)/bin/repic-plugin demo --out "$(OUT)" $(if $(PICKS),--picks "$(PICKS)") \
+		$(if $(MICROGRAPHS),--micrographs "$(MICROGRAPHS)")
 
 demo-iterative: $(READY)
 	@$(VENV)/bin/repic-plugin demo-iterative --out "$(ITERATIVE)" $(if $(MAP),--map "$(MAP)")
@@ -77,6 +83,16 @@ bench: $(READY)
 
 figures: $(READY)
 	@$(VENV)/bin/python benchmarks/figures.py $(if $(MAP),--map "$(MAP)")
+
+screenshots: $(READY)
+	@$(VENV)/bin/python benchmarks/screenshots.py
+
+# the site in build/site, from packages in the environment: no network is needed to build it
+docs: $(READY)
+	@$(VENV)/bin/python -c 'import material' 2>/dev/null || $(VENV)/bin/python -m pip install -qq --disable-pip-version-check \
+		--editable ".[scipion,test,docs]"
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict --site-dir "$(SITE)"
+	@echo "the documentation: $(SITE)/index.html"
 
 clean:
 	rm -rf .venv demo demo-iterative build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

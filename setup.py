@@ -59,6 +59,7 @@ setup(
         "tqdm",
     ],
     extras_require={
+        "docs": ["mkdocs>=1.5,<2", "mkdocs-material>=9.5"],
         "mpi": ["mpi4py>=4.1"],
         "scipion": ["scipion-app>=3.8"],
         "test": [

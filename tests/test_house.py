@@ -109,7 +109,7 @@ def test_examples_in_docstrings(module):
     assert failures == 0
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/use/python.md"])
+@pytest.mark.parametrize("page", ["docs/use/python.md"])
 def test_examples_on_pages(page):
     failures, tried = doctest.testfile(str(REPOSITORY / page), module_relative=False)
     assert tried > 0

@@ -10,6 +10,7 @@ import pytest
 from matplotlib.image import imread
 
 from repic_plugin.cli import main
+from repic_plugin.commands.demos.environment import open_command
 
 pytestmark = pytest.mark.slow
 PROGRAM = Path(sys.executable).with_name("repic-plugin")
@@ -49,17 +50,43 @@ def test_simulated(tmp_path):
     assert majority[2] > max(f1 for _, _, f1 in pickers) + 0.05
     assert imread(tmp_path / "demo" / "overlay.png").shape[1] >= 1000
     assert (tmp_path / "demo" / "scipion" / "projects" / "repic_demo" / "project.sqlite").is_file()
-    assert "scipion project repic_demo" in lines[-1]
+    assert "-m scipion project repic_demo" in lines[-1]
+
+
+# What a plain installation has not, but an editable one and some other packages bring.
+WITHOUT_UTIL = """
+import importlib, sys
+sys.modules.pop("importlib.util", None)
+vars(importlib).pop("util", None)
+"""
+
+
+def test_the_printed_command_works_where_nothing_has_imported_importlib_util(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_UTIL, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = open_command(tmp_path, "any")
+    assert command.endswith(" project any")
+    answer = subprocess.run(
+        command.replace(" project any", " version"),
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=environment,
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.splitlines()[0].startswith("Scipion v")
 
 
 @pytest.mark.thorough
 def test_given_picks_and_a_second_run(tmp_path):
-    size = ("--micrographs", 1, "--particles", 6, "--micrograph-size", 400, 400, "--box-size", 40)
+    size = ("--micrographs", 2, "--particles", 6, "--micrograph-size", 400, 400, "--box-size", 40)
     main([str(word) for word in ("simulate", tmp_path / "data", *size)])
     for _ in range(2):  # the second replaces what the first left
         answer = demo("--picks", tmp_path / "data" / "picks", "--out", tmp_path / "demo")
         assert answer.returncode == 0, answer.stderr
-        assert "no --micrographs given: drawing empty ones" in answer.stdout
+        assert "no --micrographs given: the picks are shown on plain grey" in answer.stdout
         assert (tmp_path / "demo" / "overlay.png").is_file()
 
 

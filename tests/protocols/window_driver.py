@@ -3,8 +3,9 @@
 ``python -O window_driver.py PROJECT_FOLDER PLAN_JSON STATE_JSON [PICTURES_FOLDER]``
 
 The plan names runs by their ids: {"analyze": [id, ...], "open_with": [[id, output, name in the
-menu], ...], "form": id}. Everything is done in Tk's own loop: an action is started, and a question
-is asked again and again until the answer is yes. What blocks all other windows cannot block this.
+menu], ...], "form": id, "forms": [[id, name of the picture], ...]}. Everything is done in Tk's own
+loop: an action is started, and a question is asked again and again until the answer is yes. What
+blocks all other windows cannot block this.
 """
 
 import gc
@@ -18,7 +19,7 @@ import traceback
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from tkinter import commondialog
+from tkinter import commondialog, ttk
 
 import numpy as np
 from matplotlib.patches import Rectangle
@@ -141,14 +142,17 @@ class Driver:
         else:
             window.destroy()
 
-    def photograph(self, name):
-        """Save the screen for people to look at."""
+    def photograph(self, name, window=None):
+        """Save a window with its frame, or the screen, for people to look at."""
         if self.pictures is None:
             return
+        if window is not None:
+            window.lift()
         self.root.update_idletasks()
         self.root.winfo_pointerxy()  # has an answer only when all is drawn
+        what = "root" if window is None else window.wm_frame()
         file = self.pictures / f"window_{name}.png"
-        subprocess.run(["import", "-window", "root", str(file)], check=False)
+        subprocess.run(["import", "-window", what, str(file)], check=False)
 
 
 class User:
@@ -170,7 +174,10 @@ class User:
             yield from self.analyze(run)
         for place, (run, output, entry) in enumerate(plan["open_with"], 1):
             yield from self.open_with(run, output, entry, place)
-        yield from self.fill_form(plan["form"])
+        if "form" in plan:
+            yield from self.fill_form(plan["form"])
+        for run, name in plan.get("forms", []):
+            yield from self.look_at_form(run, name)
 
     def select(self, run):
         """Click on the box of a run."""
@@ -252,7 +259,7 @@ class User:
             yield f"the picture {title!r}", turn, partial(is_drawn_tab, view, title)
             figure = view.figures[title]
             told["tabs"][title] = {**content(figure), "fits": fits(figure.canvas, view.window)}
-            self.driver.photograph(f"{name}_{place}_{title.replace(' ', '_')}")
+            self.driver.photograph(f"{name}_{place}_{title.replace(' ', '_')}", view.window)
 
     def _choose_classes(self, view, told):
         """Look at a class, mark some, and make particles of both kinds."""
@@ -260,7 +267,7 @@ class User:
         canvas, shown = view.gallery.canvas, view.choice.shown.tolist()
         told["captions"] = {k: canvas.itemcget(f"text{k}", "text").splitlines() for k in shown}
         told["kept"] = [view.kept["text"]]
-        self.driver.photograph("classes")
+        self.driver.photograph("classes", view.window)
         first, last = (partial(self._click_on_class, view, shown[place]) for place in (0, -1))
         told["members"] = inner = {}
         yield from self._look_inside(partial(first, times=2), "members", inner)
@@ -274,7 +281,7 @@ class User:
             before = view.kept["text"]
             yield what, act, lambda before=before: view.kept["text"] != before
             told["kept"].append(view.kept["text"])
-        self.driver.photograph("classes_chosen")
+        self.driver.photograph("classes_chosen", view.window)
         told["created"] = []
         for button in (view.chosen_button, view.rest_button):
             before, press = view.status["text"], partial(self.driver.click, button)
@@ -304,18 +311,37 @@ class User:
             }
             if place == 0:
                 told["fits"] = fits(view.frame.canvas, view.window)
-                self.driver.photograph(name)
+                self.driver.photograph(name, view.window)
 
     # ------------------------------------------------------------------- form
 
-    def fill_form(self, run):
-        """Open the form of a consensus, and press its magic wands."""
-        told = self.driver.state["form"]
+    def open_form(self, run):
+        """Choose a run and press "Edit"."""
         yield from self.select(run)
         known = self.driver.windows()
         edit = partial(self.driver.click, self.board.actionButtons[ACTION_EDIT])
         yield "the form", edit, lambda: len(self.driver.new(known)) == 1
-        (opened,) = self.driver.new(known)
+        (self.form,) = self.driver.new(known)
+
+    def look_at_form(self, run, name):
+        """Every tab of a form, in pictures of their own."""
+        yield from self.open_form(run)
+        opened = self.form
+        (tabs,) = widgets(opened, ttk.Notebook)
+        for place, tab in enumerate(tabs.tabs()):
+            turn = partial(tabs.select, tab)
+            yield f"tab {place} of {name}", turn, lambda tab=tab: tabs.select() == str(tab)
+            opened.update_idletasks()
+            self.driver.photograph(f"{name}-{place}", opened)
+        self.driver.close(opened)
+        yield "the form to go", None, lambda: opened not in self.driver.windows()
+
+    def fill_form(self, run):
+        """Open the form of a consensus, and press its magic wands."""
+        told = self.driver.state["form"]
+        known = self.driver.windows()
+        yield from self.open_form(run)
+        opened = self.form
         form = form_of(opened)
         told["title"] = opened.title()
         form.setVar("boxSize", 0)
@@ -341,7 +367,7 @@ class User:
             yield f"quorum {quorum}", slide, lambda: is_computed(view)
             told["preview"]["found"][quorum] = boxes(view.frame.picture)
             told["preview"].setdefault("texts", []).append(view.count["text"])
-        self.driver.photograph("preview")
+        self.driver.photograph("preview", opened)
         yield "the preview to go", view.ok_button.invoke, lambda: not self.driver.new(known)
 
 

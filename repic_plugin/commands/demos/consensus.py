@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 from pathlib import Path
 from typing import Sequence
 
@@ -12,11 +14,11 @@ from numpy.typing import NDArray
 from repic_plugin.commands.demos.environment import demo_folder, open_command, set_environment
 from repic_plugin.commands.demos.records import ConsensusRun, Material
 from repic_plugin.commands.options import print_table, progress_bar
-from repic_plugin.commands.simulate import write_micrograph, write_micrographs, write_pickers
+from repic_plugin.commands.simulate import write_micrographs, write_pickers
 from repic_plugin.consensus import Picks
 from repic_plugin.evaluation import evaluate_picks
-from repic_plugin.formats import open_mrc, read_picks_dir
-from repic_plugin.simulation import background_micrograph, simulate_picks
+from repic_plugin.formats import open_mrc, read_header, read_picks_dir, write_mrc
+from repic_plugin.simulation import simulate_picks
 
 PROJECT = "repic_demo"
 PIXEL_SIZE_ANGSTROM = 1.77
@@ -34,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--micrographs",
         metavar="DIR",
-        help="folder with the MRC files of --picks (default: empty micrographs)",
+        help="folder with the MRC files of --picks (default: plain grey)",
     )
     parser.add_argument(
         "--box-size", type=int, metavar="PX", help="box size (default: from the files)"
@@ -46,13 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Simulate or read, run Scipion, print, draw."""
     folder = demo_folder(Path(args.out))
-    material = _given(args, folder) if args.picks else _simulated(args.seed, folder)
+    material = given_material(args, folder) if args.picks else _simulated(args.seed, folder)
     set_environment(folder)
     from repic_plugin.commands.demos.consensus_project import run_project  # noqa: PLC0415 - needs Scipion
 
     print("running Scipion: micrographs, picks, consensus ...")
     with progress_bar("Scipion", "protocol") as progress:
-        results = run_project(PROJECT, material, PIXEL_SIZE_ANGSTROM, progress)
+        results = run_project(PROJECT, material, progress)
     _print_sets(material, results)
     _print_micrographs(results[0])
     _draw(material, results[0].particles, folder / "overlay.png")
@@ -76,10 +78,12 @@ def _simulated(seed: int, folder: Path) -> Material:
         read_picks_dir(folder / "picks"),
         simulated.truth,
         simulated.box_size_px,
+        PIXEL_SIZE_ANGSTROM,
     )
 
 
-def _given(args: argparse.Namespace, folder: Path) -> Material:
+def given_material(args: argparse.Namespace, folder: Path) -> Material:
+    """The user's picks on their micrographs, or on plain grey ones written to `folder`."""
     loaded = read_picks_dir(args.picks)
     sizes = [size for size in loaded.box_size_px if size is not None]
     if not sizes and not args.box_size:
@@ -87,18 +91,41 @@ def _given(args: argparse.Namespace, folder: Path) -> Material:
     box_px = args.box_size or round(max(sizes))
     images = Path(args.micrographs).resolve() if args.micrographs else folder / "micrographs"
     if not args.micrographs:
-        print("no --micrographs given: drawing empty ones ...")
-        _draw_grey(images, loaded.picks, box_px, args.seed)
-    return Material(Path(args.picks).resolve(), images, loaded, None, box_px)
+        print(
+            "no --micrographs given: the picks are shown on plain grey, and "
+            f"{PIXEL_SIZE_ANGSTROM:g} Å is taken as its pixel size ..."
+        )
+        _write_grey(images, loaded.picks, box_px)
+    pixel_size = _pixel_size(images)
+    return Material(Path(args.picks).resolve(), images, loaded, None, box_px, pixel_size)
 
 
-def _draw_grey(folder: Path, picks: Picks, box_px: int, seed: int) -> None:
-    """Write micrographs without particles, large enough for the boxes."""
-    folder.mkdir()
+def _write_grey(folder: Path, picks: Picks, box_px: int) -> None:
+    """Write an image of plain grey, large enough for all boxes, under the names of all micrographs.
+
+    Hard links save its size; Scipion would follow symbolic ones and take all for the first.
+    """
     width, height = (int(np.ceil(c.max(initial=box_px) + box_px / 2)) for c in (picks.x, picks.y))
-    image = background_micrograph((width, height), seed)
-    for name in picks.micrograph_names:
-        write_micrograph(folder / f"{name}.mrc", image, PIXEL_SIZE_ANGSTROM)
+    first, *others = (folder / f"{name}.mrc" for name in picks.micrograph_names)
+    for file in (first, *others):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    write_mrc(first, np.zeros((height, width), np.int16), PIXEL_SIZE_ANGSTROM)
+    for file in others:
+        try:
+            os.link(first, file)
+        except OSError:  # not every file system has links
+            shutil.copyfile(first, file)
+
+
+def _pixel_size(micrographs_dir: Path) -> float:
+    """As the first micrograph's header says, in Å; the demo's own, with a line, if it does not."""
+    file = next(iter(sorted(micrographs_dir.glob("*.mrc"))), None)
+    if file is None:
+        raise ValueError(f"{micrographs_dir}: there is no MRC file (*.mrc); choose its folder")
+    found = read_header(file).pixel_size_angstrom[-1]
+    if not found:
+        print(f"{file}: no pixel size in the header, {PIXEL_SIZE_ANGSTROM:g} Å is taken")
+    return found or PIXEL_SIZE_ANGSTROM
 
 
 def _print_sets(material: Material, results: Sequence[ConsensusRun]) -> None:

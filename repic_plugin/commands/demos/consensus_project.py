@@ -14,16 +14,14 @@ from repic_plugin.formats import header_table, micrograph_name, read_columns, re
 from repic_plugin.workflow import ScipionProject
 
 
-def run_project(
-    name: str, material: Material, pixel_size_angstrom: float, progress: Callable[[], None]
-) -> List[ConsensusRun]:
+def run_project(name: str, material: Material, progress: Callable[[], None]) -> List[ConsensusRun]:
     """Results of the consensus of all pickers, of a quorum and, for three or more, probabilistic.
 
     Where the truth is known the micrographs show particles, and the last is with images, too.
     `progress` is called after each protocol; a ValueError is raised if one fails.
     """
     project = ScipionProject(name)
-    micrographs = project.micrographs(material.micrographs_dir, pixel_size_angstrom)
+    micrographs = project.micrographs(material.micrographs_dir, material.pixel_size_angstrom)
     progress()
     pickers = []
     for picker in material.loaded.picks.picker_names:

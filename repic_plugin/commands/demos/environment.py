@@ -47,8 +47,12 @@ def set_environment(folder: Path) -> None:
 
 
 def open_command(folder: Path, project: str) -> str:
-    """The command that opens the demo's project in Scipion."""
-    scipion = Path(sys.executable).with_name("scipion")
-    path = f"PATH={shlex.quote(str(scipion.parent))}:$PATH"
+    """The command that opens the demo's project in Scipion.
+
+    Scipion's own program, `scipion`, uses importlib.util without importing it, and fails where
+    nothing else has imported it at the start of Python. ``python -m`` does.
+    """
+    path = f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
     home, data = (shlex.quote(str(one)) for one in (folder, folder / "scipion"))
-    return f"{path} SCIPION_HOME={home} SCIPION_USER_DATA={data} scipion project {project}"
+    run = f"{Path(sys.executable).name} -m scipion project {project}"
+    return f"{path} SCIPION_HOME={home} SCIPION_USER_DATA={data} {run}"

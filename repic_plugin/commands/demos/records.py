@@ -17,6 +17,7 @@ class Material(NamedTuple):
     loaded: PicksDir
     truth: Optional[Picks]
     box_size_px: int
+    pixel_size_angstrom: float
 
 
 class ConsensusRun(NamedTuple):
