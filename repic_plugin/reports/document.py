@@ -192,7 +192,7 @@ class _Writer:
 
     def __init__(self, sections: Sequence[Section], place: Optional[PathLike]) -> None:
         self._place = place
-        pictures = list({id(one): one for s in sections for one in _pictures(s.blocks)}.values())
+        pictures = [one for section in sections for one in _pictures(section.blocks)]
         self._pictures: Dict[int, Encoded] = {
             id(one): encoded for one, encoded in zip(pictures, for_page(pictures))
         }

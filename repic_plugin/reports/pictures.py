@@ -15,9 +15,9 @@ PICTURE_DPI = 110
 PHOTO: Dict[str, Any] = {"pil_kwargs": {"quality": 90}}
 PLOT: Dict[str, Any] = {"metadata": {"Software": None}}  # the same figure, the same bytes
 # Of the pictures of a page; as text they take a third more, so that a page stays below 4 MB.
-MOST_BYTES = 2_800_000
+MOST_BYTES = 2_900_000
 # Scale and quality of photos, the first that is small enough; the last where none is.
-LEVELS = ((1.0, 75), (0.8, 70), (0.65, 65), (0.5, 60), (0.4, 50), (0.3, 40))
+LEVELS = ((1.0, 75), (0.8, 65), (0.65, 45), (0.6, 35), (0.55, 27), (0.5, 22), (0.4, 20), (0.3, 20))
 Encoded = Tuple[str, bytes]  # format and content
 
 

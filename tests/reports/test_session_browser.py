@@ -48,9 +48,8 @@ def test_all_can_be_read_at_each_width(measured, make, is_dark):
 def test_faults_are_found(measured):
     """Text on text, a wide block and pale letters."""
     fault = (
-        '<p style="position: absolute; top: 0; left: 0; width: 3000px; max-width: none; '
-        'color: #bbb">'
-        "over the title of the page</p></body>"
+        '<div style="position: absolute; top: 1.2rem; left: 0; width: 3000px; color: #bbb">'
+        "over the title of the page</div></body>"
     )
     (found,) = measured(session_html(a_waiting_page()).replace("</body>", fault), widths=(400,))
     assert found["over"] and found["sticks_out"] > 1000 and found["contrast"] < 3
