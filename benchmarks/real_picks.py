@@ -29,7 +29,7 @@ from repic_plugin.plots import Layer, overlay_figure
 FOLDER, SUFFIX, BOX_PX, PIXEL_SIZE = "empiar-10146", "png", 120, 1.5
 CONSENSUS = "consensus with images"
 NAMES = {"log": "LoG", "template": "template", "topazp": "Topaz"}
-TOP_LEFT, SIDE_PX, SHOWN_PX = (150, 250), 720, 800  # part of the first micrograph, and its width
+TOP_LEFT, SIZE_PX, SHOWN_PX = (150, 400), (720, 420), 800  # part of the first micrograph; width
 JPEG = {"quality": 88}
 
 
@@ -83,11 +83,11 @@ def print_scores(picks: Picks, all_of: List[Exposure]) -> None:
 def save(file: str, one: Exposure, picks: Picks, found: Picks) -> None:
     """The pickers on the left, the consensus on the right, on a part of the micrograph."""
     x, y = TOP_LEFT
-    image = one.image[y : y + SIDE_PX, x : x + SIDE_PX]
+    image = one.image[y : y + SIZE_PX[1], x : x + SIZE_PX[0]]
 
     def inside(points: NDArray[np.float64]) -> NDArray[np.float64]:
         moved = points - (x, y)
-        return moved[((moved > 0) & (moved < SIDE_PX)).all(axis=1)]
+        return moved[((moved > 0) & (moved < SIZE_PX)).all(axis=1)]
 
     pickers = [
         Layer(NAMES.get(name, name), inside(centers(picks, p, one.name)), 0.7 * BOX_PX)

@@ -1,4 +1,4 @@
-"""The pages from and to other programs: each of their commands, as it stands there, is run."""
+"""Pages whose commands are run as they stand there: those from and to other programs, and more."""
 
 import os
 import re
@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from repic_plugin.formats import read_micrograph_names, read_picker_folder, read_picks_file
+from repic_plugin.formats import (
+    read_micrograph_names,
+    read_picker_folder,
+    read_picks_file,
+    write_picks_file,
+)
 from tests.exchange import (
     BOX,
     MICROGRAPHS,
@@ -44,8 +49,15 @@ def source(tmp_path_factory):
 def follow(page, folder):
     """Run all blocks of a page with a shell that stops at the first error."""
     text = (PAGES / page).read_text("utf-8")
+    answer = run_blocks(text, folder)
+    assert_files_exist(text, folder)
+    return answer
+
+
+def run_blocks(text, folder):
+    """All blocks of a text, in a folder; the answer of the shell."""
     lines = ["set -e", *BLOCK.findall(text)]
-    assert sum("repic-plugin" in line for line in lines) >= 2
+    assert sum(line.count("repic-plugin") for line in lines) >= 2
     place = Path(sys.executable).parent
     environment = {
         **os.environ,
@@ -62,7 +74,6 @@ def follow(page, folder):
         env=environment,
     )
     assert answer.returncode == 0, answer.stderr
-    assert_files_exist(text, folder)
     return answer
 
 
@@ -150,3 +161,33 @@ def test_the_box_of_the_pages_is_that_of_the_projects():
         if page.stem.split("-")[0] in ("from", "to"):
             boxes = {*re.findall(r"--box-size (\d+)", page.read_text("utf-8"))}
             assert boxes == {str(BOX)}, page.name
+
+
+def test_simulated_pickers_against_their_reference(tmp_path):
+    """The block of a section that needs no data."""
+    text = (PAGES / "looking.md").read_text("utf-8")
+    answer = run_blocks(text.split("## Against a reference")[1].split("\n## ")[0], tmp_path)
+    rows = [row.split() for row in answer.stdout.splitlines() if re.match(r"\S+( +\d\S+){8}$", row)]
+    f1 = {name: float(match_f1) for name, *_, match_f1, _ in rows}
+    assert len(f1) == 4
+    assert f1.pop("consensus") > max(f1.values())
+    assert (tmp_path / "scores.png").is_file()
+
+
+def test_simulated_particles_and_their_classes(tmp_path):
+    text = (PAGES / "commands.md").read_text("utf-8")
+    answer = run_blocks(text.split("## Simulated data")[1], tmp_path)
+    assert "2,000 images" in answer.stdout
+    assert len([*(tmp_path / "MICROGRAPHS" / "micrographs").iterdir()]) == 12
+
+
+def test_a_consensus_with_images_and_with_chosen_classes(source, tmp_path):
+    for picker, name, found, score in simulated_picks(source):
+        file = tmp_path / "PICKS_DIR" / picker / f"{name}.box"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_picks_file(file, *found.T, box_size_px=BOX, score=score)
+    (tmp_path / "MICROGRAPHS").symlink_to(source / "m" / "micrographs")
+    text = (PAGES.parent / "understand" / "images.md").read_text("utf-8")
+    run_blocks(text.split("\n## ")[0], tmp_path)
+    for name in ("DIR", "OTHER"):
+        assert len(read_picker_folder(tmp_path / name).picks) > 0
