@@ -65,6 +65,79 @@ def finished(project, inputs, name, **values):
     return run
 
 
+# ------------------------------------------------------------------ fields
+
+
+def our_protocols():
+    from repic_plugin import protocols
+
+    return [name for name in vars(protocols) if name.startswith("Prot")]
+
+
+def test_every_field_has_a_label_and_a_help_that_says_more(project):
+    for class_name in our_protocols():
+        fields = list(project.new(class_name, class_name).getDefinition().iterParams())
+        assert len(fields) > 2
+        for name, field in fields:
+            label, text = field.label.get(), field.help.get()
+            # Scipion has its own row, and labels, for GPUs
+            assert label or name in ("useGpu", "gpuList"), (class_name, name)
+            assert text, (class_name, name)
+            assert len(text) >= 10, (class_name, name, text)
+            assert text.strip(" .").casefold() != label.casefold(), (class_name, name)
+
+
+# What a zero, or -1, stands for where it is no value that the program chooses.
+FIXED = "none|never|not used|any|wait|until|always wait"
+CHOSEN = re.compile(rf"(?<!\S)(-1|0): (?!(?:{FIXED})\b)")
+RUNS = [
+    ("ProtRepicConsensus", {"mode": 1}),
+    ("ProtRepicConsensus", {"mode": 2, "lookAtImages": True}),
+    ("ProtRepicEvaluate", {}),
+    ("ProtRepicExtract", {}),
+    ("ProtAckMeans2D", {"numberOfClasses": 2, "maxIterations": 2}),
+    ("ProtAckMeans2DStream", {"numberOfClasses": 2}),
+    ("ProtTemplateTrain", {}),
+    ("ProtTemplatePick", {"boxSize": 40}),
+    ("ProtRepicIterative", {"picker1": "template", "picker2": "template", "numIterations": 1,
+                            "mode": 1, "boxSize": 40, "numValidation": 0, "useGpu": False}),
+]  # fmt: skip
+
+
+def chosen_by_the_program(class_or_run):
+    """Fields whose help says that the program chooses a value at their default."""
+    return {
+        name
+        for name, field in class_or_run.getDefinition().iterParams()
+        for found in [CHOSEN.search(field.help.get() or "")]
+        if found and field.default.get() is not None
+        if float(field.default.get()) == float(found.group(1))
+    }
+
+
+@pytest.mark.parametrize(("name", "values"), RUNS)
+def test_a_zero_that_stands_for_a_value_is_shown_as_the_value(project, inputs, name, values):
+    if name.startswith("ProtAck"):
+        inputs.setdefault("particles", finished(project, inputs, "ProtRepicExtract"))
+        particles = {"inputParticles": (inputs["particles"], "outputParticles")}
+        run = project.finished(name, name, particles, **values)
+    else:
+        run = finished(project, inputs, name, **values)
+    left = {one for one in chosen_by_the_program(run) if one not in values}
+    left = {one for one in left if run.evalParamCondition(one)}
+    assert left
+    assert left <= set(run.values_used())
+    summary = " ".join(run._summary())
+    for one in left:
+        assert f'{run.label(one)} {run.values_used()[one]}' in summary
+
+
+def test_every_protocol_where_the_program_chooses_is_among_those_runs(project):
+    choosing = {one for one in our_protocols() if chosen_by_the_program(project.new(one, one))}
+    elsewhere = {"ProtRepicImportPicks", "ProtDeepPickerTrain"}  # the box size, tested below
+    assert choosing - elsewhere == {name for name, _ in RUNS}
+
+
 # --------------------------------------------------------------- messages
 
 

@@ -29,13 +29,16 @@ HELP = {
     "finer, but no finer than 4 px; the summary shows the value. A low resolution is robust "
     "against noise; the averages have full resolution in any case.",
     "maxShift": "Maximum distance of a particle from the centre of its box. 0: a sixteenth of the "
-    "box.",
-    "maskDiameter": "0: 1.1 particle diameters, and at most 0.84 of the box size.",
+    "box; the summary shows the value.",
+    "maskDiameter": "0: 1.1 particle diameters, and at most 0.84 of the box size; the summary "
+    "shows the value.",
     "ownContrast": "Where particles differ in contrast by more than noise explains, each is "
     "compared at its own. *No*: all are taken as equal.",
     "beta": "0 is K-means; the authors of ACK-means use 0.5.",
     "trade": "After classes have formed, so that views of unequal population get classes of "
     "unequal size. *No*: the published algorithm.",
+    "maxIterations": "The classification ends with this iteration at the latest; the summary says "
+    "whether it had converged.",
     "tolerance": "Stop when at most this fraction of the particles (0 to 1) changes class.",
     "seed": "The same seed gives the same classes, whatever the number of threads.",
     "selection": "Which classes form the output of good particles; the others form that of "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping
+from types import SimpleNamespace
+from typing import Any, Dict, Mapping, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,12 +94,17 @@ def classification_facts(
     return {
         "summary": summary,
         "methods": [_methods_text(counts, space, _outcome(found, settings), settings)],
-        "values": {
-            "particleDiameter": _or_unknown(used["particle_diameter_angstrom"]),
-            "resolution": f"{used['resolution_angstrom']:.4g}",
-            "maxShift": f"{used['max_shift_px']:.4g}",
-            "maskDiameter": f"{used['mask_diameter_px']:.4g}",
-        },
+        "values": size_values(SimpleNamespace(**used)),
+    }
+
+
+def size_values(used: Any) -> Dict[str, str]:
+    """Values of the form's sizes, from those of a `classification.Sizes`, by parameter."""
+    return {
+        "particleDiameter": _or_unknown(used.particle_diameter_angstrom),
+        "resolution": f"{used.resolution_angstrom:.4g}",
+        "maxShift": f"{used.max_shift_px:.4g}",
+        "maskDiameter": f"{used.mask_diameter_px:.4g}",
     }
 
 
@@ -131,9 +137,10 @@ def _methods_text(counts: str, space: str, outcome: str, settings: Dict[str, Any
     )
 
 
-def _or_unknown(diameter_angstrom: float) -> str:
+def _or_unknown(diameter_angstrom: Optional[float]) -> str:
     """A diameter, or that it was neither given nor visible."""
-    return f"{diameter_angstrom:.4g}" if np.isfinite(diameter_angstrom) else "not visible"
+    is_known = diameter_angstrom is not None and np.isfinite(diameter_angstrom)
+    return f"{diameter_angstrom:.4g}" if is_known else "not visible"
 
 
 def _sentence(text: str) -> str:

@@ -29,7 +29,11 @@ from repic_plugin.protocols.classification.streaming.settings import (
     output_values,
     stream_values,
 )
-from repic_plugin.protocols.classification.streaming.summary import METHODS, summary_lines
+from repic_plugin.protocols.classification.streaming.summary import (
+    METHODS,
+    summary_lines,
+    values_used,
+)
 from repic_plugin.protocols.classification.subsets import launch_classes
 from repic_plugin.protocols.common.following.form import size_at_rest
 from repic_plugin.protocols.common.following.record import text_of
@@ -151,7 +155,7 @@ class ProtAckMeans2DStream(FormProtocol, ProtClassify2D):
         return [*lines, *self._valueLines()]
 
     def _automatic(self) -> Dict[str, str]:
-        return {"firstParticles": str(n_to_start(self))}
+        return {"firstParticles": str(n_to_start(self)), **values_used(self)}
 
     def _methods(self) -> List[str]:
         text = text_of(Path(self._getExtraPath(METHODS)))
