@@ -100,8 +100,8 @@ def _print_probable(
         f"kept: {kept_by}"
     )
     print(
-        f"estimated total: {expected.n_particles:,.0f} particles ({low:,.0f} to {high:,.0f}), "
-        f"including those that no picker found"
+        f"estimated total: {expected.n_particles:,.0f} true particles ({low:,.0f} to {high:,.0f}), "
+        f"including those that no picker found; about {expected.n_true:,.0f} of them are kept"
     )
 
 

@@ -213,9 +213,10 @@ def _probabilistic(
     if not n_particles:
         promise = "no selection reaches the target precision; lower it"
     summary = [
-        f"*{counted(n_particles, 'particle')}* kept of an estimated {expected.n_particles:,.0f} "
-        f"({low:,.0f} to {high:,.0f}), on {totals.n_with:,} of "
-        f"{counted(totals.n_micrographs, 'micrograph')}.",
+        f"*{counted(n_particles, 'particle')}* kept, on {totals.n_with:,} of "
+        f"{counted(totals.n_micrographs, 'micrograph')}; about {expected.n_true:,.0f} of "
+        f"them are true, of an estimated {expected.n_particles:,.0f} ({low:,.0f} to {high:,.0f}) "
+        "on the micrographs.",
         f"{'' if n_particles else '! '}{promise[0].upper()}{promise[1:]} ({kept_by}).",
         f"About {model.n_particles_expected:,} particles per micrograph are expected.",
         *_picker_lines(totals, model),
