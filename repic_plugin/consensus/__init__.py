@@ -14,6 +14,7 @@ from repic_plugin.consensus.chance.record import (
     none_kept,
 )
 from repic_plugin.consensus.ensemble.expected import ExpectedScores, expected_scores
+from repic_plugin.consensus.ensemble.fit import choose_threshold
 from repic_plugin.consensus.ensemble.model import (
     EnsembleModel,
     model_from_arrays,
@@ -135,6 +136,7 @@ __all__ = [
     "agreement_warnings",
     "box_sizes",
     "candidates_to_look_at",
+    "choose_threshold",
     "choose_transforms",
     "chosen_shares",
     "comparable_scores",

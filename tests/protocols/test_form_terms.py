@@ -129,7 +129,7 @@ def test_a_zero_that_stands_for_a_value_is_shown_as_the_value(project, inputs, n
     assert left <= set(run.values_used())
     summary = " ".join(run._summary())
     for one in left:
-        assert f'{run.label(one)} {run.values_used()[one]}' in summary
+        assert f"{run.label(one)} {run.values_used()[one]}" in summary
 
 
 def test_every_protocol_where_the_program_chooses_is_among_those_runs(project):

@@ -250,16 +250,16 @@ def test_other_modes_depend_on_nothing_of_this_one(project, pickers, ctfs):
     assert "DawidSkene1979" not in plain._citations()
 
 
-def test_the_preview_leaves_the_mode(project, pickers):
+def test_the_preview_leaves_the_mode_and_writes_the_target(project, pickers):
     from repic_plugin.plots.preview import PreviewSettings
     from repic_plugin.wizards import form_settings, write_settings
 
     values = {}
-    protocol = project.consensus(pickers, mode=2, numParticles=4)
-    assert form_settings(protocol, 3) == PreviewSettings(2, 0.3, 4)
+    protocol = project.consensus(pickers, mode=2, numParticles=4, targetPrecision=0.9)
+    assert form_settings(protocol, 3) == PreviewSettings(2, 0.3, 4, 0.9)
     form = SimpleNamespace(protocol=protocol, setVar=values.__setitem__)
-    write_settings(form, PreviewSettings(3, 0.4, 9), 3)
-    assert values == {"minOverlap": 0.4, "numParticles": 9}
+    write_settings(form, PreviewSettings(3, 0.4, 9, 0.95), 3)
+    assert values == {"minOverlap": 0.4, "numParticles": 9, "targetPrecision": 0.95}
 
 
 def test_a_restart_forgets_the_pickers(project, at_once):

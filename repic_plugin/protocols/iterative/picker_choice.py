@@ -9,6 +9,7 @@ from pyworkflow.object import String
 from pyworkflow.protocol import params
 
 from repic_plugin.pickers import KNOWN, NONE, PICKERS
+
 HELP = (
     "crYOLO, Topaz and DeepPicker are trained on the consensus; template matching makes new "
     "templates from it. *Runs of this project*: your own training and picking runs are copied with "

@@ -21,8 +21,8 @@ from repic_plugin.protocols.common.unfinished_files import remove_unfinished
 BIN_NAMES = ("low", "medium", "high")
 OUTPUTS = tuple(f"output{name.capitalize()}" for name in SUBSETS)
 HELP = {
-    "numValidation": "Neither trained nor tested on: to choose an iteration or a setting, so that the "
-    "figures of the testing micrographs stay independent of the choice. 0: none.",
+    "numValidation": "Neither trained nor tested on: to choose an iteration or a setting, so "
+    "that the figures of the testing micrographs stay independent of the choice. 0: none.",
     "trainingPercent": "Of those that are not for validation; in groups of three with low, medium "
     "and high defocus, at least three. The others are for testing.",
     "seed": "The same seed draws the same micrographs.",

@@ -9,8 +9,8 @@ from repic_plugin.protocols.common.params import Fields, define_box_size, define
 from repic_plugin.template_picking import DEFAULT_STEP_DEG, MIN_DISTANCE_DIAMETERS
 
 HELP = {
-    "angularStep": "Templates are rotated in steps of this angle: a smaller one is slower and finds "
-    "elongated particles better.",
+    "angularStep": "Templates are rotated in steps of this angle: a smaller one is slower, and "
+    "finds elongated particles better.",
     "seed": "Of the 2D classes that become templates: the same seed gives the same templates.",
     "inputCoordinates": "Ten are enough to start with, a hundred are better. Particles on other "
     "micrographs are ignored.",
