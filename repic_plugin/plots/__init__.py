@@ -52,6 +52,7 @@ HOMES = {
     "preview_probable": "probable_preview",
     "probable_text": "probable_preview",
     "spread_micrographs": "probable_preview",
+    "short_name": "canvas",
     "ranges_text": "class_choice",
     "registered_images": "class_members",
     "reliability_figure": "reliability",

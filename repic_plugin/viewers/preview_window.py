@@ -20,13 +20,15 @@ from repic_plugin.plots import (
     OverlayModel,
     PreviewSettings,
     preview_text,
+    short_name,
 )
 from repic_plugin.viewers.figure_window import open_window
 from repic_plugin.viewers.overlay_window import PAD, PANEL_WIDTH_PX, PictureFrame
 
 CONSENSUS = "consensus"
 MAX_OVERLAP, MAX_PRECISION = 0.95, 0.99
-CURVE_HEIGHT_PX = 190
+CURVE_HEIGHT_PX = 170
+LEGEND_COLUMNS, LEGEND_LETTERS = 2, 16
 SETTLED_MS = 400  # after the last change of a slider on which a fit depends
 FITTING = "Estimating precision and recall of the pickers ..."
 Compute = Callable[[int, PreviewSettings], ConsensusResult]
@@ -95,13 +97,14 @@ class PreviewWindow(View):  # type: ignore[misc]
         self.frame.pack(side=tk.LEFT, fill=tk.BOTH, expand=True)
         self.sliders: Dict[str, Any] = {}
         self._add_pager(panel)
-        self._add_buttons(panel)  # first, so that they stay in view where there is little room
+        # first, so that they stay in view where there is little room
+        self._add_buttons(panel)
+        self._add_legend(panel)
         self._add_sliders(panel)
         if self._draw_curve is not None:
             self._add_curve(panel)
         self.count = ttk.Label(panel, wraplength=PANEL_WIDTH_PX - 2 * PAD, justify=tk.LEFT)
         self.count.pack(anchor=tk.W, pady=PAD)
-        self._add_legend(panel)
         if self._draw_curve is not None:
             self.count.configure(text=FITTING)
         self.window.bind("<Left>", lambda _event: self._page(self.model.previous()))
@@ -130,14 +133,10 @@ class PreviewWindow(View):  # type: ignore[misc]
             most = len(self.model.sets)
             self._add_slider(panel, "quorum", "Minimum number of pickers", 2, most, 1)
         else:
-            label = "Target precision (0: highest expected F1 score)"
+            label = "Target precision (0: highest F1 score)"
             self._add_slider(panel, "target_precision", label, 0, MAX_PRECISION, 0.01)
         self._add_slider(panel, "min_overlap", "Minimum overlap (Jaccard)", 0, MAX_OVERLAP, 0.01)
-        self._add_slider(panel, "num_particles", self._number_label(), 0, 1, 1)
-
-    def _number_label(self) -> str:
-        every = "all" if self._draw_curve is None else "all above the threshold"
-        return f"Particles to keep (0: {every})"
+        self._add_slider(panel, "num_particles", "Particles to keep (0: all)", 0, 1, 1)
 
     def _add_curve(self, panel: Any) -> None:
         """Add the curve of expected precision."""
@@ -167,11 +166,16 @@ class PreviewWindow(View):  # type: ignore[misc]
     def _add_legend(self, panel: Any) -> None:
         """Add the colours of the pickers and the consensus."""
         colors = {one.name: self.model.color(one.name) for one in self.model.sets}
-        for name, color in {**colors, CONSENSUS: CONSENSUS_COLOR}.items():
-            row = ttk.Frame(panel)
-            row.pack(fill=tk.X)
-            tk.Frame(row, width=16, height=16, background=color).pack(side=tk.LEFT)
-            ttk.Label(row, text=name).pack(side=tk.LEFT, padx=4)
+        colors[CONSENSUS] = CONSENSUS_COLOR
+        box = ttk.Frame(panel)
+        box.pack(side=tk.BOTTOM, fill=tk.X, pady=(0, PAD))
+        for column in range(LEGEND_COLUMNS):
+            box.columnconfigure(column, weight=1, uniform="legend")
+        for place, (name, color) in enumerate(colors.items()):
+            cell = ttk.Frame(box)
+            cell.grid(row=place // LEGEND_COLUMNS, column=place % LEGEND_COLUMNS, sticky=tk.EW)
+            tk.Frame(cell, width=16, height=16, background=color).pack(side=tk.LEFT)
+            ttk.Label(cell, text=short_name(name, LEGEND_LETTERS)).pack(side=tk.LEFT, padx=4)
 
     def _add_buttons(self, panel: Any) -> None:
         row = ttk.Frame(panel)
