@@ -74,6 +74,7 @@ from repic_plugin.consensus.scores import (
     comparable_scores,
     stated_transform,
 )
+from repic_plugin.consensus.smaller import SmallerGroups, merged, smaller_line
 from repic_plugin.consensus.solvers import SOLVERS, SolverError
 from repic_plugin.consensus.spacing import find_copies, spacing_px
 from repic_plugin.consensus.strangers import Stranger, find_strangers
@@ -125,6 +126,7 @@ __all__ = [
     "Pattern",
     "Picks",
     "ScoreTransform",
+    "SmallerGroups",
     "SolverError",
     "Stranger",
     "Thresholds",
@@ -157,6 +159,7 @@ __all__ = [
     "joined",
     "judge_by_images",
     "median_scores",
+    "merged",
     "micrograph_graph",
     "micrograph_quality",
     "model_from_arrays",
@@ -180,6 +183,7 @@ __all__ = [
     "shares_in_good_classes",
     "shares_of_junk",
     "shows_no_particles",
+    "smaller_line",
     "spacing_px",
     "stated_transform",
     "sudden_falls",

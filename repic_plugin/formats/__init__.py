@@ -98,6 +98,7 @@ from repic_plugin.formats.results.consensus_writing import (
     ENSEMBLE_NAMES,
     MICROGRAPHS,
     PICK_LABELS,
+    SMALLER,
     TABLE_NAMES,
     TABLES_OF_RUN,
     check_picker_columns,
@@ -139,6 +140,7 @@ from repic_plugin.formats.results.scores import (
     write_scores,
 )
 from repic_plugin.formats.results.selections import SELECTION_FILES, write_selection
+from repic_plugin.formats.results.smaller_groups import read_smaller_groups, write_smaller_groups
 
 __all__ = [
     "AGREEMENT_NAMES",
@@ -156,6 +158,7 @@ __all__ = [
     "REFERENCES",
     "RELION",
     "SELECTION_FILES",
+    "SMALLER",
     "STACK_SUFFIXES",
     "TABLES_OF_RUN",
     "TABLE_NAMES",
@@ -236,6 +239,7 @@ __all__ = [
     "read_quality",
     "read_references",
     "read_scores",
+    "read_smaller_groups",
     "stack_file",
     "table_text",
     "told_classes",
@@ -267,6 +271,7 @@ __all__ = [
     "write_picks_file",
     "write_scores",
     "write_selection",
+    "write_smaller_groups",
     "write_stack",
     "write_streamed_files",
     "write_summary_table",

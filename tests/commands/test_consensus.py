@@ -5,7 +5,7 @@ import os
 import pytest
 
 from repic_plugin.commands import consensus as consensus_module
-from repic_plugin.formats import AGREEMENT_NAMES, MICROGRAPHS, TABLE_NAMES
+from repic_plugin.formats import AGREEMENT_NAMES, MICROGRAPHS, SMALLER, TABLE_NAMES
 from repic_plugin.simulation import simulate_picks
 from tests.commands.helpers import (
     CRYOLO_DEEPPICKER,
@@ -173,7 +173,8 @@ def test_csv_files_hold_centres_and_weights(consensus, out):
 @pytest.mark.parametrize("name", ["box", "star", "csv"])
 def test_every_format_has_a_file_for_every_micrograph(consensus, out, name):
     consensus("--format", name)
-    written = {path.name for path in out.iterdir()} - {*TABLE_NAMES, *AGREEMENT_NAMES, MICROGRAPHS}
+    tables = {*TABLE_NAMES, *AGREEMENT_NAMES, MICROGRAPHS, SMALLER}
+    written = {path.name for path in out.iterdir()} - tables
     assert written == {f"m1.{name}", f"m2.{name}", f"m3.{name}"}
 
 

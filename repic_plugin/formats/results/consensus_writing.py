@@ -32,7 +32,11 @@ CANDIDATE_FILES = (
     "candidate_averages.mrcs",
 )
 MICROGRAPHS = "micrographs.csv"  # beside them: the quality of each micrograph
-TABLES_OF_RUN = (*TABLE_NAMES, *ENSEMBLE_NAMES, *AGREEMENT_NAMES, *CANDIDATE_FILES, MICROGRAPHS)
+SMALLER = "smaller_groups.csv"  # beside them: groups of fewer pickers than have to agree
+TABLES_OF_RUN = (
+    *(*TABLE_NAMES, *ENSEMBLE_NAMES, *AGREEMENT_NAMES, *CANDIDATE_FILES),
+    *(MICROGRAPHS, SMALLER),
+)
 PATTERNS, PATTERNS_TABLE = "patterns", "patterns.csv"  # folder beside them, and the table in it
 FALSE_AGREEMENT = "false_agreement"
 PARTICLE_COLUMNS = (
