@@ -57,7 +57,7 @@ from repic_plugin.protocols.classification.settings import (
 from repic_plugin.protocols.classification.subsets import launch_classes
 from repic_plugin.protocols.classification.summary import (
     classification_facts,
-    progress_line,
+    progress_lines,
     selection_line,
 )
 from repic_plugin.protocols.common.form_values import FormProtocol
@@ -69,6 +69,8 @@ GOOD, REJECTED = "outputParticles", "outputRejected"
 ERROR_MARK = "repic-plugin: error: "
 # Of Open MPI to version 4, and from version 5 on; other MPIs leave threads alone.
 UNBINDING = ("OMPI_MCA_hwloc_base_binding_policy", "PRTE_MCA_hwloc_default_binding_policy")
+NOT_YET = "The classes are not ready yet."
+NO_ITERATION = "Particles are read and aligned; no iteration is complete so far."
 FEW_MEMBERS = 20  # with fewer, averages are hardly better than particles
 
 
@@ -172,6 +174,7 @@ class ProtAckMeans2D(FormProtocol, WritesReport, ProtClassify2D):
         arguments += classify_arguments(json.loads(settings))
         arguments += ["--out", self.classes_folder(), "--overwrite"]
         arguments += ["--checkpoint", checkpoint, "--threads", str(self.getBinThreads())]
+        arguments += ["--progress", "stdout"]  # the log that Scipion shows first
         before = _written_at(self.classes_folder())
         try:
             self.runJob(
@@ -290,7 +293,7 @@ class ProtAckMeans2D(FormProtocol, WritesReport, ProtClassify2D):
 
     def _summary(self) -> List[str]:
         facts = self._facts().get("summary")
-        lines = facts or [self._progress() or "The classes are not ready yet."]
+        lines = facts or self._progress()
         return lines + self._valueLines()
 
     def _methods(self) -> List[str]:
@@ -347,14 +350,15 @@ class ProtAckMeans2D(FormProtocol, WritesReport, ProtClassify2D):
         errors = [line for line in lines if line.startswith(ERROR_MARK)]
         return errors[-1][len(ERROR_MARK) :] if errors else None
 
-    def _progress(self) -> Optional[str]:
+    def _progress(self) -> List[str]:
         """Progress of an unfinished run."""
         for file in Path(self._getExtraPath()).glob("checkpoint-*.npz"):
             try:
-                return progress_line(read_arrays(file, ("records", "stages")))
+                arrays = read_arrays(file, ("records", "stages"))
+                return progress_lines(arrays, self.maxIterations.get(), self.tolerance.get())
             except (FormatError, KeyError):
                 pass  # it has just been removed
-        return None
+        return [NOT_YET, NO_ITERATION] if self.isActive() else [NOT_YET]
 
     def _facts(self) -> Dict[str, Any]:
         """Summary, methods and values, once they hold for the output."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +28,25 @@ CTF = {
     "flip": "phases were flipped",
     "none": "no CTF correction was applied",
 }
+STAGES = {
+    "common": "one average for all",
+    "global": "all rotations and shifts are tried",
+    "local": "rotations and shifts are refined",
+    "trade": "classes are split and merged",
+}
 
 
-def progress_line(arrays: Mapping[str, NDArray[Any]]) -> str:
+def progress_lines(
+    arrays: Mapping[str, NDArray[Any]], max_iterations: int, tolerance: float
+) -> List[str]:
     """Progress of a classification, from the records of its checkpoint.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+    max_iterations : int
+    tolerance : float
+        Fraction of the particles that may change class in the last iteration.
 
     Raises
     ------
@@ -39,10 +54,13 @@ def progress_line(arrays: Mapping[str, NDArray[Any]]) -> str:
         If the arrays are not those of a checkpoint.
     """
     iteration, changed, _, smallest, largest = arrays["records"][-1].tolist()
-    return (
-        f"Iteration {iteration:.0f} ({arrays['stages'][-1]}): {changed:.1%} of the particles "
-        f"changed class, classes of {smallest:,.0f} to {largest:,.0f}."
-    )
+    stage = str(arrays["stages"][-1])
+    return [
+        f"Iteration {iteration:.0f} of at most {max_iterations} ({STAGES.get(stage, stage)}): "
+        f"{changed:.1%} of the particles changed class, classes of {smallest:,.0f} to "
+        f"{largest:,.0f}.",
+        f"The classification ends when {tolerance:.1%} or less change class.",
+    ]
 
 
 def classification_facts(
