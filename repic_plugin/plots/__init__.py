@@ -47,6 +47,8 @@ HOMES = {
     "prepare_preview": "preview",
     "preview_consensus": "preview",
     "preview_text": "preview",
+    "ParticlePage": "particle_pages",
+    "ParticlePages": "particle_pages",
     "draw_precision_curve": "probable_preview",
     "fit_preview": "probable_preview",
     "preview_probable": "probable_preview",

@@ -383,3 +383,39 @@ def test_reports_of_runs_whose_inputs_are_gone_have_the_values_of_the_form(proje
     one = protocol(project, inputs, "ProtRepicExtract")
     one.inputCoordinates.setExtended("outputGone")
     assert one.values_used() == {}
+
+
+# ------------------------------------------------- windows of templates and particles
+
+
+def test_training_and_extraction_open_windows_of_their_own(project, inputs):
+    pytest.importorskip("tkinter", reason="this Python has no tkinter")
+    from matplotlib.text import Text
+    from pyworkflow.viewer import DESKTOP_TKINTER, MessageView
+
+    from repic_plugin.viewers import RepicParticlesViewer, RepicTemplatesViewer
+
+    runs = {
+        RepicTemplatesViewer: finished(project, inputs, "ProtTemplateTrain", numberOfTemplates=2),
+        RepicParticlesViewer: finished(project, inputs, "ProtRepicExtract"),
+    }
+    opened = {}
+    for viewer, run in runs.items():
+        found = project.project.getDomain().findViewers(run, DESKTOP_TKINTER)
+        assert found[0] is viewer
+        new = protocol(project, inputs, run.getClassName())
+        assert isinstance(
+            viewer(project=project.project, protocol=new)._visualize(new)[0], MessageView
+        )
+        (opened[viewer],) = viewer(project=project.project, protocol=run)._visualize(run)
+    figure = opened[RepicTemplatesViewer].pictures["templates"]()
+    texts = [text.get_text() for text in figure.findobj(Text)]
+    n_used = sum(one._repicSize.get() for one in runs[RepicTemplatesViewer].outputAverages)
+    assert f"Templates of {n_used} particles" in " ".join(texts)
+    window, particles = opened[RepicParticlesViewer], runs[RepicParticlesViewer].outputParticles
+    pages, name_of = window._open_pages()
+    assert sum(one.last - one.first for one in pages.pages) == particles.getSize() == 54
+    assert [name_of(one) for one in pages.micrographs] == [f"{name}.mrc" for name in NAMES]
+    images = window._read(pages.pages[2])
+    with mrcfile.open(runs[RepicParticlesViewer].stack(3)) as file:
+        np.testing.assert_array_equal(images, file.data)

@@ -44,6 +44,7 @@ from repic_plugin.protocols.classification.form import (
     define_main_params,
     define_output_params,
 )
+from repic_plugin.protocols.classification.output_format import ChoosesFormat, format_text
 from repic_plugin.protocols.classification.settings import (
     FORM_PARAMS,
     changed_settings,
@@ -74,7 +75,7 @@ NO_ITERATION = "Particles are read and aligned; no iteration is complete so far.
 FEW_MEMBERS = 20  # with fewer, averages are hardly better than particles
 
 
-class ProtAckMeans2D(FormProtocol, WritesReport, ProtClassify2D):
+class ProtAckMeans2D(ChoosesFormat, FormProtocol, WritesReport, ProtClassify2D):
     """Classify particles into balanced 2D classes (ACK-means).
 
     K-means with an adaptive constraint on class sizes, so that few classes are lost at a low
@@ -304,7 +305,7 @@ class ProtAckMeans2D(FormProtocol, WritesReport, ProtClassify2D):
 
     def _automatic(self) -> Dict[str, str]:
         values: Dict[str, str] = self._facts().get("values", {})
-        return values
+        return {**values, "shiftOrder": format_text(self)} if values else {}
 
     # --------------------------------------------------------------- helpers
 
