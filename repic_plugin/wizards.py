@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from functools import partial
-from typing import Any, ClassVar
+from functools import lru_cache, partial
+from typing import Any, ClassVar, Dict
 
 import numpy as np
 from pyworkflow.wizard import Wizard
 
-from repic_plugin.consensus import EnsembleModel, find_consensus, required_pickers
+from repic_plugin.consensus import EnsembleModel, Picks, find_consensus, required_pickers
 from repic_plugin.convert import box_size_on, open_micrograph
-from repic_plugin.plots import PreviewSettings, prepare_preview, preview_consensus
+from repic_plugin.plots import (
+    FittedPreview,
+    PreviewSettings,
+    draw_precision_curve,
+    fit_preview,
+    prepare_preview,
+    preview_consensus,
+    preview_probable,
+    probable_text,
+    spread_micrographs,
+)
 from repic_plugin.protocols import (
     N_LINES,
     ProtRepicConsensus,
@@ -20,6 +30,7 @@ from repic_plugin.protocols import (
     ProtTemplateTrain,
     consensus_mode,
     is_probabilistic,
+    looks_at_images,
     of_pickers,
 )
 from repic_plugin.viewers import sentence
@@ -38,6 +49,9 @@ NO_BOX_SIZE = "no input has a box size; give one in px"
 MOST_CHANCE = 0.4
 MOST_ESTIMATED = 20  # micrographs: some seconds
 FITTED_WITH = ("box_size_px", "min_overlap", "min_score", "score_transform")
+PREVIEWED = ("micrograph_size_px", "position", "solver", "copy_distance_px", "min_distance_px")
+FITS_KEPT = 8  # of a preview: one for each minimum overlap
+NO_IMAGES = "The images are not looked at here; they change what is kept."
 NO_INPUT = "the inputs are missing; choose them first"
 
 
@@ -60,9 +74,9 @@ class RepicBoxSizeWizard(Wizard):  # type: ignore[misc]
 
 
 class RepicPreviewWizard(Wizard):  # type: ignore[misc]
-    """Preview of quorum, overlap and number of particles on one micrograph."""
+    """Preview of the chosen mode on one micrograph, with sliders for its parameters."""
 
-    _targets: ClassVar = [(ProtRepicConsensus, ["mode", "quorum", "minOverlap"])]
+    _targets: ClassVar = [(ProtRepicConsensus, ["mode", "quorum", "targetPrecision", "minOverlap"])]
 
     def show(self, form: Any, *params: Any) -> None:
         """Open the preview, or report what is missing."""
@@ -74,24 +88,53 @@ class RepicPreviewWizard(Wizard):  # type: ignore[misc]
             with protocol.labelled_errors():
                 model, picks = of_pickers(protocol)
                 options = protocol.run_settings()["options"]
-                given = ("box_size_px", "score_transform", "min_score")
-                prepared = prepare_preview(picks, **{name: options[name] for name in given})
+                ways = previewed(protocol, picks, options)
         except ValueError as error:
             form.showInfo(sentence(error), "Preview")
             return
-        sizes_px = options["box_size_px"]
         self.view = PreviewWindow(
             form.root,
             model,
             form_settings(protocol, picks.n_pickers),
-            compute=protocol.labelled_errors()(
-                partial(preview_consensus, prepared, box_size_px=sizes_px, options=_kept(options))
-            ),
             use=lambda settings: write_settings(form, settings, picks.n_pickers),
-            box_size_px=max(sizes_px),
+            box_size_px=max(options["box_size_px"]),
             open_image=open_micrograph,
+            **{name: protocol.labelled_errors()(way) for name, way in ways.items()},
         )
         self.view.show()
+
+
+def previewed(protocol: ProtRepicConsensus, picks: Picks, options: Dict[str, Any]) -> Any:
+    """What a preview of the chosen mode computes, describes and draws, by argument."""
+    if is_probabilistic(protocol):
+        return _previewed_by_probability(protocol, picks, options)
+    given = ("box_size_px", "score_transform", "min_score")
+    prepared = prepare_preview(picks, **{name: options[name] for name in given})
+    sizes_px = options["box_size_px"]
+    more = _kept(options)
+    return {"compute": partial(preview_consensus, prepared, box_size_px=sizes_px, options=more)}
+
+
+def _previewed_by_probability(
+    protocol: ProtRepicConsensus, picks: Picks, options: Dict[str, Any]
+) -> Any:
+    """The same for mode probabilistic; the model is fitted anew for each minimum overlap."""
+    names = [name for name in (*FITTED_WITH, *PREVIEWED) if name in options]
+    given = {name: options[name] for name in names}
+    chosen = spread_micrographs(picks.n_micrographs, MOST_ESTIMATED)
+    note = f"\n{NO_IMAGES}" if looks_at_images(protocol) else ""
+
+    @lru_cache(maxsize=FITS_KEPT)
+    def fitted(min_overlap: float) -> FittedPreview:
+        return fit_preview(picks, chosen, {**given, "min_overlap": min_overlap})
+
+    return {
+        "compute": lambda place, now: preview_probable(fitted(now.min_overlap), place, now),
+        "describe": lambda found, now: probable_text(fitted(now.min_overlap), found, now) + note,
+        "draw_curve": lambda figure, now: draw_precision_curve(
+            figure, fitted(now.min_overlap), now
+        ),
+    }
 
 
 class RepicExpectedNumberWizard(Wizard):  # type: ignore[misc]
@@ -122,8 +165,7 @@ def estimated_model(protocol: ProtRepicConsensus) -> EnsembleModel:
     with protocol.labelled_errors():
         _, picks = of_pickers(protocol)
         options = protocol.run_settings()["options"]
-        n = picks.n_micrographs
-        chosen = np.unique(np.linspace(0, n - 1, min(n, MOST_ESTIMATED)).round().astype(np.int64))
+        chosen = spread_micrographs(picks.n_micrographs, MOST_ESTIMATED)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the picks; the run reports them
             result = find_consensus(
@@ -188,15 +230,19 @@ def form_settings(protocol: ProtRepicConsensus, n_pickers: int) -> PreviewSettin
         quorum=min(max(2, quorum), n_pickers),
         min_overlap=min(max(0.0, protocol.minOverlap.get() or 0.0), 0.95),
         num_particles=max(0, protocol.numParticles.get() or 0),
+        target_precision=min(max(0.0, protocol.targetPrecision.get() or 0.0), 0.99),
     )
 
 
 def write_settings(form: Any, settings: PreviewSettings, n_pickers: int) -> None:
     """Write the values of the sliders to the form of a consensus protocol.
 
-    The mode of a probabilistic consensus is kept, as it has no minimum number of pickers.
+    The mode of a probabilistic consensus is kept; it has a target precision and no minimum number
+    of pickers.
     """
-    if not is_probabilistic(form.protocol):
+    if is_probabilistic(form.protocol):
+        form.setVar("targetPrecision", settings.target_precision)
+    else:
         is_quorum = settings.quorum < n_pickers
         form.setVar("mode", int(is_quorum))
         form.setVar("quorum", settings.quorum if is_quorum else 0)

@@ -122,7 +122,7 @@ def _classify(
         if goes_on:
             resume = read_checkpoint(args.checkpoint, owner)
     if resume is not None and ranks.is_first:
-        print(f"resuming after iteration {resume.iteration}", file=sys.stderr)
+        _tell(args, f"resuming after iteration {resume.iteration}")
     with naming_files(args, table), _progress(args, owner, ranks.is_first) as callbacks:
         return classify_particles(
             table.images,
@@ -151,7 +151,7 @@ def _progress(
             nonlocal bar
             _keep(args, owner, state)
             if not sys.stderr.isatty():
-                print(_progress_text(state), file=sys.stderr, flush=True)
+                _tell(args, _progress_text(state))
                 return
             if bar is None:
                 bars.close()
@@ -161,6 +161,11 @@ def _progress(
             bar.set_description_str(_progress_text(state))
 
         yield {"progress": reading, "on_iteration": on_iteration}
+
+
+def _tell(args: argparse.Namespace, text: str) -> None:
+    """Print a line of progress where the user wants it."""
+    print(text, file=sys.stdout if args.progress == "stdout" else sys.stderr, flush=True)
 
 
 def _keep(args: argparse.Namespace, owner: str, state: State) -> None:

@@ -85,6 +85,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="file to resume from if the run is stopped; removed when the run is complete",
     )
+    parser.add_argument(
+        "--progress",
+        choices=("stderr", "stdout"),
+        default="stderr",
+        help="where a line for each iteration goes if there is no terminal for a bar (default: "
+        "stderr)",
+    )
     _add_stream(parser.add_argument_group("with --stream"))
     _add_clustering(parser.add_argument_group("clustering"))
     _add_alignment(parser.add_argument_group("alignment"))

@@ -76,6 +76,7 @@ from repic_plugin.formats import (
     write_pattern_sets,
     write_pick_labels,
     write_run_record,
+    write_smaller_groups,
     write_summary_table,
 )
 
@@ -290,6 +291,8 @@ def _write_tables(
     write_consensus_table(folder / TABLE_NAMES[0], result, loaded.row)
     write_summary_table(folder / TABLE_NAMES[1], result)
     write_micrograph_quality(folder, quality)
+    if result.smaller is not None:
+        write_smaller_groups(folder, result.smaller, result.picker_names)
     if result.agreement is not None:
         write_agreement(folder, result.agreement)
     if result.ensemble is not None:
@@ -341,6 +344,7 @@ def _consensus(
             unseen=loaded.is_missing if args.mode == MODES[2] else None,
             solver=args.solver,
             time_limit_s=args.time_limit,
+            count_smaller=args.mode != MODES[2],
             n_threads=args.threads,
             progress=progress,
         )

@@ -18,6 +18,7 @@ from repic_plugin.consensus import (
     fall_lines,
     falls_of,
     none_kept,
+    smaller_line,
 )
 from repic_plugin.formats import PicksDir
 from repic_plugin.wording import counted
@@ -33,6 +34,9 @@ def report(
         print(f"{agreement_line(result.agreement)}\n")
     if result.ensemble is None:
         _print_result(loaded, result)
+        if result.smaller is not None:
+            line = smaller_line(result.smaller, result.quorum, len(result.picker_names))
+            print(line[:1].lower() + line[1:].rstrip("."), end="\n" if line else "")
     else:
         kept_by = _kept_by(result.ensemble, args.target_precision, args.num_particles)
         _print_probable(loaded, result, result.ensemble, kept_by)
@@ -100,8 +104,8 @@ def _print_probable(
         f"kept: {kept_by}"
     )
     print(
-        f"estimated total: {expected.n_particles:,.0f} particles ({low:,.0f} to {high:,.0f}), "
-        f"including those that no picker found"
+        f"estimated total: {expected.n_particles:,.0f} true particles ({low:,.0f} to {high:,.0f}), "
+        f"including those that no picker found; about {expected.n_true:,.0f} of them are kept"
     )
 
 

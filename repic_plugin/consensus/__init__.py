@@ -14,6 +14,7 @@ from repic_plugin.consensus.chance.record import (
     none_kept,
 )
 from repic_plugin.consensus.ensemble.expected import ExpectedScores, expected_scores
+from repic_plugin.consensus.ensemble.fit import choose_threshold
 from repic_plugin.consensus.ensemble.model import (
     EnsembleModel,
     model_from_arrays,
@@ -73,6 +74,7 @@ from repic_plugin.consensus.scores import (
     comparable_scores,
     stated_transform,
 )
+from repic_plugin.consensus.smaller import SmallerGroups, merged, smaller_line
 from repic_plugin.consensus.solvers import SOLVERS, SolverError
 from repic_plugin.consensus.spacing import find_copies, spacing_px
 from repic_plugin.consensus.strangers import Stranger, find_strangers
@@ -124,6 +126,7 @@ __all__ = [
     "Pattern",
     "Picks",
     "ScoreTransform",
+    "SmallerGroups",
     "SolverError",
     "Stranger",
     "Thresholds",
@@ -135,6 +138,7 @@ __all__ = [
     "agreement_warnings",
     "box_sizes",
     "candidates_to_look_at",
+    "choose_threshold",
     "choose_transforms",
     "chosen_shares",
     "comparable_scores",
@@ -155,6 +159,7 @@ __all__ = [
     "joined",
     "judge_by_images",
     "median_scores",
+    "merged",
     "micrograph_graph",
     "micrograph_quality",
     "model_from_arrays",
@@ -178,6 +183,7 @@ __all__ = [
     "shares_in_good_classes",
     "shares_of_junk",
     "shows_no_particles",
+    "smaller_line",
     "spacing_px",
     "stated_transform",
     "sudden_falls",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Callable, Dict, Mapping, Optional
 
 import numpy as np
@@ -48,6 +49,8 @@ from repic_plugin.consensus.scores import (
     comparable_scores,
     rank_references,
 )
+from repic_plugin.consensus.smaller import SMALLEST
+from repic_plugin.consensus.smaller_search import find_smaller_groups
 from repic_plugin.consensus.solvers import choose_solver
 from repic_plugin.consensus.spacing import find_copies, spacing_px
 
@@ -81,6 +84,7 @@ def find_consensus(
     max_false_agreement: Optional[float] = None,
     agreement: Optional[Agreement] = None,
     decoys: bool = True,
+    count_smaller: bool = False,
     n_threads: int = 1,
     progress: Optional[Callable[[int, int], None]] = None,
 ) -> ConsensusResult:
@@ -160,6 +164,9 @@ def find_consensus(
     decoys : bool
         Whether to measure the agreement beyond chance, by the same search on up to 20 micrographs
         whose picks were moved elsewhere.
+    count_smaller : bool
+        Whether to look for groups of fewer pickers than the quorum among the picks that are left,
+        which takes about as long again. Not in mode ``probabilistic``.
     n_threads : int
         Does not affect the result.
     progress : callable, optional
@@ -240,6 +247,9 @@ def find_consensus(
         warnings.warn(line, stacklevel=2)
     max_rate = max_false_agreement
     if mode != "probabilistic":
+        if count_smaller and result.quorum > SMALLEST:
+            given = (picks, result.is_unmatched, wanted, transforms, references, settings)
+            result = replace(result, smaller=find_smaller_groups(*given))
         return with_fates(result if max_rate is None else within_rate(result, max_rate), picks)
     alone = picks.take(result.is_unmatched)
     probable = by_probability(

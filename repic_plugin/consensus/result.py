@@ -18,6 +18,11 @@ from repic_plugin.consensus.ensemble.model import (
     model_from_arrays,
     model_to_arrays,
 )
+from repic_plugin.consensus.smaller import (
+    SmallerGroups,
+    smaller_from_arrays,
+    smaller_to_arrays,
+)
 
 RANKINGS = ("weight", "confidence")
 RECOMMENDED_SHARE = 0.7  # of the cumulative weight or confidence: REPIC's rule
@@ -97,6 +102,8 @@ class ConsensusResult:
     false_agreement : ndarray of float64, shape (n_particles,), or None
         Expected share of chance among the groups of at least a particle's weight (in mode
         ``probabilistic``, its weight as a group); NaN for the pick of a single picker.
+    smaller : SmallerGroups or None
+        Groups of fewer pickers than the quorum, if they were asked for and can exist.
     """
 
     micrograph: NDArray[np.int64]
@@ -119,6 +126,7 @@ class ConsensusResult:
     rank_by: str = RANKINGS[0]
     agreement: Optional[Agreement] = None
     false_agreement: Optional[NDArray[np.float64]] = None
+    smaller: Optional[SmallerGroups] = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -141,7 +149,10 @@ class ConsensusResult:
 
 PARTICLE_COLUMNS = ("micrograph", "x", "y", "weight", "overlap", "score", "members")
 # or stored in another way
-NOT_STORED = ("micrographs", "ensemble", "fate", "copy_of", "agreement", "false_agreement")
+NOT_STORED = (
+    *("micrographs", "ensemble", "fate", "copy_of", "agreement", "false_agreement"),
+    "smaller",
+)
 RESULT_FIELDS = tuple(f.name for f in fields(ConsensusResult) if f.name not in NOT_STORED)
 
 
@@ -220,6 +231,8 @@ def result_to_arrays(result: ConsensusResult) -> Dict[str, NDArray[Any]]:
         arrays.update(agreement_to_arrays(result.agreement))
     if result.false_agreement is not None:
         arrays["false_agreement"] = result.false_agreement
+    if result.smaller is not None:
+        arrays.update(smaller_to_arrays(result.smaller))
     return arrays
 
 
@@ -249,5 +262,6 @@ def result_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> ConsensusResult:
         ensemble=model_from_arrays(arrays),
         agreement=agreement_from_arrays(arrays),
         false_agreement=arrays.get("false_agreement"),
+        smaller=smaller_from_arrays(arrays),
         **values,
     )

@@ -100,6 +100,7 @@ from repic_plugin.formats.results.consensus_writing import (
     ENSEMBLE_NAMES,
     MICROGRAPHS,
     PICK_LABELS,
+    SMALLER,
     TABLE_NAMES,
     TABLES_OF_RUN,
     check_picker_columns,
@@ -146,6 +147,7 @@ from repic_plugin.formats.results.scores import (
     write_scores,
 )
 from repic_plugin.formats.results.selections import SELECTION_FILES, write_selection
+from repic_plugin.formats.results.smaller_groups import read_smaller_groups, write_smaller_groups
 
 __all__ = [
     "AGREEMENT_NAMES",
@@ -163,6 +165,7 @@ __all__ = [
     "REFERENCES",
     "RELION",
     "SELECTION_FILES",
+    "SMALLER",
     "STACK_SUFFIXES",
     "TABLES_OF_RUN",
     "TABLE_NAMES",
@@ -250,6 +253,7 @@ __all__ = [
     "read_references",
     "read_run_record",
     "read_scores",
+    "read_smaller_groups",
     "stack_file",
     "table_text",
     "told_classes",
@@ -282,6 +286,7 @@ __all__ = [
     "write_run_record",
     "write_scores",
     "write_selection",
+    "write_smaller_groups",
     "write_stack",
     "write_streamed_files",
     "write_summary_table",

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 
+from repic_plugin.consensus import SmallerGroups
 from repic_plugin.plots.canvas import (
     LABEL_POINTS,
     LEGEND_POINTS,
@@ -74,6 +75,7 @@ def subset_at(
     members: ArrayLike,
     n_pickers: int,
     n_unmatched: Optional[ArrayLike] = None,
+    smaller: Optional[SmallerGroups] = None,
 ) -> Optional[PickerSubset]:
     """Subset whose column lies under a point of a figure of `agreement_figure`.
 
@@ -82,7 +84,7 @@ def subset_at(
     axes : matplotlib Axes or None
     x : float or None
         In its data coordinates, as ``inaxes`` and ``xdata`` of a mouse event.
-    members, n_unmatched
+    members, n_unmatched, smaller
         As given to `agreement_figure`.
     n_pickers : int
 
@@ -94,7 +96,7 @@ def subset_at(
     if axes is None or x is None or axes.get_gid() != COLUMNS:
         return None
     found = _check_members(members, n_pickers)
-    shown = _subsets(found, _check_unmatched(n_unmatched, n_pickers))[:MAX_SUBSETS]
+    shown = _subsets(found, _check_unmatched(n_unmatched, n_pickers), smaller)[:MAX_SUBSETS]
     column = round(x)
     return shown[column] if 0 <= column < len(shown) else None
 
@@ -104,6 +106,7 @@ def agreement_figure(
     picker_names: Sequence[str],
     n_unmatched: Optional[ArrayLike] = None,
     *,
+    smaller: Optional[SmallerGroups] = None,
     title: Optional[str] = None,
 ) -> Figure:
     """Draw the number of particles found by each subset of the pickers, as an UpSet plot.
@@ -119,6 +122,9 @@ def agreement_figure(
     picker_names : sequence of str, length k
     n_unmatched : array_like of int, shape (k,), optional
         Picks of each picker that are not in the consensus: hatched bars.
+    smaller : SmallerGroups, optional
+        Groups among these picks, which have hatched bars of their own: what a smaller quorum
+        would keep.
     title : str, optional
 
     Raises
@@ -129,7 +135,7 @@ def agreement_figure(
     names = list(picker_names)
     found = _check_members(members, len(names))
     alone = _check_unmatched(n_unmatched, len(names))
-    subsets = _subsets(found, alone)
+    subsets = _subsets(found, alone, smaller)
     shown, rest = subsets[:MAX_SUBSETS], subsets[MAX_SUBSETS:]
     figure, corner, bars, sides, dots = _canvas(names, len(shown) + bool(rest), title)
     if not subsets:
@@ -201,15 +207,22 @@ def _check_unmatched(n_unmatched: Optional[ArrayLike], n_pickers: int) -> NDArra
     return array.astype(np.int64)
 
 
-def _subsets(found: NDArray[np.bool_], alone: NDArray[np.int64]) -> List[PickerSubset]:
-    """All subsets with particles, and the unmatched picks, the largest first."""
+def _subsets(
+    found: NDArray[np.bool_], alone: NDArray[np.int64], smaller: Optional[SmallerGroups]
+) -> List[PickerSubset]:
+    """All subsets with particles, and the unmatched picks and groups, the largest first."""
     n_pickers = found.shape[1]
+    single = alone if smaller is None else np.maximum(alone - smaller.n_picks, 0)
     codes, counts = np.unique(found @ (1 << np.arange(n_pickers)), return_counts=True)
     subsets = [
         PickerSubset(tuple(i for i in range(n_pickers) if code >> i & 1), count)
         for code, count in zip(codes.tolist(), counts.tolist())
     ]
-    subsets += [PickerSubset((i,), count, False) for i, count in enumerate(alone.tolist()) if count]
+    left = enumerate(single.tolist())
+    subsets += [PickerSubset((i,), count, False) for i, count in left if count]
+    if smaller is not None:
+        for row, count in zip(smaller.found, smaller.count.tolist()):
+            subsets.append(PickerSubset(tuple(np.flatnonzero(row).tolist()), count, False))
     return sorted(subsets, key=lambda one: (-one.count, one.pickers))
 
 
@@ -239,7 +252,8 @@ def _draw_bars(
     heights = [one.count for one in shown]
     for place, one in enumerate(shown):
         plain = {"color": colors[max(len(one.pickers), 1)]}
-        axes.bar(place, one.count, 0.7, **(plain if one.in_consensus else ALONE_STYLE))
+        left = {**ALONE_STYLE, "edgecolor": plain["color"]} if len(one.pickers) > 1 else ALONE_STYLE
+        axes.bar(place, one.count, 0.7, **(plain if one.in_consensus else left))
     if rest:
         heights.append(sum(one.count for one in rest))
         axes.bar(len(shown), heights[-1], 0.7, color=OTHERS_COLOR)
@@ -262,8 +276,11 @@ def _draw_legend(axes: Axes, shown: Sequence[PickerSubset], n_pickers: int) -> N
     colors = member_colors(n_pickers)
     sizes = sorted({len(one.pickers) for one in shown if one.in_consensus})
     handles = [Patch(color=colors[max(size, 1)], label=member_label(size)) for size in sizes]
-    if any(not one.in_consensus for one in shown):
-        handles.append(Patch(label="picks not in\nthe consensus", **ALONE_STYLE))
+    left = sorted({len(one.pickers) for one in shown if not one.in_consensus}, reverse=True)
+    for size in left:
+        label = f"{member_label(size)}, not in\nthe consensus" if size > 1 or len(left) > 1 else ""
+        style = {**ALONE_STYLE, "edgecolor": colors[size]} if size > 1 else ALONE_STYLE
+        handles.append(Patch(label=label or "picks not in\nthe consensus", **style))
     axes.legend(handles=handles, loc="upper left", frameon=False, fontsize=LEGEND_POINTS)
 
 

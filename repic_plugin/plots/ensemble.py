@@ -83,8 +83,8 @@ def headline(model: EnsembleModel) -> List[str]:
     low, high = model.n_particles_interval
     n = model.n_micrographs
     return [
-        f"Estimated total: {model.n_particles:,.0f} particles ({low:,.0f} to {high:,.0f}) on {n:,} "
-        f"micrograph{'s' * (n != 1)}, including those that no picker found",
+        f"Estimated total: {model.n_particles:,.0f} true particles ({low:,.0f} to {high:,.0f}) on "
+        f"{n:,} micrograph{'s' * (n != 1)}, including those that no picker found",
         f"{model.threshold_rule[:1].upper()}{model.threshold_rule[1:]}: minimum probability "
         f"{model.threshold:.3f}",
     ]

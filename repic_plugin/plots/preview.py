@@ -38,11 +38,14 @@ class PreviewSettings:
     min_overlap : float
     num_particles : int
         Number of best particles to keep; 0 for all.
+    target_precision : float
+        Of mode probabilistic; 0 for the highest expected F1 score.
     """
 
     quorum: int
     min_overlap: float
     num_particles: int = 0
+    target_precision: float = 0.0
 
 
 @dataclass(frozen=True)

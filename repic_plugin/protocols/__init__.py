@@ -2,7 +2,11 @@
 
 from repic_plugin.protocols.classification.protocol import ProtAckMeans2D
 from repic_plugin.protocols.classification.streaming.protocol import ProtAckMeans2DStream
-from repic_plugin.protocols.common.consensus_mode import consensus_mode, is_probabilistic
+from repic_plugin.protocols.common.consensus_mode import (
+    consensus_mode,
+    is_probabilistic,
+    looks_at_images,
+)
 from repic_plugin.protocols.consensus.overlays import of_coordinates, of_pickers
 from repic_plugin.protocols.consensus.protocol import ProtRepicConsensus
 from repic_plugin.protocols.ctf.protocol_import_ctfs import ProtRepicImportCtfs
@@ -40,6 +44,7 @@ __all__ = [
     "ProtTemplateTrain",
     "consensus_mode",
     "is_probabilistic",
+    "looks_at_images",
     "of_coordinates",
     "of_pickers",
 ]

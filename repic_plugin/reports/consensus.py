@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from repic_plugin.consensus import (
     GOOD_CLASS,
     Agreement,
+    SmallerGroups,
     agreement_line,
     agreement_warnings,
     fall_lines,
@@ -27,6 +28,7 @@ from repic_plugin.formats import (
     read_ensemble,
     read_micrograph_quality,
     read_picker_classes,
+    read_smaller_groups,
 )
 from repic_plugin.plots import (
     agreement_figure,
@@ -60,7 +62,8 @@ def blocks(folder: Path) -> List[Block]:
         head = [_said(agreement), *head]
     if model is not None:
         head = [*judged_by(model), *head]
-    pictures = _pictures(found, is_probability=model is not None)
+    smaller = read_smaller_groups(folder, found.picker_names)
+    pictures = _pictures(found, smaller, is_probability=model is not None)
     return [
         *head,
         *by_class(read_picker_classes(folder)),
@@ -159,8 +162,12 @@ def _agreed(found: ConsensusTables) -> List[Block]:
     return [about, Table(["picker", "picks", "in consensus", "share"], rows)]
 
 
-def _pictures(found: ConsensusTables, *, is_probability: bool) -> List[Block]:
-    agreement = agreement_figure(found.members, found.picker_names, found.n_unmatched)
+def _pictures(
+    found: ConsensusTables, smaller: Optional[SmallerGroups], *, is_probability: bool
+) -> List[Block]:
+    agreement = agreement_figure(
+        found.members, found.picker_names, found.n_unmatched, smaller=smaller
+    )
     weights = weights_figure(
         found.ranking,
         found.micrograph,

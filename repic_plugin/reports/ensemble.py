@@ -77,12 +77,13 @@ def _expected_text(found: ConsensusTables, model: EnsembleModel) -> str:
     expected = expected_scores(found.weight, model, len(found.micrograph_names))
     low, high = expected.n_particles_interval
     promise = (
-        f"Of the {len(found):,} particles kept, {expected.precision:.1%} are expected to be true "
-        f"(precision), which is {expected.recall:.1%} of all particles (recall)."
+        f"Of the {len(found):,} particles kept, {expected.n_true:,.0f} or {expected.precision:.1%} "
+        f"are expected to be true (precision), which is {expected.recall:.1%} of all particles "
+        "(recall)."
     )
     return (
-        f"Estimated total: {expected.n_particles:,.0f} particles ({low:,.0f} to {high:,.0f}, 95 % "
-        f"interval), including those that no picker found. {promise if len(found) else ''}"
+        f"Estimated total: {expected.n_particles:,.0f} true particles ({low:,.0f} to {high:,.0f}, "
+        f"95 % interval), including those that no picker found. {promise if len(found) else ''}"
     ).rstrip()
 
 

@@ -15,7 +15,9 @@ HOMES = {
     "RepicFscViewer": "fsc_viewer",
     "RepicIterationsViewer": "iterations_viewer",
     "RepicOverlayViewer": "overlay_viewer",
+    "RepicParticlesViewer": "particles_viewer",
     "RepicScoresViewer": "scores_viewer",
+    "RepicTemplatesViewer": "particles_viewer",
     "sentence": "messages",
 }
 __getattr__, __dir__ = lazy_door(__name__, HOMES)

@@ -13,7 +13,7 @@ from pwem.objects import EMSet, SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
 from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
 
-from repic_plugin.consensus import GOOD_CLASS, Agreement, EnsembleModel
+from repic_plugin.consensus import GOOD_CLASS, Agreement, EnsembleModel, SmallerGroups
 from repic_plugin.convert import is_main_set
 from repic_plugin.formats import (
     TABLE_NAMES,
@@ -25,6 +25,7 @@ from repic_plugin.formats import (
     read_ensemble,
     read_micrograph_quality,
     read_picker_classes,
+    read_smaller_groups,
 )
 from repic_plugin.plots import (
     agreement_figure,
@@ -96,23 +97,38 @@ def consensus_window(root: Any, obj: Any, protocol: Any = None) -> FigureWindow:
         beyond_chance=read_agreement(folder),
         classes=read_picker_classes(folder),
         micrographs=read_micrograph_quality(folder),
+        smaller=read_smaller_groups(folder, tables.picker_names),
     )
     title = f"{label}: weights and agreement"
     if not isinstance(source, ProtRepicConsensus):
         return FigureWindow(root, title, pictures)
     title += " (click on a column of the agreement to make a subset of it)"
-    on_click = {"agreement": partial(offer_subset, source, tables)}
+    smaller = read_smaller_groups(folder, tables.picker_names)
+    on_click = {"agreement": partial(offer_subset, source, tables, smaller=smaller)}
     return FigureWindow(root, title, pictures, on_click)
 
 
-def offer_subset(protocol: ProtRepicConsensus, found: ConsensusTables, event: Any) -> None:
+def offer_subset(
+    protocol: ProtRepicConsensus,
+    found: ConsensusTables,
+    event: Any,
+    smaller: Optional[SmallerGroups] = None,
+) -> None:
     """Ask whether to make a subset of the column of the agreement plot that was clicked."""
     subset = subset_at(
-        event.inaxes, event.xdata, found.members, len(found.picker_names), found.n_unmatched
+        event.inaxes,
+        event.xdata,
+        found.members,
+        len(found.picker_names),
+        found.n_unmatched,
+        smaller,
     )
     if subset is None:
         return
     names = [found.picker_names[i] for i in subset.pickers]
+    if not subset.in_consensus and len(names) > 1:
+        messagebox.showinfo(SUBSET, _not_kept(protocol, names, subset.count))
+        return
     what = f"{subset.count:,} particles that were found by {', '.join(names)} and nobody else"
     if not subset.in_consensus:
         what = f"picks of {names[0]} that are not in the consensus"
@@ -125,6 +141,16 @@ def offer_subset(protocol: ProtRepicConsensus, found: ConsensusTables, event: An
         messagebox.showerror(SUBSET, sentence(error))
 
 
+def _not_kept(protocol: ProtRepicConsensus, names: List[str], count: int) -> str:
+    """Why there is no set of groups that are not in the consensus, and what makes one."""
+    return (
+        f"{count:,} places were found by {', '.join(names)} and nobody else. They are not in this "
+        f"consensus: a copy of the run in mode quorum keeps them with "
+        f"{protocol.label('quorum')} {len(names)}, and {protocol.label('patterns')} makes a set of "
+        "them alone."
+    )
+
+
 def consensus_pictures(
     found: ConsensusTables,
     *,
@@ -133,6 +159,7 @@ def consensus_pictures(
     beyond_chance: Optional[Agreement] = None,
     classes: Optional[PickerClasses] = None,
     micrographs: Optional[JudgedMicrographs] = None,
+    smaller: Optional[SmallerGroups] = None,
 ) -> Dict[str, Callable[[], Figure]]:
     """Figures of a consensus by name.
 
@@ -148,6 +175,8 @@ def consensus_pictures(
         Of a consensus with images.
     micrographs : JudgedMicrographs, optional
         Absent in results of earlier versions.
+    smaller : SmallerGroups, optional
+        Likewise, and where every pair of pickers is enough.
     """
     cut = f"{found.n_cut:,} particles were discarded: "
     pictures: Dict[str, Callable[[], Figure]] = {}
@@ -180,6 +209,7 @@ def consensus_pictures(
                 found.members,
                 found.picker_names,
                 found.n_unmatched,
+                smaller=smaller,
                 title=cut + "their picks count as unmatched" if found.n_cut else None,
             ),
         }

@@ -56,6 +56,12 @@ def when_seen(frame: Any, text: str, act: Callable[[Any], None]) -> Any:
     return message
 
 
+def fit_to(figure: Figure, width_px: int, height_px: int) -> None:
+    """Scale a figure to fit into some room, with its aspect ratio."""
+    width, height = figure.get_size_inches()
+    figure.set_dpi(min(width_px / width, height_px / height))
+
+
 class FigureWindow(View):  # type: ignore[misc]
     """A window with a tab for each figure, which is drawn when it is first shown.
 
@@ -138,6 +144,4 @@ class FigureWindow(View):  # type: ignore[misc]
     def _fit(self, figure: Figure) -> None:
         """Scale a figure to the window, with its aspect ratio."""
         self.window.update_idletasks()
-        room = self.tabs.winfo_width(), self.tabs.winfo_height() - MARGIN_PX
-        width, height = figure.get_size_inches()
-        figure.set_dpi(min(room[0] / width, room[1] / height))
+        fit_to(figure, self.tabs.winfo_width(), self.tabs.winfo_height() - MARGIN_PX)

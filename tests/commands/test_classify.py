@@ -108,6 +108,13 @@ def test_what_is_written_and_said(classify, made, out):
     assert len(log_of(outcome.err)) == n_iterations
 
 
+def test_progress_goes_where_it_is_wanted(classify, made):
+    loud = classify(made / "particles.star", "--max-iterations", 2, "--progress", "stdout")
+    assert not any(line.startswith("iteration") for line in loud.err)
+    n_lines = sum(line.startswith("iteration ") for line in loud.out)
+    assert n_lines == len(csv_rows(loud.out[-1].partition("written to ")[2] + "/convergence.csv"))
+
+
 def test_the_views_are_told_apart(classify, made, out):
     classify(made / "particles.star")
     views = [row["view"] for row in csv_rows(made / "truth.csv")]

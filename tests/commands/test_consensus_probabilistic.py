@@ -137,7 +137,7 @@ def test_what_is_printed(default):
     assert not any("recommended" in line for line in outcome.out)
     low, high = model.n_particles_interval
     assert any(
-        f"{model.n_particles:,.0f} particles ({low:,.0f} to {high:,.0f})" in line
+        f"{model.n_particles:,.0f} true particles ({low:,.0f} to {high:,.0f})" in line
         for line in outcome.out
     )
 
@@ -151,8 +151,21 @@ def test_expectations_follow_the_number_of_micrographs(default):
     assert half.n_particles_interval == pytest.approx(model.n_particles_interval / 2)
     assert half.recall == pytest.approx(2 * found.weight[:100].sum() / model.n_particles)
     nothing = expected_scores([], model, N_MICROGRAPHS)
+    assert nothing.n_particles == model.n_particles
     assert np.isnan(nothing.precision)
     assert nothing.recall == 0
+
+
+def test_no_more_true_particles_are_kept_than_are_estimated(default):
+    model = read_ensemble(default[1])
+    n = int(2 * model.n_particles_interval[1])
+    sure = expected_scores(np.full(n, 0.9), model, model.n_micrographs)
+    assert sure.n_true == pytest.approx(0.9 * n)
+    assert sure.n_particles == sure.n_true > model.n_particles
+    assert sure.n_particles_interval == (model.n_particles_interval[0], sure.n_particles)
+    assert (sure.precision, sure.recall) == pytest.approx((0.9, 1))
+    junk = expected_scores(np.full(n, 0.01), model, model.n_micrographs)
+    assert junk.n_particles == model.n_particles  # many are kept, few are there
 
 
 def test_calibration_against_the_reference(default, simulated, tmp_path):

@@ -7,7 +7,8 @@ import pytest
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.text import Text
 
-from repic_plugin.plots import agreement_figure, overlap_figure
+from repic_plugin.consensus import SmallerGroups
+from repic_plugin.plots import agreement_figure, overlap_figure, subset_at
 from repic_plugin.plots.agreement import MAX_SUBSETS
 from repic_plugin.plots.colors import picker_color
 from repic_plugin.plots.weights import member_colors
@@ -96,6 +97,34 @@ def test_picks_in_no_particle_stand_apart():
     figure = agreement_figure(members_of(COUNTS), NAMES)
     legend = [text.get_text() for text in panels(figure)[3].get_legend().get_texts()]
     assert legend == ["2 pickers", "3 pickers"]
+
+
+def smaller_of(counts, n_pickers=3):
+    found = np.array([[i in one for i in range(n_pickers)] for one in counts], dtype=bool)
+    return SmallerGroups(found, np.array([*counts.values()]))
+
+
+def test_in_mode_all_pairs_stand_apart_from_single_picks():
+    members, smaller = members_of({(0, 1, 2): 9}), smaller_of({(0, 1): 7, (1, 2): 2})
+    left = [10, 11, 4]
+    figure = agreement_figure(members, NAMES, left, smaller=smaller)
+    told = [(pickers, count, hatched) for pickers, count, hatched, _ in columns(figure)]
+    assert told == [
+        ((0, 1, 2), 9, False),
+        ((0, 1), 7, True),
+        ((0,), 3, True),
+        ((1,), 2, True),
+        ((1, 2), 2, True),
+        ((2,), 2, True),
+    ]
+    texts = [text.get_text() for text in panels(figure)[3].get_legend().get_texts()]
+    assert texts == [
+        "3 pickers",
+        "2 pickers, not in\nthe consensus",
+        "1 picker, not in\nthe consensus",
+    ]
+    column = subset_at(panels(figure)[1], 1.0, members, 3, left, smaller)
+    assert (column.pickers, column.count, column.in_consensus) == ((0, 1), 7, False)
 
 
 def test_a_particle_of_one_picker_is_no_pick_in_none():

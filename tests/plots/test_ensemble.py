@@ -224,7 +224,7 @@ def test_facts_and_warnings_stand_on_top(plain):
     told = ("the first thing is wrong; mend it " * 9).strip()
     figure = pickers_figure(model_of(warnings=(told, "so is the second")))
     texts = words(figure)
-    assert any("1,234 particles (1,100 to 1,400) on 12 micrographs" in one for one in texts)
+    assert any("1,234 true particles (1,100 to 1,400) on 12 micrographs" in one for one in texts)
     rule = "Highest expected F1 score: minimum probability 0.457"
     assert rule in texts
     joined = " ".join(texts)

@@ -51,10 +51,11 @@ def test_after_a_kill_it_goes_on_from_the_last_iteration(project, tmp_path):
     n_done = len(read_arrays(checkpoint)["stages"])
     dead = project.project.getProtocol(protocol.getObjId())
     project.project._updateProtocol(dead)
-    assert f"Iteration {n_done} (" in dead._summary()[0]
+    assert f"Iteration {n_done} of at most " in dead._summary()[0]
+    assert "The classification ends when 0.0% or less change class." in dead._summary()
     assert not hasattr(dead, "outputClasses")
     project.project.checkPid(dead)
-    log = Path(dead.getStderrLog())
+    log = Path(dead.getStdoutLog())
     before = len(log.read_text())
     mended = project.run(dead)
     assert mended.isFinished(), mended.getErrorMessage()

@@ -65,6 +65,79 @@ def finished(project, inputs, name, **values):
     return run
 
 
+# ------------------------------------------------------------------ fields
+
+
+def our_protocols():
+    from repic_plugin import protocols
+
+    return [name for name in vars(protocols) if name.startswith("Prot")]
+
+
+def test_every_field_has_a_label_and_a_help_that_says_more(project):
+    for class_name in our_protocols():
+        fields = list(project.new(class_name, class_name).getDefinition().iterParams())
+        assert len(fields) > 2
+        for name, field in fields:
+            label, text = field.label.get(), field.help.get()
+            # Scipion has its own row, and labels, for GPUs
+            assert label or name in ("useGpu", "gpuList"), (class_name, name)
+            assert text, (class_name, name)
+            assert len(text) >= 10, (class_name, name, text)
+            assert text.strip(" .").casefold() != label.casefold(), (class_name, name)
+
+
+# What a zero, or -1, stands for where it is no value that the program chooses.
+FIXED = "none|never|not used|any|wait|until|always wait"
+CHOSEN = re.compile(rf"(?<!\S)(-1|0): (?!(?:{FIXED})\b)")
+RUNS = [
+    ("ProtRepicConsensus", {"mode": 1}),
+    ("ProtRepicConsensus", {"mode": 2, "lookAtImages": True}),
+    ("ProtRepicEvaluate", {}),
+    ("ProtRepicExtract", {}),
+    ("ProtAckMeans2D", {"numberOfClasses": 2, "maxIterations": 2}),
+    ("ProtAckMeans2DStream", {"numberOfClasses": 2}),
+    ("ProtTemplateTrain", {}),
+    ("ProtTemplatePick", {"boxSize": 40}),
+    ("ProtRepicIterative", {"picker1": "template", "picker2": "template", "numIterations": 1,
+                            "mode": 1, "boxSize": 40, "numValidation": 0, "useGpu": False}),
+]  # fmt: skip
+
+
+def chosen_by_the_program(class_or_run):
+    """Fields whose help says that the program chooses a value at their default."""
+    return {
+        name
+        for name, field in class_or_run.getDefinition().iterParams()
+        for found in [CHOSEN.search(field.help.get() or "")]
+        if found and field.default.get() is not None
+        if float(field.default.get()) == float(found.group(1))
+    }
+
+
+@pytest.mark.parametrize(("name", "values"), RUNS)
+def test_a_zero_that_stands_for_a_value_is_shown_as_the_value(project, inputs, name, values):
+    if name.startswith("ProtAck"):
+        inputs.setdefault("particles", finished(project, inputs, "ProtRepicExtract"))
+        particles = {"inputParticles": (inputs["particles"], "outputParticles")}
+        run = project.finished(name, name, particles, **values)
+    else:
+        run = finished(project, inputs, name, **values)
+    left = {one for one in chosen_by_the_program(run) if one not in values}
+    left = {one for one in left if run.evalParamCondition(one)}
+    assert left
+    assert left <= set(run.values_used())
+    summary = " ".join(run._summary())
+    for one in left:
+        assert f"{run.label(one)} {run.values_used()[one]}" in summary
+
+
+def test_every_protocol_where_the_program_chooses_is_among_those_runs(project):
+    choosing = {one for one in our_protocols() if chosen_by_the_program(project.new(one, one))}
+    elsewhere = {"ProtRepicImportPicks", "ProtDeepPickerTrain"}  # the box size, tested below
+    assert choosing - elsewhere == {name for name, _ in RUNS}
+
+
 # --------------------------------------------------------------- messages
 
 
@@ -310,3 +383,39 @@ def test_reports_of_runs_whose_inputs_are_gone_have_the_values_of_the_form(proje
     one = protocol(project, inputs, "ProtRepicExtract")
     one.inputCoordinates.setExtended("outputGone")
     assert one.values_used() == {}
+
+
+# ------------------------------------------------- windows of templates and particles
+
+
+def test_training_and_extraction_open_windows_of_their_own(project, inputs):
+    pytest.importorskip("tkinter", reason="this Python has no tkinter")
+    from matplotlib.text import Text
+    from pyworkflow.viewer import DESKTOP_TKINTER, MessageView
+
+    from repic_plugin.viewers import RepicParticlesViewer, RepicTemplatesViewer
+
+    runs = {
+        RepicTemplatesViewer: finished(project, inputs, "ProtTemplateTrain", numberOfTemplates=2),
+        RepicParticlesViewer: finished(project, inputs, "ProtRepicExtract"),
+    }
+    opened = {}
+    for viewer, run in runs.items():
+        found = project.project.getDomain().findViewers(run, DESKTOP_TKINTER)
+        assert found[0] is viewer
+        new = protocol(project, inputs, run.getClassName())
+        assert isinstance(
+            viewer(project=project.project, protocol=new)._visualize(new)[0], MessageView
+        )
+        (opened[viewer],) = viewer(project=project.project, protocol=run)._visualize(run)
+    figure = opened[RepicTemplatesViewer].pictures["templates"]()
+    texts = [text.get_text() for text in figure.findobj(Text)]
+    n_used = sum(one._repicSize.get() for one in runs[RepicTemplatesViewer].outputAverages)
+    assert f"Templates of {n_used} particles" in " ".join(texts)
+    window, particles = opened[RepicParticlesViewer], runs[RepicParticlesViewer].outputParticles
+    pages, name_of = window._open_pages()
+    assert sum(one.last - one.first for one in pages.pages) == particles.getSize() == 54
+    assert [name_of(one) for one in pages.micrographs] == [f"{name}.mrc" for name in NAMES]
+    images = window._read(pages.pages[2])
+    with mrcfile.open(runs[RepicParticlesViewer].stack(3)) as file:
+        np.testing.assert_array_equal(images, file.data)

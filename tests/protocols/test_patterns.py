@@ -9,7 +9,7 @@ import pytest
 from repic_plugin import constants
 from repic_plugin.consensus import find_consensus, find_pattern
 from repic_plugin.convert import has_probabilities
-from repic_plugin.formats import read_picks_dir
+from repic_plugin.formats import read_consensus_tables, read_picks_dir, read_smaller_groups
 from tests.protocols.scipion_project import coordinates, write_images, write_picker
 
 pytestmark = pytest.mark.slow
@@ -79,6 +79,46 @@ def test_outputs_and_summary_say_what_they_are(run):
     assert run.outputPattern2.getObjComment() == "proven optimal"
     line = f"F{label[1:]}: {run.outputPattern2.getSize()} particles (outputPattern2)."
     assert line in run._summary()
+
+
+def test_the_groups_of_two_pickers_are_counted_in_mode_all(project, run, folders):
+    from repic_plugin.viewers.consensus_viewer import _not_kept, consensus_pictures
+
+    folder = project.folder(run)
+    groups = read_smaller_groups(folder, NAMES)
+    every = find_consensus(
+        read_picks_dir(folders / "picks").picks, SIZE, count_smaller=True
+    ).smaller
+    np.testing.assert_array_equal(groups.found, every.found)
+    np.testing.assert_array_equal(groups.count, every.count)
+    count = dict(zip(map(tuple, groups.found.tolist()), groups.count.tolist()))
+    # a pattern leaves out what overlaps a pick of the excluded picker
+    assert 3 < run.outputPattern2.getSize() <= count[True, False, True]
+    (line,) = (one for one in run._summary() if one.startswith("Not in the consensus"))
+    assert f"{groups.n_groups} by 2 of 3 pickers" in line
+    tables = read_consensus_tables(folder)
+    figure = consensus_pictures(tables, smaller=groups)["agreement"]()
+    heights = [bar.get_height() for bar in figure.axes[1].patches if bar.get_hatch()]
+    single = tables.n_unmatched - groups.n_picks
+    assert sorted(heights) == sorted([*groups.count.tolist(), *single[single > 0].tolist()])
+    assert '"Minimum number of pickers" 2' in _not_kept(run, ["first - 1", "third"], 4)
+
+
+def test_batches_of_an_earlier_version_leave_the_groups_unknown(folders):
+    from repic_plugin.protocols.consensus.summary import ConsensusTotals
+
+    result = find_consensus(read_picks_dir(folders / "picks").picks, SIZE, count_smaller=True)
+    totals = ConsensusTotals()
+    for groups, n in (
+        (result.smaller, 1),
+        (result.smaller, 2),
+        (None, None),
+        (result.smaller, None),
+    ):
+        totals._add_smaller(groups)
+        totals.qualities.append(None)
+        known = None if totals.smaller is None else totals.smaller.n_groups
+        assert known == (None if n is None else n * result.smaller.n_groups)
 
 
 def test_a_pattern_without_particles_is_reported(project, pickers):

@@ -141,8 +141,10 @@ def test_the_summary_tells_what_the_pickers_are_worth(at_once, simulated):
     model = read_ensemble(at_once._getExtraPath())
     summary = at_once._summary()
     n, n_true = len(found_by(at_once)), sum(row[3] for row in found_by(at_once))
-    assert summary[0].startswith(f"*{n:,} particles* kept of an estimated {model.n_particles:,.0f}")
-    assert f"on {N_MICROGRAPHS} of {N_MICROGRAPHS} micrographs" in summary[0]
+    assert summary[0].startswith(
+        f"*{n:,} particles* kept, on {N_MICROGRAPHS} of {N_MICROGRAPHS} micrographs; about "
+        f"{n_true:,.0f} of them are true, of an estimated {model.n_particles:,.0f} ("
+    )
     assert summary[1] == (
         f"Expected precision {n_true / n:.3f}, recall {n_true / model.n_particles:.3f} "
         f"(threshold {model.threshold:.3f}, highest expected F1 score)."
@@ -248,16 +250,16 @@ def test_other_modes_depend_on_nothing_of_this_one(project, pickers, ctfs):
     assert "DawidSkene1979" not in plain._citations()
 
 
-def test_the_preview_leaves_the_mode(project, pickers):
+def test_the_preview_leaves_the_mode_and_writes_the_target(project, pickers):
     from repic_plugin.plots.preview import PreviewSettings
     from repic_plugin.wizards import form_settings, write_settings
 
     values = {}
-    protocol = project.consensus(pickers, mode=2, numParticles=4)
-    assert form_settings(protocol, 3) == PreviewSettings(2, 0.3, 4)
+    protocol = project.consensus(pickers, mode=2, numParticles=4, targetPrecision=0.9)
+    assert form_settings(protocol, 3) == PreviewSettings(2, 0.3, 4, 0.9)
     form = SimpleNamespace(protocol=protocol, setVar=values.__setitem__)
-    write_settings(form, PreviewSettings(3, 0.4, 9), 3)
-    assert values == {"minOverlap": 0.4, "numParticles": 9}
+    write_settings(form, PreviewSettings(3, 0.4, 9, 0.95), 3)
+    assert values == {"minOverlap": 0.4, "numParticles": 9, "targetPrecision": 0.95}
 
 
 def test_a_restart_forgets_the_pickers(project, at_once):

@@ -80,7 +80,7 @@ def test_scipion_finds_them(project):
         wizards = domain.findWizards(project.new(name, "form"), DESKTOP_TKINTER)
         assert wizards["boxSize"].__name__ == "RepicBoxSizeWizard"
     wizards = domain.findWizards(project.new("ProtRepicConsensus", "form"), DESKTOP_TKINTER)
-    for param in ("mode", "quorum", "minOverlap"):
+    for param in ("mode", "quorum", "targetPrecision", "minOverlap"):
         assert wizards[param].__name__ == "RepicPreviewWizard"
     assert wizards["numParticles"].__name__ == "RepicExpectedNumberWizard"
 
@@ -203,6 +203,37 @@ def test_the_preview_needs_inputs(project):
     RepicPreviewWizard().show(form)
     assert len(form.said) == 1
     assert "at least two pickers" in form.said[0]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_preview_of_mode_probabilistic_is_its_run(project, simulated, monkeypatch):
+    pytest.importorskip("tkinter", reason="this Python has no tkinter")
+    from repic_plugin.plots.preview import PreviewSettings
+    from repic_plugin.viewers.preview_window import PreviewWindow
+    from repic_plugin.wizards import RepicPreviewWizard
+
+    shown = []
+
+    def show(window):
+        shown.append(window)
+
+    monkeypatch.setattr(PreviewWindow, "show", show)
+    values = {"mode": 2, "targetPrecision": 0.97}
+    protocol = project.consensus(simulated["true"], **values)
+    RepicPreviewWizard().show(Form(protocol))
+    (window,) = shown
+    now = PreviewSettings(2, 0.3, 0, 0.97)
+    assert window._first == now
+    found = [window._compute(place, now) for place in range(8)]
+    text = window._describe(found[0], now)
+    run = project.run(protocol)
+    assert sum(map(len, found)) == run.outputCoordinates.getSize() > 100
+    (told,) = (line for line in run._summary() if "xpected precision" in line)
+    assert text.split("expected precision ")[1].split(" (")[0] in told
+    assert "images" not in text
+    looking = project.consensus(simulated["true"], lookAtImages=True, **values)
+    RepicPreviewWizard().show(Form(looking))
+    assert "The images are not looked at here" in shown[1]._describe(found[0], now)
 
 
 def test_the_preview_computes_with_the_form_and_writes_to_it(project, runs, monkeypatch):

@@ -113,9 +113,10 @@ def test_what_there_is_and_what_was_kept(found, result):
     text = words(ensemble_blocks(found, model, []))
     low, high = model.n_particles_interval
     assert f"{len(result):,} particles on 6 of 6 micrographs" in text
-    assert f"total: {model.n_particles:,.0f} particles ({low:,.0f} to {high:,.0f}" in text
+    assert f"total: {model.n_particles:,.0f} true particles ({low:,.0f} to {high:,.0f}" in text
     promised = expected_scores(result.weight, model, N_MICROGRAPHS)
-    assert f"{promised.precision:.1%} are expected to be true" in text
+    kept = f"{promised.n_true:,.0f} or {promised.precision:.1%} are expected to be true"
+    assert kept in text
     assert f"{promised.recall:.1%} of all" in text
     assert f"at least {model.threshold:.3f} (highest expected F1 score)" in text
 

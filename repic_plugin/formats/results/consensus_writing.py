@@ -33,13 +33,10 @@ CANDIDATE_FILES = (
 )
 MICROGRAPHS = "micrographs.csv"  # beside them: the quality of each micrograph
 RUN_RECORD = "run.csv"  # beside them: mode, version, pixel size
+SMALLER = "smaller_groups.csv"  # beside them: groups of fewer pickers than have to agree
 TABLES_OF_RUN = (
-    *TABLE_NAMES,
-    RUN_RECORD,
-    *ENSEMBLE_NAMES,
-    *AGREEMENT_NAMES,
-    *CANDIDATE_FILES,
-    MICROGRAPHS,
+    *(*TABLE_NAMES, *ENSEMBLE_NAMES, *AGREEMENT_NAMES, *CANDIDATE_FILES),
+    *(RUN_RECORD, MICROGRAPHS, SMALLER),
 )
 PATTERNS, PATTERNS_TABLE = "patterns", "patterns.csv"  # folder beside them, and the table in it
 FALSE_AGREEMENT = "false_agreement"

@@ -7,6 +7,7 @@ from typing import Mapping
 from pyworkflow.protocol import params
 from pyworkflow.utils import Message
 
+from repic_plugin.protocols.classification.output_format import AUTOMATIC, CHOICES
 from repic_plugin.protocols.common.params import Fields
 
 HELP = {
@@ -29,23 +30,28 @@ HELP = {
     "finer, but no finer than 4 px; the summary shows the value. A low resolution is robust "
     "against noise; the averages have full resolution in any case.",
     "maxShift": "Maximum distance of a particle from the centre of its box. 0: a sixteenth of the "
-    "box.",
-    "maskDiameter": "0: 1.1 particle diameters, and at most 0.84 of the box size.",
+    "box; the summary shows the value.",
+    "maskDiameter": "0: 1.1 particle diameters, and at most 0.84 of the box size; the summary "
+    "shows the value.",
     "ownContrast": "Where particles differ in contrast by more than noise explains, each is "
     "compared at its own. *No*: all are taken as equal.",
     "beta": "0 is K-means; the authors of ACK-means use 0.5.",
     "trade": "After classes have formed, so that views of unequal population get classes of "
     "unequal size. *No*: the published algorithm.",
+    "maxIterations": "The classification ends with this iteration at the latest; the summary says "
+    "whether it had converged.",
     "tolerance": "Stop when at most this fraction of the particles (0 to 1) changes class.",
     "seed": "The same seed gives the same classes, whatever the number of threads.",
     "selection": "Which classes form the output of good particles; the others form that of "
     "rejected ones. *automatic*: classes that are not junk, by the threshold that the scores "
     "themselves show. Particles are not classified again if this changes.",
     "minScore": "From 0 to 1, the same scale for all data sets; see the scores in the montage.",
-    "shiftOrder": "Scipion's plugins disagree on the last column of the matrix. In the first "
-    "group it is the shift after the rotation: the matrix maps a particle onto its class "
-    "average. In the second group it is the shift before the rotation. Choose by the software "
-    "that reads the alignment next; particles are not classified again if this changes.",
+    "shiftOrder": "The software that reads the 2D transforms next, as Scipion's plugins disagree "
+    "on the last column of the matrix. *Xmipp, EMAN2, SPIDER*: the shift after the rotation, so "
+    "that the matrix maps a particle onto its class average. *RELION, cryoSPARC, extract "
+    "coordinates*: the shift before the rotation. *the program that the particles come from*: one "
+    "of these two, the first if that program is not known; the summary shows which. Particles are "
+    "not classified again if this changes.",
 }
 
 
@@ -107,13 +113,14 @@ def define_clustering_params(form: params.Form) -> None:
 
 
 def define_output_params(form: params.Form, helps: Mapping[str, str] = HELP) -> None:
-    """Selection of particles, and convention of the 2D transforms."""
+    """Selection of particles, and format of the 2D transforms."""
     fields = Fields(form, helps)
     fields.choice("selection", ["automatic", "minimum score"], "Good classes")
     fields.value("minScore", 0.5, "Minimum score", condition="selection==1")
     fields.choice(
         "shiftOrder",
-        ["Xmipp, EMAN2, SPIDER", "RELION, cryoSPARC, extract coordinates"],
-        "Convention of 2D transforms",
+        CHOICES,
+        "Output format of 2D transforms",
+        default=AUTOMATIC,
         advanced=True,
     )

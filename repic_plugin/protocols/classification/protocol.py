@@ -44,6 +44,7 @@ from repic_plugin.protocols.classification.form import (
     define_main_params,
     define_output_params,
 )
+from repic_plugin.protocols.classification.output_format import ChoosesFormat, format_text
 from repic_plugin.protocols.classification.settings import (
     FORM_PARAMS,
     changed_settings,
@@ -57,7 +58,7 @@ from repic_plugin.protocols.classification.settings import (
 from repic_plugin.protocols.classification.subsets import CLASSES, MakesClassSubsets
 from repic_plugin.protocols.classification.summary import (
     classification_facts,
-    progress_line,
+    progress_lines,
     selection_line,
 )
 from repic_plugin.protocols.common.form_values import FormProtocol
@@ -69,10 +70,12 @@ GOOD, REJECTED = "outputParticles", "outputRejected"
 ERROR_MARK = "repic-plugin: error: "
 # Of Open MPI to version 4, and from version 5 on; other MPIs leave threads alone.
 UNBINDING = ("OMPI_MCA_hwloc_base_binding_policy", "PRTE_MCA_hwloc_default_binding_policy")
+NOT_YET = "The classes are not ready yet."
+NO_ITERATION = "Particles are read and aligned; no iteration is complete so far."
 FEW_MEMBERS = 20  # with fewer, averages are hardly better than particles
 
 
-class ProtAckMeans2D(FormProtocol, WritesReport, MakesClassSubsets, ProtClassify2D):
+class ProtAckMeans2D(ChoosesFormat, FormProtocol, WritesReport, MakesClassSubsets, ProtClassify2D):
     """Classify particles into balanced 2D classes (ACK-means).
 
     K-means with an adaptive constraint on class sizes, so that few classes are lost at a low
@@ -172,6 +175,7 @@ class ProtAckMeans2D(FormProtocol, WritesReport, MakesClassSubsets, ProtClassify
         arguments += classify_arguments(json.loads(settings))
         arguments += ["--out", self.classes_folder(), "--overwrite"]
         arguments += ["--checkpoint", checkpoint, "--threads", str(self.getBinThreads())]
+        arguments += ["--progress", "stdout"]  # the log that Scipion shows first
         before = _written_at(self.classes_folder())
         try:
             self.runJob(
@@ -265,7 +269,7 @@ class ProtAckMeans2D(FormProtocol, WritesReport, MakesClassSubsets, ProtClassify
 
     def _summary(self) -> List[str]:
         facts = self._facts().get("summary")
-        lines = facts or [self._progress() or "The classes are not ready yet."]
+        lines = facts or self._progress()
         return lines + self._valueLines()
 
     def _methods(self) -> List[str]:
@@ -276,7 +280,7 @@ class ProtAckMeans2D(FormProtocol, WritesReport, MakesClassSubsets, ProtClassify
 
     def _automatic(self) -> Dict[str, str]:
         values: Dict[str, str] = self._facts().get("values", {})
-        return values
+        return {**values, "shiftOrder": format_text(self)} if values else {}
 
     # --------------------------------------------------------------- helpers
 
@@ -322,14 +326,15 @@ class ProtAckMeans2D(FormProtocol, WritesReport, MakesClassSubsets, ProtClassify
         errors = [line for line in lines if line.startswith(ERROR_MARK)]
         return errors[-1][len(ERROR_MARK) :] if errors else None
 
-    def _progress(self) -> Optional[str]:
+    def _progress(self) -> List[str]:
         """Progress of an unfinished run."""
         for file in Path(self._getExtraPath()).glob("checkpoint-*.npz"):
             try:
-                return progress_line(read_arrays(file, ("records", "stages")))
+                arrays = read_arrays(file, ("records", "stages"))
+                return progress_lines(arrays, self.maxIterations.get(), self.tolerance.get())
             except (FormatError, KeyError):
                 pass  # it has just been removed
-        return None
+        return [NOT_YET, NO_ITERATION] if self.isActive() else [NOT_YET]
 
     def _facts(self) -> Dict[str, Any]:
         """Summary, methods and values, once they hold for the output."""

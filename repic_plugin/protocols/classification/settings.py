@@ -12,8 +12,9 @@ from pwem.protocols import ProtClassify2D
 
 from repic_plugin.arguments import check_in_range
 from repic_plugin.classification import ALIGNMENTS, CTF_MODES, RULES, check_classification_arguments
-from repic_plugin.convert import SHIFT_ORDERS, unreadable_stacks
+from repic_plugin.convert import unreadable_stacks
 from repic_plugin.formats import ClassTables
+from repic_plugin.protocols.classification.output_format import shift_order
 
 NO_CTF = "none"
 AUTOMATIC, BY_SCORE = range(2)  # the choices of selection
@@ -68,7 +69,7 @@ def classify_settings(protocol: ProtClassify2D) -> Dict[str, Any]:
         "tolerance": protocol.tolerance.get(),
         "max_iterations": protocol.maxIterations.get(),
         "seed": protocol.seed.get(),
-        "shift_order": SHIFT_ORDERS[protocol.shiftOrder.get()],
+        "shift_order": shift_order(protocol),
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping
+from types import SimpleNamespace
+from typing import Any, Dict, List, Mapping, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +28,25 @@ CTF = {
     "flip": "phases were flipped",
     "none": "no CTF correction was applied",
 }
+STAGES = {
+    "common": "one average for all",
+    "global": "all rotations and shifts are tried",
+    "local": "rotations and shifts are refined",
+    "trade": "classes are split and merged",
+}
 
 
-def progress_line(arrays: Mapping[str, NDArray[Any]]) -> str:
+def progress_lines(
+    arrays: Mapping[str, NDArray[Any]], max_iterations: int, tolerance: float
+) -> List[str]:
     """Progress of a classification, from the records of its checkpoint.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+    max_iterations : int
+    tolerance : float
+        Fraction of the particles that may change class in the last iteration.
 
     Raises
     ------
@@ -38,10 +54,13 @@ def progress_line(arrays: Mapping[str, NDArray[Any]]) -> str:
         If the arrays are not those of a checkpoint.
     """
     iteration, changed, _, smallest, largest = arrays["records"][-1].tolist()
-    return (
-        f"Iteration {iteration:.0f} ({arrays['stages'][-1]}): {changed:.1%} of the particles "
-        f"changed class, classes of {smallest:,.0f} to {largest:,.0f}."
-    )
+    stage = str(arrays["stages"][-1])
+    return [
+        f"Iteration {iteration:.0f} of at most {max_iterations} ({STAGES.get(stage, stage)}): "
+        f"{changed:.1%} of the particles changed class, classes of {smallest:,.0f} to "
+        f"{largest:,.0f}.",
+        f"The classification ends when {tolerance:.1%} or less change class.",
+    ]
 
 
 def classification_facts(
@@ -93,12 +112,17 @@ def classification_facts(
     return {
         "summary": summary,
         "methods": [_methods_text(counts, space, _outcome(found, settings), settings)],
-        "values": {
-            "particleDiameter": _or_unknown(used["particle_diameter_angstrom"]),
-            "resolution": f"{used['resolution_angstrom']:.4g}",
-            "maxShift": f"{used['max_shift_px']:.4g}",
-            "maskDiameter": f"{used['mask_diameter_px']:.4g}",
-        },
+        "values": size_values(SimpleNamespace(**used)),
+    }
+
+
+def size_values(used: Any) -> Dict[str, str]:
+    """Values of the form's sizes, from those of a `classification.Sizes`, by parameter."""
+    return {
+        "particleDiameter": _or_unknown(used.particle_diameter_angstrom),
+        "resolution": f"{used.resolution_angstrom:.4g}",
+        "maxShift": f"{used.max_shift_px:.4g}",
+        "maskDiameter": f"{used.mask_diameter_px:.4g}",
     }
 
 
@@ -131,9 +155,10 @@ def _methods_text(counts: str, space: str, outcome: str, settings: Dict[str, Any
     )
 
 
-def _or_unknown(diameter_angstrom: float) -> str:
+def _or_unknown(diameter_angstrom: Optional[float]) -> str:
     """A diameter, or that it was neither given nor visible."""
-    return f"{diameter_angstrom:.4g}" if np.isfinite(diameter_angstrom) else "not visible"
+    is_known = diameter_angstrom is not None and np.isfinite(diameter_angstrom)
+    return f"{diameter_angstrom:.4g}" if is_known else "not visible"
 
 
 def _sentence(text: str) -> str:

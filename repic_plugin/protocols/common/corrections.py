@@ -18,6 +18,10 @@ LABELS = {
     "offsetY": "Offset in y (px)",
 }
 HELP = {
+    "swapXY": "For files with rows before columns.",
+    "flipX": "For picks whose x runs from right to left.",
+    "flipY": "For picks whose y runs from bottom to top, such as on flipped micrographs.",
+    "offsetY": "Added after all other corrections; half a box turns lower corners into centres.",
     "scale": "Such as 8 for picks on micrographs that were binned by 8.",
     "offsetX": "Added after all other corrections; half a box turns lower corners into centres.",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, List, Mapping
 
 from pyworkflow.protocol import params
-from pyworkflow.protocol.constants import LEVEL_ADVANCED, LEVEL_NORMAL
+from pyworkflow.protocol.constants import GPU_LIST, LEVEL_ADVANCED, LEVEL_NORMAL, USE_GPU
 from pyworkflow.utils import Message
 
 KINDS = {
@@ -14,6 +14,7 @@ KINDS = {
     float: params.FloatParam,
     str: params.StringParam,
 }
+COMMON_HELP = {"seed": "The same seed and input give the same result."}
 
 
 class Fields:
@@ -23,11 +24,11 @@ class Fields:
     ----------
     form : Form or Group
     helps : mapping of str to str
-        Help texts by parameter.
+        Help texts by parameter; one of `COMMON_HELP` is needed only where it differs.
     """
 
     def __init__(self, form: Any, helps: Mapping[str, str]) -> None:
-        self._form, self._helps = form, helps
+        self._form, self._helps = form, {**COMMON_HELP, **helps}
 
     def value(self, name: str, default: Any, label: str, **more: Any) -> None:
         """Add a parameter of the type of its default."""
@@ -43,11 +44,12 @@ class Fields:
 
     def _add(self, name: str, kind: Any, label: str, advanced: bool = False, **more: Any) -> None:
         level = LEVEL_ADVANCED if advanced else LEVEL_NORMAL
-        text = self._helps.get(name)
-        self._form.addParam(name, kind, label=label, help=text, expertLevel=level, **more)
+        self._form.addParam(
+            name, kind, label=label, help=self._helps[name], expertLevel=level, **more
+        )
 
 
-def define_micrographs(form: params.Form, help_text: str = "") -> None:
+def define_micrographs(form: params.Form, help_text: str) -> None:
     """The input micrographs."""
     label, helps = Message.LABEL_INPUT_MIC, {"inputMicrographs": help_text}
     Fields(form, helps).input("inputMicrographs", "SetOfMicrographs", label, important=True)
@@ -56,6 +58,19 @@ def define_micrographs(form: params.Form, help_text: str = "") -> None:
 def define_box_size(form: params.Form, help_text: str) -> None:
     """Side of the boxes; 0 takes that of the inputs."""
     Fields(form, {"boxSize": help_text}).value("boxSize", 0, "Box size (px)", allowsPointers=True)
+
+
+def define_gpus(form: params.Form) -> None:
+    """Whether GPUs are used, and which, in the row that Scipion has for them."""
+    form.addHidden(
+        USE_GPU, params.BooleanParam, default=True, help="*No*: everything runs on processors."
+    )
+    form.addHidden(
+        GPU_LIST,
+        params.StringParam,
+        default="0",
+        help="Numbers of the GPUs to use, from 0, separated by spaces.",
+    )
 
 
 def identity(pointer: Any) -> str:

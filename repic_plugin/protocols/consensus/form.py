@@ -60,7 +60,15 @@ HELP = {
     "any, as for filaments.",
     "checkCoordinates": "Refuse pickers whose coordinates seem scaled, mirrored or shifted: their "
     "picks hardly meet those of the others, and would with one correction.",
-    "dropOutside": "Discard picks whose boxes extend beyond the micrograph.",
+    "position": "*best overlapping member*: the particle is where that pick of it is which "
+    "overlaps the others best, as in REPIC. *mean of the members*: the mean of its picks, which "
+    "averages out errors of the pickers. With *Look at the images*, the pick of the most precise "
+    "picker in any case.",
+    "dropOutside": "Picks whose boxes extend beyond the micrograph are discarded before the "
+    "consensus, as most programs cannot extract them.",
+    "largestComponent": "On each micrograph, only the largest group of picks that are connected by "
+    "overlaps enters the consensus, and all others are lost. Only for comparison with REPIC, which "
+    "has this option; particles that do not touch are components of their own.",
     "solver": "For the integer programs. *auto*: Gurobi if you have a licence, HiGHS otherwise. "
     "Both reach the same optimum.",
     "timeLimit": "0: none. The summary reports results that are not proven optimal.",

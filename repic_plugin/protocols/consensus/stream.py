@@ -29,6 +29,7 @@ from repic_plugin.formats import (
     write_consensus_tables,
     write_ensemble,
     write_run_record,
+    write_smaller_groups,
 )
 from repic_plugin.protocols.common.consensus_mode import PROBABILISTIC
 from repic_plugin.protocols.common.corrections import correction_text
@@ -153,6 +154,7 @@ class ConsensusStream(Follower):
         model: Dict[str, Any] = {"ensemble": self.record.model} if self._is_probable else {}
         known = self.record.agreement
         is_needed = known is None and self._drops
+        model["count_smaller"] = not self._is_probable
         result = self._consensus(found.picks, agreement=known, decoys=is_needed, **model)
         if result.ensemble is not None and self.record.model is None:
             self.record.keep_model(result.ensemble)  # there was no pick to fit the model to
@@ -309,6 +311,8 @@ class ConsensusStream(Follower):
             write_consensus_tables(extra("consensus.csv"), extra("summary.csv"), results)
             write_judged(extra(), self.totals.quality, self.settings)
             self._write_record()
+        if self.totals.smaller is not None:
+            write_smaller_groups(extra(), self.totals.smaller, self.settings["names"])
         if self.record.model is not None:
             write_ensemble(extra(), self.record.model)
         for output in self._outputs():

@@ -13,12 +13,15 @@ from repic_plugin.consensus import (
     ConsensusResult,
     EnsembleModel,
     MicrographQuality,
+    SmallerGroups,
     agreement_line,
     agreement_warnings,
     expected_scores,
     joined,
+    merged,
     none_kept,
     scarce_pickers,
+    smaller_line,
 )
 from repic_plugin.protocols.consensus.judging import judged_lines
 from repic_plugin.protocols.consensus.methods import automatic_values, methods_text
@@ -50,6 +53,9 @@ class ConsensusTotals:
         Of the micrographs.
     qualities : list of MicrographQuality
         By batch.
+    smaller : SmallerGroups or None
+        Groups of fewer pickers than have to agree; None where a batch of an earlier version has
+        not counted them.
     """
 
     n_selected: int = 0
@@ -65,6 +71,7 @@ class ConsensusTotals:
     last: Optional[ConsensusResult] = None
     ids: List[int] = field(default_factory=list)
     qualities: List[MicrographQuality] = field(default_factory=list)
+    smaller: Optional[SmallerGroups] = None
 
     def add(self, batch: Batch) -> None:
         """Add a batch of micrographs."""
@@ -81,9 +88,18 @@ class ConsensusTotals:
         self.n_agreed = self.n_agreed + (result.members >= 0).sum(axis=0)
         if counts.n_copies is not None:
             self.n_copies = self.n_copies + counts.n_copies.sum(axis=0)
+        self._add_smaller(result.smaller)
         self.weights.append(result.weight)
         self.n_picks.append(counts.n_picks)
         self.last = result
+
+    def _add_smaller(self, groups: Optional[SmallerGroups]) -> None:
+        """Add groups of fewer pickers; a batch that counted none leaves the total unknown."""
+        is_first = len(self.qualities) <= 1
+        if groups is None or (self.smaller is None and not is_first):
+            self.smaller = None
+        else:
+            self.smaller = groups if self.smaller is None else merged([self.smaller, groups])
 
     @property
     def quality(self) -> MicrographQuality:
@@ -178,8 +194,17 @@ def _unanimous_or_quorum(
                 result.picker_names, totals.n_agreed, totals.n_used, result.score_transforms
             )
         ]
+        + _smaller(totals, result)
         + _scarce(totals, result)
     )
+
+
+def _smaller(totals: ConsensusTotals, result: ConsensusResult) -> List[str]:
+    """What a smaller quorum would keep besides."""
+    if totals.smaller is None:
+        return []
+    line = smaller_line(totals.smaller, result.quorum, len(result.picker_names))
+    return [line] if line else []
 
 
 def _scarce(totals: ConsensusTotals, result: ConsensusResult) -> List[str]:
@@ -213,9 +238,10 @@ def _probabilistic(
     if not n_particles:
         promise = "no selection reaches the target precision; lower it"
     summary = [
-        f"*{counted(n_particles, 'particle')}* kept of an estimated {expected.n_particles:,.0f} "
-        f"({low:,.0f} to {high:,.0f}), on {totals.n_with:,} of "
-        f"{counted(totals.n_micrographs, 'micrograph')}.",
+        f"*{counted(n_particles, 'particle')}* kept, on {totals.n_with:,} of "
+        f"{counted(totals.n_micrographs, 'micrograph')}; about {expected.n_true:,.0f} of "
+        f"them are true, of an estimated {expected.n_particles:,.0f} ({low:,.0f} to {high:,.0f}) "
+        "on the micrographs.",
         f"{'' if n_particles else '! '}{promise[0].upper()}{promise[1:]} ({kept_by}).",
         f"About {model.n_particles_expected:,} particles per micrograph are expected.",
         *_picker_lines(totals, model),

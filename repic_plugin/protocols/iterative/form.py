@@ -24,6 +24,12 @@ HELP = {
     "inputCTFs": "Micrographs for training and testing are then drawn evenly from low, medium and "
     "high defocus, otherwise at random. A probabilistic consensus also reports precision and "
     "recall of the pickers by defocus.",
+    "numIterations": "Each of them trains the pickers, picks with them and finds their consensus. "
+    "Iteration 0, before any training, is not counted.",
+    "stopWhenStable": "End before the last iteration if the consensus has hardly changed since the "
+    "one before.",
+    "clean": "Of older iterations, whose coordinates stay in any case. Without the models of an "
+    "iteration, no picking can be repeated with them.",
     "initialisation": "*automatic*: the pickers start pre-trained, or you provide their "
     "coordinates; they are then trained on their consensus. *manual picks*: they are trained on "
     "a few manually picked particles. *models of other data*: they start with models that were "
@@ -64,7 +70,7 @@ LINE_HELP = {
 def define_input_params(form: params.Form) -> None:
     """Micrographs, start, number of iterations."""
     fields = Fields(form, HELP)
-    define_micrographs(form)
+    define_micrographs(form, "To pick on. Some of them are for training, see below.")
     fields.input("inputCTFs", "SetOfCTF", "CTF of the micrographs", allowsNull=True)
     fields.choice(
         "initialisation",
@@ -101,6 +107,7 @@ def define_picker_params(form: params.Form) -> None:
         "pickersHelp",
         params.LabelParam,
         label="Choose two or more pickers; one may be used twice with other options.",
+        help="Pickers whose plugin is installed are ready to use. Options are offered below each.",
     )
     for line in range(1, N_LINES + 1):
         _define_line(form, line)

@@ -10,6 +10,12 @@ from pyworkflow.protocol import params
 
 from repic_plugin.pickers import KNOWN, NONE, PICKERS
 
+HELP = (
+    "crYOLO, Topaz and DeepPicker are trained on the consensus; template matching makes new "
+    "templates from it. *Runs of this project*: your own training and picking runs are copied with "
+    "new inputs. Pickers of other packages appear here when they are installed."
+)
+
 
 class Place(int):
     """Index in the form's list, with the name at it: the lists of two protocols may differ."""
@@ -75,7 +81,9 @@ class PickerChoice(String):  # type: ignore[misc]
 def define_choice(group: params.Group, name: str) -> None:
     """Add the choice of a picker to the form."""
     choices = _titles()
-    param = group.addParam(name, params.EnumParam, choices=choices, default=NONE, label="Picker")
+    param = group.addParam(
+        name, params.EnumParam, choices=choices, default=NONE, label="Picker", help=HELP
+    )
     param.paramClass = partial(PickerChoice, choices=choices)
 
 

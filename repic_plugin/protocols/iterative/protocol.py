@@ -10,11 +10,11 @@ from pwem.objects import SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
 from pyworkflow import NEW
 from pyworkflow.protocol import STEPS_PARALLEL, params
-from pyworkflow.protocol.constants import GPU_LIST, USE_GPU
 
 from repic_plugin.formats import read_ensemble, read_iterations
 from repic_plugin.protocols.common.consensus_mode import is_probabilistic, looks_at_images
 from repic_plugin.protocols.common.form_values import FormProtocol
+from repic_plugin.protocols.common.params import define_gpus
 from repic_plugin.protocols.common.report_step import WritesReport, define_report_param
 from repic_plugin.protocols.iterative.form import (
     MANUAL,
@@ -68,8 +68,7 @@ class ProtRepicIterative(FormProtocol, WritesReport, ProtParticlePicking):
     # ------------------------------------------------------------------ form
 
     def _defineParams(self, form: params.Form) -> None:
-        form.addHidden(USE_GPU, params.BooleanParam, default=True, label="Use GPUs for pickers")
-        form.addHidden(GPU_LIST, params.StringParam, default="0", label="GPU IDs")
+        define_gpus(form)
         form.addSection(label="Input")
         define_input_params(form)
         form.addSection(label="Pickers")

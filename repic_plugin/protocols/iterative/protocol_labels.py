@@ -30,6 +30,7 @@ HELP = {
     "inputCoordinates": "A consensus, or manual picks.",
     "inputMicrographs": "Coordinates on other micrographs are ignored.",
     "numParticles": "Those of the highest weight or score; 0 keeps all.",
+    "seed": "The same seed draws the same random subset.",
     "probability": "Below 1: a random subset of at least five, to test how few labels suffice.",
 }
 

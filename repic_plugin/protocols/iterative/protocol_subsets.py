@@ -21,8 +21,11 @@ from repic_plugin.protocols.common.unfinished_files import remove_unfinished
 BIN_NAMES = ("low", "medium", "high")
 OUTPUTS = tuple(f"output{name.capitalize()}" for name in SUBSETS)
 HELP = {
+    "numValidation": "Neither trained nor tested on: to choose an iteration or a setting, so "
+    "that the figures of the testing micrographs stay independent of the choice. 0: none.",
     "trainingPercent": "Of those that are not for validation; in groups of three with low, medium "
     "and high defocus, at least three. The others are for testing.",
+    "seed": "The same seed draws the same micrographs.",
     "inputCTFs": "For thirds by mean defocus; otherwise thirds are random.",
 }
 
@@ -53,7 +56,7 @@ class ProtRepicSubsets(FormProtocol, EMProtocol):  # type: ignore[misc]
     def _defineParams(self, form: params.Form) -> None:
         fields = Fields(form, HELP)
         form.addSection(label="Input")
-        define_micrographs(form)
+        define_micrographs(form, "To be divided; the set itself is not changed.")
         fields.input("inputCTFs", "SetOfCTF", "CTF of the micrographs", allowsNull=True)
         define_subset_params(form)
 

@@ -21,6 +21,7 @@ from repic_plugin.protocols.particles.stream import ExtractionStream
 from repic_plugin.template_picking import extract_particles
 
 HELP = {
+    "inputCoordinates": "Centres of the boxes, such as a consensus.",
     "inputMicrographs": "Micrographs to extract from, such as dose-weighted ones; matched by "
     "name, at any pixel size. By default those of the coordinates.",
     "inputCTFs": "Each particle is assigned the CTF of its micrograph; micrographs without one "

@@ -10,7 +10,6 @@ from pwem.objects import SetOfCoordinates
 from pwem.protocols import EMProtocol, ProtParticlePicking
 from pyworkflow import BETA
 from pyworkflow.protocol import params
-from pyworkflow.protocol.constants import GPU_LIST, USE_GPU
 from pyworkflow.utils import Message
 
 from repic_plugin.convert import append_picks, box_size_on, read_micrographs
@@ -20,6 +19,7 @@ from repic_plugin.protocols.common.params import (
     Fields,
     GpusInUse,
     define_box_size,
+    define_gpus,
     define_micrographs,
     identity,
 )
@@ -73,8 +73,8 @@ class ProtDeepPickerTrain(FormProtocol, GpusInUse, EMProtocol):  # type: ignore[
     def _defineParams(self, form: params.Form) -> None:
         fields = Fields(form, HELP)
         form.addSection(label="Input")
-        _define_gpu_params(form)
-        define_micrographs(form, "MRC files.")
+        define_gpus(form)
+        define_micrographs(form, "To train on, in MRC files.")
         fields.input("inputCoordinates", "SetOfCoordinates", "Training coordinates", important=True)
         define_box_size(
             form, "Of the particles, in px of the micrographs. 0: that of the coordinates."
@@ -191,8 +191,8 @@ class ProtDeepPickerPick(FormProtocol, GpusInUse, ProtParticlePicking):
     def _defineParams(self, form: params.Form) -> None:
         fields = Fields(form, HELP)
         form.addSection(label="Input")
-        _define_gpu_params(form)
-        define_micrographs(form, "MRC files.")
+        define_gpus(form)
+        define_micrographs(form, "To pick on, in MRC files.")
         fields.input("inputModel", "DeepPickerModel", "Model", allowsNull=True)
         fields.value("boxSize", 0, "Box size (px)", allowsPointers=True, important=True)
         fields.value("threshold", 0.0, "Minimum score")
@@ -274,11 +274,6 @@ def pick_arguments(model: str, box_size_px: int, threshold: float) -> List[objec
         *("--particle_size", box_size_px, "--outputDir", PICKED),
         *("--coordinate_symbol", SYMBOL, "--threshold", threshold),
     ]
-
-
-def _define_gpu_params(form: params.Form) -> None:
-    form.addHidden(USE_GPU, params.BooleanParam, default=True)
-    form.addHidden(GPU_LIST, params.StringParam, default="0")
 
 
 def _define_training_params(form: params.Form) -> None:

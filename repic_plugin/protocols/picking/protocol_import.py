@@ -68,7 +68,7 @@ class ProtRepicImportPicks(FormProtocol, ProtParticlePicking):  # type: ignore[m
 
     def _defineParams(self, form: params.Form) -> None:
         form.addSection(label="Input")
-        define_micrographs(form)
+        define_micrographs(form, "On which the picks were made; files are matched by name.")
         form.addParam(
             "picksFolder",
             params.FolderParam,

@@ -9,6 +9,9 @@ from repic_plugin.protocols.common.params import Fields, define_box_size, define
 from repic_plugin.template_picking import DEFAULT_STEP_DEG, MIN_DISTANCE_DIAMETERS
 
 HELP = {
+    "angularStep": "Templates are rotated in steps of this angle: a smaller one is slower, and "
+    "finds elongated particles better.",
+    "seed": "Of the 2D classes that become templates: the same seed gives the same templates.",
     "inputCoordinates": "Ten are enough to start with, a hundred are better. Particles on other "
     "micrographs are ignored.",
     "numberOfTemplates": "0: one per 30 particles, from 2 to 12.",
@@ -39,7 +42,7 @@ def define_train_params(form: params.Form) -> None:
     """The form of template training."""
     fields = Fields(form, HELP)
     form.addSection(label="Input")
-    define_micrographs(form)
+    define_micrographs(form, "On which the training particles lie.")
     fields.input("inputCoordinates", "SetOfCoordinates", "Training particles", important=True)
     define_box_size(form, "0: that of the coordinates.")
     fields.value("numberOfTemplates", 0, "Number of templates")
@@ -51,7 +54,7 @@ def define_pick_params(form: params.Form) -> None:
     """The form of template picking."""
     fields = Fields(form, HELP)
     form.addSection(label="Input")
-    define_micrographs(form)
+    define_micrographs(form, "To pick on, such as those that are still arriving.")
     fields.input("inputAverages", "SetOfAverages", "Templates", allowsNull=True)
     define_box_size(form, "Of the particles, in px of the micrographs. 0: that of the templates.")
     fields.value("particleDiameter", 0.0, "Particle diameter (Å)")

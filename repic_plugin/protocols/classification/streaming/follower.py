@@ -23,6 +23,7 @@ from repic_plugin.protocols.classification.streaming.summary import (
     facts_file,
     methods_text,
     waiting_line,
+    write_values,
 )
 from repic_plugin.protocols.common.following.follower import Follower
 from repic_plugin.protocols.common.following.notes import input_remarks
@@ -241,6 +242,7 @@ class ClassFollower(Follower):
             lines += self.publisher.changed_lines()
         self._tell(lines)
         if state is not None:
+            write_values(self.protocol, state)
             self.publisher.draw(state)
         n_there, n_first = self.inputs.followed.n_items, self._values["n_first"]
         self.publisher.write_page(lines, n_there, n_first, is_open=not is_closed)

@@ -11,6 +11,7 @@ from pwem.protocols import ProtClassify2D
 from pyworkflow import NEW
 from pyworkflow.protocol import params
 
+from repic_plugin.protocols.classification.output_format import ChoosesFormat, format_text
 from repic_plugin.protocols.classification.streaming.follower import (
     LEAST_PER_CLASS,
     ClassFollower,
@@ -28,7 +29,11 @@ from repic_plugin.protocols.classification.streaming.settings import (
     output_values,
     stream_values,
 )
-from repic_plugin.protocols.classification.streaming.summary import METHODS, summary_lines
+from repic_plugin.protocols.classification.streaming.summary import (
+    METHODS,
+    summary_lines,
+    values_used,
+)
 from repic_plugin.protocols.classification.subsets import CLASSES, MakesClassSubsets
 from repic_plugin.protocols.common.following.form import size_at_rest
 from repic_plugin.protocols.common.following.record import text_of
@@ -36,7 +41,7 @@ from repic_plugin.protocols.common.form_values import FormProtocol
 from repic_plugin.protocols.common.unfinished_files import remove_unfinished
 
 
-class ProtAckMeans2DStream(FormProtocol, MakesClassSubsets, ProtClassify2D):
+class ProtAckMeans2DStream(ChoosesFormat, FormProtocol, MakesClassSubsets, ProtClassify2D):
     """Classify particles into 2D classes while they arrive (ACK-means).
 
     As soon as enough particles are there, classes are made of them. Each further particle is
@@ -127,7 +132,8 @@ class ProtAckMeans2DStream(FormProtocol, MakesClassSubsets, ProtClassify2D):
         return [*lines, *self._valueLines()]
 
     def _automatic(self) -> Dict[str, str]:
-        return {"firstParticles": str(n_to_start(self))}
+        first, values = {"firstParticles": str(n_to_start(self))}, values_used(self)
+        return {**first, **values, "shiftOrder": format_text(self)} if values else first
 
     def _methods(self) -> List[str]:
         text = text_of(Path(self._getExtraPath(METHODS)))

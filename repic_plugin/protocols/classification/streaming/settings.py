@@ -10,7 +10,8 @@ from repic_plugin.classification import (
     check_classification_arguments,
     first_particles,
 )
-from repic_plugin.convert import SHIFT_ORDERS, count_items, unreadable_stacks
+from repic_plugin.convert import count_items, unreadable_stacks
+from repic_plugin.protocols.classification.output_format import shift_order
 from repic_plugin.protocols.classification.settings import FORM_PARAMS as OF_CLASSES
 from repic_plugin.protocols.classification.settings import (
     check_particles,
@@ -63,7 +64,7 @@ def output_values(protocol: Any) -> Dict[str, Any]:
     """Settings on which the outputs depend, given the classes."""
     return {
         "selection": selection_settings(protocol),
-        "shift_order": SHIFT_ORDERS[protocol.shiftOrder.get()],
+        "shift_order": shift_order(protocol),
         "full_pass": protocol.fullPass.get(),
     }
 

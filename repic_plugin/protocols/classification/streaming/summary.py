@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, List
+from typing import Any, Dict, List
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.classification import StreamState
-from repic_plugin.protocols.classification.summary import CTF
+from repic_plugin.formats import atomic_write
+from repic_plugin.protocols.classification.summary import CTF, size_values
 from repic_plugin.protocols.common.following.record import text_of
 from repic_plugin.protocols.common.form_values import SOFTWARE, with_angstrom
 from repic_plugin.wording import counted
 
-FACTS, METHODS = "facts.json", "methods.txt"
+FACTS, VALUES, METHODS = "facts.json", "values.json", "methods.txt"
 
 
 def facts_file(protocol: Any) -> str:
@@ -27,6 +28,18 @@ def summary_lines(protocol: Any) -> List[str]:
     """Lines of the summary, as the run last wrote them."""
     text = text_of(Path(facts_file(protocol)))
     return list(json.loads(text)) if text else []
+
+
+def write_values(protocol: Any, state: StreamState) -> None:
+    """Keep the sizes in use, of which those left automatic are shown in the summary."""
+    values = size_values(state.references.sizes)
+    atomic_write(protocol._getExtraPath(VALUES), json.dumps(values))
+
+
+def values_used(protocol: Any) -> Dict[str, str]:
+    """The sizes in use by parameter, once there are classes."""
+    text = text_of(Path(protocol._getExtraPath(VALUES)))
+    return dict(json.loads(text)) if text else {}
 
 
 def waiting_line(n_done: int, n_there: int, wanted: int, minutes: int, per_class: int) -> str:
