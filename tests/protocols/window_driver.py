@@ -226,6 +226,7 @@ class User:
         yield f"a window for {name}", action, lambda: len(self.driver.new(known)) == 1
         (opened,) = self.driver.new(known)
         view = view_of(opened)
+        yield f"the contents of {name}", None, lambda: getattr(view, "is_ready", True)
         told.update(title=opened.title(), view=type(view).__name__)
         self.driver.state["opened"].append(told)
         if hasattr(view, "show_members"):
@@ -300,7 +301,7 @@ class User:
             yield f"micrograph {place + 1}", action, partial(is_drawn_page, view, place)
             told["boxes"][view.model.name] = boxes(view.picture)
             told.setdefault("counts", {})[view.model.name] = {
-                layer: label["text"] for layer, label in view.counts.items()
+                layer: label["text"] for layer, label in view.layers.counts.items()
             }
             if place == 0:
                 told["fits"] = fits(view.frame.canvas, view.window)
