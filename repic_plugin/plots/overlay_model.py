@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from repic_plugin.plots.box_selection import BoxSelection
 from repic_plugin.plots.colors import CONSENSUS_COLOR, REFERENCE_COLOR, picker_color
 from repic_plugin.plots.overlay import LINEWIDTHS, Layer
+from repic_plugin.plots.overlay_patterns import FoundBy, found_by
 from repic_plugin.plots.overlay_sets import (
     SCORE,
     BoxSet,
@@ -84,6 +85,7 @@ class OverlayModel:
             raise ValueError(f"one set may be the consensus, got {len(found)}; call one a picker")
         self.consensus = found[0] if found else None
         self._set_details(details)
+        self._pickers: Dict[str, FoundBy] = {}  # by the name of the set, once needed
         self.scale = self.fitting_scale()
 
     def fitting_scale(self) -> float:
@@ -217,6 +219,39 @@ class OverlayModel:
     def kept(self, name: str) -> NDArray[np.intp]:
         """Rows of a set that are not hidden by its minimum, on all micrographs."""
         return self.selection.passing(name, np.arange(len(np.asarray(self._set(name).x))))
+
+    def show_pattern(self, text: str) -> None:
+        """Show only boxes of the active set that some pickers found, and others did not.
+
+        Parameters
+        ----------
+        text : str
+            Such as ``topaz, not cryolo``; empty for all boxes.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, or it is not one pattern.
+        """
+        name = self.selection.active
+        if name is None:
+            return
+        if not text.strip():
+            self.selection.restrict(name, None)
+            return
+        mask, pattern = self._found_by(name).rows(text)
+        self.selection.restrict(name, mask, pattern.sentence)
+
+    def picker_names(self) -> Tuple[str, ...]:
+        """Names that patterns of the active set may have."""
+        return () if self.selection.active is None else self._found_by(self.selection.active).names
+
+    def _found_by(self, name: str) -> FoundBy:
+        if name not in self._pickers:
+            one = self._set(name)
+            details = self._details if one is self.consensus else None
+            self._pickers[name] = found_by(one, self.sets, details, len(self.names))
+        return self._pickers[name]
 
     def n_kept(self) -> Tuple[int, int]:
         """Boxes of the active set that are not hidden: on this micrograph, and on all."""

@@ -34,6 +34,8 @@ class BoxSet:
         Names of the pickers of each box, separated by commas.
     ids : array_like of int, shape (n,), optional
         Of the items of the set from which the boxes were read.
+    source : str
+        File of that set; empty where there is none.
     """
 
     name: str
@@ -46,6 +48,7 @@ class BoxSet:
     attributes: Mapping[str, ArrayLike] = field(default_factory=dict)
     found_by: Optional[Sequence[str]] = None
     ids: Optional[ArrayLike] = None
+    source: str = ""
 
     def known_numbers(self) -> Dict[str, NDArray[np.float64]]:
         """Score and attributes that any box has, by name."""

@@ -3,6 +3,7 @@
 from repic_plugin.protocols.classification.protocol import ProtAckMeans2D
 from repic_plugin.protocols.classification.streaming.protocol import ProtAckMeans2DStream
 from repic_plugin.protocols.common.consensus_mode import consensus_mode, is_probabilistic
+from repic_plugin.protocols.common.subsets import launch_subset_of_file
 from repic_plugin.protocols.consensus.overlays import of_coordinates, of_pickers
 from repic_plugin.protocols.consensus.protocol import ProtRepicConsensus
 from repic_plugin.protocols.evaluation.protocol_cross_fsc import ProtRepicCrossFsc
@@ -38,6 +39,7 @@ __all__ = [
     "ProtTemplateTrain",
     "consensus_mode",
     "is_probabilistic",
+    "launch_subset_of_file",
     "of_coordinates",
     "of_pickers",
 ]

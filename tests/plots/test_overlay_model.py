@@ -140,8 +140,8 @@ def test_without_a_score_there_is_nothing_to_hide():
     plain = BoxSet("p", [0, 0, 2], [10, 50, 10], [10, 50, 10], 20, score=[np.nan] * 3)
     model = OverlayModel(NAMES, FILES, [plain])
     model.selection.set_minimum(5)
-    assert (model.n_kept(), model.n_all()) == ((0, 0), (0, 0))
-    assert (model.selection.range, model.selection.scored) == (None, ())
+    assert (model.n_kept(), model.n_all()) == ((2, 3), (2, 3))
+    assert (model.selection.range, model.selection.attribute) == (None, "")
     assert model.at(10, 10) is None
     assert model.hit(10, 10) == ("p", 0)
     assert len(model.layers()[0].centers) == 2
@@ -159,7 +159,7 @@ def scored_model():
 def test_each_set_is_hidden_by_a_number_of_its_own():
     model = scored_model()
     chosen = model.selection
-    assert (chosen.active, chosen.scored) == ("one", ("one", "two"))
+    assert (chosen.active, chosen.names) == ("one", ("one", "two"))
     assert (chosen.attribute, chosen.range, chosen.n_unknown) == ("score", (0.4, 0.9), 1)
     chosen.set_minimum(0.5)
     assert model.counts() == {"one": 1, "two": 3}, "a box without a score is shown"
@@ -256,3 +256,53 @@ def test_boxes_of_a_crowded_micrograph_are_shown_smaller_and_thinner():
 @pytest.mark.parametrize(("n_boxes", "side_px"), [(400, 3000), (5, 10), (0, 10)])
 def test_boxes_that_leave_room_are_shown_as_they_are(n_boxes, side_px):
     assert crowded(n_boxes, side_px).scale == 1
+
+
+def test_patterns_of_a_consensus_are_those_of_its_members():
+    model = small_model()
+    model.show_pattern("one, not two")
+    assert model.kept("both").tolist() == [1, 2]
+    assert model.selection.sentence("both") == "found by one, not by two"
+    assert model.counts() == {"one": 2, "two": 1, "both": 1}
+    model.selection.set_minimum(0.25)
+    assert model.kept("both").tolist() == [1]
+    assert model.selection.sentence("both") == "weight at least 0.25, found by one, not by two"
+    model.show_pattern("  ")
+    assert model.kept("both").tolist() == [0, 1]
+    for wrong in ("three", "one; two", "not two"):
+        with pytest.raises(ValueError, match=r"pattern|picker"):
+            model.show_pattern(wrong)
+    assert model.kept("both").tolist() == [0, 1]
+
+
+def test_patterns_of_named_pickers_and_of_sets_that_overlap():
+    model = scored_model()
+    model.selection.choose("two")
+    assert model.picker_names() == ("two", "one")
+    model.show_pattern("two, not one")
+    assert model.kept("two").tolist() == [1, 2]
+    model.selection.choose("one")  # no text names its pickers: what overlaps it does
+    assert model.picker_names() == ("one", "two")
+    model.show_pattern("one, not two")
+    assert model.kept("one").tolist() == [2]
+    assert model.kept("two").tolist() == [1, 2]
+
+
+@given(places, places)
+def test_a_box_is_found_by_a_set_that_has_a_box_with_enough_overlap(on_one, on_two):
+    one, two = box_set("one", on_one, 1, size_px=60.0), box_set("two", on_two, 2, size_px=80.0)
+    model = OverlayModel(NAMES, FILES, [one, two])
+    model.selection.choose("one")
+    model.show_pattern("one, two")
+
+    def jaccard(i, j):
+        ends = [(60 + 80) / 2 - abs(getattr(one, c)[i] - getattr(two, c)[j]) for c in "xy"]
+        sides = [min(max(end, 0), 60) for end in ends]
+        return sides[0] * sides[1] / (60**2 + 80**2 - sides[0] * sides[1])
+
+    expected = [
+        i
+        for i, here in enumerate(on_one)
+        if any(here == there and jaccard(i, j) > 0.3 for j, there in enumerate(on_two))
+    ]
+    assert model.kept("one").tolist() == expected

@@ -41,10 +41,12 @@ def make_model(files, pixel_size=PIXEL_SIZE):
     micrograph = np.repeat([0, 1], len(centers()))
     score = np.linspace(-6, 9, len(where))
     quality = {"quality": np.where(score > 0, score**2, np.nan), "2D class": np.arange(128) % 7 + 1}
-    picked = BoxSet(FAR_NAME, micrograph, *where.T, BOX_PX, score=score, attributes=quality)
+    picked = BoxSet(FAR_NAME, micrograph, *where.T, BOX_PX, score=score, attributes=quality,
+                    ids=np.arange(1, 129), source="picks.sqlite")  # fmt: skip
     other = BoxSet("Topaz", micrograph[:9], *(where[:9] + 3).T, BOX_PX, score=score[:9])
-    agreed = BoxSet("consensus", micrograph[:9], *where[:9].T, BOX_PX, "consensus")
-    members = np.column_stack([np.arange(9)] * 2)
+    agreed = BoxSet("consensus", micrograph[:9], *where[:9].T, BOX_PX, "consensus",
+                    ids=np.arange(9) * 2 + 7, source="agreed.sqlite")  # fmt: skip
+    members = np.column_stack([np.arange(9), np.where(np.arange(9) % 3, np.arange(9), -1)])
     details = ConsensusDetails(np.linspace(0.1, 0.9, 9), members=members)
     return OverlayModel(NAMES, files, [picked, other, agreed], details, pixel_size)
 
@@ -53,7 +55,16 @@ def make_model(files, pixel_size=PIXEL_SIZE):
 def window(screen, files):
     from repic_plugin.viewers.overlay.window import OverlayWindow
 
-    opened = opened_view(OverlayWindow(None, "test", lambda: make_model(files), open_mrc))
+    made = []
+
+    def create(*asked):
+        made.append(asked)
+        return asked[2]
+
+    opened = opened_view(
+        OverlayWindow(None, "test", lambda: make_model(files), open_mrc, create=create)
+    )
+    opened.made = made
     yield opened
     opened.window.destroy()
 
@@ -376,3 +387,60 @@ def test_a_click_on_a_pick_shows_its_numbers_and_its_image(window):
     assert middle < rim - 20, "the dark disc is in the middle of its image"
     click(window, x + 30, y + 30)
     assert (window.selected, window.particle.thumbnail["image"]) == (None, "")
+
+
+def write(window, entry, text):
+    """With the keyboard."""
+    entry.focus_force()
+    window.window.update()
+    entry.delete(0, "end")
+    for letter in text:
+        key = {" ": "space", ",": "comma", "(": "parenleft", ")": "parenright"}.get(letter, letter)
+        entry.event_generate(f"<KeyPress-{key}>")
+    window.window.update()
+    entry.event_generate("<Return>")
+    window.window.update()
+
+
+def test_what_slider_and_pattern_show_becomes_a_subset(window, screen):
+    subset = window.subset
+    assert subset.button.instate(["disabled"]), "nothing is hidden"
+    window.scores.slider.set(0.35)
+    window.window.update()
+    assert not subset.button.instate(["disabled"])
+    subset.button.invoke()
+    kept = [k for k in range(9) if 0.1 + 0.1 * k >= 0.35]
+    (asked,) = window.made
+    label = "consensus: weight at least 0.35"
+    ids = [2 * k + 7 for k in kept]
+    assert asked == ("agreed.sqlite", ids, label, "6 of 9 of consensus: weight at least 0.35")
+    assert subset.status["text"] == f'The run "{label}" has been started.'
+    write(window, subset.pattern, f"{FAR_NAME}, not Topaz")
+    assert window.picture.area.zoom == 1, "what is written is no key"
+    kept = [k for k in kept if k % 3 == 0]
+    assert drawn(window, "consensus") == len(kept) == 2
+    photograph(screen, "overlay_subset.png")
+    subset.button.invoke()
+    assert window.made[-1][1] == [2 * k + 7 for k in kept]
+    assert window.made[-1][3].endswith(f"found by {FAR_NAME}, not by Topaz")
+    assert len(window.made[-1][2]) <= 90
+
+
+def test_each_set_has_its_pattern_and_a_wrong_one_is_explained(window):
+    subset, sets = window.subset, window.scores.sets
+    choose(window, sets, FAR_NAME)
+    write(window, subset.pattern, f"{FAR_NAME}, not Topaz")
+    assert drawn(window, FAR_NAME) == 64 - 9
+    write(window, subset.pattern, "nobody")
+    assert "nobody" in subset.status["text"]
+    assert drawn(window, FAR_NAME) == 64 - 9
+    window.window.tk.call(subset.pattern.cget("postcommand"))
+    assert subset.pattern["values"][:3] == ("", FAR_NAME, "Topaz")
+    assert f"Topaz, not {FAR_NAME}" in subset.pattern["values"]
+    choose(window, sets, "consensus")
+    assert (subset.pattern.get(), subset.status["text"]) == ("", "")
+    assert drawn(window, "consensus") == 9
+    choose(window, sets, FAR_NAME)
+    assert subset.pattern.get() == f"{FAR_NAME}, not Topaz"
+    subset.button.invoke()
+    assert window.made[-1][1] == [k for k in range(1, 129) if k > 9]

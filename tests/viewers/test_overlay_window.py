@@ -243,7 +243,8 @@ def test_sets_without_a_score_have_no_slider(screen, files):
 
     model = OverlayModel(NAMES, files, [BoxSet("nothing", [], [], [], BOX_PX)])
     opened = opened_view(OverlayWindow(None, "test", lambda: model, open_mrc))
-    assert not hasattr(opened, "scores")
+    assert opened.scores.slider.instate(["disabled"])
+    assert opened.scores["text"] == "No score"
     assert opened.layers.counts["nothing"]["text"] == "0"
     click(opened, 50, 50)
     assert told(opened) == ["Click on a box to see its score, its picker and its image."]

@@ -179,6 +179,7 @@ def _box_set(
         # a consensus tells its pickers in its details
         found_by if role != CONSENSUS else None,
         my_ids,
+        source.coordinates.getFileName(),
     )
 
 

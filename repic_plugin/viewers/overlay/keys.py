@@ -87,4 +87,4 @@ class KeyList:
 
 def _is_writing(window: Any) -> bool:
     focus = window.focus_get()
-    return isinstance(focus, (tk.Entry, ttk.Entry)) and not isinstance(focus, ttk.Combobox)
+    return isinstance(focus, (tk.Entry, ttk.Entry)) and str(focus.cget("state")) == tk.NORMAL

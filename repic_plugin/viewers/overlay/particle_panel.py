@@ -13,7 +13,7 @@ from repic_plugin.viewers.overlay.panel import PAD
 from repic_plugin.viewers.photo import grey_photo
 
 TILE_PX = 110
-LINES = 8  # of text that have room in a low window
+LINES = 4  # of text that have room in a low window
 HINT = "Click on a box to see its score, its picker and its image."
 
 

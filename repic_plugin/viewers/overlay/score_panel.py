@@ -10,6 +10,8 @@ from repic_plugin.plots import OverlayModel
 from repic_plugin.viewers.overlay.histogram import Histogram
 from repic_plugin.viewers.overlay.panel import PAD
 
+NO_NUMBERS = "No score"
+
 
 class ScorePanel(ttk.LabelFrame):
     """Choice of a set and of one of its numbers, histogram, slider and counts.
@@ -18,12 +20,14 @@ class ScorePanel(ttk.LabelFrame):
     ----------
     master : tkinter widget
     model : OverlayModel
-        With a scored set.
+        With a set.
     changed : callable
         Called after what is hidden has changed, once for several changes; calls `tell`.
 
     Attributes
     ----------
+    set_chosen : callable or None
+        Called after another set has become the active one.
     sets, attributes : ttk.Combobox
     histogram : Histogram
     slider : ttk.Scale
@@ -35,6 +39,7 @@ class ScorePanel(ttk.LabelFrame):
         self._model, self._changed = model, changed
         self._pending: Optional[str] = None
         self._is_filling = False
+        self.set_chosen: Optional[Callable[[], None]] = None
         self.sets = self._combobox(self._set_chosen)
         self.attributes = self._combobox(self._attribute_chosen)
         self.histogram = Histogram(self, self._set)
@@ -70,12 +75,13 @@ class ScorePanel(ttk.LabelFrame):
         """Show the choices, and the range and minimum of the current one."""
         chosen = self._model.selection
         for box, values, current in (
-            (self.sets, chosen.scored, chosen.active or ""),
+            (self.sets, chosen.names, chosen.active or ""),
             (self.attributes, chosen.attributes, chosen.attribute),
         ):
             box.configure(values=values, state="readonly" if len(values) > 1 else "disabled")
             box.set(current)
-        self.configure(text=f"Minimum {chosen.attribute}")
+        self.configure(text=f"Minimum {chosen.attribute}" if chosen.attribute else NO_NUMBERS)
+        self.slider.state(["!disabled" if chosen.attribute else "disabled"])
         low, high = chosen.range or (0.0, 1.0)
         self._is_filling = True
         self.slider.configure(from_=low, to=max(high, low + 1e-9))
@@ -86,6 +92,8 @@ class ScorePanel(ttk.LabelFrame):
     def _set_chosen(self, name: str) -> None:
         self._model.selection.choose(name)
         self._fill()
+        if self.set_chosen is not None:
+            self.set_chosen()
         self._changed()
 
     def _attribute_chosen(self, attribute: str) -> None:
@@ -112,7 +120,7 @@ def _kept(model: OverlayModel) -> str:
     chosen = model.selection
     low = (chosen.range or (0.0, 0.0))[0]
     lines = [
-        f"at least {max(chosen.minimum, low):.3f}:",
+        *([f"at least {max(chosen.minimum, low):.3f}:"] if chosen.attribute else []),
         f"{here:,} of {all_here:,} on this micrograph",
         f"{overall:,} of {all_overall:,} in total",
     ]

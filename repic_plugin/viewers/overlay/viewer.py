@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 from functools import partial
-from typing import Any, ClassVar, Dict, List, Tuple
+from typing import Any, ClassVar, Dict, List, Sequence, Tuple
 
 from pwem.objects import SetOfCoordinates
+from pyworkflow.project import Project
+from pyworkflow.protocol import Protocol
 from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
 
 from repic_plugin.convert import open_micrograph
@@ -20,6 +22,7 @@ from repic_plugin.protocols import (
     ProtRepicIterative,
     ProtRepicLabels,
     ProtTemplatePick,
+    launch_subset_of_file,
     of_coordinates,
 )
 from repic_plugin.viewers.consensus_viewer import consensus_window
@@ -69,7 +72,18 @@ def overlay_window(root: Any, obj: Any, protocol: Any = None) -> OverlayWindow:
     """
     _check_has_boxes(obj)
     title = f"{_label(obj, protocol)}: boxes on their micrographs"
-    return OverlayWindow(root, title, partial(_model, obj, protocol), open_micrograph, _more(obj))
+    load = partial(_model, obj, protocol)
+    run = obj if isinstance(obj, Protocol) else protocol
+    create = None if run is None else partial(_create_subset, run.getProject())
+    return OverlayWindow(root, title, load, open_micrograph, _more(obj), create)
+
+
+def _create_subset(
+    project: Project, file: str, ids: Sequence[int], label: str, comment: str
+) -> str:
+    """Start a run with some coordinates of a set; its label."""
+    run = launch_subset_of_file(project, file, ids, label=label, comment=comment)
+    return str(run.getObjLabel())
 
 
 def _check_has_boxes(obj: Any) -> None:

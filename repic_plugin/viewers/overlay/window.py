@@ -21,6 +21,7 @@ from repic_plugin.viewers.overlay.panel import PAD, ScrolledPanel
 from repic_plugin.viewers.overlay.particle_panel import ParticlePanel
 from repic_plugin.viewers.overlay.picture_frame import ZOOM_STEP, PictureFrame
 from repic_plugin.viewers.overlay.score_panel import ScorePanel
+from repic_plugin.viewers.overlay.subset_panel import CreateSubset, SubsetPanel
 from repic_plugin.viewers.view_button import MakeView, ViewButton
 
 PANEL_WIDTH_PX = 235
@@ -44,6 +45,8 @@ class OverlayWindow(View):  # type: ignore[misc]
         cannot be read.
     more : mapping of str to callable, optional
         From the text of a button to a function that creates its View, see `ViewButton`.
+    create : callable, optional
+        Makes a set of the boxes shown, see `SubsetPanel`.
 
     Attributes
     ----------
@@ -58,9 +61,10 @@ class OverlayWindow(View):  # type: ignore[misc]
         load: Callable[[], OverlayModel],
         open_image: OpenImage,
         more: Optional[Mapping[str, MakeView]] = None,
+        create: Optional[CreateSubset] = None,
     ) -> None:
         super().__init__()
-        self._more = dict(more or {})
+        self._more, self._create = dict(more or {}), create
         self._root = root
         self._title = title
         self.load = load
@@ -110,14 +114,18 @@ class OverlayWindow(View):  # type: ignore[misc]
         self.image_panel = ImagePanel(panel.inside, self.frame, self.model)
         self.image_panel.pack(fill=tk.X, pady=(PAD, 0))
         self._add_scale(panel.inside)
+        self._add_buttons(panel.inside)
 
     def _add_right(self, panel: ScrolledPanel) -> None:
         """Add minimum, particle and buttons."""
         panel.pack(side=tk.RIGHT, fill=tk.Y)
-        if self.model.selection.scored:
+        if self.model.sets:
             self.scores = ScorePanel(panel.inside, self.model, self._show_minimum)
             self.scores.pack(fill=tk.X)
-        self._add_buttons(panel.inside)
+            self.subset = SubsetPanel(panel.inside, self.model, self._show_minimum, self._create)
+            self.subset.pack(fill=tk.X, pady=(PAD, 0))
+            self.scores.set_chosen = self.subset.show_set
+        self._add_more(panel.inside)
         self.particle = ParticlePanel(panel.inside)
         self.particle.pack(fill=tk.BOTH, expand=True, pady=(PAD, PAD))
 
@@ -149,12 +157,17 @@ class OverlayWindow(View):  # type: ignore[misc]
         self.size_text.pack(anchor=tk.W)
 
     def _add_buttons(self, panel: Any) -> None:
-        """Add the buttons below the description of a box."""
+        """Add the buttons at the bottom on the left."""
         self.save_button = ttk.Button(panel, text="Save picture...", command=self._ask_and_save)
         self.keys_button = ttk.Button(panel, text="Keys (?)", command=self.key_list.toggle)
-        self.more_buttons = [ViewButton(panel, *one) for one in self._more.items()]
-        for button in (self.keys_button, self.save_button, *self.more_buttons):
+        for button in (self.keys_button, self.save_button):
             button.configure(takefocus=False)
+            button.pack(side=tk.BOTTOM, fill=tk.X, pady=(4, 0))
+
+    def _add_more(self, panel: Any) -> None:
+        """Add the buttons that open other windows."""
+        self.more_buttons = [ViewButton(panel, *one) for one in self._more.items()]
+        for button in self.more_buttons:
             button.pack(side=tk.BOTTOM, fill=tk.X, pady=(4, 0))
 
     def _make_keys(self) -> List[Key]:
@@ -304,8 +317,9 @@ class OverlayWindow(View):  # type: ignore[misc]
 
     def _show_counts(self) -> None:
         self.layers.tell()
-        if self.model.selection.scored:
+        if self.model.sets:
             self.scores.tell()
+            self.subset.tell()
 
     def _select(self, found: Optional[Tuple[str, int]]) -> None:
         """Describe and highlight a box: name of its set, and row."""
