@@ -235,6 +235,8 @@ class User:
             yield from self._look_at_tabs(view, name, told)
         elif hasattr(view, "picture"):
             yield from self._look_at_boxes(view, name, told)
+            if told.get("class") == "ProtRepicConsensus":
+                yield from self._make_subset(view, told)
         for button in getattr(view, "more_buttons", []):
             inner = {}
             told.setdefault("more", {})[button["text"]] = inner
@@ -306,6 +308,33 @@ class User:
             if place == 0:
                 told["fits"] = fits(view.frame.canvas, view.window)
                 self.driver.photograph(name)
+
+    def _make_subset(self, view, told):
+        """Zoom in, hide some particles by weight and by pickers, and make a set of the rest."""
+        widget, subset = view.frame.canvas.get_tk_widget(), view.subset
+        middle = {"x": widget.winfo_width() // 2, "y": widget.winfo_height() // 2}
+
+        def roll():
+            widget.event_generate("<Motion>", **middle)
+            widget.event_generate("<Button-4>", **middle)
+
+        yield "the wheel to zoom", roll, lambda: view.picture.area.zoom > 1
+        low, high = view.model.selection.range
+        slide = partial(view.scores.slider.set, (9 * low + high) / 10)
+        yield "a minimum", slide, lambda: view.model.selection.minimum > low
+        told["minimum"] = view.model.selection.minimum
+        told["pattern"] = f"{view.model.picker_names()[0]}, not {view.model.picker_names()[2]}"
+
+        def write():
+            subset.pattern.set(told["pattern"])
+            subset.pattern.event_generate("<<ComboboxSelected>>")
+
+        before = view.model.n_kept()[1]
+        yield "a pattern", write, lambda: view.model.n_kept()[1] < before
+        press = partial(self.driver.click, subset.button)
+        yield "a run", press, lambda: subset.status["text"]
+        told["kept"], told["created"] = view.scores.kept["text"], subset.status["text"]
+        self.driver.photograph("subset")
 
     # ------------------------------------------------------------------- form
 
