@@ -170,6 +170,7 @@ def look(
         target_precision=args.target_precision,
         num_particles=args.num_particles,
         max_false_agreement=args.max_false_agreement,
+        min_weight=args.min_weight,
     )
     junk = shares_of_junk(candidates, asked)
     return Looked(judged, classes, picker_classes(candidates, asked), junk, notes, taken)
