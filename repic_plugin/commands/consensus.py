@@ -173,6 +173,13 @@ def _add_consensus(group: argparse._ArgumentGroup) -> None:
         help="drop particles whose agreement may be chance: the expected share of chance among "
         "those of at least their weight, such as 0.05 (default: keep all)",
     )
+    group.add_argument(
+        "--min-weight",
+        type=float,
+        metavar="W",
+        help="drop particles of a smaller weight, which is a probability in mode probabilistic "
+        "(default: keep all)",
+    )
     group.add_argument("--solver", choices=SOLVERS, default="auto", help="solver")
     group.add_argument(
         "--time-limit",
@@ -341,6 +348,7 @@ def _consensus(
             min_distance_px=args.min_distance,
             micrograph_quality=quality,
             max_false_agreement=None if has_images else args.max_false_agreement,
+            min_weight=None if has_images else args.min_weight,
             unseen=loaded.is_missing if args.mode == MODES[2] else None,
             solver=args.solver,
             time_limit_s=args.time_limit,

@@ -172,6 +172,7 @@ def look(
         target_precision=args.target_precision,
         num_particles=args.num_particles,
         max_false_agreement=args.max_false_agreement,
+        min_weight=args.min_weight,
     )
     junk = shares_of_junk(candidates, asked)
     counts = picker_classes(candidates, asked)

@@ -46,6 +46,11 @@ def report(
             f"kept of {result.micrographs.n_selected.sum():,} selected: {len(result):,} whose "
             f"false-agreement rate is at most {args.max_false_agreement:g}{why and f' ({why})'}"
         )
+    if args.min_weight is not None:
+        print(
+            f"kept of {result.micrographs.n_selected.sum():,} selected: {len(result):,} whose "
+            f"weight is at least {args.min_weight:g}"
+        )
     for path in loaded.ignored[:3]:
         print(f"not read: {path}")
     if len(loaded.ignored) > 3:

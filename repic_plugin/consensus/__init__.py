@@ -33,7 +33,7 @@ from repic_plugin.consensus.given_classes import (
     never_chosen,
     without_chosen,
 )
-from repic_plugin.consensus.inspection import micrograph_graph
+from repic_plugin.consensus.inspection import micrograph_graph, pickers_at
 from repic_plugin.consensus.messages import scarce_pickers
 from repic_plugin.consensus.micrographs import (
     AGREEMENT,
@@ -168,6 +168,7 @@ __all__ = [
     "none_kept",
     "parse_patterns",
     "picker_classes",
+    "pickers_at",
     "picks_from_arrays",
     "picks_to_arrays",
     "ranked_scores",

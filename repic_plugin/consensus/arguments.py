@@ -217,3 +217,9 @@ def check_unseen(picks: Picks, unseen: Optional[ArrayLike]) -> NDArray[np.bool_]
     if found[picks.micrograph, picks.picker].any():
         raise ValueError("unseen must be False where a picker has picks")
     return found
+
+
+def check_min_weight(min_weight: Optional[float]) -> None:
+    """Smallest weight of a particle; a ValueError if it is out of range."""
+    if min_weight is not None:
+        check_in_range("min_weight", min_weight, 0, np.inf, "[)", "leave it out to keep all")

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from repic_plugin.consensus.arguments import (
     check_agreement,
     check_micrographs,
+    check_min_weight,
     check_probabilistic,
     check_settings,
     check_unseen,
@@ -27,7 +28,7 @@ from repic_plugin.consensus.assembly import (
 )
 from repic_plugin.consensus.batch import solve_batch
 from repic_plugin.consensus.boxes import BoxSize, box_sizes, inside_micrograph
-from repic_plugin.consensus.chance.apply import with_rates, within_rate
+from repic_plugin.consensus.chance.apply import kept_particles, with_rates
 from repic_plugin.consensus.chance.control import measure_agreement
 from repic_plugin.consensus.chance.record import Agreement, agreement_warnings
 from repic_plugin.consensus.ensemble.model import EnsembleModel
@@ -82,6 +83,7 @@ def find_consensus(
     unseen: Optional[ArrayLike] = None,
     ensemble: Optional[EnsembleModel] = None,
     max_false_agreement: Optional[float] = None,
+    min_weight: Optional[float] = None,
     agreement: Optional[Agreement] = None,
     decoys: bool = True,
     count_smaller: bool = False,
@@ -159,6 +161,9 @@ def find_consensus(
         Drop particles whose false-agreement rate exceeds this, in (0, 1]: the expected share of
         chance among the groups of at least their weight. Picks of one picker, which agree with
         nothing, are dropped too.
+    min_weight : float, optional
+        Drop particles of a smaller weight, which in mode ``probabilistic`` is a probability, after
+        all other choices.
     agreement : Agreement, optional
         That of an earlier consensus, such as one of more micrographs; measured by default.
     decoys : bool
@@ -216,6 +221,7 @@ def find_consensus(
     )
     wanted = check_micrographs(picks, micrographs)
     check_agreement(picks, max_false_agreement, agreement, decoys)
+    check_min_weight(min_weight)
     transforms = choose_transforms(picks, score_transform)
     fate = np.full(len(picks), ALONE, dtype=np.int8)
     fate[~inside_micrograph(picks, settings.sizes_px, micrograph_size_px)] = AT_THE_EDGE
@@ -245,12 +251,12 @@ def find_consensus(
     scarce = scarce_pickers(result.micrographs.n_picks, picks.picker_names) if needs_all else []
     for line in (*scarce, *warnings_of_result(result, picks, reach_px)):
         warnings.warn(line, stacklevel=2)
-    max_rate = max_false_agreement
+    limits = max_false_agreement, min_weight
     if mode != "probabilistic":
         if count_smaller and result.quorum > SMALLEST:
             given = (picks, result.is_unmatched, wanted, transforms, references, settings)
             result = replace(result, smaller=find_smaller_groups(*given))
-        return with_fates(result if max_rate is None else within_rate(result, max_rate), picks)
+        return with_fates(kept_particles(result, *limits), picks)
     alone = picks.take(result.is_unmatched)
     probable = by_probability(
         result,
@@ -265,7 +271,7 @@ def find_consensus(
         min_distance_px=settings.min_distance_px,
         unseen=check_unseen(picks, unseen),
     )
-    return with_fates(probable if max_rate is None else within_rate(probable, max_rate), picks)
+    return with_fates(kept_particles(probable, *limits), picks)
 
 
 def ranked_scores(

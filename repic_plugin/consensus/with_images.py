@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from repic_plugin.arguments import check_whole_number
-from repic_plugin.consensus.arguments import check_agreement
-from repic_plugin.consensus.chance.apply import within_rate
+from repic_plugin.consensus.arguments import check_agreement, check_min_weight
+from repic_plugin.consensus.chance.apply import kept_particles
 from repic_plugin.consensus.ensemble.candidates import as_cells, score_bins
 from repic_plugin.consensus.ensemble.fit import choose_threshold
 from repic_plugin.consensus.ensemble.image_classes import ImageFit, fit_with_images
@@ -89,6 +89,7 @@ def judge_by_images(
     target_precision: Optional[float] = None,
     num_particles: Optional[int] = None,
     max_false_agreement: Optional[float] = None,
+    min_weight: Optional[float] = None,
 ) -> Judged:
     """Consensus of the candidates that are particles by agreement and their images.
 
@@ -100,7 +101,7 @@ def judge_by_images(
     picks : Picks
         Those that the candidates were found in.
     classes : ImageClasses
-    target_precision, num_particles, max_false_agreement
+    target_precision, num_particles, max_false_agreement, min_weight
         As in `find_consensus`.
 
     Returns
@@ -118,6 +119,7 @@ def judge_by_images(
     if num_particles is not None:
         check_whole_number("num_particles", num_particles, 1, "leave it out to keep all")
     check_agreement(picks, max_false_agreement, candidates.agreement, decoys=False)
+    check_min_weight(min_weight)
     before = candidates.ensemble
     if before is None:
         raise ValueError("candidates must be found with mode probabilistic; choose this mode")
@@ -144,8 +146,7 @@ def judge_by_images(
     )
     limit = 0.0 if by_number else found.model.threshold
     kept = kept_candidates(judged, place[candidates.micrograph], limit, num_particles)
-    if max_false_agreement is not None:
-        kept = within_rate(kept, max_false_agreement)
+    kept = kept_particles(kept, max_false_agreement, min_weight)
     return Judged(with_fates(kept, picks), found.probability)
 
 

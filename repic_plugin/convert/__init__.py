@@ -59,6 +59,7 @@ from repic_plugin.convert.sets import (
     is_main_set,
     item_ids,
     item_labels,
+    numeric_labels,
     read_item_columns,
 )
 from repic_plugin.convert.transforms import SHIFT_ORDERS, transform_matrices
@@ -100,6 +101,7 @@ __all__ = [
     "micrograph_files",
     "micrograph_pixels",
     "name_notes",
+    "numeric_labels",
     "open_micrograph",
     "picks_on_micrographs",
     "pixel_ratio",

@@ -14,6 +14,7 @@ from repic_plugin.formats import ENSEMBLE_NAMES
 
 # Files of the other sets beside a consensus: unmatched picks, patterns.
 OTHER_SETS = "coordinates_"
+NUMBERS = ("Float", "Integer")  # classes of Scipion
 
 
 def table_prefix(items: Set) -> str:
@@ -40,6 +41,15 @@ def item_labels(file_name: str, prefix: str = "") -> List[str]:
     """Attributes of a set's items; none if the set is empty."""
     with _reading(file_name) as connection:
         return list(column_names(connection, prefix))
+
+
+def numeric_labels(file_name: str) -> List[str]:
+    """Attributes of a set's items that are numbers; none if the set is empty."""
+    with _reading(file_name) as connection:
+        if not column_names(connection):
+            return []
+        rows = connection.execute("SELECT label_property, class_name FROM Classes").fetchall()
+    return [label for label, kind in rows if kind in NUMBERS]
 
 
 def count_items(file_name: str) -> int:

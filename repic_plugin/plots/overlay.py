@@ -69,6 +69,9 @@ def overlay_figure(
     title: Optional[str] = None,
     legend: bool = True,
     size_px: int = 1400,
+    low_pass_px: Optional[float] = None,
+    stretch: float = 1.0,
+    brightness: float = 0.0,
 ) -> Figure:
     """Draw boxes on a micrograph.
 
@@ -86,6 +89,10 @@ def overlay_figure(
         Whether to show names and numbers of boxes above the picture.
     size_px : int
         Width of the figure at its own resolution. The height follows from the micrograph.
+    low_pass_px : float, optional
+        As of `low_passed`; by default a slight blur.
+    stretch, brightness : float
+        As of `contrast`.
 
     Raises
     ------
@@ -100,8 +107,8 @@ def overlay_figure(
     n_rows = -(-len(labels) // n_columns) if legend else 0
     figure, axes = _canvas(image.shape, size_px, title, n_rows)
     height, width = image.shape
-    shown, extent = for_display(image, size_px)
-    low, high = contrast(shown)
+    shown, extent = for_display(image, size_px, low_pass_px)
+    low, high = contrast(shown, stretch, brightness)
     axes.imshow(shown, cmap="gray", vmin=low, vmax=high, extent=extent, interpolation="nearest")
     handles = _draw_layers(axes, layers, boxes, labels)
     axes.set_xlim(0, width)

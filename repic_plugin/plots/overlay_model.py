@@ -2,69 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from repic_plugin.plots.box_selection import BoxSelection
 from repic_plugin.plots.colors import CONSENSUS_COLOR, REFERENCE_COLOR, picker_color
-from repic_plugin.plots.overlay import LINEWIDTHS, ROLES, Layer
+from repic_plugin.plots.overlay import LINEWIDTHS, Layer
+from repic_plugin.plots.overlay_patterns import FoundBy, found_by
+from repic_plugin.plots.overlay_sets import (
+    SCORE,
+    BoxSet,
+    ConsensusDetails,
+    MicrographRows,
+    checked_set,
+)
+from repic_plugin.plots.overlay_words import box_in_words, members_in_words
 
 # Boxes that cover more than this fraction of their area are drawn smaller and thinner.
 MAX_COVER, LEAST_SCALE, LEAST_LINEWIDTH = 0.3, 0.2, 0.8
 FEW = 30  # boxes that cover nothing worth seeing
-
-
-@dataclass(frozen=True)
-class BoxSet:
-    """One set of boxes on all micrographs.
-
-    Attributes
-    ----------
-    name : str
-    micrograph : array_like of int, shape (n,)
-        Index of each box's micrograph.
-    x, y : array_like of float, shape (n,)
-        Centres, px.
-    box_size_px : float
-    role : {"picker", "reference", "consensus"}
-    score : array_like of float, shape (n,), optional
-        NaN where there is none.
-    """
-
-    name: str
-    micrograph: ArrayLike
-    x: ArrayLike
-    y: ArrayLike
-    box_size_px: float
-    role: str = "picker"
-    score: Optional[ArrayLike] = None
-
-
-@dataclass(frozen=True)
-class ConsensusDetails:
-    """Properties of each particle of the consensus, in the order of its set.
-
-    Attributes
-    ----------
-    weight : array_like of float, shape (n,)
-    overlap, score : array_like of float, shape (n,), optional
-    members : array_like of int, shape (n, n_pickers), optional
-        Place of each picker's pick in its own set, pickers in the order of the sets; -1 where the
-        picker has none.
-    pickers : sequence of str, length n, optional
-        Names of the pickers that found each, for a consensus whose pickers are not there.
-    weight_name : str
-        Such as ``probability`` where the weight is one.
-    """
-
-    weight: ArrayLike
-    overlap: Optional[ArrayLike] = None
-    score: Optional[ArrayLike] = None
-    members: Optional[ArrayLike] = None
-    pickers: Optional[Sequence[str]] = None
-    weight_name: str = "weight"
 
 
 class OverlayModel:
@@ -79,7 +37,9 @@ class OverlayModel:
     sets : sequence of BoxSet
         At most one of role ``consensus``; their names differ.
     details : ConsensusDetails, optional
-        Of the consensus: makes the threshold work.
+        Of the consensus.
+    pixel_size_angstrom : float
+        0 where it is unknown.
 
     Attributes
     ----------
@@ -88,8 +48,8 @@ class OverlayModel:
         With arrays for columns.
     place : int
         Index of the current micrograph.
-    threshold : float
-        Minimum weight, which is called `weight_name`, of the particles shown.
+    selection : BoxSelection
+        Which boxes are shown; at first the consensus is the active set.
     scale : float
         Boxes are drawn at this fraction of their size, so that crowded micrographs remain visible;
         initially set for the most crowded one.
@@ -106,24 +66,26 @@ class OverlayModel:
         files: Sequence[str],
         sets: Sequence[BoxSet],
         details: Optional[ConsensusDetails] = None,
+        pixel_size_angstrom: float = 0.0,
     ) -> None:
         if not names:
             raise ValueError("there is no micrograph to show; choose a set with micrographs")
         if len(files) != len(names):
             raise ValueError(f"files must be one for each of {len(names)} names, got {len(files)}")
         self.names, self.files = tuple(names), tuple(files)
-        self.sets = tuple(_checked(one, len(names)) for one in sets)
+        self.sets = tuple(checked_set(one, len(names)) for one in sets)
         _check_names([one.name for one in self.sets])
+        self.pixel_size_angstrom = pixel_size_angstrom
         self.place = 0
-        self.threshold = -np.inf
         self._visible = {one.name: True for one in self.sets}
-        self._slices = {one.name: _Slices(one, len(names)) for one in self.sets}
+        self._slices = {one.name: MicrographRows(one, len(names)) for one in self.sets}
         self._colors = _colors(self.sets)
         found = [one for one in self.sets if one.role == "consensus"]
         if len(found) > 1:
             raise ValueError(f"one set may be the consensus, got {len(found)}; call one a picker")
         self.consensus = found[0] if found else None
         self._set_details(details)
+        self._pickers: Dict[str, FoundBy] = {}  # by the name of the set, once needed
         self.scale = self.fitting_scale()
 
     def fitting_scale(self) -> float:
@@ -141,21 +103,25 @@ class OverlayModel:
         return float(len(rows) * one.box_size_px**2 / np.prod(extents))
 
     def _set_details(self, details: Optional[ConsensusDetails]) -> None:
-        """Check and store the details of the particles."""
+        """Check and store the details of the particles, and all numbers of the boxes."""
         self._details = details
-        self.weight_name = "weight" if details is None else details.weight_name
-        if details is None:
-            return
-        n = 0 if self.consensus is None else len(np.asarray(self.consensus.x))
-        columns = (details.weight, details.overlap, details.score, details.members, details.pickers)
-        for column in columns:
+        numbers = {one.name: one.known_numbers() for one in self.sets}
+        agreed = None if self.consensus is None else self.consensus.name
+        if details is not None and self.consensus is not None:
+            self._check_details(details, len(np.asarray(self.consensus.x)))
+            own = details.numbers()
+            more = {k: v for k, v in numbers[self.consensus.name].items() if k not in (*own, SCORE)}
+            numbers[self.consensus.name] = {**own, **more}
+        self.selection = BoxSelection(numbers, agreed)
+
+    @staticmethod
+    def _check_details(details: ConsensusDetails, n: int) -> None:
+        for column in (*details.numbers().values(), details.members, details.pickers):
             if column is not None and len(np.asarray(column)) != n:
                 raise ValueError(
                     f"details must have a row for each of the {n} particles of the consensus, got "
                     f"{len(np.asarray(column))}"
                 )
-        self._weight = np.asarray(details.weight, dtype=np.float64)
-        self._sorted_weights = np.sort(self._weight)
 
     # ------------------------------------------------------------------ where
 
@@ -203,11 +169,10 @@ class OverlayModel:
     # ------------------------------------------------------------------- what
 
     @property
-    def weight_range(self) -> Optional[Tuple[float, float]]:
-        """Least and largest weight; None where there are none."""
-        if self._details is None or not len(self._weight):
-            return None
-        return float(self._sorted_weights[0]), float(self._sorted_weights[-1])
+    def box_size_px(self) -> float:
+        """Of the consensus, else of the first set; 0 where there is none."""
+        first = self.consensus or next(iter(self.sets), None)
+        return 0.0 if first is None else first.box_size_px
 
     def color(self, name: str) -> str:
         """Of a set, the same whatever else is shown."""
@@ -230,17 +195,13 @@ class OverlayModel:
         self._visible[name] = not self._visible[name]
         return self._visible[name]
 
-    def set_threshold(self, weight: float) -> None:
-        """Show only particles of at least this weight."""
-        self.threshold = float(weight)
-
     def layers(self) -> List[Layer]:
         """The visible sets' boxes on this micrograph."""
         return [self.layer(one.name) for one in self.sets if self._visible[one.name]]
 
     def layer(self, name: str) -> Layer:
         """One set's boxes on this micrograph, switched on or not."""
-        one = next(box_set for box_set in self.sets if box_set.name == name)
+        one = self._set(name)
         rows = self._shown(one)
         centers = np.column_stack([np.asarray(one.x)[rows], np.asarray(one.y)[rows]])
         size_px = one.box_size_px * self.scale
@@ -255,41 +216,98 @@ class OverlayModel:
         """How many boxes each set has on this micrograph, switched on or not."""
         return {one.name: len(self._shown(one)) for one in self.sets}
 
+    def kept(self, name: str) -> NDArray[np.intp]:
+        """Rows of a set that are not hidden by its minimum, on all micrographs."""
+        return self.selection.passing(name, np.arange(len(np.asarray(self._set(name).x))))
+
+    def show_pattern(self, text: str) -> None:
+        """Show only boxes of the active set that some pickers found, and others did not.
+
+        Parameters
+        ----------
+        text : str
+            Such as ``topaz, not cryolo``; empty for all boxes.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, or it is not one pattern.
+        """
+        name = self.selection.active
+        if name is None:
+            return
+        if not text.strip():
+            self.selection.restrict(name, None)
+            return
+        mask, pattern = self._found_by(name).rows(text)
+        self.selection.restrict(name, mask, pattern.sentence)
+
+    def picker_names(self) -> Tuple[str, ...]:
+        """Names that patterns of the active set may have."""
+        return () if self.selection.active is None else self._found_by(self.selection.active).names
+
+    def _found_by(self, name: str) -> FoundBy:
+        if name not in self._pickers:
+            one = self._set(name)
+            details = self._details if one is self.consensus else None
+            self._pickers[name] = found_by(one, self.sets, details, len(self.names))
+        return self._pickers[name]
+
     def n_kept(self) -> Tuple[int, int]:
-        """Particles of the consensus that reach the threshold: on this micrograph, and on all."""
-        if self.consensus is None:
-            return 0, 0
-        here = len(self._shown(self.consensus))
-        if self._details is None:
-            return here, len(np.asarray(self.consensus.x))
-        below = np.searchsorted(self._sorted_weights, self.threshold, side="left")
-        return here, len(self._weight) - int(below)
+        """Boxes of the active set that are not hidden: on this micrograph, and on all."""
+        name = self.selection.active
+        return (0, 0) if name is None else (len(self._shown(self._set(name))), len(self.kept(name)))
 
     def n_all(self) -> Tuple[int, int]:
-        """Particles of the consensus, whatever their weight: on this micrograph, and on all."""
-        if self.consensus is None:
+        """Boxes of the active set, hidden or not: on this micrograph, and on all."""
+        name = self.selection.active
+        if name is None:
             return 0, 0
-        here = self._slices[self.consensus.name].rows(self.place)
-        return len(here), len(np.asarray(self.consensus.x))
+        return len(self._slices[name].rows(self.place)), len(np.asarray(self._set(name).x))
 
     def _shown(self, one: BoxSet) -> NDArray[np.intp]:
-        """Rows of a set that are on this micrograph and reach the threshold."""
-        rows = self._slices[one.name].rows(self.place)
-        if one is self.consensus and self._details is not None:
-            return rows[self._weight[rows] >= self.threshold]
-        return rows
+        """Rows of a set that are on this micrograph and are not hidden."""
+        return self.selection.passing(one.name, self._slices[one.name].rows(self.place))
 
-    # ------------------------------------------------------------ one particle
+    def _set(self, name: str) -> BoxSet:
+        for one in self.sets:
+            if one.name == name:
+                return one
+        raise ValueError(f"no layer is named {name}; they are {', '.join(self._visible)}")
 
-    def at(self, x: float, y: float) -> Optional[int]:
-        """The particle of the consensus whose box holds a point, the nearest where boxes overlap.
+    # ----------------------------------------------------------------- one box
+
+    def hit(self, x: float, y: float) -> Optional[Tuple[str, int]]:
+        """The visible box that holds a point: name of its set, and row.
+
+        The consensus comes first, then the active set, then the others in their order.
+        """
+        names = [one.name for one in self.sets]
+        first = [
+            one for one in (self.consensus and self.consensus.name, self.selection.active) if one
+        ]
+        for name in dict.fromkeys([*first, *names]):
+            row = self.at(x, y, name)
+            if row is not None:
+                return name, row
+        return None
+
+    def at(self, x: float, y: float, name: Optional[str] = None) -> Optional[int]:
+        """The box of a set that holds a point, the nearest where boxes overlap.
+
+        Parameters
+        ----------
+        x, y : float
+            Px.
+        name : str, optional
+            Of the set, by default the consensus.
 
         Returns
         -------
         int or None
-            Its row in the consensus set.
+            Its row in the set.
         """
-        one = self.consensus
+        one = self.consensus if name is None else self._set(name)
         if one is None or not self._visible[one.name]:
             return None
         rows = self._shown(one)
@@ -299,87 +317,33 @@ class OverlayModel:
             return None
         return int(rows[np.argmin(np.where(inside, dx**2 + dy**2, np.inf))])
 
-    def box(self, particle: int) -> Layer:
-        """A particle of the consensus, by its row, as a layer of its own."""
-        one = self._particles()
-        center = np.array([[np.asarray(one.x)[particle], np.asarray(one.y)[particle]]])
+    def box(self, row: int, name: Optional[str] = None) -> Layer:
+        """A box of a set, by default of the consensus, as a layer of its own."""
+        one = self._particles() if name is None else self._set(name)
+        center = np.array([[np.asarray(one.x)[row], np.asarray(one.y)[row]]])
         return Layer(one.name, center, one.box_size_px * self.scale, one.role)
 
-    def describe(self, particle: int) -> List[str]:
-        """Description of a particle of the consensus by row: position, scores and pickers."""
-        one, details = self._particles(), self._details
-        lines = [f"x {np.asarray(one.x)[particle]:.0f}, y {np.asarray(one.y)[particle]:.0f} px"]
-        if details is None:
-            return lines
-        columns = (details.weight, details.overlap, details.score)
-        for what, column in zip((self.weight_name, "overlap", "score"), columns):
-            if column is not None and (what != "overlap" or np.asarray(column)[particle]):
-                lines.append(f"{what} {np.asarray(column)[particle]:.3f}")  # 0 is no overlap
-        if details.members is not None:
-            return lines + self._members(np.asarray(details.members)[particle])
-        if details.pickers is not None:
-            lines.append(f"found by {details.pickers[particle]}")
-        return lines
+    def describe(self, row: int, name: Optional[str] = None) -> List[str]:
+        """Description of a box of a set, by default of the consensus: position, numbers, pickers.
 
-    def _members(self, members: NDArray[np.int64]) -> List[str]:
-        """Description of each pick of a particle."""
-        pickers = [one for one in self.sets if one.role == "picker"]
-        return [_pick_in_words(one, int(row)) for one, row in zip(pickers, members)]
+        For others than the consensus the name of the set comes first.
+        """
+        one = self._particles() if name is None else self._set(name)
+        numbers = self.selection.numbers(one.name)
+        if one is not self.consensus:
+            return [one.name, *box_in_words(one, row, numbers)]
+        lines, details = box_in_words(one, row, numbers), self._details
+        if details is not None and details.members is not None:
+            pickers = [other for other in self.sets if other.role == "picker"]
+            return lines + members_in_words(pickers, np.asarray(details.members)[row])
+        if details is not None and details.pickers is not None:
+            lines.append(f"found by {details.pickers[row]}")
+        return lines
 
     def _particles(self) -> BoxSet:
         if self.consensus is None:
             raise ValueError("there is no consensus among the sets; add one of that role")
         return self.consensus
-
-
-class _Slices:
-    """Rows of a set by micrograph, sorted once."""
-
-    def __init__(self, one: BoxSet, n_micrographs: int) -> None:
-        micrograph = np.asarray(one.micrograph)
-        self._order = np.argsort(micrograph, kind="stable")
-        self._starts = np.searchsorted(micrograph[self._order], np.arange(n_micrographs + 1))
-
-    def counts(self) -> NDArray[np.int64]:
-        """Rows on each micrograph."""
-        return np.diff(self._starts)
-
-    def rows(self, place: int) -> NDArray[np.intp]:
-        """Of a micrograph, in the order of the set."""
-        return self._order[self._starts[place] : self._starts[place + 1]]
-
-
-def _pick_in_words(one: BoxSet, row: int) -> str:
-    if row < 0:
-        return f"{one.name}: not found"
-    score = np.nan if one.score is None else float(np.asarray(one.score)[row])
-    where = f"at {np.asarray(one.x)[row]:.0f}, {np.asarray(one.y)[row]:.0f}"
-    return f"{one.name}: {'no score' if np.isnan(score) else f'score {score:.3f}'}, {where}"
-
-
-def _checked(one: BoxSet, n_micrographs: int) -> BoxSet:
-    micrograph = np.asarray(one.micrograph, dtype=np.int64)
-    columns = [np.asarray(column, dtype=np.float64) for column in (one.x, one.y)]
-    if one.score is not None:
-        columns.append(np.asarray(one.score, dtype=np.float64))
-    for column in (micrograph, *columns):
-        if column.shape != (len(micrograph),):
-            raise ValueError(
-                f"columns of {one.name} must have one value for each of its {len(micrograph)} "
-                f"boxes, got shape {column.shape}"
-            )
-    if len(micrograph) and not 0 <= micrograph.min() <= micrograph.max() < n_micrographs:
-        raise ValueError(
-            f"micrograph of {one.name} must hold indices of the {n_micrographs} micrographs, got "
-            f"{micrograph.min()} to {micrograph.max()}"
-        )
-    if not (np.isfinite(one.box_size_px) and one.box_size_px > 0):
-        raise ValueError(f"box_size_px of {one.name} must be positive, got {one.box_size_px}")
-    if one.role not in ROLES:
-        raise ValueError(f"role of {one.name} must be one of {ROLES}, got {one.role!r}")
-    score = columns[2] if one.score is not None else None
-    x, y = columns[:2]
-    return BoxSet(one.name, micrograph, x, y, float(one.box_size_px), one.role, score)
 
 
 def _check_names(names: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from repic_plugin.protocols.common.consensus_mode import (
     is_probabilistic,
     looks_at_images,
 )
+from repic_plugin.protocols.common.subsets import launch_subset_of_file
 from repic_plugin.protocols.consensus.overlays import of_coordinates, of_pickers
 from repic_plugin.protocols.consensus.protocol import ProtRepicConsensus
 from repic_plugin.protocols.ctf.protocol_import_ctfs import ProtRepicImportCtfs
@@ -44,6 +45,7 @@ __all__ = [
     "ProtTemplateTrain",
     "consensus_mode",
     "is_probabilistic",
+    "launch_subset_of_file",
     "looks_at_images",
     "of_coordinates",
     "of_pickers",

@@ -14,7 +14,7 @@ HOMES = {
     "RepicConsensusViewer": "consensus_viewer",
     "RepicFscViewer": "fsc_viewer",
     "RepicIterationsViewer": "iterations_viewer",
-    "RepicOverlayViewer": "overlay_viewer",
+    "RepicOverlayViewer": "overlay.viewer",
     "RepicParticlesViewer": "particles_viewer",
     "RepicScoresViewer": "scores_viewer",
     "RepicTemplatesViewer": "particles_viewer",

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.plots import BLUE, JUNK_COLOR, ClassChoice
+from repic_plugin.viewers.photo import grey_photo
 
 TILE_PX = 128
 FRAME_PX, PAD_PX, GAP_PX = 4, 5, 6
@@ -140,7 +141,7 @@ class ClassGallery(ttk.Frame):
         if k in self._tiles:
             tile = self._tiles[k]
             shown = tile if good else np.uint8(255 - FADED * (255.0 - tile))
-            self._photos[k] = _photo(self.canvas, shown)
+            self._photos[k] = grey_photo(self.canvas, shown)
             self.canvas.itemconfigure(f"image{k}", image=self._photos[k])
 
     def _lay_out(self, _event: Any = None) -> None:
@@ -242,13 +243,6 @@ class ClassGallery(ttk.Frame):
         act()
         self.refresh()
         self._changed()
-
-
-def _photo(master: Any, tile: NDArray[np.uint8]) -> tk.PhotoImage:
-    """Grey values as an image of Tk."""
-    height, width = tile.shape
-    data = b"P5 %d %d 255\n" % (width, height) + tile.tobytes()
-    return tk.PhotoImage(master=master, data=data, format="ppm")
 
 
 def _lines(event: Any) -> int:

@@ -11,7 +11,7 @@ from repic_plugin.formats import read_iterations
 from repic_plugin.plots import iterations_figure
 from repic_plugin.protocols import ProtRepicIterative
 from repic_plugin.viewers.figure_window import FigureWindow
-from repic_plugin.viewers.overlay_viewer import overlay_window
+from repic_plugin.viewers.overlay.viewer import overlay_window
 
 SUBSETS = ("testing", "validation", "training", "all")
 

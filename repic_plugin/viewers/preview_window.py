@@ -23,9 +23,11 @@ from repic_plugin.plots import (
     short_name,
 )
 from repic_plugin.viewers.figure_window import open_window
-from repic_plugin.viewers.overlay_window import PAD, PANEL_WIDTH_PX, PictureFrame
+from repic_plugin.viewers.overlay.panel import PAD
+from repic_plugin.viewers.overlay.picture_frame import PictureFrame
 
 CONSENSUS = "consensus"
+PANEL_WIDTH_PX = 330
 MAX_OVERLAP, MAX_PRECISION = 0.95, 0.99
 CURVE_HEIGHT_PX = 170
 LEGEND_COLUMNS, LEGEND_LETTERS = 2, 16
@@ -93,7 +95,7 @@ class PreviewWindow(View):  # type: ignore[misc]
         panel = ttk.Frame(self.window, width=PANEL_WIDTH_PX, padding=PAD)
         panel.pack(side=tk.LEFT, fill=tk.Y)
         panel.pack_propagate(False)
-        self.frame = PictureFrame(self.window, self._open_image)
+        self.frame = PictureFrame(self.window, self._open_image, self.model)
         self.frame.pack(side=tk.LEFT, fill=tk.BOTH, expand=True)
         self.sliders: Dict[str, Any] = {}
         self._add_pager(panel)
@@ -203,7 +205,7 @@ class PreviewWindow(View):  # type: ignore[misc]
             return
         self.chooser.current(self.model.place)
         self._show_consensus()
-        self.frame.show(self.model)
+        self.frame.show()
 
     def _slid(self, _value: str) -> None:
         """Schedule an update; only the last of several changes is computed."""

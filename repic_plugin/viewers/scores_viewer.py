@@ -17,7 +17,7 @@ from repic_plugin.plots import (
 )
 from repic_plugin.protocols import ProtRepicEvaluate
 from repic_plugin.viewers.figure_window import FigureWindow
-from repic_plugin.viewers.overlay_viewer import overlay_window
+from repic_plugin.viewers.overlay.viewer import overlay_window
 
 
 class RepicScoresViewer(Viewer):  # type: ignore[misc]

@@ -110,3 +110,14 @@ def test_a_wrong_rate_is_refused(run, real_picks, tmp_path):
     outcome = run("consensus", real_picks, *arguments)
     assert_refused(outcome, "--max-false-agreement must lie in (0, 1], got 5")
     assert outcome.err[0].startswith(PREFIX)
+
+
+def test_particles_below_the_minimum_weight_are_left_out(run, random_picks, tmp_path):
+    arguments = ("consensus", random_picks, "--box-size", 180, "--mode", "quorum")
+    assert run(*arguments, "--out", tmp_path / "all").code == 0
+    weights = [float(row["weight"]) for row in csv_rows(tmp_path / "all" / "consensus.csv")]
+    least = sorted(weights)[len(weights) // 2] - 1e-6  # the table is rounded
+    outcome = run(*arguments, "--min-weight", least, "--out", tmp_path / "some")
+    kept = [float(row["weight"]) for row in csv_rows(tmp_path / "some" / "consensus.csv")]
+    assert sorted(kept) == sorted(one for one in weights if one >= least)
+    assert any(f": {len(kept)} whose weight is at least" in line for line in outcome.out)

@@ -353,12 +353,35 @@ def test_particles_above_the_rate_are_left_out_after_the_images():
     every = judge_by_images(candidates, picks, classes).result
     in_particles = every.fate == FATES.index("in a particle")
     assert in_particles.sum() == (every.members >= 0).sum()
+    heavy = judge_by_images(candidates, picks, classes, min_weight=0.9).result
+    np.testing.assert_array_equal(heavy.members, every.members[every.weight >= 0.9])
+    assert 0 < len(heavy) < len(every)
     some = judge_by_images(candidates, picks, classes, max_false_agreement=0.05).result
     kept = every.false_agreement <= 0.05
     assert 0 < kept.sum() < len(every)
     np.testing.assert_array_equal(some.members, every.members[kept])
     dropped = every.members[~kept]
     assert {FATES[fate] for fate in some.fate[dropped[dropped >= 0]]} == {"left out"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_particles_below_the_minimum_weight_are_left_out(mode):
+    picks = simulate_picks(6, 3, recall=0.6, precision=0.6).picks
+    every = consensus(picks, mode)
+    least = float(np.median(every.weight))
+    some = consensus(picks, mode, min_weight=least)
+    kept = every.weight >= least
+    assert 0 < kept.sum() < len(every)
+    np.testing.assert_array_equal(some.members, every.members[kept])
+    np.testing.assert_array_equal(some.weight, every.weight[kept])
+    dropped = every.members[~kept]
+    assert {FATES[fate] for fate in some.fate[dropped[dropped >= 0]]} == {"left out"}
+    both = consensus(picks, mode, min_weight=least, max_false_agreement=0.05)
+    np.testing.assert_array_equal(
+        both.members, every.members[kept & (every.false_agreement <= 0.05)]
+    )
+    with pytest.raises(ValueError, match=r"min_weight must lie in \[0, inf\), got -1"):
+        consensus(picks, mode, min_weight=-1)
 
 
 def test_the_measure_of_all_holds_for_a_part():

@@ -9,7 +9,13 @@ from scipy.ndimage import gaussian_filter
 
 from repic_plugin.formats import open_mrc
 from repic_plugin.plots import display
-from repic_plugin.plots.display import contrast, for_display
+from repic_plugin.plots.display import (
+    contrast,
+    default_low_pass_px,
+    for_display,
+    low_passed,
+    reduced_micrograph,
+)
 
 RNG = np.random.default_rng(3)
 
@@ -83,3 +89,51 @@ def test_files_that_are_no_micrograph(tmp_path, what):
 def test_contrast_spans_something_for_flat_images():
     low, high = contrast(np.full((5, 5), 7, np.float32))
     assert low < 7 < high
+
+
+def test_contrast_and_brightness_move_the_greys():
+    shown = RNG.normal(10, 3, (200, 200)).astype(np.float32)
+    low, high = contrast(shown)
+    narrow = contrast(shown, stretch=2)
+    assert narrow[1] - narrow[0] == pytest.approx((high - low) / 2)
+    assert sum(narrow) == pytest.approx(low + high)
+    lighter = contrast(shown, brightness=0.25)
+    assert np.subtract(lighter, (low, high)) == pytest.approx(-0.25 * (high - low))
+
+
+@pytest.mark.parametrize("size_px", [240, 120])
+def test_half_of_the_amplitude_is_left_at_the_period_of_the_low_pass(size_px):
+    period = 40
+    wave = np.cos(2 * np.pi * np.arange(240) / period) * np.ones((240, 1))
+    micrograph = reduced_micrograph(wave.astype(np.float32), size_px)
+    middle = slice(len(micrograph.pixels) // 4, -len(micrograph.pixels) // 4)
+    left = np.ptp(low_passed(micrograph, period)[middle, middle])
+    assert left / np.ptp(low_passed(micrograph, 0)[middle, middle]) == pytest.approx(0.5, abs=0.01)
+
+
+def contrast_to_noise(shown, rows, columns, radius):
+    """Of dark discs: how far their middles are from the ground, in its standard deviations."""
+    y, x = np.indices(shown.shape)
+    distance = np.min([np.hypot(y - r, x - c) for r, c in zip(rows, columns)], axis=0)
+    ground = shown[distance > 2 * radius]
+    return (ground.mean() - shown[distance < radius / 2].mean()) / ground.std()
+
+
+def test_a_low_pass_that_follows_the_box_makes_particles_visible():
+    """At 5 Å/px, boxes of 180 Å, particles of 110 Å: far below the noise of a pixel."""
+    box_px, radius = 36, 11
+    rows, columns = (place.ravel() for place in np.mgrid[30:500:60, 30:500:60])
+    y, x = np.indices((512, 512))
+    particles = sum(np.hypot(y - r, x - c) < radius for r, c in zip(rows, columns))
+    noise = RNG.normal(0, 2.5, (512, 512))
+    micrograph = reduced_micrograph(np.float32(noise - particles), 1400)
+    nothing = reduced_micrograph(np.float32(noise), 1400)
+
+    def seen(one, low_pass_px):
+        return contrast_to_noise(low_passed(one, low_pass_px), rows, columns, radius)
+
+    best = default_low_pass_px(box_px)
+    assert seen(micrograph, 0) < 0.5
+    assert seen(micrograph, best) > 4 * seen(micrograph, 0)
+    assert seen(micrograph, 10 * box_px) < seen(micrograph, best)
+    assert abs(seen(nothing, best)) < 0.3, "noise alone is no particle"

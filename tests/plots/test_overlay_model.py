@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repic_plugin.plots.colors import CONSENSUS_COLOR, picker_color
-from repic_plugin.plots.overlay_model import BoxSet, ConsensusDetails, OverlayModel
+from repic_plugin.plots.overlay_model import OverlayModel
+from repic_plugin.plots.overlay_sets import BoxSet, ConsensusDetails
 
 NAMES = ["a.mrc", "b.mrc", "c.mrc", "d.mrc"]
 FILES = [f"folder/{name}" for name in NAMES]
@@ -42,7 +43,9 @@ def test_a_micrograph_is_what_a_mask_takes(on_picker, on_consensus, weights):
     weight = np.array(weights[: len(on_consensus)])
     model = OverlayModel(NAMES, FILES, [picker, agreed], ConsensusDetails(weight))
     for threshold in (-1.0, 0.25, 0.3, 1.0, 1.5):
-        model.set_threshold(threshold)
+        if not on_consensus:
+            continue  # the picker would be the active set
+        model.selection.set_minimum(threshold)
         for place in range(len(NAMES)):
             model.go_to(place)
             found, kept = model.layers()
@@ -50,6 +53,7 @@ def test_a_micrograph_is_what_a_mask_takes(on_picker, on_consensus, weights):
             np.testing.assert_array_equal(found.centers, np.c_[picker.x, picker.y][mask])
             mask = (np.array(on_consensus, int) == place) & (weight >= threshold)
             np.testing.assert_array_equal(kept.centers, np.c_[agreed.x, agreed.y][mask])
+            np.testing.assert_array_equal(model.kept("c"), np.flatnonzero(weight >= threshold))
             assert model.n_kept() == (mask.sum(), (weight >= threshold).sum())
             assert model.counts() == {"p": len(found.centers), "c": mask.sum()}
 
@@ -59,7 +63,7 @@ def test_the_nearest_box_that_holds_the_point(on, x, y, threshold):
     agreed = box_set("c", on, 4, "consensus", size_px=120.0)
     weight = np.linspace(0, 1, len(on))
     model = OverlayModel(NAMES, FILES, [agreed], ConsensusDetails(weight))
-    model.set_threshold(threshold)
+    model.selection.set_minimum(threshold)
     inside = [
         (np.hypot(agreed.x[i] - x, agreed.y[i] - y), i)
         for i in range(len(on))
@@ -132,13 +136,80 @@ def test_pickers_that_are_not_there_are_named():
     assert model.describe(1)[-2:] == ["weight 0.600", "found by two"]
 
 
-def test_without_a_consensus_there_is_nothing_to_keep():
-    model = OverlayModel(NAMES, FILES, [box_set("p", [0, 0, 2])])
-    model.set_threshold(5)
-    assert (model.n_kept(), model.n_all()) == ((0, 0), (0, 0))
-    assert model.weight_range is None
+def test_without_a_score_there_is_nothing_to_hide():
+    plain = BoxSet("p", [0, 0, 2], [10, 50, 10], [10, 50, 10], 20, score=[np.nan] * 3)
+    model = OverlayModel(NAMES, FILES, [plain])
+    model.selection.set_minimum(5)
+    assert (model.n_kept(), model.n_all()) == ((2, 3), (2, 3))
+    assert (model.selection.range, model.selection.attribute) == (None, "")
     assert model.at(10, 10) is None
+    assert model.hit(10, 10) == ("p", 0)
     assert len(model.layers()[0].centers) == 2
+
+
+def scored_model():
+    """Two pickers that found the same place, the second with more numbers."""
+    one = BoxSet("one", [0, 0, 1], [50, 90, 10], [50, 90, 10], 20, score=[0.9, np.nan, 0.4])
+    more = {"quality": [3.0, 1.0, np.nan], "2D class": [4, 7, 7]}
+    two = BoxSet("two", [0, 0, 0], [52, 150, 90], [50, 150, 90], 20, score=[-6.0, 2.5, 4.0],
+                 attributes=more, found_by=["two, one", "two", "two"])  # fmt: skip
+    return OverlayModel(NAMES, FILES, [one, two])
+
+
+def test_each_set_is_hidden_by_a_number_of_its_own():
+    model = scored_model()
+    chosen = model.selection
+    assert (chosen.active, chosen.names) == ("one", ("one", "two"))
+    assert (chosen.attribute, chosen.range, chosen.n_unknown) == ("score", (0.4, 0.9), 1)
+    chosen.set_minimum(0.5)
+    assert model.counts() == {"one": 1, "two": 3}, "a box without a score is shown"
+    chosen.choose("two", "quality")
+    assert chosen.range == (1.0, 3.0)
+    chosen.set_minimum(2)
+    assert model.counts() == {"one": 1, "two": 1}
+    assert model.kept("two").tolist() == [0]
+    assert (model.n_kept(), model.n_all()) == ((1, 1), (3, 3))
+    assert (chosen.sentence("one"), chosen.sentence("two")) == (
+        "score at least 0.5",
+        "quality at least 2",
+    )
+    chosen.set_minimum(1.0)  # hides none, so that nothing is hidden for want of a number
+    assert model.counts()["two"] == 3
+    chosen.choose("two", "score")
+    assert (chosen.minimum, chosen.sentence("two")) == (-np.inf, "")
+    for wrong in (("three", None), ("two", "weight")):
+        with pytest.raises(ValueError, match="named"):
+            chosen.choose(*wrong)
+
+
+def test_the_histogram_is_of_all_micrographs():
+    counts, edges = scored_model().selection.histogram()
+    assert counts.sum() == 2
+    assert (counts[0], counts[-1]) == (1, 1)
+    np.testing.assert_allclose(edges[[0, -1]], (0.4, 0.9))
+
+
+def test_a_box_that_is_hit_is_that_of_the_active_set():
+    model = scored_model()
+    assert model.hit(51, 50) == ("one", 0)
+    model.selection.choose("two")
+    assert model.hit(51, 50) == ("two", 0)
+    model.toggle("two")
+    assert model.hit(51, 50) == ("one", 0)
+    assert model.hit(120, 20) is None
+
+
+def test_a_pick_in_words():
+    model = scored_model()
+    assert model.describe(0, "two") == [
+        "two",
+        "x 52, y 50 px",
+        "score -6.000",
+        "quality 3",
+        "2D class 4",
+        "found by two, one",
+    ]
+    assert model.describe(1, "one") == ["one", "x 90, y 90 px", "no score"]
 
 
 @pytest.mark.parametrize(
@@ -185,3 +256,53 @@ def test_boxes_of_a_crowded_micrograph_are_shown_smaller_and_thinner():
 @pytest.mark.parametrize(("n_boxes", "side_px"), [(400, 3000), (5, 10), (0, 10)])
 def test_boxes_that_leave_room_are_shown_as_they_are(n_boxes, side_px):
     assert crowded(n_boxes, side_px).scale == 1
+
+
+def test_patterns_of_a_consensus_are_those_of_its_members():
+    model = small_model()
+    model.show_pattern("one, not two")
+    assert model.kept("both").tolist() == [1, 2]
+    assert model.selection.sentence("both") == "found by one, not by two"
+    assert model.counts() == {"one": 2, "two": 1, "both": 1}
+    model.selection.set_minimum(0.25)
+    assert model.kept("both").tolist() == [1]
+    assert model.selection.sentence("both") == "weight at least 0.25, found by one, not by two"
+    model.show_pattern("  ")
+    assert model.kept("both").tolist() == [0, 1]
+    for wrong in ("three", "one; two", "not two"):
+        with pytest.raises(ValueError, match=r"pattern|picker"):
+            model.show_pattern(wrong)
+    assert model.kept("both").tolist() == [0, 1]
+
+
+def test_patterns_of_named_pickers_and_of_sets_that_overlap():
+    model = scored_model()
+    model.selection.choose("two")
+    assert model.picker_names() == ("two", "one")
+    model.show_pattern("two, not one")
+    assert model.kept("two").tolist() == [1, 2]
+    model.selection.choose("one")  # no text names its pickers: what overlaps it does
+    assert model.picker_names() == ("one", "two")
+    model.show_pattern("one, not two")
+    assert model.kept("one").tolist() == [2]
+    assert model.kept("two").tolist() == [1, 2]
+
+
+@given(places, places)
+def test_a_box_is_found_by_a_set_that_has_a_box_with_enough_overlap(on_one, on_two):
+    one, two = box_set("one", on_one, 1, size_px=60.0), box_set("two", on_two, 2, size_px=80.0)
+    model = OverlayModel(NAMES, FILES, [one, two])
+    model.selection.choose("one")
+    model.show_pattern("one, two")
+
+    def jaccard(i, j):
+        ends = [(60 + 80) / 2 - abs(getattr(one, c)[i] - getattr(two, c)[j]) for c in "xy"]
+        sides = [min(max(end, 0), 60) for end in ends]
+        return sides[0] * sides[1] / (60**2 + 80**2 - sides[0] * sides[1])
+
+    expected = [
+        i
+        for i, here in enumerate(on_one)
+        if any(here == there and jaccard(i, j) > 0.3 for j, there in enumerate(on_two))
+    ]
+    assert model.kept("one").tolist() == expected

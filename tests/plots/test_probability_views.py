@@ -7,7 +7,8 @@ from matplotlib.text import Text
 
 from repic_plugin.consensus import find_consensus
 from repic_plugin.plots import agreement_figure, overlap_figure, weights_figure
-from repic_plugin.plots.overlay_model import BoxSet, ConsensusDetails, OverlayModel
+from repic_plugin.plots.overlay_model import OverlayModel
+from repic_plugin.plots.overlay_sets import BoxSet, ConsensusDetails
 from repic_plugin.plots.weights import member_colors
 from repic_plugin.simulation import simulate_picks
 
@@ -131,7 +132,6 @@ def test_a_particle_of_one_picker_is_clicked_and_described(picks, result, overla
 
 
 def test_the_threshold_works_on_probabilities(result, overlay):
-    overlay.set_threshold(0.9)
+    overlay.selection.set_minimum(0.9)
     assert overlay.n_kept()[1] == np.count_nonzero(result.weight >= 0.9)
-    assert overlay.weight_name == "probability"
-    assert OverlayModel(["m"], ["m"], []).weight_name == "weight"
+    assert overlay.selection.attribute == "probability"

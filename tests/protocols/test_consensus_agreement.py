@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from repic_plugin import constants
 from repic_plugin.consensus import find_consensus
 from repic_plugin.formats import read_agreement, read_consensus_tables, read_picks_dir
 from repic_plugin.simulation import simulate_picks
@@ -109,3 +110,21 @@ def test_particles_that_may_be_chance_are_dropped(project, pickers, mode):
 def test_a_wrong_rate_is_refused_before_the_run(project, pickers):
     (line,) = project.consensus(pickers, "wrong", maxFalseAgreement=5.0).validate()
     assert 'Maximum false-agreement rate" must lie in (0, 1], got 5.0' in line
+
+
+@pytest.mark.parametrize(("mode", "what"), [(1, "weight"), (2, "probability")])
+def test_particles_below_the_minimum_weight_are_dropped(project, pickers, mode, what):
+    every = project.run(project.consensus(pickers, f"all {mode}", mode=mode))
+    weights = [getattr(item, constants.WEIGHT).get() for item in every.outputCoordinates]
+    least = round(float(np.median(weights)), 3)
+    some = project.run(project.consensus(pickers, f"at least {least}", mode=mode, minWeight=least))
+    assert some.isFinished(), some.getErrorMessage()
+    kept = sorted(one for one in weights if one >= least)
+    assert 0 < len(kept) < len(weights)
+    found = [getattr(item, constants.WEIGHT).get() for item in some.outputCoordinates]
+    assert sorted(found) == pytest.approx(kept)
+    line = f"Kept of {len(weights):,} selected: {len(kept):,} whose {what} is at least {least:g}."
+    assert line in some.summary()
+    assert f"Particles of a {what} below {least:g} were discarded." in " ".join(some.methods())
+    (line,) = project.consensus(pickers, "wrong", minWeight=-1.0).validate()
+    assert "Minimum weight" in line

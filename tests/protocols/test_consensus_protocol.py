@@ -287,6 +287,7 @@ CHANGED = {
     **{"copyDistance": 2.0, "minDistance": 2.0, "dropOutside": True, "largestComponent": True},
     **{"solver": 1, "timeLimit": 5.0, "unmatchedOutput": True},
     **{"patterns": "A, not B", "maxFalseAgreement": 0.05, "minAgreement": 0.3, "minExpected": 5.0},
+    "minWeight": 0.5,
 }
 
 

@@ -130,10 +130,10 @@ def test_a_consensus_is_told_from_a_picker_and_ranked_by_its_weight(project, pic
 
 def test_its_boxes_lie_over_those_of_the_reference(scored, monkeypatch):
     pytest.importorskip("tkinter", reason="this Python has no tkinter")
-    from repic_plugin.viewers.overlay_viewer import overlay_window
+    from repic_plugin.viewers.overlay.viewer import overlay_window
 
     monkeypatch.chdir(scored.getProject().path)
-    model = overlay_window(None, scored).model
+    model = overlay_window(None, scored).load()
     roles = [(one.name, one.role) for one in model.sets]
     assert roles == [("my picker", "picker"), ("binned", "picker"), ("reference", "reference")]
     model.go_to(0)

@@ -74,10 +74,12 @@ def test_particles_know_their_pickers_picks(runs):
     lines = model.describe(model.at(30, 31))
     assert lines[0] in ("x 30, y 30 px", "x 30, y 32 px")
     assert [line.split()[0] for line in lines[1:4]] == ["weight", "overlap", "score"]
-    assert lines[4:] == ["first: score 0.800, at 30, 30", "second: no score, at 30, 32"]
-    low, high = model.weight_range
+    assert "number of pickers 2" in lines[4:-2]
+    assert not any("_repic" in line or "Id" in line for line in lines)
+    assert lines[-2:] == ["first: score 0.800, at 30, 30", "second: no score, at 30, 32"]
+    low, high = model.selection.range
     assert 0 < low < high < 1
-    model.set_threshold(high)
+    model.selection.set_minimum(high)
     assert model.n_kept()[1] == 1
 
 
@@ -97,12 +99,12 @@ def test_sets_made_elsewhere(runs):
     assert [one.role for one in model.sets] == ["consensus", "picker"]
     assert shown(model)["two"] == [[22, 20], [90, 90]]
     assert model.sets[1].box_size_px == 20
-    assert model.weight_range[1] < 1
+    assert model.selection.range[1] < 1
 
     alone = of_coordinates([("two", second)])
     assert shown(alone) == {"two": [[11, 10], [45, 45]]}
     assert alone.sets[0].box_size_px == 10
-    assert alone.weight_range is None
+    assert alone.selection.range is None
 
 
 def test_a_set_without_a_box_size_is_drawn_and_says_so(runs, monkeypatch):
@@ -140,7 +142,9 @@ def test_the_viewer_takes_protocols_and_sets(project, runs):
         (runs["one"].outputCoordinates, None, ["coordinates"]),
     ):
         view = viewed(project, obj, protocol)
-        assert [one.name for one in view.model.sets] == names
+        model = view.load()
+        assert [one.name for one in model.sets] == names
+        assert model.pixel_size_angstrom == 1.0
 
 
 def test_the_viewer_says_what_is_missing(project):

@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
+from repic_plugin import constants
 from repic_plugin.commands.simulate_micrographs import MICROGRAPHS, REFERENCE
 from repic_plugin.formats import (
     micrograph_name,
@@ -279,6 +280,37 @@ def test_the_boxes_of_a_consensus_and_its_pickers(seen, runs):
     expected = counted(consensus=agreed.outputCoordinates, **dict(zip(PICKERS, inputs)))
     assert len(expected) == N_PAGES
     assert_boxes(told, expected)
+
+
+def test_the_subset_of_a_consensus_that_the_window_shows(seen, project, runs):
+    """By weight, and by who found a particle and who did not."""
+    told, agreed = opened(seen, runs, "agreed"), runs["agreed"]
+    first, excluded = told["pattern"].split(", not ")
+    kept = {}
+    for item in agreed.outputCoordinates.iterItems():
+        weight = getattr(item, constants.WEIGHT).get()
+        who = getattr(item, constants.PICKERS).get().split(", ")
+        if weight >= told["minimum"] and first in who and excluded not in who:
+            kept[item.getObjId()] = (item.getMicName(), item.getX(), item.getY(), weight)
+    assert 0 < len(kept) < agreed.outputCoordinates.getSize()
+    assert told["kept"].endswith(f"{len(kept)} of {agreed.outputCoordinates.getSize()} in total")
+    number = f"{told['minimum']:.4g}"
+    label = f"consensus: weight at least {number}, found by {first}, not by {excluded}"
+    assert told["created"] == f'The run "{label}" has been started.'
+    run = finished_run(project, label)
+    assert run.inputObject.get().getObjId() == agreed.outputCoordinates.getObjId()
+    assert run.getObjComment().startswith(f"{len(kept)} of ")
+    subset = run.outputCoordinates
+    assert kept == {
+        item.getObjId(): (
+            item.getMicName(),
+            item.getX(),
+            item.getY(),
+            getattr(item, constants.WEIGHT).get(),
+        )
+        for item in subset.iterItems()
+    }
+    assert subset.getBoxSize() == agreed.outputCoordinates.getBoxSize()
 
 
 @pytest.mark.parametrize("way", ["button", "menu"])

@@ -233,6 +233,7 @@ class User:
         yield f"a window for {name}", action, lambda: len(self.driver.new(known)) == 1
         (opened,) = self.driver.new(known)
         view = view_of(opened)
+        yield f"the contents of {name}", None, lambda: getattr(view, "is_ready", True)
         told.update(title=opened.title(), view=type(view).__name__)
         self.driver.state["opened"].append(told)
         if hasattr(view, "show_members"):
@@ -241,6 +242,8 @@ class User:
             yield from self._look_at_tabs(view, name, told)
         elif hasattr(view, "picture"):
             yield from self._look_at_boxes(view, name, told)
+            if told.get("class") == "ProtRepicConsensus":
+                yield from self._make_subset(view, told)
         for button in getattr(view, "more_buttons", []):
             inner = {}
             told.setdefault("more", {})[button["text"]] = inner
@@ -307,11 +310,38 @@ class User:
             yield f"micrograph {place + 1}", action, partial(is_drawn_page, view, place)
             told["boxes"][view.model.name] = boxes(view.picture)
             told.setdefault("counts", {})[view.model.name] = {
-                layer: label["text"] for layer, label in view.counts.items()
+                layer: label["text"] for layer, label in view.layers.counts.items()
             }
             if place == 0:
                 told["fits"] = fits(view.frame.canvas, view.window)
                 self.driver.photograph(name, view.window)
+
+    def _make_subset(self, view, told):
+        """Zoom in, hide some particles by weight and by pickers, and make a set of the rest."""
+        widget, subset = view.frame.canvas.get_tk_widget(), view.subset
+        middle = {"x": widget.winfo_width() // 2, "y": widget.winfo_height() // 2}
+
+        def roll():
+            widget.event_generate("<Motion>", **middle)
+            widget.event_generate("<Button-4>", **middle)
+
+        yield "the wheel to zoom", roll, lambda: view.picture.area.zoom > 1
+        low, high = view.model.selection.range
+        slide = partial(view.scores.slider.set, (9 * low + high) / 10)
+        yield "a minimum", slide, lambda: view.model.selection.minimum > low
+        told["minimum"] = view.model.selection.minimum
+        told["pattern"] = f"{view.model.picker_names()[0]}, not {view.model.picker_names()[2]}"
+
+        def write():
+            subset.pattern.set(told["pattern"])
+            subset.pattern.event_generate("<<ComboboxSelected>>")
+
+        before = view.model.n_kept()[1]
+        yield "a pattern", write, lambda: view.model.n_kept()[1] < before
+        press = partial(self.driver.click, subset.button)
+        yield "a run", press, lambda: subset.status["text"]
+        told["kept"], told["created"] = view.scores.kept["text"], subset.status["text"]
+        self.driver.photograph("subset")
 
     # ------------------------------------------------------------------- form
 

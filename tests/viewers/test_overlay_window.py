@@ -7,13 +7,16 @@ from matplotlib.figure import Figure
 
 from repic_plugin.consensus import Picks
 from repic_plugin.formats import open_mrc
-from repic_plugin.plots.overlay_model import BoxSet, ConsensusDetails, OverlayModel
+from repic_plugin.plots.overlay_model import OverlayModel
+from repic_plugin.plots.overlay_sets import BoxSet, ConsensusDetails
 from repic_plugin.plots.preview import PreviewSettings, prepare_preview, preview_consensus
+from tests.viewers.windows import opened_view, until
 from tests.virtual_screen import photograph
 
 SIZE_PX = 400
 BOX_PX = 40
 N_MICROGRAPHS = 3
+PIXEL_SIZE = 5.0
 NAMES = [f"mic {i}.mrc" for i in range(N_MICROGRAPHS)]
 
 
@@ -46,13 +49,12 @@ def sets():
 
 @pytest.fixture
 def window(screen, files):
-    from repic_plugin.viewers.overlay_window import OverlayWindow
+    from repic_plugin.viewers.overlay.window import OverlayWindow
 
     everyone = np.column_stack([np.arange(9)] * 2)
     details = ConsensusDetails(np.linspace(0.1, 0.9, 9), members=everyone)
-    opened = OverlayWindow(None, "test", OverlayModel(NAMES, files, sets(), details), open_mrc)
-    opened.show()
-    opened.window.update()
+    model = OverlayModel(NAMES, files, sets(), details, PIXEL_SIZE)
+    opened = opened_view(OverlayWindow(None, "test", lambda: model, open_mrc))
     yield opened
     opened.window.destroy()
 
@@ -76,7 +78,7 @@ def click(window, x, y):
 
 
 def told(window):
-    return window.description.get("1.0", "end").strip().splitlines()
+    return window.particle.description.get("1.0", "end").strip().splitlines()
 
 
 def test_it_opens_on_the_first_micrograph(window):
@@ -85,7 +87,7 @@ def test_it_opens_on_the_first_micrograph(window):
     assert window.picture.image.get_array().shape == (SIZE_PX, SIZE_PX)
     assert window.picture.axes.get_xlim() == (0, SIZE_PX)
     assert window.picture.axes.get_ylim() == (SIZE_PX, 0)
-    assert window.counts["crYOLO"]["text"] == "2"
+    assert window.layers.counts["crYOLO"]["text"] == "2"
     assert not window.picture.message.get_visible()
     assert window.where["text"] == "Micrograph 1 of 3"
     assert window.chooser.get() == NAMES[0]
@@ -133,26 +135,26 @@ def test_a_micrograph_is_chosen_from_the_list(window):
 
 def test_layers_are_switched(window):
     collection = window.picture.collections["crYOLO"]
-    window.switches["crYOLO"].invoke()
+    window.layers.switches["crYOLO"].invoke()
     assert not collection.get_visible()
     window.next_button.invoke()
     assert not collection.get_visible()
-    window.switches["crYOLO"].invoke()
+    window.layers.switches["crYOLO"].invoke()
     assert collection.get_visible()
 
 
 def test_the_slider_leaves_the_best_and_counts_them(window):
     draws = []
     window.frame.canvas.mpl_connect("draw_event", draws.append)
-    window.slider.set(0.15)
+    window.scores.slider.set(0.15)
     window.window.update()
     np.testing.assert_allclose(drawn(window, "consensus"), centers(0)[1:])
-    assert window.kept["text"].splitlines() == [
+    assert window.scores.kept["text"].splitlines() == [
         "at least 0.150:",
         "1 of 2 on this micrograph",
         "8 of 9 in total",
     ]
-    assert window.counts["consensus"]["text"] == "1"
+    assert window.layers.counts["consensus"]["text"] == "1"
     assert len(drawn(window, "crYOLO")) == 2
     assert not draws, "the micrograph was drawn again"
     window.next_button.invoke()
@@ -160,7 +162,7 @@ def test_the_slider_leaves_the_best_and_counts_them(window):
 
 
 def test_the_slider_at_its_end_leaves_the_best_one(window):
-    window.slider.set(window.model.weight_range[1])
+    window.scores.slider.set(window.model.selection.range[1])
     window.window.update()
     assert window.model.n_kept() == (0, 1)
 
@@ -169,7 +171,7 @@ def test_a_click_describes_and_marks_the_particle(window, screen):
     x, y = centers(0)[1]
     click(window, x + 10, y - 15)
     photograph(screen, "overlay_window.png")
-    assert window.selected == 1
+    assert window.selected == ("consensus", 1)
     assert told(window) == [
         f"x {x:.0f}, y {y:.0f} px",
         "weight 0.200",
@@ -181,13 +183,7 @@ def test_a_click_describes_and_marks_the_particle(window, screen):
     click(window, x, y + BOX_PX)
     assert window.selected is None
     assert not window.picture.highlight.get_paths()
-    assert told(window) == ["Click on a consensus box to see which pickers found it."]
-
-
-def test_a_click_that_zooms_is_no_choice(window):
-    window.frame.toolbar.zoom()
-    click(window, *centers(0)[0])
-    assert window.selected is None
+    assert told(window) == ["Click on a box to see its score, its picker and its image."]
 
 
 def test_a_missing_micrograph_says_so_and_keeps_its_boxes(window):
@@ -215,15 +211,15 @@ def test_boxes_are_on_the_screen(window):
 
     assert n_orange() > 200
     for name in ("crYOLO", "Törtchen picker"):  # their lines would hide what is left over
-        window.switches[name].invoke()
-    window.switches["consensus"].invoke()
+        window.layers.switches[name].invoke()
+    window.layers.switches["consensus"].invoke()
     assert n_orange() == 0
-    window.switches["consensus"].invoke()
+    window.layers.switches["consensus"].invoke()
     assert n_orange() > 200
 
 
 def test_labels_have_room_in_a_small_window(window):
-    for size in ("700x500", "1100x800"):
+    for size in ("900x500", "1100x800"):
         window.window.geometry(size)
         window.window.update()
         figure, axes = window.picture.figure, window.picture.axes
@@ -242,17 +238,16 @@ def test_the_picture_is_saved(window, tmp_path, place):
     assert (tmp_path / "Bild ü.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_sets_without_a_consensus_have_no_slider(screen, files):
-    from repic_plugin.viewers.overlay_window import OverlayWindow
+def test_sets_without_a_score_have_no_slider(screen, files):
+    from repic_plugin.viewers.overlay.window import OverlayWindow
 
-    empty = BoxSet("nothing", [], [], [], BOX_PX)
-    opened = OverlayWindow(None, "test", OverlayModel(NAMES, files, [empty]), open_mrc)
-    opened.show()
-    opened.window.update()
-    assert not hasattr(opened, "slider")
-    assert opened.counts["nothing"]["text"] == "0"
+    model = OverlayModel(NAMES, files, [BoxSet("nothing", [], [], [], BOX_PX)])
+    opened = opened_view(OverlayWindow(None, "test", lambda: model, open_mrc))
+    assert opened.scores.slider.instate(["disabled"])
+    assert opened.scores["text"] == "No score"
+    assert opened.layers.counts["nothing"]["text"] == "0"
     click(opened, 50, 50)
-    assert told(opened) == ["There is no consensus among these boxes."]
+    assert told(opened) == ["Click on a box to see its score, its picker and its image."]
     opened.window.destroy()
 
 
@@ -347,7 +342,7 @@ def test_what_cannot_be_computed_is_said(preview):
 def test_a_button_opens_another_view_or_says_why_not(screen, files, monkeypatch):
     from repic_plugin.viewers import view_button
     from repic_plugin.viewers.figure_window import FigureWindow
-    from repic_plugin.viewers.overlay_window import OverlayWindow
+    from repic_plugin.viewers.overlay.window import OverlayWindow
 
     shown, told = [], []
     monkeypatch.setattr(view_button.messagebox, "showerror", lambda *a, **_k: told.append(a))
@@ -364,11 +359,12 @@ def test_a_button_opens_another_view_or_says_why_not(screen, files, monkeypatch)
 
     more = {"Other...": Other, "Missing...": missing}
     windows = [
-        OverlayWindow(None, "test", OverlayModel(NAMES, files, sets()), open_mrc, more),
+        OverlayWindow(None, "test", lambda: OverlayModel(NAMES, files, sets()), open_mrc, more),
         FigureWindow(None, "test", {"plot": Figure}, more=more),
     ]
     for opened in windows:
         opened.show()
+        until(opened, lambda opened=opened: getattr(opened, "is_ready", True))
         for button in opened.more_buttons:
             button.invoke()
         assert shown.pop() is opened.window

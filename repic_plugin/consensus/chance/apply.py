@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Optional
 
 import numpy as np
 
@@ -24,3 +25,14 @@ def within_rate(result: ConsensusResult, max_rate: float) -> ConsensusResult:
     """
     rate = np.zeros(0) if result.false_agreement is None else result.false_agreement
     return at_rows(result, np.flatnonzero(rate <= max_rate))
+
+
+def kept_particles(
+    result: ConsensusResult, max_rate: Optional[float], min_weight: Optional[float]
+) -> ConsensusResult:
+    """Particles within a false-agreement rate and of at least a weight, as far as these are given.
+
+    All picks keep their flags, as in `within_rate`.
+    """
+    kept = result if max_rate is None else within_rate(result, max_rate)
+    return kept if min_weight is None else at_rows(kept, np.flatnonzero(kept.weight >= min_weight))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Iterable
+import os
+from hashlib import sha256
+from typing import Iterable, Sequence, Tuple
 
+from pwem.objects import EMSet
 from pwem.protocols import EMProtocol, ProtUserSubSet
+from pyworkflow.project import Project
 
 from repic_plugin.formats import atomic_write
 
@@ -56,3 +60,44 @@ def launch_subset(
     run.setObjComment(comment)
     project.launchProtocol(run, wait=wait)
     return run
+
+
+def launch_subset_of_file(
+    project: Project, file: str, ids: Sequence[int], *, label: str, comment: str, wait: bool = False
+) -> ProtUserSubSet:
+    """A subset of the output that is in a file, see `launch_subset`.
+
+    Parameters
+    ----------
+    project : Project
+    file : str
+    ids : sequence of int
+    label, comment : str
+    wait : bool
+
+    Raises
+    ------
+    ValueError
+        If no run of the project has this output, or there is no item.
+    """
+    if not len(ids):
+        raise ValueError("the subset would be empty; show some boxes of the set")
+    protocol, output = output_in_file(project, file)
+    name = sha256(" ".join(map(str, ids)).encode()).hexdigest()[:12]
+    return launch_subset(protocol, output, ids, name=name, label=label, comment=comment, wait=wait)
+
+
+def output_in_file(project: Project, file: str) -> Tuple[EMProtocol, str]:
+    """The run of a project, and its output, whose set is in a file.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    wanted = os.path.realpath(file)
+    for run in project.getRuns():
+        for name, one in run.iterOutputAttributes(EMSet):
+            if os.path.realpath(one.getFileName()) == wanted:
+                return run, name
+    raise ValueError(f"{file} is no output of a run of this project; open the set from its run")

@@ -43,6 +43,9 @@ HELP = {
     "least their weight is larger, such as 0.05. It is measured with decoys, in which each picker "
     "has the picks of another micrograph; while inputs grow, before any micrograph is processed. 0 "
     "keeps all.",
+    "minWeight": "Particles of a smaller weight are dropped after all other choices; in mode "
+    "probabilistic the weight is the probability of being a particle. The slider in the window of "
+    "an earlier run shows what a minimum would keep. 0 keeps all.",
     "minScores": "Picks with lower scores, on the picker's own scale, are discarded first. Usual "
     "are 0.3 for crYOLO, 0.5 for DeepPicker and 0 for Topaz; with the expected number of particles "
     "per micrograph, keep all picks of these three in modes all pickers and quorum. "
@@ -135,6 +138,7 @@ def define_input_params(form: params.Form) -> None:
     )
     fields.value("numParticles", 0, "Expected particles per micrograph")
     fields.value("maxFalseAgreement", 0.0, "Maximum false-agreement rate", advanced=True)
+    fields.value("minWeight", 0.0, "Minimum weight", advanced=True)
     fields.choice("rankBy", [*RANKINGS], "Rank particles by", condition="mode!=2", advanced=True)
 
 

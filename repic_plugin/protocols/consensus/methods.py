@@ -113,6 +113,9 @@ def _selection(names: Sequence[str], settings: Dict[str, Any], is_probable: bool
             "Particles were discarded where the expected share of chance among those of at least "
             f"their weight, measured with decoys, exceeded {options['max_false_agreement']:g}."
         )
+    if "min_weight" in options:
+        what = "probability" if is_probable else "weight"
+        found.append(f"Particles of a {what} below {options['min_weight']:g} were discarded.")
     if n_best is not None:
         found.append(f"The {n_best:,} particles of the highest {by} per micrograph were kept.")
     return found
@@ -129,6 +132,7 @@ def automatic_values(result: ConsensusResult, settings: Dict[str, Any]) -> Dict[
         "boxSize": listed([f"{one:g}" for one in settings["options"]["box_size_px"]], names),
         "numParticles": "all",
         "maxFalseAgreement": "none",
+        "minWeight": "none",
         "minScores": "none",
         "scoreAttributes": listed(attributes, names),
         "scoreTransforms": listed(result.score_transforms, names),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from repic_plugin.convert import (
     has_probabilities,
     item_labels,
     micrograph_files,
+    numeric_labels,
     read_item_columns,
     read_picks,
 )
@@ -26,6 +27,17 @@ from repic_plugin.plots import BoxSet, ConsensusDetails, OverlayModel
 CONSENSUS, REFERENCE = "consensus", "reference"
 # For sets without a box size, so that their boxes are visible.
 DEFAULT_BOX_PX = 100
+# Numbers that every coordinate has, or that are shown in another way.
+NOT_SHOWN = ("_micId", "_x", "_y", "_groupId", constants.WEIGHT, constants.OVERLAP, constants.SCORE)
+# Attributes by the names under which they are shown; others by their own.
+SHOWN_AS = {
+    constants.N_PICKERS: "number of pickers",
+    constants.IMAGE_CLASS: "2D class",
+    constants.IMAGE_CLASS_SCORE: "score of the 2D class",
+    constants.FALSE_AGREEMENT: "false-agreement rate",
+    constants.CORRELATION: "correlation",
+    constants.PICK_SCORE: "score of the pick",
+}
 
 NamedSet = Tuple[str, SetOfCoordinates]
 
@@ -59,10 +71,13 @@ def of_coordinates(
         size_px = _box_size(one, sets[0][1])
         role = CONSENSUS if place == agreed else REFERENCE if one is reference else "picker"
         label = name if size_px else f"{name} (unknown box size)"
-        boxes.append(_box_set(picks, place, label, size_px or DEFAULT_BOX_PX, role))
+        boxes.append(
+            _box_set(picks, ids, place, label, size_px or DEFAULT_BOX_PX, role, inputs[place])
+        )
         if place == agreed:
             details = _details(one, ids[picks.picker == place])
-    return OverlayModel(picks.micrograph_names, _files(sets[0][1]), boxes, details)
+    files, pixel_size = _files(sets[0][1]), _pixel_size(sets[0][1])
+    return OverlayModel(picks.micrograph_names, files, boxes, details, pixel_size)
 
 
 def of_pickers(protocol: ProtParticlePicking) -> Tuple[OverlayModel, Picks]:
@@ -74,7 +89,8 @@ def of_pickers(protocol: ProtParticlePicking) -> Tuple[OverlayModel, Picks]:
         If an input is missing, or a value in the form is wrong.
     """
     names, files, boxes, picks, _ = _pickers(protocol)
-    return OverlayModel(names, files, boxes), picks
+    pixel_size = _pixel_size(protocol.inputCoordinates[0].get())
+    return OverlayModel(names, files, boxes, pixel_size_angstrom=pixel_size), picks
 
 
 def of_consensus(protocol: ProtParticlePicking) -> OverlayModel:
@@ -93,11 +109,14 @@ def of_consensus(protocol: ProtParticlePicking) -> OverlayModel:
     if any(pointer.get() is None for pointer in protocol.inputCoordinates):
         return of_coordinates([(CONSENSUS, output)])
     names, files, boxes, picks, ids = _pickers(protocol)
-    found, particle_ids = _read([PickerInput(CONSENSUS, output, constants.WEIGHT)])
+    agreed = PickerInput(CONSENSUS, output, None)
+    found, particle_ids = _read([agreed])
     label = CONSENSUS if CONSENSUS not in picks.picker_names else f"{CONSENSUS} of all"
-    boxes.append(_box_set(found, 0, label, output.getBoxSize() or DEFAULT_BOX_PX, CONSENSUS))
+    size_px = output.getBoxSize() or DEFAULT_BOX_PX
+    boxes.append(_box_set(found, particle_ids, 0, label, size_px, CONSENSUS, agreed))
     members = _members(protocol, picks, ids, particle_ids)
-    return OverlayModel(names, files, boxes, _details(output, particle_ids, members))
+    details = _details(output, particle_ids, members)
+    return OverlayModel(names, files, boxes, details, _pixel_size(output))
 
 
 def _pickers(
@@ -111,7 +130,7 @@ def _pickers(
     picks, ids = _read(inputs)
     sizes_px = settings["options"]["box_size_px"]
     boxes = [
-        _box_set(picks, place, name, sizes_px[place], "picker")
+        _box_set(picks, ids, place, name, sizes_px[place], "picker", inputs[place])
         for place, name in enumerate(picks.picker_names)
     ]
     return picks.micrograph_names, _files(inputs[0].coordinates), boxes, picks, ids
@@ -129,10 +148,59 @@ def _files(coordinates: SetOfCoordinates) -> List[str]:
     return micrograph_files(coordinates.getMicrographs())
 
 
-def _box_set(picks: Picks, place: int, name: str, box_size_px: float, role: str) -> BoxSet:
-    mine = picks.take(picks.picker == place)
+def _pixel_size(coordinates: SetOfCoordinates) -> float:
+    """Of the micrographs, Å; 0 if unknown."""
+    return float(coordinates.getMicrographs().getSamplingRate() or 0)
+
+
+def _box_set(
+    picks: Picks,
+    ids: NDArray[np.int64],
+    place: int,
+    name: str,
+    box_size_px: float,
+    role: str,
+    source: PickerInput,
+) -> BoxSet:
+    """Boxes of one of the sets that were read, with all their numbers."""
+    is_mine = picks.picker == place
+    mine, my_ids = picks.take(is_mine), ids[is_mine]
     score = np.where(mine.has_score, mine.score, np.nan)
-    return BoxSet(name, mine.micrograph, mine.x, mine.y, box_size_px, role, score)
+    numbers, found_by = _attributes(source, my_ids)
+    return BoxSet(
+        name,
+        mine.micrograph,
+        mine.x,
+        mine.y,
+        box_size_px,
+        role,
+        score,
+        numbers,
+        # a consensus tells its pickers in its details
+        found_by if role != CONSENSUS else None,
+        my_ids,
+        source.coordinates.getFileName(),
+    )
+
+
+def _attributes(
+    source: PickerInput, ids: NDArray[np.int64]
+) -> Tuple[Dict[str, NDArray[np.float64]], Optional[List[str]]]:
+    """Numbers of the coordinates beside their score, by the names shown; and their pickers."""
+    file = source.coordinates.getFileName()
+    hidden = (*NOT_SHOWN, source.score_attribute)
+    labels = [one for one in numeric_labels(file) if one not in hidden]
+    texts = [constants.PICKERS] * (constants.PICKERS in item_labels(file))
+    rows = read_item_columns(file, ["id", *labels, *texts]) if labels or texts else []
+    wanted = set(ids.tolist())
+    columns = list(zip(*(row[1:] for row in rows if row[0] in wanted)))
+    if not columns:
+        return {}, None
+    numbers = {
+        SHOWN_AS.get(label, label.lstrip("_")): np.array(column, float)
+        for label, column in zip(labels, columns)
+    }
+    return numbers, [text or "" for text in columns[-1]] if texts else None
 
 
 def _box_size(coordinates: SetOfCoordinates, reference: SetOfCoordinates) -> float:

@@ -41,6 +41,7 @@ FORM_PARAMS = {
     "num_particles": "numParticles",
     "rank_by": "rankBy",
     "max_false_agreement": "maxFalseAgreement",
+    "min_weight": "minWeight",
     "copy_distance_px": "copyDistance",
     "min_distance_px": "minDistance",
     "min_overlap": "minOverlap",
@@ -139,7 +140,7 @@ def stream_settings(protocol: ProtParticlePicking, names: List[str]) -> Dict[str
             "time_limit_s": protocol.timeLimit.get() or None,
             **_distances(protocol),
             **_ranking(protocol, mode),
-            **_largest_rate(protocol),
+            **_limits(protocol),
         },
         **({"discards_edges": True} if protocol.dropOutside else {}),
     }
@@ -171,10 +172,13 @@ def _ranking(protocol: ProtParticlePicking, mode: str) -> Dict[str, str]:
     return {} if mode == PROBABILISTIC or rank_by == RANKINGS[0] else {"rank_by": rank_by}
 
 
-def _largest_rate(protocol: ProtParticlePicking) -> Dict[str, float]:
-    """Largest false-agreement rate, if there is one, for the same reason."""
-    rate = protocol.maxFalseAgreement.get()
-    return {"max_false_agreement": rate} if rate else {}
+def _limits(protocol: ProtParticlePicking) -> Dict[str, float]:
+    """Largest false-agreement rate and smallest weight, if there is one, for the same reason."""
+    given = {
+        "max_false_agreement": protocol.maxFalseAgreement.get(),
+        "min_weight": protocol.minWeight.get(),
+    }
+    return {name: value for name, value in given.items() if value}
 
 
 def check_settings(settings: Dict[str, Any]) -> None:

@@ -57,6 +57,7 @@ ALL = {
     "num_particles": ALL_CANDIDATES,
     "target_precision": None,
     "max_false_agreement": None,
+    "min_weight": None,
 }
 PROGRESS_EVERY = 50  # micrographs
 MOST_UNREADABLE = 0.1  # of the micrographs: the others are looked at all the same
@@ -122,6 +123,7 @@ class ConsensusImages(ConsensusStream):
             target_precision=options["target_precision"],
             num_particles=options["num_particles"],
             max_false_agreement=options.get("max_false_agreement"),
+            min_weight=options.get("min_weight"),
         )
         counts = picker_classes(candidates, shares)
         label = classes.label[rows_of_kept(judged.result, candidates)]

@@ -23,6 +23,7 @@ from repic_plugin.consensus import (
     scarce_pickers,
     smaller_line,
 )
+from repic_plugin.protocols.common.consensus_mode import PROBABILISTIC
 from repic_plugin.protocols.consensus.judging import judged_lines
 from repic_plugin.protocols.consensus.methods import automatic_values, methods_text
 from repic_plugin.protocols.consensus.stream_record import Batch
@@ -129,6 +130,19 @@ def proof(n_unproven: int) -> str:
     return f"NOT proven optimal on {counted(n_unproven, 'micrograph')}"
 
 
+def _limits(settings: Dict[str, Any]) -> str:
+    """Largest false-agreement rate and smallest weight of the particles; empty without."""
+    options, limits = settings["options"], []
+    if "max_false_agreement" in options:
+        why = none_kept(settings.get("agreement"))
+        rate = f"{options['max_false_agreement']:g}{why and f' ({why})'}"
+        limits.append(f"false-agreement rate is at most {rate}")
+    if "min_weight" in options:
+        what = "probability" if options["mode"] == PROBABILISTIC else "weight"
+        limits.append(f"{what} is at least {options['min_weight']:g}")
+    return " and whose ".join(limits)
+
+
 def consensus_facts(
     totals: ConsensusTotals, n_picks: int, settings: Dict[str, Any]
 ) -> Dict[str, Any]:
@@ -158,12 +172,9 @@ def consensus_facts(
         for name, n in zip(result.picker_names, totals.n_copies.tolist())
         if n
     ]
-    if "max_false_agreement" in settings["options"]:
-        why = none_kept(settings.get("agreement"))
-        summary.append(
-            f"Kept of {totals.n_selected:,} selected: {n_particles:,} whose false-agreement rate "
-            f"is at most {settings['options']['max_false_agreement']:g}{why and f' ({why})'}."
-        )
+    limits = _limits(settings)
+    if limits:
+        summary.append(f"Kept of {totals.n_selected:,} selected: {n_particles:,} whose {limits}.")
     summary += judged_lines(totals.quality, settings)
     counts = (
         f"Of {n_picks:,} picks of {k} pickers ({', '.join(result.picker_names)}), a consensus of "

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, ClassVar, Dict, List, Tuple
+from functools import partial
+from typing import Any, ClassVar, Dict, List, Sequence, Tuple
 
 from pwem.objects import SetOfCoordinates
+from pyworkflow.project import Project
+from pyworkflow.protocol import Protocol
 from pyworkflow.viewer import DESKTOP_TKINTER, View, Viewer
 
 from repic_plugin.convert import open_micrograph
@@ -19,11 +22,12 @@ from repic_plugin.protocols import (
     ProtRepicIterative,
     ProtRepicLabels,
     ProtTemplatePick,
+    launch_subset_of_file,
     of_coordinates,
 )
 from repic_plugin.viewers.consensus_viewer import consensus_window
 from repic_plugin.viewers.messages import sentence
-from repic_plugin.viewers.overlay_window import OverlayWindow
+from repic_plugin.viewers.overlay.window import OverlayWindow
 from repic_plugin.viewers.view_button import MakeView
 
 CONSENSUS = "outputCoordinates"  # beside those of the pickers
@@ -64,10 +68,28 @@ def overlay_window(root: Any, obj: Any, protocol: Any = None) -> OverlayWindow:
     Raises
     ------
     ValueError
-        If there are no coordinates yet, or they cannot be read.
+        If there are no coordinates yet.
     """
+    _check_has_boxes(obj)
     title = f"{_label(obj, protocol)}: boxes on their micrographs"
-    return OverlayWindow(root, title, _model(obj, protocol), open_micrograph, _more(obj))
+    load = partial(_model, obj, protocol)
+    run = obj if isinstance(obj, Protocol) else protocol
+    create = None if run is None else partial(_create_subset, run.getProject())
+    return OverlayWindow(root, title, load, open_micrograph, _more(obj), create)
+
+
+def _create_subset(
+    project: Project, file: str, ids: Sequence[int], label: str, comment: str
+) -> str:
+    """Start a run with some coordinates of a set; its label."""
+    run = launch_subset_of_file(project, file, ids, label=label, comment=comment)
+    return str(run.getObjLabel())
+
+
+def _check_has_boxes(obj: Any) -> None:
+    """What can be known before anything is read."""
+    if not isinstance(obj, (SetOfCoordinates, ProtRepicEvaluate)) and not _outputs(obj):
+        raise ValueError("there are no coordinates yet; run the protocol first")
 
 
 def _model(obj: Any, protocol: Any) -> OverlayModel:
@@ -80,8 +102,6 @@ def _model(obj: Any, protocol: Any) -> OverlayModel:
     if isinstance(source, ProtRepicEvaluate):
         return of_coordinates(source.named_sets(), source.referenceCoordinates.get())
     outputs = _outputs(source)
-    if not outputs:
-        raise ValueError("there are no coordinates yet; run the protocol first")
     if len(outputs) == 1:
         return of_coordinates([(_label(source, None), outputs[0][1])])
     pickers = [(_picker(name), one) for name, one in outputs if name != CONSENSUS]

@@ -1,0 +1,1 @@
+"""The window with boxes on micrographs, and its parts."""
