@@ -11,6 +11,7 @@ from pyworkflow.wizard import Wizard
 
 from repic_plugin.consensus import EnsembleModel, Picks, find_consensus, required_pickers
 from repic_plugin.convert import box_size_on, open_micrograph
+from repic_plugin.pickers import NONE, PICKERS, options_text, read_options
 from repic_plugin.plots import (
     FittedPreview,
     PreviewSettings,
@@ -38,6 +39,7 @@ from repic_plugin.viewers import sentence
 __all__ = [
     "RepicBoxSizeWizard",
     "RepicExpectedNumberWizard",
+    "RepicOptionsWizard",
     "RepicPreviewWizard",
     "expected_text",
     "input_box_size",
@@ -52,6 +54,8 @@ FITTED_WITH = ("box_size_px", "min_overlap", "min_score", "score_transform")
 PREVIEWED = ("micrograph_size_px", "position", "solver", "copy_distance_px", "min_distance_px")
 FITS_KEPT = 8  # of a preview: one for each minimum overlap
 NO_IMAGES = "The images are not looked at here; they change what is kept."
+NO_OPTIONS = "Choose a picker first."
+NO_OPTION_LIST = "has no list of options here: its plugin is missing, or its own runs hold them."
 NO_INPUT = "the inputs are missing; choose them first"
 
 
@@ -135,6 +139,40 @@ def _previewed_by_probability(
             figure, fitted(now.min_overlap), now
         ),
     }
+
+
+class RepicOptionsWizard(Wizard):  # type: ignore[misc]
+    """The options of a picker of iterative picking as a list with their defaults."""
+
+    _targets: ClassVar = [
+        (ProtRepicIterative, [f"options{line}" for line in range(1, N_LINES + 1)])
+    ]
+
+    def show(self, form: Any, *params: Any) -> None:
+        """Open the list, or report that there is none."""
+        # windows need a screen, without which Scipion loads this file too
+        from repic_plugin.viewers import OptionsWindow  # noqa: PLC0415
+
+        param = form.wizParamName
+        name = getattr(form.protocol, f"picker{param[len('options') :]}").get().name
+        title = PICKERS[name].title if name in PICKERS else name
+        offered = PICKERS[name].options() if name in PICKERS else []
+        if not offered:
+            form.showInfo(NO_OPTIONS if name == NONE else f"{title} {NO_OPTION_LIST}", "Options")
+            return
+        try:
+            given = read_options(getattr(form.protocol, param).get())
+        except ValueError as error:
+            form.showInfo(sentence(error), "Options")
+            return
+        self.view = OptionsWindow(
+            form.root,
+            f"Options of {title}",
+            offered,
+            given,
+            use=lambda values: form.setVar(param, options_text(values)),
+        )
+        self.view.show()
 
 
 class RepicExpectedNumberWizard(Wizard):  # type: ignore[misc]

@@ -11,7 +11,13 @@ import pkgutil
 from typing import Dict, Type
 
 from repic_plugin.pickers.base import PICK, TRAIN, NewProtocol, Picker, PickerFailed, PickerSettings
-from repic_plugin.pickers.options import option_value, read_options
+from repic_plugin.pickers.options import (
+    Option,
+    offered_options,
+    option_value,
+    options_text,
+    read_options,
+)
 from repic_plugin.pickers.packages import NONE, add_installed
 
 __all__ = [
@@ -21,11 +27,14 @@ __all__ = [
     "PICKERS",
     "TRAIN",
     "NewProtocol",
+    "Option",
     "Picker",
     "PickerFailed",
     "PickerSettings",
     "find_pickers",
+    "offered_options",
     "option_value",
+    "options_text",
     "read_options",
 ]
 

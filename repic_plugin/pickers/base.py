@@ -11,7 +11,7 @@ from pwem import Domain
 from pwem.objects import SetOfCoordinates
 from pyworkflow.object import Pointer
 
-from repic_plugin.pickers.options import option_value
+from repic_plugin.pickers.options import Option, offered_options, option_value
 
 TRAIN, PICK = "train", "pick"
 
@@ -115,6 +115,13 @@ class Picker(abc.ABC):
                 f"which is not installed; run: scipion installp -p {self.plugin}"
             ]
         return [f"{self.settings.label}: {one}" for one in self._option_problems()]
+
+    @classmethod
+    def options(cls) -> List[Option]:
+        """The options that the picker offers, with their defaults; none if it is not installed."""
+        known = Domain.getProtocols()
+        samples = {role: known[name]() for role, name in cls.protocols.items() if name in known}
+        return offered_options(samples)
 
     def start_problems(self) -> List[str]:
         """Reasons why it cannot pick without training; empty if it can."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from pyworkflow.protocol import Protocol, params
 
 SWITCH = {**dict.fromkeys(("yes", "true", "1"), True), **dict.fromkeys(("no", "false", "0"), False)}
+# Parameters that say how a run is started, which iterative picking decides.
+HOW_IT_RUNS = {"runName", "runMode", "hostName", "numberOfThreads", "numberOfMpi", "binThreads"}
 NUMBERS = ((params.IntParam, int, "a whole number"), (params.FloatParam, float, "a number"))
 
 
@@ -35,6 +37,66 @@ def read_options(text: Optional[str]) -> Dict[str, str]:
             raise ValueError(f"options must have {name} only once, got it twice")
         options[name] = value
     return options
+
+
+class Option(NamedTuple):
+    """An option that a picker offers.
+
+    Attributes
+    ----------
+    key : str
+        As in the text of the options: ``name``, or ``train.name`` and ``pick.name``.
+    label, default, help : str
+        Of the parameter; the default is written as in the text.
+    """
+
+    key: str
+    label: str
+    default: str
+    help: str
+
+
+def offered_options(protocols: Mapping[str, Protocol]) -> List[Option]:
+    """All options of a picker's protocols with their defaults.
+
+    Parameters
+    ----------
+    protocols : mapping of str to Protocol
+        Samples by role, ``train`` or ``pick``. Where there is one protocol, keys have no role.
+    """
+    found = []
+    for role, protocol in protocols.items():
+        for name, param in protocol.getDefinition().iterParams():
+            if _is_option(name, param):
+                key = f"{role}.{name}" if len(protocols) > 1 else name
+                help_text = " ".join(str(param.help.get() or "").split())
+                found.append(Option(key, param.label.get(), option_text(param), help_text))
+    return found
+
+
+def option_text(param: Any) -> str:
+    """The default of a parameter, as an option is written."""
+    default = param.default.get()
+    if default is None:
+        return ""
+    if isinstance(param, params.BooleanParam):
+        return "yes" if str(default).lower() in ("true", "1") else "no"
+    if isinstance(param, params.EnumParam):
+        choices = [str(one) for one in param.choices]
+        return choices[int(default)] if str(default).isdigit() else str(default)
+    return str(default)
+
+
+def options_text(options: Mapping[str, str]) -> str:
+    """Options as `read_options` reads them."""
+    return "; ".join(f"{key}={value}" for key, value in options.items())
+
+
+def _is_option(name: str, param: Any) -> bool:
+    """Whether the form of iterative picking can set a parameter, and the picker does not."""
+    kinds = (params.PointerParam, params.MultiPointerParam, params.LabelParam)
+    is_hidden = str(param.condition.get() or "") == "False" or not param.label.get()
+    return not (isinstance(param, kinds) or is_hidden or name in HOW_IT_RUNS)
 
 
 def option_value(protocol: Protocol, name: str, text: str) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from repic_plugin.lazy import lazy_door
 
 HOMES = {
+    "OptionsWindow": "options_window",
     "PreviewWindow": "preview_window",
     "RepicClassesViewer": "classes_viewer",
     "RepicConsensusViewer": "consensus_viewer",

@@ -19,6 +19,10 @@ AVERAGES = "averages"
 PANEL_WIDTH_PX = 300
 PAD = 8
 CHUNK = 32  # averages that are read at a time
+GOES_ON = (
+    "Its particles can be the chosen ones of a consensus in mode probabilistic, which then learns "
+    "from them what a particle is."
+)
 KEYS = (
     ("Click, space", "good or bad"),
     ("g, b", "good, bad"),
@@ -179,7 +183,8 @@ class ClassesWindow(FigureWindow):
         except ValueError as error:
             messagebox.showerror("Particles", sentence(error), parent=self.window)
             return
-        self.status.configure(text=f'The run "{label}" has been started.')
+        more = f" {GOES_ON}" if good else ""
+        self.status.configure(text=f'The run "{label}" has been started.{more}')
 
     def _slid(self, value: str) -> None:
         self.choice.set_threshold(float(value))

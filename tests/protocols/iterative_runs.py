@@ -68,7 +68,7 @@ def children(project, protocol):
     """Labels and ids of the runs that a protocol made, by id."""
     token = protocol._state.token
     runs = project.project.getRuns(refresh=True)
-    mine = [run for run in runs if str(run.getObjComment()).startswith(f"repic-{token}-")]
+    mine = [run for run in runs if f"repic-{token}-" in str(run.getObjComment())]
     return {run.getObjLabel(): run for run in sorted(mine, key=lambda run: run.getObjId())}
 
 

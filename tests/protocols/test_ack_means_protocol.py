@@ -158,7 +158,7 @@ def test_analyze_results_shows_averages_sizes_and_convergence(project, classifie
 
 
 def test_every_iteration_is_in_the_log(classified):
-    log = Path(classified.getStderrLog()).read_text()
+    log = Path(classified.getStdoutLog()).read_text()
     for iteration in range(1, 1 + len(tables(classified).convergence["fraction_changed"])):
         assert f"iteration {iteration} (" in log
 

@@ -63,6 +63,30 @@ def test_what_a_run_has_made_is_found_although_the_project_was_written_over(fami
     assert again.run(importing(again, micrographs), "picks").getObjId() == done.getObjId()
 
 
+def test_a_comment_says_for_whom_and_what_and_the_bare_tag_of_0_2_0_is_found(family, micrographs):
+    children = family()
+    child = importing(children, micrographs)
+    done = children.run(child, "commented", about="iteration 3, picks")
+    comment = done.getObjComment()
+    parent = micrographs[0]
+    assert comment.startswith(
+        f"Started by {parent.getObjLabel()} (run {parent.getObjId()}): iteration 3, picks. ["
+    )
+    assert children.own(done.getObjId()).getObjId() == done.getObjId()
+    tag = comment.rpartition("[")[2].rstrip("]")
+    assert tag.startswith("repic-token-")
+    again = family()
+    assert again.run(importing(again, micrographs), "commented").getObjId() == done.getObjId()
+    old = family()
+    run = old.project.getObject(done.getObjId())
+    run.setObjComment(tag)
+    old.project.mapper.store(run)
+    old.project.mapper.commit()
+    later = family()
+    assert later.run(importing(later, micrographs), "commented").getObjId() == done.getObjId()
+    assert later.own(micrographs[0].getObjId()) is None
+
+
 @pytest.mark.parametrize("moment", ["before the launch", "between launch and start"])
 def test_a_run_reads_inputs_that_were_written_over(family, micrographs, monkeypatch, moment):
     children = family()

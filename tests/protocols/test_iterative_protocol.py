@@ -307,7 +307,7 @@ def test_one_picker_alone_stops_and_goes_on_when_the_other_is_mended(project, mi
     values = {"ifPickerFails": 1, "options2": NEVER}
     run = project.run(iterative(project, micrographs, None, "one left", **values))
     assert run.isFailed()
-    assert "only Template (1) is left, and a consensus needs two" in run.getErrorMessage()
+    assert "only Template (1) is left, but a consensus needs two" in run.getErrorMessage()
     before = {label: one.getObjId() for label, one in children(project, run).items()}
     run.options2.set("train.numberOfTemplates=1")
     run.runMode.set(0)

@@ -317,8 +317,13 @@ def test_pickers_learn_from_what_is_probable(project, tmp_path):
     run = project.run(iterative(project, simulated, label="probable", **values))
     assert run.isFinished(), run.getErrorMessage()
     made = children(project, run)
-    training = set(read_micrographs(made["micrographs to train and test on"].outputTraining).names)
-    kept = {row[:3] for row in found_by(made["iter 1 - consensus"]) if row[0] in training}
+    names = read_micrographs(made["micrographs to train and test on"].outputTraining).names
+    training = set(map(micrograph_name, names))
+    kept = {
+        (f"{row[0]}.mrc", *row[1:3])
+        for row in found_by(made["iter 1 - consensus"])
+        if row[0] in training
+    }
     assert set(places(made["iter 1 - labels"].outputCoordinates)) == kept
     model = read_ensemble(made["iter 1 - consensus"]._getExtraPath())
     worst = f"Template ({1 + int(np.argmin(model.f1))})"

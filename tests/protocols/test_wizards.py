@@ -195,6 +195,41 @@ def test_where_nothing_can_be_estimated_the_field_is_left(project, simulated):
     assert (form.values, len(form.said)) == ({}, 1)
 
 
+def test_the_options_of_a_picker_are_listed_with_their_defaults(project, monkeypatch):
+    pytest.importorskip("tkinter", reason="this Python has no tkinter")
+    from repic_plugin.pickers import PICKERS, option_value, read_options
+    from repic_plugin.viewers.options_window import OptionsWindow
+    from repic_plugin.wizards import RepicOptionsWizard
+
+    shown = []
+
+    def show(window):
+        shown.append(window)
+
+    monkeypatch.setattr(OptionsWindow, "show", show)
+    values = {"picker2": "template", "options2": "train.seed=7"}
+    form = Form(project.new("ProtRepicIterative", "options", **values))
+    form.wizParamName = "options2"
+    RepicOptionsWizard().show(form)
+    (window,) = shown
+    offered = window._offered
+    assert {"train.numberOfTemplates", "pick.angularStep", "pick.maskContamination"} <= set(offered)
+    assert not any(key.endswith(("inputMicrographs", "numberOfThreads")) for key in offered)
+    assert offered["pick.angularStep"].default == "15.0"
+    assert offered["pick.maskContamination"].default == "yes"
+    assert window.values == {"train.seed": "7"}
+    known = project.protocols
+    samples = {role: known[name]() for role, name in PICKERS["template"].protocols.items()}
+    for key, one in offered.items():  # every default is a value that can be typed
+        role, _, name = key.partition(".")
+        option_value(samples[role], name, one.default)
+    window._use({"train.seed": "7", "pick.angularStep": "10"})
+    assert read_options(form.values["options2"]) == {"train.seed": "7", "pick.angularStep": "10"}
+    form.wizParamName = "options1"
+    RepicOptionsWizard().show(form)
+    assert form.said == ["Choose a picker first."]
+
+
 def test_the_preview_needs_inputs(project):
     pytest.importorskip("tkinter", reason="this Python has no tkinter")
     from repic_plugin.wizards import RepicPreviewWizard

@@ -216,6 +216,7 @@ def test_the_buttons_make_particles_of_the_choice(window):
     click(window, BEST[0])
     above = [k for k in BEST if SCORES[k] >= 0.9]
     window.chosen_button.invoke()
+    assert "a consensus in mode probabilistic" in window.status["text"]
     window.rest_button.invoke()
     (chosen, label), (rest, other) = window.created
     assert chosen == sorted(k + 1 for k in above[1:])

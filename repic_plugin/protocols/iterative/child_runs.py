@@ -49,7 +49,11 @@ class Children(ProjectRuns):
         self._token = token
 
     def run(
-        self, child: Protocol, label: str, check: Optional[Callable[[Protocol], Any]] = None
+        self,
+        child: Protocol,
+        label: str,
+        check: Optional[Callable[[Protocol], Any]] = None,
+        about: str = "",
     ) -> Protocol:
         """Run a child to completion, unless it has already run.
 
@@ -61,6 +65,8 @@ class Children(ProjectRuns):
             Label in the project.
         check : callable, optional
             Raises if a finished run lacks its results. Such an earlier run is repeated.
+        about : str
+            What the child does, a phrase for its comment.
 
         Returns
         -------
@@ -74,10 +80,10 @@ class Children(ProjectRuns):
         """
         tag = f"repic-{self._token}-{_fingerprint(child, label)}"
         with PROJECT_LOCK:
-            found = next((one for one in self.all() if one.getObjComment() == tag), None)
+            found = next((one for one in self.all() if _has_tag(one, tag)), None)
             if found is None:
                 child.setObjLabel(label)
-                child.setObjComment(tag)
+                child.setObjComment(self._comment(about or label, tag))
                 self.start(child)
             else:
                 child = found
@@ -99,8 +105,13 @@ class Children(ProjectRuns):
     def own(self, run_id: int) -> Optional[Protocol]:
         """A run by its id, if it is one of these children."""
         run = self.project.getObject(run_id)
-        is_own = run is not None and str(run.getObjComment()).startswith(f"repic-{self._token}-")
+        is_own = run is not None and f"repic-{self._token}-" in str(run.getObjComment())
         return run if is_own else None
+
+    def _comment(self, about: str, tag: str) -> str:
+        """Comment of a child: for whom it runs and what it does, and its tag."""
+        parent = f"{self._parent.getObjLabel()} (run {self._parent.getObjId()})"
+        return f"Started by {parent}: {about}. [{tag}]"
 
     def target(self, run_id: int, output: str) -> Any:
         """An output of a run of the project, or the run itself if no output is named."""
@@ -109,6 +120,12 @@ class Children(ProjectRuns):
     def pointer(self, pointer: Pointer) -> Pointer:
         """A pointer as given, to the objects of the project."""
         return self.output(pointer.getObjValue().getObjId(), pointer.getExtended())
+
+
+def _has_tag(run: Protocol, tag: str) -> bool:
+    """Whether a comment ends with a tag; version 0.2.0 wrote nothing else."""
+    comment = str(run.getObjComment())
+    return comment == tag or comment.endswith(f"[{tag}]")
 
 
 def _is_good(run: Protocol, check: Optional[Callable[[Protocol], Any]]) -> bool:

@@ -58,8 +58,9 @@ LINE_HELP = {
     "model": "From training on another data set.",
     "trainRun": COPIED,
     "pickRun": COPIED,
-    "options": "Parameters of the picker's protocols as *name=value; name=value*, or "
-    "*train.name=value* and *pick.name=value* to set it in one of the two.",
+    "options": "The wizard lists them with their defaults. Parameters of the picker's protocols as "
+    "*name=value; name=value*, or *train.name=value* and *pick.name=value* to set it in one of the "
+    "two.",
     "threshold": "On the picker's own scale; lower-scoring picks are ignored. If empty, the "
     "threshold that its authors suggest; with expected particles per micrograph, in modes all "
     "pickers and quorum, that one only decides on how the picker is scored, and all its picks "

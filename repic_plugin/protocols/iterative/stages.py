@@ -70,7 +70,8 @@ class Stages:
         if form.inputCTFs.hasValue():
             child.inputCTFs.copy(self._children.pointer(form.inputCTFs))
         # the label is part of the tag by which runs of version 0.2.0 are found
-        done = self._children.run(child, "micrographs to train and test on")
+        about = "micrographs for training, validation and testing, drawn once"
+        done = self._children.run(child, "micrographs to train and test on", about=about)
         for subset in SUBSETS:
             output = f"output{subset.capitalize()}"
             if hasattr(done, output):
@@ -103,7 +104,8 @@ class Stages:
                 self._children.new, self._recall("training", 0), self._recall(LABELS, iteration - 1)
             )
             label = f"iter {iteration} - {line.label} train"
-            done = self._children.run(child, label, line.picker.model)
+            about = f"iteration {iteration}, training of {line.label} on the labels before it"
+            done = self._children.run(child, label, line.picker.model, about)
             self._remember(MODEL, iteration, line.label, line.picker.model(done))
         except (RunFailed, PickerFailed) as error:
             self._drop(line, f"iteration {iteration}, training: {error}")
@@ -141,7 +143,8 @@ class Stages:
             child.lookAtImages.set(True)
             child.imageClasses.set(form.imageClasses.get())
             child.numberOfThreads.set(form.getBinThreads())
-        done = self._children.run(child, f"iter {iteration} - consensus", _has_particles)
+        about = f"iteration {iteration}, consensus of {', '.join(one.label for one in lines)}"
+        done = self._children.run(child, f"iter {iteration} - consensus", _has_particles, about)
         self._state.put(CONSENSUS, iteration, "", done.getObjId(), PARTICLES)
 
     def label(self, iteration: int) -> None:
@@ -287,7 +290,9 @@ class Stages:
             micrographs = self._children.pointer(self._protocol.inputMicrographs)
             child = line.picker.picking(self._children.new, micrographs, model)
             label = f"iter {iteration} - {line.label} pick"
-            done = self._children.run(child, label, line.picker.picks)
+            how = "as it is" if model is None else "with its model"
+            about = f"iteration {iteration}, {line.label} {how} picks on all micrographs"
+            done = self._children.run(child, label, line.picker.picks, about)
             self._remember(PICKS, iteration, line.label, line.picker.picks(done))
         except (RunFailed, PickerFailed) as error:
             self._drop(line, f"iteration {iteration}, picking: {error}")
@@ -316,7 +321,8 @@ class Stages:
         )
         child.inputCoordinates.copy(coordinates)
         child.inputMicrographs.copy(self._recall("training", 0))
-        done = self._children.run(child, f"iter {iteration} - labels", _has_particles)
+        about = f"iteration {iteration}, labels to train the pickers on in the next iteration"
+        done = self._children.run(child, f"iter {iteration} - labels", _has_particles, about)
         self._state.put(LABELS, iteration, "", done.getObjId(), PARTICLES)
 
     def _remember(self, kind: str, iteration: int, name: str, pointer: Pointer) -> None:

@@ -11,6 +11,8 @@ from repic_plugin.convert import UnreadableSetError, count_items, stream_state
 from repic_plugin.protocols.common.params import Fields
 
 HELP = {
+    "streamingSleepOnWait": "Inputs that are still growing when the run starts are followed until "
+    "they are closed.",
     "endAfterIdle": "For inputs that are never closed. 0: wait until they are.",
 }
 
