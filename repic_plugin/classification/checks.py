@@ -120,7 +120,7 @@ def check_kept(n_images: int, n_classes: int, resume: Optional[State]) -> None:
     if n_classes > n_images:
         raise ValueError(
             f"n_classes must not exceed the number of images that are not empty, {n_images}, "
-            f"got {n_classes}"
+            f"got {n_classes}; use fewer classes, or more particles to start with"
         )
     if resume is None:
         return

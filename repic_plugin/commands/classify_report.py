@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import List
 
 import numpy as np
+from numpy.typing import NDArray
 
 from repic_plugin.classification import Classification
 from repic_plugin.formats import ParticleTable, listed
@@ -71,20 +72,23 @@ def report(found: Classification, ctf_mode: str, seconds: float) -> None:
     _report_junk(found)
 
 
+def report_junk(sizes: NDArray[np.int64], is_junk: NDArray[np.bool_], rule: str) -> None:
+    """Print which classes are probably junk, and by which rule."""
+    if is_junk[sizes > 0].all():
+        print(f"probable junk: all classes ({rule}); nothing here looks like particles")
+    elif is_junk.any():
+        n_junk = int(sizes[is_junk].sum())
+        junk = listed(map(str, np.flatnonzero(is_junk).tolist()))
+        print(f"probable junk: classes {junk} ({counted(n_junk, 'particle')}; {rule})")
+
+
 def _report_junk(found: Classification) -> None:
     """Print which classes are probably junk, by which threshold, and which lie off centre."""
     quality, sizes = found.quality, found.sizes
     if quality is None or not (sizes > 0).any():
         return
-    rule = f"scores below {quality.threshold:.2f}"
-    if found.is_junk[sizes > 0].all():
-        print(f"probable junk: all classes ({rule}); nothing here looks like particles")
-        return
-    if not found.is_junk.any():
-        return
-    n_junk = int(sizes[found.is_junk].sum())
-    junk = listed(map(str, np.flatnonzero(found.is_junk).tolist()))
-    print(f"probable junk: classes {junk} ({counted(n_junk, 'particle')}; {rule})")
-    if quality.is_off_centre.any():
+    report_junk(sizes, found.is_junk, f"scores below {quality.threshold:.2f}")
+    is_mixed = found.is_junk.any() and not found.is_junk[sizes > 0].all()
+    if is_mixed and quality.is_off_centre.any():
         off = listed(map(str, np.flatnonzero(quality.is_off_centre).tolist()))
         print(f"off centre, perhaps between two particles: classes {off}")

@@ -17,6 +17,7 @@ from repic_plugin.commands.classify_output import (
     n_processors,
     naming_files,
 )
+from repic_plugin.commands.classify_report import report_junk
 from repic_plugin.commands.classify_stream_record import StreamRecord
 from repic_plugin.commands.options import progress_bar
 from repic_plugin.commands.out_folder import growing_folder
@@ -68,6 +69,7 @@ def run_stream(args: argparse.Namespace, ranks: Ranks) -> None:
     _check_options(args, ranks)
     table = read_particles(args.particles, args.pixel_size, with_ctf=args.ctf != "none")
     inputs = (table.path, *table.images.paths)
+    _check_no_other(args.stream)
     options = {"own": (*FILES, FOLDER), "option": "--stream", "inputs": inputs, "what": WHAT}
     with _naming_folder(args), growing_folder(args.stream, **options) as new:
         kept = StreamFolder(Path(args.stream) / FOLDER)
@@ -105,6 +107,15 @@ def _check_options(args: argparse.Namespace, ranks: Ranks) -> None:
             raise ValueError(f"{given[name]} has no effect with --stream: {reason}")
 
 
+def _check_no_other(folder: str) -> None:
+    """Refuse the folder of a classification without a stream, whose files would be replaced."""
+    place = Path(folder)
+    if not (place / FOLDER).exists() and any((place / name).exists() for name in FILES):
+        raise ValueError(
+            f"--stream {folder}: holds a classification by --out; choose another folder"
+        )
+
+
 @contextmanager
 def _naming_folder(args: argparse.Namespace) -> Iterator[None]:
     """What the system says of the folder to write names the option."""
@@ -112,7 +123,7 @@ def _naming_folder(args: argparse.Namespace) -> Iterator[None]:
         yield
     except OSError as error:
         problem = f"--stream {args.stream}: cannot be written ({error.strerror or error})"
-        remedy = "free disk space and run again: it goes on after what is kept"
+        remedy = "free disk space or permit writing, and run again: it goes on after what is kept"
         raise OSError(f"{problem}; {remedy}") from error
 
 
@@ -173,6 +184,7 @@ def _report(
         f"{sizes.max():,}, {n_new:,} of them new, {done.seconds:.1f} s"
     )
     print(state.references.sizes)
+    report_junk(sizes, state.is_junk, "by their scores")
     n_left = len(table) - state.n_seen
     if n_left:
         print(f"{counted(n_left, 'particle')} wait until a block is complete, or for --final")

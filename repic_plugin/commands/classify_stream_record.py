@@ -20,6 +20,7 @@ DIGEST_BYTES = 8
 # Options that may be others in each call; the pixel size counts as it is used.
 EACH_CALL = ("particles", "out", "stream", "overwrite", "threads", "checkpoint", "final")
 EACH_CALL += ("full_pass", "into", "references", "pixel_size", "help")
+AGAIN = "give another folder to begin again"
 OTHERS = "give those of the first call, or another folder to begin again"
 
 
@@ -50,7 +51,7 @@ class StreamRecord:
         made = StreamSettings(**settings, classification=rest)
         if self.kept.settings is None:
             return made
-        chosen = json.loads(self.kept.settings)["chosen"]
+        chosen = self._earlier()["chosen"]
         return StreamSettings(**{**settings, **chosen}, classification=rest)
 
     def check_or_begin(self) -> None:
@@ -83,6 +84,15 @@ class StreamRecord:
             "chosen": {"n_first": made.n_to_start, "n_per_block": made.n_per_block},
         }
 
+    def _earlier(self) -> Dict[str, Any]:
+        """Settings of the first call."""
+        try:
+            return dict(json.loads(self.kept.settings or ""))
+        except ValueError as error:
+            raise ValueError(
+                f"{self.args.stream}: its settings are damaged ({error}); {AGAIN}"
+            ) from error
+
     def _check_settings(self) -> None:
         """Refuse invalid settings before there are enough particles."""
         parameters = {k: v for k, v in self.parameters.items() if k != "phase_flipped"}
@@ -93,7 +103,7 @@ class StreamRecord:
         )
 
     def _check_same_settings(self) -> None:
-        before, now = json.loads(self.kept.settings or ""), self._told()
+        before, now = self._earlier(), self._told()
         options, parser = options_by_name(), classify_parser()
         for name, value in now["options"].items():
             default = parser.get_default(name)
@@ -123,7 +133,7 @@ class StreamRecord:
                     f"{place}has {len(names):,} particles, but {state.n_seen:,} were classified "
                     f"in {self.args.stream}; give all particles so far, the earlier ones first"
                 )
-            before = read_arrays(path)[NAMES][: state.n_seen]
+            before = read_arrays(path, remedy=AGAIN)[NAMES][: state.n_seen]
             others = np.flatnonzero(before != digests[: state.n_seen])
             if len(others):
                 row = int(others[0])

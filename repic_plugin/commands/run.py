@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import re
 import signal
 import sys
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -18,6 +17,7 @@ from repic_plugin.workflow import (
     KIND,
     LOCK,
     Workflow,
+    check_new_name,
     check_same,
     locked,
     project_folder,
@@ -89,11 +89,7 @@ def run(args: argparse.Namespace) -> int:
     if args.timeout is not None and not args.timeout > 0:
         raise ValueError(f"--timeout must be a positive number of seconds, got {args.timeout:g}")
     summary = output_file("--summary", args.summary) if args.summary else None
-    if re.search(r"[^\w-]", args.project):
-        raise ValueError(
-            f"--project must be of letters, digits, - and _, got {args.project!r}; Scipion would "
-            "rename it"
-        )
+    check_new_name(args.project)
     set_user_environment()
     folder = project_folder(args.project)
     folder.mkdir(parents=True, exist_ok=True)

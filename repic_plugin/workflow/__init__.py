@@ -15,6 +15,7 @@ HOMES = {
     "Watch": "watch",
     "Workflow": "definition",
     "WorkflowProject": "project",
+    "check_new_name": "environment",
     "check_protocols": "project",
     "check_same": "record",
     "locked": "record",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -45,6 +46,20 @@ def set_user_environment() -> None:
     own = home / "config" / "hosts.conf"
     os.environ.setdefault("SCIPION_HOSTS", str(own if own.is_file() else template))
     os.environ.setdefault("SCIPION_NOTIFY", "False")
+
+
+def check_new_name(name: str) -> None:
+    """Refuse names of projects that Scipion would change.
+
+    Raises
+    ------
+    ValueError
+        If it has anything but letters, digits, - and _.
+    """
+    if not re.fullmatch(r"[\w-]+", name):
+        raise ValueError(
+            f"--project must be of letters, digits, - and _, got {name!r}; Scipion would rename it"
+        )
 
 
 def project_folder(name: str) -> Path:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from repic_plugin.formats import (
     read_class_tables,
     read_particles,
     write_particles_star,
+    write_stack,
 )
 from tests.classification.particles import agreement
 from tests.commands.helpers import assert_refused, command, csv_rows, tree
@@ -287,6 +289,39 @@ def test_a_folder_with_other_files_is_refused(growing, tmp_path):
     refused(told, "holds mine.txt, which was not written by this command with --stream")
     assert tree(tmp_path / "classes") == {"mine.txt": b"kept"}
     refused(classify(growing, N, growing.folder), "contains the particles")
+
+
+def test_the_folder_of_a_classification_without_a_stream_is_refused(growing, tmp_path):
+    words = ("classify", growing.grow(FIRST), "--out", tmp_path / "made", "--classes", 2)
+    assert command(*words, "--threads", 1).code == 0
+    before = tree(tmp_path / "made")
+    refused(classify(growing, N, tmp_path / "made"), "holds a classification by --out")
+    assert tree(tmp_path / "made") == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("settings.json", b"{", "its settings are damaged"),
+        ("particles.npz", b"", "particles.npz"),
+        ("state.npz", b"PK", "state.npz"),
+    ],
+)
+def test_a_damaged_record_is_named_with_a_remedy(growing, whole, tmp_path, name, content, words):
+    shutil.copytree(whole[1], tmp_path / "classes")
+    (tmp_path / "classes" / FOLDER / name).write_bytes(content)
+    told = classify(growing, N, tmp_path / "classes")
+    refused(told, words)
+    assert "again" in told.err[0] or "restart" in told.err[0]
+
+
+def test_noise_is_said_not_to_look_like_particles(growing, whole, tmp_path):
+    noise = np.random.default_rng(0).normal(size=(200, BOX, BOX))
+    write_stack(tmp_path / "noise.mrcs", noise.astype(np.float32), PIXEL_SIZE)
+    words = ("classify", tmp_path / "noise.mrcs", "--stream", tmp_path / "classes")
+    told = command(*words, "--classes", 2, "--first", 100, "--block", 50, "--threads", 1)
+    assert any("nothing here looks like particles" in line for line in told.out)
+    assert not any("junk" in line for line in classify(growing, N, whole[1]).out)
 
 
 # Two at a time, and kills

@@ -1,5 +1,6 @@
 """Commands that write to a disk that is full: a real one of some kilobytes."""
 
+import gc
 import math
 import resource
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from repic_plugin.formats import write_arrays
 from tests.commands.helpers import assert_refused, box_text, tree, write_picks
 from tests.commands.small_particles import draw_once, small_particles
 from tests.small_disks import small_disk
@@ -78,6 +80,18 @@ def test_it_is_told_in_one_line_and_nothing_is_left(run, words, tmp_path, name, 
         again = run(*words[name], disk / target)
         assert again.code == 0, again.err
         assert sorted(tree(disk)) == sorted(tree(tmp_path / "large"))
+
+
+def test_arrays_that_do_not_fit_leave_no_open_archive(tmp_path, monkeypatch):
+    """Python would print a traceback when it is collected, after the line of the error."""
+    printed = []
+    monkeypatch.setattr(sys, "unraisablehook", printed.append)
+    with small_disk(tmp_path, 64):
+        with pytest.raises(OSError, match="No space left"):
+            write_arrays(tmp_path / "large.npz", {"a": np.ones(10), "b": np.ones(100_000)})
+        gc.collect()
+        assert list(tmp_path.iterdir()) == []
+    assert printed == []
 
 
 @pytest.mark.slow

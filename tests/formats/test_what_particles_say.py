@@ -96,6 +96,14 @@ def test_some_particles_close_to_focus_are_right(star):
     assert read_particles(star(text)).ctf.defocus_u_angstrom[0] == 5
 
 
+def test_a_defocus_of_zero_is_told(star):
+    text = OPTICS.format(5, 5) + PARTICLES + ROWS.replace("15000", "0")
+    table = read_particles(star(text))
+    assert "the defocus of 1 of " in table.notes[0]
+    assert "--ctf none" in table.notes[0]
+    assert read_particles(star(text), with_ctf=False).notes == ()
+
+
 def test_particles_that_stand_there_twice(star):
     path = star(OPTICS.format(5, 5) + PARTICLES + ROWS + ROWS)
     (note,) = read_particles(path).notes

@@ -3,12 +3,14 @@
 import random
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from repic_plugin import constants
 from repic_plugin.formats import StreamFolder, open_stack, read_class_tables
+from repic_plugin.protocols.classification.streaming.summary import class_lines
 from repic_plugin.protocols.common.following.record import text_of
 from tests.protocols.faults import faults, files, killed, outcome, unfinished
 from tests.protocols.growing_sets import ParticleFeeder
@@ -126,6 +128,27 @@ def test_classes_come_before_the_end_and_all_ends_as_at_once(project, session, m
     before = files(project, finished)
     again = run_again(project, finished)
     assert again.isFinished() and files(project, again) == before
+
+
+@pytest.mark.parametrize(
+    ("is_junk", "rule", "told"),
+    [
+        ([True, True], "", "nothing here looks like particles"),
+        ([True, True], "0.9", "nothing here looks like particles"),
+        ([False, True], "0.9", "No class has a score of 0.9 or more: the highest is 0.80."),
+    ],
+)
+def test_no_good_class_is_explained(is_junk, rule, told):
+    state = SimpleNamespace(
+        sizes=np.array([30, 20]),
+        made_after=np.zeros(2, int),
+        n_first=40,
+        n_seen=50,
+        is_junk=np.array(is_junk),
+        scores=SimpleNamespace(score=np.array([0.8, 0.1])),
+    )
+    (line,) = [one for one in class_lines(state, np.zeros(2, bool), rule) if one[0] == "!"]
+    assert told in line
 
 
 def says(project, run, words):

@@ -1,8 +1,10 @@
 """A simulated session, from the first micrograph to the classes, as a user starts it."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -78,6 +80,105 @@ def test_a_session_is_refused_where_its_folder_is_taken(tmp_path):
     answer = session("taken", tmp_path)
     assert answer.returncode == 2
     assert "exists; remove it, or choose another --out" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "told"),
+    [
+        ("a/b", [], "--project must be of letters"),
+        ("", [], "--project must be of letters"),
+        ("p", ["--values", "picks1.scale=2", "nosuch=3"], "--values nosuch=3: must be name=value"),
+        ("p", ["--values", "box"], "--values box: must be name=value"),
+        ("p", ["--particles", "0"], "--particles must be a whole number, 1 or more"),
+        ("p", ["--classes", "-1"], "--classes must be a whole number, 0 or more"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_drawn(tmp_path, name, words, told):
+    answer = session(name, tmp_path / "files", *words)
+    assert answer.returncode == 2
+    assert told in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1
+    assert not (tmp_path / "files").exists()
+
+
+def test_a_session_whose_values_the_pipeline_refuses_leaves_no_files(tmp_path):
+    answer = session("refused", tmp_path / "files", "--values", "box=wide", "--micrographs", "2")
+    assert answer.returncode == 2
+    assert "box" in answer.stderr
+    assert "behind at most" not in answer.stdout
+    assert not (tmp_path / "files").exists()
+
+
+class OneTick:
+    """Material of a session that is interrupted once the pipeline is at work."""
+
+    def __init__(self, ready, interrupt):
+        self.names, self._ready, self._interrupt = ["mic_001"], ready, interrupt
+
+    def bring(self, tick):
+        if tick == 0:
+            return True
+        pause = threading.Event()
+        while not self._ready.exists():
+            pause.wait(0.05)
+        raise self._interrupt
+
+
+class Terminated(KeyboardInterrupt):
+    number = signal.SIGTERM
+
+
+AT_WORK = """
+import pathlib, signal, sys
+def end(number, _frame):
+    pathlib.Path(sys.argv[2]).write_text(str(number))
+    sys.exit(1)
+signal.signal(signal.SIGTERM, end)
+signal.signal(signal.SIGINT, end)
+pathlib.Path(sys.argv[1]).touch()
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize(
+    ("interrupt", "number", "code"),
+    [
+        (KeyboardInterrupt(), signal.SIGINT, 130),
+        (Terminated(), signal.SIGTERM, 143),
+        (OSError("the disk is full"), signal.SIGTERM, None),
+    ],
+)
+def test_whatever_ends_the_session_ends_the_pipeline(tmp_path, interrupt, number, code):
+    from repic_plugin.commands.session.command import Session
+
+    ready, ended = tmp_path / "ready", tmp_path / "ended"
+    one = Session(OneTick(ready, interrupt), "p", [], tmp_path)
+    one._command = [sys.executable, "-c", AT_WORK, str(ready), str(ended)]
+    if code is None:
+        with pytest.raises(OSError, match="full"):
+            one.run(0.0, 0)
+    else:
+        assert one.run(0.0, 0) == code
+    assert ended.read_text() == str(int(number))
+
+
+def values_of(folder, *words):
+    """Values of the template for a session of 120 micrographs, by name."""
+    from repic_plugin.cli import build_parser
+    from repic_plugin.commands.session.command import _values
+    from repic_plugin.commands.session.material import Material
+
+    words = ["simulate-session", "phantom", "--project", "p", *words]
+    material = Material(folder, ["mic"] * 120, 64, 5.0)
+    return dict(one.split("=", 1) for one in _values(build_parser().parse_args(words), material))
+
+
+def test_a_slow_session_waits_for_the_next_micrograph_and_its_pick_files(tmp_path):
+    slow, fast = values_of(tmp_path, "--speed", "1"), values_of(tmp_path)
+    assert int(slow["idle"]) > 60  # s between micrographs
+    assert int(slow["wait"]) > 3 * 60  # the second picker is so far behind
+    assert int(fast["idle"]) < 30
+    assert values_of(tmp_path, "--speed", "1", "--values", "wait=7")["wait"] == "7"
 
 
 def test_micrographs_behind_are_counted_until_they_are_on_record(tmp_path):

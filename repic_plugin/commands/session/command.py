@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 import psutil
 
 from repic_plugin.arguments import check_positive, check_whole_number
 from repic_plugin.commands.maps import MAP_ARGUMENTS, add_map, add_microscope, load_map
 from repic_plugin.commands.session.figures import CONSENSUS, Figures
-from repic_plugin.commands.session.material import Material, prepare
+from repic_plugin.commands.session.material import PICKS_LATE, Material, prepare
 from repic_plugin.simulation import simulate_exposures
-from repic_plugin.workflow import project_folder, set_user_environment
+from repic_plugin.workflow import (
+    check_new_name,
+    project_folder,
+    read_placeholders,
+    set_user_environment,
+)
 
 ARGUMENTS = {"micrograph_size_px": "--size", **MAP_ARGUMENTS}
 SIMULATED, REAL = "facility-picks", "facility"  # templates
@@ -26,7 +34,8 @@ LOOK_SECONDS = 0.5
 # Protocols that are killed in turn.
 VICTIMS = ((CONSENSUS,), ("TopazProtPicking", "ProtRelionAutopickLoG", "ProtRepicImportPicks"))
 HOUR = 3600.0
-# Values of the template for a session of a minute. The micrographs arrive whole.
+# Values of the template for a session of a minute, in s. The micrographs arrive whole; where they
+# come more slowly, the pipeline waits for the next ones, and for their pick files, as well.
 IDLE, WAIT, LOOK, SETTLED = 20, 15, 1, 1
 MIN_AGREEMENT = 0.2  # of an accepted micrograph
 # Of pickers that are run: diameters as fractions of the box, see the adapter of LoG.
@@ -78,16 +87,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Draw the session, let it happen, and print figures; return the pipeline's exit code."""
     n_kills = check_whole_number("--kills", args.kills, 0)
-    seconds = HOUR * check_positive("--hours", args.hours) / check_positive("--speed", args.speed)
+    for name in ("hours", "speed"):
+        check_positive(f"--{name}", getattr(args, name))
+    check_whole_number("--particles", args.particles, 1)
+    check_whole_number("--classes", args.classes, 0)
+    _check_names(args)
     set_user_environment()
     project = project_folder(args.project)
     if project.exists():
         raise ValueError(f"--project {args.project}: exists in {project.parent}; choose another")
     material = _drawn(args, Path(args.out or f"{args.project}-session").absolute())
     print(f"files of the session: {material.folder}", flush=True)
-    words = [REAL if args.real else SIMULATED, *_values(args, material)]
+    words = [_template(args), *_values(args, material)]
     session = Session(material, args.project, words, project)
-    return session.run(seconds / len(material.names), n_kills)
+    code = session.run(_interval_s(args, material), n_kills)
+    if code and not project.exists():  # a value was refused, and the next call draws again
+        shutil.rmtree(material.folder)
+        print(f"removed: {material.folder}", flush=True)
+    return code
+
+
+def _interval_s(args: argparse.Namespace, material: Material) -> float:
+    """Time between two micrographs."""
+    return float(HOUR * args.hours / args.speed / len(material.names))
+
+
+def _template(args: argparse.Namespace) -> str:
+    return REAL if args.real else SIMULATED
+
+
+def _check_names(args: argparse.Namespace) -> None:
+    """Refuse names that the pipeline would refuse once all micrographs are drawn."""
+    check_new_name(args.project)
+    known = {one.name for one in read_placeholders(_template(args))}
+    for word in args.values:
+        name, equals, _ = word.partition("=")
+        if not equals or name.partition(".")[0] not in known:  # picks1.scale=2 is one
+            raise ValueError(
+                f"--values {word}: must be name=value with a name of the template "
+                f"{_template(args)}; see repic-plugin run --list {_template(args)}"
+            )
 
 
 def _drawn(args: argparse.Namespace, folder: Path) -> Material:
@@ -111,9 +150,11 @@ def _drawn(args: argparse.Namespace, folder: Path) -> Material:
 
 def _values(args: argparse.Namespace, material: Material) -> List[str]:
     """Values of the template."""
+    interval_s = _interval_s(args, material)
     values = {
         "micrographs": material.micrographs,
         **(_of_real(material) if args.real else _of_simulated(material)),
+        "wait": WAIT + math.ceil(max(PICKS_LATE) * interval_s),
         "blobs": "true",
         "box": material.box_size_px,
         "classes": args.classes,
@@ -121,7 +162,7 @@ def _values(args: argparse.Namespace, material: Material) -> List[str]:
         "threads": 2,
         "images": "false",
         "agreement": MIN_AGREEMENT,
-        "idle": IDLE,
+        "idle": IDLE + math.ceil(interval_s),
         "look": LOOK,
         "settled": SETTLED,
         "voltage": args.voltage,
@@ -135,8 +176,7 @@ def _values(args: argparse.Namespace, material: Material) -> List[str]:
 
 def _of_simulated(material: Material) -> Dict[str, Any]:
     """Values for the pick files of a session."""
-    picks = {f"picks{n}": folder for n, folder in enumerate(material.picks, 1)}
-    return {**picks, "wait": WAIT}
+    return {f"picks{n}": folder for n, folder in enumerate(material.picks, 1)}
 
 
 def _of_real(material: Material) -> Dict[str, Any]:
@@ -150,7 +190,6 @@ def _of_real(material: Material) -> Dict[str, Any]:
         "radius": max(1, round(material.box_size_px / 2 / TOPAZ_SCALE)),
         "scale": TOPAZ_SCALE,
         "batch": REAL_BATCH,
-        "wait": WAIT,
     }
 
 
@@ -172,12 +211,32 @@ class Session:
         self.material, self.figures = material, Figures(project)
         program = [sys.executable, "-m", "repic_plugin.cli", "run"]
         self._command = [*program, *words, "--project", name]
+        self._pipeline: Optional[subprocess.Popen[bytes]] = None
 
     def run(self, interval_s: float, n_kills: int) -> int:
-        """Bring a micrograph after each interval until all are there; the exit code at the end."""
+        """Bring a micrograph after each interval until all are there; the exit code at the end.
+
+        Whatever ends the session ends the pipeline.
+        """
+        begun = time.monotonic()
+        try:
+            code = self._follow(begun, interval_s, n_kills)
+        except KeyboardInterrupt as interrupt:
+            number = getattr(interrupt, "number", signal.SIGINT)
+            self._stop(number)
+            print("repic-plugin: interrupted; the session has ended", file=sys.stderr)
+            code = 128 + number
+        except BaseException:
+            self._stop()
+            raise
+        if self.figures.project.exists():
+            print("\n".join(self.figures.lines(time.monotonic() - begun)), flush=True)
+        return code
+
+    def _follow(self, begun: float, interval_s: float, n_kills: int) -> int:
         n = len(self.material.names)
         kill_at = [n * (one + 1) // (n_kills + 1) for one in range(n_kills)]
-        tick, begun = 0, time.monotonic()
+        tick = 0
         more = self.material.bring(tick)  # Scipion starts an import only if there is a file
         pipeline = self._start()
         while pipeline.poll() is None:
@@ -191,18 +250,24 @@ class Session:
                 pipeline = self._start()
             with suppress(subprocess.TimeoutExpired):
                 pipeline.wait(LOOK_SECONDS)
-        code = pipeline.returncode
+        code = int(pipeline.returncode)
         if more and not code:
             print("the pipeline ended before the session", file=sys.stderr)
             code = 1
-        print("\n".join(self.figures.lines(time.monotonic() - begun)), flush=True)
         return code
 
     def _start(self) -> subprocess.Popen[bytes]:
-        """The pipeline, started or continued."""
+        """The pipeline, started or continued; Ctrl-C reaches it through `_stop`, and once."""
         # Scipion looks for new micrographs every 10 s if it is not told otherwise
         environment = {"SCIPION_EM_NEW_FILE_CHECK_SEC": str(LOOK), **os.environ}
-        return subprocess.Popen(self._command, env=environment)
+        self._pipeline = subprocess.Popen(self._command, env=environment, start_new_session=True)
+        return self._pipeline
+
+    def _stop(self, number: int = signal.SIGTERM) -> None:
+        """Let the pipeline stop its protocols, and wait for it."""
+        if self._pipeline is not None and self._pipeline.poll() is None:
+            self._pipeline.send_signal(number if number == signal.SIGINT else signal.SIGTERM)
+            self._pipeline.wait()
 
     def _kill(self, pipeline: subprocess.Popen[bytes]) -> bool:
         """Kill the pipeline, and in turn its consensus or its pickers with what they started.

@@ -84,13 +84,7 @@ class Figures:
         if n_particles is not None:
             rate = n_particles / seconds
             told.append(f"{n_particles:,} particles extracted, {rate:.1f} per second of the run")
-        for label, names in (
-            (
-                "2D classes",
-                ("outputClasses", "outputAverages", "outputParticles", "outputRejected"),
-            ),
-            ("consensus", ("outputMicrographs", "outputMicrographsRejected")),
-        ):
+        for label, names in OUTPUTS.items():
             sizes = [(name, size_of(rows, label, name)) for name in names]
             known = [f"{name} of {size:,}" for name, size in sizes if size is not None]
             told += [f"{label}: {', '.join(known)}"] if known else []

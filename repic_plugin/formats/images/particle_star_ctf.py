@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
 import numpy as np
 
@@ -69,6 +69,19 @@ def star_ctf(
         )
     except ValueError as exc:
         raise format_error(star.path, str(exc)) from exc
+
+
+def ctf_notes(star: ParticleStar, ctf: Optional[CtfParameters]) -> Tuple[str, ...]:
+    """Remarks on CTFs that can hardly be meant: programs write 0 where none was estimated."""
+    if ctf is None:
+        return ()
+    n_zero = int(((ctf.defocus_u_angstrom == 0) & (ctf.defocus_v_angstrom == 0)).sum())
+    if not n_zero:
+        return ()
+    return (
+        f"{star.path}: the defocus of {n_zero:,} of {len(ctf):,} particles is 0; it is used as it "
+        "is: estimate it, or do without a CTF (--ctf none)",
+    )
 
 
 def _check_units(

@@ -20,7 +20,7 @@ from repic_plugin.formats.images.particle_star import (
     star_images,
     star_pixel_sizes,
 )
-from repic_plugin.formats.images.particle_star_ctf import star_ctf
+from repic_plugin.formats.images.particle_star_ctf import ctf_notes, star_ctf
 from repic_plugin.formats.images.stacks import (
     STACK_SUFFIXES,
     ImageStacks,
@@ -177,7 +177,7 @@ def _read_star(path: Path, given: Optional[float], with_ctf: bool) -> ParticleTa
         phase_flipped=star_flag(star, PHASE_FLIPPED),
         ctf_premultiplied=star_flag(star, PREMULTIPLIED),
         star=star,
-        notes=(*star.notes, *several, *images.notes),
+        notes=(*star.notes, *several, *ctf_notes(star, ctf), *images.notes),
     )
 
 

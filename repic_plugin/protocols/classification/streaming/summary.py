@@ -91,8 +91,16 @@ def class_lines(state: StreamState, is_good: NDArray[np.bool_], rule: str) -> Li
     if n_empty:
         lines.append(f"Blank particles (constant images), in no class: {n_empty:,}.")
     if not is_good.any():
-        lines.append("! No class is good: nothing here looks like particles.")
+        lines.append(_no_good_class(state, rule))
     return lines
+
+
+def _no_good_class(state: StreamState, rule: str) -> str:
+    """Why there are no good particles: they need not look bad if the user has set a minimum."""
+    if state.is_junk.all():
+        return "! No class is good: nothing here looks like particles."
+    highest = float(state.scores.score.max())
+    return f"! No class has a score of {rule} or more: the highest is {highest:.2f}."
 
 
 def changed_lines(n_gone: int, n_moved: int) -> List[str]:
