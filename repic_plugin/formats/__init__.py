@@ -107,6 +107,14 @@ from repic_plugin.formats.results.consensus_writing import (
 )
 from repic_plugin.formats.results.ensemble import read_ensemble, write_ensemble
 from repic_plugin.formats.results.fsc import read_fsc_table, write_fsc_table
+from repic_plugin.formats.results.hand_picks import (
+    ADD,
+    REMOVE,
+    Edit,
+    HandPicks,
+    append_edit,
+    read_edits,
+)
 from repic_plugin.formats.results.iterations import read_iterations, write_iterations
 from repic_plugin.formats.results.micrograph_quality import (
     JudgedMicrographs,
@@ -141,6 +149,7 @@ from repic_plugin.formats.results.scores import (
 from repic_plugin.formats.results.selections import SELECTION_FILES, write_selection
 
 __all__ = [
+    "ADD",
     "AGREEMENT_NAMES",
     "CANDIDATE_FILES",
     "CLASS_FILES",
@@ -155,6 +164,7 @@ __all__ = [
     "PICK_LABELS",
     "REFERENCES",
     "RELION",
+    "REMOVE",
     "SELECTION_FILES",
     "STACK_SUFFIXES",
     "TABLES_OF_RUN",
@@ -167,10 +177,12 @@ __all__ = [
     "ClassTables",
     "ClassifiedParticles",
     "ConsensusTables",
+    "Edit",
     "Format",
     "FormatError",
     "GivenClasses",
     "GrowingStacks",
+    "HandPicks",
     "ImageStacks",
     "JudgedMicrographs",
     "Kind",
@@ -186,6 +198,7 @@ __all__ = [
     "StreamedParticles",
     "TextTable",
     "addition_note",
+    "append_edit",
     "atomic_open",
     "atomic_write",
     "averages_beside",
@@ -217,6 +230,7 @@ __all__ = [
     "read_columns",
     "read_consensus_tables",
     "read_curves",
+    "read_edits",
     "read_ensemble",
     "read_fsc_table",
     "read_given_classes",

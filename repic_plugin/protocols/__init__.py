@@ -3,7 +3,7 @@
 from repic_plugin.protocols.classification.protocol import ProtAckMeans2D
 from repic_plugin.protocols.classification.streaming.protocol import ProtAckMeans2DStream
 from repic_plugin.protocols.common.consensus_mode import consensus_mode, is_probabilistic
-from repic_plugin.protocols.common.subsets import launch_subset_of_file
+from repic_plugin.protocols.common.subsets import launch_subset_of_file, output_in_file
 from repic_plugin.protocols.consensus.overlays import of_coordinates, of_pickers
 from repic_plugin.protocols.consensus.protocol import ProtRepicConsensus
 from repic_plugin.protocols.evaluation.protocol_cross_fsc import ProtRepicCrossFsc
@@ -13,6 +13,7 @@ from repic_plugin.protocols.iterative.protocol import ProtRepicIterative
 from repic_plugin.protocols.iterative.protocol_labels import ProtRepicLabels
 from repic_plugin.protocols.iterative.protocol_subsets import ProtRepicSubsets
 from repic_plugin.protocols.particles.protocol_extract import ProtRepicExtract
+from repic_plugin.protocols.picking.protocol_by_hand import ProtRepicByHand
 from repic_plugin.protocols.picking.protocol_deeppicker import (
     ProtDeepPickerPick,
     ProtDeepPickerTrain,
@@ -27,6 +28,7 @@ __all__ = [
     "ProtAckMeans2DStream",
     "ProtDeepPickerPick",
     "ProtDeepPickerTrain",
+    "ProtRepicByHand",
     "ProtRepicConsensus",
     "ProtRepicCrossFsc",
     "ProtRepicEvaluate",
@@ -42,4 +44,5 @@ __all__ = [
     "launch_subset_of_file",
     "of_coordinates",
     "of_pickers",
+    "output_in_file",
 ]
