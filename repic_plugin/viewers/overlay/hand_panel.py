@@ -16,7 +16,7 @@ from repic_plugin.viewers.overlay.panel import PAD
 
 BY_HAND = "by hand"
 SAVE = "Save as output"
-SAVED_AT_ONCE = "Click: add. Shift click: remove.\nEvery change is on the disk at once."
+SAVED_AT_ONCE = "Click: add. Shift click: remove.\nEach change is saved at once."
 NEAR = 0.25  # a click nearer to a pick than this part of the box means that pick
 
 
@@ -106,7 +106,7 @@ class HandPanel(ttk.LabelFrame):
     ) -> None:
         super().__init__(master, text="By hand", padding=PAD)
         self._session, self._model, self._changed = session, model, changed
-        ttk.Label(self, text=SAVED_AT_ONCE, justify=tk.LEFT).pack(anchor=tk.W)
+        ttk.Label(self, text=SAVED_AT_ONCE, justify=tk.LEFT, wraplength=210).pack(anchor=tk.W)
         self.status = ttk.Label(self, wraplength=210)
         self.status.pack(fill=tk.X)
         self.undo_button = ttk.Button(self, text="Undo (u)", command=self.undo, takefocus=False)
