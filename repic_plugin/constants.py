@@ -11,6 +11,7 @@ PICKERS = "_repicPickers"
 IMAGE_CLASS = "_repicImageClass"  # 2D class of the candidate's image; -1 without an image
 IMAGE_CLASS_SCORE = "_repicImageClassScore"
 FALSE_AGREEMENT = "_repicFalseAgreement"  # rate among particles of at least this weight
+BY_HAND = "by hand"  # value of _repicPickers
 PICK_SCORE = "_repicPickScore"
 CORRELATION = "_repicCorrelation"  # with a template, or another figure of merit
 TOPAZ_SCORE = "_topazScore"  # as its plugin writes it: a log-likelihood ratio

@@ -34,6 +34,7 @@ from repic_plugin.convert.growing import (
     UnreadableSetError,
     stream_state,
 )
+from repic_plugin.convert.hand_picks import append_by_hand, coordinate_places
 from repic_plugin.convert.images import micrograph_pixels, open_micrograph
 from repic_plugin.convert.micrographs import (
     append_micrographs,
@@ -80,6 +81,7 @@ __all__ = [
     "Span",
     "UnreadableSetError",
     "append_averages",
+    "append_by_hand",
     "append_classes",
     "append_members",
     "append_micrographs",
@@ -88,6 +90,7 @@ __all__ = [
     "as_mrc_stacks",
     "box_size_on",
     "check_coordinates_of",
+    "coordinate_places",
     "count_items",
     "find_micrographs",
     "find_score_attribute",

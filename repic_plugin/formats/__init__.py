@@ -110,6 +110,14 @@ from repic_plugin.formats.results.consensus_writing import (
 )
 from repic_plugin.formats.results.ensemble import read_ensemble, write_ensemble
 from repic_plugin.formats.results.fsc import read_fsc_table, write_fsc_table
+from repic_plugin.formats.results.hand_picks import (
+    ADD,
+    REMOVE,
+    Edit,
+    HandPicks,
+    append_edit,
+    read_edits,
+)
 from repic_plugin.formats.results.iterations import read_iterations, write_iterations
 from repic_plugin.formats.results.micrograph_quality import (
     JudgedMicrographs,
@@ -150,6 +158,7 @@ from repic_plugin.formats.results.selections import SELECTION_FILES, write_selec
 from repic_plugin.formats.results.smaller_groups import read_smaller_groups, write_smaller_groups
 
 __all__ = [
+    "ADD",
     "AGREEMENT_NAMES",
     "CANDIDATE_FILES",
     "CLASS_FILES",
@@ -164,6 +173,7 @@ __all__ = [
     "PICK_LABELS",
     "REFERENCES",
     "RELION",
+    "REMOVE",
     "SELECTION_FILES",
     "SMALLER",
     "STACK_SUFFIXES",
@@ -177,10 +187,12 @@ __all__ = [
     "ClassTables",
     "ClassifiedParticles",
     "ConsensusTables",
+    "Edit",
     "Format",
     "FormatError",
     "GivenClasses",
     "GrowingStacks",
+    "HandPicks",
     "ImageStacks",
     "JudgedMicrographs",
     "Kind",
@@ -201,6 +213,7 @@ __all__ = [
     "WatchedCtfs",
     "WatchedFolder",
     "addition_note",
+    "append_edit",
     "atomic_open",
     "atomic_write",
     "averages_beside",
@@ -233,6 +246,7 @@ __all__ = [
     "read_columns",
     "read_consensus_tables",
     "read_curves",
+    "read_edits",
     "read_ensemble",
     "read_fsc_table",
     "read_given_classes",

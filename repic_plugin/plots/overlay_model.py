@@ -220,6 +220,19 @@ class OverlayModel:
         """Rows of a set that are not hidden by its minimum, on all micrographs."""
         return self.selection.passing(name, np.arange(len(np.asarray(self._set(name).x))))
 
+    def replace(self, one: BoxSet) -> None:
+        """Replace a set by one of the same name, such as after a pick was added."""
+        places = [other.name for other in self.sets]
+        checked = checked_set(one, len(self.names))
+        before = self._set(one.name)
+        if before is self.consensus:
+            self.consensus = checked
+        sets = list(self.sets)
+        sets[places.index(one.name)] = checked
+        self.sets = tuple(sets)
+        self._slices[one.name] = MicrographRows(checked, len(self.names))
+        self._pickers.clear()
+
     def show_pattern(self, text: str) -> None:
         """Show only boxes of the active set that some pickers found, and others did not.
 

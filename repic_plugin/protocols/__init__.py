@@ -7,7 +7,7 @@ from repic_plugin.protocols.common.consensus_mode import (
     is_probabilistic,
     looks_at_images,
 )
-from repic_plugin.protocols.common.subsets import launch_subset_of_file
+from repic_plugin.protocols.common.subsets import launch_subset_of_file, output_in_file
 from repic_plugin.protocols.consensus.overlays import of_coordinates, of_pickers
 from repic_plugin.protocols.consensus.protocol import ProtRepicConsensus
 from repic_plugin.protocols.ctf.protocol_import_ctfs import ProtRepicImportCtfs
@@ -18,6 +18,7 @@ from repic_plugin.protocols.iterative.protocol import ProtRepicIterative
 from repic_plugin.protocols.iterative.protocol_labels import ProtRepicLabels
 from repic_plugin.protocols.iterative.protocol_subsets import ProtRepicSubsets
 from repic_plugin.protocols.particles.protocol_extract import ProtRepicExtract
+from repic_plugin.protocols.picking.protocol_by_hand import ProtRepicByHand
 from repic_plugin.protocols.picking.protocol_deeppicker import (
     ProtDeepPickerPick,
     ProtDeepPickerTrain,
@@ -32,6 +33,7 @@ __all__ = [
     "ProtAckMeans2DStream",
     "ProtDeepPickerPick",
     "ProtDeepPickerTrain",
+    "ProtRepicByHand",
     "ProtRepicConsensus",
     "ProtRepicCrossFsc",
     "ProtRepicEvaluate",
@@ -49,4 +51,5 @@ __all__ = [
     "looks_at_images",
     "of_coordinates",
     "of_pickers",
+    "output_in_file",
 ]

@@ -31,6 +31,7 @@ from pyworkflow.gui.widgets import IconButton
 from pyworkflow.utils import Message
 from pyworkflow.viewer import View
 
+EDIT = "Edit a copy by hand..."
 ASK_EVERY_MS = 25
 SETTLED = 2  # times that the answer has to be yes
 STEP_S, WHOLE_S = 30, 120
@@ -245,6 +246,8 @@ class User:
             if told.get("class") == "ProtRepicConsensus":
                 yield from self._make_subset(view, told)
         for button in getattr(view, "more_buttons", []):
+            if button["text"] == EDIT and told.get("class") != "ProtRepicConsensus":
+                continue  # each makes a run
             inner = {}
             told.setdefault("more", {})[button["text"]] = inner
             yield from self._look_inside(button.invoke, f"{name}_more", inner)

@@ -9,7 +9,7 @@ import pytest
 
 from repic_plugin.formats import open_mrc
 from repic_plugin.plots import BoxSet, ConsensusDetails, OverlayModel
-from tests.viewers.windows import opened_view, place_of, point_at, until
+from tests.viewers.windows import cut_texts, opened_view, place_of, point_at, until
 from tests.virtual_screen import photograph
 
 SIZE_PX, BOX_PX, PIXEL_SIZE = 512, 36, 5.0
@@ -272,13 +272,6 @@ def test_boxes_that_cannot_be_loaded_are_explained_in_the_window(screen):
     opened.window.destroy()
 
 
-def widgets(parent):
-    found = [parent]
-    for child in parent.winfo_children():
-        found += widgets(child)
-    return found
-
-
 @pytest.mark.parametrize("size", [(1161, 652), (1632, 918)])
 def test_no_text_is_cut(window, screen, size):
     """In the window's size on screens of 1366 x 768 and of 1920 x 1080."""
@@ -290,19 +283,7 @@ def test_no_text_is_cut(window, screen, size):
     widget.event_generate("<ButtonRelease-1>", **click)
     window.window.update()
     photograph(screen, f"overlay_{size[0]}.png")
-    cut = []
-    for one in widgets(window.window):
-        if not one.winfo_viewable() or one.winfo_class() not in ("TLabel", "TButton", "Label"):
-            continue
-        right = one.winfo_rootx() + one.winfo_reqwidth()
-        holder = one.master
-        if (
-            one.winfo_width() < one.winfo_reqwidth()
-            or one.winfo_height() < one.winfo_reqheight()
-            or right > holder.winfo_rootx() + holder.winfo_width()
-        ):
-            cut.append(one["text"])
-    assert not cut
+    assert not cut_texts(window.window)
 
 
 def choose(window, box, value):

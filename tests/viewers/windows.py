@@ -34,3 +34,18 @@ def point_at(view, column, row):
     widget = view.frame.canvas.get_tk_widget()
     axes = view.frame.picture.axes
     return axes.transData.inverted().transform((column, widget.winfo_height() - row))
+
+
+def cut_texts(parent):
+    """Texts of labels and buttons that have less room than they need, at any depth."""
+    cut = [text for child in parent.winfo_children() for text in cut_texts(child)]
+    if parent.winfo_class() in ("TLabel", "TButton", "Label") and parent.winfo_viewable():
+        right = parent.winfo_rootx() + parent.winfo_reqwidth()
+        holder = parent.master
+        if (
+            parent.winfo_width() < parent.winfo_reqwidth()
+            or parent.winfo_height() < parent.winfo_reqheight()
+            or right > holder.winfo_rootx() + holder.winfo_width()
+        ):
+            cut.append(parent["text"])
+    return cut

@@ -16,6 +16,7 @@ from repic_plugin.convert import open_micrograph
 from repic_plugin.plots import OverlayModel
 from repic_plugin.protocols import (
     ProtDeepPickerPick,
+    ProtRepicByHand,
     ProtRepicConsensus,
     ProtRepicEvaluate,
     ProtRepicImportPicks,
@@ -27,9 +28,11 @@ from repic_plugin.protocols import (
 )
 from repic_plugin.viewers.consensus_viewer import consensus_window
 from repic_plugin.viewers.messages import sentence
+from repic_plugin.viewers.overlay.by_hand import edited_copy_window, hand_window
 from repic_plugin.viewers.overlay.window import OverlayWindow
 from repic_plugin.viewers.view_button import MakeView
 
+EDIT = "Edit a copy by hand..."
 CONSENSUS = "outputCoordinates"  # beside those of the pickers
 
 
@@ -47,6 +50,7 @@ class RepicOverlayViewer(Viewer):  # type: ignore[misc]
     _environments: ClassVar = [DESKTOP_TKINTER]
     _targets: ClassVar = [
         ProtDeepPickerPick,
+        ProtRepicByHand,
         ProtRepicConsensus,
         ProtRepicImportPicks,
         ProtRepicIterative,
@@ -70,12 +74,15 @@ def overlay_window(root: Any, obj: Any, protocol: Any = None) -> OverlayWindow:
     ValueError
         If there are no coordinates yet.
     """
+    if isinstance(obj, ProtRepicByHand):
+        return hand_window(root, obj)
     _check_has_boxes(obj)
     title = f"{_label(obj, protocol)}: boxes on their micrographs"
     load = partial(_model, obj, protocol)
     run = obj if isinstance(obj, Protocol) else protocol
     create = None if run is None else partial(_create_subset, run.getProject())
-    return OverlayWindow(root, title, load, open_micrograph, _more(obj), create)
+    more = {**_more(obj), **({} if run is None else _edit(obj, run.getProject()))}
+    return OverlayWindow(root, title, load, open_micrograph, more, create)
 
 
 def _create_subset(
@@ -126,6 +133,18 @@ def _more(obj: Any) -> Dict[str, MakeView]:
     if not isinstance(obj, ProtRepicConsensus):
         return {}
     return {"Weights and agreement...": lambda root: consensus_window(root, obj)}
+
+
+def _edit(obj: Any, project: Project) -> Dict[str, MakeView]:
+    """Picking by hand, in a copy of a set or of the main output of a run."""
+    if isinstance(obj, SetOfCoordinates):
+        mine = obj
+    else:
+        outputs = dict(_outputs(obj))
+        mine = outputs.get(CONSENSUS) or next(iter(outputs.values()), None)
+    if mine is None:
+        return {}
+    return {EDIT: lambda root: edited_copy_window(root, project, mine)}
 
 
 def _outputs(protocol: Any) -> List[Tuple[str, SetOfCoordinates]]:

@@ -14,6 +14,7 @@ from pyworkflow.viewer import View
 from repic_plugin.plots import LEAST_SCALE, OpenImage, OverlayModel, overlay_figure
 from repic_plugin.viewers.figure_window import open_window, when_seen
 from repic_plugin.viewers.messages import sentence
+from repic_plugin.viewers.overlay.hand_panel import BY_HAND, HandPanel, HandSession
 from repic_plugin.viewers.overlay.image_panel import BRIGHTNESS, CONTRAST, LOW_PASS, ImagePanel
 from repic_plugin.viewers.overlay.keys import Key, KeyList, bind_keys
 from repic_plugin.viewers.overlay.layers_panel import LayersPanel
@@ -26,6 +27,8 @@ from repic_plugin.viewers.view_button import MakeView, ViewButton
 
 PANEL_WIDTH_PX = 235
 LOADING = "Loading the boxes ..."
+CLICK = "show score, picker and image of a box"
+CLICK_BY_HAND = "add a pick; on a pick, show its image"
 MAX_NUMBER_KEYS = 9  # layers that have a key
 
 
@@ -47,6 +50,8 @@ class OverlayWindow(View):  # type: ignore[misc]
         From the text of a button to a function that creates its View, see `ViewButton`.
     create : callable, optional
         Makes a set of the boxes shown, see `SubsetPanel`.
+    hand : HandSession, optional
+        Of picking by hand; its set is one of the model.
 
     Attributes
     ----------
@@ -62,9 +67,11 @@ class OverlayWindow(View):  # type: ignore[misc]
         open_image: OpenImage,
         more: Optional[Mapping[str, MakeView]] = None,
         create: Optional[CreateSubset] = None,
+        hand: Optional[HandSession] = None,
     ) -> None:
         super().__init__()
         self._more, self._create = dict(more or {}), create
+        self._hand = hand
         self._root = root
         self._title = title
         self.load = load
@@ -119,7 +126,10 @@ class OverlayWindow(View):  # type: ignore[misc]
     def _add_right(self, panel: ScrolledPanel) -> None:
         """Add minimum, particle and buttons."""
         panel.pack(side=tk.RIGHT, fill=tk.Y)
-        if self.model.sets:
+        if self._hand is not None:
+            self.hand = HandPanel(panel.inside, self._hand, self.model, self._picked)
+            self.hand.pack(fill=tk.X)
+        elif self.model.sets:
             self.scores = ScorePanel(panel.inside, self.model, self._show_minimum)
             self.scores.pack(fill=tk.X)
             self.subset = SubsetPanel(panel.inside, self.model, self._show_minimum, self._create)
@@ -176,7 +186,7 @@ class OverlayWindow(View):  # type: ignore[misc]
         keys = [
             Key("wheel", "zoom at the mouse"),
             Key("drag", "move the micrograph"),
-            Key("click", "show score, picker and image of a box"),
+            Key("click", CLICK if self._hand is None else CLICK_BY_HAND),
             Key("Left, Right", "previous, next micrograph", ("<Left>",), self.previous),
             Key("", "", ("<Right>",), self.next),
             Key("+ -", "zoom in, out", ("<plus>", "<KP_Add>", "<equal>"), partial(zoom, ZOOM_STEP)),
@@ -197,6 +207,7 @@ class OverlayWindow(View):  # type: ignore[misc]
             Key("1 to 9", "show or hide a set of boxes"),
             Key("b", "show or hide all boxes", ("<b>",), self.toggle_all),
             Key("s", "save the picture", ("<s>",), self._ask_and_save),
+            *(self.hand.keys() if self._hand is not None else ()),
             Key("?", "this list", ("<question>",), self.key_list.toggle),
         ]
         for number, one in enumerate(self.model.sets[:MAX_NUMBER_KEYS], 1):
@@ -285,7 +296,19 @@ class OverlayWindow(View):  # type: ignore[misc]
         self._show_counts()
         self.picture.redraw_boxes()
 
-    def _clicked(self, x: float, y: float, _shift: bool) -> None:
+    def _picked(self) -> None:
+        """Show the picks after a change by hand, on whose micrograph the model is."""
+        if self.chooser.current() != self.model.place:
+            self._show_micrograph()
+            return
+        self.picture.show_layer(self.model.layer(BY_HAND), visible=self.model.is_visible(BY_HAND))
+        self._select(None)
+        self._show_counts()
+        self.picture.redraw_boxes()
+
+    def _clicked(self, x: float, y: float, shift: bool) -> None:
+        if self._hand is not None and (self.hand.clicked(x, y, shift) or shift):
+            return
         self._select(self.model.hit(x, y))
         self.picture.redraw_boxes()
 
@@ -317,7 +340,7 @@ class OverlayWindow(View):  # type: ignore[misc]
 
     def _show_counts(self) -> None:
         self.layers.tell()
-        if self.model.sets:
+        if hasattr(self, "scores"):
             self.scores.tell()
             self.subset.tell()
 

@@ -1,0 +1,129 @@
+"""Picks that are added and removed by hand in the micrograph window."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any, ClassVar, List, Optional
+
+from pwem.objects import SetOfCoordinates
+from pwem.protocols import ProtParticlePicking
+from pyworkflow import NEW
+from pyworkflow.protocol import params
+
+from repic_plugin.convert import append_by_hand, coordinate_places, read_micrographs
+from repic_plugin.formats import HandPicks, read_edits
+from repic_plugin.protocols.common.form_values import FormProtocol
+from repic_plugin.protocols.common.params import Fields, define_box_size, define_micrographs
+
+HELP = {
+    "inputCoordinates": "These are shown first, and what you do not remove is kept with all its "
+    "attributes. If empty, you begin with none.",
+}
+NOTHING_YET = "Nothing is picked yet: Analyze results opens the window."
+
+
+class ProtRepicByHand(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
+    """Pick particles by hand, or correct the picks of others.
+
+    Execute it, then open *Analyze results*: a click adds a pick, shift and click removes one. Each
+    change is written to the run's folder at once, so that a killed window loses nothing. *Save as
+    output* in the window starts this run again, which then writes the set. Use it for the manual
+    picks of iterative picking, for a reference, or to correct a consensus.
+
+    *Inputs*: micrographs; optionally coordinates on them, of which the output is an edited copy.
+    *Output*: outputCoordinates. The attribute _repicPickers of what was added says *by hand*;
+    picks that were kept have all their attributes.
+    *Main parameter*: the box size; 0 takes that of the coordinates.
+    *Look at*: the numbers of picks added and removed, in the summary. *Restart* in the form deletes
+    the changes; *Continue* keeps them.
+    """
+
+    _label = "pick by hand"
+    _devStatus = NEW
+    FORM_PARAMS: ClassVar = {"box_size_px": "boxSize"}
+    _possibleOutputs: ClassVar = {"outputCoordinates": SetOfCoordinates}
+
+    def _defineParams(self, form: params.Form) -> None:
+        form.addSection(label="Input")
+        define_micrographs(form)
+        fields = Fields(form, HELP)
+        fields.input(
+            "inputCoordinates", "SetOfCoordinates", "Coordinates to correct", allowsNull=True
+        )
+        define_box_size(form, "0: the size of the coordinates to correct.")
+
+    def _insertAllSteps(self) -> None:
+        state = repr([read_edits(self.journal_file()), self.box_size_px(), self._sourceFile()])
+        digest = sha256(state.encode()).hexdigest()
+        self._insertFunctionStep(self.createOutputStep, digest, needsGPU=False)
+
+    def createOutputStep(self, _changes: str) -> None:
+        """Write what is picked, if anything is."""
+        picks, source = self.hand_picks(), self.inputCoordinates.get()
+        if not len(picks):
+            self.info(NOTHING_YET)
+            return
+        if picks.n_left_out:
+            self.warning(
+                f"{picks.n_left_out} changes do not fit the coordinates to correct, which have "
+                "changed, and are left out"
+            )
+        table = read_micrographs(self.inputMicrographs.get())
+        coordinates = self._createSetOfCoordinates(self.inputMicrographs)
+        coordinates.setBoxSize(self.box_size_px())
+        ids = coordinate_places(source)[picks.kept_rows(), 0]
+        append_by_hand(coordinates, table, picks.added(), source, ids)
+        self._defineOutputs(outputCoordinates=coordinates)
+        self._defineSourceRelation(self.inputMicrographs, coordinates)
+
+    def journal_file(self) -> str:
+        """File of the changes."""
+        return str(self._getExtraPath("changes_by_hand.txt"))
+
+    def hand_picks(self) -> HandPicks:
+        """The coordinates to correct, with all changes."""
+        _, micrograph, x, y = coordinate_places(self.inputCoordinates.get()).T
+        return HandPicks(micrograph, x, y, read_edits(self.journal_file()))
+
+    def box_size_px(self) -> int:
+        """Of the output."""
+        source = self.inputCoordinates.get()
+        return self.boxSize.get() or int((source and source.getBoxSize()) or 0)
+
+    def is_used(self) -> bool:
+        """Whether other runs have the output as their input."""
+        return bool(self.getProject()._getProtocolsDependencies([self]))
+
+    def _sourceFile(self) -> Optional[str]:
+        source = self.inputCoordinates.get()
+        return None if source is None else source.getFileName()
+
+    def _check(self) -> None:
+        if not self.box_size_px():
+            raise ValueError(
+                f"{self.label('boxSize')} is missing: give it, or choose coordinates to correct"
+            )
+        source, micrographs = self.inputCoordinates.get(), self.inputMicrographs.get()
+        if source is not None:
+            known = set(read_micrographs(micrographs).ids)
+            mine = source.getMicrographs()
+            same = mine is not None and mine.getSamplingRate() == micrographs.getSamplingRate()
+            if not same or not {int(row[1]) for row in coordinate_places(source)} <= known:
+                raise ValueError(
+                    f"{self.label('inputCoordinates')} are of other micrographs; choose those on "
+                    "which they were picked"
+                )
+
+    def _summary(self) -> List[str]:
+        if self.inputMicrographs.get() is None:
+            return [NOTHING_YET]
+        picks = self.hand_picks()
+        if not len(picks):
+            return [NOTHING_YET]
+        n_removed = len(coordinate_places(self.inputCoordinates.get())) - len(picks.kept_rows())
+        changes = f"{len(picks.added()):,} added by hand, {n_removed:,} removed"
+        lines = [f"{len(picks):,} picks: {changes}."]
+        output: Any = getattr(self, "outputCoordinates", None)
+        if output is None or output.getSize() != len(picks):
+            lines.append("The last changes are not in the output yet; save them in the window.")
+        return lines

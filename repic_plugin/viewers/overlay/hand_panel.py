@@ -1,0 +1,173 @@
+"""Picking by hand: what is clicked is added, and saved at once."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from tkinter import messagebox, ttk
+from typing import Any, Callable, List, Optional, Sequence
+
+import numpy as np
+
+from repic_plugin.formats import ADD, REMOVE, Edit, HandPicks, append_edit
+from repic_plugin.plots import BoxSet, OverlayModel
+from repic_plugin.viewers.messages import sentence
+from repic_plugin.viewers.overlay.keys import Key
+from repic_plugin.viewers.overlay.panel import PAD
+
+BY_HAND = "by hand"
+SAVE = "Save as output"
+SAVED_AT_ONCE = "Click: add. Shift click: remove.\nEach change is saved at once."
+NEAR = 0.25  # a click nearer to a pick than this part of the box means that pick
+
+
+class HandSession:
+    """Changes of a set of picks, each in a journal before it is shown.
+
+    Parameters
+    ----------
+    picks : HandPicks
+    micrograph_ids : sequence of int
+        In the order of the window.
+    journal : str
+        File of the changes.
+    box_size_px : float
+    save : callable
+        Makes an output of the picks; returns the label of the run.
+    """
+
+    def __init__(
+        self,
+        picks: HandPicks,
+        micrograph_ids: Sequence[int],
+        journal: str,
+        box_size_px: float,
+        save: Callable[[], str],
+    ) -> None:
+        self.picks, self.journal, self.box_size_px = picks, journal, box_size_px
+        self.save = save
+        self._ids = list(micrograph_ids)
+        self._places = {one: place for place, one in enumerate(self._ids)}
+
+    def box_set(self) -> BoxSet:
+        """The picks as they are now."""
+        micrograph, x, y = self.picks.places().T
+        places = np.array([self._places[one] for one in micrograph.tolist()], dtype=np.int64)
+        return BoxSet(BY_HAND, places, x, y, self.box_size_px, "consensus")
+
+    def add(self, place: int, x: float, y: float) -> bool:
+        """Add a pick on a micrograph; whether there was none at this px."""
+        center = int(np.floor(x + 0.5)), int(np.floor(y + 0.5))
+        return self._apply(Edit(ADD, (self._ids[place], *center)))
+
+    def remove(self, place: int, x: float, y: float) -> bool:
+        """Remove the pick at a place; whether there was one."""
+        return self._apply(Edit(REMOVE, (self._ids[place], int(x), int(y))))
+
+    def undo(self) -> Optional[int]:
+        """Take the last change back; index of its micrograph, None if there was none."""
+        if not self.picks.edits:
+            return None
+        place = self._places[self.picks.edits[-1].place[0]]
+        append_edit(self.journal, None)
+        self.picks.undo()
+        return place
+
+    def _apply(self, edit: Edit) -> bool:
+        if not self.picks.apply(edit):
+            return False
+        try:
+            append_edit(self.journal, edit)
+        except OSError:
+            self.picks.undo()  # what is not on the disk is not shown
+            raise
+        return True
+
+
+class HandPanel(ttk.LabelFrame):
+    """Counts, and buttons to undo and to save.
+
+    Parameters
+    ----------
+    master : tkinter widget
+    session : HandSession
+    model : OverlayModel
+        With the session's set.
+    changed : callable
+        Called after the picks have changed.
+
+    Attributes
+    ----------
+    status : ttk.Label
+    undo_button, save_button : ttk.Button
+    """
+
+    def __init__(
+        self, master: Any, session: HandSession, model: OverlayModel, changed: Callable[[], None]
+    ) -> None:
+        super().__init__(master, text="By hand", padding=PAD)
+        self._session, self._model, self._changed = session, model, changed
+        ttk.Label(self, text=SAVED_AT_ONCE, justify=tk.LEFT, wraplength=210).pack(anchor=tk.W)
+        self.status = ttk.Label(self, wraplength=210)
+        self.status.pack(fill=tk.X)
+        self.undo_button = ttk.Button(self, text="Undo (u)", command=self.undo, takefocus=False)
+        self.save_button = ttk.Button(self, text=SAVE, command=self.save, takefocus=False)
+        for button in (self.undo_button, self.save_button):
+            button.pack(fill=tk.X, pady=(4, 0))
+        self._tell()
+
+    def keys(self) -> List[Key]:
+        """Keys that are listed and bound."""
+        return [
+            Key("shift click", "remove a pick"),
+            Key("u, Ctrl z", "undo the last change by hand", ("<u>", "<Control-z>"), self.undo),
+        ]
+
+    def clicked(self, x: float, y: float, shift: bool) -> bool:
+        """Add a pick, or remove one with the shift key; False for a click on a pick."""
+        place, row = self._model.place, self._model.at(x, y, BY_HAND)
+        one = self._session.box_set()
+        if row is not None:
+            at = float(np.asarray(one.x)[row]), float(np.asarray(one.y)[row])
+        if shift:
+            return row is not None and self._do(lambda: self._session.remove(place, *at))
+        if row is not None and np.hypot(at[0] - x, at[1] - y) < NEAR * one.box_size_px:
+            return False
+        return self._do(lambda: self._session.add(place, x, y))
+
+    def undo(self) -> None:
+        """Take the last change back, and show its micrograph."""
+
+        def act() -> bool:
+            place = self._session.undo()
+            if place is not None:
+                self._model.go_to(place)
+            return place is not None
+
+        self._do(act)
+
+    def save(self) -> None:
+        """Make an output of the picks."""
+        try:
+            label = self._session.save()
+        except (ValueError, OSError) as error:
+            messagebox.showerror(SAVE, sentence(error), parent=self.winfo_toplevel())
+            return
+        self._tell(f'The run "{label}" writes them as its output.')
+
+    def _do(self, act: Callable[[], bool]) -> bool:
+        try:
+            if not act():
+                return False
+        except OSError as error:
+            messagebox.showerror("By hand", str(error), parent=self.winfo_toplevel())
+            return False
+        self._model.replace(self._session.box_set())
+        self._tell()
+        self._changed()
+        return True
+
+    def _tell(self, text: str = "") -> None:
+        picks = self._session.picks
+        lines = [f"{len(picks):,} picks, {len(picks.added()):,} by hand", text]
+        self.status.configure(text="\n".join(filter(None, lines)))
+        self.undo_button.state(["!disabled" if picks.edits else "disabled"])
