@@ -33,6 +33,8 @@ NAMES = ("careful", "greedy", "weak")
 FORMS = {
     "consensus": "ProtRepicConsensus",
     "import": "ProtRepicImportPicks",
+    "by-hand": "ProtRepicByHand",
+    "ctfs": "ProtRepicImportCtfs",
     "iterative": "ProtRepicIterative",
     "extract": "ProtRepicExtract",
     "evaluate": "ProtRepicEvaluate",
@@ -48,6 +50,7 @@ FORMS = {
 }
 VALUES = {
     "import": {"picksFolder": "/data/session1/topaz"},
+    "ctfs": {"ctfsPath": "/data/session1/micrographs_ctf.star"},
     "iterative": {"picker1": "template", "picker2": "log"},
 }
 # what the driver calls its pictures of other windows, and what they are called here
@@ -58,7 +61,8 @@ WINDOWS = {
     "preview": "screen-preview.jpg",
     "classes": "screen-classes.png",
 }
-ALIKE = ("form-extract-1", "form-pick-1", "form-stream-1")  # their streaming is the consensus's
+# their streaming is the consensus's
+ALIKE = ("form-extract-1", "form-pick-1", "form-stream-1", "form-import-1", "form-ctfs-1")
 # of few colours a picture has a fifth of the size, which is hardly to be seen
 OPTIONS = {".png": ["-colors", "128", "+dither"], ".jpg": ["-quality", "85"]}
 KINDS = {".png": "PNG8:", ".jpg": "JPEG:"}

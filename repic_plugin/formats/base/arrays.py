@@ -20,11 +20,12 @@ UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile)
 
 def write_arrays(path: PathLike, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays of numbers, booleans or strings by name (numpy's .npz)."""
+    write: Any = np.lib.format.write_array
     # np.savez leaves the archive open where the disk is full, and Python prints that later
     with atomic_open(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name, values in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as one:
-                np.lib.format.write_array(one, np.asanyarray(values), allow_pickle=False)
+                write(one, np.asanyarray(values), allow_pickle=False)
 
 
 def read_arrays(

@@ -58,7 +58,7 @@ class ProtRepicImportCtfs(FormProtocol, EMProtocol):  # type: ignore[misc]
 
     def _defineParams(self, form: params.Form) -> None:
         form.addSection(label="Input")
-        define_micrographs(form)
+        define_micrographs(form, "Which the CTFs belong to; matched by name.")
         form.addParam(
             "ctfsPath",
             params.PathParam,

@@ -45,7 +45,7 @@ class ProtRepicByHand(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
 
     def _defineParams(self, form: params.Form) -> None:
         form.addSection(label="Input")
-        define_micrographs(form)
+        define_micrographs(form, "To pick on.")
         fields = Fields(form, HELP)
         fields.input(
             "inputCoordinates", "SetOfCoordinates", "Coordinates to correct", allowsNull=True
