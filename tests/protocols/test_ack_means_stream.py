@@ -114,6 +114,7 @@ def test_classes_come_before_the_end_and_all_ends_as_at_once(project, session, m
     shown = current(project, run)
     assert shown.outputParticles.isStreamOpen() and shown.outputAverages.isStreamOpen()
     assert not hasattr(shown, "outputClasses")
+    assert sorted(one.getObjId() for one in shown.outputAverages) == [1, 2, 3, 4]
     assert len(classes_of(shown, "outputParticles")) == FIRST - 1  # one is empty
     session.feed(70)
     until(lambda: session.n_done(run) == FIRST + 2 * BATCH, "the next batches", run)
@@ -196,6 +197,7 @@ def test_sets_and_files_tell_the_same(project, session):
     averages = open_stack(Path(done.classes_folder()) / "class_averages.mrcs")
     state = StreamFolder(project.folder(done) / "stream").state
     assert np.array_equal(averages[:], state.references.averages)
+    assert {one.getObjId() for one in done.outputAverages} == set(sizes)
     for item in done.outputAverages:
         assert getattr(item, constants.CLASS_SIZE).get() == sizes[item.getObjId()]
         score = getattr(item, constants.CLASS_SCORE).get()
