@@ -1,7 +1,9 @@
 """2D classes of particles that still arrive, in a real Scipion project."""
 
 import random
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -112,6 +114,7 @@ def test_classes_come_before_the_end_and_all_ends_as_at_once(project, session, m
     shown = current(project, run)
     assert shown.outputParticles.isStreamOpen() and shown.outputAverages.isStreamOpen()
     assert not hasattr(shown, "outputClasses")
+    assert sorted(one.getObjId() for one in shown.outputAverages) == [1, 2, 3, 4]
     assert len(classes_of(shown, "outputParticles")) == FIRST - 1  # one is empty
     session.feed(70)
     until(lambda: session.n_done(run) == FIRST + 2 * BATCH, "the next batches", run)
@@ -155,6 +158,33 @@ def says(project, run, words):
     return any(words in line for line in current(project, run)._summary())
 
 
+def test_disabled_particles_are_told_and_come_when_they_are_enabled(project, session):
+    session.close()
+    enable(project, session, "enabled = id % 4 != 1")
+    done = session.at_once("disabled")
+    n_disabled = N // 4
+    assert done.outputClasses.getSize() == N_VIEWS
+    assert f"Disabled particles, in no class: {n_disabled}." in done._summary()
+    before = classes_of(done, "outputParticles")
+    assert len(before) == N - n_disabled - 1  # one is empty
+    enable(project, session, "enabled = 1")
+    again = run_again(project, done)
+    assert again.isFinished(), again.getErrorMessage()
+    now = classes_of(again, "outputParticles")
+    assert len(now) == N - 1
+    assert before.keys() < now.keys()
+    enable(project, session, "enabled = id > 10")
+    told = " ".join(run_again(project, again)._summary())
+    assert "10 particles were disabled in the input after having been classified" in told
+    enable(project, session, "enabled = 1")
+
+
+def enable(project, session, values):
+    """Enable and disable particles of the input."""
+    with closing(sqlite3.connect(session.feeder.file)) as connection, connection:
+        connection.execute(f"UPDATE Objects SET {values}")
+
+
 def test_sets_and_files_tell_the_same(project, session):
     session.close()
     done = session.at_once("told")
@@ -167,6 +197,7 @@ def test_sets_and_files_tell_the_same(project, session):
     averages = open_stack(Path(done.classes_folder()) / "class_averages.mrcs")
     state = StreamFolder(project.folder(done) / "stream").state
     assert np.array_equal(averages[:], state.references.averages)
+    assert {one.getObjId() for one in done.outputAverages} == set(sizes)
     for item in done.outputAverages:
         assert getattr(item, constants.CLASS_SIZE).get() == sizes[item.getObjId()]
         score = getattr(item, constants.CLASS_SCORE).get()

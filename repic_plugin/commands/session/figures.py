@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Optional
 import psutil
 
 from repic_plugin.formats import read_arrays
+from repic_plugin.wording import counted
 
 CONSENSUS, EXTRACTION = "ProtRepicConsensus", "ProtRepicExtract"
 MICROGRAPHS = "micrograph_ids"
@@ -77,7 +78,7 @@ class Figures:
         rows = self._rows()
         behind = {CONSENSUS: "the consensus", EXTRACTION: "the extraction"}
         told = [
-            f"{self.most_behind.get(name, 0):,} micrographs behind at most: {who}"
+            f"{counted(self.most_behind.get(name, 0), 'micrograph')} behind at most: {who}"
             for name, who in behind.items()
         ]
         n_particles = size_of(rows, "particles", "outputParticles")

@@ -14,18 +14,18 @@ from repic_plugin.formats.base.errors import FormatError, PathLike, format_error
 from repic_plugin.formats.base.opening import open_input
 
 ZIP_START = b"PK"
+WRITE: Any = np.lib.format.write_array  # of one array, without types
 # What numpy and zipfile raise for damaged files; a flag that no writer sets is a RuntimeError.
 UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile)
 
 
 def write_arrays(path: PathLike, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays of numbers, booleans or strings by name (numpy's .npz)."""
-    write: Any = np.lib.format.write_array
     # np.savez leaves the archive open where the disk is full, and Python prints that later
     with atomic_open(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name, values in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as one:
-                write(one, np.asanyarray(values), allow_pickle=False)
+                WRITE(one, np.asanyarray(values))
 
 
 def read_arrays(

@@ -139,6 +139,8 @@ class CtfStream(MicrographFollower):
         all_inputs = FollowedInputs(micrographs, [followed, self.files])
         super().__init__(protocol, all_inputs, record, inputs)
         self.output = CtfOutput(protocol)
+        self._others: Dict[str, str] = {}  # what differs from the micrographs, by its name
+        self._in_focus: Dict[int, bool] = {}  # whether the defocus of a micrograph is 0
         if is_watching:
             atomic_write(record.folder / WATCHED, "")
 
@@ -146,15 +148,18 @@ class CtfStream(MicrographFollower):
 
     def _tried(self, micrographs: List[int]) -> Tuple[List[int], List[Any], Dict[int, str]]:
         found = [self._ctf(one) for one in micrographs]
-        for one in filter(None, found):
-            self._compare(one)
         return [_digest(one) for one in found], found, {}
 
     def _ctf(self, micrograph: int) -> Any:
-        return self.files.read(micrograph) if self.files.has(micrograph) else None
+        if not self.files.has(micrograph):
+            return None
+        ctf = self.files.read(micrograph)
+        self._compare(ctf)
+        self._in_focus[micrograph] = not (ctf.defocus_u_angstrom or ctf.defocus_v_angstrom)
+        return ctf
 
     def _compare(self, ctf: ListedCtf) -> None:
-        """Warn of another microscope than that of the micrographs, which is the one that counts."""
+        """Note another microscope than that of the micrographs, which is the one that counts."""
         known = self.protocol.inputMicrographs.get().getAcquisition()
         microscope = {
             "voltage (kV)": (ctf.voltage_kv, known.getVoltage()),
@@ -166,9 +171,9 @@ class CtfStream(MicrographFollower):
         }
         for name, (theirs, ours) in microscope.items():
             if ours is not None and abs(theirs - ours) > SAME_MICROSCOPE * abs(ours):
-                self._warn(
-                    f"the CTFs were estimated with {name} {theirs:g}, the micrographs have "
-                    f"{ours:g}, which is used; import them again if that is wrong"
+                self._others[name] = (
+                    f"CTFs were estimated with {name} {theirs:g}, the micrographs have {ours:g}, "
+                    "which is used; import them again if that is wrong"
                 )
 
     def _changed(self) -> Dict[int, int]:
@@ -185,7 +190,10 @@ class CtfStream(MicrographFollower):
         return {**super()._left_out(), "without a CTF in the files": self.files.lacking()}
 
     def _more_remarks(self) -> List[str]:
-        return [f"! {problem}" for problem in self.files.files.problems.values()]
+        remarks = [*self.files.files.problems.values(), *self._others.values()]
+        in_focus = [one for one, is_zero in self._in_focus.items() if is_zero]
+        named = self._named("with a defocus of 0, which is used as it is", in_focus)
+        return [*(f"! {one}" for one in remarks), *named]
 
     # ---------------------------------------------------------------- outputs
 
@@ -212,6 +220,9 @@ class CtfStream(MicrographFollower):
             found.update(self.record.ctfs(number))
         known = [(one, found[one]) for one in self.inputs.micrographs.names if found.get(one)]
         if not known:
+            unread = [*self.files.files.problems.values()]
+            if unread:
+                raise ValueError(unread[0])
             raise ValueError(
                 f"{self.protocol.ctfsPath.get()} has no CTF of any micrograph; give the list of "
                 "these micrographs"

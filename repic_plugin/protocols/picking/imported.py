@@ -11,6 +11,7 @@ from repic_plugin.constants import CORRELATION, PICK_SCORE, TOPAZ_SCORE
 from repic_plugin.convert import MicrographTable, name_notes, picks_on_micrographs
 from repic_plugin.formats import PicksDir, low_scores
 from repic_plugin.protocols.common.corrections import LABELS, correction_of
+from repic_plugin.wording import counted
 
 MOST_OUTSIDE = 0.5
 # attributes that say of the scores what their files do
@@ -71,7 +72,7 @@ def imported_picks(
     ]
     if unknown:
         notes.append(
-            f"{len(unknown):,} micrographs of the files are not in the input, such as "
+            f"{counted(len(unknown), 'micrograph')} of the files not in the input, such as "
             f"{unknown[0]}: their picks are ignored"
         )
     known = loaded.score_transforms[0]

@@ -148,6 +148,7 @@ class StreamAverages(GrowingOutput):
         items.setSamplingRate(particles.getSamplingRate())
         items.getAcquisition().copyInfo(particles.getAcquisition())
         append_averages(items, particles, summary)
+        items._mapperPath.set(f"{self._file}, ")  # written into the file, and believed by readers
         items.write()
         items.close()
         os.replace(unfinished, self._file)

@@ -143,7 +143,7 @@ def write_page(
         title=f"{protocol.getProject().getShortName()}: {protocol.getObjLabel() or '2D classes'}",
         written_at=now,
         is_open=is_open,
-        counts=_counts(state, is_good, n_there),
+        counts=_counts(state, is_good, n_there, is_open),
         waiting=waiting,
         remarks=others,
         history=history,
@@ -155,7 +155,7 @@ def write_page(
 
 
 def _counts(
-    state: Optional[StreamState], is_good: NDArray[np.bool_], n_there: int
+    state: Optional[StreamState], is_good: NDArray[np.bool_], n_there: int, is_open: bool
 ) -> List[Tuple[str, int]]:
     if state is None:
         return [("particles received", n_there)]
@@ -165,7 +165,7 @@ def _counts(
         ("in classes", int(state.sizes.sum())),
         ("in good classes", n_good),
         ("rejected", int(state.sizes.sum()) - n_good),
-        ("waiting", max(n_there - state.n_seen, 0)),
+        ("waiting" if is_open else "disabled", max(n_there - state.n_seen, 0)),
         ("classes", len(state)),
         ("good classes", int(is_good.sum())),
         ("classes for new views", int((state.made_after > 0).sum())),

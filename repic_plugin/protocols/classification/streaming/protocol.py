@@ -27,6 +27,7 @@ from repic_plugin.protocols.classification.streaming.settings import (
     check_form,
     n_to_start,
     output_values,
+    sizes_at_rest,
     stream_values,
 )
 from repic_plugin.protocols.classification.streaming.summary import (
@@ -35,7 +36,6 @@ from repic_plugin.protocols.classification.streaming.summary import (
     values_used,
 )
 from repic_plugin.protocols.classification.subsets import CLASSES, MakesClassSubsets
-from repic_plugin.protocols.common.following.form import size_at_rest
 from repic_plugin.protocols.common.following.record import text_of
 from repic_plugin.protocols.common.form_values import FormProtocol
 from repic_plugin.protocols.common.unfinished_files import remove_unfinished
@@ -88,7 +88,7 @@ class ProtAckMeans2DStream(ChoosesFormat, FormProtocol, MakesClassSubsets, ProtC
     def _insertAllSteps(self) -> None:
         remove_unfinished(self)
         values, outputs = stream_values(self), output_values(self)
-        inputs = {"n_items": size_at_rest(self.inputParticles.get()), **outputs}
+        inputs = {**sizes_at_rest(self.inputParticles.get()), **outputs}
         texts = (json.dumps(one, sort_keys=True) for one in (values, outputs, inputs))
         self._insertFunctionStep(self.classifyStep, *texts, needsGPU=False)
 

@@ -38,7 +38,7 @@ from repic_plugin.protocols.classification.streaming.outputs import (
     StreamAverages,
 )
 from repic_plugin.protocols.classification.streaming.page import History, PickerCounts, write_page
-from repic_plugin.protocols.classification.streaming.summary import changed_lines
+from repic_plugin.protocols.classification.streaming.summary import changed_lines, disabled_lines
 from repic_plugin.protocols.classification.subsets import CLASSES
 
 AVERAGES_FILE, MONTAGE = "class_averages.mrcs", "classes.png"
@@ -232,7 +232,8 @@ class Publisher:
         arrivals, images = self._arrivals, self._arrivals.images
         if images is None:
             return []
-        rows = read_item_columns(self._input_file(), ["id", "_index", "_filename"])
+        file, known = self._input_file(), set(arrivals.ids.tolist())
+        rows = read_item_columns(file, ["id", "_index", "_filename"])
         now = {int(i): (int(index or 1), str(file)) for i, index, file in rows}
         then = zip(arrivals.ids.tolist(), images.index.tolist(), images.stack.tolist())
         n_gone = int((~self._are_there(arrivals.ids)).sum())
@@ -241,7 +242,10 @@ class Publisher:
             for i, index, stack in then
             if not arrivals.is_converted(stack)
         )
-        return changed_lines(n_gone, n_moved)
+        enabled = {one for (one,) in read_item_columns(file, ["id"], only_enabled=True)}
+        disabled = now.keys() - enabled
+        n_after = len(disabled & known)
+        return [*disabled_lines(len(disabled) - n_after, n_after), *changed_lines(n_gone, n_moved)]
 
     def write_page(
         self, lines: Sequence[str], n_there: int, n_to_start: int, is_open: bool

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Dict
 
+from pwem.objects import SetOfParticles
+
 from repic_plugin.arguments import check_whole_number
 from repic_plugin.classification import (
     StreamSettings,
     check_classification_arguments,
     first_particles,
 )
-from repic_plugin.convert import count_items, unreadable_stacks
+from repic_plugin.convert import GrowingParticles, count_items, unreadable_stacks
 from repic_plugin.protocols.classification.output_format import shift_order
 from repic_plugin.protocols.classification.settings import FORM_PARAMS as OF_CLASSES
 from repic_plugin.protocols.classification.settings import (
@@ -19,6 +21,7 @@ from repic_plugin.protocols.classification.settings import (
     rings_of,
     selection_settings,
 )
+from repic_plugin.protocols.common.following.form import size_at_rest
 
 FORM_PARAMS = {
     **{name: OF_CLASSES[name] for name in OF_CLASSES if name not in ("method", "alignment")},
@@ -67,6 +70,13 @@ def output_values(protocol: Any) -> Dict[str, Any]:
         "shift_order": shift_order(protocol),
         "full_pass": protocol.fullPass.get(),
     }
+
+
+def sizes_at_rest(particles: SetOfParticles) -> Dict[str, Any]:
+    """Number of particles, and of enabled ones, of a set that is closed; else None."""
+    n_items = size_at_rest(particles)
+    n_enabled = len(GrowingParticles(particles.getFileName()).ids()) if n_items else n_items
+    return {"n_items": n_items, "n_enabled": n_enabled}
 
 
 def stream_settings(values: Dict[str, Any], box_px: int) -> StreamSettings:

@@ -78,10 +78,10 @@ def class_lines(state: StreamState, is_good: NDArray[np.bool_], rule: str) -> Li
     n_all, n_good = int(sizes.sum()), int(state.sizes[is_good].sum())
     n_new = int((state.made_after > 0).sum())
     lines = [
-        f"*{n_all:,} particles in {len(sizes):,} classes* of {sizes.min(initial=n_all):,} to "
-        f"{sizes.max(initial=0):,}; "
+        f"*{counted(n_all, 'particle')} in {counted(len(sizes), 'class')}* of "
+        f"{sizes.min(initial=n_all):,} to {sizes.max(initial=0):,}; "
         f"the first ones were made of {state.n_first:,} particles.",
-        f"{n_good:,} particles in {int(is_good.sum()):,} good classes "
+        f"{counted(n_good, 'particle')} in {counted(int(is_good.sum()), 'good class')} "
         f"({f'score {rule} or more' if rule else 'automatic selection'}), "
         f"{n_all - n_good:,} rejected.",
     ]
@@ -99,8 +99,20 @@ def _no_good_class(state: StreamState, rule: str) -> str:
     """Why there are no good particles: they need not look bad if the user has set a minimum."""
     if state.is_junk.all():
         return "! No class is good: nothing here looks like particles."
-    highest = float(state.scores.score.max())
+    highest = np.floor(100 * state.scores.score.max()) / 100  # never shown as the minimum
     return f"! No class has a score of {rule} or more: the highest is {highest:.2f}."
+
+
+def disabled_lines(n_before: int, n_after: int) -> List[str]:
+    """Particles that were disabled before they could be classified, and afterwards."""
+    lines = [f"Disabled particles, in no class: {n_before:,}."] if n_before else []
+    if n_after:
+        were = "was" if n_after == 1 else "were"
+        lines.append(
+            f"! {counted(n_after, 'particle')} {were} disabled in the input after having been "
+            "classified, and still in the outputs; choose Restart to classify without."
+        )
+    return lines
 
 
 def changed_lines(n_gone: int, n_moved: int) -> List[str]:
