@@ -282,6 +282,18 @@ def test_the_boxes_of_a_consensus_and_its_pickers(seen, runs):
     assert_boxes(told, expected)
 
 
+def test_a_copy_of_a_consensus_is_edited_by_hand(seen, project, runs, imported):
+    """Its run waits, with the consensus as its input, and nothing is changed yet."""
+    told = opened(seen, runs, "agreed")["more"]["Edit a copy by hand..."]
+    assert told["title"] == "agreed by hand: picking by hand"
+    assert_boxes(told, counted(**{"by hand": runs["agreed"].outputCoordinates}))
+    (run,) = [one for one in project.project.getRuns() if one.getObjLabel() == "agreed by hand"]
+    assert run.getStatus() == "saved"
+    assert run.inputCoordinates.get().getObjId() == runs["agreed"].outputCoordinates.getObjId()
+    micrographs = imported["micrographs"].outputMicrographs
+    assert run.inputMicrographs.get().getObjId() == micrographs.getObjId()
+
+
 def test_the_subset_of_a_consensus_that_the_window_shows(seen, project, runs):
     """By weight, and by who found a particle and who did not."""
     told, agreed = opened(seen, runs, "agreed"), runs["agreed"]

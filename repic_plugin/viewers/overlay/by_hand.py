@@ -41,7 +41,7 @@ def hand_window(root: Any, run: ProtRepicByHand) -> OverlayWindow:
 
     def load() -> OverlayModel:
         files, pixel_size = micrograph_files(micrographs), table.pixel_size_angstrom
-        return OverlayModel(table.names, files, [session.box_set()], None, pixel_size)
+        return OverlayModel(table.labels, files, [session.box_set()], None, pixel_size)
 
     title = f"{run.getObjLabel() or run.getClassLabel()}: picking by hand"
     return OverlayWindow(root, title, load, open_micrograph, hand=session)
