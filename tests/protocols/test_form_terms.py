@@ -9,6 +9,7 @@ import scipy
 
 from repic_plugin import __version__
 from repic_plugin.protocols.common.form_values import in_form_terms, listed, with_angstrom
+from repic_plugin.reports.document import Folded
 from repic_plugin.reports.project import run_section
 from repic_plugin.simulation import simulate_micrograph
 from tests.protocols.scipion_project import write_picker

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any, ClassVar, List, Optional
+from typing import Any, ClassVar, Dict, List, Optional
 
 from pwem.objects import SetOfCoordinates
 from pwem.protocols import ProtParticlePicking
@@ -114,16 +114,19 @@ class ProtRepicByHand(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
                     "which they were picked"
                 )
 
+    def _automatic(self) -> Dict[str, str]:
+        return {"boxSize": str(self.box_size_px() or "")}
+
     def _summary(self) -> List[str]:
         if self.inputMicrographs.get() is None:
             return [NOTHING_YET]
         picks = self.hand_picks()
         if not len(picks):
-            return [NOTHING_YET]
+            return [NOTHING_YET, *self._valueLines()]
         n_removed = len(coordinate_places(self.inputCoordinates.get())) - len(picks.kept_rows())
         changes = f"{len(picks.added()):,} added by hand, {n_removed:,} removed"
         lines = [f"{len(picks):,} picks: {changes}."]
         output: Any = getattr(self, "outputCoordinates", None)
         if output is None or output.getSize() != len(picks):
             lines.append("The last changes are not in the output yet; save them in the window.")
-        return lines
+        return [*lines, *self._valueLines()]
