@@ -171,14 +171,14 @@ class User:
         """All steps of a plan."""
         yield "the project", None, self.board.runsGraphCanvas.winfo_viewable
         self.driver.photograph("project")
+        for run, name in plan.get("forms", []):  # before there are runs that the windows make
+            yield from self.look_at_form(run, name)
         for run in plan["analyze"]:
             yield from self.analyze(run)
         for place, (run, output, entry) in enumerate(plan["open_with"], 1):
             yield from self.open_with(run, output, entry, place)
         if "form" in plan:
             yield from self.fill_form(plan["form"])
-        for run, name in plan.get("forms", []):
-            yield from self.look_at_form(run, name)
 
     def select(self, run):
         """Click on the box of a run."""
