@@ -22,8 +22,8 @@ READY := $(VENV)/.ready
 WORKERS := $(shell echo $$(( ($$(nproc 2>/dev/null || echo 2) * 3 + 1) / 2 )))
 TEST = $(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
-.PHONY: demo demo-iterative test test-all test-pickers lint bench figures screenshots docs venv \
-	clean
+.PHONY: demo demo-iterative test test-all test-pickers lint bench figures screenshots docs \
+	docs-packages venv clean
 
 venv: $(READY)
 
@@ -88,9 +88,11 @@ screenshots: $(READY)
 	@$(VENV)/bin/python benchmarks/screenshots.py
 
 # the site in build/site, from packages in the environment: no network is needed to build it
-docs: $(READY)
+docs-packages: $(READY)
 	@$(VENV)/bin/python -c 'import material' 2>/dev/null || $(VENV)/bin/python -m pip install -qq --disable-pip-version-check \
 		--editable ".[scipion,test,docs]"
+
+docs: docs-packages
 	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict --site-dir "$(SITE)"
 	@echo "the documentation: $(SITE)/index.html"
 
