@@ -181,6 +181,22 @@ def test_a_slow_session_waits_for_the_next_micrograph_and_its_pick_files(tmp_pat
     assert values_of(tmp_path, "--speed", "1", "--values", "wait=7")["wait"] == "7"
 
 
+def test_nothing_more_comes_after_the_last_file(tmp_path):
+    from repic_plugin.commands.session.material import Material
+
+    material = Material(tmp_path, ["m"], 64, 5.0)
+    for folder in (material.micrographs, material.ctfs, *material.picks):
+        coming = tmp_path / "coming" / folder.relative_to(tmp_path)
+        folder.mkdir(parents=True)
+        coming.mkdir(parents=True)
+        for name in ("m.mrc", "m.box"):
+            (coming / name).touch()
+    (tmp_path / "coming" / "micrographs.star").write_text("micrographs/m.mrc 1\n")
+    last = material.picks[1] / "m.box"
+    ticks = [(material.bring(tick), last.exists()) for tick in range(4)]
+    assert ticks == [(True, False), (True, False), (True, False), (False, True)]
+
+
 def test_micrographs_behind_are_counted_until_they_are_on_record(tmp_path):
     figures = Figures(tmp_path)
     figures.look(3)

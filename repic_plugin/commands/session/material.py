@@ -69,7 +69,7 @@ class Material:
             if 0 <= tick - late < len(self.names):
                 where = str(picker.relative_to(self.folder))
                 _move(self.folder, where, f"{self.names[tick - late]}.box")
-        return tick < len(self.names) + max(*PICKS_LATE, CTF_LATE)
+        return tick + 1 < len(self.names) + max(*PICKS_LATE, CTF_LATE)
 
     def _bring_ctf(self, number: int) -> None:
         """Append the row of a micrograph to the list of CTFs."""
