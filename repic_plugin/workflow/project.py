@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -37,6 +38,12 @@ PLUGINS = {
 LAUNCHING = "pyworkflow.protocol.launch"  # the module; a function of the package has its name
 
 
+# Parameters of Scipion's imports, and the values of our templates that set them.
+DURATIONS = {"timeout": "idle=", "fileTimeout": "settled="}
+PART_OF_DURATION = r"\d+(\.\d+)?[dhms]?"
+DURATION = re.compile(f"{PART_OF_DURATION}( {PART_OF_DURATION})*")
+
+
 def check_protocols(workflow: Workflow) -> None:
     """Refuse protocols that are not installed, and references to missing protocols.
 
@@ -54,12 +61,24 @@ def check_protocols(workflow: Workflow) -> None:
             left_out = how_to_leave_out(one)
             remedy += f", or leave it out with {left_out}" if left_out else ""
             raise ValueError(f"{workflow.source}: protocol {name} is not installed; {remedy}")
+        _check_durations(workflow.source, one)
         for parameter, reference in _references(known[name](), one):
             if reference.split(".")[0] not in ids:
                 raise ValueError(
                     f"{workflow.source}: {parameter} of {one['object.id']} ({name}) refers to "
                     f"{reference}, which is not in the workflow; export it with all its inputs"
                 )
+
+
+def _check_durations(source: str, values: Dict[str, Any]) -> None:
+    """Refuse times of Scipion's imports that are none: Scipion would evaluate them as a program."""
+    for name, alias in DURATIONS.items():
+        value = values.get(name)
+        if isinstance(value, str) and not DURATION.fullmatch(value.strip()):
+            raise ValueError(
+                f"{source}: {name} ({alias} in the templates) must be a time such as 2h, 90s or "
+                f"1h 30m, got {value!r}"
+            )
 
 
 def _references(protocol: Any, values: Dict[str, Any]) -> List[Any]:

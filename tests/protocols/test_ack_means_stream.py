@@ -394,3 +394,17 @@ def test_the_report_of_the_project_has_its_classes_and_links_its_page(project, s
     assert pictures[0].startswith("Class averages")
     text = render_report("t", "a", [mine], place=project.project.path)
     assert f'href="./{page.resolve().relative_to(Path(project.project.path).resolve())}"' in text
+
+
+def test_particles_that_lack_the_ctf_which_their_set_promises_are_told(project, made, tmp_path):
+    images = made.images[np.random.default_rng(1).permutation(len(made))]
+    file = write_particle_set(tmp_path / "set", images, None)
+    imported = import_set(project, "promising", file)
+    imported.outputParticles.setHasCTF(True)
+    project.project.mapper.store(imported.outputParticles)
+    project.project.mapper.commit()
+    inputs = {"inputParticles": (imported, "outputParticles")}
+    values = {"numberOfClasses": N_VIEWS, "firstParticles": FIRST, "numberOfThreads": 1}
+    done = project.run(project.new("ProtAckMeans2DStream", "promised", inputs, **values))
+    assert done.isFinished(), done.getErrorMessage()
+    assert "no CTF correction was applied; assign one" in " ".join(done._summary())

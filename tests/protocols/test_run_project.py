@@ -172,3 +172,27 @@ def test_a_template_corrects_a_picker_in_a_project(material, tmp_path):
     assert command.ended() == 0, command.story()
     found, _ = read_summary("corrected")
     assert found["consensus"]["outputs"][0]["size"] == N_PARTICLES
+
+
+@pytest.mark.parametrize("value", ["abc", "", "-5", "__import__('os').system('true')", "2h;1", "h"])
+def test_times_that_are_none_are_refused_before_scipion_evaluates_them(tmp_path, value):
+    from repic_plugin.workflow.project import check_protocols
+
+    file = written(tmp_path, value)
+    with pytest.raises(ValueError, match=r"timeout \(idle= in the templates\) must be a time"):
+        check_protocols(read_workflow(str(file), []))
+
+
+@pytest.mark.parametrize("value", ["2h", "90s", "1h 30m", "3600", "0.5h"])
+def test_times_are_accepted(tmp_path, value):
+    from repic_plugin.workflow.project import check_protocols
+
+    check_protocols(read_workflow(str(written(tmp_path, value)), []))
+
+
+def written(folder, value):
+    """A workflow with an import that ends after this time."""
+    one = {"object.className": "ProtImportMicrographs", "object.id": "1", "timeout": value}
+    file = folder / "workflow.json"
+    file.write_text(json.dumps([one]))
+    return file

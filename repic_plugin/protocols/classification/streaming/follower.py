@@ -22,6 +22,7 @@ from repic_plugin.protocols.classification.streaming.summary import (
     class_lines,
     facts_file,
     methods_text,
+    uncorrected_lines,
     waiting_line,
     write_values,
 )
@@ -236,6 +237,8 @@ class ClassFollower(Follower):
         if state is not None:
             is_good = self.publisher.is_good(state)
             lines += class_lines(state, is_good, self._outputs["selection"])
+            asked = self._values["classification"]["ctf_mode"]
+            lines += uncorrected_lines(asked, state.references.ctf_mode)
         idle_s = self.protocol.endAfterIdle.get() if self._ended_idle else None
         lines += input_remarks(self.inputs, idle_s)
         if is_closed:

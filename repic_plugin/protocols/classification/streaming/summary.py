@@ -103,6 +103,13 @@ def _no_good_class(state: StreamState, rule: str) -> str:
     return f"! No class has a score of {rule} or more: the highest is {highest:.2f}."
 
 
+def uncorrected_lines(asked: str, used: str) -> List[str]:
+    """That there is no CTF correction although it was asked for, as a warning."""
+    if asked == used:
+        return []
+    return ["! The particles have no CTF, so that no CTF correction was applied; assign one."]
+
+
 def disabled_lines(n_before: int, n_after: int) -> List[str]:
     """Particles that were disabled before they could be classified, and afterwards."""
     lines = [f"Disabled particles, in no class: {n_before:,}."] if n_before else []
