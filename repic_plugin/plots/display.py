@@ -62,12 +62,29 @@ def reduced_micrograph(image: NDArray[Any], size_px: int) -> ReducedMicrograph:
     rows, columns = image.shape[0] // step, image.shape[1] // step
     if not (rows and columns):  # a strip thinner than one block
         step, (rows, columns) = 1, image.shape
-    shown = _binned(image, step, rows, columns)
-    # A low-pass would spread a nan over its neighbours; a dead pixel is shown as an average one.
-    finite = np.isfinite(shown)
-    if not finite.all():
-        shown = np.where(finite, shown, shown[finite].mean() if finite.any() else np.float32(0))
-    return ReducedMicrograph(shown, step)
+    return ReducedMicrograph(_all_finite(_binned(image, step, rows, columns)), step)
+
+
+def reduced_part(
+    image: NDArray[Any], limits: Tuple[int, int, int, int], step: int, ground: float
+) -> ReducedMicrograph:
+    """Blocks of a part of a micrograph; its extent counts from the corner of the part.
+
+    Parameters
+    ----------
+    image : ndarray, shape (height, width)
+        Of a memory map only the part is read.
+    limits : tuple of int
+        Left, right, bottom and top, px; width and height are multiples of the step.
+    step : int
+        Side of a block, px.
+    ground : float
+        In place of what is not finite.
+    """
+    left, right, bottom, top = limits
+    part = image[top:bottom, left:right]
+    shown = _binned(part, step, (bottom - top) // step, (right - left) // step)
+    return ReducedMicrograph(_all_finite(shown, ground), step)
 
 
 def low_passed(micrograph: ReducedMicrograph, low_pass_px: float) -> NDArray[np.float32]:
@@ -171,6 +188,19 @@ def grey_tile(
     scaled = np.clip((filtered[np.ix_(place, place)] - low) / (high - low), 0, 1)
     tile: NDArray[np.uint8] = np.uint8(255 * scaled)
     return tile
+
+
+def _all_finite(shown: NDArray[np.float32], ground: Optional[float] = None) -> NDArray[np.float32]:
+    """Blocks of which those that are not finite are the ground, by default the mean of the others.
+
+    A low-pass would spread a nan over its neighbours; a dead pixel is shown as an average one.
+    """
+    finite = np.isfinite(shown)
+    if finite.all():
+        return shown
+    if ground is None:
+        ground = float(shown[finite].mean()) if finite.any() else 0.0
+    return np.where(finite, shown, np.float32(ground))
 
 
 def _binned(image: NDArray[Any], step: int, rows: int, columns: int) -> NDArray[np.float32]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
+from repic_plugin.plots.detail import Detail, OpenImage, detail_of, useful_step
 from repic_plugin.plots.display import (
     ReducedMicrograph,
     contrast,
@@ -20,7 +22,7 @@ from repic_plugin.plots.display import (
 from repic_plugin.plots.overlay import ROLES, Layer, box_collection, box_corners, dark_rim
 from repic_plugin.plots.view_area import ViewArea, scale_bar
 
-# Longer side of a micrograph as it is kept: what a large window shows, and some zoom.
+# Longer side of a micrograph as it is kept, and of a part of it: what a large window shows.
 SHOWN_PX = 1400
 # Room for labels round the axes: left, bottom, right, top, inches.
 MARGINS = (0.75, 0.6, 0.25, 0.2)
@@ -31,8 +33,6 @@ GROUND = 0.6  # grey in place of an unreadable micrograph
 # Where the scale bar ends on the right, and its height, fractions of the axes.
 BAR_END, BAR_HEIGHT = 0.97, 0.04
 BAR_POINTS, BAR_LINEWIDTH = 11, 3.5
-
-OpenImage = Callable[[str], NDArray[Any]]
 
 
 class OverlayPicture:
@@ -56,6 +56,9 @@ class OverlayPicture:
     Attributes
     ----------
     image : AxesImage
+        The whole micrograph, binned.
+    detail : AxesImage
+        A part of it over the image, binned less; hidden where there is none.
     collections : dict of str to PolyCollection
         By the name of the layer.
     highlight : PolyCollection
@@ -82,14 +85,14 @@ class OverlayPicture:
         self.axes = figure.add_axes((0.1, 0.1, 0.8, 0.8))
         self._fit_axes()
         self._style_axes()
-        self.image = self.axes.imshow(
-            np.full((1, 1), GROUND), cmap="gray", vmin=0, vmax=1, interpolation="nearest"
-        )
+        self.image, self.detail = self._grey_image(0.0), self._grey_image(0.1)
         self._add_texts()
         self.collections: Dict[str, PolyCollection] = {}
         self.highlight = self._collection(HIGHLIGHT_COLOR, HIGHLIGHT_LINEWIDTH, 8)
         self._background: Any = None
         self.area = ViewArea.of_all((1.0, 1.0))
+        self._file = ""
+        self._detail: Optional[Detail] = None  # what is shown by `detail`
         self._pixels: Optional[NDArray[Any]] = None
         self._micrograph: Optional[ReducedMicrograph] = None
         self._filtered: Optional[NDArray[np.float32]] = None
@@ -112,7 +115,7 @@ class OverlayPicture:
             Width and height of the grey ground that stands for one that cannot be read, where none
             was read before.
         """
-        problem = ""
+        problem, self._file = "", file
         try:
             self._pixels = self.open_image(file)
             self._micrograph = reduced_micrograph(self._pixels, SHOWN_PX)
@@ -146,6 +149,26 @@ class OverlayPicture:
         self.bar.set_xdata([BAR_END - length / (right - left), BAR_END])
         self.bar_text.set_x(BAR_END - length / (right - left) / 2)
         self.bar_text.set_text(text)
+        if self._wanted_detail() is None:
+            self._hide_detail()
+
+    @property
+    def step(self) -> int:
+        """Side of the blocks into which the whole micrograph is binned, px."""
+        return 1 if self._micrograph is None else self._micrograph.step
+
+    def missing_detail(self) -> Optional[Detail]:
+        """What shows more of the area than the picture does; None if nothing would."""
+        wanted = self._wanted_detail()
+        is_shown = wanted is None or (self._detail is not None and self._detail.covers(wanted))
+        return None if is_shown else wanted
+
+    def show_detail(self, detail: Detail, pixels: NDArray[np.float32]) -> None:
+        """Show a part that was read over the binned micrograph; drawn by the next draw."""
+        self._detail = detail
+        self.detail.set_data(pixels)
+        self.detail.set_extent(detail.extent)
+        self.detail.set_visible(True)
 
     def show_layer(self, layer: Layer, *, visible: bool = True) -> None:
         """Replace the boxes of a layer; a new name gets a new collection."""
@@ -188,6 +211,32 @@ class OverlayPicture:
         canvas.restore_region(self._background)
         self._draw_boxes()
         canvas.blit(self.figure.bbox)
+
+    def _wanted_detail(self) -> Optional[Detail]:
+        """What shows more of the area than the binned micrograph does."""
+        if self._pixels is None or self._micrograph is None:
+            return None
+        limits = self.area.limits
+        step = useful_step(limits, SHOWN_PX, self.low_pass_px)
+        if step >= self._micrograph.step:
+            return None
+        height, width = self._pixels.shape
+        shape = (int(height), int(width))
+        return detail_of(self._file, shape, self._micrograph, limits, step, self.low_pass_px)
+
+    def _hide_detail(self) -> None:
+        self._detail = None
+        self.detail.set_visible(False)
+
+    def _grey_image(self, order: float) -> AxesImage:
+        return self.axes.imshow(
+            np.full((1, 1), GROUND),
+            cmap="gray",
+            vmin=0,
+            vmax=1,
+            interpolation="nearest",
+            zorder=order,
+        )
 
     def _style_axes(self) -> None:
         self.axes.set_xlabel("x (px)", fontsize=11)
@@ -234,6 +283,7 @@ class OverlayPicture:
 
     def _filter(self) -> None:
         """Show the micrograph with its low-pass, or a grey ground in its place."""
+        self._hide_detail()
         if self._micrograph is None:
             self._filtered = None
             self.image.set_data(np.full((1, 1), GROUND, np.float32))
@@ -246,10 +296,12 @@ class OverlayPicture:
         self._stretch()
 
     def _stretch(self) -> None:
-        if self._filtered is None:
-            self.image.set_clim((0, 1))
-        else:
-            self.image.set_clim(contrast(self._filtered, self.stretch, self.brightness))
+        """Give the image and its detail the same limits of grey."""
+        limits = (0.0, 1.0)
+        if self._filtered is not None:
+            limits = contrast(self._filtered, self.stretch, self.brightness)
+        for image in (self.image, self.detail):
+            image.set_clim(limits)
 
     def _fit_axes(self, _event: Any = None) -> None:
         """Keep space for labels in windows of any size."""

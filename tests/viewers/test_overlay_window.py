@@ -121,7 +121,7 @@ def test_buttons_and_keys_page(window):
         assert len(drawn(window, "consensus")) == place + 2
     # replaced, not made again
     assert (window.picture.figure, window.picture.image) == (figure, image)
-    assert len(window.picture.axes.images) == 1
+    assert list(window.picture.axes.images) == [image, window.picture.detail]
     assert len(window.picture.axes.collections) == 4
 
 

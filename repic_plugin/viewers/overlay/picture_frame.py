@@ -17,6 +17,7 @@ from repic_plugin.plots import (
     default_low_pass_px,
     ground_size,
 )
+from repic_plugin.viewers.overlay.detail_reader import DetailReader
 
 ZOOM_STEP = 1.25  # of the wheel, and of the keys + and -
 CLICK_PX = 4  # a mouse that moves further between press and release drags
@@ -42,7 +43,7 @@ class PictureFrame(ttk.Frame):
     picture : OverlayPicture
     canvas : FigureCanvasTkAgg
     title, status : ttk.Label
-        Name of the micrograph; place of the mouse, and zoom.
+        Name of the micrograph, and why details are missing; place of the mouse, and zoom.
     """
 
     def __init__(
@@ -78,11 +79,13 @@ class PictureFrame(ttk.Frame):
             ("button_release_event", self._release),
         ):
             self.canvas.mpl_connect(name, take)
+        self._details = DetailReader(self, self.canvas, self.picture, self._tell_problem)
 
     def show(self) -> bool:
         """Show the current micrograph of the model; return whether it could be read."""
         model, picture = self._model, self.picture
         self.title.configure(text=model.name)
+        self._details.forget()
         picture.say(f"Loading {model.name} ...")
         picture.redraw_boxes()
         self.update_idletasks()  # so that the message is seen while the file is read
@@ -137,6 +140,12 @@ class PictureFrame(ttk.Frame):
             return
         if event.inaxes is self.picture.axes:
             self._take_click(event.xdata, event.ydata, "shift" in (event.key or ""))
+
+    def _tell_problem(self, problem: str) -> None:
+        """Say below the name of the micrograph why it is not shown in more detail."""
+        step = self.picture.step
+        why = f"\nStill binned {step} x {step} px, for no more can be read: {problem}"
+        self.title.configure(text=self._model.name + (why if problem else ""))
 
     def _tell(self, event: Any = None) -> None:
         """Show the zoom, and the place of the mouse."""
