@@ -111,10 +111,10 @@ def test_particles_of_one_picker_know_who_found_them(runs):
     assert sum(line.endswith(": not found") for line in lines) == 2
     assert any(line.startswith(f"{finder}: score") for line in lines)
     model = of_coordinates([("set", runs["probable"].outputCoordinates)])
-    assert model.weight_name == "probability"
+    assert [one.weight_name for one in model.sets] == ["probability"]
     lines = model.describe(model.at(tables.x[alone], tables.y[alone]))
     assert lines[-1] == f"found by {finder}"
-    assert of_consensus(runs["usual"]).weight_name == "weight"
+    assert {one.weight_name for one in of_consensus(runs["usual"]).sets} == {"weight"}
 
 
 def test_the_evaluation_tells_whether_probabilities_come_true(project, runs):

@@ -28,7 +28,7 @@ ADDED = {
     *("lookAtImages", "imageClasses", "maxFalseAgreement"),
     *("streamingSleepOnWait", "endAfterIdle"),
     *("chosenParticles", "classifiedParticles"),
-    *("minAgreement", "minExpected", "maxJunk"),
+    *("minAgreement", "minExpected", "maxJunk", "minWeight"),
 }
 
 
