@@ -111,10 +111,16 @@ def test_particles_of_one_picker_know_who_found_them(runs):
     assert sum(line.endswith(": not found") for line in lines) == 2
     assert any(line.startswith(f"{finder}: score") for line in lines)
     model = of_coordinates([("set", runs["probable"].outputCoordinates)])
-    assert [one.weight_name for one in model.sets] == ["probability"]
     lines = model.describe(model.at(tables.x[alone], tables.y[alone]))
     assert lines[-1] == f"found by {finder}"
-    assert {one.weight_name for one in of_consensus(runs["usual"]).sets} == {"weight"}
+    (probability,) = [line for line in lines if line.startswith("probability ")]
+    assert probability == f"probability {tables.weight[alone]:.3f}"
+    usual = of_coordinates([("set", runs["usual"].outputCoordinates)])
+    tables = read_consensus_tables(runs["usual"]._getExtraPath())
+    usual.go_to(int(tables.micrograph[0]))
+    lines = usual.describe(usual.at(tables.x[0], tables.y[0]))
+    assert any(line.startswith("weight ") for line in lines)
+    assert not any(line.startswith("probability") for line in lines)
 
 
 def test_the_evaluation_tells_whether_probabilities_come_true(project, runs):

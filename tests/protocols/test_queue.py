@@ -245,9 +245,9 @@ def source_of(protocol):
 
 
 def test_threads_are_offered_where_they_are_used(ours):
-    """CTFs are read by what replaces the work of threads in their class."""
+    """Imports are read by what replaces the work of threads in their class."""
     for name, protocol in ours.items():
-        if name == "ProtRepicImportCtfs":
+        if name in ("ProtRepicImportCtfs", "ProtRepicImportPicks"):
             continue
         source = source_of(protocol)
         asks = protocol.getDefinition().getParam("numberOfThreads") is not None
