@@ -12,14 +12,15 @@ import argparse
 import shutil
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
 QUALITY = 85  # of JPEG
-OVERLAY_WIDTH_PX = 900
+WIDTHS_PX = {"overlay.jpg": 900, "iterations.jpg": 1320, "picker-classes.jpg": 1200}
 REPORT_SIZE_PX = (1280, 1180)  # of the report's top
 CHANCE_DPI = 90
 # as on the pages
@@ -107,7 +108,7 @@ def demo(run: Run) -> None:
     from repic_plugin.reports import project_sections  # noqa: PLC0415 - Scipion
 
     command("demo", "--out", run.work / "demo")
-    write_jpeg(run.work / "demo" / "overlay.png", run.made / "overlay.jpg", OVERLAY_WIDTH_PX)
+    write_jpeg(run.work / "demo" / "overlay.png", run.made / "overlay.jpg")
     project = run.work / "demo" / "scipion" / "projects" / "repic_demo"
     sections = project_sections(project)
     quorum, images = "consensus of at least 2", "the same, with images"
@@ -275,16 +276,21 @@ def keep(sections: Sequence[Any], title: str, caption: str, target: Path) -> Non
     if len(found) != 1:
         raise Failed(f"{len(found)} pictures of a report are called {title!r}, {caption!r}")
     kind, data = found[0].encoded
-    if kind != {".png": "png", ".jpg": "jpeg"}[target.suffix]:
-        raise Failed(f"{target.name}: the report has it as {kind}")
-    target.write_bytes(data)
+    if target.suffix == ".jpg":
+        write_jpeg(BytesIO(data), target)
+    elif kind == "png":
+        target.write_bytes(data)
+    else:
+        raise Failed(f"{target.name}: the report has it as {kind}; call it .jpg")
 
 
-def write_jpeg(picture: Path, target: Path, width_px: Optional[int] = None) -> None:
+def write_jpeg(picture: Union[Path, BytesIO], target: Path) -> None:
+    """Write a picture as JPEG, in the width that the pages have it."""
     from PIL import Image  # noqa: PLC0415 - comes with matplotlib
 
     with Image.open(picture) as image:
         found = image.convert("RGB")
+    width_px = WIDTHS_PX.get(target.name)
     if width_px is not None:
         size = (width_px, round(found.height * width_px / found.width))
         found = found.resize(size, Image.Resampling.LANCZOS)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from repic_plugin.reports import Picture, Section
 from tests.house import FLOORS, KNOWS_SCIPION
@@ -138,9 +139,19 @@ def test_a_picture_of_a_report_is_found_by_its_caption_or_refused(makers, tmp_pa
     for title, caption in (("first", "Number"), ("second", "Number 1"), ("third", "Number 0")):
         with pytest.raises(makers.Failed, match=r"[02] pictures of a report"):
             makers.keep(sections, title, caption, tmp_path / "c.png")
-    with pytest.raises(makers.Failed, match="has it as png"):
-        makers.keep(sections, "second", "Number 0", tmp_path / "c.jpg")
+    photo = [Section("a", [Picture(figures[0], "", is_photo=True)])]
+    with pytest.raises(makers.Failed, match="has it as jpeg"):
+        makers.keep(photo, "a", "", tmp_path / "c.png")
     assert not (tmp_path / "c.png").exists()
+
+
+def test_photos_have_the_width_of_the_pages(makers, tmp_path):
+    picture = Picture(Figure(figsize=(20, 10)), "wide", is_photo=True)
+    for name, size in (("overlay.jpg", (900, 450)), ("other.jpg", (2200, 1100))):
+        makers.keep([Section("a", [picture])], "a", "wide", tmp_path / name)
+        with Image.open(tmp_path / name) as image:
+            assert image.size == size
+            assert image.format == "JPEG"
 
 
 # ------------------------------------------------------------ CONTRIBUTING.md
