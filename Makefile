@@ -6,8 +6,10 @@
 # make test-pickers     tests with Topaz, RELION and the plugins of other people, in 3 GB of .venv
 # make lint bench venv  the linters; the benchmarks (PICKS=folder, MAP=map.mrc, REAL=folder); only the
 #                       environment
-# make figures          pictures of docs/images/ that need a density map, from new runs (MAP=map.mrc)
-# make screenshots      pictures there of Scipion's windows and forms, on a virtual screen
+# make pictures         all pictures of docs/images/ from new runs (MAP=map.mrc, REAL=folder; those
+#                       that need what is not given are left; ONLY="scores demo" for some)
+# make figures          those that need a density map (MAP=map.mrc)
+# make screenshots      those of Scipion's windows and forms, on a virtual screen
 # make docs             these pages as a site, build/site
 # PYTHON=python3.8      any of them with another interpreter, 3.8 to 3.11
 
@@ -22,7 +24,7 @@ READY := $(VENV)/.ready
 WORKERS := $(shell echo $$(( ($$(nproc 2>/dev/null || echo 2) * 3 + 1) / 2 )))
 TEST = $(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
-.PHONY: demo demo-iterative test test-all test-pickers lint bench figures screenshots docs \
+.PHONY: demo demo-iterative test test-all test-pickers lint bench pictures figures screenshots docs \
 	docs-packages venv clean
 
 venv: $(READY)
@@ -80,6 +82,10 @@ bench: $(READY)
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/class_scores.py $(if $(MAP),--map "$(MAP)")
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/robustness.py $(if $(MAP),--map "$(MAP)")
 	@$(VENV)/bin/python benchmarks/ranks.py
+
+pictures: $(READY)
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/pictures.py $(if $(MAP),--map "$(MAP)") \
+		$(if $(REAL),--real "$(REAL)") $(if $(ONLY),--only $(ONLY))
 
 figures: $(READY)
 	@$(VENV)/bin/python benchmarks/figures.py $(if $(MAP),--map "$(MAP)")
