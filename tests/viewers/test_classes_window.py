@@ -7,6 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from repic_plugin.plots import ClassChoice
+from tests.viewers.windows import until
 from tests.virtual_screen import photograph
 
 N_CLASSES, EMPTY = 40, 7
@@ -51,16 +52,6 @@ def classes_window(**changes):
     return window
 
 
-def wait(window, question):
-    """Let Tk work until the answer is yes."""
-    for _ in range(2000):
-        window.window.update()
-        if question():
-            return
-        window.window.after(2)
-    pytest.fail("waited in vain")
-
-
 def is_read(window):
     return hasattr(window, "gallery") and not window.status["text"]
 
@@ -68,7 +59,7 @@ def is_read(window):
 @pytest.fixture
 def window(screen):
     opened = classes_window()
-    wait(opened, lambda: is_read(opened))
+    until(opened, lambda: is_read(opened))
     opened.window.focus_force()
     opened.gallery.canvas.focus_set()
     opened.window.update()
@@ -303,7 +294,7 @@ def test_no_text_is_cut_or_overlaps(window):
 def test_cells_follow_the_size_of_the_window(window):
     columns = window.gallery._columns
     window.window.geometry("800x500")
-    wait(window, lambda: window.gallery._columns < columns)
+    until(window, lambda: window.gallery._columns < columns)
     boxes = np.array([window.gallery.canvas.bbox(f"class{k}") for k in BEST])
     assert boxes[:, 2].max() <= window.gallery.canvas.winfo_width()
     assert len({*boxes[:, 0]}) <= 2 * window.gallery._columns
@@ -324,9 +315,9 @@ def test_that_it_reads_is_seen_before_it_reads(screen):
         open_classes=open_classes, pictures={"sizes": lambda: look() or Figure()}
     )
     assert not seen
-    wait(opened, lambda: is_read(opened))
+    until(opened, lambda: is_read(opened))
     opened.tabs.select(1)
-    wait(opened, lambda: "sizes" in opened.figures)
+    until(opened, lambda: "sizes" in opened.figures)
     assert seen == [["Reading the classes ..."], ["Drawing sizes ..."]]
     opened.window.destroy()
 
@@ -337,7 +328,7 @@ def test_what_cannot_be_read_is_said(screen):
 
     opened = classes_window(open_classes=fail)
     found = []
-    wait(opened, lambda: found or found.extend(
+    until(opened, lambda: found or found.extend(
         one for one in widgets(opened.page) if "no such file" in one["text"]
     ))  # fmt: skip
     opened.window.destroy()
@@ -346,7 +337,7 @@ def test_what_cannot_be_read_is_said(screen):
 def test_classes_without_scores_have_no_slider(screen):
     bare = choice(scores=None, resolutions_angstrom=None, is_off_centre=None)
     opened = classes_window(open_classes=lambda: (bare, averages()))
-    wait(opened, lambda: is_read(opened))
+    until(opened, lambda: is_read(opened))
     assert not hasattr(opened, "slider")
     largest = [k for k in np.argsort(-SIZES, kind="stable").tolist() if k != EMPTY]
     assert bare.shown.tolist() == largest
