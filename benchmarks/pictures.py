@@ -245,9 +245,9 @@ def command(*words: Any) -> None:
     call([sys.executable, "-m", "repic_plugin.cli", *words])
 
 
-def call(words: Sequence[Any]) -> None:
+def call(arguments: Sequence[Any]) -> None:
     """Run a program; its output is shown if it fails."""
-    line: List[str] = [str(word) for word in words]
+    line: List[str] = [str(one) for one in arguments]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         print(done.stdout[-2000:], done.stderr[-2000:], sep="\n", file=sys.stderr)

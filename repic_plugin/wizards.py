@@ -122,7 +122,7 @@ def previewed(protocol: ProtRepicConsensus, picks: Picks, options: Dict[str, Any
 def _previewed_by_probability(
     protocol: ProtRepicConsensus, picks: Picks, options: Dict[str, Any]
 ) -> Any:
-    """The same for mode probabilistic; the model is fitted anew for each minimum overlap."""
+    """The same for mode probabilistic; the model is fitted for each minimum overlap."""
     names = [name for name in (*FITTED_WITH, *PREVIEWED) if name in options]
     given = {name: options[name] for name in names}
     chosen = spread_micrographs(picks.n_micrographs, MOST_ESTIMATED)

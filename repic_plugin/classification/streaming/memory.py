@@ -10,7 +10,7 @@ from repic_plugin.classification.correlation import ORDERS_PER_STEP
 from repic_plugin.classification.preparation import IMAGES_PER_CHUNK, PIXELS_PER_CHUNK
 from repic_plugin.classification.sizes import Sizes
 
-# Bytes of a pixel of the sums and the average of a class, of more while averages are made anew, and
+# Bytes of a pixel of the sums and the average of a class, of more while averages are made, and
 # of one that is being read; of a factor of the Fourier transform while these are computed.
 CLASS_PIXEL, RENEWED_PIXEL, READ_PIXEL, FACTOR = 12, 32, 24, 48
 # Bytes of a complex number of single precision; of an image for each class in a classification, and

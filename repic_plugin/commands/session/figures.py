@@ -33,7 +33,7 @@ class Figures:
     Attributes
     ----------
     most_behind : dict of str to int
-        Largest number of micrographs that had arrived and were not processed, by protocol.
+        Most micrographs at a time that had arrived and were not processed, by protocol.
     peak_bytes, peak_of_one_bytes : int
         Memory of all processes of the project together, and of the largest.
     n_kills : int

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple
 
 from repic_plugin.formats.base.errors import FormatError, PathLike, format_error
+from repic_plugin.formats.base.stamps import Stamp, stamps_of
 from repic_plugin.formats.images.micrograph_ctf import read_listed_ctfs
 
 SUFFIX = ".star"
-Stamp = Tuple[int, int, int]  # size, time of the last change in ns, number of the file
 
 
 class ListedCtf(NamedTuple):
@@ -116,11 +115,4 @@ def _stamps(path: Path) -> Dict[Path, Stamp]:
     if not path.exists():
         raise format_error(path, "no such file or folder; check the name")
     files = sorted(path.glob(f"[!.]*{SUFFIX}")) if path.is_dir() else [path]
-    found = {}
-    for file in files:
-        try:
-            state = os.stat(file)
-        except OSError:  # removed since
-            continue
-        found[file] = (state.st_size, state.st_mtime_ns, state.st_ino)
-    return found
+    return stamps_of(files)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, List, NamedTuple, Optional, Set
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repic_plugin.formats.base.errors import FormatError, NoCoordinatesError, PathLike
+from repic_plugin.formats.base.stamps import Stamp, stamps_of
 from repic_plugin.formats.picks.folders import files_in, names_in
 from repic_plugin.formats.picks.picker_files import by_products
 from repic_plugin.formats.picks.registry import formats_by_suffix, read_picks_file
 from repic_plugin.formats.picks.table import PickTable
 
-Stamp = Tuple[int, int, int]  # size, time of the last change in ns, number of the file
 NO_ROWS = np.zeros(0, dtype=np.int64)
 
 
@@ -159,15 +158,7 @@ def _stamps(folder: Path) -> Dict[Path, Stamp]:
     known = formats_by_suffix()
     files = [file for file in files_in(folder)[0] if file.suffix.lower() in known]
     rejected: Set[Path] = {*by_products(files)}
-    found = {}
-    for file in files:
-        try:
-            state = os.stat(file)
-        except OSError:  # removed since
-            continue
-        if file not in rejected:
-            found[file] = (state.st_size, state.st_mtime_ns, state.st_ino)
-    return found
+    return stamps_of(file for file in files if file not in rejected)
 
 
 def folder_stamp(folder: PathLike) -> str:

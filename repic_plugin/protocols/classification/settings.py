@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,13 @@ from pwem.objects import SetOfParticles
 from pwem.protocols import ProtClassify2D
 
 from repic_plugin.arguments import check_in_range
-from repic_plugin.classification import ALIGNMENTS, CTF_MODES, RULES, check_classification_arguments
+from repic_plugin.classification import (
+    ALIGNMENTS,
+    CTF_MODES,
+    RULES,
+    StreamState,
+    check_classification_arguments,
+)
 from repic_plugin.convert import unreadable_stacks
 from repic_plugin.formats import ClassTables
 from repic_plugin.protocols.classification.output_format import shift_order
@@ -88,7 +94,7 @@ def selection_settings(protocol: ProtClassify2D) -> str:
     return repr(check_in_range("min_score", protocol.minScore.get(), 0, 1))
 
 
-def good_classes(found: ClassTables, selection: str) -> NDArray[np.bool_]:
+def good_classes(found: Union[ClassTables, StreamState], selection: str) -> NDArray[np.bool_]:
     """Which classes are good, by a rule of `selection_settings`.
 
     Raises
@@ -141,12 +147,6 @@ def check_form(protocol: ProtClassify2D) -> None:
             "'scipion-em-repic-plugin[mpi]'"
         )
     selection_settings(protocol)
-    unknown = unreadable_stacks(sorted(particles.getFiles()))
-    if unknown:
-        raise ValueError(
-            f"{unknown[0]}: images must be in MRC or SPIDER stacks (.mrcs, .mrc, .st, .stk); "
-            "convert them"
-        )
     _check_values(protocol, classify_settings(protocol), particles)
 
 
@@ -177,7 +177,13 @@ def _check_values(
 
 
 def check_particles(particles: SetOfParticles) -> None:
-    """Refuse particles without a pixel size, and those that are not square."""
+    """Refuse particles in other formats, without a pixel size, or that are not square."""
+    unknown = unreadable_stacks(sorted(particles.getFiles()))
+    if unknown:
+        raise ValueError(
+            f"{unknown[0]}: images must be in MRC or SPIDER stacks (.mrcs, .mrc, .st, .stk); "
+            "convert them"
+        )
     pixel_size = particles.getSamplingRate()
     if not pixel_size or pixel_size <= 0:
         raise ValueError(

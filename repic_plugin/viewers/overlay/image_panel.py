@@ -20,7 +20,7 @@ LOW_PASS_STEP = 1.2
 
 
 class ImagePanel(ttk.LabelFrame):
-    """Sliders whose values are stated in words.
+    """Sliders with their values as text.
 
     Parameters
     ----------

@@ -66,16 +66,16 @@ class ChosenParticles(GrowingOutput):
             raise UnreadableSetError(f"{self.name}: {error}; it is tried again") from error
         self._register(items, Set.STREAM_OPEN)
 
-    def make_equal(self, members: ClassMembers, anew: bool) -> None:
+    def make_equal(self, members: ClassMembers, has_changed: bool) -> None:
         """Make the set that of these particles; rows that are right stay as they are.
 
         Parameters
         ----------
         members : ClassMembers
-        anew : bool
+        has_changed : bool
             Whether all rows have changed.
         """
-        if anew or not self._is_whole():
+        if has_changed or not self._is_whole():
             self._file.unlink(missing_ok=True)
         else:
             self._remove_others(members)

@@ -30,6 +30,7 @@ from repic_plugin.formats import (
     write_particles_star,
     write_streamed_files,
 )
+from repic_plugin.protocols.classification.settings import good_classes
 from repic_plugin.protocols.classification.streaming.arrivals import Arrivals
 from repic_plugin.protocols.classification.streaming.outputs import (
     GOOD,
@@ -67,6 +68,7 @@ class Publisher:
         self._n_shown = 0  # blocks
         self._labels = np.zeros(0, np.int64)  # of what is shown
         self._history, self._pickers = History(kept.folder), PickerCounts()
+        self._drawn: Optional[StreamState] = None
         self._drawn_at = -np.inf
 
     @cached_property
@@ -76,9 +78,7 @@ class Publisher:
 
     def is_good(self, state: StreamState) -> NDArray[np.bool_]:
         """Whether each class is good, by the rule of the form; shape (k,)."""
-        if not self._selection:
-            return np.asarray(state.scores.probability >= 0.5)
-        return np.asarray(state.scores.score >= float(self._selection))
+        return good_classes(state, self._selection)
 
     def catch_up(self) -> bool:
         """Show what is on record and not in the outputs; whether these hold all of it.
@@ -159,8 +159,10 @@ class Publisher:
         return summary
 
     def draw(self, state: StreamState) -> None:
-        """Draw the montage of the averages."""
-        self._drawn_at = time.monotonic()
+        """Draw the montage of the averages, if these have changed."""
+        if self._drawn is state:
+            return
+        self._drawn, self._drawn_at = state, time.monotonic()
         from repic_plugin.plots import montage_figure  # noqa: PLC0415  matplotlib takes a second
 
         figure = montage_figure(
@@ -186,17 +188,17 @@ class Publisher:
         if self._kept.state is None:
             return
         found = self._kept.particles()
-        self._make_equal(found, anew=self._kept.n_passes > 0)
+        self._make_equal(found, has_changed=self._kept.n_passes > 0)
         self._labels = found.labels
         self._show_classes(self._kept.state, found.explained)
         self._n_shown = self._kept.n_blocks
 
-    def _make_equal(self, found: StreamedParticles, anew: bool) -> None:
+    def _make_equal(self, found: StreamedParticles, has_changed: bool) -> None:
         state = self._kept.state
         if state is None:
             return
         for name, chosen in self._parts(found, self.is_good(state)).items():
-            self._sets[name].make_equal(self._members(found, chosen), anew)
+            self._sets[name].make_equal(self._members(found, chosen), has_changed)
 
     def close(self) -> None:
         """Write the classes with their members, and close all outputs."""
@@ -205,7 +207,7 @@ class Publisher:
             return
         found = self._kept.particles()
         self._labels = found.labels
-        self._make_equal(found, anew=self._kept.n_passes > 0)
+        self._make_equal(found, has_changed=self._kept.n_passes > 0)
         summary = self._show_classes(state, found.explained)
         self._write_files(found, state)
         there = found.labels >= 0

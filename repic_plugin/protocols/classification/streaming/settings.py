@@ -12,7 +12,7 @@ from repic_plugin.classification import (
     check_classification_arguments,
     first_particles,
 )
-from repic_plugin.convert import GrowingParticles, count_items, unreadable_stacks
+from repic_plugin.convert import GrowingParticles, count_items
 from repic_plugin.protocols.classification.output_format import shift_order
 from repic_plugin.protocols.classification.settings import FORM_PARAMS as OF_CLASSES
 from repic_plugin.protocols.classification.settings import (
@@ -103,12 +103,6 @@ def check_form(protocol: Any) -> None:
     selection_settings(protocol)
     if not count_items(particles.getFileName()):
         return  # its first particles are still to come
-    unknown = unreadable_stacks(sorted(particles.getFiles()))
-    if unknown:
-        raise ValueError(
-            f"{unknown[0]}: images must be in MRC or SPIDER stacks (.mrcs, .mrc, .st, .stk); "
-            "convert them"
-        )
     check_particles(particles)
     box_px = int(particles.getDim()[0])
     settings = stream_settings(stream_values(protocol), box_px)
