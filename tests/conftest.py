@@ -1,5 +1,6 @@
 """What every room's tests share."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -36,10 +37,15 @@ def _the_screen():
 
 @pytest.fixture
 def screen(_the_screen, monkeypatch):
-    """The display of a test's windows, virtual if there is no other."""
+    """The display of a test's windows, virtual if there is no other.
+
+    What windows leave is collected here: a thread that reads details would wait a second for each
+    image of Tk, as no test has a main loop.
+    """
     name, display = _the_screen
     monkeypatch.setenv("DISPLAY", display)
-    return name
+    yield name
+    gc.collect()
 
 
 def pytest_configure(config):
