@@ -63,12 +63,19 @@ def test_what_the_simulation_writes_is_read_back(tmp_path):
             np.testing.assert_allclose(mine, known, atol=1e-5)
 
 
+def test_a_failed_estimation_is_no_matter_of_the_others(tmp_path):
+    path = star(tmp_path, (HEAD + ROWS).replace("14000", "-inf"))
+    assert read_micrograph_ctfs(path, ["mic1"]).defocus_u_angstrom.tolist() == [20000]
+
+
 @pytest.mark.parametrize(
     "change, names, problem",
     [
         ((), ["mic1", "mic3"], "1 of 2 micrographs have no CTF in it, such as mic3; its names are"),
         (("mic2", "mic1"), ["mic1"], "line 22: micrograph MotionCorr/mic1.mrc occurs twice"),
         (("_rlnDefocusU", "_rlnU"), ["mic1"], "_rlnDefocusU"),
+        (("15000", "nan"), ["mic1", "mic2"], "the CTF of MotionCorr/mic2.mrc is no number"),
+        (("15000", "15000x"), ["mic1"], "line 21.*15000x"),
         (("_rlnVoltage", "_rlnV"), ["mic1"], "_rlnVoltage is missing.*leave it out"),
     ],
 )

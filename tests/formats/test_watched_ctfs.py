@@ -62,6 +62,19 @@ def test_a_bad_file_is_a_problem_until_it_is_whole(tmp_path):
     assert (found.problems, found.micrographs) == ({}, ["m0.mrc"])
 
 
+def test_a_failed_estimation_leaves_the_other_micrographs(tmp_path):
+    file = tmp_path / "ctfs.star"
+    file.write_text(HEAD + ROWS[0] + "m1.mrc nan 9001 30 300 2.7 0.1\n" + ROWS[2])
+    found = WatchedCtfs(file, is_complete=True)
+    found.look()
+    assert (found.micrographs, found.problems) == (["m0.mrc", "m2.mrc"], {})
+    assert "the CTF of m1.mrc is no number" in found.notes[file]
+    assert found.read("m2.mrc")[:3] == (10002, 9002, 30)
+    file.write_text(text(3))
+    found.look()
+    assert (len(found.micrographs), found.notes) == (3, {})
+
+
 def test_no_file_is_an_error(tmp_path):
     with pytest.raises(FormatError, match="no such file or folder"):
         WatchedCtfs(tmp_path / "none").look()

@@ -82,20 +82,24 @@ def places(run):
 
 def test_what_is_odd_about_ctfs_stays_in_the_summary(project, session):
     rows = ["m0.mrc 10000 9000 30 200 2.7 0.1", "m1.mrc 0 0 0 300 2.7 0.1"]
-    rows += [f"m{i}.mrc 10000 9000 30 300 2.7 0.1" for i in (2, 3, 4, 5)]
+    rows += [f"m{i}.mrc 10000 9000 30 300 2.7 0.1" for i in (2, 3, 4)]
+    rows += ["m5.mrc -nan inf 30 300 2.7 0.1"]
     session.file.write_text(HEAD + "\n".join(rows) + "\n")
     done = project.run(session.run("odd", session.at_rest))
     assert done.isFinished(), done.getErrorMessage()
     told = " ".join(done._summary())
     assert "estimated with voltage (kV) 200, the micrographs have 300, which is used" in told
     assert "1 micrograph with a defocus of 0, which is used as it is: m1." in told
+    assert "the CTF of m5.mrc is no number, it is taken to have none" in told
+    assert "1 micrograph without a CTF in the files: m5." in told
     assert "spherical" not in told
+    assert len(places(done)) == 5
 
 
 def test_a_list_that_cannot_be_read_is_the_error(project, session):
     session.file.write_text(HEAD + "m0.mrc nan 9000 30 300 2.7 0.1\n")
     done = project.run(session.run("not a number", session.at_rest, watchFile=True, waitForCtfs=1))
-    assert "rlnDefocusU must be finite, got 'nan'" in done.getErrorMessage()
+    assert "has no CTF that is a number" in done.getErrorMessage()
 
 
 def test_no_ctf_of_any_micrograph_is_an_error(project, session):

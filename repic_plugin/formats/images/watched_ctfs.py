@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Dict, List, NamedTuple
 
-from repic_plugin.formats.base.errors import FormatError, PathLike, format_error
+from repic_plugin.formats.base.errors import FormatError, PathLike, format_error, listed
 from repic_plugin.formats.base.stamps import Stamp, stamps_of
 from repic_plugin.formats.images.micrograph_ctf import read_listed_ctfs
 
@@ -41,11 +41,14 @@ class WatchedCtfs:
     ----------
     problems : dict of Path to str
         Files that cannot be read at present, and why; they are tried again at each look.
+    notes : dict of Path to str
+        Files with CTFs that are no numbers, and of which micrographs: these have none.
     """
 
     def __init__(self, path: PathLike, is_complete: bool = False) -> None:
         self.path, self._is_complete = Path(path), is_complete
         self.problems: Dict[Path, str] = {}
+        self.notes: Dict[Path, str] = {}
         self._stamps: Dict[Path, Stamp] = {}
         self._read_at: Dict[Path, Stamp] = {}  # when a file was last read
         self._rows: Dict[Path, Dict[str, ListedCtf]] = {}  # of each file at the last look
@@ -83,12 +86,17 @@ class WatchedCtfs:
     def _read(self, file: Path, is_same: bool) -> bool:
         """Whether a file could be read as it is now."""
         try:
-            names, ctf = read_listed_ctfs(file)
+            names, ctf, failed = read_listed_ctfs(file)
         except FormatError as error:
             if is_same or self._is_complete:  # not while it is being written
                 self.problems[file] = str(error)
             return False
         self._read_at[file] = self._stamps[file]
+        self.notes.pop(file, None)
+        if failed:
+            those = "it is" if len(failed) == 1 else "they are"
+            rest = f"{those} taken to have none; estimate it again"
+            self.notes[file] = f"{file}: the CTF of {listed(failed)} is no number, {rest}"
         columns = [getattr(ctf, name).tolist() for name in ListedCtf._fields]
         self._rows[file] = {name: ListedCtf(*row) for name, row in zip(names, zip(*columns))}
         return True

@@ -190,7 +190,8 @@ class CtfStream(MicrographFollower):
         return {**super()._left_out(), "without a CTF in the files": self.files.lacking()}
 
     def _more_remarks(self) -> List[str]:
-        remarks = [*self.files.files.problems.values(), *self._others.values()]
+        files = self.files.files
+        remarks = [*files.problems.values(), *files.notes.values(), *self._others.values()]
         in_focus = [one for one, is_zero in self._in_focus.items() if is_zero]
         named = self._named("with a defocus of 0, which is used as it is", in_focus)
         return [*(f"! {one}" for one in remarks), *named]
