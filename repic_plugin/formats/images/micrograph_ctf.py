@@ -32,7 +32,6 @@ class ListedCtfs(NamedTuple):
     failed: List[str]
 
 
-
 def read_micrograph_ctfs(path: PathLike, names: Sequence[str]) -> CtfParameters:
     """The CTF of some micrographs from a list of micrographs.
 
