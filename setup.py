@@ -68,6 +68,7 @@ setup(
             "mypy",
             "openmpi",
             "pytest",
+            "pytest-timeout",
             "pytest-xdist",
             "ruff",
             "scipion-app>=3.8",

@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -61,4 +61,6 @@ def photograph(screen, name):
     """Save the virtual screen for people to look at; nobody's own screen, and no condition."""
     if screen == VIRTUAL and shutil.which("import"):
         ARTIFACTS.mkdir(exist_ok=True)
-        subprocess.run(["import", "-window", "root", str(ARTIFACTS / name)], check=False)
+        with suppress(subprocess.TimeoutExpired):
+            command = ["import", "-window", "root", str(ARTIFACTS / name)]
+            subprocess.run(command, check=False, timeout=60)

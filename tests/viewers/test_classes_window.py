@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from repic_plugin.plots import ClassChoice
-from tests.viewers.windows import until
+from tests.viewers.windows import press, take_keyboard, until
 from tests.virtual_screen import photograph
 
 N_CLASSES, EMPTY = 40, 7
@@ -60,9 +60,8 @@ def is_read(window):
 def window(screen):
     opened = classes_window()
     until(opened, lambda: is_read(opened))
-    opened.window.focus_force()
     opened.gallery.canvas.focus_set()
-    opened.window.update()
+    take_keyboard(opened)
     yield opened
     opened.window.destroy()
 
@@ -87,12 +86,6 @@ def click(window, k, times=1):
 
 
 click.clock = 0
-
-
-def press(window, *keys):
-    for key in keys:
-        window.gallery.canvas.event_generate(key)
-        window.window.update()
 
 
 def good(window):

@@ -8,7 +8,7 @@ import pytest
 from repic_plugin.formats import HandPicks, read_edits
 from repic_plugin.plots import OverlayModel
 from tests.viewers.test_micrograph_view import LOOKING
-from tests.viewers.windows import cut_texts, opened_view, place_of
+from tests.viewers.windows import cut_texts, opened_view, place_of, press, take_keyboard
 from tests.virtual_screen import photograph
 
 NAMES, IDS = ("a.mrc", "b.mrc"), (7, 3)
@@ -42,7 +42,7 @@ def window(screen, tmp_path):
 def click(window, x, y, *, shift=False):
     widget, place = window.frame.canvas.get_tk_widget(), place_of(window, x, y)
     if shift:
-        widget.focus_force()
+        take_keyboard(window)
         widget.event_generate("<KeyPress-Shift_L>", **place)
     widget.event_generate("<Button-1>", state=int(shift), **place)
     widget.event_generate("<ButtonRelease-1>", state=int(shift), **place)
@@ -81,13 +81,9 @@ def test_clicks_add_and_remove_and_each_is_on_the_disk(window, screen):
 
 def test_undo_goes_back_to_the_micrograph_of_the_change(window):
     click(window, 150, 100)
-    window.window.event_generate("<Right>")
-    window.window.update()
+    press(window, "<Right>")
     click(window, 40, 200)
-    window.window.event_generate("<Left>")
-    window.window.update()
-    window.window.event_generate("<u>")
-    window.window.update()
+    press(window, "<Left>", "<u>")
     assert window.model.place == 1
     assert shown(window) == [(120, 130)]
     window.hand.undo_button.invoke()

@@ -9,7 +9,15 @@ import pytest
 
 from repic_plugin.formats import open_mrc
 from repic_plugin.plots import BoxSet, ConsensusDetails, OverlayModel
-from tests.viewers.windows import cut_texts, opened_view, place_of, point_at, until
+from tests.viewers.windows import (
+    cut_texts,
+    opened_view,
+    place_of,
+    point_at,
+    press,
+    take_keyboard,
+    until,
+)
 from tests.virtual_screen import photograph
 
 SIZE_PX, BOX_PX, PIXEL_SIZE = 512, 36, 5.0
@@ -89,12 +97,6 @@ def drag(window, start, end):
         widget.event_generate("<B1-Motion>", **at)
     widget.event_generate("<ButtonRelease-1>", **end)
     window.window.update()
-
-
-def press(window, *keys):
-    for key in keys:
-        window.window.event_generate(key)
-        window.window.update()
 
 
 def test_the_wheel_zooms_at_the_cursor(window, screen):
@@ -213,6 +215,7 @@ def test_a_question_mark_lists_the_keys_and_so_does_the_page(window, screen):
     page = LOOKING.read_text("utf-8")
     for key, text in listed.items():
         assert re.search(rf"^\| .*{re.escape(text)}.* \|", page, re.MULTILINE), (key, text)
+    take_keyboard(window)
     shown.event_generate("<Escape>")
     window.window.update()
     assert window.key_list.shown is None
@@ -373,7 +376,7 @@ def test_a_click_on_a_pick_shows_its_numbers_and_its_image(window):
 def write(window, entry, text):
     """With the keyboard."""
     entry.focus_force()
-    window.window.update()
+    until(window, lambda: window.window.focus_displayof() is entry)
     entry.delete(0, "end")
     for letter in text:
         key = {" ": "space", ",": "comma", "(": "parenleft", ")": "parenright"}.get(letter, letter)

@@ -10,7 +10,7 @@ from repic_plugin.formats import open_mrc
 from repic_plugin.plots.overlay_model import OverlayModel
 from repic_plugin.plots.overlay_sets import BoxSet, ConsensusDetails
 from repic_plugin.plots.preview import PreviewSettings, prepare_preview, preview_consensus
-from tests.viewers.windows import opened_view, until
+from tests.viewers.windows import opened_view, press, until
 from tests.virtual_screen import photograph
 
 SIZE_PX = 400
@@ -299,8 +299,7 @@ def test_the_preview_follows_its_sliders(preview, screen):
     preview.sliders["min_overlap"].set(0.9)  # the second picker is 2 px off: 0.82
     preview.window.update()
     np.testing.assert_allclose(drawn(preview, "consensus"), centers(0)[:1])  # with the third
-    preview.window.event_generate("<Right>")
-    preview.window.update()
+    press(preview, "<Right>")
     assert preview.model.place == 1
     preview.sliders["min_overlap"].set(0.5)
     preview.window.update()
@@ -313,8 +312,7 @@ def test_the_preview_follows_its_sliders(preview, screen):
 def test_all_boxes_of_a_crowded_preview_are_shown_smaller(preview):
     preview.model.scale = 0.5
     preview.sliders["quorum"].set(2)
-    preview.window.event_generate("<Right>")
-    preview.window.update()
+    press(preview, "<Right>")
     for name in ("crYOLO", "consensus"):
         (first, *_) = preview.frame.picture.collections[name].get_paths()
         np.testing.assert_allclose(np.ptp(first.vertices, axis=0), BOX_PX / 2)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from repic_plugin.plots import ParticlePages
+from tests.viewers.windows import press
 from tests.virtual_screen import photograph
 
 NAMES, COUNTS = ["first.mrc", "second.mrc"], [70, 5]
@@ -39,8 +40,7 @@ def window(screen):
 def test_pages_are_turned_by_keys_and_buttons(window, screen):
     assert window.where["text"] == "page 1 of 3"
     assert window.previous_button.instate(["disabled"])
-    window.window.event_generate("<Right>")
-    window.window.update()
+    press(window, "<Right>")
     assert (window.asked[-1].first, window.asked[-1].last) == (60, 70)
     assert window.chooser.get() == "first.mrc"
     window.next_button.invoke()
@@ -50,8 +50,7 @@ def test_pages_are_turned_by_keys_and_buttons(window, screen):
     assert window.next_button.instate(["disabled"])
     photograph(screen, "particles_window.png")
     n = len(window.asked)
-    window.window.event_generate("<Right>")
-    window.window.update()
+    press(window, "<Right>")
     assert len(window.asked) == n
     window.chooser.current(0)
     window.chooser.event_generate("<<ComboboxSelected>>")

@@ -9,8 +9,8 @@ import pytest
 
 from repic_plugin.formats import HandPicks, open_mrc
 from repic_plugin.plots import OverlayModel
-from tests.viewers.test_micrograph_view import drag, limits, place_of, press, wheel
-from tests.viewers.windows import LATEST_S, opened_view, until
+from tests.viewers.test_micrograph_view import drag, limits, place_of, wheel
+from tests.viewers.windows import LATEST_S, opened_view, press, until
 from tests.virtual_screen import photograph
 
 WIDTH_PX, HEIGHT_PX, PERIOD_PX, BOX_PX = 4096, 2048, 3, 40
@@ -73,8 +73,10 @@ def test_a_fine_pattern_is_seen_once_zoomed_in(window, screen):
     assert is_complete(window)
     assert drawn_amplitude(window) < 0.05
     wheel(window, place_of(window, 1000, 900), 11)
+    was_read = window.picture.detail.get_visible()
     window.picture.detail.set_visible(False)
     binned = drawn_amplitude(window)
+    window.picture.detail.set_visible(was_read)
     until(window, lambda: is_complete(window))
     photograph(screen, "zoom_detail.png")
     assert binned < 0.1

@@ -16,10 +16,26 @@ def until(view, question):
 
 
 def opened_view(view):
-    """A view once it has loaded what it shows."""
+    """A view once it has loaded what it shows, and keys reach it."""
     view.show()
     until(view, lambda: view.is_ready)
+    take_keyboard(view)
     return view
+
+
+def take_keyboard(view):
+    """Wait for the keyboard: what a window manager gives a new window may come late."""
+    if view.window.focus_displayof() is None:
+        view.window.focus_lastfor().focus_force()
+        until(view, lambda: view.window.focus_displayof() is not None)
+
+
+def press(view, *keys):
+    """Press keys, one after the other."""
+    for key in keys:
+        take_keyboard(view)
+        view.window.event_generate(key)
+        view.window.update()
 
 
 def place_of(view, x, y):
