@@ -25,10 +25,10 @@ def simulated(folder):
     assert not command("simulate-particles", "phantom", *more, "--out", folder / "p").code
 
 
-def picks(source):
+def picks(source, pickers=PICKERS):
     """Of each picker and micrograph: x, y and score; the truth with errors, and some junk."""
     rng = np.random.default_rng(0)
-    for picker, (sd, share) in PICKERS.items():
+    for picker, (sd, share) in pickers.items():
         for file in sorted((source / "m" / "truth").iterdir()):
             table = read_picks_file(file)
             found = np.column_stack([table.x, table.y])[rng.random(len(table)) < share]

@@ -1,20 +1,27 @@
-"""Pages whose commands are run as they stand there: those from and to other programs, and more."""
+"""Commands of the pages, run as they stand there; `page_table.py` has the others, with reasons."""
 
+import contextlib
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import mrcfile
 import pytest
 
+from repic_plugin.cli import build_parser
 from repic_plugin.formats import (
     read_micrograph_names,
     read_picker_folder,
     read_picks_file,
     write_picks_file,
 )
+from repic_plugin.simulation import phantom_map
+from tests.commands.helpers import command
 from tests.exchange import (
     BOX,
     MICROGRAPHS,
@@ -25,6 +32,17 @@ from tests.exchange import (
     simulated,
 )
 from tests.exchange import picks as simulated_picks
+from tests.page_table import (
+    ELSEWHERE,
+    FOLLOWED,
+    IN_SCIPION,
+    NOT_RUN,
+    PROJECT_PAGES,
+    SCIPION_RUN,
+    TEXTS,
+    calls,
+    name_of,
+)
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
@@ -163,31 +181,219 @@ def test_the_box_of_the_pages_is_that_of_the_projects():
             assert boxes == {str(BOX)}, page.name
 
 
-def test_simulated_pickers_against_their_reference(tmp_path):
-    """The block of a section that needs no data."""
-    text = (PAGES / "looking.md").read_text("utf-8")
-    answer = run_blocks(text.split("## Against a reference")[1].split("\n## ")[0], tmp_path)
-    rows = [row.split() for row in answer.stdout.splitlines() if re.match(r"\S+( +\d\S+){8}$", row)]
+# ------------------------------------------------------------ all pages
+
+SEEN_PICKERS = {"topaz": (4.0, 0.9), "cryolo": (7.0, 0.8), "log picker": (9.0, 0.7)}
+
+
+@pytest.fixture(scope="module")
+def material(source):
+    """What stands for the placeholders: names in FOLLOWED, from the program itself."""
+    better = ("--recall", 0.9, 0.9, 0.7, "--precision", 0.85, 0.6, 0.75)
+    assert not command("simulate", source / "sim", "--micrographs", 4, *better).code
+    for number, name in enumerate(SEEN_PICKERS, 1):
+        (source / "sim" / "picks" / f"picker_{number}").rename(source / "sim" / "picks" / name)
+    for name in ("picks", "reference"):
+        (source / name).symlink_to(source / "sim" / name)
+    for name in ("particles.star", "particles.mrcs"):
+        (source / name).symlink_to(source / "p" / name)
+    consensus = ("--box-size", 180, "--mode", "quorum", "--out", source / "consensus")
+    assert not command("consensus", source / "picks", *consensus).code
+    classes = ("--classes", 8, "--threads", 1, "--out", source / "classes")
+    assert not command("classify", source / "particles.star", *classes).code
+    with mrcfile.new(source / "map.mrc") as file:
+        file.set_data(phantom_map(32))
+        file.voxel_size = 5.0
+    seen_picks(source)
+    return source
+
+
+def seen_picks(source):
+    """Picks on the micrographs, those that all found, and classes of those that two found."""
+    seen = source / "seen"
+    for picker, name, found, score in simulated_picks(source, SEEN_PICKERS):
+        file = seen / "picks" / picker / f"{name}.box"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_picks_file(file, *found.T, box_size_px=BOX, score=score)
+    star = ("--micrographs", source / "m" / "micrographs.star", "--format", "particles")
+    for mode, out in (("all", "chosen"), ("quorum", "two")):
+        more = ("--box-size", BOX, "--mode", mode, "--out", seen / out)
+        assert not command("consensus", seen / "picks", *star, *more).code
+    rows = iter(range(10**6))
+    text = (seen / "two" / "particles.star").read_text("utf-8")
+    n_columns = text.count("\n_")
+    text = re.sub(r"(\n_\S+ ?#?\d*)(\n(?!_))", rf"\1\n_rlnClassNumber #{n_columns + 1}\2", text)
+    text = re.sub(r"(?m)^(\S+\.mrc .*)$", lambda row: f"{row[1]} {next(rows) % 8 + 1}", text)
+    (seen / "classified.star").write_text(text, "utf-8")
+
+
+@contextlib.contextmanager
+def in_folder(folder):
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def is_run(name, call):
+    """Whether a page's command is run when the page is followed."""
+    others = [*ELSEWHERE, *NOT_RUN, SCIPION_RUN]
+    is_ours = name in FOLLOWED and call.startswith("repic-plugin ")
+    return is_ours and not any(re.match(one, call) for one in others)
+
+
+def written(call, page):
+    """A command with what stands for its placeholders."""
+    for placeholder, words in page.instead.items():
+        call = re.sub(rf"(?<!\w){re.escape(placeholder)}(?![\w.])", words, call)
+    return call
+
+
+def lay_out(page, material, folder):
+    """What a reader of a page has, under its names."""
+    for given, stands in page.has.items():
+        (folder / given).parent.mkdir(parents=True, exist_ok=True)
+        (folder / given).symlink_to(material / stands)
+
+
+@pytest.fixture(scope="module")
+def followed(material, tmp_path_factory):
+    """From the name of a page to the folder in which it was followed, and what each call said."""
+    done = {}
+
+    def follow_once(name):
+        if name not in done:
+            folder, page = tmp_path_factory.mktemp("page"), FOLLOWED[name]
+            lay_out(page, material, folder)
+            answers = {}
+            with in_folder(folder):
+                for call in calls(ROOT / name):
+                    if is_run(name, call):
+                        _, *words = shlex.split(written(call, page))
+                        answer = command(*words)
+                        assert answer.code == 0, f"{call}: {answer.err}"
+                        answers[call] = answer
+            done[name] = (folder, answers)
+        return done[name]
+
+    return follow_once
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_a_page_gives_what_it_promises(followed, name):
+    folder, answers = followed(name)
+    assert answers
+    assert [one for one in FOLLOWED[name].gives if not any(folder.glob(one))] == []
+
+
+def test_simulated_pickers_against_their_reference(followed):
+    _, answers = followed("docs/use/looking.md")
+    (out,) = [one.out for call, one in answers.items() if "--consensus SIM/agreed" in call]
+    rows = [row.split() for row in out if re.match(r"\S+( +\d\S+){8}$", row)]
     f1 = {name: float(match_f1) for name, *_, match_f1, _ in rows}
     assert len(f1) == 4
     assert f1.pop("consensus") > max(f1.values())
-    assert (tmp_path / "scores.png").is_file()
 
 
-def test_simulated_particles_and_their_classes(tmp_path):
-    text = (PAGES / "commands.md").read_text("utf-8")
-    answer = run_blocks(text.split("## Simulated data")[1], tmp_path)
-    assert "2,000 images" in answer.stdout
-    assert len([*(tmp_path / "MICROGRAPHS" / "micrographs").iterdir()]) == 12
+def test_simulated_particles_and_their_classes(followed):
+    folder, answers = followed("docs/use/commands.md")
+    (out,) = [one.out for call, one in answers.items() if "simulate-particles" in call]
+    assert out[0].startswith("2,000 images")
+    assert len([*(folder / "MICROGRAPHS" / "micrographs").iterdir()]) == 12
 
 
-def test_a_consensus_with_images_and_with_chosen_classes(source, tmp_path):
-    for picker, name, found, score in simulated_picks(source):
-        file = tmp_path / "PICKS_DIR" / picker / f"{name}.box"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_picks_file(file, *found.T, box_size_px=BOX, score=score)
-    (tmp_path / "MICROGRAPHS").symlink_to(source / "m" / "micrographs")
-    text = (PAGES.parent / "understand" / "images.md").read_text("utf-8")
-    run_blocks(text.split("\n## ")[0], tmp_path)
-    for name in ("DIR", "OTHER"):
-        assert len(read_picker_folder(tmp_path / name).picks) > 0
+@pytest.mark.parametrize("name", ["IMAGES", "BY_EYE", "CHOSEN", "SELECTION"])
+def test_a_consensus_with_images_and_with_chosen_classes(followed, name):
+    folder, _ = followed("docs/understand/images.md")
+    assert len(read_picker_folder(folder / name).picks) > 0
+
+
+def test_every_command_of_the_pages_is_run_or_has_a_reason():
+    """None is left out, none is in two tables, and no row of a table is left over."""
+    used, twice = set(), []
+    for page in TEXTS:
+        name = name_of(page)
+        for call in calls(page):
+            by = [one for one in (*ELSEWHERE, *NOT_RUN) if re.match(one, call)]
+            by += [SCIPION_RUN] if SCIPION_RUN.match(call) else []
+            by += [name] if is_run(name, call) or re.match(PROJECT_PAGES, name) else []
+            used |= {(name, one) if one is SCIPION_RUN else one for one in by}
+            twice += [(name, call, by)] if len(by) != 1 else []
+    assert twice == []
+    scipion = {(name, SCIPION_RUN) for name in IN_SCIPION}
+    assert {*ELSEWHERE, *NOT_RUN, *FOLLOWED, *scipion} <= used
+
+
+def test_tests_that_run_commands_exist():
+    for test in ELSEWHERE.values():
+        file, function = test.split("::")
+        assert f"def {function}(" in (ROOT / file).read_text("utf-8"), test
+
+
+def not_run(program):
+    found = {call for page in TEXTS for call in calls(page) if call.startswith(program)}
+    return sorted(call for call in found if "..." not in call)
+
+
+@pytest.mark.parametrize("call", not_run("make "))
+def test_a_dry_run_of_make_uses_what_it_is_given(call):
+    _, *words = shlex.split(call)
+    answer = subprocess.run(
+        ["make", "--dry-run", f"PYTHON={sys.executable}", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert answer.returncode == 0, answer.stderr
+    for value in (word.partition("=")[2] for word in words):
+        assert value in answer.stdout
+
+
+@pytest.mark.parametrize("call", not_run("python benchmarks/"))
+def test_a_benchmark_has_the_options_of_the_pages(call):
+    _, script, *words = shlex.split(call)
+    text = (ROOT / script).read_text("utf-8")
+    for option in (word for word in words if word.startswith("--")):
+        assert f'"{option}"' in text
+
+
+@pytest.mark.parametrize("call", not_run("repic-plugin "))
+def test_the_program_knows_commands_that_are_not_run(call):
+    """The others, too: a value such as PX is what stands for it."""
+    words = shlex.split(call.replace("--box-size PX", "--box-size 180"))[1:]
+    if words[0] != "COMMAND":
+        build_parser(words[0]).parse_args(words)
+
+
+def test_scripts_of_tests_on_the_pages_exist():
+    for call in not_run("pytest "):
+        assert all((ROOT / file).is_file() for file in call.split()[1:])
+
+
+# ------------------------------------------------------------ in Scipion
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", IN_SCIPION)
+def test_a_pipeline_of_a_page_runs_to_its_end(material, tmp_path, name):
+    page = IN_SCIPION[name]
+    (call,) = [one for one in calls(ROOT / name) if SCIPION_RUN.match(one)]
+    lay_out(page, material, tmp_path)
+    _, *words = shlex.split(written(call, page))
+    answer = subprocess.run(
+        [sys.executable, "-m", "repic_plugin.cli", *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+        env={**os.environ, "SCIPION_USER_DATA": str(tmp_path / "scipion")},
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    (summary,) = (tmp_path / "scipion").glob("projects/*/repic-run-summary.json")
+    assert {one["status"] for one in json.loads(summary.read_text())["protocols"]} == {"finished"}
+    assert all((tmp_path / one).is_file() for one in page.gives)

@@ -1,19 +1,14 @@
 """The site of the documentation: what `make docs` builds, and what its pages show and say."""
 
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from repic_plugin.cli import build_parser
-from repic_plugin.commands import COMMANDS
-
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-FENCE = re.compile(r"^```\w*\n(.*?)^```", re.M | re.S)
 LOADED = re.compile(r'<(?:script|img|iframe|link rel="?stylesheet)[^>]*?(?:src|href)="?([^" >]+)')
 
 
@@ -59,31 +54,3 @@ def test_every_protocol_is_on_the_page_with_its_form():
     assert sorted(forms.values()) == sorted(menu)
     for name in forms:
         assert f"](../images/form-{name}.png)" in page, name
-
-
-def commands(page):
-    """Calls of the program in the blocks of a page, each on one line."""
-    for block in FENCE.findall(page.read_text("utf-8")):
-        for line in block.replace("\\\n", " ").splitlines():
-            call = re.search(r"(?:^|[\s;])repic-plugin ([\w-]+)(.*)$", line)
-            if call and not line.startswith((">>>", "#", "repic-plugin:")):
-                yield call[1], call[2]
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_program_knows_every_command_and_option_of_a_page(page):
-    for name, rest in commands(page):
-        words = shlex.split(rest.replace(" ... ", " "), comments=True)
-        if name == "COMMAND":
-            continue
-        assert name in COMMANDS, f"{name} {rest}"
-        try:
-            build_parser(name).parse_args([name, *words])
-        except SystemExit as end:
-            pytest.fail(f"repic-plugin {name} {rest}: exit code {end.code}")
-
-
-def test_commands_are_found_on_many_pages():
-    found = {page.name: [*commands(page)] for page in PAGES}
-    assert sum(map(len, found.values())) > 30
-    assert len([one for one in found.values() if one]) > 8

@@ -89,8 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--progress",
         choices=("stderr", "stdout"),
         default="stderr",
-        help="where a line for each iteration goes if there is no terminal for a bar (default: "
-        "stderr)",
+        help="where a line for each iteration goes if there is no terminal for a bar",
     )
     _add_stream(parser.add_argument_group("with --stream"))
     _add_clustering(parser.add_argument_group("clustering"))

@@ -93,7 +93,7 @@ def _chosen_classes(
         least = check_in_range("--min-score", args.min_score, 0, 1)
         return present & (_scores(folder, found)[0] >= least), f"score {least:g} or more"
     _scores(folder, found)
-    return present & ~found.is_junk, "no junk"
+    return present & ~found.is_junk, "those not judged junk"
 
 
 def _scores(folder: Path, found: ClassTables) -> Tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -251,9 +251,18 @@ def test_the_current_folder_goes_first(star, project, tmp_path, monkeypatch):
     (tmp_path / "Extract/job7").mkdir(parents=True)
     write_stack(tmp_path / "Extract/job7/a.mrcs", np.full((1, 4, 4), 5.0), 2.5)
     monkeypatch.chdir(tmp_path)
-    assert read_particles(path).images[:].max() == 5
-    (tmp_path / "Extract/job7/a.mrcs").unlink()
-    assert read_particles(path).images[:].max() == 11
+    there = tmp_path / "Extract/job7/a.mrcs"
+    found = read_particles(path)
+    assert found.images[:].max() == 5
+    (note,) = found.notes
+    assert f"{there}" in note and f"{project / 'Extract/job7/a.mrcs'}" in note
+    there.unlink()
+    there.symlink_to(project / "Extract/job7/a.mrcs")
+    assert read_particles(path).notes == ()
+    there.unlink()
+    found = read_particles(path)
+    assert found.images[:].max() == 11
+    assert found.notes == ()
 
 
 def test_absolute_names_relion_s_formats_and_single_images(star, project, tmp_path):

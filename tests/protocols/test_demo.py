@@ -14,6 +14,7 @@ from repic_plugin.commands.demos.environment import open_command
 
 pytestmark = pytest.mark.slow
 PROGRAM = Path(sys.executable).with_name("repic-plugin")
+DOCS = Path(__file__).parents[2] / "docs" / "use"
 
 
 def demo(*options):
@@ -35,11 +36,18 @@ def scores(lines, name):
     return [float(number) for number in re.findall(r"\d\.\d{3}", row)]
 
 
-def test_simulated(tmp_path):
-    answer = demo("--out", tmp_path / "demo")
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    """The folder of the demo, and what it printed."""
+    folder = tmp_path_factory.mktemp("simulated") / "demo"
+    answer = demo("--out", folder)
     assert answer.returncode == 0, answer.stderr
     assert answer.stderr == ""
-    lines = answer.stdout.splitlines()
+    return folder, answer.stdout.splitlines()
+
+
+def test_simulated(simulated):
+    folder, lines = simulated
     pickers = [scores(lines, name) for name in ("careful", "greedy", "weak")]
     all_agree, majority = (
         scores(lines, "consensus of all 3"),
@@ -48,9 +56,45 @@ def test_simulated(tmp_path):
     assert all_agree[0] > max(precision for precision, _, _ in pickers) + 0.1
     assert scores(lines, "probabilistic consensus")[2] > majority[2] + 0.02
     assert majority[2] > max(f1 for _, _, f1 in pickers) + 0.05
-    assert imread(tmp_path / "demo" / "overlay.png").shape[1] >= 1000
-    assert (tmp_path / "demo" / "scipion" / "projects" / "repic_demo" / "project.sqlite").is_file()
+    assert imread(folder / "overlay.png").shape[1] >= 1000
+    assert (folder / "scipion" / "projects" / "repic_demo" / "project.sqlite").is_file()
     assert "-m scipion project repic_demo" in lines[-1]
+
+
+def test_the_table_is_that_of_the_page(simulated):
+    _, lines = simulated
+    page = (DOCS / "demos.md").read_text("utf-8")
+    (table,) = re.findall(r"^```\n(set .*?)^```", page, re.M | re.S)
+    heading, *rows = table.splitlines()
+    at = [" ".join(line.split()) for line in lines].index(" ".join(heading.split()))
+    for ours, printed in zip(rows, lines[at + 1 :]):
+        assert re.sub(r"[\d.,%]+", "", ours).split() == re.sub(r"[\d.,%]+", "", printed).split()
+        f1 = [float(row.split()[-1]) for row in (ours, printed)]
+        assert abs(f1[0] - f1[1]) < 0.02
+
+
+@pytest.mark.thorough
+def test_pictures_of_the_report_have_the_numbers_of_the_page(simulated, tmp_path):
+    """By which text they follow: `looking.md` says which number is which picture."""
+    from repic_plugin.reports import Picture, project_sections
+
+    project = simulated[0] / "scipion" / "projects" / "repic_demo"
+    out = ("--out", tmp_path / "report.html", "--pictures", tmp_path / "pictures")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SCIPION")}
+    words = [str(word) for word in (PROGRAM, "report", project, *out)]
+    subprocess.run(words, check=True, capture_output=True, timeout=300, env=environment)
+    sections = project_sections(project)
+    page = (DOCS / "looking.md").read_text("utf-8")
+    assert "3-2.png and 3-1.png" in page and "5-2.jpeg" in page
+    for name, caption in (
+        ("3-2.png", "Weights of the particles"),
+        ("3-1.png", "Number of particles found by each"),
+        ("5-2.jpeg", "2D classes of the candidates"),
+    ):
+        section, number = map(int, re.findall(r"\d+", name))
+        pictures = [one for one in sections[section - 1].blocks if isinstance(one, Picture)]
+        assert pictures[number - 1].caption.startswith(caption)
+        assert (tmp_path / "pictures" / name).is_file()
 
 
 # What a plain installation has not, but an editable one and some other packages bring.

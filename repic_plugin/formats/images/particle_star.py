@@ -157,7 +157,7 @@ def star_images(star: ParticleStar, *, has_pixel_size: bool = False) -> ImageSta
 
     A relative name is looked for in the current folder, in the STAR file's folder, and in the
     folders above it: RELION's names are relative to its project's folder. The first that exists
-    is taken.
+    is taken; a note says where the second would be another file.
 
     Raises
     ------
@@ -178,6 +178,7 @@ def star_images(star: ParticleStar, *, has_pixel_size: bool = False) -> ImageSta
     )
     _check_numbered(star, images, numbered)
     _check_box(star, images.shape[2])
+    images.notes = (*images.notes, *folders.notes(star.path))
     return images
 
 
@@ -290,19 +291,46 @@ class _Folders:
 
     def __init__(self, star_path: Path) -> None:
         folder = Path(os.path.abspath(star_path)).parent
+        self._beside = folder
         self._bases = list(dict.fromkeys([Path.cwd(), folder, *folder.parents]))
         self._there: Dict[Path, bool] = {}
+        self._two: List[Tuple[Path, Path]] = []
 
     def find(self, file: str, table: TextTable, row: int) -> Path:
         """Absolute path of the file of a row; raises a FormatError where there is none."""
         wanted = stack_file(file)
         for path in self._candidates(wanted):
             if path.is_file():
+                self._compare(wanted, path)
                 return path
         bases = [] if wanted.is_absolute() else self._bases
         where = f", looked for in {listed(map(str, bases))}" if bases else ""
         remedy = f"run in the project folder, or correct {IMAGE}"
         raise table.row_error(row, f"no such file: {wanted}{where}; {remedy}")
+
+    def _compare(self, wanted: Path, found: Path) -> None:
+        """Keep a name that is another file beside the STAR file than in the current folder."""
+        beside = self._beside / wanted
+        if beside == found or not self._is_there(beside.parent) or not beside.is_file():
+            return
+        if not beside.samefile(found):
+            self._two.append((found, beside))
+
+    def notes(self, star_path: Path) -> Iterator[str]:
+        """What a user should know of the files that were found."""
+        if self._two:
+            found, beside = self._two[0]
+            yield (
+                f"{star_path}: images were taken from {found}, as names are relative to the "
+                f"current folder, though {beside} is beside the list; run in another folder if "
+                "that is meant"
+            )
+
+    def _is_there(self, folder: Path) -> bool:
+        # Thousands of stacks lie in few folders: ask a slow disk once for each folder.
+        if folder not in self._there:
+            self._there[folder] = folder.is_dir()
+        return self._there[folder]
 
     def _candidates(self, wanted: Path) -> Iterator[Path]:
         if wanted.is_absolute():
@@ -310,8 +338,5 @@ class _Folders:
             return
         for base in self._bases:
             path = base / wanted
-            # Thousands of stacks lie in few folders: ask a slow disk once for each folder.
-            if path.parent not in self._there:
-                self._there[path.parent] = path.parent.is_dir()
-            if self._there[path.parent]:
+            if self._is_there(path.parent):
                 yield path
