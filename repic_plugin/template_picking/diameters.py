@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 
 from repic_plugin.template_picking.checks import check_images
 
@@ -14,6 +15,9 @@ MIN_DISTANCE_DIAMETERS = 0.6
 MASK_DIAMETERS = 1.5
 # Limits of a measured diameter, in sides of a template.
 LEAST_SIDES, MOST_SIDES = 0.25, 0.9
+# Standard deviation of a blur, in sides of a template: what is bright between two parts of one
+# particle, as in an average of all views, does not end it.
+BLUR_SIDES = 1 / 24
 
 Floats = NDArray[np.float64]
 
@@ -21,8 +25,8 @@ Floats = NDArray[np.float64]
 def measured_diameter(templates: ArrayLike) -> float:
     """Diameter of the dark particle that templates show, in their px.
 
-    Twice the radius at which the rotational mean of all templates, outside its darkest ring,
-    reaches the level of the surroundings. The longest extent of an elongated particle is larger.
+    Twice the radius at which the rotational mean of all templates, slightly blurred, reaches the
+    level of the surroundings outside its darkest ring. The longest extent of an elongated particle is larger.
 
     Parameters
     ----------
@@ -42,7 +46,7 @@ def measured_diameter(templates: ArrayLike) -> float:
     images = check_images("templates", templates)
     side = images.shape[-1]
     most = int(MOST_SIDES * side / 2)
-    profile = ring_means(images.mean(axis=0))
+    profile = ring_means(ndimage.gaussian_filter(images.mean(axis=0), BLUR_SIDES * side))
     profile = profile - profile[most : side // 2 + 1].mean()
     # the mean of a small ring is uncertain
     darkest = int(np.argmin(profile[:most] * np.sqrt(2 * np.arange(most) + 1)))

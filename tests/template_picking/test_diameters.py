@@ -39,6 +39,14 @@ def test_it_stays_between_a_quarter_and_nine_tenths_of_the_side():
     assert max(found) <= 36
 
 
+def test_a_bright_gap_within_a_particle_does_not_end_it():
+    """The rings of an average of all views, brought into register by the densest part."""
+    rings = [-244, -140, -23, 7, -20, -41, -16, 7, 5, -1, 6, 9, 5, 2, 5, 5, 3]
+    y, x = np.mgrid[:32, :32] - 16
+    image = np.interp(np.hypot(y, x), range(len(rings)), rings)
+    assert measured_diameter([image]) == pytest.approx(17.5, abs=1.5)  # of several templates
+
+
 def test_learnt_templates_give_the_diameter_of_the_body():
     """The simulated body is about half of its box."""
     matcher = TemplateMatcher(trained().images, box_size_px=BOX)
