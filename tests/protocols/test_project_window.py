@@ -1,4 +1,4 @@
-"""Every viewer, opened in Scipion's own window under a virtual screen."""
+"""Every viewer, opened and used in Scipion's own window under a virtual screen."""
 
 import json
 import os
@@ -9,26 +9,22 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import mrcfile
 import numpy as np
-import psutil
 import pytest
 
 from repic_plugin import constants
-from repic_plugin.commands.simulate_micrographs import MICROGRAPHS, REFERENCE
 from repic_plugin.formats import (
     micrograph_name,
     read_class_tables,
     read_consensus_tables,
     read_fsc_table,
     read_iterations,
-    read_picks_file,
     read_scores,
 )
-from repic_plugin.simulation import phantom_map
-from tests.protocols.iterative_runs import BOX, PIXEL_SIZE, children, iterative, write_material
-from tests.protocols.particle_set import classification, simulated, write_particle_set
-from tests.protocols.scipion_project import Project, write_picker
+from tests.protocols.iterative_runs import BOX, PIXEL_SIZE, children
+from tests.protocols.scipion_project import Project
+from tests.protocols.windows import material
+from tests.protocols.windows.material import N_MICROGRAPHS, PICKERS
 from tests.virtual_screen import ARTIFACTS, VIRTUAL, a_screen, window_manager
 
 pytestmark = pytest.mark.slow
@@ -37,23 +33,16 @@ DRIVER = Path(__file__).with_name("window_driver.py")
 REPOSITORY = Path(__file__).parents[2]
 OVERLAY = "Boxes on their micrographs (REPIC)"
 PLOTS = "Weights and agreement (REPIC)"
-COORDINATES_OF_SCIPION = 5  # ProtImportCoordinates.IMPORT_FROM_SCIPION
-PARTICLES_OF_SCIPION = 4  # ProtImportParticles.IMPORT_FROM_SCIPION
-N_MICROGRAPHS = 6
+SCREENS = ("1366x768", "1920x1080")
 N_PAGES = 2  # that the driver looks at
-# which of each micrograph's particles they find, and how far from their places, px
-PICKERS = {"one": (0, 12, (1, 1)), "two": (3, 12, (-3, 2)), "three": (0, 7, (2, -4))}
+TRAINING = "Template (1) train"  # a link in the summary of iterative picking
 
 
 @pytest.fixture(scope="module")
-def screen():
-    with a_screen("1600x1000") as name, window_manager(name):
-        yield name
-
-
-@pytest.fixture(scope="module")
-def project(screen):
+def project():
     """One of its own, so that the window shows no others; making it changes the folder."""
+    with a_screen(SCREENS[0]):
+        pass  # without one nothing has to be made
     here = Path.cwd()
     yield Project("window")
     os.chdir(here)
@@ -64,162 +53,90 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("window")
 
 
-def finished(project, **protocols):
-    """Launched together, as a user does: the runs by label."""
-    others = set(psutil.Process().children(recursive=True))
-    for label, protocol in protocols.items():
-        protocol.setObjLabel(label)
-        project.project.launchProtocol(protocol, wait=False)
-    started = set(psutil.Process().children(recursive=True)) - others
-    _, alive = psutil.wait_procs(started, timeout=120)
-    assert not alive
-    runs = {run.getObjId(): run for run in project.project.getRuns(refresh=True)}
-    made = {label: runs[protocol.getObjId()] for label, protocol in protocols.items()}
-    for label, run in made.items():
-        assert run.isFinished(), f"{label}: {run.getErrorMessage()}"
-    return made
-
-
-def volumes(project, folder, pattern):
-    """Their import, not launched."""
-    values = {"filesPath": str(folder), "filesPattern": pattern, "samplingRate": 4.0}
-    return project.new("ProtImportVolumes", "", **values)
-
-
 @pytest.fixture(scope="module")
 def imported(project, folder):
-    """Micrographs, particles and volumes, by label."""
-    write_material(folder / "material", N_MICROGRAPHS)
-    images = simulated(box_size_px=32, n_views=3, per_view=15).images
-    particles = write_particle_set(folder / "particles", images)
-    (folder / "volumes").mkdir()
-    density = phantom_map(32)
-    noise = density.std() * np.random.default_rng(0).normal(size=(2, *density.shape))
-    for number, one in enumerate(noise):
-        with mrcfile.new(folder / "volumes" / f"map_{number}.mrc") as file:
-            file.set_data(np.float32(density + one))
-    return finished(
-        project,
-        micrographs=project.new(
-            "ProtImportMicrographs",
-            "",
-            filesPath=str(folder / "material" / MICROGRAPHS),
-            filesPattern="*.mrc",
-            samplingRate=PIXEL_SIZE,
-        ),
-        particles=project.new(
-            "ProtImportParticles",
-            "",
-            importFrom=PARTICLES_OF_SCIPION,
-            sqliteFile=str(particles),
-            samplingRate=5.0,
-        ),
-        maps=volumes(project, folder / "volumes", "*.mrc"),
-        reference=volumes(project, folder / "volumes", "map_0.mrc"),
-    )
+    return material.imports(project, folder)
 
 
 @pytest.fixture(scope="module")
-def first_runs(project, imported, folder):
-    """Picks of several pickers, classes and curves, by label."""
-    truth = folder / "material" / REFERENCE
-    tables = {file.stem: read_picks_file(file) for file in sorted(truth.iterdir())}
-    folders = {"truth": truth}
-    for name, (first, last, away) in PICKERS.items():
-        rows = {mic: np.column_stack([one.x, one.y])[first:last] for mic, one in tables.items()}
-        scores = {mic: np.linspace(0.9, 0.2, len(some)) for mic, some in rows.items()}
-        some = {mic: one + away for mic, one in rows.items()}
-        folders[name] = write_picker(folder / name, some, BOX, scores)
-    inputs = {"inputMicrographs": (imported["micrographs"], "outputMicrographs")}
-    picks = {
-        name: project.new("ProtRepicImportPicks", "", inputs, picksFolder=str(one))
-        for name, one in folders.items()
-    }
-    compared = {
-        "inputVolumes": [(imported["maps"], "outputVolumes")],
-        "referenceVolume": (imported["reference"], "outputVolume"),
-    }
-    curves = project.new("ProtRepicCrossFsc", "", compared)
-    classes = classification(project, imported["particles"], "", numberOfClasses=3)
-    return finished(project, **picks, curves=curves, classes=classes)
-
-
-@pytest.fixture(scope="module")
-def second_runs(project, imported, first_runs):
-    """What is made of the picks, by label."""
-    mics = {"inputMicrographs": (imported["micrographs"], "outputMicrographs")}
-    truth, pickers = first_runs["truth"], [first_runs[name] for name in PICKERS]
-    compared = {
-        "inputCoordinates": [(one, "outputCoordinates") for one in pickers],
-        "referenceCoordinates": (truth, "outputCoordinates"),
-    }
-    foreign = project.new(
-        "ProtImportCoordinates",
-        "",
-        mics,
-        importFrom=COORDINATES_OF_SCIPION,
-        filesPath=os.path.abspath(truth.outputCoordinates.getFileName()),
-        boxSize=BOX,
-    )
-    return finished(
-        project,
-        agreed=project.consensus(pickers, mode=1),
-        scored=project.new("ProtRepicEvaluate", "", compared),
-        foreign=foreign,
-    )
-
-
-@pytest.fixture(scope="module")
-def runs(project, imported, first_runs, second_runs):
+def runs(project, imported, folder):
     """All that are looked at, by label."""
-    initial = {
-        f"coordinates{line}": (first_runs[name], "outputCoordinates")
-        for line, name in ((1, "one"), (2, "three"))
-    }
-    begun = iterative(project, imported["micrographs"], first_runs["truth"], inputs=initial)
-    made = finished(project, loop=begun)
-    stages = children(project, made["loop"])
-    labels, templates = stages["iter 1 - labels"], stages["iter 1 - Template (1) pick"]
-    return {**first_runs, **second_runs, **made, "labels": labels, "templates": templates}
+    first = material.picks_and_classes(project, imported, folder)
+    second = material.compared_picks(project, imported, first)
+    last = material.last_runs(project, imported, first, second)
+    return {**first, **second, **last, **material.saved_runs(project, imported, first)}
 
 
-ANALYZED = ("truth", "agreed", "scored", "curves", "templates", "labels", "classes", "loop")
+ANALYZED = (
+    *("truth", "one", "agreed", "scored", "curves", "trained", "templates", "labels", "classes"),
+    *("extract", "loop"),
+)
 
 
-@pytest.fixture(scope="module")
-def seen(project, screen, runs, folder):
-    """What the driver tells, and all that was written meanwhile."""
-    ids = {label: run.getObjId() for label, run in runs.items()}
-    plan = {
+def the_plan(ids, **more):
+    """What is looked at on every screen."""
+    return {
         "analyze": [ids[label] for label in ANALYZED],
         "open_with": [
             [ids["foreign"], "outputCoordinates", OVERLAY],
             [ids["agreed"], "outputCoordinates", PLOTS],
+            [ids["strict"], "outputCoordinates", PLOTS],
         ],
-        "form": ids["agreed"],
+        "forms": {"quorum": ids["agreed"], "probable": ids["probable"], "options": ids["planned"]},
+        **more,
     }
-    plan_file, state_file = folder / "plan.json", folder / "state.json"
-    plan_file.write_text(json.dumps(plan), encoding="utf-8")
+
+
+def drive(project, plan, folder, size):
+    """What the driver tells, and all that was written meanwhile."""
+    files = [folder / f"{name}_{size}.json" for name in ("plan", "state")]
+    files[0].write_text(json.dumps(plan), encoding="utf-8")
     path = project.project.path
-    command = [sys.executable, "-O", str(DRIVER), path, str(plan_file), str(state_file)]
-    if screen == VIRTUAL and shutil.which("import"):
-        ARTIFACTS.mkdir(exist_ok=True)
-        command.append(str(ARTIFACTS))
+    command = [sys.executable, "-O", str(DRIVER), path, *map(str, files)]
     log = Path(path, "Logs", "project.log")
     before = log.stat().st_size if log.is_file() else 0
-    environment = {**os.environ, "PYTHONPATH": f"{REPOSITORY}{os.pathsep}"
-                   f"{os.environ.get('PYTHONPATH', '')}"}  # fmt: skip
-    ended = subprocess.run(
-        command, check=False, capture_output=True, text=True, env=environment, timeout=180
-    )
+    with a_screen(size) as screen, window_manager(screen):
+        if screen == VIRTUAL and shutil.which("import"):
+            pictures = ARTIFACTS / size
+            pictures.mkdir(parents=True, exist_ok=True)
+            command.append(str(pictures))
+        paths = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
+        ended = subprocess.run(
+            command,
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": paths},
+            timeout=180,
+        )
     written = ended.stdout + ended.stderr
     if log.is_file():
         written += log.read_bytes()[before:].decode("utf-8", "replace")
-    assert state_file.is_file(), written
-    state = json.loads(state_file.read_text(encoding="utf-8"))
+    assert files[1].is_file(), written
+    state = json.loads(files[1].read_text(encoding="utf-8"))
     assert state["problem"] is None, f"{state['problem']}\n{written}"
     assert ended.returncode == 0, written
     return {**state, "written": written}
+
+
+@pytest.fixture(scope="module")
+def seen(project, runs, folder):
+    """All that a person does, on a small screen."""
+    ids = {label: run.getObjId() for label, run in runs.items()}
+    plan = the_plan(
+        ids,
+        summaries=[ids[label] for label in ("loop", "classes", "agreed")],
+        links=[[ids["loop"], TRAINING]],
+        left_open=[ids["hand"]],
+    )
+    return drive(project, plan, folder, SCREENS[0])
+
+
+@pytest.fixture(scope="module")
+def seen_large(project, runs, folder, seen):
+    """The same windows on a large screen, of which nothing is made."""
+    ids = {label: run.getObjId() for label, run in runs.items()}
+    return drive(project, the_plan(ids, acts=False), folder, SCREENS[1])
 
 
 def opened(seen, runs, label, output=None):

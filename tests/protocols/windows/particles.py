@@ -1,0 +1,35 @@
+"""Extracted particles, by micrograph."""
+
+from functools import partial
+
+from tests.protocols.windows.questions import fits, has_ink
+
+
+def turn_pages(user, view, name, told):
+    """Go on by button and by key, and back by the list of micrographs."""
+    driver = user.driver
+    yield "the first page", None, lambda: hasattr(view, "canvas") and has_ink(view.canvas)
+    told["micrographs"] = list(view.chooser["values"])
+    told["pages"] = []
+    yield from _turned(user, view, name, told, None)
+    yield from _turned(user, view, name, told, partial(driver.click, view.next_button))
+    yield driver.focus(view.window)
+    yield from _turned(user, view, name, told, partial(driver.press, view.window, "Right"))
+    first = partial(driver.choose, view.chooser, told["micrographs"][0])
+    yield from _turned(user, view, name, told, first)
+
+
+def _turned(user, view, name, told, act):
+    before = view.where["text"] if act else ""
+    yield "another page", act, lambda: view.where["text"] != before and has_ink(view.canvas)
+    figure = view.canvas.figure
+    told["pages"].append(
+        {
+            "where": view.where["text"],
+            "micrograph": view.chooser.get(),
+            "title": [one.get_text() for one in figure.texts if one.get_text()]
+            + [axes.get_title() for axes in figure.axes if axes.get_title()],
+            "fits": fits(view.canvas, view.window),
+        }
+    )
+    user.driver.photograph(f"{name}_{len(told['pages'])}", view.window)
