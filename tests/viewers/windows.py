@@ -59,7 +59,12 @@ def seen_part(widget):
     while widget.winfo_toplevel() is not widget:
         widget = widget.master
         left, top, right, bottom = rectangle(widget)
-        sides = (max(sides[0], left), max(sides[1], top), min(sides[2], right), min(sides[3], bottom))
+        sides = (
+            max(sides[0], left),
+            max(sides[1], top),
+            min(sides[2], right),
+            min(sides[3], bottom),
+        )
     return sides
 
 

@@ -128,7 +128,9 @@ def preview(user, form, name, told, wanted):
         seen["texts"].append(view.count["text"])
         if hasattr(view, "curve"):
             (axes,) = view.curve.figure.axes
-            seen["curve"].append({line.get_gid(): np.asarray(line.get_xydata()).tolist() for line in axes.lines})
+            seen["curve"].append(
+                {line.get_gid(): np.asarray(line.get_xydata()).tolist() for line in axes.lines}
+            )
     driver.photograph(f"preview_{name}", opened)
     user.check_texts(opened, seen)
     yield "the preview to go", partial(driver.click, view.ok_button), lambda: not driver.new(known)
@@ -145,7 +147,9 @@ def options(user, form, told):
     view = view_of(opened)
     table = view.table
     told["title"] = opened.title()
-    told["offered"] = {key: list(map(str, table.item(key)["values"])) for key in table.get_children()}
+    told["offered"] = {
+        key: list(map(str, table.item(key)["values"])) for key in table.get_children()
+    }
 
     def choose():
         table.see(OPTION)

@@ -107,7 +107,11 @@ def list_keys(user, view, told):
     driver, widget = user.driver, view.frame.canvas.get_tk_widget()
     yield driver.focus(widget)
     press = partial(driver.press, widget, "question")
-    yield "the list of keys", press, lambda: view.key_list.shown and view.key_list.shown.winfo_viewable()
+    yield (
+        "the list of keys",
+        press,
+        lambda: view.key_list.shown and view.key_list.shown.winfo_viewable(),
+    )
     shown = view.key_list.shown
     texts = [one["text"] for one in widgets(shown, object) if one.winfo_class() == "TLabel"]
     told["keys"] = dict(zip(texts[::2], texts[1::2]))

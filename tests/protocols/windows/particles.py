@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from tests.protocols.windows.questions import fits, has_ink
+from tests.protocols.windows.questions import content, fits, has_ink
 
 
 def turn_pages(user, view, name, told):
@@ -22,13 +22,11 @@ def turn_pages(user, view, name, told):
 def _turned(user, view, name, told, act):
     before = view.where["text"] if act else ""
     yield "another page", act, lambda: view.where["text"] != before and has_ink(view.canvas)
-    figure = view.canvas.figure
     told["pages"].append(
         {
             "where": view.where["text"],
             "micrograph": view.chooser.get(),
-            "title": [one.get_text() for one in figure.texts if one.get_text()]
-            + [axes.get_title() for axes in figure.axes if axes.get_title()],
+            "texts": content(view.canvas.figure)["texts"],
             "fits": fits(view.canvas, view.window),
         }
     )
