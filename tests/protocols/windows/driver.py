@@ -19,7 +19,7 @@ from tests.protocols.windows.questions import widgets
 
 ASK_EVERY_MS = 25
 SETTLED = 2  # times that the answer has to be yes
-STEP_S, WHOLE_S = 30, 150
+STEP_S, WHOLE_S = 40, 240
 KEYSYMS = {" ": "space", ",": "comma", ".": "period", "_": "underscore", "-": "minus"}
 
 
@@ -95,7 +95,8 @@ class Driver:
         if not self.answers:
             self._boxes.append(message)
             return None
-        self.state.setdefault("asked", []).append(message)
+        above = box.options["parent"].winfo_toplevel().title()
+        self.state.setdefault("asked", []).append([message, above])
         return self.answers.pop(0)
 
     def dialogs(self):
