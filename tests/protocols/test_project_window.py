@@ -1,11 +1,6 @@
 """Every viewer, opened and used in Scipion's own window under a virtual screen."""
 
-import json
 import os
-import shutil
-import subprocess
-import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -25,16 +20,26 @@ from tests.protocols.iterative_runs import BOX, PIXEL_SIZE, children
 from tests.protocols.scipion_project import Project
 from tests.protocols.windows import material
 from tests.protocols.windows.material import N_MICROGRAPHS, PICKERS
-from tests.virtual_screen import ARTIFACTS, VIRTUAL, a_screen, window_manager
+from tests.protocols.windows.told import (
+    N_PAGES,
+    REPOSITORY,
+    SCREENS,
+    all_told,
+    assert_boxes,
+    bars,
+    clicked_item,
+    counted,
+    drive,
+    finished_run,
+    opened,
+    rows,
+)
+from tests.virtual_screen import a_screen
 
 pytestmark = pytest.mark.slow
 
-DRIVER = Path(__file__).with_name("window_driver.py")
-REPOSITORY = Path(__file__).parents[2]
 OVERLAY = "Boxes on their micrographs (REPIC)"
 PLOTS = "Weights and agreement (REPIC)"
-SCREENS = ("1366x768", "1920x1080")
-N_PAGES = 2  # that the driver looks at
 HELPED = ("position", "dropOutside", "largestComponent")
 TRAINING = "Template (1) train"  # a link in the summary of iterative picking
 
@@ -81,37 +86,6 @@ def forms(ids):
     return {"quorum": ids["agreed"], "probable": ids["probable"], "options": ids["planned"]}
 
 
-def drive(project, plan, folder, size):
-    """What the driver tells, and all that was written meanwhile."""
-    files = [folder / f"{name}_{size}.json" for name in ("plan", "state")]
-    files[0].write_text(json.dumps(plan), encoding="utf-8")
-    path = project.project.path
-    command = [sys.executable, "-O", str(DRIVER), path, *map(str, files)]
-    log = Path(path, "Logs", "project.log")
-    before = log.stat().st_size if log.is_file() else 0
-    with a_screen(size) as screen, window_manager(screen):
-        if screen == VIRTUAL and shutil.which("import") and size == SCREENS[0]:
-            ARTIFACTS.mkdir(exist_ok=True)
-            command.append(str(ARTIFACTS))
-        paths = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
-        ended = subprocess.run(
-            command,
-            check=False,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PYTHONPATH": paths},
-            timeout=300,
-        )
-    written = ended.stdout + ended.stderr
-    if log.is_file():
-        written += log.read_bytes()[before:].decode("utf-8", "replace")
-    assert files[1].is_file(), written
-    state = json.loads(files[1].read_text(encoding="utf-8"))
-    assert state["problem"] is None, f"{state['problem']}\n{written}"
-    assert ended.returncode == 0, written
-    return {**state, "written": written}
-
-
 @pytest.fixture(scope="module")
 def ids(runs):
     return {label: run.getObjId() for label, run in runs.items()}
@@ -143,40 +117,6 @@ def seen_large(project, ids, folder, seen):
     return drive(project, plan, folder, SCREENS[1])
 
 
-def opened(seen, runs, label, output=None):
-    """What was told of the window of a run, or of an output that was opened from its menu."""
-    number = runs[label].getObjId()
-    (told,) = [
-        one
-        for one in seen["opened"]
-        if (one["run"], one.get("output")) == (number, output) and "link" not in one
-    ]
-    return told
-
-
-def counted(**sets):
-    """Number of coordinates in each set on the first two micrographs, as the boxes are told of."""
-    counts = {
-        layer: Counter(micrograph_name(item.getMicName()) for item in one.iterItems())
-        for layer, one in sets.items()
-    }
-    names = sorted(set().union(*counts.values()))[:N_PAGES]
-    return {name: {layer: found[name] for layer, found in counts.items()} for name in names}
-
-
-def assert_boxes(told, expected):
-    """On every micrograph, as boxes and in words."""
-    assert told["boxes"] == expected
-    words = {name: {one: f"{n:,}" for one, n in row.items()} for name, row in expected.items()}
-    assert told["counts"] == words
-    assert told["fits"]
-
-
-def bars(tab, axes=0, side=1):
-    """Lengths of bars: of upright ones (1) or of lying ones (0)."""
-    return [bar[side] for bar in tab["axes"][axes]["bars"]]
-
-
 def test_nothing_went_wrong(seen):
     assert "Traceback" not in seen["written"]
     assert "ERROR" not in seen["written"]
@@ -187,13 +127,6 @@ def test_one_window_for_each_run(seen, seen_large, runs):
         assert [one["windows"] for one in state["opened"]] == [1] * len(state["opened"])
         first = [(one["run"], one.get("class")) for one in state["opened"]][: len(labels)]
         assert first == [(runs[one].getObjId(), type(runs[one]).__name__) for one in labels]
-
-
-def all_told(told, name=""):
-    """Every window that was told of, within others too, and its name."""
-    inner = {key: value for key, value in told.items() if isinstance(value, dict)}
-    found = [(name, told)] if "cut" in told else []
-    return found + [one for key, value in inner.items() for one in all_told(value, f"{name}/{key}")]
 
 
 @pytest.mark.parametrize("screen", SCREENS)
@@ -276,17 +209,6 @@ def test_keys_are_listed_and_hide_boxes(seen, runs):
     assert told["layers"] == [[one for one in layers if one != "one"], [], layers]
 
 
-def clicked_item(told, coordinates):
-    """The item whose box was clicked."""
-    name, place = next(iter(told["boxes"])), tuple(told["clicked"]["at"])
-    (item,) = [
-        item.clone()
-        for item in coordinates.iterItems()
-        if micrograph_name(item.getMicName()) == name and (item.getX(), item.getY()) == place
-    ]
-    return item
-
-
 def test_a_click_describes_a_particle(seen, runs):
     told = opened(seen, runs, "agreed")
     item = clicked_item(told, runs["agreed"].outputCoordinates)
@@ -320,16 +242,6 @@ def test_scored_picks_have_a_slider_and_a_subset(seen, project, runs):
     assert told["created"] == f'The run "{label}" has been started.'
     run = finished_run(project, label)
     assert {item.getObjId() for item in run.outputCoordinates.iterItems()} == {*kept}
-
-
-def rows(coordinates):
-    """Micrograph and place of each coordinate, and who found it."""
-    return {
-        (micrograph_name(one.getMicName()), one.getX(), one.getY()): getattr(
-            one, constants.PICKERS
-        ).get()
-        for one in coordinates.iterItems()
-    }
 
 
 def test_a_copy_of_a_consensus_is_edited_by_hand(seen, project, runs):
@@ -550,18 +462,6 @@ def test_particles_of_the_classes_chosen_by_hand(seen, project, runs):
         ids = [item.getObjId() for item in run.outputParticles]
         mine = [one for one, number in expected.items() if (number in chosen) == is_chosen]
         assert sorted(ids) == sorted(mine)
-
-
-def finished_run(project, label):
-    """A run that was started by the window, once it has ended."""
-    for _ in range(120):
-        runs = project.project.getRuns(refresh=True, checkPids=True)
-        (run,) = [one for one in runs if one.getObjLabel() == label]
-        if not run.isActive():
-            break
-        time.sleep(0.5)
-    assert run.isFinished(), run.getErrorMessage()
-    return run
 
 
 def test_iterations(seen, runs):

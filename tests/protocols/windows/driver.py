@@ -19,7 +19,7 @@ from tests.protocols.windows.questions import widgets
 
 ASK_EVERY_MS = 25
 SETTLED = 2  # times that the answer has to be yes
-STEP_S, WHOLE_S = 40, 240
+STEP_S, WHOLE_S = 90, 400
 KEYSYMS = {" ": "space", ",": "comma", ".": "period", "_": "underscore", "-": "minus"}
 
 
