@@ -58,7 +58,7 @@ WINDOWS = {
     "project": "screen-project.png",
     "ProtRepicConsensus": "window.jpg",
     "ProtRepicConsensus_more_1_agreement": "screen-agreement.png",
-    "preview": "screen-preview.jpg",
+    "preview_quorum": "screen-preview.jpg",
     "classes": "screen-classes.png",
 }
 # their streaming is the consensus's
@@ -129,8 +129,9 @@ def project(folder: Path):
     plan = {
         "analyze": [consensus.getObjId(), classes.getObjId()],
         "open_with": [],
-        "form": consensus.getObjId(),
-        "forms": [[runs[name].getObjId(), f"form-{name}"] for name in FORMS],
+        "forms": {"quorum": consensus.getObjId()},
+        "acts": False,
+        "looks": [[runs[name].getObjId(), f"form-{name}"] for name in FORMS],
     }
     return made.project.getPath(), plan
 

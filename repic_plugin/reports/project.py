@@ -114,7 +114,7 @@ def run_section(run: Protocol) -> Section:
     """Results of a run, then its parameters, from inside the project's folder."""
     folder = Path(run._getExtraPath())
     failed = [f"The run failed: {run.getErrorMessage()}"] if run.isFailed() else []
-    summary = Lines([line.replace("*", "") for line in run.summary()])
+    summary = Lines([LINK.sub(r"\2", line).replace("*", "") for line in run.summary()])
     page = _page(run)
     blocks: List[Block] = [_about(run), Warnings(failed), *page, *([summary] if page else [])]
     for place, kind in find_results(folder):

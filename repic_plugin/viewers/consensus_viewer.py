@@ -126,19 +126,22 @@ def offer_subset(
     if subset is None:
         return
     names = [found.picker_names[i] for i in subset.pickers]
+    above = {"parent": event.canvas.get_tk_widget()}  # else behind the window that was clicked
     if not subset.in_consensus and len(names) > 1:
-        messagebox.showinfo(SUBSET, _not_kept(protocol, names, subset.count))
+        messagebox.showinfo(SUBSET, _not_kept(protocol, names, subset.count), **above)
         return
     what = f"{subset.count:,} particles that were found by {', '.join(names)} and nobody else"
     if not subset.in_consensus:
         what = f"picks of {names[0]} that are not in the consensus"
-    if not messagebox.askyesno(SUBSET, f"Start a run that makes a set of the {what}?"):
+    question = f"Start a run that makes a set of the {what}?"
+    if not messagebox.askyesno(SUBSET, question, **above):
         return
     try:
         run = protocol.create_subset(names, in_consensus=subset.in_consensus)
-        messagebox.showinfo(SUBSET, f'The run "{run.getObjLabel()}" has been started.')
     except ValueError as error:
-        messagebox.showerror(SUBSET, sentence(error))
+        messagebox.showerror(SUBSET, sentence(error), **above)
+        return
+    messagebox.showinfo(SUBSET, f'The run "{run.getObjLabel()}" has been started.', **above)
 
 
 def _not_kept(protocol: ProtRepicConsensus, names: List[str], count: int) -> str:

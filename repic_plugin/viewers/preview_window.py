@@ -23,11 +23,12 @@ from repic_plugin.plots import (
     short_name,
 )
 from repic_plugin.viewers.figure_window import open_window
-from repic_plugin.viewers.overlay.panel import PAD
+from repic_plugin.viewers.overlay.panel import PAD, ScrolledPanel
 from repic_plugin.viewers.overlay.picture_frame import PictureFrame
 
 CONSENSUS = "consensus"
 PANEL_WIDTH_PX = 330
+COUNT_WIDTH_PX = 295  # beside a scroll bar
 MAX_OVERLAP, MAX_PRECISION = 0.95, 0.99
 CURVE_HEIGHT_PX = 170
 LEGEND_COLUMNS, LEGEND_LETTERS = 2, 16
@@ -105,8 +106,7 @@ class PreviewWindow(View):  # type: ignore[misc]
         self._add_sliders(panel)
         if self._draw_curve is not None:
             self._add_curve(panel)
-        self.count = ttk.Label(panel, wraplength=PANEL_WIDTH_PX - 2 * PAD, justify=tk.LEFT)
-        self.count.pack(anchor=tk.W, pady=PAD)
+        self._add_count(panel)
         if self._draw_curve is not None:
             self.count.configure(text=FITTING)
         self.window.bind("<Left>", lambda _event: self._page(self.model.previous()))
@@ -146,6 +146,14 @@ class PreviewWindow(View):  # type: ignore[misc]
         widget = self.curve.get_tk_widget()
         widget.configure(height=CURVE_HEIGHT_PX, width=PANEL_WIDTH_PX - 2 * PAD)
         widget.pack(fill=tk.X, pady=(PAD, 0))
+
+    def _add_count(self, panel: Any) -> None:
+        """Add the text below the sliders, which is scrolled where cautions make it long."""
+        column = ScrolledPanel(panel, COUNT_WIDTH_PX)
+        column.configure(padding=0)
+        column.pack(fill=tk.BOTH, expand=True, pady=PAD)
+        self.count = ttk.Label(column.inside, wraplength=COUNT_WIDTH_PX - 4, justify=tk.LEFT)
+        self.count.pack(anchor=tk.W)
 
     def _add_slider(
         self, panel: Any, name: str, label: str, low: float, high: float, step: float

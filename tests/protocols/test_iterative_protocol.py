@@ -149,6 +149,28 @@ def test_the_summary_tells_the_last_iteration(done):
     assert "Template (2)" in done._methods()[0]
 
 
+def test_the_summary_links_the_runs_of_each_iteration(project, done):
+    made = {run.getObjId(): label for label, run in children(project, done).items()}
+    lines = [line for line in done._summary() if line.startswith("Runs of iteration ")]
+    assert [line.split(":")[0] for line in lines] == ["Runs of iteration 0", "Runs of iteration 1"]
+    (_, last) = lines
+    linked = {
+        int(number): label for number, label in re.findall(r"sci-open:(\d+)\]\[(.*?)\]", last)
+    }
+    start = "iter 1 - "
+    of_last = {number: name for number, name in made.items() if name.startswith(start)}
+    assert {number: f"{start}{label}" for number, label in linked.items()} == of_last
+
+
+def test_the_report_has_no_links_of_the_window(done, tmp_path):
+    from repic_plugin.reports import write_run_report
+
+    write_run_report(done, tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text("utf-8")
+    assert "Runs of iteration 1: " in text
+    assert "sci-open" not in text
+
+
 def test_labels_are_the_best_by_weight(project, done):
     made = children(project, done)
     weights = {}

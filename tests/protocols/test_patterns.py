@@ -224,9 +224,9 @@ def test_a_click_on_a_column_makes_its_subset(project, of_two, monkeypatch):
 
     told, launched = [], []
     ask = SimpleNamespace(
-        askyesno=lambda _title, text: told.append(text) or len(told) > 1,
-        showinfo=lambda _title, text: told.append(text),
-        showerror=lambda _title, text: told.append(text),
+        askyesno=lambda _title, text, parent: told.append(text) or len(told) > 1,
+        showinfo=lambda _title, text, parent: told.append(text),
+        showerror=lambda _title, text, parent: told.append(text),
     )
     monkeypatch.setattr(consensus_viewer, "messagebox", ask)
     make = type(of_two).create_subset
@@ -245,8 +245,9 @@ def test_a_click_on_a_column_makes_its_subset(project, of_two, monkeypatch):
     number = pickers_of(of_two.outputCoordinates).count(who)
     picked = [column for column, count in enumerate(counts) if count == number]
     click = window.on_click["agreement"]
+    canvas = SimpleNamespace(get_tk_widget=lambda: None)
     for column in (*picked, *picked):  # the first time the answer is no
-        click(SimpleNamespace(inaxes=bars, xdata=column + 0.3, ydata=1))
+        click(SimpleNamespace(inaxes=bars, xdata=column + 0.3, ydata=1, canvas=canvas))
     click(SimpleNamespace(inaxes=bars, xdata=len(counts) + 3, ydata=1))
     click(SimpleNamespace(inaxes=None, xdata=None, ydata=None))
     assert "found by first - 1, third and nobody else" in " ".join(told)

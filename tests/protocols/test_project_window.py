@@ -1,59 +1,54 @@
-"""Every viewer, opened in Scipion's own window under a virtual screen."""
+"""Every viewer, opened and used in Scipion's own window under a virtual screen."""
 
-import json
 import os
-import shutil
-import subprocess
-import sys
-import time
 from collections import Counter
 from pathlib import Path
 
-import mrcfile
 import numpy as np
-import psutil
 import pytest
 
 from repic_plugin import constants
-from repic_plugin.commands.simulate_micrographs import MICROGRAPHS, REFERENCE
 from repic_plugin.formats import (
     micrograph_name,
     read_class_tables,
     read_consensus_tables,
     read_fsc_table,
     read_iterations,
-    read_picks_file,
     read_scores,
 )
-from repic_plugin.simulation import phantom_map
-from tests.protocols.iterative_runs import BOX, PIXEL_SIZE, children, iterative, write_material
-from tests.protocols.particle_set import classification, simulated, write_particle_set
-from tests.protocols.scipion_project import Project, write_picker
-from tests.virtual_screen import ARTIFACTS, VIRTUAL, a_screen, window_manager
+from tests.protocols.iterative_runs import BOX, PIXEL_SIZE, children
+from tests.protocols.scipion_project import Project
+from tests.protocols.windows import material
+from tests.protocols.windows.material import N_MICROGRAPHS, PICKERS
+from tests.protocols.windows.told import (
+    N_PAGES,
+    REPOSITORY,
+    SCREENS,
+    all_told,
+    assert_boxes,
+    bars,
+    clicked_item,
+    counted,
+    drive,
+    finished_run,
+    opened,
+    rows,
+)
+from tests.virtual_screen import a_screen
 
 pytestmark = pytest.mark.slow
 
-DRIVER = Path(__file__).with_name("window_driver.py")
-REPOSITORY = Path(__file__).parents[2]
 OVERLAY = "Boxes on their micrographs (REPIC)"
 PLOTS = "Weights and agreement (REPIC)"
-COORDINATES_OF_SCIPION = 5  # ProtImportCoordinates.IMPORT_FROM_SCIPION
-PARTICLES_OF_SCIPION = 4  # ProtImportParticles.IMPORT_FROM_SCIPION
-N_MICROGRAPHS = 6
-N_PAGES = 2  # that the driver looks at
-# which of each micrograph's particles they find, and how far from their places, px
-PICKERS = {"one": (0, 12, (1, 1)), "two": (3, 12, (-3, 2)), "three": (0, 7, (2, -4))}
+HELPED = ("position", "dropOutside", "largestComponent")
+TRAINING = "Template (1) train"  # a link in the summary of iterative picking
 
 
 @pytest.fixture(scope="module")
-def screen():
-    with a_screen("1600x1000") as name, window_manager(name):
-        yield name
-
-
-@pytest.fixture(scope="module")
-def project(screen):
+def project():
     """One of its own, so that the window shows no others; making it changes the folder."""
+    with a_screen(SCREENS[0]):
+        pass  # without one nothing has to be made
     here = Path.cwd()
     yield Project("window")
     os.chdir(here)
@@ -64,192 +59,62 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("window")
 
 
-def finished(project, **protocols):
-    """Launched together, as a user does: the runs by label."""
-    others = set(psutil.Process().children(recursive=True))
-    for label, protocol in protocols.items():
-        protocol.setObjLabel(label)
-        project.project.launchProtocol(protocol, wait=False)
-    started = set(psutil.Process().children(recursive=True)) - others
-    _, alive = psutil.wait_procs(started, timeout=120)
-    assert not alive
-    runs = {run.getObjId(): run for run in project.project.getRuns(refresh=True)}
-    made = {label: runs[protocol.getObjId()] for label, protocol in protocols.items()}
-    for label, run in made.items():
-        assert run.isFinished(), f"{label}: {run.getErrorMessage()}"
-    return made
-
-
-def volumes(project, folder, pattern):
-    """Their import, not launched."""
-    values = {"filesPath": str(folder), "filesPattern": pattern, "samplingRate": 4.0}
-    return project.new("ProtImportVolumes", "", **values)
-
-
 @pytest.fixture(scope="module")
 def imported(project, folder):
-    """Micrographs, particles and volumes, by label."""
-    write_material(folder / "material", N_MICROGRAPHS)
-    images = simulated(box_size_px=32, n_views=3, per_view=15).images
-    particles = write_particle_set(folder / "particles", images)
-    (folder / "volumes").mkdir()
-    density = phantom_map(32)
-    noise = density.std() * np.random.default_rng(0).normal(size=(2, *density.shape))
-    for number, one in enumerate(noise):
-        with mrcfile.new(folder / "volumes" / f"map_{number}.mrc") as file:
-            file.set_data(np.float32(density + one))
-    return finished(
-        project,
-        micrographs=project.new(
-            "ProtImportMicrographs",
-            "",
-            filesPath=str(folder / "material" / MICROGRAPHS),
-            filesPattern="*.mrc",
-            samplingRate=PIXEL_SIZE,
-        ),
-        particles=project.new(
-            "ProtImportParticles",
-            "",
-            importFrom=PARTICLES_OF_SCIPION,
-            sqliteFile=str(particles),
-            samplingRate=5.0,
-        ),
-        maps=volumes(project, folder / "volumes", "*.mrc"),
-        reference=volumes(project, folder / "volumes", "map_0.mrc"),
-    )
+    return material.imports(project, folder)
 
 
 @pytest.fixture(scope="module")
-def first_runs(project, imported, folder):
-    """Picks of several pickers, classes and curves, by label."""
-    truth = folder / "material" / REFERENCE
-    tables = {file.stem: read_picks_file(file) for file in sorted(truth.iterdir())}
-    folders = {"truth": truth}
-    for name, (first, last, away) in PICKERS.items():
-        rows = {mic: np.column_stack([one.x, one.y])[first:last] for mic, one in tables.items()}
-        scores = {mic: np.linspace(0.9, 0.2, len(some)) for mic, some in rows.items()}
-        some = {mic: one + away for mic, one in rows.items()}
-        folders[name] = write_picker(folder / name, some, BOX, scores)
-    inputs = {"inputMicrographs": (imported["micrographs"], "outputMicrographs")}
-    picks = {
-        name: project.new("ProtRepicImportPicks", "", inputs, picksFolder=str(one))
-        for name, one in folders.items()
-    }
-    compared = {
-        "inputVolumes": [(imported["maps"], "outputVolumes")],
-        "referenceVolume": (imported["reference"], "outputVolume"),
-    }
-    curves = project.new("ProtRepicCrossFsc", "", compared)
-    classes = classification(project, imported["particles"], "", numberOfClasses=3)
-    return finished(project, **picks, curves=curves, classes=classes)
-
-
-@pytest.fixture(scope="module")
-def second_runs(project, imported, first_runs):
-    """What is made of the picks, by label."""
-    mics = {"inputMicrographs": (imported["micrographs"], "outputMicrographs")}
-    truth, pickers = first_runs["truth"], [first_runs[name] for name in PICKERS]
-    compared = {
-        "inputCoordinates": [(one, "outputCoordinates") for one in pickers],
-        "referenceCoordinates": (truth, "outputCoordinates"),
-    }
-    foreign = project.new(
-        "ProtImportCoordinates",
-        "",
-        mics,
-        importFrom=COORDINATES_OF_SCIPION,
-        filesPath=os.path.abspath(truth.outputCoordinates.getFileName()),
-        boxSize=BOX,
-    )
-    return finished(
-        project,
-        agreed=project.consensus(pickers, mode=1),
-        scored=project.new("ProtRepicEvaluate", "", compared),
-        foreign=foreign,
-    )
-
-
-@pytest.fixture(scope="module")
-def runs(project, imported, first_runs, second_runs):
+def runs(project, imported, folder):
     """All that are looked at, by label."""
-    initial = {
-        f"coordinates{line}": (first_runs[name], "outputCoordinates")
-        for line, name in ((1, "one"), (2, "three"))
-    }
-    begun = iterative(project, imported["micrographs"], first_runs["truth"], inputs=initial)
-    made = finished(project, loop=begun)
-    stages = children(project, made["loop"])
-    labels, templates = stages["iter 1 - labels"], stages["iter 1 - Template (1) pick"]
-    return {**first_runs, **second_runs, **made, "labels": labels, "templates": templates}
+    first = material.picks_and_classes(project, imported, folder)
+    second = material.compared_picks(project, imported, first)
+    last = material.last_runs(project, imported, first, second)
+    return {**first, **second, **last, **material.saved_runs(project, imported, first)}
 
 
-ANALYZED = ("truth", "agreed", "scored", "curves", "templates", "labels", "classes", "loop")
+ANALYZED = (
+    *("truth", "one", "agreed", "scored", "curves", "trained", "templates", "labels", "classes"),
+    *("extract", "loop"),
+)
+# one for each kind of window
+LOOKED_AT = ("agreed", "scored", "curves", "trained", "classes", "extract", "loop")
+
+
+def forms(ids):
+    """Of runs by the way in which they are filled."""
+    return {"quorum": ids["agreed"], "probable": ids["probable"], "options": ids["planned"]}
 
 
 @pytest.fixture(scope="module")
-def seen(project, screen, runs, folder):
-    """What the driver tells, and all that was written meanwhile."""
-    ids = {label: run.getObjId() for label, run in runs.items()}
+def ids(runs):
+    return {label: run.getObjId() for label, run in runs.items()}
+
+
+@pytest.fixture(scope="module")
+def seen(project, ids, folder):
+    """All that a person does, on a small screen."""
     plan = {
         "analyze": [ids[label] for label in ANALYZED],
         "open_with": [
             [ids["foreign"], "outputCoordinates", OVERLAY],
             [ids["agreed"], "outputCoordinates", PLOTS],
+            [ids["strict"], "outputCoordinates", PLOTS],
         ],
-        "form": ids["agreed"],
+        "summaries": [ids[label] for label in ("loop", "classes", "agreed")],
+        "links": [[ids["loop"], TRAINING]],
+        "forms": forms(ids),
+        "left_open": [ids["hand"]],
     }
-    plan_file, state_file = folder / "plan.json", folder / "state.json"
-    plan_file.write_text(json.dumps(plan), encoding="utf-8")
-    path = project.project.path
-    command = [sys.executable, "-O", str(DRIVER), path, str(plan_file), str(state_file)]
-    if screen == VIRTUAL and shutil.which("import"):
-        ARTIFACTS.mkdir(exist_ok=True)
-        command.append(str(ARTIFACTS))
-    log = Path(path, "Logs", "project.log")
-    before = log.stat().st_size if log.is_file() else 0
-    environment = {**os.environ, "PYTHONPATH": f"{REPOSITORY}{os.pathsep}"
-                   f"{os.environ.get('PYTHONPATH', '')}"}  # fmt: skip
-    ended = subprocess.run(
-        command, check=False, capture_output=True, text=True, env=environment, timeout=180
-    )
-    written = ended.stdout + ended.stderr
-    if log.is_file():
-        written += log.read_bytes()[before:].decode("utf-8", "replace")
-    assert state_file.is_file(), written
-    state = json.loads(state_file.read_text(encoding="utf-8"))
-    assert state["problem"] is None, f"{state['problem']}\n{written}"
-    assert ended.returncode == 0, written
-    return {**state, "written": written}
+    return drive(project, plan, folder, SCREENS[0])
 
 
-def opened(seen, runs, label, output=None):
-    """What was told of the window of a run, or of an output that was opened from its menu."""
-    number = runs[label].getObjId()
-    (told,) = [one for one in seen["opened"] if (one["run"], one.get("output")) == (number, output)]
-    return told
-
-
-def counted(**sets):
-    """Number of coordinates in each set on the first two micrographs, as the boxes are told of."""
-    counts = {
-        layer: Counter(micrograph_name(item.getMicName()) for item in one.iterItems())
-        for layer, one in sets.items()
-    }
-    names = sorted(set().union(*counts.values()))[:N_PAGES]
-    return {name: {layer: found[name] for layer, found in counts.items()} for name in names}
-
-
-def assert_boxes(told, expected):
-    """On every micrograph, as boxes and in words."""
-    assert told["boxes"] == expected
-    words = {name: {one: f"{n:,}" for one, n in row.items()} for name, row in expected.items()}
-    assert told["counts"] == words
-    assert told["fits"]
-
-
-def bars(tab, axes=0, side=1):
-    """Lengths of bars: of upright ones (1) or of lying ones (0)."""
-    return [bar[side] for bar in tab["axes"][axes]["bars"]]
+@pytest.fixture(scope="module")
+def seen_large(project, ids, folder, seen):
+    """The same windows on a large screen, of which nothing is made."""
+    analyze = [ids[label] for label in LOOKED_AT]
+    plan = {"analyze": analyze, "open_with": [], "forms": forms(ids), "acts": False}
+    return drive(project, plan, folder, SCREENS[1])
 
 
 def test_nothing_went_wrong(seen):
@@ -257,11 +122,28 @@ def test_nothing_went_wrong(seen):
     assert "ERROR" not in seen["written"]
 
 
-def test_one_window_for_each_run(seen, runs):
-    assert len(seen["opened"]) == len(ANALYZED) + 2
-    assert [one["windows"] for one in seen["opened"]] == [1] * len(seen["opened"])
-    analyzed = [(one["run"], one.get("class")) for one in seen["opened"]][: len(ANALYZED)]
-    assert analyzed == [(runs[label].getObjId(), type(runs[label]).__name__) for label in ANALYZED]
+def test_one_window_for_each_run(seen, seen_large, runs):
+    for state, labels in ((seen, ANALYZED), (seen_large, LOOKED_AT)):
+        assert [one["windows"] for one in state["opened"]] == [1] * len(state["opened"])
+        first = [(one["run"], one.get("class")) for one in state["opened"]][: len(labels)]
+        assert first == [(runs[one].getObjId(), type(runs[one]).__name__) for one in labels]
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_no_text_is_cut_or_overlaps(seen, seen_large, screen):
+    state = seen if screen == SCREENS[0] else seen_large
+    told = {f"{place} {one['title']}": one for place, one in enumerate(state["opened"])}
+    windows = all_told({**told, **state["form"]})
+    n_figures = sum(len(one.get("tabs", ())) for _, one in windows)
+    assert len(windows) - n_figures > len(LOOKED_AT) + 4  # within them, and of wizards
+    assert not [(name, one["cut"]) for name, one in windows if one["cut"]]
+    assert not [(name, one["overlapping"]) for name, one in windows if one.get("overlapping")]
+    assert not [name for name, one in windows if not one.get("fits", True)]
+
+
+def test_every_window_says_at_once_what_it_does(seen):
+    first = {one["first shown"].split(" ", 1)[0] for one in seen["opened"]}
+    assert first == {"Loading", "Looking", "Reading", "Drawing"}
 
 
 @pytest.mark.parametrize("label", ["truth", "templates", "labels"])
@@ -282,16 +164,159 @@ def test_the_boxes_of_a_consensus_and_its_pickers(seen, runs):
     assert_boxes(told, expected)
 
 
-def test_a_copy_of_a_consensus_is_edited_by_hand(seen, project, runs, imported):
-    """Its run waits, with the consensus as its input, and nothing is changed yet."""
+def test_the_wheel_zooms_at_the_mouse_and_the_zoom_is_kept(seen, runs):
+    told = opened(seen, runs, "agreed")["zoom"]
+    assert told["under"][1] == pytest.approx(told["under"][0], abs=0.5)
+    left, right, bottom, top = told["zoomed"]
+    whole = told["whole"][1] - told["whole"][0]
+    assert right - left == pytest.approx(whole / 1.25**4)
+    assert bottom - top == pytest.approx(right - left)
+    assert told["status"].endswith("zoom 2.4x")
+    length_px, text = told["bar"]
+    number, unit = text.split()
+    assert (unit, length_px * PIXEL_SIZE) == ("Å", pytest.approx(float(number)))
+    assert told["under"][2] == pytest.approx(told["under"][0], abs=0.5), "it follows the mouse"
+    assert told["dragged"] != told["zoomed"]
+    assert told["selected"] is None
+    assert told["next"] == told["dragged"]
+    assert told["difference"] > 1, "another micrograph"
+
+
+def test_low_pass_and_contrast(seen, runs):
+    told = opened(seen, runs, "agreed")["image"]
+    default_angstrom = BOX * PIXEL_SIZE / 4
+    assert told["low-pass"] == [
+        f"Low-pass: {default_angstrom:.0f} Å (¼ of the box)",
+        f"Low-pass: {1.2 * default_angstrom:.0f} Å",
+        "Low-pass: none",
+        "Low-pass: none",
+        f"Low-pass: {default_angstrom:.0f} Å (¼ of the box)",
+    ]
+    default, coarser, raw, _, again = told["spread"]
+    assert coarser < default < raw
+    assert again == default
+    _, _, wide, narrow, last = told["greys"]
+    assert narrow == pytest.approx(wide / 2**0.5)
+    assert last == told["greys"][0]
+
+
+def test_keys_are_listed_and_hide_boxes(seen, runs):
+    told = opened(seen, runs, "agreed")
+    page = (REPOSITORY / "docs" / "use" / "looking.md").read_text("utf-8")
+    assert {"wheel", "drag", "click", "?"} <= {*told["keys"]}
+    assert all(text in page for text in told["keys"].values())
+    layers = sorted(["consensus", *PICKERS])
+    assert told["layers"] == [[one for one in layers if one != "one"], [], layers]
+
+
+def test_a_click_describes_a_particle(seen, runs):
+    told = opened(seen, runs, "agreed")
+    item = clicked_item(told, runs["agreed"].outputCoordinates)
+    lines = told["clicked"]["lines"]
+    assert lines[0] == f"x {item.getX()}, y {item.getY()} px"
+    assert f"weight {getattr(item, constants.WEIGHT).get():.3f}" in lines
+    who = getattr(item, constants.PICKERS).get().split(", ")
+    assert [line.split(":")[0] for line in lines if ": " in line] == who
+    assert told["clicked"]["has image"]
+
+
+def test_scored_picks_have_a_slider_and_a_subset(seen, project, runs):
+    """Those of a picker, which are no consensus."""
+    told, picks = opened(seen, runs, "one"), runs["one"].outputCoordinates
+    score = f"score {getattr(clicked_item(told, picks), constants.PICK_SCORE).get():.3f}"
+    assert told["clicked"]["lines"][0] == "one"
+    assert score in told["clicked"]["lines"]
+    assert told["clicked"]["has image"]
+    low, high = told["by histogram"]["range"]
+    at_click = low + 0.7 * (high - low)
+    assert told["by histogram"]["minimum"] == pytest.approx(at_click, abs=0.02 * (high - low))
+    kept = {
+        item.getObjId(): micrograph_name(item.getMicName())
+        for item in picks.iterItems()
+        if getattr(item, constants.PICK_SCORE).get() >= told["minimum"]
+    }
+    assert 0 < len(kept) < picks.getSize()
+    first = next(iter(told["boxes"]))
+    assert told["shown"]["one"] == list(kept.values()).count(first)
+    label = f"one: score at least {told['minimum']:.4g}"
+    assert told["created"] == f'The run "{label}" has been started.'
+    run = finished_run(project, label)
+    assert {item.getObjId() for item in run.outputCoordinates.iterItems()} == {*kept}
+
+
+def test_a_copy_of_a_consensus_is_edited_by_hand(seen, project, runs):
+    """One pick is added and one removed; another is taken back."""
     told = opened(seen, runs, "agreed")["more"]["Edit a copy by hand..."]
     assert told["title"] == "agreed by hand: picking by hand"
-    assert_boxes(told, counted(**{"by hand": runs["agreed"].outputCoordinates}))
-    (run,) = [one for one in project.project.getRuns() if one.getObjLabel() == "agreed by hand"]
-    assert run.getStatus() == "saved"
-    assert run.inputCoordinates.get().getObjId() == runs["agreed"].outputCoordinates.getObjId()
-    micrographs = imported["micrographs"].outputMicrographs
-    assert run.inputMicrographs.get().getObjId() == micrographs.getObjId()
+    agreed = runs["agreed"].outputCoordinates
+    assert_boxes(told, counted(**{"by hand": agreed}))
+    n = agreed.getSize()
+    lines = [f"{n + 1} picks, 1 by hand", f"{n + 2} picks, 2 by hand"]
+    assert told["status"] == [*lines, lines[0], f"{n} picks, 1 by hand"]
+    assert 'The run "agreed by hand" writes them as its output.' in told["saved"]
+    run = finished_run(project, "agreed by hand")
+    assert run.inputCoordinates.get().getObjId() == agreed.getObjId()
+    before, after, name = rows(agreed), rows(run.outputCoordinates), next(iter(told["boxes"]))
+    added = {(name, *map(round, place)) for place in told["added"]}
+    assert {*after} - {*before} == added
+    assert {after[one] for one in added} == {constants.BY_HAND}
+    assert {*before} - {*after} == {(name, *map(round, told["removed"]))}
+
+
+def test_picks_by_hand_are_kept_without_being_saved(seen, project, runs):
+    """Their window is open when that of the project is closed."""
+    told = opened(seen, runs, "hand")
+    assert told["status"] == ["1 picks, 1 by hand", "2 picks, 2 by hand", "1 picks, 1 by hand"]
+    run = project.project.getProtocol(runs["hand"].getObjId())
+    assert not hasattr(run, "outputCoordinates")
+    places = [[x, y] for _, x, y in run.hand_picks().places().tolist()]
+    assert places == told["added"]
+    assert run.summary()[0].startswith("1 picks: 1 added by hand, 0 removed.")
+
+
+def test_a_column_of_the_agreement_becomes_a_subset(seen, project, runs):
+    told, agreed = seen["subset"], runs["agreed"].outputCoordinates
+    found = Counter(rows(agreed).values())
+    who, n = min(found.items(), key=lambda row: row[1])
+    assert told["count"] == n
+    (question, above), (answer, _) = told["asked"]
+    assert above.startswith("agreed: weights and agreement"), "not behind this window"
+    assert f"{n} particles that were found by {who} and nobody else" in question
+    assert answer == f'The run "found by {who}" has been started.'
+    subset = rows(finished_run(project, f"found by {who}").outputCoordinates)
+    assert subset == {place: one for place, one in rows(agreed).items() if one == who}
+
+
+def test_the_plot_of_mode_all_tells_pairs_from_singles(seen, runs):
+    """Of pickers that agree, but not all of them."""
+    tab = opened(seen, runs, "strict", "outputCoordinates")["tabs"]["agreement"]
+    found = read_consensus_tables(runs["agreed"]._getExtraPath())
+    patterns = Counter(map(tuple, (found.members >= 0).tolist()))
+    assert sorted(n for n in bars(tab, axes=1) if n) == sorted(patterns.values())
+    assert any(text.startswith("2 pickers, not in") for text in tab["texts"])
+
+
+def test_templates_are_shown_with_their_particles(seen, runs):
+    told = opened(seen, runs, "trained")
+    sizes = [getattr(one, constants.CLASS_SIZE).get() for one in runs["trained"].outputAverages]
+    texts = told["tabs"]["templates"]["texts"]
+    assert {f"{place}: {size}" for place, size in enumerate(sizes, 1)} <= {*texts}
+
+
+def test_particles_are_shown_by_micrograph(seen, runs):
+    told = opened(seen, runs, "extract")
+    counts = Counter(
+        one.getCoordinate().getMicName() for one in runs["extract"].outputParticles.iterItems()
+    )
+    names = told["micrographs"]
+    assert names == sorted(counts)
+    order = [names[0], names[1], names[2], names[0]]
+    assert [page["micrograph"] for page in told["pages"]] == order
+    for page in told["pages"]:
+        name = page["micrograph"]
+        assert page["where"] == f"page {names.index(name) + 1} of {len(names)}"
+        assert f"{name}: {counts[name]} particles" in page["texts"]
+        assert page["fits"]
 
 
 def test_the_subset_of_a_consensus_that_the_window_shows(seen, project, runs):
@@ -387,6 +412,8 @@ def test_classes_and_the_members_of_one(seen, runs):
     scores = found.scores.score
     order = np.argsort(-scores, kind="stable").tolist()
     assert [int(k) for k in told["captions"]] == [k for k in order if sizes[k]]
+    corners = [tuple(told["places"][k][::-1]) for k in told["captions"]]
+    assert corners == sorted(corners), "the best are first"
     for k, (first, second) in told["captions"].items():
         assert first == f"{int(k) + 1}: {sizes[int(k)]} particles"
         assert second.endswith(f"score {scores[int(k)]:.3f}")
@@ -414,6 +441,11 @@ def test_particles_of_the_classes_chosen_by_hand(seen, project, runs):
     steps = (automatic, automatic[1:], automatic, [], [last])
     n = [int(found.sizes[some].sum()) for some in steps]
     assert [line[-1].split(" of ")[0] for line in lines] == [f"{one}" for one in n]
+    first, *rest = told["keys"]
+    assert first.startswith(f"Class {order[0] + 1}: ")
+    assert all(text.startswith(f"Class {order[1] + 1}: ") for text, _ in rest)
+    assert [kept for _, kept in rest][::2] == [told["kept"][0]] * 2
+    assert "1 by hand" in rest[1][1]
     score = f"{told['threshold']:.2f}"
     labels = [
         f"classes of score {score} or more, with {last + 1}",
@@ -422,6 +454,7 @@ def test_particles_of_the_classes_chosen_by_hand(seen, project, runs):
     assert len(told["created"]) == len(labels)
     for line, label in zip(told["created"], labels):
         assert line.startswith(f'The run "{label}" has been started.')
+    assert "can be the chosen ones of a consensus in mode probabilistic" in told["created"][0]
     expected = {item.getObjId(): one.getObjId() for one in parent.outputClasses for item in one}
     for label, is_chosen in zip(labels, (True, False)):
         run = finished_run(project, label)
@@ -429,18 +462,6 @@ def test_particles_of_the_classes_chosen_by_hand(seen, project, runs):
         ids = [item.getObjId() for item in run.outputParticles]
         mine = [one for one, number in expected.items() if (number in chosen) == is_chosen]
         assert sorted(ids) == sorted(mine)
-
-
-def finished_run(project, label):
-    """A run that was started by the window, once it has ended."""
-    for _ in range(120):
-        runs = project.project.getRuns(refresh=True, checkPids=True)
-        (run,) = [one for one in runs if one.getObjLabel() == label]
-        if not run.isActive():
-            break
-        time.sleep(0.5)
-    assert run.isFinished(), run.getErrorMessage()
-    return run
 
 
 def test_iterations(seen, runs):
@@ -480,9 +501,13 @@ def test_coordinates_of_others_open_with_our_overlay(seen, runs):
 
 
 def test_the_form_of_a_consensus_and_its_wizards(seen, runs):
-    told = seen["form"]
+    told = seen["form"]["quorum"]
     assert "ProtRepicConsensus" in told["title"]
     assert told["box size"] == BOX
+    asked = [runs["agreed"].getParam(name).help.get() for name in HELPED]
+    assert [text.replace("Help: ", "") for text in told["help"]] == [
+        " ".join(text.replace("*", "").split()) for text in asked
+    ]
     preview = told["preview"]
     assert preview["title"] == "Preview of the consensus"
     found = read_consensus_tables(runs["agreed"]._getExtraPath())
@@ -490,8 +515,66 @@ def test_the_form_of_a_consensus_and_its_wizards(seen, runs):
     of_all = int(np.count_nonzero(found.n_members[here] == len(PICKERS)))
     all_here = int(np.count_nonzero(here))
     assert 0 < of_all < all_here
-    boxes = {quorum: row["consensus"] for quorum, row in preview["found"].items()}
-    assert boxes == {"3": of_all, "2": all_here}
+    boxes = {float(quorum): row["consensus"] for quorum, row in preview["found"].items()}
+    assert boxes == {3: of_all, 2: all_here}
     for text, n in zip(preview["texts"], (of_all, all_here)):
         assert text.split(";")[0] == f"{n} of {n} particles on this micrograph"
     assert told["values"] == {"mode": "1", "quorum": "2"}
+
+
+def test_the_target_precision_is_chosen_in_the_preview(seen, project, runs):
+    """It and a minimum weight are saved with the run."""
+    told = seen["form"]["probable"]["preview"]
+    assert told["sliders"] == ["min_overlap", "num_particles", "target_precision"]
+    targets = [float(one) for one in told["found"]]
+    assert targets == pytest.approx([0, 0.6, 0.97], abs=0.02)
+    assert "highest expected F1 score" in told["texts"][0]
+    assert "target" not in told["curve"][0]
+    for target, text, curve in [*zip(targets, told["texts"], told["curve"])][1:]:
+        assert f"expected precision of {target:g}" in text
+        assert [y for _, y in curve["target"]] == [target, target]
+        precision = [y for _, y in curve["curve"]]
+        assert precision == sorted(precision, reverse=True)
+        ((n, expected),) = curve["here"]
+        assert f"{n:.0f} per micrograph, expected precision {expected:.3f}" in text
+    run = project.project.getProtocol(runs["probable"].getObjId())
+    assert run.isSaved()
+    assert run.targetPrecision.get() == pytest.approx(targets[-1])
+    assert run.minWeight.get() == 0.25
+    assert run.mode.get() == 2
+
+
+def test_an_option_of_a_picker_is_chosen_from_the_list(seen, project, runs):
+    told = seen["form"]["options"]
+    assert told["title"] == "Options of Template"
+    name = "train.numberOfTemplates"
+    assert told["offered"][name] == [name, "Number of templates", "0", "3"]
+    assert len(told["offered"]) > 10
+    assert told["help"]
+    run = project.project.getProtocol(runs["planned"].getObjId())
+    assert run.options1.get() == told["value"] == f"{name}=7"
+
+
+def test_summaries_show_what_zero_stands_for(seen, runs):
+    told = {label: " ".join(seen["summaries"][str(runs[label].getObjId())])
+            for label in ("agreed", "classes")}  # fmt: skip
+    assert '"Minimum number of pickers" 2; "Box size (px)" 32;' in told["agreed"]
+    assert '"Output format of 2D transforms" Xmipp' in told["classes"]
+    assert "iterations." in told["classes"]
+
+
+def test_the_summary_of_iterative_picking_links_its_runs(seen, project, runs):
+    """Their comments say whose they are; a link opens what a run shows."""
+    lines = seen["summaries"][str(runs["loop"].getObjId())]
+    told = {
+        line.split(": ")[0]: line.split(": ")[1].split(", ") for line in lines if "Runs" in line
+    }
+    stages = children(project, runs["loop"])
+    for iteration in (0, 1):
+        start = f"iter {iteration} - "
+        made = {name[len(start) :] for name in stages if name.startswith(start)}
+        assert made <= {*told[f"Runs of iteration {iteration}"]}
+    about = f"Started by loop (run {runs['loop'].getObjId()}): "
+    assert all(run.getObjComment().startswith(about) for run in stages.values())
+    (opened_by_link,) = [one for one in seen["opened"] if one.get("link") == TRAINING]
+    assert opened_by_link["title"] == f"iter 1 - {TRAINING}: templates"

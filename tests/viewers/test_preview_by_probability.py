@@ -13,6 +13,7 @@ from repic_plugin.plots.probable_preview import (
     promise_of,
 )
 from repic_plugin.simulation import simulate_picks
+from tests.viewers.windows import cut_texts, overlapping_texts
 from tests.virtual_screen import photograph
 
 N_MICROGRAPHS = 6
@@ -109,3 +110,23 @@ def test_every_part_of_the_panel_is_in_view(preview):
     for widget in (preview.ok_button, preview.curve.get_tk_widget(), preview.count):
         bottom = widget.winfo_rooty() + widget.winfo_height() - preview.window.winfo_rooty()
         assert 0 < bottom <= 652
+
+
+def test_many_cautions_are_scrolled_and_not_cut(preview):
+    preview.window.geometry("1161x652")
+    lines = [
+        f"Caution: {number} pickers have learnt each other's mistakes." for number in range(20)
+    ]
+    preview.count.configure(text="\n".join(lines))
+    preview.window.update()
+    assert not cut_texts(preview.window)
+    assert not overlapping_texts(preview.window)
+    assert preview.count.winfo_height() == preview.count.winfo_reqheight()
+    canvas = preview.count.master.master
+    first, last = canvas.yview()
+    assert first == 0
+    assert last < 1
+    canvas.yview_moveto(1)
+    preview.window.update()
+    bottom = preview.count.winfo_rooty() + preview.count.winfo_height()
+    assert bottom <= canvas.winfo_rooty() + canvas.winfo_height()

@@ -52,16 +52,61 @@ def point_at(view, column, row):
     return axes.transData.inverted().transform((column, widget.winfo_height() - row))
 
 
+TEXTS = ("TLabel", "TButton", "TCheckbutton", "Label", "Button", "Checkbutton")
+
+
+def shown_texts(parent):
+    """Labels and buttons with a text that are in view, at any depth."""
+    inside = [one for one in parent.winfo_children() if one.winfo_toplevel() is not one]
+    found = [text for one in inside for text in shown_texts(one)]
+    is_text = parent.winfo_class() in TEXTS and str(parent["text"]).strip()
+    return [*found, parent] if is_text and parent.winfo_viewable() else found
+
+
+def rectangle(widget):
+    """Left, upper, right and lower side on the screen."""
+    left, top = widget.winfo_rootx(), widget.winfo_rooty()
+    return left, top, left + widget.winfo_width(), top + widget.winfo_height()
+
+
+def seen_part(widget):
+    """The rectangle of a widget, less what the widgets around it do not show of it."""
+    sides = rectangle(widget)
+    while widget.winfo_toplevel() is not widget:
+        widget = widget.master
+        left, top, right, bottom = rectangle(widget)
+        sides = (
+            max(sides[0], left),
+            max(sides[1], top),
+            min(sides[2], right),
+            min(sides[3], bottom),
+        )
+    return sides
+
+
 def cut_texts(parent):
-    """Texts of labels and buttons that have less room than they need, at any depth."""
-    cut = [text for child in parent.winfo_children() for text in cut_texts(child)]
-    if parent.winfo_class() in ("TLabel", "TButton", "Label") and parent.winfo_viewable():
-        right = parent.winfo_rootx() + parent.winfo_reqwidth()
-        holder = parent.master
-        if (
-            parent.winfo_width() < parent.winfo_reqwidth()
-            or parent.winfo_height() < parent.winfo_reqheight()
-            or right > holder.winfo_rootx() + holder.winfo_width()
-        ):
-            cut.append(parent["text"])
+    """Texts of labels and buttons that have less room than they need.
+
+    What a scrolled panel hides above or below counts as seen.
+    """
+    cut = []
+    for one in shown_texts(parent):
+        left, top, right, bottom = seen_part(one)
+        is_scrolled = "canvas" in str(one).lower()
+        width, height = one.winfo_reqwidth(), one.winfo_reqheight()
+        room = one.winfo_height() if is_scrolled else bottom - top
+        if right - left < width or room < height:
+            cut.append(one["text"])
     return cut
+
+
+def overlapping_texts(parent):
+    """Pairs of labels and buttons of which one covers a part of the other."""
+    places = [(one["text"], seen_part(one)) for one in shown_texts(parent)]
+    places = [(text, at) for text, at in places if at[0] < at[2] and at[1] < at[3]]
+    return [
+        [text, other]
+        for place, (text, one) in enumerate(places)
+        for other, two in places[:place]
+        if max(one[0], two[0]) < min(one[2], two[2]) and max(one[1], two[1]) < min(one[3], two[3])
+    ]

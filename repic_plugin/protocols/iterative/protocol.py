@@ -34,7 +34,7 @@ from repic_plugin.protocols.iterative.settings import (
 )
 from repic_plugin.protocols.iterative.stages import CONSENSUS, PARTICLES, Stages
 from repic_plugin.protocols.iterative.state import RunState
-from repic_plugin.protocols.iterative.summary import summary_lines
+from repic_plugin.protocols.iterative.summary import stage_lines, summary_lines
 
 
 class ProtRepicIterative(FormProtocol, WritesReport, ProtParticlePicking):
@@ -180,7 +180,8 @@ class ProtRepicIterative(FormProtocol, WritesReport, ProtParticlePicking):
         rows = read_iterations(self.table_file())
         model = read_ensemble(self._getExtraPath()) if self._is_probable() else None
         lines = summary_lines(rows, self._state.dropped, hasattr(self, PARTICLES), model)
-        return lines + (self._valueLines() if rows else [])
+        lines += self._valueLines() if rows else []
+        return lines + stage_lines(self._state.outputs())
 
     def _automatic(self) -> Dict[str, str]:
         return automatic_values(self)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from repic_plugin.consensus import NOTHING, EnsembleModel, shows_no_particles
 from repic_plugin.iteration import IterationRow, lowest_f1
 
 CONSENSUS, ALL = "consensus", "all"
+# what a run is called after the kind of its output, of which the pickers' are named before it
+STAGES = {"model": "train", "picks": "pick", "consensus": "consensus", "labels": "labels"}
 
 
 def iteration_lines(rows: Sequence[IterationRow], subset: str = ALL) -> List[str]:
@@ -48,6 +50,28 @@ def summary_lines(
         lines += [f"Caution: {warning}." for warning in told]
     lines += [f"Excluded: {name}, which failed in {reason}" for name, reason in dropped.items()]
     return lines
+
+
+def stage_lines(outputs: Sequence[Tuple[str, int, str, int, str]]) -> List[str]:
+    """Lines with links to the runs of each iteration, which Scipion's window opens.
+
+    Scipion joins runs by a line only where one is an input of the other, and then resets or deletes
+    the second with the first; these runs have to survive.
+
+    Parameters
+    ----------
+    outputs : sequence of tuple
+        Kind, iteration, picker, run and output, as of `RunState.outputs`.
+    """
+    stages: Dict[int, Dict[int, str]] = {}
+    for kind, iteration, name, run_id, _ in outputs:
+        label = f"{name} {STAGES[kind]}".strip() if kind in STAGES else "subsets"
+        stages.setdefault(iteration, {}).setdefault(run_id, label)
+    return [
+        f"Runs of iteration {iteration}: "
+        + ", ".join(f"[[sci-open:{run_id}][{label}]]" for run_id, label in sorted(runs.items()))
+        for iteration, runs in sorted(stages.items())
+    ]
 
 
 def _line(row: IterationRow) -> str:

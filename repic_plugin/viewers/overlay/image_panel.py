@@ -17,6 +17,7 @@ LOW_PASS, CONTRAST, BRIGHTNESS = "low-pass", "contrast", "brightness"
 ENDS = {CONTRAST: (-2.0, 2.0), BRIGHTNESS: (-0.5, 0.5)}
 STEPS = {CONTRAST: 0.25, BRIGHTNESS: 0.05}  # of keys
 LOW_PASS_STEP = 1.2
+RING = (0, 2, 0, 0)  # room above a line: the ring of an Å is higher than fonts say
 
 
 class ImagePanel(ttk.LabelFrame):
@@ -44,7 +45,7 @@ class ImagePanel(ttk.LabelFrame):
         self.sliders: Dict[str, Any] = {}
         self.texts: Dict[str, Any] = {}
         for name, (low, high) in {LOW_PASS: (0.0, strongest), **ENDS}.items():
-            self.texts[name] = ttk.Label(self)
+            self.texts[name] = ttk.Label(self, padding=RING)
             self.texts[name].pack(anchor=tk.W)
             self.sliders[name] = ttk.Scale(self, from_=low, to=high, takefocus=False)
             self.sliders[name].pack(fill=tk.X)

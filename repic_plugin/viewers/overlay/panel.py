@@ -31,16 +31,17 @@ class ScrolledPanel(ttk.Frame):
         self._canvas.configure(yscrollcommand=self._scrolled)
         self._canvas.pack(side=tk.LEFT, fill=tk.BOTH, expand=True)
         self.inside = ttk.Frame(self._canvas)
-        self._item = self._canvas.create_window(0, 0, anchor=tk.NW, window=self.inside)
-        self._canvas.configure(width=width_px)
-        self._canvas.itemconfigure(self._item, width=width_px)
+        # keeps the controls as high as the column without a limit to their own height
+        self._strut = tk.Frame(self.inside, width=0, height=1)
+        self._strut.pack(side=tk.LEFT)
+        self._canvas.create_window(0, 0, anchor=tk.NW, window=self.inside, width=width_px)
         self.inside.bind("<Configure>", self._fit)
         self._canvas.bind("<Configure>", self._fit)
 
     def _fit(self, _event: Any = None) -> None:
         """Fill the column, or scroll where it is too low."""
         wanted, there = self.inside.winfo_reqheight(), self._canvas.winfo_height()
-        self._canvas.itemconfigure(self._item, height=max(wanted, there))
+        self._strut.configure(height=there)
         self._canvas.configure(scrollregion=(0, 0, 1, max(wanted, there)))
 
     def _scrolled(self, first: str, last: str) -> None:
