@@ -76,7 +76,7 @@ def folder_sections(folder: PathLike) -> List[Section]:
         title = f"{_name(place, top)}: {kind.TITLE}"
         try:
             section = Section(title, kind.blocks(place))
-            if kind.MARKER == TABLE_NAMES[0]:
+            if TABLE_NAMES[0] == kind.MARKER:
                 rows[at] = run_row(_name(place, top), place)
         except (ValueError, OSError) as error:
             section = Section(title, [unreadable(error)])
