@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tkinter as tk
+from contextlib import suppress
 from functools import partial
 from tkinter import ttk
 from typing import Any, Callable, Dict, Mapping, Optional, Set
@@ -59,7 +60,7 @@ def when_seen(frame: Any, text: str, act: Callable[[Any], None]) -> Any:
         try:
             act(message)
         except Exception as error:
-            if message.winfo_exists():  # or the window would seem to be busy for ever
+            with suppress(tk.TclError):  # closed meanwhile
                 message.configure(text=f"{FAILED} {type(error).__name__}: {error}")
             raise
 

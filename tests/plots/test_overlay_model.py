@@ -183,6 +183,16 @@ def test_each_set_is_hidden_by_a_number_of_its_own():
             chosen.choose(*wrong)
 
 
+def test_a_set_alone_is_found_by_itself():
+    one = BoxSet("one", [0, 0, 1], [10, 50, 90], [10, 10, 10], 20)
+    model = OverlayModel(NAMES, FILES, [one])
+    assert model.picker_names() == ("one",)
+    model.show_pattern("one")
+    assert model.n_kept() == (2, 3)
+    with pytest.raises(ValueError, match="names picker 'other'"):
+        model.show_pattern("other")
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0, "0.000"), (0.52, "0.520"), (-12.5, "-12.500"), (4e-6, "4.000e-06"), (-3e9, "-3.000e+09")],

@@ -221,7 +221,7 @@ def test_picks_are_not_put_on_other_micrographs_of_the_same_ids(
 
 def test_a_box_size_below_zero_is_refused(project, micrographs):
     (line,) = by_hand(project, micrographs, boxSize=-5).validate()
-    assert line.startswith('"Box size (px)" must be 1 or more')
+    assert line.startswith('"Box size (px)" must be a whole number of px, 1 or more')
 
 
 def test_what_is_missing_is_said_in_the_form(project, micrographs, picked, tmp_path):

@@ -11,6 +11,7 @@ from pwem.protocols import ProtParticlePicking
 from pyworkflow import NEW
 from pyworkflow.protocol import params
 
+from repic_plugin.arguments import check_box_size
 from repic_plugin.convert import (
     append_by_hand,
     coordinate_places,
@@ -124,11 +125,7 @@ class ProtRepicByHand(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
             raise ValueError(
                 f"{self.label('boxSize')} is missing: give it, or choose coordinates to correct"
             )
-        if self.box_size_px() < 0:
-            raise ValueError(
-                f"{self.label('boxSize')} must be 1 or more, or 0 for that of the coordinates to "
-                f"correct, got {self.box_size_px()}"
-            )
+        check_box_size("box_size_px", self.box_size_px())
         self.check_coordinates()
 
     def check_coordinates(self) -> None:
