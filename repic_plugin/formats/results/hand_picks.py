@@ -144,6 +144,7 @@ class HandPicks:
             self._rows[place] = (*self._rows.get(place, ()), row)
         self.edits: List[Edit] = []
         self._undone: List[Tuple[int, ...]] = []  # rows of what each change removed
+        self._listed: Optional[NDArray[np.int64]] = None  # until the next change
         known = None if names is None else {k: " ".join(one.split()) for k, one in names.items()}
         self._names = known
         self.replay(edits or [])
@@ -171,6 +172,7 @@ class HandPicks:
         else:
             self._undone.append(self._rows.pop(edit.place))
         self.edits.append(edit)
+        self._listed = None
         return True
 
     def undo(self) -> bool:
@@ -178,6 +180,7 @@ class HandPicks:
         if not self.edits:
             return False
         edit, rows = self.edits.pop(), self._undone.pop()
+        self._listed = None
         if edit.kind == ADD:
             del self._rows[edit.place]
         else:
@@ -194,8 +197,11 @@ class HandPicks:
 
     def places(self) -> NDArray[np.int64]:
         """Id of the micrograph, x and y of each pick, shape (n_picks, 3)."""
-        found = [place for place, rows in self._rows.items() for _ in range(max(1, len(rows)))]
-        return np.array(found, dtype=np.int64).reshape(-1, 3)
+        if self._listed is None:
+            found = [place for place, rows in self._rows.items() for _ in rows or (None,)]
+            self._listed = np.array(found, dtype=np.int64).reshape(-1, 3)
+            self._listed.setflags(write=False)
+        return self._listed
 
     def kept_rows(self) -> NDArray[np.int64]:
         """Rows of the set that were not removed, ascending."""
