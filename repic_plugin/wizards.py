@@ -52,6 +52,7 @@ MOST_CHANCE = 0.4
 MOST_ESTIMATED = 20  # micrographs: some seconds
 FITTED_WITH = ("box_size_px", "min_overlap", "min_score", "score_transform")
 PREVIEWED = ("micrograph_size_px", "position", "solver", "copy_distance_px", "min_distance_px")
+MAX_SHARE = 0.99
 FITS_KEPT = 8  # of a preview: one for each minimum overlap
 NO_IMAGES = "The images are not looked at here; they change what is kept."
 NO_OPTIONS = "Choose a picker first."
@@ -262,14 +263,19 @@ def input_box_size(protocol: Any) -> int:
 
 
 def form_settings(protocol: ProtRepicConsensus, n_pickers: int) -> PreviewSettings:
-    """Settings of the form, within the ranges of the sliders."""
+    """Settings of the form; what is beyond its limits is at them."""
     quorum = required_pickers(consensus_mode(protocol), n_pickers, protocol.quorum.get() or None)
     return PreviewSettings(
         quorum=min(max(2, quorum), n_pickers),
-        min_overlap=min(max(0.0, protocol.minOverlap.get() or 0.0), 0.95),
+        min_overlap=_share(protocol.minOverlap.get()),
         num_particles=max(0, protocol.numParticles.get() or 0),
-        target_precision=min(max(0.0, protocol.targetPrecision.get() or 0.0), 0.99),
+        target_precision=_share(protocol.targetPrecision.get()),
     )
+
+
+def _share(value: Any) -> float:
+    """A number from 0 and below 1."""
+    return max(0.0, value or 0.0) if (value or 0.0) < 1 else MAX_SHARE
 
 
 def write_settings(form: Any, settings: PreviewSettings, n_pickers: int) -> None:

@@ -60,6 +60,7 @@ HOMES = {
     "probable_text": "probable_preview",
     "spread_micrographs": "probable_preview",
     "short_name": "canvas",
+    "short_number": "overlay_words",
     "ranges_text": "class_choice",
     "registered_images": "class_members",
     "reliability_figure": "reliability",

@@ -92,8 +92,10 @@ class ClassChoice:
 
     def least_good_score(self) -> float:
         """The lowest score of a good class, 0 without one."""
-        good = self.is_good()
-        return float(self.scores[good].min()) if self.scores is not None and good.any() else 0.0
+        if self.scores is None:
+            return 0.0
+        known = self.is_good() & np.isfinite(self.scores)
+        return float(self.scores[known].min()) if known.any() else 0.0
 
     # ---------------------------------------------------------------- actions
 

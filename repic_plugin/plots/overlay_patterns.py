@@ -83,6 +83,8 @@ def _overlapping(one: BoxSet, sets: Sequence[BoxSet], n_micrographs: int) -> Fou
     ]
     micrograph, picker, x, y = (np.concatenate(column) for column in zip(*columns))
     names = tuple(other.name for other in sets)
+    if len(sets) == 1:
+        return FoundBy(names, np.ones((len(np.asarray(one.x)), 1), dtype=bool))
     places = [str(number) for number in range(n_micrographs)]
     picks = Picks.from_columns(
         micrograph, picker, x, y, micrograph_names=places, picker_names=names

@@ -44,7 +44,12 @@ def _number(column: NDArray[np.float64], value: float) -> str:
     known = column[np.isfinite(column)]
     if (known == np.round(known)).all() and (known > 1).any():
         return f"{value:,.0f}"
-    return f"{value:.3f}"
+    return short_number(value)
+
+
+def short_number(value: float) -> str:
+    """A number with three decimals, or in powers of ten where these would not show it."""
+    return f"{value:.3f}" if not value or 1e-3 <= abs(value) < 1e7 else f"{value:.3e}"
 
 
 def _pick_in_words(one: BoxSet, row: int) -> str:
@@ -52,4 +57,6 @@ def _pick_in_words(one: BoxSet, row: int) -> str:
         return f"{one.name}: not found"
     score = np.nan if one.score is None else float(np.asarray(one.score)[row])
     where = f"at {np.asarray(one.x)[row]:.0f}, {np.asarray(one.y)[row]:.0f}"
-    return f"{one.name}: {'no score' if np.isnan(score) else f'score {score:.3f}'}, {where}"
+    return (
+        f"{one.name}: {'no score' if np.isnan(score) else f'score {short_number(score)}'}, {where}"
+    )

@@ -47,6 +47,11 @@ class Warnings:
     lines: Sequence[str]
 
 
+def unreadable(error: Exception) -> Warnings:
+    """A block in place of results that cannot be read."""
+    return Warnings([f"These results cannot be read: {error}"])
+
+
 @dataclass(frozen=True)
 class Lines:
     """A list of facts.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Dict, List, Tuple
 
 from repic_plugin.formats import TABLE_NAMES, PathLike
-from repic_plugin.reports.comparison import compared, run_row
-from repic_plugin.reports.document import Section
+from repic_plugin.reports.comparison import RunRow, compared, run_row
+from repic_plugin.reports.document import Section, unreadable
 
 
 def kinds() -> Dict[str, ModuleType]:
@@ -51,7 +52,12 @@ def folder_sections(folder: PathLike) -> List[Section]:
     Raises
     ------
     ValueError
-        If the folder holds no result, or a table in it is damaged.
+        If the folder holds no result, or tables of all are damaged.
+
+    Warns
+    -----
+    UserWarning
+        Of results whose tables are damaged or incomplete; their sections say so.
     """
     top = Path(folder)
     if not top.is_dir():
@@ -63,12 +69,24 @@ def folder_sections(folder: PathLike) -> List[Section]:
             f"{folder}: holds no result of ours, nor do the folders in it: none of {known}; give "
             "what --out of a command named, or a Scipion project"
         )
-    sections = [
-        Section(f"{_name(place, top)}: {kind.TITLE}", kind.blocks(place)) for place, kind in found
-    ]
-    runs = [at for at, (_, kind) in enumerate(found) if TABLE_NAMES[0] == kind.MARKER]
-    rows = [run_row(_name(found[at][0], top), found[at][0]) for at in runs]
-    return compared(sections, rows, *runs[:1])
+    sections: List[Section] = []
+    rows: Dict[int, RunRow] = {}
+    problems: List[Exception] = []
+    for at, (place, kind) in enumerate(found):
+        title = f"{_name(place, top)}: {kind.TITLE}"
+        try:
+            section = Section(title, kind.blocks(place))
+            if TABLE_NAMES[0] == kind.MARKER:
+                rows[at] = run_row(_name(place, top), place)
+        except (ValueError, OSError) as error:
+            section = Section(title, [unreadable(error)])
+            problems.append(error)
+        sections.append(section)
+    if len(problems) == len(found):
+        raise problems[0]
+    for error in problems:
+        warnings.warn(str(error), stacklevel=2)
+    return compared(sections, [*rows.values()], *[*rows][:1])
 
 
 def _name(place: Path, top: Path) -> str:

@@ -31,6 +31,7 @@ from repic_plugin.reports.document import (
     Table,
     Warnings,
     render_report,
+    unreadable,
 )
 from repic_plugin.reports.folder import find_results
 from repic_plugin.reports.pictures import Picture
@@ -78,9 +79,16 @@ def write_run_report(run: Protocol, path: PathLike) -> None:
 
 def _sections(runs: Sequence[Protocol]) -> List[Section]:
     """A section for each run, and the comparison of those that are a consensus."""
-    own = [at for at, run in enumerate(runs) if _is_consensus(run)]
-    rows = [_row(runs[at]) for at in own]
-    return compared([run_section(run) for run in runs], rows, *own[:1])
+    rows = {at: row for at, run in enumerate(runs) for row in _rows(run)}
+    return compared([run_section(run) for run in runs], [*rows.values()], *[*rows][:1])
+
+
+def _rows(run: Protocol) -> List[RunRow]:
+    """The row of a consensus whose tables can be read; its section says so if they cannot."""
+    try:
+        return [_row(run)] if _is_consensus(run) else []
+    except (ValueError, OSError):
+        return []
 
 
 def _is_consensus(run: Protocol) -> bool:
@@ -118,7 +126,10 @@ def run_section(run: Protocol) -> Section:
     page = _page(run)
     blocks: List[Block] = [_about(run), Warnings(failed), *page, *([summary] if page else [])]
     for place, kind in find_results(folder):
-        blocks += kind.blocks(place)
+        try:
+            blocks += kind.blocks(place)
+        except (ValueError, OSError) as error:  # a run that was killed, or is still writing
+            blocks.append(unreadable(error))
     if hasattr(run, "overlay_model") and _is_consensus(run):
         blocks += _overlays(run, folder)
     blocks += [
@@ -141,10 +152,11 @@ def _overlays(run: Protocol, folder: Path) -> List[Block]:
     """Overlays of the micrographs with the best, the median and the worst agreement."""
     try:
         model = run.overlay_model()
+        telling = telling_micrographs(read_consensus_tables(folder))
     except (ValueError, OSError) as error:
         return [Warnings([f"Overlays are missing: {error}"])]
     blocks: List[Block] = []
-    for word, place in telling_micrographs(read_consensus_tables(folder)).items():
+    for word, place in telling.items():
         model.go_to(place)
         try:
             pixels = open_micrograph(model.file)

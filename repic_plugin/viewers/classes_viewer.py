@@ -22,6 +22,7 @@ from repic_plugin.plots import (
 from repic_plugin.protocols import ProtAckMeans2D, ProtAckMeans2DStream
 from repic_plugin.viewers.classes_window import ClassesWindow
 from repic_plugin.viewers.figure_window import FigureWindow
+from repic_plugin.viewers.files_as_read import FilesAsRead
 
 
 class RepicClassesViewer(Viewer):  # type: ignore[misc]
@@ -55,6 +56,7 @@ def classes_window(
     results = _Results(Path(protocol.classes_folder()))
 
     def create(numbers: List[int], label: str) -> str:
+        results.check_unchanged()
         return str(protocol.create_subset(numbers, label=label).getObjLabel())
 
     pictures = {"sizes": results.sizes_figure}
@@ -75,6 +77,7 @@ class _Results:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._averages = folder / "class_averages.mrcs"
 
     @cached_property
     def tables(self) -> ClassTables:
@@ -82,6 +85,7 @@ class _Results:
 
     def choice(self) -> Tuple[ClassChoice, Any]:
         """Choice among the classes, and their averages."""
+        self._as_read = FilesAsRead([str(self._averages)])
         scores = self.tables.scores
         choice = ClassChoice(
             self.tables.sizes,
@@ -90,7 +94,19 @@ class _Results:
             resolutions_angstrom=None if scores is None else scores.resolution_angstrom,
             is_off_centre=None if scores is None else scores.is_off_centre,
         )
-        return choice, open_stack(self._folder / "class_averages.mrcs")
+        return choice, open_stack(self._averages)
+
+    def check_unchanged(self) -> None:
+        """Check that the classes are still those that were read.
+
+        Raises
+        ------
+        ValueError
+            If the classification was run again.
+        OSError
+            If they are gone.
+        """
+        self._as_read.check(str(self._averages))
 
     def sizes_figure(self) -> Figure:
         return size_bars_figure(self.tables.sizes, flagged=self.tables.is_junk, first_number=1)

@@ -180,7 +180,7 @@ class ClassesWindow(FigureWindow):
         """Start a run with the particles of good classes, or of the rest."""
         try:
             label = self._create(self.choice.numbers(good), self.choice.label(good))
-        except ValueError as error:
+        except Exception as error:  # Scipion raises arbitrary errors
             messagebox.showerror("Particles", sentence(error), parent=self.window)
             return
         more = f" {GOES_ON}" if good else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tkinter as tk
+from contextlib import suppress
 from functools import partial
 from tkinter import ttk
 from typing import Any, Callable, Dict, Mapping, Optional, Set
@@ -18,6 +19,7 @@ MAX_FRACTION = 0.85
 # Height of tabs and toolbar.
 MARGIN_PX = 90
 MESSAGE_WIDTH_PX = 600
+FAILED = "This cannot be shown; the log has more."
 SHOWN_AFTER_MS = 20  # after a widget was exposed, what Tk has drawn is on the screen
 
 
@@ -38,7 +40,8 @@ def when_seen(frame: Any, text: str, act: Callable[[Any], None]) -> Any:
     frame : tkinter widget
     text : str
     act : callable
-        Called once with the label that shows the message, if the window is still open.
+        Called once with the label that shows the message, if the window is still open. The label
+        shows an error that it does not catch, which goes to the log, too.
 
     Returns
     -------
@@ -49,7 +52,17 @@ def when_seen(frame: Any, text: str, act: Callable[[Any], None]) -> Any:
 
     def begin(_event: Any) -> None:
         message.unbind("<Expose>")
-        frame.after(SHOWN_AFTER_MS, lambda: act(message) if message.winfo_exists() else None)
+        frame.after(SHOWN_AFTER_MS, go)
+
+    def go() -> None:
+        if not message.winfo_exists():
+            return
+        try:
+            act(message)
+        except Exception as error:
+            with suppress(tk.TclError):  # closed meanwhile
+                message.configure(text=f"{FAILED} {type(error).__name__}: {error}")
+            raise
 
     message.bind("<Expose>", begin)
     message.pack()

@@ -14,6 +14,8 @@ from repic_plugin.viewers.figure_window import open_window
 PAD = 8
 COLUMNS = {"option": 260, "meaning": 340, "default": 160, "value": 160}  # and widths in px
 WRAP_PX = 900
+SEPARATOR = ";"  # of options in the form
+NO_SEPARATOR = "A value cannot have a semicolon, which separates options in the form; leave it out."
 HINT = "Choose an option, type its value and press Set; an empty value is the default."
 
 
@@ -91,15 +93,25 @@ class OptionsWindow(View):  # type: ignore[misc]
 
     # ---------------------------------------------------------------- actions
 
-    def set_value(self) -> None:
-        """Give the selected option the value typed, or the default if it is empty."""
+    def set_value(self) -> bool:
+        """Give the selected option the value typed, or the default if it is empty.
+
+        Returns
+        -------
+        bool
+            Whether it can be a value.
+        """
+        value = self.entry.get().strip()
+        if SEPARATOR in value and self.table.selection():
+            self.help.configure(text=NO_SEPARATOR)
+            return False
         for key in self.table.selection():
-            value = self.entry.get().strip()
             if value and value != self._offered[key].default:
                 self.values[key] = value
             else:
                 self.values.pop(key, None)
             self.table.item(key, values=self._row(key))
+        return True
 
     def _selected(self, _event: Any) -> None:
         for key in self.table.selection():
@@ -113,6 +125,7 @@ class OptionsWindow(View):  # type: ignore[misc]
         return (key, one.label, one.default, self.values.get(key, ""))
 
     def _ok(self) -> None:
-        self.set_value()
+        if not self.set_value():
+            return
         self.window.destroy()
         self._use(self.values)

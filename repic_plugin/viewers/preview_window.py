@@ -31,6 +31,7 @@ PANEL_WIDTH_PX = 330
 COUNT_WIDTH_PX = 295  # beside a scroll bar
 MAX_OVERLAP, MAX_PRECISION = 0.95, 0.99
 CURVE_HEIGHT_PX = 170
+DECIMALS = 4  # of what a slider can show
 LEGEND_COLUMNS, LEGEND_LETTERS = 2, 16
 SETTLED_MS = 400  # after the last change of a slider on which a fit depends
 FITTING = "Estimating precision and recall of the pickers ..."
@@ -99,6 +100,7 @@ class PreviewWindow(View):  # type: ignore[misc]
         self.frame = PictureFrame(self.window, self._open_image, self.model)
         self.frame.pack(side=tk.LEFT, fill=tk.BOTH, expand=True)
         self.sliders: Dict[str, Any] = {}
+        self._begun: Dict[str, float] = {}  # where sliders stand for the first settings
         self._add_pager(panel)
         # first, so that they stay in view where there is little room
         self._add_buttons(panel)
@@ -116,8 +118,12 @@ class PreviewWindow(View):  # type: ignore[misc]
         self.frame.canvas.get_tk_widget().focus_set()
 
     def settings(self) -> PreviewSettings:
-        """Settings of the sliders."""
-        values = {name: round(float(one.get()), 2) for name, one in self.sliders.items()}
+        """Settings of the sliders; one that was not moved has the value that it began with."""
+        values = {
+            name: round(float(one.get()), DECIMALS)
+            for name, one in self.sliders.items()
+            if one.get() != self._begun[name]
+        }
         for name in ("quorum", "num_particles"):
             if name in values:
                 values[name] = int(values[name])
@@ -158,16 +164,19 @@ class PreviewWindow(View):  # type: ignore[misc]
     def _add_slider(
         self, panel: Any, name: str, label: str, low: float, high: float, step: float
     ) -> None:
+        first = getattr(self._first, name)
+        is_between = abs(first / step - round(first / step)) > 1e-6
         slider = tk.Scale(
             panel,
             label=label,
             from_=low,
-            to=max(high, getattr(self._first, name)),
-            resolution=step,
+            to=max(high, first),
+            resolution=10.0**-DECIMALS if is_between else step,
             orient=tk.HORIZONTAL,
             takefocus=False,
         )
-        slider.set(getattr(self._first, name))
+        slider.set(first)
+        self._begun[name] = slider.get()
         is_fitted = name == "min_overlap" and self._draw_curve is not None
         slider.configure(command=self._slid_to_fit if is_fitted else self._slid)
         slider.pack(fill=tk.X)

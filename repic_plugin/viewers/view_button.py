@@ -7,6 +7,8 @@ from typing import Any, Callable, Optional
 
 from pyworkflow.viewer import View
 
+from repic_plugin.viewers.messages import sentence
+
 MakeView = Callable[[Any], View]
 
 
@@ -36,5 +38,5 @@ class ViewButton(ttk.Button):
         try:
             self.view = self._make_view(window)
             self.view.show()
-        except (ValueError, OSError) as error:
-            messagebox.showerror(self.cget("text"), str(error), parent=window)
+        except Exception as error:  # Scipion raises arbitrary errors
+            messagebox.showerror(self.cget("text"), sentence(error), parent=window)

@@ -1,6 +1,7 @@
 """Picks by hand, and their journal."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -50,8 +51,9 @@ def test_the_journal_holds_what_the_window_shows(tmp_path_factory, steps):
     picks, done = HandPicks(*BASE), [state(HandPicks(*BASE))]
     for step in steps:
         if step is None:
-            if picks.undo():
-                append_edit(journal, None)
+            if picks.edits:
+                append_edit(journal, picks.edits[-1], undo=True)
+                picks.undo()
                 done.pop()
         elif picks.apply(Edit(*step)):
             append_edit(journal, Edit(*step))
@@ -81,9 +83,75 @@ def test_changes_that_do_not_fit_another_set_are_counted(tmp_path):
     assert len(picks.edits) == 2
 
 
+def test_what_is_undone_is_the_change_that_the_window_shows(tmp_path):
+    journal = tmp_path / "changes.txt"
+    for edit in (Edit(ADD, (1, 5, 5)), Edit(REMOVE, (1, 50, 61))):
+        append_edit(journal, edit)
+    picks = HandPicks(*BASE, edits=read_edits(journal))
+    assert picks.n_left_out == 1, "the last change does not fit"
+    append_edit(journal, picks.edits[-1], undo=True)
+    picks.undo()
+    assert state(HandPicks(*BASE, edits=read_edits(journal))) == state(picks)
+
+
+def test_of_two_windows_each_undoes_its_own_change(tmp_path):
+    journal = tmp_path / "changes.txt"
+    mine, other = Edit(ADD, (1, 5, 5), "one.mrc"), Edit(ADD, (1, 90, 90), "one.mrc")
+    for edit in (mine, other):
+        append_edit(journal, edit)
+    append_edit(journal, mine, undo=True)
+    assert read_edits(journal) == [other]
+
+
+def test_a_journal_before_names_and_of_undone_changes_is_read(tmp_path):
+    journal = tmp_path / "changes.txt"
+    journal.write_text("add 1 2 3\nadd 1 5 6\nundo\nremove 1 2 3\n", "utf-8")
+    assert read_edits(journal) == [Edit(ADD, (1, 2, 3)), Edit(REMOVE, (1, 2, 3))]
+
+
+def test_changes_of_other_micrographs_are_left_out(tmp_path):
+    journal = tmp_path / "changes.txt"
+    names = {1: "grid 1  \xe9\udcff\n.mrc", 2: "b.mrc"}
+    picks = HandPicks(names=names)
+    for place in ((1, 5, 5), (2, 7, 7)):
+        edit = picks.edit(ADD, place)
+        assert picks.apply(edit)
+        append_edit(journal, edit)
+    edits = read_edits(journal)
+    assert state(HandPicks(edits=edits, names=names)) == state(picks)
+    for others in ({1: "z.mrc", 2: "b.mrc"}, {2: "b.mrc"}):
+        found = HandPicks(edits=edits, names=others)
+        assert found.places().tolist() == [[2, 7, 7]]
+        assert found.n_left_out == 1
+
+
+@pytest.mark.parametrize("at", ["write", "fsync"])
+def test_a_change_that_could_not_be_written_is_not_in_the_journal(tmp_path, monkeypatch, at):
+    journal = tmp_path / "changes.txt"
+    append_edit(journal, Edit(ADD, (1, 2, 3)))
+    whole = journal.read_bytes()
+
+    def full(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        if at == "fsync":
+            patch.setattr(os, "fsync", full)
+        else:
+            limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 3, limit[1]))
+        try:
+            with pytest.raises(OSError):
+                append_edit(journal, Edit(ADD, (1, 50, 50)))
+        finally:
+            if at == "write":
+                resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert journal.read_bytes() == whole
+
+
 def test_a_journal_with_something_else_in_it_is_refused(tmp_path):
     journal = tmp_path / "changes.txt"
-    for wrong in ("add 1 2", "move 1 2 3", "", "add 1 2 3 4", "undo"):
+    for wrong in ("add 1 2", "move 1 2 3", "", "add 1 2 x", "undo", "undo 1 2 3"):
         journal.write_text(f"add 1 2 3\nundo\n{wrong}\n", "utf-8")
         with pytest.raises(ValueError, match=r"changes.txt, line 3: no change by hand"):
             read_edits(journal)

@@ -140,3 +140,11 @@ def test_without_scores_there_is_the_judgement_and_the_hand():
 )
 def test_numbers_as_ranges(numbers, letters, text):
     assert ranges_text(numbers, letters) == text
+
+
+def test_a_class_of_unknown_score_is_not_the_lowest_good_one():
+    scores = np.array([np.nan, 0.7, 0.4])
+    choice = ClassChoice(np.array([5, 5, 5]), is_junk=np.zeros(3, bool), scores=scores)
+    assert choice.least_good_score() == 0.4
+    choice = ClassChoice(np.array([5]), is_junk=np.zeros(1, bool), scores=np.array([np.nan]))
+    assert choice.least_good_score() == 0

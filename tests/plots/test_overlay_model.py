@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from repic_plugin.plots.colors import CONSENSUS_COLOR, picker_color
 from repic_plugin.plots.overlay_model import OverlayModel
 from repic_plugin.plots.overlay_sets import BoxSet, ConsensusDetails
+from repic_plugin.plots.overlay_words import short_number
 
 NAMES = ["a.mrc", "b.mrc", "c.mrc", "d.mrc"]
 FILES = [f"folder/{name}" for name in NAMES]
@@ -180,6 +181,24 @@ def test_each_set_is_hidden_by_a_number_of_its_own():
     for wrong in (("three", None), ("two", "weight")):
         with pytest.raises(ValueError, match="named"):
             chosen.choose(*wrong)
+
+
+def test_a_set_alone_is_found_by_itself():
+    one = BoxSet("one", [0, 0, 1], [10, 50, 90], [10, 10, 10], 20)
+    model = OverlayModel(NAMES, FILES, [one])
+    assert model.picker_names() == ("one",)
+    model.show_pattern("one")
+    assert model.n_kept() == (2, 3)
+    with pytest.raises(ValueError, match="names picker 'other'"):
+        model.show_pattern("other")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0.000"), (0.52, "0.520"), (-12.5, "-12.500"), (4e-6, "4.000e-06"), (-3e9, "-3.000e+09")],
+)
+def test_numbers_of_any_size_can_be_read(value, text):
+    assert short_number(value) == text
 
 
 def test_the_histogram_is_of_all_micrographs():

@@ -9,9 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
+from pyworkflow.protocol import MODE_RESUME
 
 from repic_plugin import constants
-from repic_plugin.convert import read_item_columns
+from repic_plugin.convert import coordinate_places, read_item_columns
+from repic_plugin.formats import ADD, REMOVE, Edit, append_edit
+from repic_plugin.protocols.picking.protocol_by_hand import NOT_SAVED
 from tests.protocols.scipion_project import coordinates, write_images, write_picker
 from tests.virtual_screen import photograph
 
@@ -162,6 +165,63 @@ def test_an_output_in_use_is_not_changed_but_a_new_run_has_the_changes(
     assert len(found) == len(before) + 1
     assert len(rows_of(project, run)) == len(before)
     assert "not in the output yet" in run.summary()[1]
+
+
+def again(project, run):
+    """The run after Continue."""
+    run.runMode.set(MODE_RESUME)
+    return project.run(run)
+
+
+def test_changes_that_leave_the_number_as_it_was_are_not_in_the_output_yet(
+    project, micrographs, picked
+):
+    run = project.run(by_hand(project, micrographs, picked, "moved"))
+    journal = Path(project.project.path, run.journal_file())
+    for edit in (Edit(ADD, (1, 5, 5)), Edit(REMOVE, (2, 70, 70))):
+        append_edit(journal, edit)
+    assert "not in the output yet" in run.summary()[1]
+    run = again(project, run)
+    assert not any("not in the output yet" in line for line in run.summary())
+
+
+def test_a_run_whose_picks_are_all_removed_does_not_finish_with_the_former_output(
+    project, micrographs, picked
+):
+    run = project.run(by_hand(project, micrographs, picked, "emptied"))
+    journal = Path(project.project.path, run.journal_file())
+    for _, micrograph, x, y in coordinate_places(run.outputCoordinates).tolist():
+        append_edit(journal, Edit(REMOVE, (micrograph, x, y)))
+    assert run.summary()[:2] == ["0 picks: 0 added by hand, 4 removed.", NOT_SAVED]
+    run = again(project, run)
+    assert run.isFailed()
+    assert "all picks were removed" in run.getErrorMessage()
+
+
+def test_picks_are_not_put_on_other_micrographs_of_the_same_ids(
+    project, micrographs, picked, tmp_path
+):
+    names = ("other_1", "other_2")
+    others = project.micrographs("same ids", write_images(tmp_path / "others", names, SIZE_PX))
+    corrected = by_hand(project, others, picked, "wrong inputs")
+    (line,) = corrected.validate()
+    assert "are of other micrographs" in line
+    run = project.run(by_hand(project, micrographs, boxSize=BOX_PX, label="moved to others"))
+    picks, journal = run.hand_picks(), Path(project.project.path, run.journal_file())
+    append_edit(journal, picks.edit(ADD, (2, 30, 30)))
+    run = again(project, run)
+    assert [place for _, *place in coordinates(run)] == [[30, 30]]
+    run.inputMicrographs.set(others)
+    run.inputMicrographs.setExtended("outputMicrographs")
+    assert any(line.startswith("1 changes by hand do not fit") for line in run.summary())
+    assert len(run.hand_picks()) == 0
+    run = again(project, run)
+    assert run.isFailed(), "the output is still of the first micrographs"
+
+
+def test_a_box_size_below_zero_is_refused(project, micrographs):
+    (line,) = by_hand(project, micrographs, boxSize=-5).validate()
+    assert line.startswith('"Box size (px)" must be a whole number of px, 1 or more')
 
 
 def test_what_is_missing_is_said_in_the_form(project, micrographs, picked, tmp_path):

@@ -66,6 +66,14 @@ def test_bad_folders_are_one_line_before_the_run(project, micrographs, tmp_path,
         assert word in message
 
 
+def test_a_box_size_below_zero_is_said_before_the_run(project, micrographs, tmp_path):
+    folder = write_picker(tmp_path / "one", {"mic_1": [(20, 20)]})
+    inputs = {"inputMicrographs": (micrographs, "outputMicrographs")}
+    run = project.new("ProtRepicImportPicks", "i", inputs, picksFolder=str(folder), boxSize=-1)
+    (line,) = run.validate()
+    assert line.startswith('"Box size (px)" must be a whole number of px, 1 or more, got -1')
+
+
 def test_no_folder_is_said_before_the_run(project, micrographs):
     inputs = {"inputMicrographs": (micrographs, "outputMicrographs")}
     (message,) = project.new("ProtRepicImportPicks", "none", inputs)._validate()

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from pyworkflow.protocol import MODE_RESTART
 
 from tests.protocols.scipion_project import coordinates, write_images, write_picker
 
@@ -159,3 +160,23 @@ def test_sets_of_coordinates_can_be_opened_in_it(project, runs):
 
     found = project.project.getDomain().findViewers(runs["one"].outputCoordinates, DESKTOP_TKINTER)
     assert "RepicOverlayViewer" in [viewer.__name__ for viewer in found]
+
+
+def test_no_subset_of_another_output_than_the_window_shows(project, runs, tmp_path):
+    from repic_plugin.viewers.overlay.viewer import overlay_window
+
+    folder = write_picker(tmp_path / "third", ONE, BOX_PX, SCORES)
+    run = project.picks("third", runs["images"], folder)
+    window = overlay_window(None, run, run)
+    (shown_set,) = window.load().sets
+    run.picksFolder.set(str(write_picker(tmp_path / "others", TWO, BOX_PX)))
+    run.runMode.set(MODE_RESTART)
+    run = project.run(run)
+    assert run.isFinished(), run.getErrorMessage()
+    n_runs = len(project.project.getRuns())
+    with pytest.raises(ValueError, match="executed again since this window was opened"):
+        window._create(shown_set.source, [1, 2], "best", "2 of 4")
+    assert len(project.project.getRuns(refresh=True)) == n_runs
+    window = overlay_window(None, run, run)
+    (shown_set,) = window.load().sets
+    assert window._create(shown_set.source, [1, 2], "best", "2 of 3") == "best"

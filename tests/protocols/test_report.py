@@ -80,3 +80,20 @@ def test_a_micrograph_that_is_gone_is_told(project, done):
     told = [line for one in blocks if isinstance(one, Warnings) for line in one.lines]
     assert any("a.mrc" in line for line in told)
     assert any("b: worst" in one.caption for one in blocks if isinstance(one, Picture))
+
+
+def test_a_killed_run_leaves_the_report_of_the_others(project, done, pickers):
+    from repic_plugin.reports import render_report
+    from repic_plugin.reports.project import project_sections
+
+    killed = project.run(project.consensus(pickers, "killed"))
+    Path(project.project.path, killed._getExtraPath("summary.csv")).unlink()
+    sections = {one.title: one for one in project_sections(project.project.path)}
+    (page,) = [
+        render_report("t", "a", [one]) for title, one in sections.items() if "killed" in title
+    ]
+    assert "These results cannot be read" in page
+    assert "summary.csv" in page
+    (whole,) = [one for title, one in sections.items() if "with a report" in title]
+    assert "cannot be read" not in render_report("t", "a", [whole])
+    project.project.deleteProtocol(killed)

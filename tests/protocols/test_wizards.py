@@ -271,6 +271,17 @@ def test_the_preview_of_mode_probabilistic_is_its_run(project, simulated, monkey
     assert "The images are not looked at here" in shown[1]._describe(found[0], now)
 
 
+def test_the_preview_begins_with_the_values_of_the_form(project, runs):
+    from repic_plugin.wizards import form_settings
+
+    run = project.consensus([runs["one"], runs["two"]], "fine", mode=2)
+    for given, used in ((0.995, 0.995), (0.305, 0.305), (-1.0, 0.0), (1.0, 0.99), (7.0, 0.99)):
+        run.targetPrecision.set(given)
+        run.minOverlap.set(given)
+        found = form_settings(run, 2)
+        assert (found.target_precision, found.min_overlap) == (used, used)
+
+
 def test_the_preview_computes_with_the_form_and_writes_to_it(project, runs, monkeypatch):
     pytest.importorskip("tkinter", reason="this Python has no tkinter")
     from repic_plugin.plots.preview import PreviewSettings

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from repic_plugin.formats import write_stack
 from repic_plugin.plots import ClassChoice
 from tests.viewers.windows import press, take_keyboard, until
 from tests.virtual_screen import photograph
@@ -338,3 +339,20 @@ def test_classes_without_scores_have_no_slider(screen):
     opened.chosen_button.invoke()
     assert opened.created[0][0] == sorted(k + 1 for k in AUTOMATIC)
     opened.window.destroy()
+
+
+def test_no_particles_of_another_classification_than_the_window_shows(tmp_path):
+    from repic_plugin.viewers import classes_viewer
+
+    results = classes_viewer._Results(tmp_path)
+    averages = tmp_path / "class_averages.mrcs"
+    write_stack(averages, np.ones((3, 8, 8), np.float32), 1.0)
+    results.__dict__["tables"] = SimpleNamespace(
+        sizes=np.array([4, 2, 1]), is_junk=np.zeros(3, bool), scores=None
+    )
+    results.choice()
+    results.check_unchanged()
+    averages.unlink()
+    write_stack(averages, np.ones((2, 8, 8), np.float32), 1.0)
+    with pytest.raises(ValueError, match="executed again since this window was opened"):
+        results.check_unchanged()

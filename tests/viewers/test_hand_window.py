@@ -1,11 +1,12 @@
 """Picking by hand in the micrograph window, driven by events."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from repic_plugin.formats import HandPicks, read_edits
+from repic_plugin.formats import ADD, REMOVE, Edit, HandPicks, append_edit, read_edits
 from repic_plugin.plots import OverlayModel
 from tests.viewers.test_micrograph_view import LOOKING
 from tests.viewers.windows import cut_texts, opened_view, place_of, press, take_keyboard
@@ -100,6 +101,35 @@ def test_a_drag_adds_nothing(window):
     widget.event_generate("<ButtonRelease-1>", **end)
     window.window.update()
     assert len(on_the_disk(window)) == 3
+
+
+def test_what_another_window_has_changed_is_shown_and_not_undone(window):
+    click(window, 150, 100)
+    append_edit(window.journal, Edit(ADD, (7, 250, 50)))
+    append_edit(window.journal, Edit(REMOVE, (7, 60, 60)))
+    click(window, 100, 250)
+    assert (250, 50) in shown(window)
+    assert (60, 60) not in shown(window)
+    assert len(shown(window)) == len(on_the_disk(window)) - 1 == 4
+    window.window.event_generate("<u>")
+    window.window.update()
+    assert len(shown(window)) == len(on_the_disk(window)) - 1 == 3
+    assert (250, 50) in shown(window), "the last change was the click"
+    Path(window.journal).unlink()  # the run was restarted
+    window.hand.save_button.invoke()
+    assert shown(window) == [(60, 60), (200, 220)]
+
+
+def test_an_output_without_picks_is_not_saved(window, monkeypatch):
+    from repic_plugin.viewers.overlay import hand_panel
+
+    told = []
+    monkeypatch.setattr(hand_panel.messagebox, "showerror", lambda *a, **_k: told.append(a[1]))
+    for place in zip(*BASE):
+        append_edit(window.journal, Edit(REMOVE, place))
+    window.hand.save_button.invoke()
+    assert window.saved == []
+    assert told == [hand_panel.NOTHING_LEFT]
 
 
 def test_what_cannot_be_written_is_not_shown(window, monkeypatch):

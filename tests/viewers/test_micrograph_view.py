@@ -1,6 +1,7 @@
 """Zoom, contrast, low-pass, keys and loading of the micrograph window, driven by events."""
 
 import re
+import sqlite3
 from pathlib import Path
 
 import mrcfile
@@ -275,6 +276,22 @@ def test_boxes_that_cannot_be_loaded_are_explained_in_the_window(screen):
     opened.window.destroy()
 
 
+def test_a_window_does_not_seem_busy_for_ever(screen, monkeypatch):
+    from repic_plugin.viewers.overlay.window import OverlayWindow
+
+    def load():
+        raise KeyError("micrograph 7")
+
+    opened = OverlayWindow(None, "test", load, open_mrc)
+    opened.show()
+    logged = []
+    monkeypatch.setattr(opened.window, "report_callback_exception", lambda *a: logged.append(a[1]))
+    (label,) = opened.window.winfo_children()
+    until(opened, lambda: "KeyError: 'micrograph 7'" in label["text"])
+    assert isinstance(logged[0], KeyError)
+    opened.window.destroy()
+
+
 @pytest.mark.parametrize("size", [(1161, 652), (1632, 918)])
 def test_no_text_is_cut(window, screen, size):
     """In the window's size on screens of 1366 x 768 and of 1920 x 1080."""
@@ -408,6 +425,43 @@ def test_what_slider_and_pattern_show_becomes_a_subset(window, screen):
     assert window.made[-1][1] == [2 * k + 7 for k in kept]
     assert window.made[-1][3].endswith(f"found by {FAR_NAME}, not by Topaz")
     assert len(window.made[-1][2]) <= 90
+
+
+@pytest.mark.parametrize("score", [0.7, -1e12, 1e7 + 0.5, 3e-10])
+def test_no_end_of_the_slider_hides_the_best_box(screen, files, score):
+    from repic_plugin.viewers.overlay.window import OverlayWindow
+
+    for scores, n_best in ((np.full(3, score), 3), (score + abs(score) * np.arange(-2, 1), 1)):
+        one = BoxSet("one", [0, 0, 0], [50, 150, 250], [50] * 3, BOX_PX, score=scores)
+        model = OverlayModel(NAMES, files, [one])
+        opened = opened_view(OverlayWindow(None, "test", lambda m=model: m, open_mrc))
+        histogram, slider = opened.scores.histogram, opened.scores.slider
+        for act in (
+            lambda at=slider: at.set(at.cget("to")),
+            lambda at=histogram: at.event_generate("<Button-1>", x=at.winfo_width() - 1, y=9),
+        ):
+            act()
+            opened.window.update()
+            assert drawn(opened, "one") == n_best
+        text = opened.scores.kept["text"]
+        assert float(text.split()[2].rstrip(":")) == pytest.approx(score, rel=0.05)
+        opened.window.destroy()
+
+
+def test_a_subset_that_cannot_be_made_is_explained(window, monkeypatch):
+    from repic_plugin.viewers.overlay import subset_panel
+
+    told = []
+    monkeypatch.setattr(subset_panel.messagebox, "showerror", lambda *a, **_k: told.append(a[1]))
+
+    def fail(*_asked):
+        raise sqlite3.OperationalError("attempt to write a readonly database")
+
+    window.subset._create = fail
+    window.scores.slider.set(0.35)
+    window.window.update()
+    window.subset.button.invoke()
+    assert told == ["Attempt to write a readonly database."]
 
 
 def test_each_set_has_its_pattern_and_a_wrong_one_is_explained(window):

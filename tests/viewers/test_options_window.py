@@ -59,6 +59,17 @@ def test_values_are_used_and_defaults_left_out(window):
     assert window.used == [{"both": "1", "train.epochs": "20"}]
 
 
+def test_a_value_cannot_set_another_option(window):
+    choose(window, "train.epochs", "20; pick.size=99")
+    assert row(window, "train.epochs")[-1] == ""
+    assert "semicolon" in window.help["text"]
+    window.ok_button.invoke()
+    assert window.used == []
+    choose(window, "train.epochs", "20")
+    window.ok_button.invoke()
+    assert window.used == [{"pick.size": "12", "both": "1", "train.epochs": "20"}]
+
+
 def test_cancel_keeps_the_form(window):
     choose(window, "train.epochs", "20")
     window.cancel_button.invoke()

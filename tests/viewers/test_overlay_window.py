@@ -337,6 +337,17 @@ def test_what_cannot_be_computed_is_said(preview):
     assert len(drawn(preview, "consensus")) == 0
 
 
+def test_a_picture_that_cannot_be_saved_is_explained(window, monkeypatch):
+    from repic_plugin.viewers.overlay import window as module
+
+    told = []
+    monkeypatch.setattr(module.messagebox, "showerror", lambda *a, **_k: told.append(a[1]))
+    monkeypatch.setattr(module.filedialog, "asksaveasfilename", lambda **_k: "picture.xyz")
+    window.save_button.invoke()
+    (text,) = told
+    assert "xyz" in text
+
+
 def test_a_button_opens_another_view_or_says_why_not(screen, files, monkeypatch):
     from repic_plugin.viewers import view_button
     from repic_plugin.viewers.figure_window import FigureWindow
@@ -366,5 +377,5 @@ def test_a_button_opens_another_view_or_says_why_not(screen, files, monkeypatch)
         for button in opened.more_buttons:
             button.invoke()
         assert shown.pop() is opened.window
-        assert told.pop() == ("Missing...", "the tables are missing")
+        assert told.pop() == ("Missing...", "The tables are missing.")
         opened.window.destroy()

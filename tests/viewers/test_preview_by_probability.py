@@ -1,5 +1,7 @@
 """The preview of mode probabilistic, under a virtual screen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -59,6 +61,32 @@ def preview(screen, made):
     yield opened
     if not used:
         opened.window.destroy()
+
+
+@pytest.mark.parametrize(
+    "first", [PreviewSettings(2, 0.305, 7, 0.955), PreviewSettings(2, 0.30517, 0, 0.995)]
+)
+def test_sliders_that_are_not_moved_change_nothing(preview, first):
+    from repic_plugin.viewers.preview_window import PreviewWindow
+
+    opened = PreviewWindow(
+        None,
+        preview.model,
+        first,
+        compute=preview._compute,
+        describe=preview._describe,
+        draw_curve=lambda *_: None,
+        use=preview.used.append,
+        box_size_px=preview._box_size_px,
+        open_image=preview._open_image,
+    )
+    opened.show()
+    opened.window.update()
+    assert opened.sliders["target_precision"].get() == first.target_precision
+    opened.sliders["num_particles"].set(3)
+    opened.window.update()
+    opened.ok_button.invoke()
+    assert preview.used.pop() == replace(first, num_particles=3)
 
 
 def n_drawn(preview):

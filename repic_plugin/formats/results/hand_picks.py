@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from typing import BinaryIO, Dict, List, NamedTuple, Optional, Tuple
+from io import FileIO
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,16 +25,20 @@ class Edit(NamedTuple):
     kind : {"add", "remove"}
     place : tuple of int
         Id of the micrograph, x and y, px.
+    name : str
+        Of the micrograph, in one line; empty where it is unknown.
     """
 
     kind: str
     place: Place
+    name: str = ""
 
 
 def read_edits(path: PathLike) -> List[Edit]:
     """Changes in a journal that were not undone; none if there is no journal.
 
-    A last line without its end, whose writer was killed, does not count.
+    A last line without its end, whose writer was killed, does not count. What is undone is the last
+    change, or that which the line names: two windows may have written by turns.
 
     Raises
     ------
@@ -41,7 +47,7 @@ def read_edits(path: PathLike) -> List[Edit]:
     """
     if not os.path.exists(path):
         return []
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         lines = file.read().split("\n")[:-1]
     edits: List[Edit] = []
     for number, line in enumerate(lines, 1):
@@ -50,30 +56,58 @@ def read_edits(path: PathLike) -> List[Edit]:
             edits.pop()
             continue
         try:
-            kind, (micrograph, x, y) = words[0], map(int, words[1:])
-            edits.append(Edit({ADD: ADD, REMOVE: REMOVE}[kind], (micrograph, x, y)))
+            if words[0] == UNDO:
+                _take_back(edits, _edit_of(words[1:]))
+            else:
+                edits.append(_edit_of(words))
         except (ValueError, IndexError, KeyError) as error:
             problem = f"no change by hand: {line[:40]!r}; delete this line"
             raise format_error(str(path), problem, line=number) from error
     return edits
 
 
-def append_edit(path: PathLike, edit: Optional[Edit]) -> None:
-    """Append a change to a journal, and wait until it is on the disk; None undoes the last one."""
-    line = UNDO if edit is None else f"{edit.kind} {' '.join(map(str, edit.place))}"
-    with open(path, "ab+") as file:
-        _cut_torn_line(file)
-        file.write(f"{line}\n".encode())
-        file.flush()
-        os.fsync(file.fileno())
+def _edit_of(words: Sequence[str]) -> Edit:
+    micrograph, x, y = map(int, words[1:4])
+    return Edit({ADD: ADD, REMOVE: REMOVE}[words[0]], (micrograph, x, y), " ".join(words[4:]))
 
 
-def _cut_torn_line(file: BinaryIO) -> None:
-    """Remove a last line without its end."""
+def _take_back(edits: List[Edit], edit: Edit) -> None:
+    """Remove the last change that is equal to one, if there is one."""
+    for place in reversed(range(len(edits))):
+        if edits[place] == edit:
+            del edits[place]
+            return
+
+
+def append_edit(path: PathLike, edit: Edit, *, undo: bool = False) -> None:
+    """Append a change to a journal, or that it is undone, and wait until it is on the disk.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the journal is then as it was.
+    """
+    words = [UNDO] * undo + [edit.kind, *map(str, edit.place), edit.name]
+    line = f"{' '.join(words).rstrip()}\n".encode("utf-8", "surrogateescape")
+    with open(path, "ab+", buffering=0) as file:
+        end = _cut_torn_line(file)
+        try:
+            if file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(end)
+            raise
+
+
+def _cut_torn_line(file: FileIO) -> int:
+    """Remove a last line without its end; the length without it."""
     file.seek(0)
     whole = file.read()
-    if not whole.endswith(b"\n"):
-        file.truncate(whole.rfind(b"\n") + 1)
+    end = whole.rfind(b"\n") + 1
+    if end < len(whole):
+        file.truncate(end)
+    return end
 
 
 class HandPicks:
@@ -84,7 +118,10 @@ class HandPicks:
     micrograph, x, y : array_like of int, shape (n,)
         The set before the changes: id of the micrograph, and px.
     edits : sequence of Edit
-        Changes so far; one that does not fit the set, because that has changed, is left out.
+        Changes so far; one that does not fit the set or the micrographs, because these have
+        changed, is left out.
+    names : mapping of int to str, optional
+        Of the micrographs, by their ids; None if they are unknown.
 
     Attributes
     ----------
@@ -99,6 +136,7 @@ class HandPicks:
         x: ArrayLike = (),
         y: ArrayLike = (),
         edits: Optional[List[Edit]] = None,
+        names: Optional[Mapping[int, str]] = None,
     ) -> None:
         columns = [np.asarray(column, dtype=np.int64).tolist() for column in (micrograph, x, y)]
         self._rows: Dict[Place, Tuple[int, ...]] = {}  # rows of the set; none for added picks
@@ -106,11 +144,26 @@ class HandPicks:
             self._rows[place] = (*self._rows.get(place, ()), row)
         self.edits: List[Edit] = []
         self._undone: List[Tuple[int, ...]] = []  # rows of what each change removed
-        done = [self.apply(edit) for edit in edits or []]
+        self._listed: Optional[NDArray[np.int64]] = None  # until the next change
+        known = None if names is None else {k: " ".join(one.split()) for k, one in names.items()}
+        self._names = known
+        self.replay(edits or [])
+
+    def replay(self, edits: Sequence[Edit]) -> None:
+        """Make other changes in place of those so far."""
+        while self.undo():
+            pass
+        done = [self.apply(edit) for edit in edits]
         self.n_left_out = len(done) - sum(done)
+
+    def edit(self, kind: str, place: Place) -> Edit:
+        """A change with the name of its micrograph."""
+        return Edit(kind, place, (self._names or {}).get(place[0], ""))
 
     def apply(self, edit: Edit) -> bool:
         """Make a change; whether it changes anything."""
+        if not self._is_of_micrographs(edit):
+            return False
         if (edit.place in self._rows) == (edit.kind == ADD):
             return False
         if edit.kind == ADD:
@@ -119,6 +172,7 @@ class HandPicks:
         else:
             self._undone.append(self._rows.pop(edit.place))
         self.edits.append(edit)
+        self._listed = None
         return True
 
     def undo(self) -> bool:
@@ -126,19 +180,28 @@ class HandPicks:
         if not self.edits:
             return False
         edit, rows = self.edits.pop(), self._undone.pop()
+        self._listed = None
         if edit.kind == ADD:
             del self._rows[edit.place]
         else:
             self._rows[edit.place] = rows
         return True
 
+    def _is_of_micrographs(self, edit: Edit) -> bool:
+        if self._names is None:
+            return True
+        return edit.place[0] in self._names and edit.name in ("", self._names[edit.place[0]])
+
     def __len__(self) -> int:
         return len(self.places())
 
     def places(self) -> NDArray[np.int64]:
         """Id of the micrograph, x and y of each pick, shape (n_picks, 3)."""
-        found = [place for place, rows in self._rows.items() for _ in range(max(1, len(rows)))]
-        return np.array(found, dtype=np.int64).reshape(-1, 3)
+        if self._listed is None:
+            found = [place for place, rows in self._rows.items() for _ in rows or (None,)]
+            self._listed = np.array(found, dtype=np.int64).reshape(-1, 3)
+            self._listed.setflags(write=False)
+        return self._listed
 
     def kept_rows(self) -> NDArray[np.int64]:
         """Rows of the set that were not removed, ascending."""

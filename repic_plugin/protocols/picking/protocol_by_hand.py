@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any, ClassVar, Dict, List, Optional
+from typing import ClassVar, Dict, List, Optional
 
-from pwem.objects import SetOfCoordinates
+import numpy as np
+from pwem.objects import SetOfCoordinates, SetOfMicrographs
 from pwem.protocols import ProtParticlePicking
 from pyworkflow import NEW
 from pyworkflow.protocol import params
 
-from repic_plugin.convert import append_by_hand, coordinate_places, read_micrographs
+from repic_plugin.arguments import check_box_size
+from repic_plugin.convert import (
+    append_by_hand,
+    coordinate_places,
+    find_micrographs,
+    read_micrographs,
+)
 from repic_plugin.formats import HandPicks, read_edits
 from repic_plugin.protocols.common.form_values import FormProtocol
 from repic_plugin.protocols.common.params import Fields, define_box_size, define_micrographs
@@ -20,6 +27,7 @@ HELP = {
     "attributes. If empty, you begin with none.",
 }
 NOTHING_YET = "Nothing is picked yet: Analyze results opens the window."
+NOT_SAVED = "The last changes are not in the output yet; save them in the window."
 
 
 class ProtRepicByHand(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
@@ -53,21 +61,24 @@ class ProtRepicByHand(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
         define_box_size(form, "0: the size of the coordinates to correct.")
 
     def _insertAllSteps(self) -> None:
-        state = repr([read_edits(self.journal_file()), self.box_size_px(), self._sourceFile()])
-        digest = sha256(state.encode()).hexdigest()
+        inputs = [self._sourceFile(), self.inputMicrographs.get().getFileName()]
+        state = repr([read_edits(self.journal_file()), self.box_size_px(), *inputs])
+        digest = sha256(state.encode("utf-8", "backslashreplace")).hexdigest()
         self._insertFunctionStep(self.createOutputStep, digest, needsGPU=False)
 
     def createOutputStep(self, _changes: str) -> None:
         """Write what is picked, if anything is."""
         picks, source = self.hand_picks(), self.inputCoordinates.get()
         if not len(picks):
+            if getattr(self, "outputCoordinates", None) is not None:
+                raise ValueError(
+                    "all picks were removed, and an output cannot be empty: the output is still "
+                    "the former one; delete this run, or add a pick in its window"
+                )
             self.info(NOTHING_YET)
             return
         if picks.n_left_out:
-            self.warning(
-                f"{picks.n_left_out} changes do not fit the coordinates to correct, which have "
-                "changed, and are left out"
-            )
+            self.warning(self._left_out(picks))
         table = read_micrographs(self.inputMicrographs.get())
         coordinates = self._createSetOfCoordinates(self.inputMicrographs)
         coordinates.setBoxSize(self.box_size_px())
@@ -83,7 +94,18 @@ class ProtRepicByHand(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
     def hand_picks(self) -> HandPicks:
         """The coordinates to correct, with all changes."""
         _, micrograph, x, y = coordinate_places(self.inputCoordinates.get()).T
-        return HandPicks(micrograph, x, y, read_edits(self.journal_file()))
+        micrographs, edits = self.inputMicrographs.get(), read_edits(self.journal_file())
+        if micrographs is None:
+            return HandPicks(micrograph, x, y, edits)
+        table = read_micrographs(micrographs)
+        return HandPicks(micrograph, x, y, edits, dict(zip(table.ids, table.names)))
+
+    @staticmethod
+    def _left_out(picks: HandPicks) -> str:
+        return (
+            f"{picks.n_left_out:,} changes by hand do not fit the micrographs or the coordinates "
+            "to correct, which are others now, and are left out."
+        )
 
     def box_size_px(self) -> int:
         """Of the output."""
@@ -103,16 +125,23 @@ class ProtRepicByHand(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
             raise ValueError(
                 f"{self.label('boxSize')} is missing: give it, or choose coordinates to correct"
             )
+        check_box_size("box_size_px", self.box_size_px())
+        self.check_coordinates()
+
+    def check_coordinates(self) -> None:
+        """Check that the coordinates to correct are of the micrographs.
+
+        Raises
+        ------
+        ValueError
+            If they are of others.
+        """
         source, micrographs = self.inputCoordinates.get(), self.inputMicrographs.get()
-        if source is not None:
-            known = set(read_micrographs(micrographs).ids)
-            mine = source.getMicrographs()
-            same = mine is not None and mine.getSamplingRate() == micrographs.getSamplingRate()
-            if not same or not {int(row[1]) for row in coordinate_places(source)} <= known:
-                raise ValueError(
-                    f"{self.label('inputCoordinates')} are of other micrographs; choose those on "
-                    "which they were picked"
-                )
+        if source is not None and not _is_of(source, micrographs):
+            raise ValueError(
+                f"{self.label('inputCoordinates')} are of other micrographs; choose those on "
+                "which they were picked"
+            )
 
     def _automatic(self) -> Dict[str, str]:
         return {"boxSize": str(self.box_size_px() or "")}
@@ -120,13 +149,35 @@ class ProtRepicByHand(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
     def _summary(self) -> List[str]:
         if self.inputMicrographs.get() is None:
             return [NOTHING_YET]
-        picks = self.hand_picks()
-        if not len(picks):
-            return [NOTHING_YET, *self._valueLines()]
+        picks, output = self.hand_picks(), getattr(self, "outputCoordinates", None)
+        left_out = [self._left_out(picks)] if picks.n_left_out else []
+        if not len(picks) and output is None:
+            return [NOTHING_YET, *left_out, *self._valueLines()]
         n_removed = len(coordinate_places(self.inputCoordinates.get())) - len(picks.kept_rows())
         changes = f"{len(picks.added()):,} added by hand, {n_removed:,} removed"
-        lines = [f"{len(picks):,} picks: {changes}."]
-        output: Any = getattr(self, "outputCoordinates", None)
-        if output is None or output.getSize() != len(picks):
-            lines.append("The last changes are not in the output yet; save them in the window.")
+        lines = [f"{len(picks):,} picks: {changes}.", *left_out]
+        if output is None or not _has(output, picks):
+            lines.append(NOT_SAVED)
         return [*lines, *self._valueLines()]
+
+
+def _has(output: SetOfCoordinates, picks: HandPicks) -> bool:
+    """Whether an output has these picks and no others."""
+    there, wanted = coordinate_places(output)[:, 1:], picks.places()
+    return np.array_equal(there[np.lexsort(there.T)], wanted[np.lexsort(wanted.T)])
+
+
+def _is_of(coordinates: SetOfCoordinates, micrographs: SetOfMicrographs) -> bool:
+    """Whether coordinates are of these micrographs, by pixel size, ids and names."""
+    mine = coordinates.getMicrographs()
+    if mine is None or mine.getSamplingRate() != micrographs.getSamplingRate():
+        return False
+    theirs, table = read_micrographs(mine), read_micrographs(micrographs)
+    if theirs.file_name == table.file_name:
+        return True
+    try:
+        places = find_micrographs(theirs.known_as, table, "the set of coordinates")
+    except ValueError:  # none in common
+        return False
+    same = {one for one, at in zip(theirs.ids, places.tolist()) if at >= 0 and table.ids[at] == one}
+    return {int(row[1]) for row in coordinate_places(coordinates)} <= same

@@ -13,6 +13,7 @@ from pyworkflow import NEW
 from pyworkflow.protocol import params
 from pyworkflow.utils import Message
 
+from repic_plugin.arguments import check_box_size
 from repic_plugin.convert import append_picks, picks_on_micrographs, read_micrographs
 from repic_plugin.formats import folder_stamp, read_picker_folder
 from repic_plugin.protocols.common.corrections import correction_values, define_corrections
@@ -138,6 +139,8 @@ class ProtRepicImportPicks(FormProtocol, ProtParticlePicking):  # type: ignore[m
     def _check(self) -> None:
         if not self.picksFolder.get():
             raise ValueError(f"{self.label('picksFolder')} is missing: choose one")
+        if self.boxSize.get():
+            check_box_size("box_size_px", self.boxSize.get())
         if self._isFollowing():
             folder_stamp(self.picksFolder.get())  # its files are still to come
             return

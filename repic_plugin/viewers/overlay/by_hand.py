@@ -24,11 +24,12 @@ def hand_window(root: Any, run: ProtRepicByHand) -> OverlayWindow:
     Raises
     ------
     ValueError
-        If the micrographs or the box size are missing.
+        If the micrographs or the box size are missing, or the coordinates to correct are of others.
     """
     micrographs = run.inputMicrographs.get()
     if micrographs is None or not run.box_size_px():
         raise ValueError("micrographs or box size are missing; choose them in the form")
+    run.check_coordinates()
     run.makeWorkingDir()  # of a run that was only saved
     table = read_micrographs(micrographs)
     session = HandSession(

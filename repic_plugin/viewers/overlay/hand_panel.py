@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tkinter as tk
 from tkinter import messagebox, ttk
 from typing import Any, Callable, List, Optional, Sequence
 
 import numpy as np
 
-from repic_plugin.formats import ADD, REMOVE, Edit, HandPicks, append_edit
+from repic_plugin.formats import ADD, REMOVE, Edit, HandPicks, append_edit, read_edits
 from repic_plugin.plots import BoxSet, OverlayModel
 from repic_plugin.viewers.messages import sentence
 from repic_plugin.viewers.overlay.keys import Key
@@ -17,6 +18,8 @@ from repic_plugin.viewers.overlay.panel import PAD
 BY_HAND = "by hand"
 SAVE = "Save as output"
 SAVED_AT_ONCE = "Click: add. Shift click: remove.\nEach change is saved at once."
+NOTHING_LEFT = "Nothing is picked, and an output cannot be empty: add a pick first."
+FOLLOWED = "The changes were read again: another window has written some, or they were deleted."
 NEAR = 0.25  # a click nearer to a pick than this part of the box means that pick
 
 
@@ -47,6 +50,7 @@ class HandSession:
         self.save = save
         self._ids = list(micrograph_ids)
         self._places = {one: place for place, one in enumerate(self._ids)}
+        self._n_bytes = _length(journal)
 
     def box_set(self) -> BoxSet:
         """The picks as they are now."""
@@ -57,20 +61,36 @@ class HandSession:
     def add(self, place: int, x: float, y: float) -> bool:
         """Add a pick on a micrograph; whether there was none at this px."""
         center = int(np.floor(x + 0.5)), int(np.floor(y + 0.5))
-        return self._apply(Edit(ADD, (self._ids[place], *center)))
+        return self._apply(self.picks.edit(ADD, (self._ids[place], *center)))
 
     def remove(self, place: int, x: float, y: float) -> bool:
         """Remove the pick at a place; whether there was one."""
-        return self._apply(Edit(REMOVE, (self._ids[place], int(x), int(y))))
+        return self._apply(self.picks.edit(REMOVE, (self._ids[place], int(x), int(y))))
 
     def undo(self) -> Optional[int]:
         """Take the last change back; index of its micrograph, None if there was none."""
         if not self.picks.edits:
             return None
-        place = self._places[self.picks.edits[-1].place[0]]
-        append_edit(self.journal, None)
+        edit = self.picks.edits[-1]
+        append_edit(self.journal, edit, undo=True)
         self.picks.undo()
-        return place
+        self._n_bytes = _length(self.journal)
+        return self._places[edit.place[0]]
+
+    def follow(self) -> bool:
+        """Take over what another window has written to the journal; whether it has.
+
+        Raises
+        ------
+        ValueError, OSError
+            If the journal cannot be read.
+        """
+        n_bytes = _length(self.journal)
+        if n_bytes == self._n_bytes:
+            return False
+        self.picks.replay(read_edits(self.journal))
+        self._n_bytes = n_bytes
+        return True
 
     def _apply(self, edit: Edit) -> bool:
         if not self.picks.apply(edit):
@@ -80,7 +100,13 @@ class HandSession:
         except OSError:
             self.picks.undo()  # what is not on the disk is not shown
             raise
+        self._n_bytes = _length(self.journal)
         return True
+
+
+def _length(journal: str) -> int:
+    """Number of bytes of a journal; 0 where there is none yet."""
+    return os.path.getsize(journal) if os.path.exists(journal) else 0
 
 
 class HandPanel(ttk.LabelFrame):
@@ -124,6 +150,7 @@ class HandPanel(ttk.LabelFrame):
 
     def clicked(self, x: float, y: float, shift: bool) -> bool:
         """Add a pick, or remove one with the shift key; False for a click on a pick."""
+        self._follow()
         place, row = self._model.place, self._model.at(x, y, BY_HAND)
         one = self._session.box_set()
         if row is not None:
@@ -143,13 +170,18 @@ class HandPanel(ttk.LabelFrame):
                 self._model.go_to(place)
             return place is not None
 
+        self._follow()
         self._do(act)
 
     def save(self) -> None:
         """Make an output of the picks."""
+        self._follow()
+        if not len(self._session.picks):
+            messagebox.showerror(SAVE, NOTHING_LEFT, parent=self.winfo_toplevel())
+            return
         try:
             label = self._session.save()
-        except (ValueError, OSError) as error:
+        except Exception as error:  # Scipion raises arbitrary errors
             messagebox.showerror(SAVE, sentence(error), parent=self.winfo_toplevel())
             return
         self._tell(f'The run "{label}" writes them as its output.')
@@ -158,13 +190,18 @@ class HandPanel(ttk.LabelFrame):
         try:
             if not act():
                 return False
-        except OSError as error:
+        except (ValueError, OSError) as error:
             messagebox.showerror("By hand", str(error), parent=self.winfo_toplevel())
             return False
         self._model.replace(self._session.box_set())
         self._tell()
         self._changed()
         return True
+
+    def _follow(self) -> None:
+        """Show what another window has changed, so that no two windows show different picks."""
+        if self._do(self._session.follow):
+            self._tell(FOLLOWED)
 
     def _tell(self, text: str = "") -> None:
         picks = self._session.picks

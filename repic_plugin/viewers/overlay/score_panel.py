@@ -6,7 +6,7 @@ import tkinter as tk
 from tkinter import ttk
 from typing import Any, Callable, Optional
 
-from repic_plugin.plots import OverlayModel
+from repic_plugin.plots import OverlayModel, short_number
 from repic_plugin.viewers.overlay.histogram import Histogram
 from repic_plugin.viewers.overlay.panel import PAD
 
@@ -81,10 +81,10 @@ class ScorePanel(ttk.LabelFrame):
             box.configure(values=values, state="readonly" if len(values) > 1 else "disabled")
             box.set(current)
         self.configure(text=f"Minimum {chosen.attribute}" if chosen.attribute else NO_NUMBERS)
-        self.slider.state(["!disabled" if chosen.attribute else "disabled"])
-        low, high = chosen.range or (0.0, 1.0)
+        low, high = chosen.range or (0.0, 0.0)
+        self.slider.state(["!disabled" if low < high else "disabled"])
         self._is_filling = True
-        self.slider.configure(from_=low, to=max(high, low + 1e-9))
+        self.slider.configure(from_=low, to=high)
         self.slider.set(max(chosen.minimum, low))
         self._is_filling = False
         self.tell()
@@ -120,7 +120,7 @@ def _kept(model: OverlayModel) -> str:
     chosen = model.selection
     low = (chosen.range or (0.0, 0.0))[0]
     lines = [
-        *([f"at least {max(chosen.minimum, low):.3f}:"] if chosen.attribute else []),
+        *([f"at least {short_number(max(chosen.minimum, low))}:"] if chosen.attribute else []),
         f"{here:,} of {all_here:,} on this micrograph",
         f"{overall:,} of {all_overall:,} in total",
     ]

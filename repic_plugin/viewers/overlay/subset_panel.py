@@ -85,7 +85,7 @@ class SubsetPanel(ttk.LabelFrame):
         comment = f"{len(rows):,} of {len(np.asarray(one.x)):,} of {name}: {what}"
         try:
             run = self._create(one.source, np.asarray(one.ids)[rows].tolist(), label, comment)
-        except (ValueError, OSError) as error:
+        except Exception as error:  # Scipion raises arbitrary errors
             messagebox.showerror(CREATE, sentence(error), parent=self.winfo_toplevel())
             return
         self._tell(f'The run "{run}" has been started.')

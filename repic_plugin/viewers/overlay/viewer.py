@@ -27,6 +27,7 @@ from repic_plugin.protocols import (
     of_coordinates,
 )
 from repic_plugin.viewers.consensus_viewer import consensus_window
+from repic_plugin.viewers.files_as_read import FilesAsRead
 from repic_plugin.viewers.messages import sentence
 from repic_plugin.viewers.overlay.by_hand import edited_copy_window, hand_window
 from repic_plugin.viewers.overlay.window import OverlayWindow
@@ -78,17 +79,30 @@ def overlay_window(root: Any, obj: Any, protocol: Any = None) -> OverlayWindow:
         return hand_window(root, obj)
     _check_has_boxes(obj)
     title = f"{_label(obj, protocol)}: boxes on their micrographs"
-    load = partial(_model, obj, protocol)
+    as_read: List[FilesAsRead] = []
+
+    def load() -> OverlayModel:
+        model = _model(obj, protocol)
+        as_read.append(FilesAsRead(one.source for one in model.sets if one.source))
+        return model
+
     run = obj if isinstance(obj, Protocol) else protocol
-    create = None if run is None else partial(_create_subset, run.getProject())
+    create = None if run is None else partial(_create_subset, run.getProject(), as_read)
     more = {**_more(obj), **({} if run is None else _edit(obj, run.getProject()))}
     return OverlayWindow(root, title, load, open_micrograph, more, create)
 
 
 def _create_subset(
-    project: Project, file: str, ids: Sequence[int], label: str, comment: str
+    project: Project,
+    as_read: Sequence[FilesAsRead],
+    file: str,
+    ids: Sequence[int],
+    label: str,
+    comment: str,
 ) -> str:
     """Start a run with some coordinates of a set; its label."""
+    for one in as_read:
+        one.check(file)
     run = launch_subset_of_file(project, file, ids, label=label, comment=comment)
     return str(run.getObjLabel())
 

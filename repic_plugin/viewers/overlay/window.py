@@ -250,6 +250,8 @@ class OverlayWindow(View):  # type: ignore[misc]
 
         Raises
         ------
+        ValueError
+            If pictures of this kind or size cannot be made.
         OSError
             If it cannot be written.
         """
@@ -323,8 +325,8 @@ class OverlayWindow(View):  # type: ignore[misc]
             return
         try:
             self.save(path)
-        except OSError as error:
-            messagebox.showerror("Save picture", str(error), parent=self.window)
+        except (ValueError, OSError) as error:
+            messagebox.showerror("Save picture", sentence(error), parent=self.window)
 
     # ------------------------------------------------------------------ shows
 
