@@ -26,7 +26,8 @@ def measured_diameter(templates: ArrayLike) -> float:
     """Diameter of the dark particle that templates show, in their px.
 
     Twice the radius at which the rotational mean of all templates, slightly blurred, reaches the
-    level of the surroundings outside its darkest ring. The longest extent of an elongated particle is larger.
+    level of the surroundings outside its darkest ring. The longest extent of an elongated particle
+    is larger.
 
     Parameters
     ----------

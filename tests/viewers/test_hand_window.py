@@ -111,8 +111,7 @@ def test_what_another_window_has_changed_is_shown_and_not_undone(window):
     assert (250, 50) in shown(window)
     assert (60, 60) not in shown(window)
     assert len(shown(window)) == len(on_the_disk(window)) - 1 == 4
-    window.window.event_generate("<u>")
-    window.window.update()
+    press(window, "<u>")
     assert len(shown(window)) == len(on_the_disk(window)) - 1 == 3
     assert (250, 50) in shown(window), "the last change was the click"
     Path(window.journal).unlink()  # the run was restarted
