@@ -27,6 +27,9 @@ MAX_ITERATIONS = 30
 MAX_PARTICLES = 3000
 # Particles of a half at most, and of both at least, for the agreement of halves.
 MAX_HALF, MIN_HALVES = 300, 16
+# A class that is junk beside the others is left out below this score: of particles alone some
+# classes are always worse than others.
+MAX_POOR_SCORE = 0.55
 # Noise rarely exceeds the highest of its copies by more than this.
 NOISE_MARGIN = 0.05
 # Limit of a box's variance, in standard deviations, if there are enough boxes to estimate it.
@@ -55,7 +58,7 @@ class LearntTemplates:
         Particles in each.
     n_left_out : int
         Particles left out: of much higher or lower variance than the others, or in a class that
-        is junk or surplus.
+        is clearly junk, or surplus.
     agreement : ndarray of float64, shape (k,)
         Correlation between templates learnt from two halves of the particles, of which each is
         aligned by itself; NaN for fewer than 16 particles.
@@ -236,7 +239,7 @@ def _usual(images: Images) -> Images:
 def _class_averages(
     images: Images, n_classes: int, random_state: int, n_threads: int
 ) -> Tuple[Images, NDArray[np.int64]]:
-    """Averages and sizes of the classes that are not junk, the largest first."""
+    """Averages and sizes of the classes that are not clearly junk, the largest first."""
     found = classify_particles(
         images,
         n_classes,
@@ -249,7 +252,8 @@ def _class_averages(
     order = np.argsort(-found.sizes, kind="stable")
     present = order[found.sizes[order] > 0]
     # of few images classes cannot be judged
-    good = present if len(images) < MIN_HALVES else present[~found.is_junk[present]]
+    is_poor = found.is_junk & (found.quality.score < MAX_POOR_SCORE)
+    good = present if len(images) < MIN_HALVES else present[~is_poor[present]]
     kept = good if len(good) else present
     return np.stack([_centred(found, k) for k in kept.tolist()]), found.sizes[kept]
 

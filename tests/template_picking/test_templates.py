@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from repic_plugin.template_picking import TemplateBank, fitted_templates, learn_templates, templates
+from repic_plugin.simulation import phantom_map, simulate_exposures
+from repic_plugin.template_picking import (
+    TemplateBank,
+    cut_boxes,
+    fitted_templates,
+    learn_templates,
+    prepare_micrograph,
+    templates,
+)
 from repic_plugin.template_picking.reduced import reduced_box_px
 from repic_plugin.template_picking.templates import (
     general_template,
@@ -133,6 +141,22 @@ def test_noise_that_was_labelled_does_not_become_a_template():
     assert learnt.n_left_out >= 20
     clean = bodies(1, noise=0)[0]
     assert all(best_agreement(image, clean) > 0.8 for image in learnt.images)
+
+
+def test_no_class_of_particles_alone_is_left_out():
+    made = simulate_exposures(
+        phantom_map(32),
+        9,
+        pixel_size_angstrom=8.0,
+        n_particles=30,
+        micrograph_size_px=(420, 420),
+        snr=0.15,
+        random_state=2,
+    )
+    boxes = [cut_boxes(prepare_micrograph(one.micrograph, 32), one.centers, 32) for one in made]
+    learnt = learn_templates(np.concatenate([one for k, one in enumerate(boxes) if k % 3]))
+    assert len(learnt.images) == 6
+    assert learnt.n_left_out < 5
 
 
 @pytest.mark.parametrize("n", [20, 120])
