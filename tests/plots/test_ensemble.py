@@ -249,7 +249,7 @@ def test_the_total_does_not_contradict_what_is_kept(plain):
 def test_nothing_is_cut_and_cards_do_not_overlap(n_pickers):
     names = [f"$a run with a really very long label ({i})" for i in range(n_pickers)]
     model = model_of(names, n_groups=3, warnings=("WWWW some words of a warning, " * 12,))
-    figure = pickers_figure(model)
+    figure = pickers_figure(model, np.full(2000, 0.75), 12)
     figure.canvas.draw()
     texts = [one for one in figure.findobj(Text) if one.get_text() and one.get_visible()]
     for text in texts:

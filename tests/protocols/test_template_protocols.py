@@ -235,7 +235,7 @@ def test_a_micrograph_that_cannot_be_read_is_left_out_and_told(project, trained,
     Path(damaged).write_bytes(b"no micrograph")
     done = finished(project, picking(project, some, trained, "one damaged"))
     assert set(centres(done)) == {"a"}
-    assert "1 micrographs could not be used" in done._summary()[1]
+    assert "1 micrograph could not be used" in done._summary()[1]
     lines = Path(done.getStdoutLog()).read_text() + Path(done.getStderrLog()).read_text()
     (line,) = {one for one in lines.splitlines() if "it is skipped" in one}
     assert "b.1.mrc: an MRC file has a header of 1024 bytes, got 13" in line
