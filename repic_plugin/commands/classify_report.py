@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from repic_plugin.classification import Classification
 from repic_plugin.formats import ParticleTable, listed
-from repic_plugin.wording import counted
+from repic_plugin.wording import counted, numbered_classes
 
 FEW_MEMBERS = 20  # with fewer, averages are hardly better than particles
 
@@ -79,7 +79,7 @@ def report_junk(sizes: NDArray[np.int64], is_junk: NDArray[np.bool_], rule: str)
     elif is_junk.any():
         n_junk = int(sizes[is_junk].sum())
         junk = listed(map(str, np.flatnonzero(is_junk).tolist()))
-        print(f"probable junk: classes {junk} ({counted(n_junk, 'particle')}; {rule})")
+        print(f"probable junk: {numbered_classes(junk)} ({counted(n_junk, 'particle')}; {rule})")
 
 
 def _report_junk(found: Classification) -> None:
@@ -91,4 +91,4 @@ def _report_junk(found: Classification) -> None:
     is_mixed = found.is_junk.any() and not found.is_junk[sizes > 0].all()
     if is_mixed and quality.is_off_centre.any():
         off = listed(map(str, np.flatnonzero(quality.is_off_centre).tolist()))
-        print(f"off centre, perhaps between two particles: classes {off}")
+        print(f"off centre, perhaps between two particles: {numbered_classes(off)}")

@@ -110,7 +110,8 @@ def _print_probable(
     )
     print(
         f"estimated total: {expected.n_particles:,.0f} true particles ({low:,.0f} to {high:,.0f}), "
-        f"including those that no picker found; about {expected.n_true:,.0f} of them are kept"
+        f"including those that no picker found; of {len(result):,} kept, "
+        f"about {expected.n_true:,.0f} are expected to be true"
     )
 
 

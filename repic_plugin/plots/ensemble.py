@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from typing import List, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FixedLocator, MaxNLocator
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from repic_plugin.consensus import EnsembleModel, is_by_images
+from repic_plugin.consensus import EnsembleModel, expected_scores, is_by_images
 from repic_plugin.plots.canvas import (
     NUMBER_POINTS,
     legend_above,
@@ -24,6 +24,7 @@ from repic_plugin.plots.canvas import (
     whole_numbers,
 )
 from repic_plugin.plots.colors import MARKERS, VERMILLION, picker_color
+from repic_plugin.wording import counted
 
 # Sizes in inches.
 WIDTH, MEASURES_HEIGHT, SCORES_HEIGHT = 13.0, 1.75, 1.95
@@ -46,7 +47,11 @@ BLIND = ", by agreement alone"  # what images did not change, beside what they d
 Floats = NDArray[np.float64]
 
 
-def pickers_figure(model: EnsembleModel) -> Figure:
+def pickers_figure(
+    model: EnsembleModel,
+    probability: Optional[ArrayLike] = None,
+    n_micrographs: Optional[int] = None,
+) -> Figure:
     """Draw the estimates of each picker and the fit of the model.
 
     Each picker has a card: precision, recall and F1 with 95 per cent intervals (that of F1 combines
@@ -56,8 +61,17 @@ def pickers_figure(model: EnsembleModel) -> Figure:
     candidates of each combination of pickers, and the recall by quality of the micrographs if
     known. Warnings are on top. Where images decided, the distributions of scores, the expected
     numbers and the recall by quality, which are those of the fit before, are labelled so.
+
+    Parameters
+    ----------
+    model : EnsembleModel
+    probability : array_like of float, shape (n,), optional
+        Of each particle kept, whose expected number of true ones then stands beside the estimated
+        total, which is at least this number.
+    n_micrographs : int, optional
+        Number of micrographs processed; by default those that the model was fitted to.
     """
-    told = headline(model)
+    told = headline(model, probability, n_micrographs)
     warned = [line for one in model.warnings for line in _wrapped(f"Warning: {one}.")]
     labels, _, _ = _patterns(model)
     n_columns = _n_columns(len(model.picker_names))
@@ -78,16 +92,27 @@ def pickers_figure(model: EnsembleModel) -> Figure:
     return figure
 
 
-def headline(model: EnsembleModel) -> List[str]:
-    """Lines with the estimated number of particles and the threshold."""
-    low, high = model.n_particles_interval
-    n = model.n_micrographs
-    return [
-        f"Estimated total: {model.n_particles:,.0f} true particles ({low:,.0f} to {high:,.0f}) on "
-        f"{n:,} micrograph{'s' * (n != 1)}, including those that no picker found",
+def headline(
+    model: EnsembleModel,
+    probability: Optional[ArrayLike] = None,
+    n_micrographs: Optional[int] = None,
+) -> List[str]:
+    """Lines with the estimated number of particles, what is kept, and the threshold."""
+    n = model.n_micrographs if n_micrographs is None else n_micrographs
+    kept = np.asarray([] if probability is None else probability, np.float64)
+    expected = expected_scores(kept, model, n)
+    low, high = expected.n_particles_interval
+    lines = [
+        f"Estimated total: {expected.n_particles:,.0f} true particles ({low:,.0f} to {high:,.0f}) "
+        f"on {counted(n, 'micrograph')}, including those that no picker found",
         f"{model.threshold_rule[:1].upper()}{model.threshold_rule[1:]}: minimum probability "
         f"{model.threshold:.3f}",
     ]
+    if len(kept):
+        lines.insert(
+            1, f"Of {len(kept):,} kept, about {expected.n_true:,.0f} are expected to be true"
+        )
+    return lines
 
 
 def _wrapped(line: str) -> List[str]:

@@ -158,4 +158,5 @@ def preview_text(result: ConsensusResult) -> str:
         return text
     if not agreement.is_above_chance:
         return f"{text}; the pickers agree no more than by chance"
-    return f"{text}; of {n_found:,}, about {agreement.n_chance:,.0f} by chance"
+    chance = f"about {agreement.n_chance:,.0f} of the {n_found:,} are there by chance"
+    return f"{text}; estimated from it alone, {chance}"

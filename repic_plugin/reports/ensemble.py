@@ -46,7 +46,7 @@ def ensemble_blocks(
         _picker_cards(found, model),
         Warnings([*doubts, *warnings]),
         *_by_quality(model),
-        Picture(pickers_figure(model), caption),
+        Picture(pickers_figure(model, found.weight, len(found.micrograph_names)), caption),
     ]
 
 

@@ -184,7 +184,8 @@ def consensus_pictures(
     cut = f"{found.n_cut:,} particles were discarded: "
     pictures: Dict[str, Callable[[], Figure]] = {}
     if ensemble is not None:
-        pictures["pickers"] = partial(pickers_figure, ensemble)
+        n_micrographs = len(found.micrograph_names)
+        pictures["pickers"] = partial(pickers_figure, ensemble, found.weight, n_micrographs)
     if classes is not None:
         pictures["pickers by class"] = partial(
             picker_classes_figure,

@@ -136,6 +136,8 @@ def test_what_is_printed(default):
     assert f"at least {model.threshold:.3f} (highest expected F1 score)" in line
     assert not any("recommended" in line for line in outcome.out)
     low, high = model.n_particles_interval
+    kept = f"of {len(found):,} kept, about {found.weight.sum():,.0f} are expected to be true"
+    assert any(line.endswith(kept) for line in outcome.out)
     assert any(
         f"{model.n_particles:,.0f} true particles ({low:,.0f} to {high:,.0f})" in line
         for line in outcome.out

@@ -233,11 +233,23 @@ def test_facts_and_warnings_stand_on_top(plain):
     assert "Warning" not in " ".join(words(plain))
 
 
+def test_the_total_does_not_contradict_what_is_kept(plain):
+    """More candidates than in the fit: the total is what is expected to be true, at least."""
+    kept = np.full(2000, 0.75)
+    texts = words(pickers_figure(model_of(), kept, 12))
+    total = "Estimated total: 1,500 true particles (1,100 to 1,500) on 12 micrographs"
+    assert any(one.startswith(total) for one in texts)
+    assert "Of 2,000 kept, about 1,500 are expected to be true" in texts
+    assert not any("kept" in one for one in words(plain))
+    of_all = words(pickers_figure(model_of(), kept, 24))
+    assert any("2,469 true particles (2,200 to 2,800) on 24 micrographs" in one for one in of_all)
+
+
 @pytest.mark.parametrize("n_pickers", [2, 6])
 def test_nothing_is_cut_and_cards_do_not_overlap(n_pickers):
     names = [f"$a run with a really very long label ({i})" for i in range(n_pickers)]
     model = model_of(names, n_groups=3, warnings=("WWWW some words of a warning, " * 12,))
-    figure = pickers_figure(model)
+    figure = pickers_figure(model, np.full(2000, 0.75), 12)
     figure.canvas.draw()
     texts = [one for one in figure.findobj(Text) if one.get_text() and one.get_visible()]
     for text in texts:

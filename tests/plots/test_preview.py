@@ -88,7 +88,8 @@ def test_the_text_says_how_many_are_chance():
     result = preview_consensus(prepared, 0, PreviewSettings(2, 0.3, 10), box_size_px=BOX_PX)
     n, n_chance = result.micrographs.n_selected.sum(), result.agreement.n_chance
     assert preview_text(result) == (
-        f"10 of {n} particles on this micrograph; of {n}, about {n_chance:.0f} by chance"
+        f"10 of {n} particles on this micrograph; estimated from it alone, about {n_chance:.0f} "
+        f"of the {n} are there by chance"
     )
 
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +162,9 @@ def test_junk_empty_classes_and_the_end_of_patience_are_told():
     assert "junk: classes 3, 4 (3 particles)" in summary
     assert constants.IS_JUNK in summary
     assert "One image was damaged." in summary
+    one = replace(found, is_junk=np.arange(len(found.sizes)) == 2)
+    said = " ".join(classification_facts(one, settings, 1.0)["summary"])
+    assert "junk: class 3 (2 particles), marked" in said
     assert facts["values"]["maxShift"] == "3"
     assert facts["values"]["particleDiameter"] == "not visible"
     assert "at 27.2 Å within a mask of 40 px" in facts["methods"][0]

@@ -374,6 +374,19 @@ def test_iterative_picking(project, inputs):
     used = run.values_used()
     assert (used["quorum"], used["threshold1"]) == ("2", "none")
     assert "boxSize" not in used
+    summary = " ".join(run._summary())
+    assert summary.count('"Minimum score"') == 1
+    assert '"Minimum score" of Template (1) and Template (2) none.' in summary
+
+
+def test_fields_of_one_label_are_told_apart_by_their_picker(project, inputs):
+    pickers = {f"picker{line}": "template" for line in (1, 2, 4)}
+    one = protocol(project, inputs, "ProtRepicIterative", boxSize=40, threshold2="0.4", **pickers)
+    one._automatic = lambda: {"numParticles": "many", "threshold1": "none", "threshold4": "0.2"}
+    assert one._valueLines() == [
+        'Automatic values: "Expected particles per micrograph" many; "Minimum score" of '
+        'Template (1) none; "Minimum score" of Template (3) 0.2.'
+    ]
 
 
 def test_values_are_written_once_if_they_are_the_same():

@@ -143,8 +143,10 @@ def test_the_summary_tells_what_the_pickers_are_worth(at_once, simulated):
     n, n_true = len(found_by(at_once)), sum(row[3] for row in found_by(at_once))
     assert summary[0].startswith(
         f"*{n:,} particles* kept, on {N_MICROGRAPHS} of {N_MICROGRAPHS} micrographs; about "
-        f"{n_true:,.0f} of them are true, of an estimated {model.n_particles:,.0f} ("
+        f"{n_true:,.0f} of them are expected to be true, of an estimated total of "
+        f"{model.n_particles:,.0f} true particles ("
     )
+    assert summary[0].endswith("), including those that no picker found.")
     assert summary[1] == (
         f"Expected precision {n_true / n:.3f}, recall {n_true / model.n_particles:.3f} "
         f"(threshold {model.threshold:.3f}, highest expected F1 score)."

@@ -266,12 +266,12 @@ def test_a_copy_of_a_consensus_is_edited_by_hand(seen, project, runs):
 def test_picks_by_hand_are_kept_without_being_saved(seen, project, runs):
     """Their window is open when that of the project is closed."""
     told = opened(seen, runs, "hand")
-    assert told["status"] == ["1 picks, 1 by hand", "2 picks, 2 by hand", "1 picks, 1 by hand"]
+    assert told["status"] == ["1 pick, 1 by hand", "2 picks, 2 by hand", "1 pick, 1 by hand"]
     run = project.project.getProtocol(runs["hand"].getObjId())
     assert not hasattr(run, "outputCoordinates")
     places = [[x, y] for _, x, y in run.hand_picks().places().tolist()]
     assert places == told["added"]
-    assert run.summary()[0].startswith("1 picks: 1 added by hand, 0 removed.")
+    assert run.summary()[0].startswith("1 pick: 1 added by hand, 0 removed.")
 
 
 def test_a_column_of_the_agreement_becomes_a_subset(seen, project, runs):

@@ -100,9 +100,25 @@ def test_training_tells_what_it_did(trained):
     line, values = trained._summary()
     n = sum(getattr(item, constants.CLASS_SIZE).get() for item in trained.outputAverages)
     assert f"*{trained.outputAverages.getSize()} templates* of {n} particles" in line
-    assert f"{len(LABELLED) * len(GRID) - n} are ignored" in line
+    n_ignored = len(LABELLED) * len(GRID) - n
+    assert ("ignored" in line) == bool(n_ignored)
+    assert not n_ignored or f"of {n} particles; {n_ignored:,} " in line
     assert f'"Number of templates" {trained.outputAverages.getSize()}' in values
     assert "[Xu2016]" in trained._methods()[0]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ((21, 0), "of 21 particles"),
+        ((1, 1), "of 1 particle; 1 is ignored"),
+        ((2000, 2), "of 2,000 particles; 2 are ignored"),
+    ],
+)
+def test_particles_in_no_template_are_said_where_there_are_some(project, numbers, text):
+    from repic_plugin.protocols.picking.protocol_template_train import _used_text
+
+    assert _used_text(*numbers) == text
 
 
 def test_only_results_are_left_on_the_disk(trained, picked):
@@ -219,10 +235,10 @@ def test_a_micrograph_that_cannot_be_read_is_left_out_and_told(project, trained,
     Path(damaged).write_bytes(b"no micrograph")
     done = finished(project, picking(project, some, trained, "one damaged"))
     assert set(centres(done)) == {"a"}
-    assert "1 micrographs could not be used" in done._summary()[1]
+    assert "1 micrograph could not be used" in done._summary()[1]
     lines = Path(done.getStdoutLog()).read_text() + Path(done.getStderrLog()).read_text()
     (line,) = {one for one in lines.splitlines() if "it is skipped" in one}
-    assert "b.1.mrc: cannot be read" in line
+    assert "b.1.mrc: an MRC file has a header of 1024 bytes, got 13" in line
     labels = label(project, some, truth, tmp_path / "picks", "of some")
     learnt = finished(project, training(project, some, labels, "one damaged"))
     assert f"of {len(GRID)} particles" in learnt._summary()[0]

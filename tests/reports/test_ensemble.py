@@ -30,7 +30,7 @@ N_MICROGRAPHS, BOX_PX = 6, 100
 @pytest.fixture
 def _undrawn(monkeypatch):
     """For tests of the words: the figure takes longer than all of them."""
-    monkeypatch.setattr(ensemble, "pickers_figure", lambda model: None)
+    monkeypatch.setattr(ensemble, "pickers_figure", lambda *what: None)
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +119,15 @@ def test_what_there_is_and_what_was_kept(found, result):
     assert kept in text
     assert f"{promised.recall:.1%} of all" in text
     assert f"at least {model.threshold:.3f} (highest expected F1 score)" in text
+
+
+def test_the_figure_counts_what_the_text_counts(found, result, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(ensemble, "pickers_figure", lambda *what: drawn.append(what))
+    ensemble_blocks(found, result.ensemble, [])
+    ((model, probability, n_micrographs),) = drawn
+    assert (model, n_micrographs) == (result.ensemble, N_MICROGRAPHS)
+    np.testing.assert_array_equal(probability, found.weight)
 
 
 @pytest.mark.usefixtures("_undrawn")

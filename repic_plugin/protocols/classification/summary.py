@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from repic_plugin.constants import IS_JUNK
 from repic_plugin.formats import ClassTables
 from repic_plugin.protocols.common.form_values import SOFTWARE, with_angstrom
+from repic_plugin.wording import counted, numbered_classes
 
 METHODS = {
     "ack": "ACK-means [Xu2016]",
@@ -93,14 +94,14 @@ def classification_facts(
         numbers = ", ".join(str(k + 1) for k in np.flatnonzero(found.is_junk))
         n_junk = int(found.sizes[found.is_junk].sum())
         summary.append(
-            f"Probable junk: classes {numbers} ({n_junk:,} particles), marked by the comment junk "
-            f"and {IS_JUNK} = True for sorting and filtering."
+            f"Probable junk: {numbered_classes(numbers)} ({counted(n_junk, 'particle')}), marked "
+            f"by the comment junk and {IS_JUNK} = True for sorting and filtering."
         )
         if found.is_junk[found.sizes > 0].all():
             summary.append("All classes are probable junk: nothing here looks like particles.")
     if found.scores is not None and found.scores.is_off_centre.any():
         off = ", ".join(str(k + 1) for k in np.flatnonzero(found.scores.is_off_centre))
-        summary.append(f"Off centre, perhaps between two particles: classes {off}.")
+        summary.append(f"Off centre, perhaps between two particles: {numbered_classes(off)}.")
     used = {name: column.tolist()[0] for name, column in found.used.items()}
     summary += [_sentence(note) for note in used["notes"].split("; ") if note]
     counts = f"{n_kept:,} particles were classified into {len(sizes):,}"

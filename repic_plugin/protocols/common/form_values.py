@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from typing import Any, ClassVar, Dict, Iterable, Iterator, List, Mapping, Match, Optional, Sequence
+from typing import (
+    Any,
+    ClassVar,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Match,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from repic_plugin import __version__
 
@@ -89,10 +101,20 @@ class FormProtocol:
         return not getattr(self, name).get()
 
     def _valueLines(self: Any) -> List[str]:
-        """A line of the summary."""
-        used = (f"{self.label(name)} {value}" for name, value in self.values_used().items())
+        """A line of the summary; fields of the same label and value share an entry."""
+        entries: Dict[Tuple[str, str], List[str]] = {}
+        for name, value in self.values_used().items():
+            entries.setdefault((self.label(name), value), []).append(self._whose(name))
+        used = (
+            " ".join([label, *[f"of {' and '.join(names)}"] * any(names), value])
+            for (label, value), names in entries.items()
+        )
         text = "; ".join(used)
         return [f"Automatic values: {text}."] if text else []
+
+    def _whose(self, name: str) -> str:
+        """What a parameter belongs to, such as a picker, where several have its label."""
+        return ""
 
 
 def with_angstrom(size_px: float, pixel_size_angstrom: float) -> str:

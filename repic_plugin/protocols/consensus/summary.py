@@ -251,8 +251,8 @@ def _probabilistic(
     summary = [
         f"*{counted(n_particles, 'particle')}* kept, on {totals.n_with:,} of "
         f"{counted(totals.n_micrographs, 'micrograph')}; about {expected.n_true:,.0f} of "
-        f"them are true, of an estimated {expected.n_particles:,.0f} ({low:,.0f} to {high:,.0f}) "
-        "on the micrographs.",
+        f"them are expected to be true, of an estimated total of {expected.n_particles:,.0f} true "
+        f"particles ({low:,.0f} to {high:,.0f}), including those that no picker found.",
         f"{'' if n_particles else '! '}{promise[0].upper()}{promise[1:]} ({kept_by}).",
         f"About {model.n_particles_expected:,} particles per micrograph are expected.",
         *_picker_lines(totals, model),

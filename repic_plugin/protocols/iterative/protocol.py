@@ -186,6 +186,10 @@ class ProtRepicIterative(FormProtocol, WritesReport, ProtParticlePicking):
     def _automatic(self) -> Dict[str, str]:
         return automatic_values(self)
 
+    def _whose(self, name: str) -> str:
+        labels = {f"threshold{one.place}": one.label for one in picker_lines(self, gpus="")}
+        return labels.get(name, "")
+
     def _methods(self) -> List[str]:
         if not hasattr(self, PARTICLES):
             return []

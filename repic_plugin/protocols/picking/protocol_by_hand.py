@@ -21,6 +21,7 @@ from repic_plugin.convert import (
 from repic_plugin.formats import HandPicks, read_edits
 from repic_plugin.protocols.common.form_values import FormProtocol
 from repic_plugin.protocols.common.params import Fields, define_box_size, define_micrographs
+from repic_plugin.wording import counted
 
 HELP = {
     "inputCoordinates": "These are shown first, and what you do not remove is kept with all its "
@@ -155,7 +156,7 @@ class ProtRepicByHand(FormProtocol, ProtParticlePicking):  # type: ignore[misc]
             return [NOTHING_YET, *left_out, *self._valueLines()]
         n_removed = len(coordinate_places(self.inputCoordinates.get())) - len(picks.kept_rows())
         changes = f"{len(picks.added()):,} added by hand, {n_removed:,} removed"
-        lines = [f"{len(picks):,} picks: {changes}.", *left_out]
+        lines = [f"{counted(len(picks), 'pick')}: {changes}.", *left_out]
         if output is None or not _has(output, picks):
             lines.append(NOT_SAVED)
         return [*lines, *self._valueLines()]

@@ -33,6 +33,7 @@ from repic_plugin.template_picking import (
     prepare_micrograph,
     reduction,
 )
+from repic_plugin.wording import counted
 
 NOISE_REMEDY = (
     "they agree no better between two halves of the particles than noise does; check the "
@@ -148,8 +149,7 @@ class ProtTemplateTrain(FormProtocol, EMProtocol):  # type: ignore[misc]
             item.setSamplingRate(pixel_size)
             setattr(item, constants.CLASS_SIZE, Integer(size))
             averages.append(item)
-        n_used = int(learnt.sizes.sum())
-        comment = f"of {n_used:,} particles; {learnt.n_left_out:,} are ignored"
+        comment = _used_text(int(learnt.sizes.sum()), learnt.n_left_out)
         if learnt.is_noise.any():
             comment += f"; {_noise_text(learnt)}"
         averages.setObjComment(comment)
@@ -209,6 +209,14 @@ def _agreement_text(learnt: LearntTemplates) -> str:
         return "is not known: too few particles"
     values = ", ".join(f"{value:.2f}" for value in learnt.agreement)
     return f"of the templates: {values}; of noise at most {learnt.noise_agreement.max():.2f}"
+
+
+def _used_text(n_used: int, n_left_out: int) -> str:
+    """The particles that the templates are averages of, and those that are in none."""
+    text = f"of {counted(n_used, 'particle')}"
+    if n_left_out:
+        text += f"; {n_left_out:,} {'is' if n_left_out == 1 else 'are'} ignored"
+    return text
 
 
 def _noise_text(learnt: LearntTemplates) -> str:

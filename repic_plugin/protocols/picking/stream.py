@@ -26,6 +26,7 @@ from repic_plugin.protocols.common.following.record import MICROGRAPHS
 from repic_plugin.protocols.common.following.sets import FollowedMicrographs
 from repic_plugin.protocols.picking.picking_texts import level_text, masked_text
 from repic_plugin.template_picking import FoundParticles
+from repic_plugin.wording import counted
 
 PICKED = "outputCoordinates"
 N_PICKS = "n"
@@ -271,6 +272,6 @@ class PickingStream(CoordinatesStream):
                 mask.rename(self._mask_file(label))
         write_picked_micrographs(self.protocol.table_file(), rows)
         n_out = len(self._unusable)
-        comment = f"{n_out} micrographs could not be used; see the log" if n_out else None
-        self.output.update(Set.STREAM_CLOSED, comment)
+        unusable = f"{counted(n_out, 'micrograph')} could not be used; see the log"
+        self.output.update(Set.STREAM_CLOSED, unusable if n_out else None)
         self._finish()

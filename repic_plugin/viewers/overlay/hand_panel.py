@@ -14,6 +14,7 @@ from repic_plugin.plots import BoxSet, OverlayModel
 from repic_plugin.viewers.messages import sentence
 from repic_plugin.viewers.overlay.keys import Key
 from repic_plugin.viewers.overlay.panel import PAD
+from repic_plugin.wording import counted
 
 BY_HAND = "by hand"
 SAVE = "Save as output"
@@ -205,6 +206,6 @@ class HandPanel(ttk.LabelFrame):
 
     def _tell(self, text: str = "") -> None:
         picks = self._session.picks
-        lines = [f"{len(picks):,} picks, {len(picks.added()):,} by hand", text]
+        lines = [f"{counted(len(picks), 'pick')}, {len(picks.added()):,} by hand", text]
         self.status.configure(text="\n".join(filter(None, lines)))
         self.undo_button.state(["!disabled" if picks.edits else "disabled"])

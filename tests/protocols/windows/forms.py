@@ -67,9 +67,16 @@ def fill_form(user, run, kind):
 def show_advanced(user, opened):
     """Let a form show all its fields."""
     (choice,) = [one for one in widgets(opened, tk.Radiobutton) if one["text"] == "Advanced"]
-    before = opened.winfo_reqheight()
-    click = partial(user.driver.click, choice)
-    yield "the advanced fields", click, lambda: opened.winfo_reqheight() >= before
+
+    def is_chosen():
+        return str(opened.getvar(str(choice["variable"]))) == str(choice["value"])
+
+    def press():
+        if not is_chosen():  # the window may have come under the mouse meanwhile
+            user.driver.click(choice)
+        return is_chosen()
+
+    yield "the advanced fields", None, press
 
 
 def turn_to(form, name):

@@ -28,7 +28,7 @@ def finished(project, **protocols):
         protocol.setObjLabel(label)
         project.project.launchProtocol(protocol, wait=False)
     started = set(psutil.Process().children(recursive=True)) - others
-    _, alive = psutil.wait_procs(started, timeout=120)
+    _, alive = psutil.wait_procs(started, timeout=400)
     assert not alive
     runs = {run.getObjId(): run for run in project.project.getRuns(refresh=True)}
     made = {label: runs[protocol.getObjId()] for label, protocol in protocols.items()}

@@ -38,7 +38,7 @@ def drive(project, plan, folder, size):
             capture_output=True,
             text=True,
             env={**os.environ, "PYTHONPATH": paths},
-            timeout=450,
+            timeout=900,
         )
     written = ended.stdout + ended.stderr
     if log.is_file():
