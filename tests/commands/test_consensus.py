@@ -288,8 +288,8 @@ def test_a_file_in_the_place_of_a_picker_is_named_with_the_rule(consensus, tiny)
     outcome = consensus()
     assert outcome.code == 0
     assert (
-        f"not read: {tiny / 'relion'}: a file, but each picker must be a folder; if it holds picks, "
-        "move it into a folder of the picker's name"
+        f"not read: {tiny / 'relion'}: a file, but each picker must be a folder; if it holds "
+        "picks, move it into a folder of the picker's name"
     ) in outcome.out
 
 
