@@ -178,7 +178,8 @@ def _add_consensus(group: argparse._ArgumentGroup) -> None:
         type=float,
         metavar="W",
         help="drop particles of a smaller weight, from 0 to 1 (a probability in mode "
-        "probabilistic); in mode quorum up to 1 more for each picker above the quorum (default: keep all)",
+        "probabilistic); in mode quorum up to 1 more for each picker above the quorum (default: "
+        "keep all)",
     )
     group.add_argument("--solver", choices=SOLVERS, default="auto", help="solver")
     group.add_argument(
