@@ -189,9 +189,7 @@ class OverlayPicture:
         corners = box_corners(np.asarray(layer.centers, dtype=np.float64), layer.box_size_px)
         collection.set_verts(list(corners))
         collection.set_visible(visible)
-        if collection.get_linewidth()[0] != layer.width:
-            collection.set_linewidth(layer.width)
-            collection.set_path_effects(dark_rim(layer.width))
+        collection.set_linewidth(layer.width)
 
     def show_highlight(self, box: Optional[Layer]) -> None:
         """Draw one box so that it stands out; None takes it away."""
