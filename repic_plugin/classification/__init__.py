@@ -4,6 +4,7 @@ from repic_plugin.classification.assignment import Assignment, Measured, assign_
 from repic_plugin.classification.checks import (
     CTF_MODES,
     check_classification_arguments,
+    few_members,
 )
 from repic_plugin.classification.classify import classify_particles
 from repic_plugin.classification.course import ALIGNMENTS
@@ -87,6 +88,7 @@ __all__ = [
     "classify_particles",
     "contrast_transfer",
     "eqk_means",
+    "few_members",
     "first_particles",
     "judge_candidates",
     "k_means",

@@ -19,6 +19,26 @@ from repic_plugin.classification.sizes import MIN_BOX_PX, particle_sizes
 from repic_plugin.classification.state import State
 
 CTF_MODES = ("weight", "flip", "none")
+FEW_MEMBERS = 30  # with fewer on average, averages are hardly better than particles
+
+
+def few_members(n_particles: int, n_classes: int, name: str) -> str:
+    """What is to be said where there are few particles for each class, else nothing.
+
+    Parameters
+    ----------
+    n_particles, n_classes : int
+    name : str
+        Of the number of classes, as the user knows it.
+    """
+    if n_particles >= FEW_MEMBERS * n_classes:
+        return ""
+    enough = n_particles // FEW_MEMBERS
+    remedy = f"set {name} to {enough} or fewer" if enough > 1 else "use more particles"
+    return (
+        f"{n_particles / n_classes:.1f} particles per class on average, fewer than {FEW_MEMBERS}: "
+        f"averages will be noisy; {remedy}"
+    )
 
 
 def check_classification_arguments(

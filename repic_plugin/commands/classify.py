@@ -18,6 +18,7 @@ from repic_plugin.classification import (
     Ranks,
     State,
     classify_particles,
+    few_members,
 )
 from repic_plugin.commands.classify_assign import is_assignment, run_assignment
 from repic_plugin.commands.classify_options import add_arguments
@@ -72,6 +73,9 @@ def _run(args: argparse.Namespace, ranks: Ranks) -> None:
             parameters = parameters_of(args, table)
         if new is None:
             table = replace(table, names=(), star=None)  # for those who write
+        few = few_members(len(table), args.classes, "--classes")
+        if new is not None and few:
+            print(few, flush=True)
         stack.enter_context(_explaining_stops(args, table))
         found = _classify(args, table, parameters, ranks)
         with ranks.agreement():

@@ -9,11 +9,9 @@ from typing import List
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.classification import Classification
+from repic_plugin.classification import Classification, few_members
 from repic_plugin.formats import ParticleTable, listed
 from repic_plugin.wording import counted, numbered_classes
-
-FEW_MEMBERS = 20  # with fewer, averages are hardly better than particles
 
 
 def warn(found: Classification) -> None:
@@ -64,11 +62,9 @@ def report(found: Classification, ctf_mode: str, seconds: float) -> None:
         f"{counted(len(found.records), 'iteration')}, {seconds:.1f} s"
     )
     print(found.preparation.sizes)
-    if sizes.mean() < FEW_MEMBERS:
-        print(
-            f"{sizes.mean():.1f} particles per class, fewer than {FEW_MEMBERS}: averages are "
-            "noisy; use fewer --classes"
-        )
+    few = few_members(int(sizes.sum()), len(sizes), "--classes")
+    if few:
+        print(few)
     _report_junk(found)
 
 

@@ -177,8 +177,9 @@ def _add_consensus(group: argparse._ArgumentGroup) -> None:
         "--min-weight",
         type=float,
         metavar="W",
-        help="drop particles of a smaller weight, which is a probability in mode probabilistic "
-        "(default: keep all)",
+        help="drop particles of a smaller weight, from 0 to 1 (a probability in mode "
+        "probabilistic); in mode quorum up to 1 more for each picker above the quorum (default: "
+        "keep all)",
     )
     group.add_argument("--solver", choices=SOLVERS, default="auto", help="solver")
     group.add_argument(

@@ -20,7 +20,7 @@ from repic_plugin.consensus import (
     none_kept,
     smaller_line,
 )
-from repic_plugin.formats import PicksDir
+from repic_plugin.formats import PicksDir, why_ignored
 from repic_plugin.wording import counted
 
 
@@ -52,7 +52,7 @@ def report(
             f"weight is at least {args.min_weight:g}"
         )
     for path in loaded.ignored[:3]:
-        print(f"not read: {path}")
+        print(f"not read: {path}: {why_ignored(path, args.picks_dir)}")
     if len(loaded.ignored) > 3:
         print(f"not read: {len(loaded.ignored) - 3} more files")
 

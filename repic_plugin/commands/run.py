@@ -20,6 +20,7 @@ from repic_plugin.workflow import (
     check_new_name,
     check_same,
     locked,
+    open_command,
     project_folder,
     read_imports,
     read_placeholders,
@@ -131,6 +132,8 @@ def _run(workflow: Workflow, folder: Path, files: List[Path], timeout: Optional[
             if watch is not None:
                 watch.stop_all()
                 watch.write_summary(code)
+    if (folder / "project.sqlite").is_file():
+        tell(f"project: open it in Scipion with\n  {open_command(folder.name)}")
     tell(f"exit code {code}, summary {files[-1]}")
     return code
 

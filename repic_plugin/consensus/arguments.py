@@ -219,7 +219,15 @@ def check_unseen(picks: Picks, unseen: Optional[ArrayLike]) -> NDArray[np.bool_]
     return found
 
 
-def check_min_weight(min_weight: Optional[float]) -> None:
-    """Smallest weight of a particle; a ValueError if it is out of range."""
+def check_min_weight(min_weight: Optional[float], n_above: int = 0) -> None:
+    """Smallest weight of a particle; a ValueError if no particle can have it.
+
+    Parameters
+    ----------
+    min_weight : float, optional
+    n_above : int
+        Number of pickers above the quorum; each adds 1 to the weight, which otherwise is at most 1.
+    """
     if min_weight is not None:
-        check_in_range("min_weight", min_weight, 0, np.inf, "[)", "leave it out to keep all")
+        remedy = "with this mode and these pickers all weights lie there; 0 keeps all"
+        check_in_range("min_weight", min_weight, 0, 1 + n_above, "[]", remedy)

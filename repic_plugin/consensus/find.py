@@ -17,6 +17,7 @@ from repic_plugin.consensus.arguments import (
     check_settings,
     check_unseen,
     refuse_coincidences,
+    required_pickers,
 )
 from repic_plugin.consensus.assembly import (
     Rows,
@@ -163,7 +164,7 @@ def find_consensus(
         nothing, are dropped too.
     min_weight : float, optional
         Drop particles of a smaller weight, which in mode ``probabilistic`` is a probability, after
-        all other choices.
+        all other choices. At most 1; in mode ``quorum`` 1 more for each picker above the quorum.
     agreement : Agreement, optional
         That of an earlier consensus, such as one of more micrographs; measured by default.
     decoys : bool
@@ -221,7 +222,8 @@ def find_consensus(
     )
     wanted = check_micrographs(picks, micrographs)
     check_agreement(picks, max_false_agreement, agreement, decoys)
-    check_min_weight(min_weight)
+    n_above = picks.n_pickers - required_pickers(mode, picks.n_pickers, quorum)
+    check_min_weight(min_weight, n_above if mode == "quorum" else 0)
     transforms = choose_transforms(picks, score_transform)
     fate = np.full(len(picks), ALONE, dtype=np.int8)
     fate[~inside_micrograph(picks, settings.sizes_px, micrograph_size_px)] = AT_THE_EDGE

@@ -118,8 +118,8 @@ def find_score_attribute(coordinates: SetOfCoordinates, asked: str = "") -> Opti
     if asked:
         if present and asked not in present:
             raise ValueError(
-                f"coordinates {coordinates.getFileName()} have no attribute {asked}; "
-                f"they have {', '.join(sorted(present))}"
+                f"score_attributes: coordinates {coordinates.getFileName()} have no attribute "
+                f"{asked}; they have {', '.join(sorted(present))}"
             )
         return asked
     return next((name for name in constants.SCORE_ATTRIBUTES if name in present), None)

@@ -35,6 +35,7 @@ from repic_plugin.formats.images.stacks import (
 from repic_plugin.formats.images.watched_ctfs import ListedCtf, WatchedCtfs
 from repic_plugin.formats.picks.csv_picks import write as write_csv
 from repic_plugin.formats.picks.folders import PicksDir, read_picker_folder, read_picks_dir
+from repic_plugin.formats.picks.ignored import why_ignored
 from repic_plugin.formats.picks.low_scores import low_scores
 from repic_plugin.formats.picks.micrograph_names import read_micrograph_names
 from repic_plugin.formats.picks.names import (
@@ -273,6 +274,7 @@ __all__ = [
     "told_classes",
     "typed_columns",
     "unify_names",
+    "why_ignored",
     "write_agreement",
     "write_arrays",
     "write_assigned_files",

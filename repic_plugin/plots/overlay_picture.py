@@ -105,6 +105,16 @@ class OverlayPicture:
         """Width and height of the micrograph."""
         return self.area.whole_px
 
+    @property
+    def is_readable(self) -> bool:
+        """Whether the micrograph could be read, so that its size is known."""
+        return self._pixels is not None
+
+    def within(self, x: float, y: float) -> Tuple[float, float]:
+        """The point, or that of the outermost pixel where it is at the right or lower border."""
+        width, height = self.size_px
+        return min(x, width - 1), min(y, height - 1)
+
     def show_micrograph(self, file: str, size_px: Tuple[float, float]) -> bool:
         """Replace the micrograph, with the zoom of the one before; whether it could be read.
 
@@ -179,9 +189,7 @@ class OverlayPicture:
         corners = box_corners(np.asarray(layer.centers, dtype=np.float64), layer.box_size_px)
         collection.set_verts(list(corners))
         collection.set_visible(visible)
-        if collection.get_linewidth()[0] != layer.width:
-            collection.set_linewidth(layer.width)
-            collection.set_path_effects(dark_rim(layer.width))
+        collection.set_linewidth(layer.width)
 
     def show_highlight(self, box: Optional[Layer]) -> None:
         """Draw one box so that it stands out; None takes it away."""

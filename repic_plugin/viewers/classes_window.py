@@ -90,6 +90,13 @@ class ClassesWindow(FigureWindow):
         except (ValueError, OSError) as error:
             message.configure(text=str(error))
             return
+        n_averages, n_classes = len(self._averages), len(self.choice.sizes)
+        if n_averages < n_classes:
+            message.configure(
+                text=f"There are {n_averages:,} averages, but {n_classes:,} classes in the table: "
+                "one of the files is of another run or incomplete; run the classification again."
+            )
+            return
         if not len(self.choice.shown):
             message.configure(text="There are no classes with particles.")
             return

@@ -19,6 +19,7 @@ HOMES = {
     "check_protocols": "project",
     "check_same": "record",
     "locked": "record",
+    "open_command": "environment",
     "open_project": "runs",
     "project_folder": "environment",
     "read_imports": "definition",

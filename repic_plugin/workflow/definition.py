@@ -15,6 +15,7 @@ from repic_plugin.workflow.corrections import (
     split_corrections,
     with_corrections,
 )
+from repic_plugin.workflow.import_labels import with_import_labels
 from repic_plugin.workflow.pixel_size import with_pixel_size
 from repic_plugin.workflow.switches import NONE, switched_on
 
@@ -111,7 +112,7 @@ def read_workflow(source: str, assignments: Sequence[str]) -> Workflow:
         used = switched_on(protocols)
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
-    return Workflow(str(path), used, {**values, **corrections}, None)
+    return Workflow(str(path), with_import_labels(used), {**values, **corrections}, None)
 
 
 def read_imports(source: str) -> List[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -79,3 +80,17 @@ def project_folder(name: str) -> Path:
             f"{' '.join(bad)}; choose another folder or name"
         )
     return folder
+
+
+def open_command(project: str) -> str:
+    """The command that opens a project in Scipion, with this process's settings of Scipion.
+
+    Scipion's own program, `scipion`, uses importlib.util without importing it, and fails where
+    nothing else has imported it at the start of Python. ``python -m`` does.
+    """
+    path = f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+    settings = " ".join(
+        f"{name}={shlex.quote(str(Path(os.path.expandvars(os.environ[name])).expanduser()))}"
+        for name in ("SCIPION_HOME", "SCIPION_USER_DATA")
+    )
+    return f"{path} {settings} {Path(sys.executable).name} -m scipion project {project}"

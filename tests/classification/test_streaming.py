@@ -1,5 +1,6 @@
 """Classes of a stream: as good as in one go, whenever particles come, new ones for new views."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -152,9 +153,11 @@ def test_more_members_make_better_averages():
     clean = particles(VIEWS, PER_VIEW)
     errors = []
     for state in (first.state, stream.state):
-        found = assign_particles(clean.images, state.references, ctf=clean.ctf)
+        # without noise the particles are brighter than the limit for damaged pixels of the noisy
+        references = replace(state.references, dust_deviations=np.inf)
+        found = assign_particles(clean.images, references, ctf=clean.ctf)
         errors.append(1 - np.median(found.correlation))
-    assert errors[1] < errors[0]
+    assert errors[1] < 0.9 * errors[0]
 
 
 # New views

@@ -90,7 +90,7 @@ def test_what_is_written_and_said(classify, made, out):
     outcome = classify(made / "particles.star")
     assert outcome.code == 0
     assert sorted(tree(out)) == FILES
-    summary, used, few, *_, last = outcome.out
+    first, summary, used, few, *_, last = outcome.out
     sizes = np.bincount(labels_of(out), minlength=N_VIEWS)
     n_iterations = len(csv_rows(out / "convergence.csv"))
     assert summary.startswith(
@@ -103,7 +103,9 @@ def test_what_is_written_and_said(classify, made, out):
         f"{float(row['mask_diameter_px']) * PIXEL_SIZE:.3g} Å"
     )
     assert used.endswith("shifts up to 10 Å (2 px)")  # a sixteenth of 32 px
-    assert few.startswith("10.0 particles per class, fewer than 20")
+    advice = "10.0 particles per class on average, fewer than 30: averages will be noisy; use "
+    advice += "more particles"
+    assert first == few == advice  # before the iterations and in the summary
     assert last == f"written to {out}"
     assert len(log_of(outcome.err)) == n_iterations
 

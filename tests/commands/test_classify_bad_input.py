@@ -225,7 +225,7 @@ def test_empty_particles_are_put_aside(classify, particles, out):
         "repic-plugin: warning: 2 particles excluded: "
         "their images are empty (the same value everywhere)"
     )
-    assert outcome.out[0].startswith(f"{N} particles with")
+    assert outcome.out[1].startswith(f"{N} particles with")
     labels = labels_of(out)
     assert np.flatnonzero(labels < 0).tolist() == [3, 17]
     rows = csv_rows(out / "assignments.csv")
@@ -249,7 +249,7 @@ def test_it_did_not_converge(classify, made):
     assert outcome.err[1:] == (
         "repic-plugin: warning: not converged in 1 iteration; raise --max-iterations",
     )
-    assert ", 1 iteration, " in outcome.out[0]
+    assert ", 1 iteration, " in outcome.out[1]
 
 
 def test_junk_and_empty_classes_are_told(classify, made, out, monkeypatch):
@@ -262,7 +262,7 @@ def test_junk_and_empty_classes_are_told(classify, made, out, monkeypatch):
 
     monkeypatch.setattr(classify_module, "classify_particles", flagged)
     outcome = classify(made / "particles.star")
-    assert f"{N_VIEWS} classes of 0 to {2 * PER_VIEW}, 1 empty (" in outcome.out[0]
+    assert f"{N_VIEWS} classes of 0 to {2 * PER_VIEW}, 1 empty (" in outcome.out[1]
     junk = f"probable junk: classes 0, 2 ({3 * PER_VIEW} particles; scores below "
     assert any(line.startswith(junk) for line in outcome.out)
     assert [row["is_junk"] for row in csv_rows(out / "classes.csv")] == ["1", "0", "1", "0"]

@@ -127,7 +127,7 @@ def test_a_stack(arguments, made):
 
 def test_a_stack_is_classified(classify, clean, out):
     outcome = classify(clean / "particles.mrcs", "--pixel-size", 2.5)
-    assert outcome.out[0].startswith(f"{N} particles without CTF, {N_VIEWS} classes")
+    assert outcome.out[1].startswith(f"{N} particles without CTF, {N_VIEWS} classes")
     path = clean / "particles.mrcs"
     assert csv_rows(out / "assignments.csv")[0]["particle"] == f"000001@{path}"
     with mrcfile.open(out / "class_averages.mrcs") as mrc:
@@ -140,7 +140,7 @@ def test_relion_3_0(run, classify, particles, out, tmp_path):
     (particles / "old.star").write_text(old_star(table))
     old = tmp_path / "old"
     outcome = run("classify", particles / "old.star", "--classes", N_VIEWS, "--out", old)
-    assert outcome.out[0].startswith(f"{N} particles with CTF (weight)")
+    assert outcome.out[1].startswith(f"{N} particles with CTF (weight)")
     same = [name for name in FILES if name != "classes.star"]
     assert {name: tree(old)[name] for name in same} == {name: tree(out)[name] for name in same}
 

@@ -278,7 +278,19 @@ def test_files_of_other_kinds_are_named_not_read(consensus, tiny):
     (tiny / "topaz" / "notes.log").write_text("hello")
     outcome = consensus()
     assert outcome.code == 0
-    assert any("not read" in line and "notes.log" in line for line in outcome.out)
+    (line,) = [line for line in outcome.out if line.startswith("not read: ")]
+    assert line.startswith(f"not read: {tiny / 'topaz' / 'notes.log'}: a file of suffix .log, but ")
+    assert line.endswith("; if it holds picks, rename or convert it")
+
+
+def test_a_file_in_the_place_of_a_picker_is_named_with_the_rule(consensus, tiny):
+    (tiny / "relion").write_text("1 2 3\n")
+    outcome = consensus()
+    assert outcome.code == 0
+    assert (
+        f"not read: {tiny / 'relion'}: a file, but each picker must be a folder; if it holds "
+        "picks, move it into a folder of the picker's name"
+    ) in outcome.out
 
 
 def test_what_is_hidden_or_beside_the_pickers_is_passed_over(run, consensus, tiny, out, tmp_path):

@@ -380,8 +380,12 @@ def test_particles_below_the_minimum_weight_are_left_out(mode):
     np.testing.assert_array_equal(
         both.members, every.members[kept & (every.false_agreement <= 0.05)]
     )
-    with pytest.raises(ValueError, match=r"min_weight must lie in \[0, inf\), got -1"):
-        consensus(picks, mode, min_weight=-1)
+    highest = {"quorum": 2}.get(mode, 1)  # two of three pickers, and one above the quorum
+    assert every.weight.max() > highest - 1
+    consensus(picks, mode, min_weight=highest)
+    for wrong in (-1, highest + 0.01):
+        with pytest.raises(ValueError, match=rf"min_weight must lie in \[0, {highest}\], got"):
+            consensus(picks, mode, min_weight=wrong)
 
 
 def test_the_measure_of_all_holds_for_a_part():

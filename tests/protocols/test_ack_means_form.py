@@ -107,7 +107,7 @@ def test_images_that_cannot_be_read_are_told_before_the_run(project, made, tmp_p
 def test_what_is_warned_of(project, imported):
     protocol = classification(project, imported, "few", numberOfClasses=20)
     (few,) = protocol._warnings()
-    assert "fewer than 20" in few
+    assert "fewer than 30" in few
     particles = protocol.inputParticles.get()
     particles.setStreamState(particles.STREAM_OPEN)
     try:

@@ -134,6 +134,8 @@ def test_summary_and_methods_are_true(classified):
     assert f"converged after {n_iterations} iterations" in summary
     assert "in no class: 1." in summary
     assert "junk" not in summary
+    assert "19.8 particles per class on average, fewer than 30" in summary
+    assert 'set "Number of classes" to 2 or fewer.' in summary
     assert "ACK-means [Xu2016]" in classified._methods()[0]
 
 

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.image import imread
 
 from repic_plugin.cli import main
-from repic_plugin.commands.demos.environment import open_command
+from repic_plugin.workflow import open_command
 
 pytestmark = pytest.mark.slow
 PROGRAM = Path(sys.executable).with_name("repic-plugin")
@@ -105,10 +105,12 @@ vars(importlib).pop("util", None)
 """
 
 
-def test_the_printed_command_works_where_nothing_has_imported_importlib_util(tmp_path):
+def test_the_printed_command_works_where_nothing_has_imported_importlib_util(tmp_path, monkeypatch):
+    for name in ("SCIPION_HOME", "SCIPION_USER_DATA"):
+        monkeypatch.setenv(name, str(tmp_path))
     (tmp_path / "sitecustomize.py").write_text(WITHOUT_UTIL, encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    command = open_command(tmp_path, "any")
+    command = open_command("any")
     assert command.endswith(" project any")
     answer = subprocess.run(
         command.replace(" project any", " version"),

@@ -74,6 +74,47 @@ def test_a_box_size_below_zero_is_said_before_the_run(project, micrographs, tmp_
     assert line.startswith('"Box size (px)" must be a whole number of px, 1 or more, got -1')
 
 
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"boxSize": 65}, '"Box size (px)" must be 64 px or less (the longest side of the mic'),
+        ({"boxSize": 10**12}, '"Box size (px)" must be 64 px or less'),
+        ({"scale": 0.0}, '"Scale coordinates by" must be a positive number, got 0.0'),
+        ({"scale": -2.0}, '"Scale coordinates by" must be a positive number, got -2.0'),
+    ],
+)
+def test_absurd_values_are_said_before_the_run(project, micrographs, tmp_path, values, words):
+    folder = write_picker(tmp_path / "one", {"a": [(20, 20)]})
+    inputs = {"inputMicrographs": (micrographs, "outputMicrographs")}
+    run = project.new("ProtRepicImportPicks", "i", inputs, picksFolder=str(folder), **values)
+    (line,) = run.validate()
+    assert line.startswith(words)
+    for name, fine in {"boxSize": 64, "scale": 0.5}.items():
+        getattr(run, name).set(fine)
+    assert run.validate() == []
+
+
+def test_a_box_where_the_size_of_micrographs_is_unknown():
+    from pwem.objects import SetOfMicrographs
+    from pyworkflow.object import Integer, Pointer
+
+    from repic_plugin.protocols.common.form_values import box_problem
+
+    class Form:
+        boxSize = Integer(20_001)
+
+        def iterInputPointers(self):
+            return [("inputMicrographs", Pointer(SetOfMicrographs(filename=":memory:")))]
+
+        def label(self, name):
+            return name
+
+    form = Form()
+    assert box_problem(form).startswith("boxSize must be 20,000 px or less (larger than any ")
+    form.boxSize.set(20_000)
+    assert box_problem(form) == ""
+
+
 def test_no_folder_is_said_before_the_run(project, micrographs):
     inputs = {"inputMicrographs": (micrographs, "outputMicrographs")}
     (message,) = project.new("ProtRepicImportPicks", "none", inputs)._validate()

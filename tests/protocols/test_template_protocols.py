@@ -208,7 +208,7 @@ def test_labels_at_another_pixel_size_are_rescaled(project, micrographs, truth, 
     half = {name: truth[name] / 2 for name in LABELLED}
     labels = label(project, binned, half, tmp_path / "picks", "half", BOX // 2)
     protocol = training(project, micrographs, labels, "rescaled")
-    assert protocol.box_size() == BOX
+    assert protocol._box_size() == BOX
     found = labels_on(micrographs.outputMicrographs, labels.outputCoordinates)
     for name, centers in zip(LABELLED, found):
         np.testing.assert_allclose(centers, truth[name], atol=1)  # Scipion keeps whole px

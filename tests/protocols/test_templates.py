@@ -96,7 +96,7 @@ def test_the_consensus_runs_from_import_to_extraction_and_once(material, tmp_pat
     assert code == 0
     assert list(rows) == [
         "micrographs",
-        *(f"picker {n}" for n in (1, 2, 3)),
+        *(f"picker{n}" for n in (1, 2, 3)),  # their folders
         "consensus",
         "particles",
     ]
@@ -105,7 +105,10 @@ def test_the_consensus_runs_from_import_to_extraction_and_once(material, tmp_pat
     assert (left["name"], left["size"]) == ("outputParticles", N_PARTICLES)
     assert json.loads((tmp_path / "summary.json").read_text())["protocols"] == list(rows.values())
     table = next(project_folder("consensus").glob("Runs/*Consensus/extra/consensus.csv"))
-    assert "picker 1,picker 2,picker 3" in table.read_text().splitlines()[0]
+    assert "picker1,picker2,picker3" in table.read_text().splitlines()[0]
+    assert first.lines[-1].startswith("exit code 0, summary ")
+    assert first.lines[-2].endswith(" -m scipion project consensus")
+    assert f"SCIPION_USER_DATA={os.environ['SCIPION_USER_DATA']} " in first.lines[-2]
     folders = run_folders("consensus")
 
     second = Command(*words)
@@ -118,6 +121,16 @@ def test_the_consensus_runs_from_import_to_extraction_and_once(material, tmp_pat
     assert other.ended() == 2
     assert "mode was '1' and is '0'" in other.errors
     assert other.errors.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_two_pickers_do(material):
+    values = [text for text in template_values(material) if not text.startswith("picks3=")]
+    command = Command("consensus", *values, "--project", "two")
+    assert command.ended() == 0, command.story()
+    rows, _ = read_summary("two")
+    assert list(rows) == ["micrographs", "picker1", "picker2", "consensus", "particles"]
+    assert rows["particles"]["outputs"][0]["size"] == N_PARTICLES
 
 
 @pytest.mark.thorough

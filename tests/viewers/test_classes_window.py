@@ -328,6 +328,17 @@ def test_what_cannot_be_read_is_said(screen):
     opened.window.destroy()
 
 
+def test_fewer_averages_than_classes_are_said(screen):
+    opened = classes_window(open_classes=lambda: (choice(), averages()[:-1]))
+    found = []
+    until(opened, lambda: found or found.extend(
+        one["text"] for one in widgets(opened.page) if "averages" in one["text"]
+    ))  # fmt: skip
+    assert found[0].startswith("There are 39 averages, but 40 classes in the table: ")
+    assert not hasattr(opened, "gallery")
+    opened.window.destroy()
+
+
 def test_classes_without_scores_have_no_slider(screen):
     bare = choice(scores=None, resolutions_angstrom=None, is_off_centre=None)
     opened = classes_window(open_classes=lambda: (bare, averages()))

@@ -22,7 +22,7 @@ def window(screen, tmp_path):
     from repic_plugin.viewers.overlay.hand_panel import HandSession
     from repic_plugin.viewers.overlay.window import OverlayWindow
 
-    saved = []
+    saved, unreadable = [], set()
     journal = str(tmp_path / "changes.txt")
     session = HandSession(
         HandPicks(*BASE), IDS, journal, BOX_PX, lambda: saved.append(1) or "by hand"
@@ -31,11 +31,13 @@ def window(screen, tmp_path):
     def load():
         return OverlayModel(NAMES, NAMES, [session.box_set()], None, 2.0)
 
-    def open_image(_name):
+    def open_image(name):
+        if name in unreadable:
+            raise OSError("truncated")
         return np.random.default_rng(0).normal(size=(300, 300)).astype(np.float32)
 
     opened = opened_view(OverlayWindow(None, "test", load, open_image, hand=session))
-    opened.journal, opened.saved = journal, saved
+    opened.journal, opened.saved, opened.unreadable = journal, saved, unreadable
     yield opened
     opened.window.destroy()
 
@@ -91,6 +93,29 @@ def test_undo_goes_back_to_the_micrograph_of_the_change(window):
     assert window.model.place == 0
     assert sorted(on_the_disk(window)) == sorted(np.transpose(BASE).tolist())
     assert window.hand.undo_button.instate(["disabled"])
+
+
+def test_a_click_at_the_border_is_on_the_micrograph(window):
+    for _ in range(2):  # the right and the lower border are shown at the last pixel, and beyond
+        window.hand.clicked(*window.picture.within(300.0, 300.0), False)
+    window._clicked(300.0, 150.0, False)
+    window._clicked(150.0, 299.8, False)
+    added = [one for one in on_the_disk(window) if one not in np.transpose(BASE).tolist()]
+    assert added == [[7, 299, 299], [7, 299, 150], [7, 150, 299]]
+
+
+def test_nothing_is_added_to_a_micrograph_that_cannot_be_read(window):
+    window.unreadable.add("b.mrc")
+    press(window, "<Right>")
+    click(window, 40, 40)
+    assert len(on_the_disk(window)) == 3
+    assert "No pick is added to a micrograph that cannot be read" in window.hand.status["text"]
+    click(window, 120, 130, shift=True)
+    assert len(on_the_disk(window)) == 2
+    window.unreadable.clear()
+    press(window, "<Left>", "<Right>")
+    click(window, 40, 40)
+    assert len(on_the_disk(window)) == 3
 
 
 def test_a_drag_adds_nothing(window):

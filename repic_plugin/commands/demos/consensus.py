@@ -11,7 +11,7 @@ from typing import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from repic_plugin.commands.demos.environment import demo_folder, open_command, set_environment
+from repic_plugin.commands.demos.environment import demo_folder, set_environment
 from repic_plugin.commands.demos.records import ConsensusRun, Material
 from repic_plugin.commands.options import print_table, progress_bar
 from repic_plugin.commands.simulate import write_micrographs, write_pickers
@@ -19,6 +19,7 @@ from repic_plugin.consensus import Picks
 from repic_plugin.evaluation import evaluate_picks
 from repic_plugin.formats import open_mrc, read_header, read_picks_dir, write_mrc
 from repic_plugin.simulation import simulate_picks
+from repic_plugin.workflow import open_command
 
 PROJECT = "repic_demo"
 PIXEL_SIZE_ANGSTROM = 1.77
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
     _print_micrographs(results[0])
     _draw(material, results[0].particles, folder / "overlay.png")
     print(f"\npicture: {folder / 'overlay.png'}")
-    print(f"project: open it in Scipion with\n  {open_command(folder, PROJECT)}")
+    print(f"project: open it in Scipion with\n  {open_command(PROJECT)}")
 
 
 def _simulated(seed: int, folder: Path) -> Material:

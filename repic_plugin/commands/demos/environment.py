@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
-import sys
 from pathlib import Path
 
 from repic_plugin.workflow import project_folder, set_common_environment
@@ -44,15 +42,3 @@ def set_environment(folder: Path) -> None:
     os.environ["SCIPION_USER_DATA"] = str(folder / "scipion")
     os.environ["SCIPION_NOTIFY"] = "False"
     project_folder("").mkdir(parents=True)
-
-
-def open_command(folder: Path, project: str) -> str:
-    """The command that opens the demo's project in Scipion.
-
-    Scipion's own program, `scipion`, uses importlib.util without importing it, and fails where
-    nothing else has imported it at the start of Python. ``python -m`` does.
-    """
-    path = f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
-    home, data = (shlex.quote(str(one)) for one in (folder, folder / "scipion"))
-    run = f"{Path(sys.executable).name} -m scipion project {project}"
-    return f"{path} SCIPION_HOME={home} SCIPION_USER_DATA={data} {run}"

@@ -7,12 +7,13 @@ from math import isnan
 from pathlib import Path
 from typing import List, Sequence
 
-from repic_plugin.commands.demos.environment import demo_folder, open_command, set_environment
+from repic_plugin.commands.demos.environment import demo_folder, set_environment
 from repic_plugin.commands.maps import PHANTOM, load_map
 from repic_plugin.commands.options import print_table, progress_bar
 from repic_plugin.commands.simulate_micrographs import MICROGRAPHS, REFERENCE, write_exposures
 from repic_plugin.iteration import IterationRow
 from repic_plugin.simulation import simulate_exposures
+from repic_plugin.workflow import open_command
 
 PROJECT = "repic_iterative_demo"
 N_MICROGRAPHS, N_PARTICLES, SIZE_PX = 15, 30, (768, 768)
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
     )
     _draw(rows, folder / "iterations.png")
     print(f"\npicture: {folder / 'iterations.png'}")
-    print(f"project: open it in Scipion with\n  {open_command(folder, PROJECT)}")
+    print(f"project: open it in Scipion with\n  {open_command(PROJECT)}")
 
 
 def _print_iteration(rows: Sequence[IterationRow]) -> None:

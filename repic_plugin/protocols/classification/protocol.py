@@ -20,6 +20,7 @@ from pyworkflow.protocol import params
 from pyworkflow.utils import Environ
 
 from repic_plugin import __version__
+from repic_plugin.classification import few_members
 from repic_plugin.convert import (
     ClassMembers,
     ClassSummary,
@@ -72,7 +73,6 @@ ERROR_MARK = "repic-plugin: error: "
 UNBINDING = ("OMPI_MCA_hwloc_base_binding_policy", "PRTE_MCA_hwloc_default_binding_policy")
 NOT_YET = "The classes are not ready yet."
 NO_ITERATION = "Particles are read and aligned; no iteration is complete so far."
-FEW_MEMBERS = 20  # with fewer, averages are hardly better than particles
 
 
 class ProtAckMeans2D(ChoosesFormat, FormProtocol, WritesReport, MakesClassSubsets, ProtClassify2D):
@@ -226,6 +226,9 @@ class ProtAckMeans2D(ChoosesFormat, FormProtocol, WritesReport, MakesClassSubset
         facts = classification_facts(found, json.loads(settings), source.getSamplingRate())
         good = good_classes(found, selection)
         facts["summary"].append(selection_line(found, good, selection))
+        few = self._few_members(len(members.ids), len(found.sizes))
+        if few:
+            facts["summary"].append(few)
         atomic_write(self._summaryFile(), json.dumps(facts))
         is_good = good[members.number - 1]
         outputs = {CLASSES: classes, AVERAGES: averages}
@@ -260,12 +263,13 @@ class ProtAckMeans2D(ChoosesFormat, FormProtocol, WritesReport, MakesClassSubset
                 "The set of particles is still growing: particles that arrive after the start will "
                 "not be classified."
             )
-        if particles.getSize() < FEW_MEMBERS * self.numberOfClasses.get():
-            found.append(
-                f"There are fewer than {FEW_MEMBERS} particles per class: averages will be noisy. "
-                f"Decrease {self.label('numberOfClasses')}."
-            )
-        return found
+        few = self._few_members(particles.getSize(), self.numberOfClasses.get())
+        return found + ([few] if few else [])
+
+    def _few_members(self, n_particles: int, n_classes: int) -> str:
+        """What is to be said where there are few particles for each class, else nothing."""
+        few = few_members(n_particles, n_classes, self.label("numberOfClasses"))
+        return few and f"{few}."
 
     def _summary(self) -> List[str]:
         facts = self._facts().get("summary")

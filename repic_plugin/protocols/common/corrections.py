@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, List, Sequence, Tuple
 
 from pyworkflow.protocol import params
@@ -38,6 +39,22 @@ def correction_values(protocol: Any) -> List[Any]:
     """Values of the fields, as a step can be given them; none where nothing is corrected."""
     values = [getattr(protocol, name).get() for name in LABELS]
     return [] if values == [False, 1.0, False, False, 0.0, 0.0] else values
+
+
+def check_corrections(protocol: Any) -> None:
+    """Check the values of the fields.
+
+    Raises
+    ------
+    ValueError
+        If coordinates would be scaled by no positive number.
+    """
+    scale = protocol.scale.get()
+    if scale is None or not 0 < scale < math.inf:
+        raise ValueError(
+            f'"{LABELS["scale"]}" must be a positive number, got {scale}; 1 leaves coordinates as '
+            "they are"
+        )
 
 
 def correction_of(values: Sequence[Any], size_px: Tuple[int, int]) -> Correction:

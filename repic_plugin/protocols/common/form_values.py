@@ -18,8 +18,11 @@ from typing import (
     Tuple,
 )
 
+from pwem.objects import SetOfCoordinates, SetOfMicrographs
+
 from repic_plugin import __version__
 
+MAX_BOX_PX = 20_000  # where the size of the micrographs is unknown; detectors have 11,520 px
 SOFTWARE = f"repic_plugin {__version__}"
 
 
@@ -46,6 +49,30 @@ def in_form_terms(protocol: Any, error: ValueError, params: Mapping[str, str]) -
     return re.sub(rf"(?:{names})\b", labelled, str(error))
 
 
+def box_problem(protocol: Any) -> str:
+    """What is wrong with a box that is larger than any micrograph, which would fill the memory."""
+    size_px = getattr(getattr(protocol, "boxSize", None), "get", int)()
+    if not size_px:
+        return ""
+    sides = [_longest_side_px(pointer.get()) for _, pointer in protocol.iterInputPointers()]
+    limit_px = max(sides, default=0) or MAX_BOX_PX
+    if size_px <= limit_px:
+        return ""
+    what = "the longest side of the micrographs" if any(sides) else "larger than any micrograph"
+    return (
+        f"{protocol.label('boxSize')} must be {limit_px:,} px or less ({what}), got {size_px:,}; "
+        "give about 1.5 particle diameters"
+    )
+
+
+def _longest_side_px(inputs: Any) -> int:
+    """Longest side of the micrographs of a set, in px; 0 where it is unknown."""
+    micrographs = inputs.getMicrographs() if isinstance(inputs, SetOfCoordinates) else inputs
+    if not isinstance(micrographs, SetOfMicrographs):
+        return 0
+    return max(map(int, (micrographs.getDim() or (0,))[:2]))
+
+
 class FormProtocol:
     """Mix-in, before the Scipion class: messages and values in terms of the form."""
 
@@ -63,6 +90,9 @@ class FormProtocol:
     def _validate(self: Any) -> List[str]:
         if not self._hasInputs():
             return []  # scheduled before its inputs exist, or Scipion reports that one is missing
+        problem = box_problem(self)
+        if problem:
+            return [problem]
         try:
             return list(self._check() or ())
         except ValueError as error:

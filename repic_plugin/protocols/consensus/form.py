@@ -44,7 +44,8 @@ HELP = {
     "has the picks of another micrograph; while inputs grow, before any micrograph is processed. 0 "
     "keeps all.",
     "minWeight": "Particles of a smaller weight are dropped after all other choices; in mode "
-    "probabilistic the weight is the probability of being a particle. The slider in the window of "
+    "probabilistic the weight is the probability of being a particle. It is at most 1, in mode "
+    "quorum 1 more for each picker above the quorum. The slider in the window of "
     "an earlier run shows what a minimum would keep. 0 keeps all.",
     "minScores": "Picks with lower scores, on the picker's own scale, are discarded first. Usual "
     "are 0.3 for crYOLO, 0.5 for DeepPicker and 0 for Topaz; with the expected number of particles "

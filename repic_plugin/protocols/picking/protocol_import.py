@@ -16,7 +16,11 @@ from pyworkflow.utils import Message
 from repic_plugin.arguments import check_box_size
 from repic_plugin.convert import append_picks, picks_on_micrographs, read_micrographs
 from repic_plugin.formats import folder_stamp, read_picker_folder
-from repic_plugin.protocols.common.corrections import correction_values, define_corrections
+from repic_plugin.protocols.common.corrections import (
+    check_corrections,
+    correction_values,
+    define_corrections,
+)
 from repic_plugin.protocols.common.following.by_micrograph import FOLDER, remark_lines
 from repic_plugin.protocols.common.following.form import (
     define_following_params,
@@ -141,6 +145,7 @@ class ProtRepicImportPicks(FormProtocol, ProtParticlePicking):  # type: ignore[m
             raise ValueError(f"{self.label('picksFolder')} is missing: choose one")
         if self.boxSize.get():
             check_box_size("box_size_px", self.boxSize.get())
+        check_corrections(self)
         if self._isFollowing():
             folder_stamp(self.picksFolder.get())  # its files are still to come
             return

@@ -22,6 +22,7 @@ SAVED_AT_ONCE = "Click: add. Shift click: remove.\nEach change is saved at once.
 NOTHING_LEFT = "Nothing is picked, and an output cannot be empty: add a pick first."
 FOLLOWED = "The changes were read again: another window has written some, or they were deleted."
 NEAR = 0.25  # a click nearer to a pick than this part of the box means that pick
+UNREADABLE = "No pick is added to a micrograph that cannot be read; picks on it can be removed."
 
 
 class HandSession:
@@ -149,8 +150,11 @@ class HandPanel(ttk.LabelFrame):
             Key("u, Ctrl z", "undo the last change by hand", ("<u>", "<Control-z>"), self.undo),
         ]
 
-    def clicked(self, x: float, y: float, shift: bool) -> bool:
-        """Add a pick, or remove one with the shift key; False for a click on a pick."""
+    def clicked(self, x: float, y: float, shift: bool, *, can_add: bool = True) -> bool:
+        """Add a pick, or remove one with the shift key; False for a click on a pick.
+
+        Without `can_add` none is added, which is said.
+        """
         self._follow()
         place, row = self._model.place, self._model.at(x, y, BY_HAND)
         one = self._session.box_set()
@@ -160,6 +164,9 @@ class HandPanel(ttk.LabelFrame):
             return row is not None and self._do(lambda: self._session.remove(place, *at))
         if row is not None and np.hypot(at[0] - x, at[1] - y) < NEAR * one.box_size_px:
             return False
+        if not can_add:
+            self._tell(UNREADABLE)
+            return True
         return self._do(lambda: self._session.add(place, x, y))
 
     def undo(self) -> None:

@@ -309,8 +309,10 @@ class OverlayWindow(View):  # type: ignore[misc]
         self.picture.redraw_boxes()
 
     def _clicked(self, x: float, y: float, shift: bool) -> None:
-        if self._hand is not None and (self.hand.clicked(x, y, shift) or shift):
-            return
+        if self._hand is not None:
+            at, can_add = self.picture.within(x, y), self.picture.is_readable
+            if self.hand.clicked(*at, shift, can_add=can_add) or shift:
+                return
         self._select(self.model.hit(x, y))
         self.picture.redraw_boxes()
 
