@@ -251,10 +251,10 @@ def _class_averages(
     )
     order = np.argsort(-found.sizes, kind="stable")
     present = order[found.sizes[order] > 0]
-    # of few images classes cannot be judged
-    is_poor = found.is_junk & (found.quality.score < MAX_POOR_SCORE)
-    good = present if len(images) < MIN_HALVES else present[~is_poor[present]]
-    kept = good if len(good) else present
+    kept = present
+    if found.quality is not None and len(images) >= MIN_HALVES:  # few cannot be judged
+        good = present[~(found.is_junk & (found.quality.score < MAX_POOR_SCORE))[present]]
+        kept = good if len(good) else present
     return np.stack([_centred(found, k) for k in kept.tolist()]), found.sizes[kept]
 
 
