@@ -170,7 +170,7 @@ class User:
             yield f"the window of {name} to go", None, lambda: not self.driver.new(known)
 
     def look_inside(self, action, name, told):
-        """At a window that a window opens; it is told of within the other."""
+        """At a window that a window opens; it is reported within the other."""
         yield from self.look(action, name, told)
         self.driver.state["opened"].remove(told)
 

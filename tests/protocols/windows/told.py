@@ -1,4 +1,4 @@
-"""Starts the driver of the project's window, and finds what it told of."""
+"""Starts the driver of the project's window, and finds what it reported."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def drive(project, plan, folder, size):
 
 
 def opened(seen, runs, label, output=None):
-    """What was told of the window of a run, or of an output that was opened from its menu."""
+    """What was reported of the window of a run, or of an output that was opened from its menu."""
     number = runs[label].getObjId()
     (told,) = [
         one
@@ -62,7 +62,7 @@ def opened(seen, runs, label, output=None):
 
 
 def counted(**sets):
-    """Number of coordinates in each set on the first two micrographs, as the boxes are told of."""
+    """Number of coordinates in each set on the first two micrographs, as the boxes were reported."""
     counts = {
         layer: Counter(micrograph_name(item.getMicName()) for item in one.iterItems())
         for layer, one in sets.items()
@@ -72,7 +72,7 @@ def counted(**sets):
 
 
 def assert_boxes(told, expected):
-    """On every micrograph, as boxes and in words."""
+    """On every micrograph, as boxes and as text."""
     assert told["boxes"] == expected
     words = {name: {one: f"{n:,}" for one, n in row.items()} for name, row in expected.items()}
     assert told["counts"] == words
@@ -85,7 +85,7 @@ def bars(tab, axes=0, side=1):
 
 
 def all_told(told, name=""):
-    """Every window that was told of, within others too, and its name."""
+    """Every window that was reported, within others too, and its name."""
     inner = {key: value for key, value in told.items() if isinstance(value, dict)}
     found = [(name, told)] if "cut" in told else []
     return found + [one for key, value in inner.items() for one in all_told(value, f"{name}/{key}")]
