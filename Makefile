@@ -22,7 +22,9 @@ SITE ?= build/site
 READY := $(VENV)/.ready
 # half as many again as there are processors: tests with Scipion wait much of their time
 WORKERS := $(shell echo $$(( ($$(nproc 2>/dev/null || echo 2) * 3 + 1) / 2 )))
-TEST = $(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+# a worker that crashes ends the run: in its place another one would wait for ever
+TEST = $(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile \
+	--max-worker-restart 0
 
 .PHONY: demo demo-iterative test test-all test-pickers lint bench pictures figures screenshots docs \
 	docs-packages venv clean

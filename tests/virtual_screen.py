@@ -6,6 +6,7 @@ import subprocess
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
@@ -27,7 +28,7 @@ def a_screen(size="1200x900"):
         pytest.skip("there is no display, and no Xvfb to make one")
     reading, writing = os.pipe()
     command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{size}x24"]
-    server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
+    server = start_apart(command, pass_fds=[writing])
     os.close(writing)
     with os.fdopen(reading) as answer:
         number = answer.readline().strip()  # Xvfb writes it once it is ready
@@ -38,8 +39,7 @@ def a_screen(size="1200x900"):
         yield VIRTUAL
     finally:
         del os.environ["DISPLAY"]
-        server.terminate()
-        server.wait()
+        end(server)
 
 
 @contextmanager
@@ -48,13 +48,24 @@ def window_manager(screen):
     if screen != VIRTUAL or shutil.which("openbox") is None:
         yield
         return
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    manager = subprocess.Popen(["openbox"], **quiet)
+    manager = start_apart(["openbox"])
     try:
         yield
     finally:
-        manager.terminate()
-        manager.wait()
+        end(manager)
+
+
+def start_apart(command, **options):
+    """Start a program that is no child of this process: tests kill all of theirs."""
+    shell = ["sh", "-c", '"$@" >/dev/null 2>&1 & echo $!', "sh", *command]
+    started = subprocess.run(shell, check=True, stdout=subprocess.PIPE, text=True, **options)
+    return psutil.Process(int(started.stdout))
+
+
+def end(process):
+    with suppress(psutil.NoSuchProcess):
+        process.terminate()
+        process.wait()
 
 
 def photograph(screen, name):

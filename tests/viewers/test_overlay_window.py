@@ -115,8 +115,7 @@ def test_buttons_and_keys_page(window):
     np.testing.assert_array_equal(image.get_array(), before)
     assert window.previous_button.instate(["disabled"])
     for key, place in (("<Right>", 1), ("<Right>", 2), ("<Right>", 2), ("<Left>", 1)):
-        window.window.event_generate(key)
-        window.window.update()
+        press(window, key)
         assert window.model.place == place
         assert len(drawn(window, "consensus")) == place + 2
     # replaced, not made again
