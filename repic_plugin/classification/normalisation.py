@@ -18,13 +18,10 @@ from repic_plugin.classification.ranks import ALONE, Ranks
 from repic_plugin.classification.threads import for_each_chunk
 
 # Pixels further from the mean of their image, in its standard deviations, are damaged or lie on
-# contamination, unless the furthest pixel of many images is nearly as far: then it is the
-# particle. Views differ: the furthest pixels of clean simulated particles reached 1.6 times their
-# own 90th percentile, but 1.9 times their median. Where that many images are damaged, their peaks
-# raise the limit to twice the usual at most. So do those around them beyond 0.7 of the limit, with
-# a border of this many radii of a disc of their area. No more than a part of the image is left out.
+# contamination, unless the furthest pixel of a usual image is nearly as far: then it is the
+# particle. So do those around them beyond 0.7 of the limit, with a border of this many radii of a
+# disc of their area. No more than a part of the image is left out.
 DUST_DEVIATIONS, USUAL_PEAKS, DUST_EDGE = 6.5, 1.5, 0.7
-HIGH_QUANTILE, HIGH_PEAKS, MAX_RAISED = 0.9, 1.6, 2.0
 BORDER_RADII, DUST_PASSES, MAX_DUST = 0.5, 8, 0.5
 # The background's deviation counts as at least this part of the image's, where particles are
 # hardly noisy or were masked.
@@ -236,8 +233,8 @@ class ParticleExtent:
     is_dark : bool
         Whether the particle appears dark on a bright ground.
     dust_deviations : float
-        Deviation of a pixel, in standard deviations of its image, beyond which it is dust, see
-        `dust_limit`.
+        Deviation of a pixel, in standard deviations of its image, beyond which it is dust: 6.5, or
+        1.5 times that of the furthest pixel in the median image.
     is_filtered : bool
         Whether the fine details, noise included, were removed, as from denoised images.
     """
@@ -283,27 +280,9 @@ def particle_extent(images: Any, n_threads: int = 1) -> ParticleExtent:
             profiles[row] = np.bincount(radius, image.ravel())[:n_rings] / n_pixels
 
     for_each_chunk(measure, len(rows), IMAGES_PER_CHUNK, n_threads)
-    dust = dust_limit(peaks)
+    dust = max(DUST_DEVIATIONS, USUAL_PEAKS * float(np.median(peaks)))
     few = rows[:: max(1, len(rows) // N_SPECTRA)]
     return ParticleExtent(*_extent(profiles, n_pixels), dust, are_filtered(finite(images, few)))
-
-
-def dust_limit(peaks: Floats) -> float:
-    """Deviation beyond which a pixel is dust, in standard deviations of its image.
-
-    Parameters
-    ----------
-    peaks : ndarray of float64, shape (n,)
-        Deviation of the furthest pixel of each image, in its standard deviations.
-
-    Returns
-    -------
-    float
-        The largest of 6.5, 1.5 times the median of the peaks, and 1.6 times their 90th percentile,
-        the last of these up to 13.
-    """
-    high = min(HIGH_PEAKS * float(np.quantile(peaks, HIGH_QUANTILE)), MAX_RAISED * DUST_DEVIATIONS)
-    return max(DUST_DEVIATIONS, USUAL_PEAKS * float(np.median(peaks)), high)
 
 
 def are_filtered(images: Single) -> bool:

@@ -7,11 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
-from scipy.stats import norm
 
 from repic_plugin.classification import normalisation as nz
 from repic_plugin.classification.preparation import soft_mask
-from repic_plugin.simulation import phantom_map, simulate_particles
 from tests.classification.particles import classified, particles, same_result
 
 BOX = 32
@@ -101,30 +99,6 @@ def test_a_strong_particle_is_no_dust():
     assert (nz._peaks(images) > nz.DUST_DEVIATIONS).any()  # it would be, by the fixed limit
     extent = nz.particle_extent(images)
     assert not nz.without_dust(images, extent.dust_deviations)[1].any()
-
-
-@pytest.mark.parametrize("box", [64, 128])
-def test_clean_noise_is_left_alone_and_hot_pixels_are_found(box):
-    images = noise(300, box=box)
-    limit = nz.particle_extent(images).dust_deviations
-    # images of Gaussian noise with a pixel beyond the limit
-    assert box**2 * 2 * norm.sf(limit) < 1e-4
-    hot = np.random.default_rng(1).permutation(300)[:45]  # more than one in ten
-    images[hot, 5, 7] = 20
-    limit = nz.particle_extent(images).dust_deviations
-    _, n_dust = nz.without_dust(images, limit)
-    assert np.flatnonzero(n_dust).tolist() == sorted(hot)
-
-
-@pytest.mark.parametrize("snr", [0.15, 0.3])
-def test_bright_views_are_no_dust(snr):
-    images = simulate_particles(
-        phantom_map(), 16, 30, pixel_size_angstrom=6.0, snr=snr, random_state=1
-    ).images
-    peaks = nz._peaks(images)
-    assert (peaks > 1.5 * np.median(peaks)).any()  # some views are much brighter than others
-    limit = nz.particle_extent(images).dust_deviations
-    assert not nz.without_dust(images, limit)[1].any()
 
 
 def test_a_damaged_pixel_changes_no_class():
