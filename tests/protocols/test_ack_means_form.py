@@ -55,7 +55,7 @@ def test_the_form_has_the_commands_defaults(project, imported):
 
 
 def test_before_the_run(project, imported):
-    protocol = classification(project, imported, "before", numberOfClasses=4)
+    protocol = classification(project, imported, "before", numberOfClasses=2)
     assert protocol._validate() == []
     assert protocol._warnings() == []
     assert protocol._summary() == ["The classes are not ready yet."]

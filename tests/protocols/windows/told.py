@@ -62,7 +62,7 @@ def opened(seen, runs, label, output=None):
 
 
 def counted(**sets):
-    """Number of coordinates in each set on the first two micrographs, as the boxes were reported."""
+    """Number of coordinates in each set on the first two micrographs, as reported of the boxes."""
     counts = {
         layer: Counter(micrograph_name(item.getMicName()) for item in one.iterItems())
         for layer, one in sets.items()
