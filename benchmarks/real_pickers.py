@@ -156,11 +156,11 @@ def grouped(rows: Iterable[Tuple[Any, ...]]) -> Rows:
     return {name: tuple(np.array(values).T) for name, values in by_name.items()}
 
 
-def call(*words: Any, cwd: Optional[Path] = None) -> None:
+def call(*arguments: Any, cwd: Optional[Path] = None) -> None:
     """Run a program and show its error output if it fails."""
     environment = {**os.environ, "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1", "OMP_NUM_THREADS": "2"}
     done = subprocess.run(
-        [str(word) for word in words],
+        [str(one) for one in arguments],
         cwd=cwd,
         env=environment,
         capture_output=True,
@@ -168,4 +168,4 @@ def call(*words: Any, cwd: Optional[Path] = None) -> None:
         check=False,
     )
     if done.returncode:
-        raise SystemExit(f"{words[0]} failed:\n{done.stderr[-2000:]}")
+        raise SystemExit(f"{arguments[0]} failed:\n{done.stderr[-2000:]}")

@@ -141,9 +141,9 @@ def option_value(protocol: Protocol, name: str, text: str) -> Any:
 
 def _choice(name: str, choices: List[str], text: str) -> int:
     """Index of a choice that is given by its text or its index."""
-    words = [one.lower() for one in choices]
-    if text.lower() in words:
-        return words.index(text.lower())
+    lowered = [one.lower() for one in choices]
+    if text.lower() in lowered:
+        return lowered.index(text.lower())
     if text.isdigit() and int(text) < len(choices):
         return int(text)
     raise ValueError(f"option {name}: must be one of {', '.join(choices)}, got {text!r}")

@@ -75,6 +75,7 @@ def test_a_failed_estimation_is_no_matter_of_the_others(tmp_path):
         (("mic2", "mic1"), ["mic1"], "line 22: micrograph MotionCorr/mic1.mrc occurs twice"),
         (("_rlnDefocusU", "_rlnU"), ["mic1"], "_rlnDefocusU"),
         (("15000", "nan"), ["mic1", "mic2"], "the CTF of MotionCorr/mic2.mrc is no number"),
+        (("15000", "nan"), ["mic1", "mic3"], "1 of 2 micrographs have no CTF in it, such as mic3"),
         (("15000", "15000x"), ["mic1"], "line 21.*15000x"),
         (("_rlnVoltage", "_rlnV"), ["mic1"], "_rlnVoltage is missing.*leave it out"),
     ],

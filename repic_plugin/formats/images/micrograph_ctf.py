@@ -60,7 +60,7 @@ def read_micrograph_ctfs(path: PathLike, names: Sequence[str]) -> CtfParameters:
     except ValueError as error:
         raise format_error(Path(path), str(error)) from None
     lacking = [name for name, at in zip(names, place.tolist()) if at < 0]
-    if lacking and failed:
+    if lacking and (match_names(lacking, failed).place >= 0).any():
         problem = f"the CTF of {listed(failed)} is no number"
         raise format_error(Path(path), f"{problem}; estimate it, or leave such micrographs out")
     if lacking:

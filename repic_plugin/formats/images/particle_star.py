@@ -294,7 +294,7 @@ class _Folders:
         self._beside = folder
         self._bases = list(dict.fromkeys([Path.cwd(), folder, *folder.parents]))
         self._there: Dict[Path, bool] = {}
-        self._two: List[Tuple[Path, Path]] = []
+        self._two: Optional[Tuple[Path, Path]] = None  # the first file found, and one beside
 
     def find(self, file: str, table: TextTable, row: int) -> Path:
         """Absolute path of the file of a row; raises a FormatError where there is none."""
@@ -311,15 +311,15 @@ class _Folders:
     def _compare(self, wanted: Path, found: Path) -> None:
         """Keep a name that is another file beside the STAR file than in the current folder."""
         beside = self._beside / wanted
-        if beside == found or not self._is_there(beside.parent) or not beside.is_file():
+        if self._two is not None or beside == found or not self._is_there(beside.parent):
             return
-        if not beside.samefile(found):
-            self._two.append((found, beside))
+        if beside.is_file() and not beside.samefile(found):
+            self._two = found, beside
 
     def notes(self, star_path: Path) -> Iterator[str]:
         """What a user should know of the files that were found."""
-        if self._two:
-            found, beside = self._two[0]
+        if self._two is not None:
+            found, beside = self._two
             yield (
                 f"{star_path}: images were taken from {found}, as names are relative to the "
                 f"current folder, though {beside} is beside the list; run in another folder if "

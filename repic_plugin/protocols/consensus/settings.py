@@ -234,14 +234,14 @@ def _entries(
     what: str, text: Optional[str], names: Sequence[str], convert: Callable[[str], Any]
 ) -> List[Optional[Any]]:
     """Entries of each set, from one per set or one for all; None where an entry is absent."""
-    words = (text or "").replace(",", " ").split() or [KEEP_ALL]
-    if len(words) not in (1, len(names)):
+    values = (text or "").replace(",", " ").split() or [KEEP_ALL]
+    if len(values) not in (1, len(names)):
         raise ValueError(
             f"{what} must have one entry, or {len(names)} entries (one per set), got "
-            f"{len(words)}: {text}"
+            f"{len(values)}: {text}"
         )
     try:
-        entries = [None if word == KEEP_ALL else convert(word) for word in words]
+        entries = [None if value == KEEP_ALL else convert(value) for value in values]
     except ValueError:
         raise ValueError(f"{what} must be numbers or {KEEP_ALL}, got {text}") from None
     return entries * len(names) if len(entries) == 1 else entries
